@@ -1,0 +1,202 @@
+"""Controllers and tags as configured; shapes and limits are checked here, names and cross-references by the caller."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from adapters.reading import TagId
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataType(StrEnum):
+    """How the registers of a Modbus tag are to be read."""
+
+    BOOL = "bool"
+    BITS = "bits"
+    UINT16 = "uint16"
+    INT16 = "int16"
+    UINT32 = "uint32"
+    INT32 = "int32"
+    UINT64 = "uint64"
+    INT64 = "int64"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    STRING = "string"
+
+
+class ByteOrder(StrEnum):
+    """Order of the bytes of a 32-bit value on the wire, A the most significant; 64 bits follow the same pattern."""
+
+    ABCD = "ABCD"
+    CDAB = "CDAB"
+    BADC = "BADC"
+    DCBA = "DCBA"
+
+
+class Table(StrEnum):
+    """The four Modbus tables; only their read functions (1 to 4) exist in this program."""
+
+    COIL = "coil"
+    DISCRETE = "discrete"
+    HOLDING = "holding"
+    INPUT = "input"
+
+
+class OpcUaTag(_Settings):
+    """One node. `node` is `nsu=<namespace URI>;s=<id>` (or i=, g=, b=); `ns=0;i=…` is allowed for standard nodes."""
+
+    node: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class ModbusTag(_Settings):
+    """One value in the register map; addresses count from 0, as on the wire.
+
+    `bit` picks one bit (0 = least significant) of a register as a bool; `length` is the number of bytes of a string
+    (two per register); `count` repeats the value `count` times, one after the other, and yields a tuple.
+    `bits` yields the 16-bit word as an integer, for state maps by bit pattern.
+    """
+
+    address: Annotated[int, Field(ge=0, le=65535)]
+    table: Table = Table.HOLDING
+    type: DataType = DataType.UINT16
+    order: ByteOrder = ByteOrder.ABCD
+    bit: Annotated[int, Field(ge=0, le=15)] | None = None
+    length: Annotated[int, Field(ge=1, le=246)] | None = None
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    scale: float = 1.0
+    offset: float = 0.0
+
+    @property
+    def element_size(self) -> int:
+        """Registers (or coils) of one element."""
+        match self.type:
+            case DataType.UINT32 | DataType.INT32 | DataType.FLOAT32:
+                return 2
+            case DataType.UINT64 | DataType.INT64 | DataType.FLOAT64:
+                return 4
+            case DataType.STRING:
+                return ((self.length or 2) + 1) // 2
+            case _:
+                return 1
+
+    @property
+    def size(self) -> int:
+        """Registers (or coils) of the whole tag."""
+        return self.element_size * self.count
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModbusTag":
+        if self.type is DataType.STRING and self.length is None:
+            raise ValueError("a string needs `length`, its number of bytes (17 for a VIN)")
+        if self.bit is not None and self.type not in (DataType.BOOL, DataType.UINT16):
+            raise ValueError(f"`bit` picks one bit of a 16-bit register; it cannot go with type {self.type}")
+        if self.table in (Table.COIL, Table.DISCRETE) and (self.type is not DataType.BOOL or self.bit is not None):
+            raise ValueError(f"table {self.table} holds single bits: use `type: bool` and no `bit`")
+        last = self.address + self.size - 1
+        if last > 65535:
+            raise ValueError(f"the value spans addresses {self.address} to {last}, beyond 65535: lower the address")
+        return self
+
+
+class Heartbeat(_Settings):
+    """A tag that the controller changes at least every `max_age_s` real seconds while its program runs."""
+
+    tag: TagId
+    max_age_s: Annotated[float, Field(gt=0)] = 10.0
+
+
+class SecurityPolicy(StrEnum):
+    """OPC UA security policies; the deprecated Basic128Rsa15 and Basic256 do not exist here."""
+
+    NONE = "None"
+    BASIC256SHA256 = "Basic256Sha256"
+    AES128 = "Aes128_Sha256_RsaOaep"
+    AES256 = "Aes256_Sha256_RsaPss"
+
+
+class OpcUaSecurity(_Settings):
+    """A secured channel; a trust anchor is required: the server's certificate or a folder of trusted ones."""
+
+    policy: SecurityPolicy = SecurityPolicy.NONE
+    mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"
+    certificate: Path | None = None
+    private_key: Path | None = None
+    server_certificate: Path | None = None
+    trust_folder: Path | None = None
+    insecure: bool = False
+
+    @model_validator(mode="after")
+    def _anchored(self) -> "OpcUaSecurity":
+        if self.policy is SecurityPolicy.NONE:
+            if not self.insecure:
+                raise ValueError("policy None has no protection at all: say `insecure: true`, or choose a policy")
+            return self
+        if self.certificate is None or self.private_key is None:
+            raise ValueError(f"policy {self.policy} needs `certificate` and `private_key` of this program")
+        if self.server_certificate is None and self.trust_folder is None:
+            raise ValueError("a trust anchor is required: give `server_certificate` or `trust_folder`")
+        return self
+
+
+class OpcUaController(_Settings):
+    """An OPC UA server. Durations are real seconds. The file names the credential of the password, never itself."""
+
+    kind: Literal["opcua"]
+    url: Annotated[str, Field(pattern=r"^opc\.tcp://")]
+    mode: Literal["subscribe", "poll"] = "subscribe"
+    publish_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 500
+    sampling_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 100
+    queue_size: Annotated[int, Field(ge=2, le=10_000)] = 50
+    keepalive_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    session_timeout_s: Annotated[float, Field(ge=5, le=3600)] = 60.0
+    request_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    user: str | None = None
+    password_credential: str | None = None
+    application_uri: str = "urn:taktline:collector"
+    security: OpcUaSecurity
+    heartbeat: Heartbeat | None = None
+
+
+class _Modbus(_Settings):
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    poll_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 1000
+    request_timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    max_registers: Annotated[int, Field(ge=1, le=125)] = 125
+    heartbeat: Heartbeat | None = None
+
+
+class ModbusTcpController(_Modbus):
+    """A Modbus TCP device."""
+
+    kind: Literal["modbus-tcp"]
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+
+
+class ModbusRtuOverTcpController(_Modbus):
+    """A serial device behind a converter that passes RTU frames through TCP."""
+
+    kind: Literal["modbus-rtu-over-tcp"]
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+
+
+class ModbusRtuController(_Modbus):
+    """A device on a serial line; give the stable name below /dev/serial/by-id."""
+
+    kind: Literal["modbus-rtu"]
+    device: str
+    baudrate: Annotated[int, Field(ge=300, le=1_000_000)] = 19200
+    parity: Literal["N", "E", "O"] = "E"
+    stop_bits: Literal[1, 2] = 1
+
+
+ModbusController = ModbusTcpController | ModbusRtuOverTcpController | ModbusRtuController
+Controller = Annotated[OpcUaController | ModbusController, Field(discriminator="kind")]

@@ -1,0 +1,1 @@
+"""Shop-floor data collection and MES-lite: from controllers' readings to figures that can be proved right."""

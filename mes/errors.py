@@ -1,0 +1,36 @@
+"""The errors a person may meet; each class's docstring is the operator's sentence with the next step."""
+
+
+class MesError(Exception):
+    """Something went wrong that has a name; the line below says what."""
+
+
+class ConfigError(MesError):
+    """The configuration cannot be used as it stands; correct the places named and try again."""
+
+
+class SinkError(MesError):
+    """The database for figures did not take what was sent; nothing is lost, the journal keeps it."""
+
+
+class SinkUnavailable(SinkError):
+    """The database for figures cannot be reached or asks for patience; it is tried again by itself."""
+
+    def __init__(self, detail: str, *, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: how long the server asked us to wait."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class SinkRejected(SinkError):
+    """The database for figures refuses what was sent; look at its reason and set-up, the queue is held meanwhile."""
+
+    def __init__(self, detail: str, *, status: int, body: str) -> None:
+        """`status` and `body` are the server's answer."""
+        super().__init__(detail)
+        self.status = status
+        self.body = body
+
+
+class JournalError(MesError):
+    """The journal on disk cannot be written or read; check the disk, the program stops rather than lose data."""

@@ -1,0 +1,80 @@
+"""Half-open UTC intervals `[start, end)` and the little algebra that the time model needs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """`[start, end)`, aware UTC, start <= end. Raises ValueError otherwise."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("an interval needs aware times")
+        if self.end < self.start:
+            raise ValueError(f"interval ends before it starts: {self.start} > {self.end}")
+
+    @property
+    def length(self) -> timedelta:
+        """Exact to the microsecond."""
+        return self.end - self.start
+
+    def clip(self, window: "Interval") -> "Interval | None":
+        """The part inside `window`, None if there is none or it is empty."""
+        start, end = max(self.start, window.start), min(self.end, window.end)
+        return Interval(start, end) if start < end else None
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+
+def union(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Sorted, disjoint, not touching; empty intervals vanish."""
+    merged: list[Interval] = []
+    for each in sorted(intervals):
+        if each.start == each.end:
+            continue
+        if merged and each.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, each.end))
+        else:
+            merged.append(each)
+    return tuple(merged)
+
+
+def intersect(left: Sequence[Interval], right: Sequence[Interval]) -> tuple[Interval, ...]:
+    """What lies in both; both must be sorted and disjoint, as `union` gives them."""
+    found: list[Interval] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        if part := left[i].clip(right[j]):
+            found.append(part)
+        if left[i].end <= right[j].end:
+            i += 1
+        else:
+            j += 1
+    return tuple(found)
+
+
+def subtract(whole: Sequence[Interval], holes: Sequence[Interval]) -> tuple[Interval, ...]:
+    """What lies in `whole` and not in `holes`; both sorted and disjoint."""
+    left: list[Interval] = []
+    for each in whole:
+        at = each.start
+        for hole in holes:
+            if hole.end <= at or hole.start >= each.end:
+                continue
+            if hole.start > at:
+                left.append(Interval(at, hole.start))
+            at = max(at, hole.end)
+        if at < each.end:
+            left.append(Interval(at, each.end))
+    return tuple(left)
+
+
+def total(intervals: Iterable[Interval]) -> timedelta:
+    """Sum of the lengths."""
+    return sum((each.length for each in intervals), timedelta())

@@ -1,0 +1,197 @@
+"""The words of the plant: states, counts, units and the immutable events that are journaled about a station."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from adapters.reading import GapCause, Quality
+
+StationId = NewType("StationId", str)  # "site/area/line/station"
+ProductId = NewType("ProductId", str)
+UnitId = NewType("UnitId", str)
+
+
+class State(StrEnum):
+    """What a station is doing; PackML's states and vendors' codes map onto these in the configuration."""
+
+    PRODUCING = "producing"
+    STARVED = "starved"
+    BLOCKED = "blocked"
+    DOWN = "down"
+    SETUP = "setup"
+    IDLE = "idle"
+    PLANNED_STOP = "planned_stop"
+    NO_DATA = "no_data"
+
+
+class CountKind(StrEnum):
+    """What a totaliser counts: good, to be reworked, scrapped, or all units made."""
+
+    GOOD = "good"
+    REWORK = "rework"
+    SCRAP = "scrap"
+    TOTAL = "total"
+
+
+class CountFlag(StrEnum):
+    """How a difference of two totaliser readings came about."""
+
+    BASELINE = "baseline"  # first reading ever: nothing is counted
+    NORMAL = "normal"
+    CATCH_UP = "catch_up"  # made while we were blind, since `since`
+    RESET = "reset"  # the totaliser started anew; what it showed between our last reading and the reset is unknown
+    ROLLOVER = "rollover"
+
+
+class UnitResult(StrEnum):
+    """What became of a unit at a station."""
+
+    GOOD = "good"
+    REWORK = "rework"
+    SCRAP = "scrap"
+
+
+class TimeSource(StrEnum):
+    """Whose clock gave an event its time."""
+
+    CONTROLLER = "controller"
+    EDGE = "edge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact about a station. `time`: when it happened, by the clock that `time_source` names; `received_time` is ours."""
+
+    station: StationId
+    time: datetime
+    received_time: datetime
+    time_source: TimeSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Event):
+    """From `time` on the station is in `state`; `raw` is what the controller said."""
+
+    state: State
+    raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitsCounted(Event):
+    """A totaliser moved by `delta` units to `raw`; `since` is the start of the gap that a catch-up fills."""
+
+    kind: CountKind
+    delta: int
+    raw: int
+    previous_raw: int | None
+    product: ProductId | None
+    flag: CountFlag
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountUnreconciled(Event):
+    """Two totaliser readings that allow more than one truth; nothing was booked, a person decides."""
+
+    kind: CountKind
+    raw: int
+    previous_raw: int
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCompleted(Event):
+    """A unit was finished; `sequence` is its number in the controller's record of units, where there is one."""
+
+    unit: UnitId
+    product: ProductId | None
+    result: UnitResult
+    cycle_time: timedelta | None
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitsUnidentified(Event):
+    """The controller's record of units overran while we were blind: the ids of `missing` units are not known."""
+
+    missing: int
+    first_sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRaised(Event):
+    """The controller reports fault `code`."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultCleared(Event):
+    """The controller no longer reports fault `code`."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductChanged(Event):
+    """From `time` on the station works on `product`."""
+
+    product: ProductId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLost(Event):
+    """From `time` on (the last proof of life) nothing is known of the station."""
+
+    cause: GapCause
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRestored(Event):
+    """At `time` the station was seen again; it was lost at `since`."""
+
+    since: datetime
+    cause: GapCause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityChanged(Event):
+    """The quality of a signal changed; values of bad quality are held, never counted."""
+
+    signal: str
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessValue:
+    """Telemetry: weld current, booth temperature. Thinned by deadband and bounded by retention, unlike events."""
+
+    station: StationId
+    name: str
+    time: datetime
+    value: float
+
+
+StationEvent = (
+    StateChanged
+    | UnitsCounted
+    | CountUnreconciled
+    | UnitCompleted
+    | UnitsUnidentified
+    | FaultRaised
+    | FaultCleared
+    | ProductChanged
+    | ConnectionLost
+    | ConnectionRestored
+    | QualityChanged
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """An event with its place in the journal; `seq` starts at 1, has no holes and orders everything."""
+
+    seq: int
+    event: StationEvent
