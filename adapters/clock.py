@@ -34,9 +34,9 @@ class ScaledClock:
         self._since: float | None = None if held else time.monotonic()
 
     @classmethod
-    def anchored(cls, anchor: datetime, *, speed: float) -> "ScaledClock":
-        """The clock that agreed with the machine's at `anchor`; equal arguments give equal clocks in any process."""
-        return cls(anchor + (datetime.now(UTC) - anchor) * speed, speed=speed)
+    def anchored(cls, shown: datetime, *, real: datetime, speed: float) -> "ScaledClock":
+        """The clock that shows `shown` when the machine's shows `real`; equal arguments, equal clocks everywhere."""
+        return cls(shown + (datetime.now(UTC) - real) * speed, speed=speed)
 
     @property
     def speed(self) -> float:

@@ -1,5 +1,6 @@
 """The words of the plant: states, counts, units and the immutable events that are journaled about a station."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -40,7 +41,7 @@ class CountFlag(StrEnum):
     BASELINE = "baseline"  # first reading ever: nothing is counted
     NORMAL = "normal"
     CATCH_UP = "catch_up"  # made while we were blind, since `since`
-    RESET = "reset"  # the totaliser started anew; what it showed between our last reading and the reset is unknown
+    RESET = "reset"  # the totaliser started anew; what it counted between our last reading and then is unknown
     ROLLOVER = "rollover"
 
 
@@ -61,7 +62,7 @@ class TimeSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fact about a station. `time`: when it happened, by the clock that `time_source` names; `received_time` is ours."""
+    """A fact about a station. `time`: when, by the clock that `time_source` names; `received_time`: our own."""
 
     station: StationId
     time: datetime
@@ -195,3 +196,18 @@ class Journaled:
 
     seq: int
     event: StationEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationStandard:
+    """What a station should do: ideal time for one unit by product (None: any other), and what is a minor stop.
+
+    `ideal_cycle` values are above zero. A stop shorter than `minor_stop` is a minor stop, whatever its cause.
+    """
+
+    ideal_cycle: Mapping[ProductId | None, timedelta]
+    minor_stop: timedelta
+
+    def ideal(self, product: ProductId | None) -> timedelta | None:
+        """The ideal time for one unit of `product` (ISO 22400's PRI), None where none is set."""
+        return self.ideal_cycle.get(product, self.ideal_cycle.get(None))

@@ -1,0 +1,313 @@
+"""The command `mes`: parses, calls, prints; exit codes 0 (well), 1 (differs or failed), 2 (bad input)."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from simulators.faults import Fault, parse_duration, parse_fault
+
+from adapters.clock import Clock, ScaledClock, SystemClock
+from mes import daemon, report
+from mes.calendar import WindowKind
+from mes.config.load import Loaded, default_config, load
+from mes.demo import screen
+from mes.demo.compare import as_json
+from mes.demo.run import Options, run_demo
+from mes.demo.simulate import Simulation, simulate
+from mes.errors import ConfigError, MesError
+from mes.logs import configure_logging
+
+Result = TypeVar("Result")
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+
+
+class _Duration(click.ParamType):
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Fault(click.ParamType):
+    name = "name@time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+        if isinstance(value, Fault):
+            return value
+        try:
+            return parse_fault(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Instant(click.ParamType):
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write it as 2026-03-02T08:00:00+05:00", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"{value!r} has no zone; add one, as in 2026-03-02T08:00:00+05:00 or …Z", param, ctx)
+        return instant.astimezone(UTC)
+
+
+class _ClockSetting(click.ParamType):
+    name = "shown@real"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[datetime, datetime]:
+        if isinstance(value, tuple):
+            return value
+        shown, at, real = str(value).partition("@")
+        if not at:
+            self.fail(f"{value!r} lacks an @; `mes simulate` prints the right one", param, ctx)
+        return INSTANT.convert(shown, param, ctx), INSTANT.convert(real, param, ctx)
+
+
+DURATION, FAULT, INSTANT, CLOCK = _Duration(), _Fault(), _Instant(), _ClockSetting()
+SPEED = click.FloatRange(min=1, max=1000)
+FAULT_FORM = "NAME[:CONTROLLER]@TIME[+LENGTH]"
+FAULT_HELP = "Inject a fault, as in link-cut@2h or stuck:paint-plc@90m+5m. May be repeated."
+CONFIG = click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="The plant's file; without it, the example plant of Kostanay.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="taktline", prog_name="mes")
+@click.option("--verbose", is_flag=True, help="Say more in the log, and show the technical side of failures.")
+def mes(*, verbose: bool) -> None:
+    """Taktline: collects from weld and paint controllers, loses nothing, and computes OEE that can be proved right."""
+    configure_logging(verbose=verbose)
+    if not verbose:
+        sys.excepthook = _unexpected
+
+
+@mes.command()
+@click.option("--for", "length", type=DURATION, default="8h", show_default=True, help="Simulated time to run.")
+@click.option(
+    "--speed",
+    type=SPEED,
+    default=120,
+    show_default=True,
+    help="Simulated seconds in a real one.",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Equal seeds give equal plants.")
+@click.option(
+    "--fault",
+    "faults",
+    type=FAULT,
+    multiple=True,
+    metavar=FAULT_FORM,
+    help=FAULT_HELP,
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Write every figure and its truth to this file.",
+)
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the journal in this new folder, for `mes report`; without it, it is thrown away.",
+)
+def demo(
+    *,
+    length: timedelta,
+    speed: float,
+    seed: int,
+    faults: tuple[Fault, ...],
+    json_file: Path | None,
+    journal: Path | None,
+) -> None:
+    """Run plant, collector and report in one process, and hold every figure against the truth.
+
+    Exit code 0 only if all agrees, 1 if anything differs.
+    """
+    options = Options(length, speed, seed, faults, journal)
+    console = Console()
+    with screen.live(console, options) as watch:
+        finished = _until_done(lambda stop: run_demo(options, watch=watch, stop=stop))
+    screen.show(console, finished)
+    if json_file:
+        result = as_json(finished.outcome, finished.window, seed=seed, wall_s=finished.wall_s)
+        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if finished.outcome.verdict != "ok":
+        sys.exit(EXIT_FAILED)
+
+
+@mes.command()
+@CONFIG
+@click.option("--speed", type=SPEED, default=1, show_default=True, help="Speed of a simulated plant's clock.")
+@click.option("--clock", type=CLOCK, help="A simulated plant's clock, as `mes simulate` prints it.")
+def run(*, config: Path | None, speed: float, clock: tuple[datetime, datetime] | None) -> None:
+    """Collect from the controllers until stopped (SIGTERM or Ctrl-C): the daemon of the edge server."""
+    loaded = _load(config)
+    asyncio.run(daemon.run(loaded.config, _clock(speed, clock)))
+
+
+@mes.command("simulate")
+@click.option("--speed", type=SPEED, default=1, show_default=True, help="Simulated seconds in a real one.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Equal seeds give equal plants.")
+@click.option("--start", type=INSTANT, help="What the plant's clock shows at first; by default the true time.")
+@click.option("--clock", type=CLOCK, help="The same, with the true time at which it shows that.")
+@click.option("--for", "length", type=DURATION, help="Stop the plant after this simulated time; go on answering.")
+@click.option("--fault", "faults", type=FAULT, multiple=True, metavar=FAULT_FORM, help=FAULT_HELP)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="When the plant stops, write what it really did to this file (JSON).",
+)
+def simulate_command(
+    *,
+    speed: float,
+    seed: int,
+    start: datetime | None,
+    clock: tuple[datetime, datetime] | None,
+    length: timedelta | None,
+    faults: tuple[Fault, ...],
+    truth: Path | None,
+) -> None:
+    """Serve the simulated plant on fixed loopback ports, for your own OPC UA or Modbus client or `mes run`."""
+    real = datetime.now(UTC)
+    real = real.replace(microsecond=real.microsecond // 1000 * 1000)  # as exactly as it is printed below
+    if clock is None and (start is not None or speed != 1):
+        clock = (start or real, real)
+    simulation = Simulation(_clock(speed, clock), seed, length, faults, truth, click.echo)
+    click.echo(f"weld-plc   opc.tcp://127.0.0.1:{simulation.ports['weld-plc']}   OPC UA, PackML states")
+    click.echo(f"final-plc  opc.tcp://127.0.0.1:{simulation.ports['final-plc']}   OPC UA, a vendor's states")
+    click.echo(f"paint-plc  127.0.0.1:{simulation.ports['paint-plc']}             Modbus TCP, unit 1")
+    flags = f" --speed {speed:g} --clock {_z(clock[0])}@{_z(clock[1])}" if clock else ""
+    click.echo(f"In another terminal: mes run{flags}")
+    click.echo("Commands: `on NAME [CONTROLLER]`, `off NAME [CONTROLLER]`, `faults`; Ctrl-C ends.")
+    _until_done(lambda stop: simulate(simulation, stop))
+
+
+@mes.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+def check(*, file: Path | None) -> None:
+    """Check a plant's file: every mistake at once, with line and remedy; exit code 2 if there is one."""
+    loaded = _load(file)
+    for warning in loaded.warnings:
+        click.echo(str(warning))
+    config = loaded.config
+    tags = sum(len(each) for each in config.tags.values())
+    click.echo(
+        f"{file or default_config()}: good. {len(config.controllers)} controllers, "
+        f"{len(config.setups)} stations, {tags} tags, {len(loaded.warnings)} warnings."
+    )
+
+
+@mes.command("report")
+@CONFIG
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Read this journal instead.")
+@click.option("--by", type=click.Choice([str(each) for each in WindowKind]), default="shift", show_default=True)
+@click.option("--from", "start", type=INSTANT, help="Default: the first thing the journal knows.")
+@click.option("--to", "end", type=INSTANT, help="Default: the last thing the journal knows.")
+@click.option("--station", "stations", multiple=True, help="Only these (end of the path is enough). May be repeated.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def report_command(
+    *,
+    config: Path | None,
+    journal: Path | None,
+    by: str,
+    start: datetime | None,
+    end: datetime | None,
+    stations: tuple[str, ...],
+    form: str,
+) -> None:
+    """Print OEE, its factors, counts and losses per station for hours, shifts or days."""
+    loaded = _load(config)
+    request = report.Request(WindowKind(by), start, end, stations)
+    rows = report.rows(loaded.config, journal or loaded.config.journal_path, request)
+    match form:
+        case "json":
+            click.echo(report.as_json(rows))
+        case "csv":
+            click.echo(report.as_csv(rows), nl=False)
+        case _:
+            report.show(Console(), rows, loaded.config.calendar.zone)
+
+
+def main() -> None:
+    """Entry point: turns every failure that has a name into a sentence and an exit code."""
+    failures: list[BaseException] = []
+    code = EXIT_FAILED
+    try:
+        mes()
+    except* ConfigError as group:
+        failures, code = _leaves(group), EXIT_BAD_INPUT
+    except* (MesError, OSError) as group:
+        failures = _leaves(group)
+    for failure in failures:
+        _explain(failure)
+    if failures:
+        sys.exit(code)
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for each in group.exceptions:
+        found += _leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
+    return found
+
+
+def _explain(failure: BaseException) -> None:
+    """One failure for a person: the class's sentence, then the technical line."""
+    if isinstance(failure, MesError) and not isinstance(failure, ConfigError):
+        click.echo((type(failure).__doc__ or "").split("\n", maxsplit=1)[0], err=True)
+    click.echo(f"{failure}", err=True)
+
+
+def _unexpected(kind: type[BaseException], failure: BaseException, _trace: TracebackType | None) -> None:
+    click.echo(f"Unexpected failure, a defect of this program: {kind.__name__}: {failure}", err=True)
+    click.echo("Run the same command as `mes --verbose …` for the technical side, and report it.", err=True)
+
+
+def _until_done(start: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -> Result:
+    """Runs `start`; Ctrl-C and SIGTERM set its event, so that it ends in order."""
+
+    async def body() -> Result:
+        return await start(daemon.stop_on_signal())
+
+    return asyncio.run(body())
+
+
+def _load(file: Path | None) -> Loaded:
+    return load(file or default_config())
+
+
+def _clock(speed: float, setting: tuple[datetime, datetime] | None) -> Clock:
+    if setting is not None:
+        shown, real = setting
+        return ScaledClock.anchored(shown, real=real, speed=speed)
+    if speed != 1:
+        raise click.UsageError("--speed needs --clock: `mes simulate` prints the right one when it starts")
+    return SystemClock()
+
+
+def _z(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

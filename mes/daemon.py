@@ -1,0 +1,110 @@
+"""The composition root: builds the whole program from the configuration, runs it, and shuts it down in order."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from adapters import registry
+from adapters.clock import Clock
+from adapters.ports import Adapter
+from adapters.reading import ControllerId
+from mes.config.build import PlantConfig
+from mes.errors import ConfigError
+from mes.health import Health
+from mes.journal import Journal
+from mes.pipeline import Pipeline
+from mes.supervisor import Backoff, supervise
+
+log = structlog.get_logger()
+
+OpenJournal = Callable[[Path], AbstractAsyncContextManager[Journal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """The running program, as seen by those who watch it."""
+
+    pipeline: Pipeline
+    journal: Journal
+    health: Health
+
+
+def credential(name: str) -> str:
+    """A secret from the folder that the service manager hands over ($CREDENTIALS_DIRECTORY); raises ConfigError."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise ConfigError(
+            f"the credential {name!r} is needed and $CREDENTIALS_DIRECTORY is not set: "
+            "start the program by its systemd unit, or set it to a folder that holds a file of this name"
+        )
+    try:
+        return (Path(folder) / name).read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise ConfigError(f"the credential {name!r} cannot be read: {error.strerror}; look into {folder}") from error
+
+
+@asynccontextmanager
+async def collector(
+    config: PlantConfig,
+    clock: Clock,
+    *,
+    backoff: Backoff | None = None,
+    open_journal: OpenJournal = Journal.open,
+    secret: Callable[[str], str] = credential,
+    tap: Callable[[Batch], None] | None = None,
+) -> AsyncIterator[Collector]:
+    """Collects while the block runs; on leaving, closes the controllers' sessions first and the journal last."""
+    async with open_journal(config.journal_path) as journal:
+        health = Health(clock)
+        pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
+        await pipeline.recover()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(
+                    supervise(
+                        controller,
+                        partial(_adapter, config, controller, clock, secret),
+                        pipeline,
+                        health,
+                        rng=random.Random(),
+                        backoff=backoff or Backoff(),
+                    ),
+                    name=f"controller {controller}",
+                )
+                for controller in config.controllers
+            ]
+            yield Collector(pipeline, journal, health)
+            for task in tasks:
+                task.cancel()
+
+
+def _adapter(config: PlantConfig, controller: ControllerId, clock: Clock, secret: Callable[[str], str]) -> Adapter:
+    return registry.make(
+        controller, config.controllers[controller], config.tags[controller], clock=clock, secret=secret
+    )
+
+
+def stop_on_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; call inside the running loop."""
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    return stop
+
+
+async def run(config: PlantConfig, clock: Clock) -> None:
+    """The daemon: collects until SIGTERM or SIGINT, then stops in order."""
+    stop = stop_on_signal()
+    async with collector(config, clock) as running:
+        log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
+        await stop.wait()
+        log.info("collector_stopping", last_seq=running.journal.last_seq)
+    log.info("collector_stopped")

@@ -1,0 +1,263 @@
+"""Runs plant and collector side by side on loopback and compares what was measured with what is true."""
+
+import asyncio
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from simulators.faults import Fault
+from simulators.plant import Plant
+from simulators.served import ServedPlant
+
+from adapters.clock import ScaledClock
+from adapters.reading import Batch, ControllerId
+from mes.config.build import PlantConfig, for_simulation
+from mes.config.load import default_config, load
+from mes.daemon import Collector, OpenJournal, collector
+from mes.demo.compare import Counts, Measured, Outcome, Station, Truth, compare
+from mes.intervals import Interval
+from mes.journal import Journal, JournalReader
+from mes.model import CountUnreconciled, State, StationId, UnitCompleted
+from mes.oee.kpi import Kpi
+from mes.results import Results
+from mes.supervisor import Backoff
+
+START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
+BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed one of them is four minutes of the plant
+RECOVERY_REAL_S = 4.0  # what a reconnect may take after a fault has ended, and what detection looks back before it
+CONNECT_DEADLINE_S = 30.0
+DRAIN_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run: `length` and the faults' times are the plant's own time."""
+
+    length: timedelta
+    speed: float
+    seed: int
+    faults: tuple[Fault, ...] = ()
+    journal: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a watcher may show while the demo runs."""
+
+    now: datetime
+    share: float
+    window: Interval
+    results: Results
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The comparison, and how it came about."""
+
+    outcome: Outcome
+    window: Interval
+    kpis: dict[StationId, Kpi]
+    wall_s: float
+    stopped_early: bool
+
+
+@dataclass(slots=True)
+class _Observations:
+    """When each controller was looked at; a collector's tap, which changes nothing."""
+
+    times: dict[ControllerId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+
+    def note(self, batch: Batch) -> None:
+        self.times[batch.controller].append(batch.received_time)
+
+
+async def run_demo(
+    options: Options,
+    *,
+    open_journal: OpenJournal = Journal.open,
+    watch: Callable[[Progress], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> Finished:
+    """Runs to the end of `length`, or until `stop` is set, and compares; every figure comes through `Results`."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = options.journal or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taktline-")))
+        clock = ScaledClock(START, speed=options.speed, held=True)
+        plant = Plant(seed=options.seed, start=START)
+        served = ServedPlant(plant, clock)
+        await served.start()
+        try:
+            config = for_simulation(
+                load(default_config()).config,
+                ports={ControllerId(name): port for name, port in served.ports.items()},
+                journal=folder / "journal.sqlite",
+            )
+            seen = _Observations()
+            async with collector(config, clock, backoff=BACKOFF, open_journal=open_journal, tap=seen.note) as running:
+                window = await _live(options, clock, served, running, config, watch, stop or asyncio.Event())
+        finally:
+            await served.stop()
+        results = _results(config)
+        return _finish(config, served, plant, results, seen, window, options, began)
+
+
+async def _live(
+    options: Options,
+    clock: ScaledClock,
+    served: ServedPlant,
+    running: Collector,
+    config: PlantConfig,
+    watch: Callable[[Progress], None] | None,
+    stop: asyncio.Event,
+) -> Interval:
+    """Lets the plant run; returns the window from its first instant to the one at which the last reading was in."""
+    async with asyncio.timeout(CONNECT_DEADLINE_S):
+        await _all_connected(running, config)
+    for fault in options.faults:
+        served.inject(fault)
+    clock.release()
+    plant_run = asyncio.create_task(served.run(), name="simulated plant")
+    try:
+        watching = asyncio.create_task(_watch(options, clock, config, served, watch), name="watch") if watch else None
+        await _until(clock, START + options.length, stop, plant_run)
+        served.freeze()
+        async with asyncio.timeout(DRAIN_DEADLINE_S):
+            await served.faults_over()
+            await _drained(running, config)
+        if watching:
+            watching.cancel()
+        return Interval(START, clock.now())
+    finally:
+        plant_run.cancel()
+        with suppress(asyncio.CancelledError):
+            await plant_run
+
+
+async def _until(clock: ScaledClock, end: datetime, stop: asyncio.Event, plant_run: asyncio.Task[None]) -> None:
+    """Waits for the end, an interruption, or the plant's failure, which is raised."""
+    stopped = asyncio.create_task(stop.wait())
+    remaining_s = (end - clock.now()).total_seconds() / clock.speed
+    done, _ = await asyncio.wait({stopped, plant_run}, timeout=remaining_s, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if plant_run in done:
+        plant_run.result()
+
+
+async def _all_connected(running: Collector, config: PlantConfig) -> None:
+    while any(running.pipeline.last_observed(each) is None for each in config.controllers):
+        await asyncio.sleep(0.02)
+
+
+async def _drained(running: Collector, config: PlantConfig) -> None:
+    """Waits until every controller is connected and was looked at three times after the plant stood still."""
+    for controller in config.controllers:
+        seen = 0
+        last = running.pipeline.last_observed(controller)
+        while seen < 3 or not running.health.is_running(controller):
+            await asyncio.sleep(0.02)
+            now = running.pipeline.last_observed(controller)
+            if now != last:
+                seen, last = seen + 1, now
+
+
+async def _watch(
+    options: Options,
+    clock: ScaledClock,
+    config: PlantConfig,
+    served: ServedPlant,
+    watch: Callable[[Progress], None],
+) -> None:
+    """Shows the state of things every second; figures are read in a thread, beside the collector."""
+    while True:
+        now = max(clock.now(), START + timedelta(seconds=1))
+        share = min(1.0, (now - START) / options.length)
+        active = tuple(f"{name} {controller}" for name, controller in served.active_faults())
+        progress = Progress(now, share, Interval(START, now), _results(config), active)
+        await asyncio.to_thread(watch, progress)
+        await asyncio.sleep(1)
+
+
+def _results(config: PlantConfig) -> Results:
+    return Results(JournalReader(config.journal_path), config.standards, config.calendar)
+
+
+def _finish(
+    config: PlantConfig,
+    served: ServedPlant,
+    plant: Plant,
+    results: Results,
+    seen: _Observations,
+    window: Interval,
+    options: Options,
+    began: float,
+) -> Finished:
+    recovery = timedelta(seconds=RECOVERY_REAL_S * options.speed)
+    kpis = {station: results.kpi(station, window, until=window.end) for station in config.setups}
+    stations = {}
+    for station in config.setups:
+        controller = config.station_controllers[station]
+        excused = tuple(
+            Interval(start - recovery, end + recovery)
+            for _, where, start, end in served.fault_log
+            if where == controller
+        )
+        stations[station] = Station(
+            truth=_truth(plant, station, window),
+            measured=_measured(results, station, window, kpis[station]),
+            observations=seen.times[controller],
+            excused=excused,
+        )
+    return Finished(
+        outcome=compare(stations, window),
+        window=window,
+        kpis=kpis,
+        wall_s=time.monotonic() - began,
+        stopped_early=window.length < options.length,
+    )
+
+
+def _truth(plant: Plant, station: StationId, window: Interval) -> Truth:
+    truth = plant.truth
+    spans = truth.states(station)
+    states = [(Interval(start, end), State(str(state))) for start, end, state in spans if start < end]
+    last = states[-1][0].end
+    if last < window.end:
+        states.append((Interval(last, window.end), states[-1][1]))
+    counts = truth.counts(station, window.start, window.end)
+    return Truth(
+        counts=Counts(good=counts["good"], rework=counts["rework"], scrap=counts["scrap"]),
+        states=tuple(states),
+        units=tuple(_named(each.unit, each.result, each.sequence) for each in truth.units(station)),
+        oee=truth.oee(station, window.start, window.end),
+    )
+
+
+def _measured(results: Results, station: StationId, window: Interval, figures: Kpi) -> Measured:
+    timeline = results.timeline(station)
+    completed = [each.event for each in results.events(station) if isinstance(each.event, UnitCompleted)]
+    unreconciled = [each for each in results.events(station) if isinstance(each.event, CountUnreconciled)]
+    return Measured(
+        counts=Counts(good=figures.good, rework=figures.rework, scrap=figures.scrap),
+        states=tuple(
+            (part, span.state)
+            for span in timeline.states(window.end)
+            if (part := span.interval.clip(window)) is not None
+        ),
+        units=tuple(_named(each.unit, each.result, each.sequence) for each in completed),
+        oee=figures.oee,
+        availability=figures.availability,
+        performance=figures.performance,
+        quality=figures.quality,
+        unreconciled=len(unreconciled),
+    )
+
+
+def _named(unit: str, result: str, sequence: int | None) -> str:
+    """One finished unit at a station: its id, what became of it, and its number, for a unit may pass twice."""
+    return f"{unit} {result} #{sequence}"

@@ -1,0 +1,113 @@
+"""What the demo shows: a live table on a terminal, silence elsewhere, and at the end every figure beside its truth."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mes.demo.compare import Station, blind, seconds
+from mes.demo.run import Finished, Options, Progress
+from mes.intervals import Interval, subtract, total
+from mes.model import State
+
+PLANT_ZONE = ZoneInfo("Asia/Qostanay")
+MOST_PROBLEMS_SHOWN = 20
+
+
+@contextmanager
+def live(console: Console, options: Options) -> Iterator[Callable[[Progress], None] | None]:
+    """Yields what to call with the state of things, or None where nobody watches."""
+    if not console.is_terminal:
+        yield None
+        return
+    with Live(console=console, transient=True, auto_refresh=False) as screen:
+        screen.update(Text("Starting the plant, its three controllers and the collector …"), refresh=True)
+        yield lambda progress: screen.update(_progress_table(progress, options), refresh=True)
+
+
+def _progress_table(progress: Progress, options: Options) -> Table:
+    local = progress.now.astimezone(PLANT_ZONE)
+    faults = "; fault: " + ", ".join(progress.faults) if progress.faults else ""
+    table = Table(
+        title=f"{local:%a %d %b %Y %H:%M:%S} Asia/Qostanay, {options.speed:g} times as fast; "
+        f"{progress.share:.0%} of {_hours(options.length)}{faults}",
+        caption="Ctrl-C ends the run here, with the result so far.",
+    )
+    for heading in ("station", "now"):
+        table.add_column(heading)
+    for heading in ("good", "rework", "scrap", "OEE %", "no data min"):
+        table.add_column(heading, justify="right")
+    for station in progress.results.stations:
+        kpi = progress.results.kpi(station, progress.window, until=progress.now)
+        spans = progress.results.timeline(station).states(progress.now)
+        table.add_row(
+            str(station),
+            str(spans[-1].state) if spans else "no_data",
+            str(kpi.good),
+            str(kpi.rework),
+            str(kpi.scrap),
+            percent(kpi.oee),
+            f"{kpi.no_data.total_seconds() / 60:.1f}",
+        )
+    return table
+
+
+def show(console: Console, finished: Finished) -> None:
+    """The end: every station's figures against the truth, the ledger, the verdict."""
+    outcome = finished.outcome
+    table = Table(title=f"Measured / truth, {_hours(finished.window.length)} of plant in {finished.wall_s:.0f} s")
+    table.add_column("station")
+    for heading in ("good", "rework", "scrap", "producing min", "lost min", "no data min", "OEE %"):
+        table.add_column(heading, justify="right")
+    for name, both in outcome.stations.items():
+        table.add_row(str(name), *_figures(both, finished.window))
+    console.print(table)
+    console.print(
+        f"units: {outcome.measured_units} seen of {outcome.truth_units} made at all stations, "
+        f"{len(outcome.missing)} missing, {len(outcome.extra)} extra; "
+        f"ledger: {outcome.lost} lost, {outcome.doubled} doubled, {outcome.unreconciled} unreconciled"
+    )
+    for problem in outcome.problems[:MOST_PROBLEMS_SHOWN]:
+        console.print(f"  {problem}", style="red", markup=False)
+    if len(outcome.problems) > MOST_PROBLEMS_SHOWN:
+        console.print(f"  and {len(outcome.problems) - MOST_PROBLEMS_SHOWN} more; --json FILE holds them all")
+    if finished.stopped_early:
+        console.print("stopped early: the figures are those of the time that was run")
+    console.print(f"verdict: {outcome.verdict}", style="bold green" if outcome.verdict == "ok" else "bold red")
+
+
+def _figures(both: Station, window: Interval) -> list[str]:
+    true, seen = both.truth, both.measured
+    counts = [f"{getattr(seen.counts, each)}/{getattr(true.counts, each)}" for each in ("good", "rework", "scrap")]
+    return [
+        *counts,
+        _minutes(both, window, producing=True),
+        _minutes(both, window, producing=False),
+        f"{total(blind(seen.states)).total_seconds() / 60:.1f}",
+        f"{percent(seen.oee)}/{percent(true.oee)}",
+    ]
+
+
+def _minutes(both: Station, window: Interval, *, producing: bool) -> str:
+    """Minutes in production, or in all other states, over the time in which the station was observed."""
+    known = subtract((window,), blind(both.measured.states))
+    sides = []
+    for states in (both.measured.states, both.truth.states):
+        sums = seconds(states, known)
+        chosen = [sums[each] for each in State if (each is State.PRODUCING) == producing]
+        sides.append(f"{sum(chosen, timedelta()).total_seconds() / 60:.1f}")
+    return "/".join(sides)
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as a percentage with one decimal; a dash where it is undefined."""
+    return "–" if ratio is None else f"{ratio * 100:.1f}"
+
+
+def _hours(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:.4g} h"

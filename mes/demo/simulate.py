@@ -1,0 +1,118 @@
+"""Serves the simulated plant on fixed ports until it is stopped, for an engineer's own client or for `mes run`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from simulators.faults import Fault
+from simulators.plant import Plant
+from simulators.served import FIXED_PORTS, ServedPlant
+
+from adapters.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What to serve. After `length` of its own time the plant stands still, and its controllers go on answering.
+
+    `truth` is written when the plant stands still, or on stopping.
+    """
+
+    clock: Clock
+    seed: int
+    length: timedelta | None
+    faults: tuple[Fault, ...]
+    truth: Path | None
+    say: Callable[[str], None]
+    ports: dict[str, int] = field(default_factory=lambda: dict(FIXED_PORTS))
+
+
+async def simulate(simulation: Simulation, stop: asyncio.Event) -> None:
+    """Serves until `stop` is set; lines on a terminal's standard input switch faults."""
+    plant = Plant(seed=simulation.seed, start=simulation.clock.now())
+    served = ServedPlant(plant, simulation.clock, ports=simulation.ports)
+    await served.start()
+    for fault in simulation.faults:
+        served.inject(fault)
+    running = asyncio.create_task(served.run(), name="simulated plant")
+    listening = asyncio.create_task(_listen(served, simulation.say), name="commands") if sys.stdin.isatty() else None
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    ended = asyncio.create_task(_until_end(simulation, plant), name="end of the run")
+    try:
+        await asyncio.wait({running, stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
+        served.freeze()
+        if simulation.truth:
+            simulation.truth.write_text(json.dumps(truth_json(plant), indent=2) + "\n", encoding="utf-8")
+        if ended.done():
+            simulation.say("the plant stands still, its controllers go on answering; Ctrl-C ends")
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+    finally:
+        for task in (running, listening, stopped, ended):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        await served.stop()
+
+
+async def _until_end(simulation: Simulation, plant: Plant) -> None:
+    if simulation.length is None:
+        await asyncio.Event().wait()
+        return
+    end = plant.start + simulation.length
+    while plant.now < end:
+        await asyncio.sleep(0.02)
+
+
+async def _listen(served: ServedPlant, say: Callable[[str], None]) -> None:
+    """Reads commands from the terminal for as long as it gives any."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        await command(served, line.decode(errors="replace").split(), say)
+
+
+async def command(served: ServedPlant, words: list[str], say: Callable[[str], None]) -> None:
+    """One command: `on NAME [CONTROLLER]`, `off NAME [CONTROLLER]` or `faults`."""
+    match words:
+        case []:
+            return
+        case ["faults"]:
+            say("on now: " + (", ".join(f"{name} {where}" for name, where in served.active_faults()) or "none"))
+        case [("on" | "off") as switch, name, *where] if len(where) <= 1:
+            try:
+                await served.switch(name, where[0] if where else None, on=switch == "on")
+            except ValueError as error:
+                say(str(error))
+            else:
+                say(f"{name} is {switch}")
+        case _:
+            say("say `on NAME [CONTROLLER]`, `off NAME [CONTROLLER]` or `faults`")
+
+
+def truth_json(plant: Plant) -> dict[str, object]:
+    """What the plant did from its start to now, per station: counts, finished units, seconds per state, OEE."""
+    truth, start, end = plant.truth, plant.start, plant.now
+    return {
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "stations": {
+            each.path: {
+                **truth.counts(each.path, start, end),
+                "units": [f"{unit.unit} {unit.result} #{unit.sequence}" for unit in truth.units(each.path)],
+                "seconds": {
+                    str(state): length.total_seconds()
+                    for state, length in truth.seconds(each.path, [(start, end)]).items()
+                },
+                "oee": truth.oee(each.path, start, end),
+            }
+            for each in plant.stations
+        },
+    }

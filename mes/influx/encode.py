@@ -1,0 +1,215 @@
+"""Events and figures as line protocol: declared types, fixed tags, a time stamp that is unique in its series; pure.
+
+A point's identity (measurement, tags, time stamp) depends on nothing but the journaled event, so a resend is
+byte-identical and InfluxDB overwrites it (facts: same identity, same point). A unit id is a field, never a tag.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from mes.intervals import Interval
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    CountUnreconciled,
+    FaultCleared,
+    FaultRaised,
+    Journaled,
+    ProcessValue,
+    ProductChanged,
+    QualityChanged,
+    StateChanged,
+    StationEvent,
+    StationId,
+    UnitCompleted,
+    UnitsCounted,
+    UnitsUnidentified,
+)
+from mes.oee.kpi import Kpi
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+NONE = "none"  # a tag is never left out: that would be another series
+
+Field = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class KpiPoint:
+    """The figures of one station for one window; `kind` is hour, shift or day; `revision` grows with each correction."""
+
+    kind: str
+    window: Interval
+    station: StationId
+    kpi: Kpi
+    revision: int
+
+
+def timestamp_ns(time: datetime, seq: int) -> int:
+    """Microseconds × 1000 + seq mod 1000: two events of one series in the same microsecond stay two points."""
+    return (time - EPOCH) // MICROSECOND * 1000 + seq % 1000
+
+
+def event_line(journaled: Journaled) -> str:
+    """One event as one line."""
+    event = journaled.event
+    measurement, tags, fields = _event_point(event)
+    stamp = timestamp_ns(event.time, journaled.seq)
+    shared = {"time_source": str(event.time_source), "seq": journaled.seq}
+    return line(measurement, {**place(event.station), **tags}, {**fields, **shared}, stamp)
+
+
+def _event_point(event: StationEvent) -> tuple[str, Mapping[str, str], Mapping[str, Field]]:
+    match event:
+        case StateChanged():
+            return "state", {}, {"state": str(event.state), "raw": event.raw}
+        case UnitsCounted():
+            tags = {"kind": str(event.kind), "product": event.product or NONE}
+            return "count", tags, {"delta": event.delta, "raw": event.raw, "flag": str(event.flag)}
+        case CountUnreconciled():
+            return (
+                "unreconciled",
+                {"kind": str(event.kind)},
+                {"raw": event.raw, "previous_raw": event.previous_raw, "explanation": event.explanation},
+            )
+        case UnitCompleted():
+            cycle = {"cycle_s": event.cycle_time.total_seconds()} if event.cycle_time is not None else {}
+            return (
+                "unit",
+                {"product": event.product or NONE, "result": str(event.result)},
+                {"unit": event.unit, **cycle},
+            )
+        case UnitsUnidentified():
+            return "unidentified", {}, {"missing": event.missing}
+        case FaultRaised():
+            return "fault", {}, {"code": event.code, "active": True}
+        case FaultCleared():
+            return "fault", {}, {"code": event.code, "active": False}
+        case ProductChanged():
+            return "product", {}, {"product": event.product or NONE}
+        case ConnectionLost():
+            return "connection", {}, {"up": False, "cause": str(event.cause)}
+        case ConnectionRestored():
+            return "connection", {}, {"up": True, "cause": str(event.cause)}
+        case QualityChanged():
+            return "quality", {"signal": event.signal}, {"quality": str(event.quality)}
+        case _:
+            assert_never(event)
+
+
+def process_line(value: ProcessValue, row: int) -> str:
+    """One telemetry value; `row` is its number in the journal."""
+    return line(
+        "process", {**place(value.station), "name": value.name}, {"value": value.value}, timestamp_ns(value.time, row)
+    )
+
+
+def kpi_line(point: KpiPoint) -> str:
+    """One window's figures: numerators and denominators first, so that any panel can sum first and divide last.
+
+    Seconds and ratios are floats, counts integers; a ratio that is undefined has no field.
+    """
+    kpi = point.kpi
+    spans = {
+        "window_s": point.window.length,
+        "pbt_s": kpi.pbt,
+        "apt_s": kpi.apt,
+        "ot_s": kpi.ot,
+        "minor_stops_s": kpi.minor_stops,
+        "down_s": kpi.down,
+        "setup_s": kpi.setup,
+        "idle_s": kpi.idle,
+        "starved_s": kpi.starved,
+        "blocked_s": kpi.blocked,
+        "no_data_s": kpi.no_data,
+        "not_planned_s": kpi.not_planned,
+        "inferred_s": kpi.inferred,
+        "ideal_good_s": kpi.sum_pri_good,
+        "ideal_produced_s": kpi.sum_pri_produced,
+    }
+    counts: dict[str, Field] = {
+        "good": kpi.good,
+        "rework": kpi.rework,
+        "scrap": kpi.scrap,
+        "produced": kpi.produced,
+        "unreconciled": kpi.unreconciled,
+        "revision": point.revision,
+    }
+    ratios = {
+        "availability": kpi.availability,
+        "performance": kpi.performance,
+        "quality": kpi.quality,
+        "oee": kpi.oee,
+        "coverage": kpi.coverage,
+    }
+    fields: dict[str, Field] = {name: span.total_seconds() for name, span in spans.items() if span is not None}
+    fields |= counts
+    fields |= {name: ratio for name, ratio in ratios.items() if ratio is not None}
+    stamp = (point.window.start - EPOCH) // MICROSECOND * 1000
+    return line("kpi", {**place(point.station), "window": point.kind}, fields, stamp)
+
+
+def place(station: StationId) -> dict[str, str]:
+    """The four levels of a station's path as tags."""
+    return dict(zip(("site", "area", "line", "station"), station.split("/"), strict=True))
+
+
+def line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Field], stamp_ns: int) -> str:
+    """One line of line protocol. Raises ValueError for a value that the protocol cannot carry (NaN, empty tag)."""
+    head = ",".join([_name(measurement), *(f"{_key(name)}={_tag(value)}" for name, value in sorted(tags.items()))])
+    body = ",".join(f"{_key(name)}={_field(value)}" for name, value in sorted(fields.items()))
+    if not body:
+        raise ValueError(f"a point of {measurement} without fields")
+    return f"{head} {body} {stamp_ns}"
+
+
+def body(lines: Iterable[str]) -> bytes:
+    """Lines as the body of one request."""
+    return "\n".join(lines).encode()
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\x85]")
+
+
+def _clean(text: str) -> str:
+    """Without control characters: a newline would end the line in the middle of a value."""
+    return _CONTROL.sub(" ", text)
+
+
+def _name(text: str) -> str:
+    return _clean(text).replace(",", "\\,").replace(" ", "\\ ")
+
+
+def _key(text: str) -> str:
+    return _name(text).replace("=", "\\=")
+
+
+def _tag(text: str) -> str:
+    cleaned = _clean(text)
+    if not cleaned:
+        raise ValueError("an empty tag value would change the series")
+    # a backslash at the end would swallow the separator after it
+    return _key(cleaned) if not cleaned.endswith("\\") else _key(cleaned + "_")
+
+
+def _field(value: Field) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise ValueError(f"{value} does not fit the 64 bits of an integer field")
+            return f"{value}i"
+        case float():
+            if not math.isfinite(value):
+                raise ValueError("line protocol knows neither NaN nor infinity")
+            return repr(value)
+        case str():
+            escaped = _clean(value).replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{escaped}"'
+        case _:
+            assert_never(value)

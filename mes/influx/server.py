@@ -1,0 +1,188 @@
+"""One InfluxDB server of any generation: what it is, how it is written to, and what its answers mean."""
+
+import asyncio
+import gzip
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
+from influxdb_client.rest import ApiException
+
+from mes.errors import SinkRejected, SinkUnavailable
+
+TIMEOUT_MS = 10_000
+BODY_SHOWN = 500  # characters of a server's answer that are kept in an error
+RETRY_AFTER_RANGE_S = (1.0, 300.0)
+
+
+class ServerKind(StrEnum):
+    """Generations that differ in how they are written to; 2.x and 3 take the same requests."""
+
+    V1 = "1"
+    V2 = "2"
+    V3 = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to write. 1.x: database, retention policy, user and password; 2.x and 3: org, bucket and token.
+
+    `secret` is the password or the token; it is left out of the object's text.
+    """
+
+    url: str
+    database: str
+    retention_policy: str | None = None
+    org: str = "-"
+    user: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    kind: ServerKind | None = None  # None: ask the server
+
+
+class InfluxServer:
+    """An open client; `async with`. Every failure is a SinkUnavailable (try again) or a SinkRejected (hold)."""
+
+    def __init__(self, target: Target) -> None:
+        """Connects to nothing yet."""
+        self._target = target
+        self._kind = target.kind
+        self._client: InfluxDBClientAsync | None = None
+
+    async def __aenter__(self) -> Self:
+        target = self._target
+        token = target.secret
+        if target.user is not None:
+            token = f"{target.user}:{target.secret or ''}"
+        # Redirects are never followed: they turn a POST into a GET of a login page, or send the token elsewhere.
+        self._client = InfluxDBClientAsync(
+            target.url.rstrip("/"),
+            token=token,
+            org=target.org,
+            timeout=TIMEOUT_MS,
+            allow_redirects=False,
+            auth_basic=target.user is not None,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def kind(self) -> ServerKind:
+        """The server's generation: as configured, else asked once through /ping and its version header."""
+        if self._kind is None:
+            status, headers, _ = await self._call("GET", "/ping", {}, None)
+            version = headers.get("X-Influxdb-Version", "").lstrip("v")
+            if status not in (200, 204) or not version:
+                raise SinkRejected(
+                    f"{self._target.url} does not say that it is InfluxDB (no X-Influxdb-Version at /ping)",
+                    status=status,
+                    body="",
+                )
+            self._kind = ServerKind.V1 if version[0] in "01" else ServerKind.V3 if version[0] == "3" else ServerKind.V2
+        return self._kind
+
+    async def write(self, body: bytes) -> None:
+        """Stores lines of line protocol; returns only when the server says that it has them."""
+        packed = await asyncio.to_thread(gzip.compress, body, 1)
+        target = self._target
+        if await self.kind() is ServerKind.V1:
+            query = {"db": target.database, "precision": "ns"}
+            if target.retention_policy:
+                query["rp"] = target.retention_policy
+            path = "/write"
+        else:
+            path, query = "/api/v2/write", {"org": target.org, "bucket": target.database, "precision": "ns"}
+        status, headers, text = await self._call("POST", path, query, packed)
+        _judge(status, headers, text)
+
+    async def ensure(self) -> bool:
+        """Creates the database on a 1.x server (harmless where it exists); False where that is an engineer's task."""
+        if await self.kind() is not ServerKind.V1:
+            return False
+        name = self._target.database.replace("\\", "\\\\").replace('"', '\\"')
+        await self.query(f'CREATE DATABASE "{name}"')
+        return True
+
+    async def query(self, influxql: str) -> list[dict[str, Any]]:
+        """Rows of the first statement's series, each with its tags; times in ns. For self-checks and tests."""
+        parameters = {"db": self._target.database, "q": influxql, "epoch": "ns"}
+        status, headers, text = await self._call("POST", "/query", parameters, None)
+        if status != 200:
+            _judge(status, headers, text)
+        first = json.loads(text)["results"][0]
+        if "error" in first:
+            raise SinkRejected(first["error"], status=status, body=text[:BODY_SHOWN])
+        return [
+            {**series.get("tags", {}), **dict(zip(series["columns"], row, strict=True))}
+            for series in first.get("series", [])
+            for row in series.get("values", [])
+        ]
+
+    async def _call(
+        self, method: str, path: str, query: dict[str, str], packed: bytes | None
+    ) -> tuple[int, dict[str, str], str]:
+        """One request through influxdb-client's own layer; returns status, headers and text of any answer."""
+        if self._client is None:
+            raise SinkUnavailable("the client is closed")
+        # the layer sends an empty body only as JSON, and every server takes the parameters from the address
+        headers = {"Content-Type": "application/json"}
+        if packed is not None:
+            headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"}
+        try:
+            answer = await self._client.api_client.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params=headers,
+                body=packed,
+                auth_settings=[],
+                response_type=None,
+                _preload_content=True,
+                _return_http_data_only=False,
+            )
+        except ApiException as error:
+            return int(error.status or 0), dict(error.headers or {}), _text(error.body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SinkUnavailable(f"{type(error).__name__} at {self._target.url}") from error
+        _, status, answered = answer
+        return int(status), dict(answered), _text(self._client.api_client.last_response.data)
+
+
+def _text(body: object) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+
+
+def _judge(status: int, headers: dict[str, str], text: str) -> None:
+    """204 (and 201) means stored; 429 and 5xx ask for patience; all else needs a person, and nothing is dropped."""
+    if status in (201, 204):
+        return
+    if status == 429 or status >= 500:
+        raise SinkUnavailable(
+            f"HTTP {status}: {text[:BODY_SHOWN]}", retry_after_s=retry_after_s(headers.get("Retry-After"))
+        )
+    raise SinkRejected(f"HTTP {status}: {text[:BODY_SHOWN]}", status=status, body=text[:BODY_SHOWN])
+
+
+def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:
+    """Seconds from a Retry-After header (seconds or an HTTP date), between 1 and 300; None if it says nothing."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(header) - (now or datetime.now(UTC))).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    low, high = RETRY_AFTER_RANGE_S
+    return min(max(seconds, low), high) if seconds == seconds else None

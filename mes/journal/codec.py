@@ -1,0 +1,78 @@
+"""Events as rows and back, exactly: times to the microsecond, every field as it was."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from mes.errors import JournalError
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    CountUnreconciled,
+    FaultCleared,
+    FaultRaised,
+    Journaled,
+    ProductChanged,
+    QualityChanged,
+    StateChanged,
+    StationEvent,
+    UnitCompleted,
+    UnitsCounted,
+    UnitsUnidentified,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+# The names are part of the file format: a class may be renamed, its name here may not.
+KINDS: Mapping[str, type[StationEvent]] = {
+    "state_changed": StateChanged,
+    "units_counted": UnitsCounted,
+    "count_unreconciled": CountUnreconciled,
+    "unit_completed": UnitCompleted,
+    "units_unidentified": UnitsUnidentified,
+    "fault_raised": FaultRaised,
+    "fault_cleared": FaultCleared,
+    "product_changed": ProductChanged,
+    "connection_lost": ConnectionLost,
+    "connection_restored": ConnectionRestored,
+    "quality_changed": QualityChanged,
+}
+
+EventRow = tuple[str, str, int, int, str]  # station, kind, time_us, received_us, body
+
+_kind_of = {event_type: kind for kind, event_type in KINDS.items()}
+_encoder = msgspec.json.Encoder()
+_decoders = {kind: msgspec.json.Decoder(event_type) for kind, event_type in KINDS.items()}
+
+
+def to_us(instant: datetime) -> int:
+    """Whole microseconds since 1970-01-01 UTC; raises TypeError for a naive time."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_us(instant_us: int) -> datetime:
+    """The aware UTC time of whole microseconds since 1970."""
+    return EPOCH + instant_us * MICROSECOND
+
+
+def encode_event(event: StationEvent) -> EventRow:
+    """The row of an event; raises TypeError for naive times."""
+    return (
+        event.station,
+        _kind_of[type(event)],
+        to_us(event.time),
+        to_us(event.received_time),
+        _encoder.encode(event).decode(),
+    )
+
+
+def decode_event(seq: int, kind: str, body: str) -> Journaled:
+    """The event of a row; raises JournalError when this version of the program cannot read it."""
+    try:
+        return Journaled(seq, _decoders[kind].decode(body))
+    except (KeyError, msgspec.DecodeError) as error:
+        raise JournalError(
+            f"event {seq} of kind {kind!r} cannot be read ({error}): was the journal written by a newer version?"
+        ) from error

@@ -1,0 +1,31 @@
+"""How the program speaks of itself: structured lines, readable on a terminal and JSON elsewhere, on standard error."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logging(*, verbose: bool = False) -> None:
+    """Sets up structlog for a whole process; the protocol libraries are heard from warnings upwards only."""
+    on_terminal = sys.stderr.isatty()
+    for chatty in ("asyncua", "pymodbus"):
+        # their own reports of lost connections repeat ours, which carry the controller's name
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=True)
+        if on_terminal
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if on_terminal else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,163 @@
+"""A batch in, committed events out: routes readings to stations, steps them, journals what came of it."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from adapters.clock import Clock
+from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId
+from mes.collect.station import (
+    Observation,
+    StationSetup,
+    StationState,
+    decode_state,
+    encode_state,
+    initial_state,
+    step,
+)
+from mes.journal import Entry, Journal
+from mes.model import ProcessValue, StationEvent, StationId
+
+OBSERVED_EVERY_S = 2.0  # real seconds between proofs of life on disk while nothing happens
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a batch or a gap does to stations, before any of it is true."""
+
+    before: Mapping[StationId, StationState]
+    states: dict[StationId, StationState] = field(default_factory=dict)
+    events: list[StationEvent] = field(default_factory=list)
+    telemetry: list[ProcessValue] = field(default_factory=list)
+
+    def step(self, setup: StationSetup, seen: Observation | Gap) -> None:
+        """One station sees one thing."""
+        station = setup.station
+        done = step(setup, self.states.get(station, self.before[station]), seen)
+        self.events.extend(done.events)
+        self.telemetry.extend(done.telemetry)
+        if done.state != self.before[station]:
+            self.states[station] = done.state
+        else:
+            self.states.pop(station, None)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to journal."""
+        return not (self.events or self.states or self.telemetry)
+
+
+class Pipeline:
+    """The stations' states in memory, always as the journal has them or is about to have them.
+
+    Nothing is awaited between a step and its append, so that the journal's order is the order of the steps.
+    Call `recover` once before anything else. Every method that writes raises JournalError.
+    """
+
+    def __init__(
+        self,
+        setups: Mapping[StationId, StationSetup],
+        journal: Journal,
+        clock: Clock,
+        *,
+        controllers: Mapping[StationId, ControllerId],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`controllers`: which controller each station of `setups` is seen through."""
+        self._setups = setups
+        self._journal = journal
+        self._clock = clock
+        self._monotonic_s = monotonic_s
+        self._states: dict[StationId, StationState] = {station: initial_state() for station in setups}
+        self._stations: dict[ControllerId, list[StationId]] = {each: [] for each in controllers.values()}
+        self._routes: dict[ControllerId, dict[TagId, list[StationId]]] = {each: {} for each in controllers.values()}
+        for station, setup in setups.items():
+            controller = controllers[station]
+            self._stations[controller].append(station)
+            for tag in setup.signals:
+                self._routes[controller].setdefault(tag, []).append(station)
+        self._observed: dict[ControllerId, datetime] = {}
+        self._gaps: dict[ControllerId, Gap] = {}  # the controllers we are blind to now
+        self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
+        self._saved_at_s = monotonic_s()
+
+    def last_observed(self, controller: ControllerId) -> datetime | None:
+        """The last proof of life, by our clock; None if there never was one."""
+        return self._observed.get(controller)
+
+    async def recover(self) -> None:
+        """Takes up what the journal holds; the time since then is a gap, for this program was not running."""
+        for station, body in (await self._journal.station_states()).items():
+            if station in self._states:
+                self._states[station] = decode_state(body)
+        work = _Work(self._states)
+        for controller, seen in (await self._journal.observed()).items():
+            if controller in self._stations:
+                self._observed[controller] = seen
+                self._blind(controller, Gap(seen, None, GapCause.COLLECTOR, "the collector was not running"), work)
+        await self._commit(work)
+
+    async def accept(self, batch: Batch) -> None:
+        """One batch of one controller; returns when what came of it is on disk. It is the adapters' `emit`."""
+        work = _Work(self._states)
+        gap = self._gaps.get(batch.controller)
+        if batch.baseline and gap is not None:
+            # our clock may have been set back meanwhile; a gap never ends before it began
+            closed = replace(gap, until=max(gap.since, batch.received_time))
+            for station in self._stations[batch.controller]:
+                work.step(self._setups[station], closed)
+        for station, readings in self._shares(batch).items():
+            seen = Observation(readings=tuple(readings), received_time=batch.received_time, baseline=batch.baseline)
+            work.step(self._setups[station], seen)
+        if batch.baseline:
+            self._gaps.pop(batch.controller, None)
+        self._observed[batch.controller] = batch.received_time
+        self._unsaved.add(batch.controller)
+        await self._commit(work)
+
+    async def lost(self, controller: ControllerId, *, cause: GapCause, detail: str, since: datetime | None) -> None:
+        """From the last proof of life on (`since`, where that is earlier than the last batch) we are blind.
+
+        Nothing happens for a controller that never was seen or is known to be lost.
+        """
+        seen = self._observed.get(controller)
+        if seen is None or controller in self._gaps:
+            return
+        work = _Work(self._states)
+        began = seen if since is None else min(seen, since)
+        self._observed[controller] = began
+        self._unsaved.add(controller)
+        self._blind(controller, Gap(began, None, cause, detail), work)
+        await self._commit(work)
+
+    def _blind(self, controller: ControllerId, gap: Gap, work: _Work) -> None:
+        self._gaps[controller] = gap
+        for station in self._stations[controller]:
+            work.step(self._setups[station], gap)
+
+    def _shares(self, batch: Batch) -> dict[StationId, list[Reading]]:
+        """The readings of each station; a baseline concerns all of them, even those of whom nothing can be read."""
+        everyone: Iterable[StationId] = self._stations[batch.controller] if batch.baseline else ()
+        shares: dict[StationId, list[Reading]] = {station: [] for station in everyone}
+        routes = self._routes[batch.controller]
+        for reading in batch.readings:
+            for station in routes.get(reading.tag, ()):  # a heartbeat belongs to no station
+                shares.setdefault(station, []).append(reading)
+        return shares
+
+    async def _commit(self, work: _Work) -> None:
+        overdue = self._unsaved and self._monotonic_s() - self._saved_at_s >= OBSERVED_EVERY_S
+        if work.is_empty() and not overdue:
+            return
+        queued = self._journal.append(
+            Entry(
+                events=work.events,
+                states={station: encode_state(state) for station, state in work.states.items()},
+                telemetry=work.telemetry,
+                observed={controller: self._observed[controller] for controller in self._unsaved},
+            )
+        )
+        self._states.update(work.states)
+        self._unsaved.clear()
+        self._saved_at_s = self._monotonic_s()
+        await queued

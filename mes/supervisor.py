@@ -1,0 +1,190 @@
+"""Keeps every controller connected for as long as the program runs: retries, parks, and says when one is lost."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NoReturn, Protocol, assert_never
+
+import structlog
+
+from adapters.errors import ControllerMisconfigured, ControllerUnavailable
+from adapters.ports import Adapter
+from adapters.reading import Batch, ControllerId, GapCause
+from mes.errors import ConfigError, JournalError
+
+log = structlog.get_logger()
+
+
+class Taker(Protocol):
+    """Where batches and losses go: the pipeline."""
+
+    async def accept(self, batch: Batch, /) -> None:
+        """Returns when the batch is journaled."""
+        ...
+
+    async def lost(self, controller: ControllerId, *, cause: GapCause, detail: str, since: datetime | None) -> None:
+        """Returns when it is journaled that we are blind; may be told again."""
+        ...
+
+
+class Watch(Protocol):
+    """Who is told how a controller stands: health."""
+
+    def connecting(self, controller: ControllerId, adapter: Adapter) -> None:
+        """A connection is being made."""
+        ...
+
+    def seen(self, controller: ControllerId, received_time: datetime) -> None:
+        """A batch came and is journaled."""
+        ...
+
+    def lost(self, controller: ControllerId, detail: str) -> None:
+        """The connection ended; it will be tried again."""
+        ...
+
+    def parked(self, controller: ControllerId, detail: str) -> None:
+        """The controller refuses what the configuration asks; it is tried again now and then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Real seconds between tries: drawn from 0 to a ceiling that doubles from `first_s` to `cap_s` (full jitter)."""
+
+    first_s: float = 1.0
+    cap_s: float = 30.0
+    parked_s: float = 300.0
+
+    def delay_s(self, failures: int, rng: random.Random) -> float:
+        """The wait after the `failures`-th failure in a row, counted from 1."""
+        return rng.uniform(0, min(self.cap_s, self.first_s * 2 ** min(failures - 1, 30)))
+
+
+class _Standing(StrEnum):
+    """How a controller stands; a line is logged when this changes."""
+
+    NEW = "new"
+    CONNECTED = "connected"
+    UNAVAILABLE = "unavailable"
+    MISCONFIGURED = "misconfigured"
+    BROKEN = "broken"  # our own defect: something came out of an adapter or a step that should not
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a connection's life ended."""
+
+    standing: _Standing
+    detail: str
+    cause: GapCause = GapCause.CONNECTION
+    since: datetime | None = None
+    error: BaseException | None = None
+
+
+async def supervise(
+    controller: ControllerId,
+    make: Callable[[], Adapter],
+    taker: Taker,
+    watch: Watch,
+    *,
+    rng: random.Random,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    backoff: Backoff | None = None,
+) -> NoReturn:
+    """Runs one controller for ever; ends by cancellation, and by JournalError, which must end the program."""
+    await _Supervised(controller, make, taker, watch, rng, sleep, backoff or Backoff()).run()
+
+
+@dataclass(slots=True)
+class _Supervised:
+    controller: ControllerId
+    make: Callable[[], Adapter]
+    taker: Taker
+    watch: Watch
+    rng: random.Random
+    sleep: Callable[[float], Awaitable[None]]
+    backoff: Backoff
+    standing: _Standing = _Standing.NEW
+    failures: int = 0
+    journal_error: JournalError | None = None
+
+    async def run(self) -> NoReturn:
+        while True:
+            ending = await self._live()
+            if self.journal_error is not None:  # an adapter may have wrapped it in an error of its own
+                raise self.journal_error
+            await self.taker.lost(self.controller, cause=ending.cause, detail=ending.detail, since=ending.since)
+            self.failures += 1
+            self._tell(ending)
+            await self.sleep(self._delay_s(ending.standing))
+
+    async def _live(self) -> _Ending:
+        try:
+            adapter = self.make()
+            self.watch.connecting(self.controller, adapter)
+            await adapter.run(self._emit)
+        except ControllerUnavailable as error:
+            return _Ending(_Standing.UNAVAILABLE, error.detail, error.cause, error.blind_since)
+        except (ControllerMisconfigured, ConfigError) as error:
+            return _Ending(_Standing.MISCONFIGURED, str(error))
+        except JournalError:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # nobody cancelled us: it leaked out of a protocol library, and would end this controller in silence
+            return _Ending(_Standing.BROKEN, "the connection was cancelled from within", error=error)
+        except Exception as error:  # noqa: BLE001  # one controller's defect must not stop the others
+            return _Ending(_Standing.BROKEN, f"{type(error).__name__}: {error}", error=error)
+        return _Ending(_Standing.UNAVAILABLE, "the connection ended without a word")
+
+    async def _emit(self, batch: Batch, /) -> None:
+        try:
+            await self.taker.accept(batch)
+        except JournalError as error:
+            self.journal_error = error
+            raise
+        self.watch.seen(self.controller, batch.received_time)
+        if batch.baseline:
+            self.failures = 0
+        if self.standing is not _Standing.CONNECTED:
+            event = "controller_connected" if self.standing is _Standing.NEW else "controller_restored"
+            self.standing = _Standing.CONNECTED
+            log.info(event, controller=self.controller)
+
+    def _tell(self, ending: _Ending) -> None:
+        """Health is told of every try, the log of every change."""
+        if ending.standing is _Standing.MISCONFIGURED:
+            self.watch.parked(self.controller, ending.detail)
+        else:
+            self.watch.lost(self.controller, ending.detail)
+        before, self.standing = self.standing, ending.standing
+        if before is ending.standing:
+            return
+        match ending.standing:
+            case _Standing.UNAVAILABLE:
+                log.info("controller_lost", controller=self.controller, cause=str(ending.cause), detail=ending.detail)
+            case _Standing.MISCONFIGURED:
+                log.warning(
+                    "controller_parked",
+                    controller=self.controller,
+                    detail=ending.detail,
+                    retry_s=self.backoff.parked_s,
+                )
+            case _Standing.BROKEN:
+                log.error("controller_failed", controller=self.controller, detail=ending.detail, exc_info=ending.error)
+            case _Standing.NEW | _Standing.CONNECTED:
+                raise AssertionError(ending.standing)
+            case _:
+                assert_never(ending.standing)
+
+    def _delay_s(self, standing: _Standing) -> float:
+        if standing is _Standing.MISCONFIGURED:
+            return self.backoff.parked_s
+        if standing is _Standing.BROKEN:
+            return self.backoff.cap_s
+        return self.backoff.delay_s(self.failures, self.rng)

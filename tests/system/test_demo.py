@@ -1,0 +1,74 @@
+"""The demo as a whole, over real protocols: it says ok when all is well, and differs when something is lost."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mes.cli import mes
+from mes.demo.run import Options, run_demo
+from mes.journal import Entry, Journal
+from mes.model import UnitsCounted
+from simulators.faults import parse_fault
+
+pytestmark = pytest.mark.timeout(120)
+
+FAULTS = ("controller-restart", "link-cut", "stuck", "slow", "counter-reset", "bad-quality")
+
+
+def test_an_hour_of_plant_agrees_with_the_truth(tmp_path: Path) -> None:
+    """`mes demo` exits with 0 and writes every promised key; something was made everywhere."""
+    result_file = tmp_path / "result.json"
+
+    run = CliRunner().invoke(mes, ["demo", "--for", "1h", "--speed", "240", "--seed", "3", "--json", str(result_file)])
+
+    result = json.loads(result_file.read_text())
+    assert (run.exit_code, result["verdict"], result["problems"]) == (0, "ok", []), run.output
+    assert len(result["stations"]) == 15
+    assert all(each["truth"]["good"] > 0 for each in result["stations"].values())
+    assert result["units"]["truth"] == result["units"]["measured"] > 50
+    assert all(each["measured"]["no_data_s"] == 0 for each in result["stations"].values())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_fault_is_survived(fault: str) -> None:
+    """With a fault on all controllers the counts, ids and OEE are still exact."""
+    options = Options(timedelta(hours=1), speed=240, seed=11, faults=(parse_fault(f"{fault}@20m+10m"),))
+
+    finished = await run_demo(options)
+
+    assert finished.outcome.problems == ()
+    assert finished.outcome.truth_units > 50
+
+
+class _Forgetful(Journal):
+    """A journal that forgets one counted unit."""
+
+    forgotten = False
+
+    def append(self, entry: Entry):  # type: ignore[no-untyped-def]
+        counted = [each for each in entry.events if isinstance(each, UnitsCounted) and each.delta]
+        if counted and not self.forgotten:
+            self.forgotten = True
+            entry = replace(entry, events=[each for each in entry.events if each is not counted[0]])
+        return super().append(entry)
+
+
+@asynccontextmanager
+async def open_forgetful(path: Path) -> AsyncIterator[Journal]:
+    """Opens a journal that forgets."""
+    async with _Forgetful.open(path) as journal:
+        yield journal
+
+
+async def test_a_collector_that_drops_one_event_differs() -> None:
+    """The check can fail: one event lost on purpose is found, and named."""
+    finished = await run_demo(Options(timedelta(minutes=45), speed=240, seed=3), open_journal=open_forgetful)
+
+    assert finished.outcome.verdict == "differs"
+    assert finished.outcome.lost == 1

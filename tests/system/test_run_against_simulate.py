@@ -1,0 +1,131 @@
+"""The daemon against the simulated plant in another process, with a real InfluxDB behind it, killed in the middle."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from influxd import Influxd, private_influxd
+
+from mes.config.load import default_config
+from mes.influx.server import InfluxServer, Target
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.influxd]
+
+SPEED = 240
+LENGTH = "2h"  # of the plant; 30 s of ours
+REAL_S = 30
+
+
+@pytest.fixture
+async def influxd(tmp_path: Path) -> AsyncIterator[Influxd]:
+    """A private influxd with nothing in it."""
+    async with private_influxd(tmp_path) as server:
+        yield server
+
+
+def command(*words: str) -> list[str]:
+    """`mes` as an engineer would type it."""
+    return [str(Path(sys.executable).with_name("mes")), *words]
+
+
+@contextmanager
+def process(words: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process for the time of the block; what is left of it then is killed."""
+    with log.open("ab") as output:
+        running = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+async def until(happens: Callable[[], Awaitable[bool]], deadline_s: float) -> None:
+    """Waits for something that can only be asked for."""
+    async with asyncio.timeout(deadline_s):
+        while not await happens():
+            await asyncio.sleep(0.3)
+
+
+async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: Path) -> None:
+    """After kill -9 of the daemon in the middle and a restart, sums and unit ids in InfluxDB are those of the truth."""
+    truth_file, log = tmp_path / "truth.json", tmp_path / "processes.log"
+    config = tmp_path / "plant.yaml"
+    config.write_text(
+        default_config().read_text().replace("path: var/taktline/journal.sqlite", f"path: {tmp_path}/journal.sqlite")
+        + f"\ninflux:\n  url: {influxd.url}\n  database: plant\n"
+    )
+    now = datetime.now(UTC).isoformat()
+    pace = ["--speed", str(SPEED), "--clock", f"2026-03-02T03:00:00Z@{now}"]
+    simulate = command("simulate", *pace, "--seed", "5", "--for", LENGTH, "--truth", str(truth_file))
+    run = command("run", "--config", str(config), *pace)
+
+    with process(simulate, log):
+        with process(run, log) as first:
+            await asyncio.sleep(REAL_S / 2)
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        with process(run, log) as second:
+            await until(lambda: asyncio.to_thread(truth_file.exists), 60)
+            truth = json.loads(truth_file.read_text())["stations"]
+            async with InfluxServer(Target(influxd.url, "plant")) as server:
+
+                async def all_there() -> bool:
+                    return await stored_counts(server) == true_counts(truth)
+
+                with suppress(TimeoutError):
+                    await until(all_there, 30)
+                assert await stored_counts(server) == true_counts(truth), log.read_text()[-3000:]
+                assert await stored_units(server) == true_units(truth)
+                assert await kpi_good(server) == {path: each["good"] for path, each in truth.items()}
+            second.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(second.wait, 10) == 0
+
+
+def true_counts(truth: dict[str, Any]) -> dict[tuple[str, str], int]:
+    """Units by station and kind; what was not made is left out."""
+    kinds = ("good", "rework", "scrap")
+    return {(path, kind): each[kind] for path, each in truth.items() for kind in kinds if each[kind]}
+
+
+async def stored_counts(server: InfluxServer) -> dict[tuple[str, str], int]:
+    """The same from InfluxDB, by a query that a panel could make."""
+    rows = await server.query(
+        'SELECT sum("delta") AS n FROM "count" GROUP BY "site", "area", "line", "station", "kind"'
+    )
+    return {(path_of(row), row["kind"]): row["n"] for row in rows if row["n"]}
+
+
+def true_units(truth: dict[str, Any]) -> Counter[tuple[str, str]]:
+    """Finished units by station."""
+    return Counter((path, unit.split(" ")[0]) for path, each in truth.items() for unit in each["units"])
+
+
+async def stored_units(server: InfluxServer) -> Counter[tuple[str, str]]:
+    """The same from InfluxDB."""
+    rows = await server.query(
+        'SELECT "unit" FROM "unit" GROUP BY "site", "area", "line", "station", "product", "result"'
+    )
+    return Counter((path_of(row), row["unit"]) for row in rows)
+
+
+async def kpi_good(server: InfluxServer) -> dict[str, int]:
+    """Good units of the day's figures, by station."""
+    rows = await server.query(
+        'SELECT sum("good") AS n FROM "kpi" WHERE "window" = \'day\' GROUP BY "site", "area", "line", "station"'
+    )
+    return {path_of(row): row["n"] for row in rows}
+
+
+def path_of(row: dict[str, Any]) -> str:
+    """A row's station, from its tags."""
+    return "/".join(row[level] for level in ("site", "area", "line", "station"))
