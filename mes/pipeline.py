@@ -93,8 +93,8 @@ class Pipeline:
         work = _Work(self._states)
         for controller, seen in (await self._journal.observed()).items():
             if controller in self._stations:
-                self._observed[controller] = seen
-                self._blind(controller, Gap(seen, None, GapCause.COLLECTOR, "the collector was not running"), work)
+                began = self._observed[controller] = min(seen, self._clock.now())
+                self._blind(controller, Gap(began, None, GapCause.COLLECTOR, "the collector was not running"), work)
         await self._commit(work)
 
     async def accept(self, batch: Batch) -> None:
@@ -124,8 +124,8 @@ class Pipeline:
         if seen is None or controller in self._gaps:
             return
         work = _Work(self._states)
-        began = seen if since is None else min(seen, since)
-        self._observed[controller] = began
+        # our clock may have been set back since the last batch: no gap begins in the future
+        began = self._observed[controller] = min(seen, since or seen, self._clock.now())
         self._unsaved.add(controller)
         self._blind(controller, Gap(began, None, cause, detail), work)
         await self._commit(work)

@@ -1,107 +1,140 @@
-"""The Kostanay plant: its stations and buffers, its build programme, and its time laid on the calendar."""
+"""The Kostanay plant: its stations and buffers, and its time laid on the calendar."""
 
 import random
-from collections import deque
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from enum import IntEnum
+from functools import partial
+from typing import assert_never
 
 import simpy
 
-from simulators.layout import ROUTES, STATIONS
-from simulators.line import Body, Buffer, Change, Emit, Process, SimState, Sink, Source, Station, StationSpec
+from simulators.line import (
+    Buffer,
+    Change,
+    Emit,
+    Process,
+    Rework,
+    SimState,
+    Sink,
+    Source,
+    Station,
+    StationSpec,
+    Trigger,
+)
+from simulators.programme import Exit, Programme, Supply
 from simulators.shift import Span, stretches
 from simulators.truth import Truth
-from simulators.vin import vins
 
 __all__ = ["STATIONS", "Plant"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _CLIMATE_EVERY_MS = 60_000
-_NEVER_MS = 1 << 62
-_LOOK_AHEAD = 6
-_COLOURS = ("white", "silver", "graphite", "blue", "red")
 
 
-class Supply:
-    """The cars to build: body kits for the weld line in lots of one colour, and DKD kits for the final line."""
-
-    def __init__(self, env: simpy.Environment, rng: random.Random, *, year: int) -> None:
-        self._never = env.event()
-        self._rng = rng
-        self._vins = {
-            product: vins(product, year=year, first_serial=rng.randrange(900_000)) for product in ("S3", "S2")
-        }
-        self._lot: deque[str] = deque()
-        self.made = 0
-
-    def make(self, product: str) -> Body:
-        """A new car with a number of its own."""
-        if not self._lot:
-            self._lot.extend([self._rng.choice(_COLOURS)] * self._rng.randint(4, 8))
-        self.made += 1
-        colour = self._lot.popleft() if product == "S3" else ""
-        return Body(unit=next(self._vins[product]), product=product, colour=colour)
-
-    def take(self) -> Body:
-        """The next body kit for underbody; the store of kits is never empty."""
-        return self.make("S3")
-
-    def changed(self) -> simpy.Event:
-        """Never comes, because nobody ever waits for a kit."""
-        return self._never
+def _minutes(value: float) -> timedelta:
+    return timedelta(minutes=value)
 
 
-class Programme:
-    """What trim builds next: lots of 3 to 9 S3 and of 1 to 3 S2, so three S3 to one S2.
-
-    If the next car cannot be had (an S3 whose body is not painted yet), the first of the next six cars of the
-    programme that can be had is pulled forward; the skipped ones keep their turn. If none can be had, trim starves.
-    """
-
-    def __init__(self, painted: Buffer, supply: Supply, rng: random.Random) -> None:
-        self._painted = painted
-        self._supply = supply
-        self._lots = self._sequence(rng)
-        self._next = deque(next(self._lots) for _ in range(_LOOK_AHEAD))
-
-    @staticmethod
-    def _sequence(rng: random.Random) -> Iterator[str]:
-        while True:
-            yield from ["S3"] * rng.randint(3, 9)
-            yield from ["S2"] * rng.randint(1, 3)
-
-    def take(self) -> Body | None:
-        """The first car of the programme that can be had."""
-        for index, product in enumerate(self._next):
-            body = self._painted.take() if product == "S3" else self._supply.make(product)
-            if body is not None:
-                del self._next[index]
-                self._next.append(next(self._lots))
-                return body
-        return None
-
-    def changed(self) -> simpy.Event:
-        """Comes when the store of painted bodies changes; DKD kits are always there."""
-        return self._painted.changed()
+def _weld(name: str, code: str, ideal_s: int, *, mtbf_min: int, mttr_min: int, rework: float = 0.0) -> StationSpec:
+    return StationSpec(
+        path=f"kostanay/weld/weld-1/{name}",
+        code=code,
+        controller="weld-plc",
+        ideal={"S3": timedelta(seconds=ideal_s)},
+        mtbf=_minutes(mtbf_min),
+        mttr=_minutes(mttr_min),
+        minor_every=_minutes(25),
+        rework=rework,
+        process=Process("weld_current", mean=10.5, spread=0.12),
+    )
 
 
-class Exit:
-    """Takes every finished car."""
+def _paint(
+    name: str,
+    code: str,
+    ideal_s: int,
+    *,
+    mtbf_min: int,
+    mttr_min: int,
+    air_degc: float,
+    rework: float = 0.0,
+    setup_at: Trigger = Trigger.NONE,
+) -> StationSpec:
+    return StationSpec(
+        path=f"kostanay/paint/paint-1/{name}",
+        code=code,
+        controller="paint-plc",
+        ideal={"S3": timedelta(seconds=ideal_s)},
+        mtbf=_minutes(mtbf_min),
+        mttr=_minutes(mttr_min),
+        minor_every=_minutes(35),
+        rework=rework,
+        rework_way=Rework.UPSTREAM,
+        setup_at=setup_at,
+        setup=_minutes(3),
+        climate=(Process("booth_temperature", mean=air_degc, spread=0.08), Process("humidity", mean=62.0, spread=0.3)),
+    )
 
-    def __init__(self, env: simpy.Environment) -> None:
-        self._never = env.event()
-        self.finished = 0
 
-    def offer(self, body: Body) -> bool:  # noqa: ARG002  # the car drives away, only the count remains
-        """There is always room in the yard."""
-        self.finished += 1
-        return True
+def _final(
+    name: str, code: str, *, mtbf_min: int, mttr_min: int, rework: float = 0.0, setup_at: Trigger = Trigger.NONE
+) -> StationSpec:
+    return StationSpec(
+        path=f"kostanay/final/final-1/{name}",
+        code=code,
+        controller="final-plc",
+        ideal={"S3": timedelta(seconds=480), "S2": timedelta(seconds=450)},
+        mtbf=_minutes(mtbf_min),
+        mttr=_minutes(mttr_min),
+        minor_every=_minutes(30),
+        rework=rework,
+        setup_at=setup_at,
+        setup=_minutes(2),
+        process=Process("torque", mean=110.0, spread=1.5),
+    )
 
-    def changed(self) -> simpy.Event:
-        """Never comes, because nobody ever waits to leave."""
-        return self._never
+
+STATIONS: tuple[StationSpec, ...] = (
+    _weld("underbody", "W010", 540, mtbf_min=240, mttr_min=12),
+    _weld("body-sides", "W020", 555, mtbf_min=220, mttr_min=11),
+    _weld("framing", "W030", 570, mtbf_min=200, mttr_min=12),
+    _weld("respot", "W040", 555, mtbf_min=180, mttr_min=10),
+    _weld("closures", "W050", 540, mtbf_min=260, mttr_min=12),
+    _weld("finish", "W060", 540, mtbf_min=400, mttr_min=10, rework=0.04),
+    _paint("pretreatment", "P010", 540, mtbf_min=320, mttr_min=15, air_degc=50.0),
+    _paint("sealing", "P020", 555, mtbf_min=280, mttr_min=10, air_degc=24.0),
+    _paint("primer", "P030", 555, mtbf_min=260, mttr_min=12, air_degc=23.0, setup_at=Trigger.COLOUR),
+    _paint("topcoat", "P040", 540, mtbf_min=240, mttr_min=12, air_degc=23.0, setup_at=Trigger.COLOUR),
+    _paint("oven", "P050", 540, mtbf_min=400, mttr_min=18, air_degc=140.0),
+    _paint("inspection", "P060", 540, mtbf_min=500, mttr_min=8, air_degc=22.0, rework=0.07),
+    _final("trim", "F010", mtbf_min=260, mttr_min=9, setup_at=Trigger.PRODUCT),
+    _final("chassis", "F020", mtbf_min=220, mttr_min=10, setup_at=Trigger.PRODUCT),
+    _final("end-of-line", "F030", mtbf_min=320, mttr_min=9, rework=0.02),
+)
+"""The plant as built, along a car's route. Ideal cycle times per product are public: configurations repeat them."""
+
+# Places in front of each station and how many are taken at the start. Underbody takes kits without a buffer.
+_PLACES = {
+    "W020": (2, 1),
+    "W030": (2, 1),
+    "W040": (2, 1),
+    "W050": (2, 1),
+    "W060": (2, 1),
+    "P010": (6, 3),
+    "P020": (2, 1),
+    "P030": (2, 1),
+    "P040": (3, 2),
+    "P050": (2, 1),
+    "P060": (2, 1),
+    "F010": (10, 6),
+    "F020": (2, 1),
+    "F030": (2, 1),
+}
+_REPAINT_TO = "P040"
+# The paint loop behind topcoat's buffer: topcoat, two places, oven, two places, inspection.
+_REPAINT_PLACES = 7
+_PROGRAMME_AT = "F010"
 
 
 class Climate:
@@ -122,3 +155,178 @@ class Climate:
             at += 0.05 * (value.mean - at) + rng.gauss(0, value.spread)
             self._values[code, value.name] = at
             emit(code, f"process.{value.name}", round(at, 2))
+
+
+class _Step(IntEnum):
+    """What comes first among things at one instant."""
+
+    SHIFT = 0
+    WORK = 1
+    CLIMATE = 2
+
+
+class Plant:
+    """The whole plant; equal seeds and starts give equal changes, however `advance` is cut into steps.
+
+    Each station draws from a stream of its own, so that one station more or less changes no other's draws.
+    Booth climate goes on at all hours, everything else stands still outside work.
+    """
+
+    def __init__(self, *, seed: int, start: datetime) -> None:
+        """`start` is aware and is cut to whole milliseconds. Raises ValueError if it is naive."""
+        if start.tzinfo is None:
+            raise ValueError("the plant's start needs an aware time")
+        self._now_ms = (start - _EPOCH) // _MS
+        self.start = self._time(self._now_ms)
+        self._changes: list[Change] = []
+        self._present: dict[tuple[str, str], object] = {}
+        self._paths = {spec.code: spec.path for spec in STATIONS}
+        self._climate_ms = self._now_ms - self._now_ms % _CLIMATE_EVERY_MS + _CLIMATE_EVERY_MS
+        self._env = simpy.Environment(initial_time=0)
+        self._stretches = stretches(self.start)
+        # The stretch of work that is on or comes next, and the working time at which it begins.
+        self._begin_ms, self._end_ms, self._worked_ms = 0, 0, 0
+        self._next_stretch()
+        self._working = self._begin_ms == self._now_ms
+        self._climate = Climate(seed)
+        standing = SimState.STARVED if self._working else SimState.IDLE
+        self._truth = Truth(((spec, standing) for spec in STATIONS), self.start)
+        for spec in STATIONS:
+            self._present_at_rest(spec)
+        self._supply = Supply(self._env, random.Random(f"{seed}:supply"), year=self.start.year)
+        self._exit = Exit(self._env)
+        self.buffers = {code: self._buffer(code) for code in _PLACES}
+        self.working = [self._station(index, seed) for index in range(len(STATIONS))]
+        while self._env.peek() <= 0:
+            self._env.step()
+        self._climate.step(self._emit)
+        self._changes.clear()
+
+    @property
+    def stations(self) -> tuple[StationSpec, ...]:
+        """The plant as built, along the route."""
+        return STATIONS
+
+    @property
+    def now(self) -> datetime:
+        """How far the plant has come, aware UTC, whole milliseconds."""
+        return self._time(self._now_ms)
+
+    @property
+    def truth(self) -> Truth:
+        """The exact ledger up to now."""
+        return self._truth
+
+    @property
+    def entered(self) -> int:
+        """Cars that have come into the plant, those of the start among them."""
+        return self._supply.made
+
+    @property
+    def finished(self) -> int:
+        """Cars that have left end-of-line."""
+        return self._exit.finished
+
+    @property
+    def in_process(self) -> int:
+        """Cars that stand in stations and buffers."""
+        waiting = sum(len(buffer.units) + len(buffer.repaints) for buffer in self.buffers.values())
+        return waiting + sum(station.body is not None for station in self.working)
+
+    def snapshot(self) -> list[Change]:
+        """The present value of every field, all at the time `now`; `completed` is no value and is not among them."""
+        return [Change(self.now, code, field, value) for (code, field), value in self._present.items()]
+
+    def advance(self, until: datetime) -> list[Change]:
+        """Everything that happens in (now, until], in order of time; nothing if `until` is not later than now."""
+        until_ms = (until - _EPOCH) // _MS
+        while (step := self._next_step())[0] <= until_ms:
+            at_ms, kind = step
+            self._now_ms = at_ms
+            match kind:
+                case _Step.SHIFT:
+                    self._turn()
+                case _Step.WORK:
+                    self._env.step()
+                case _Step.CLIMATE:
+                    self._climate_ms += _CLIMATE_EVERY_MS
+                    self._climate.step(self._emit)
+                case _:
+                    assert_never(kind)
+        self._now_ms = max(self._now_ms, until_ms)
+        self._truth.reach(self.now)
+        changes, self._changes = self._changes, []
+        return changes
+
+    def _next_step(self) -> "tuple[int, _Step]":
+        turn_ms = self._end_ms if self._working else self._begin_ms
+        nearest = min((turn_ms, _Step.SHIFT), (self._climate_ms, _Step.CLIMATE))
+        if not self._working:
+            return nearest
+        return min(nearest, (self._begin_ms + round(self._env.peek()) - self._worked_ms, _Step.WORK))
+
+    def _turn(self) -> None:
+        """Work ends and every station stands still, or it goes on with the states that the stations had."""
+        if self._working:
+            self._worked_ms += self._end_ms - self._begin_ms
+            self._next_stretch()
+            for station in self.working:
+                self._emit(station.spec.code, "state", SimState.IDLE)
+            self._working = False
+        else:
+            self._working = True
+            for station in self.working:
+                self._emit(station.spec.code, "state", station.state)
+
+    def _next_stretch(self) -> None:
+        span: Span = next(self._stretches)
+        self._begin_ms, self._end_ms = (span.start - _EPOCH) // _MS, (span.end - _EPOCH) // _MS
+
+    def _emit(self, code: str, field: str, value: object) -> None:
+        if field == "state" and isinstance(value, SimState):
+            if not self._working:
+                return
+            self._truth.enter(self._paths[code], self.now, value)
+        if field != "completed":
+            self._present[code, field] = value
+        self._changes.append(Change(self.now, code, field, value))
+
+    def _present_at_rest(self, spec: StationSpec) -> None:
+        rest = SimState.STARVED if self._working else SimState.IDLE
+        values: dict[str, object] = {"good": 0, "rework": 0, "scrap": 0, "unit": "", "product": "", "fault": 0}
+        for field, value in {"state": rest, "minor": False, **values}.items():
+            self._present[spec.code, field] = value
+        if spec.process:
+            self._present[spec.code, f"process.{spec.process.name}"] = spec.process.mean
+
+    def _buffer(self, code: str) -> Buffer:
+        places, taken = _PLACES[code]
+        buffer = Buffer(self._env, capacity=places, repaint_capacity=_REPAINT_PLACES if code == _REPAINT_TO else 0)
+        for _ in range(taken):
+            buffer.offer(self._supply.make("S3"))
+        return buffer
+
+    def _station(self, index: int, seed: int) -> Station:
+        spec = STATIONS[index]
+        source: Source = self.buffers.get(spec.code, self._supply)
+        if spec.code == _PROGRAMME_AT:
+            source = Programme(self.buffers[spec.code], self._supply, random.Random(f"{seed}:programme"))
+        following = STATIONS[index + 1].code if index + 1 < len(STATIONS) else None
+        sink: Sink = self.buffers[following] if following else self._exit
+        station = Station(
+            env=self._env,
+            spec=spec,
+            rng=random.Random(f"{seed}:{spec.code}"),
+            source=source,
+            sink=sink,
+            back=self.buffers[_REPAINT_TO] if spec.rework_way is Rework.UPSTREAM else None,
+            emit=self._emit,
+            record=partial(self._truth.complete, spec.path),
+            now=lambda: self.now,
+        )
+        self._env.process(station.run())
+        return station
+
+    @staticmethod
+    def _time(at_ms: int) -> datetime:
+        return _EPOCH + at_ms * _MS

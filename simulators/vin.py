@@ -5,7 +5,13 @@ from collections.abc import Iterator
 ALPHABET = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
 _VALUES = {
     **{digit: int(digit) for digit in "0123456789"},
-    **dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9), strict=True)),
+    **dict(
+        zip(
+            "ABCDEFGHJKLMNPRSTUVWXYZ",
+            (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9),
+            strict=True,
+        )
+    ),
 }
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"  # 2010 is A; the row repeats every 30 years

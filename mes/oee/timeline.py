@@ -68,7 +68,7 @@ class Timeline:
     end: datetime | None
 
     def states(self, until: datetime) -> tuple[Span, ...]:
-        """The states from the first event to `until`, as far as the last state runs on; before them nothing is known."""
+        """The states from the first event to `until`; the last one runs on. Before them nothing is known."""
         return tuple(
             Span(part, each.state)
             for each in self.spans
@@ -76,7 +76,7 @@ class Timeline:
         )
 
 
-def timeline(events: Iterable[StationEvent | Journaled]) -> Timeline:
+def timeline(events: Iterable[StationEvent] | Iterable[Journaled]) -> Timeline:
     """The time line of the station that all `events` are about, whatever the order in which they come.
 
     They are ordered by (time, seq); bare events take their place in `events` for a seq. An event that comes twice
@@ -100,7 +100,7 @@ def timeline(events: Iterable[StationEvent | Journaled]) -> Timeline:
 Ordered = Sequence[tuple[int, StationEvent]]
 
 
-def _ordered(events: Iterable[StationEvent | Journaled]) -> Ordered:
+def _ordered(events: Iterable[StationEvent] | Iterable[Journaled]) -> Ordered:
     by_seq: dict[int, StationEvent] = {}
     for place, each in enumerate(events, start=1):
         if isinstance(each, Journaled):
@@ -158,7 +158,8 @@ def _blind(ordered: Ordered, said: Sequence[tuple[int, StateChanged]]) -> Iterat
             case ConnectionRestored():
                 # a loss that was never journaled begins at `since`; what came before this event has a lower seq
                 opened = min(lost or (seq, each.since), (seq, each.since), key=lambda item: item[1])
-                yield Interval(opened[1], _known_again(opened[0], opened[1], each.time, said))
+                known = _known_again(opened[0], opened[1], each.time, said)
+                yield Interval(opened[1], max(opened[1], known))
                 lost = None
             case _:
                 pass

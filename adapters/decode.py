@@ -1,0 +1,99 @@
+"""Registers and bits of a Modbus device -> values, exactly as the tag's configuration says; pure."""
+
+import math
+import struct
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from adapters.reading import Quality, Scalar, Value
+from adapters.settings import ByteOrder, DataType, ModbusTag
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the registers of a tag say; `value` is None if and only if `quality` is bad."""
+
+    value: Value | None
+    quality: Quality
+
+
+BAD = Decoded(None, Quality.BAD)
+TEARABLE = frozenset({DataType.UINT32, DataType.UINT64})  # counters that a device may change between their halves
+
+
+def decode(tag: ModbusTag, words: Sequence[int]) -> Decoded:
+    """The value of a tag from all its registers, or from its bits (0 or 1) where its table holds bits.
+
+    `words` has exactly `tag.size` items of 0 to 65535. A float that is no finite number is of bad quality, and with it
+    the whole tag. Raises ValueError if the number of words is not the tag's.
+    """
+    if len(words) != tag.size:
+        raise ValueError(f"the tag takes {tag.size} words, not {len(words)}")
+    size = tag.element_size
+    elements = [_element(tag, words[first : first + size]) for first in range(0, tag.size, size)]
+    known = tuple(element for element in elements if element is not None)
+    if len(known) < len(elements):
+        return BAD
+    return Decoded(known[0] if tag.count == 1 else known, Quality.GOOD)
+
+
+def counters(tag: ModbusTag, words: Sequence[int]) -> tuple[int, ...]:
+    """The unscaled numbers in `words`, which hold whole elements of a tag of a `TEARABLE` type; of others, nothing."""
+    if tag.type not in TEARABLE:
+        return ()
+    size = tag.element_size
+    return tuple(
+        int.from_bytes(_bytes(words[first : first + size], tag.order), "big") for first in range(0, len(words), size)
+    )
+
+
+def _element(tag: ModbusTag, words: Sequence[int]) -> Scalar | None:
+    raw = _bytes(words, tag.order)
+    if tag.bit is not None:
+        return bool(int.from_bytes(raw, "big") >> tag.bit & 1)
+    match tag.type:
+        case DataType.BOOL:
+            return any(words)
+        case DataType.BITS:
+            return int.from_bytes(raw, "big")
+        case DataType.UINT16 | DataType.UINT32 | DataType.UINT64:
+            return _scaled(tag, int.from_bytes(raw, "big"))
+        case DataType.INT16 | DataType.INT32 | DataType.INT64:
+            return _scaled(tag, int.from_bytes(raw, "big", signed=True))
+        case DataType.FLOAT32:
+            return _scaled(tag, struct.unpack(">f", raw)[0])
+        case DataType.FLOAT64:
+            return _scaled(tag, struct.unpack(">d", raw)[0])
+        case DataType.STRING:
+            return _text(_in_words(words, swapped=_swaps_bytes(tag.order))[: tag.length])
+        case _:
+            assert_never(tag.type)
+
+
+def _swaps_bytes(order: ByteOrder) -> bool:
+    return order in (ByteOrder.BADC, ByteOrder.DCBA)
+
+
+def _bytes(words: Sequence[int], order: ByteOrder) -> bytes:
+    """The bytes of one number, most significant first."""
+    reverses_words = order in (ByteOrder.CDAB, ByteOrder.DCBA)
+    return _in_words(words[::-1] if reverses_words else words, swapped=_swaps_bytes(order))
+
+
+def _in_words(words: Sequence[int], *, swapped: bool) -> bytes:
+    return struct.pack(f"{'<' if swapped else '>'}{len(words)}H", *words)
+
+
+def _scaled(tag: ModbusTag, number: float) -> int | float | None:
+    if tag.scale == 1.0 and tag.offset == 0.0:
+        return number if math.isfinite(number) else None
+    scaled = number * tag.scale + tag.offset
+    return scaled if math.isfinite(scaled) else None
+
+
+def _text(raw: bytes) -> str:
+    """Characters up to the first NUL; controllers pad with NULs or blanks and leave control characters behind."""
+    text = raw.split(b"\0", 1)[0].decode("latin-1")
+    return "".join(sign for sign in text if unicodedata.category(sign) != "Cc").rstrip(" ")

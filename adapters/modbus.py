@@ -1,0 +1,339 @@
+"""One Modbus device over TCP, RTU frames through TCP, or a serial line: polled, read only, believed only when whole."""
+
+import asyncio
+import math
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.framer import FramerType
+from pymodbus.pdu import ModbusPDU
+
+from adapters.clock import Clock
+from adapters.decode import BAD, TEARABLE, Decoded, counters, decode
+from adapters.errors import ControllerMisconfigured, ControllerUnavailable
+from adapters.liveness import HeartbeatWatch
+from adapters.plan import Block, Plan, plan
+from adapters.ports import Emit
+from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId
+from adapters.settings import (
+    ModbusController,
+    ModbusRtuController,
+    ModbusRtuOverTcpController,
+    ModbusTag,
+    ModbusTcpController,
+    Table,
+)
+
+STRIKES = 3  # unanswered requests in a row, over TCP, before the connection counts as dead
+REFUSED_RETRY_S = 30.0  # a refused block is asked for again this often: programs are loaded while we watch
+TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
+
+_FUNCTIONS = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
+_REFUSALS = {1: "illegal function", 2: "illegal address", 3: "illegal value"}
+_UNREACHED = {0x0A: "gateway path unavailable", 0x0B: "device behind the gateway does not answer"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a device said to one request: its words, or an exception code and no words."""
+
+    words: tuple[int, ...]
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusStatus:
+    """The figures of one connection."""
+
+    items_configured: int
+    items_active: int
+    notes: tuple[str, ...]
+
+
+def next_beat(due_s: float, *, now_s: float, interval_s: float) -> float:
+    """The next beat of a fixed rate after the one that was due at `due_s`; beats already missed are left out."""
+    return due_s + interval_s * max(1, math.ceil((now_s - due_s) / interval_s))
+
+
+class _Line:
+    """One connection and its library client; it answers, is silent or is lost, and never comes back by itself."""
+
+    def __init__(self, settings: ModbusController) -> None:
+        self._unit = settings.unit
+        self._framed_by_silence = not isinstance(settings, ModbusTcpController)
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._client = _client(settings, self._on_link)
+
+    def _on_link(self, up: bool) -> None:
+        if not up and not self._lost.done():
+            self._lost.set_result(None)
+
+    async def connect(self, *, deadline_s: float) -> None:
+        """Raises ControllerUnavailable if there is no connection after `deadline_s` real seconds."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                connected = await self._client.connect()
+        except (TimeoutError, OSError, ModbusException) as failure:
+            raise ControllerUnavailable(f"no connection: {failure!r}") from failure
+        except ValueError as failure:
+            raise ControllerMisconfigured(f"the line cannot be set up: {failure}") from failure
+        if not connected:
+            raise ControllerUnavailable(f"no connection to {self._client} within {deadline_s:g} s")
+        plug = self._client.ctx.transport.get_extra_info("socket")
+        if plug is not None:  # a serial line has none
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def close(self) -> None:
+        """Ends the connection; nothing is said to the device."""
+        self._client.close()
+
+    async def rest(self, for_s: float) -> None:
+        """Waits for `for_s` real seconds; raises ControllerUnavailable as soon as the link is lost."""
+        await asyncio.wait((self._lost,), timeout=for_s)
+        if self._lost.done():
+            raise ControllerUnavailable("connection closed by the device")
+
+    async def read(self, block: Block) -> _Answer:
+        """One block. Raises ControllerUnavailable when the link is lost, silent, or its answers cannot be trusted.
+
+        RTU frames carry no transaction number: a late answer would be taken for that of the next request, so there
+        the first silence ends the connection. TCP frames do; there a request is repeated.
+        """
+        for _ in range(1 if self._framed_by_silence else STRIKES):
+            response = await self._ask(block)
+            if response is not None:
+                return _checked(block, response)
+        raise ControllerUnavailable(f"no answer for {block}")
+
+    async def _ask(self, block: Block) -> ModbusPDU | None:
+        """The response, or None if there was none in time; a lost link fails the request at once."""
+        request = asyncio.ensure_future(self._send(block))
+        try:
+            await asyncio.wait((request, self._lost), return_when=asyncio.FIRST_COMPLETED)
+            if not request.done():
+                raise ControllerUnavailable(f"connection lost while waiting for {block}")
+            return request.result()
+        except ConnectionException as failure:
+            raise ControllerUnavailable(f"connection lost: {failure}") from failure
+        except ModbusException:
+            return None
+        finally:
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
+
+    async def _send(self, block: Block) -> ModbusPDU:
+        read: Callable[..., Awaitable[ModbusPDU]]
+        match block.table:
+            case Table.COIL:
+                read = self._client.read_coils
+            case Table.DISCRETE:
+                read = self._client.read_discrete_inputs
+            case Table.HOLDING:
+                read = self._client.read_holding_registers
+            case Table.INPUT:
+                read = self._client.read_input_registers
+            case _:
+                assert_never(block.table)
+        return await read(block.address, count=block.count, device_id=self._unit)
+
+
+def _client(
+    settings: ModbusController, on_link: Callable[[bool], None]
+) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+    timeout_s = settings.request_timeout_s
+    match settings:
+        case ModbusTcpController() | ModbusRtuOverTcpController():
+            return AsyncModbusTcpClient(
+                settings.host,
+                port=settings.port,
+                framer=FramerType.SOCKET if isinstance(settings, ModbusTcpController) else FramerType.RTU,
+                reconnect_delay=0,
+                retries=0,
+                timeout=timeout_s,
+                trace_connect=on_link,
+            )
+        case ModbusRtuController():
+            return AsyncModbusSerialClient(
+                settings.device,
+                baudrate=settings.baudrate,
+                parity=settings.parity,
+                stopbits=settings.stop_bits,
+                reconnect_delay=0,
+                retries=0,
+                timeout=timeout_s,
+                trace_connect=on_link,
+            )
+        case _:
+            assert_never(settings)
+
+
+def _checked(block: Block, response: ModbusPDU) -> _Answer:
+    """The words of a response that fits its request; a frame of another shape belongs to another request."""
+    if response.isError():
+        if response.exception_code in _UNREACHED:
+            raise ControllerUnavailable(f"{_UNREACHED[response.exception_code]} (code {response.exception_code})")
+        return _Answer((), response.exception_code)
+    bits = block.table in (Table.COIL, Table.DISCRETE)
+    words = tuple(int(bit) for bit in response.bits) if bits else tuple(response.registers)
+    expected = (block.count + 7) // 8 * 8 if bits else block.count
+    if response.function_code != _FUNCTIONS[block.table] or len(words) != expected:
+        raise ControllerUnavailable(f"the answer for {block} is of another shape: {len(words)} of {expected} values")
+    return _Answer(words[: block.count])
+
+
+class ModbusAdapter:
+    """One connection to one Modbus device; see the port `Adapter`."""
+
+    def __init__(
+        self,
+        controller: ControllerId,
+        settings: ModbusController,
+        tags: Mapping[TagId, ModbusTag],
+        *,
+        clock: Clock,
+        secret: Callable[[str], str],
+    ) -> None:
+        """`secret` is not used: Modbus knows no passwords."""
+        del secret
+        self._controller = controller
+        self._settings = settings
+        self._tags = tags
+        self._clock = clock
+        self._plan = Plan((), {})
+        self._answers: dict[int, _Answer] = {}
+        self._times: dict[int, datetime] = {}
+        self._believed: dict[int, tuple[int, ...]] = {}
+        self._refused_s: dict[int, float] = {}
+        self._decoded: dict[TagId, tuple[tuple[int, ...], Decoded]] = {}
+        self._said: dict[TagId, Decoded] = {}
+
+    def status(self) -> ModbusStatus:
+        """What it sees of its own connection, for health."""
+        return ModbusStatus(
+            items_configured=len(self._tags),
+            items_active=sum(said.quality is not Quality.BAD for said in self._said.values()),
+            notes=tuple(
+                f"{self._plan.blocks[block]} is refused ({_REFUSALS[answer.code]}): correct the addresses of its tags"
+                for block, answer in sorted(self._answers.items())
+                if answer.code in _REFUSALS
+            ),
+        )
+
+    async def run(self, emit: Emit) -> None:
+        """Connects, emits the baseline, then one batch per poll cycle until the connection ends.
+
+        Raises ControllerUnavailable, or ControllerMisconfigured if the device refuses every block.
+        """
+        try:
+            self._plan = plan(self._tags, max_registers=self._settings.max_registers)
+        except ValueError as failure:
+            raise ControllerMisconfigured(str(failure)) from failure
+        heartbeat = self._settings.heartbeat
+        if heartbeat is not None and heartbeat.tag not in self._tags:
+            raise ControllerMisconfigured(f"the heartbeat {heartbeat.tag!r} is no tag of this controller")
+        line = _Line(self._settings)
+        try:
+            await line.connect(deadline_s=self._settings.request_timeout_s)
+            await self._poll(line, emit)
+        finally:
+            line.close()
+
+    async def _poll(self, line: _Line, emit: Emit) -> None:
+        real_s = asyncio.get_running_loop().time
+        interval_s = self._settings.poll_interval_ms / 1000
+        heartbeat = self._settings.heartbeat
+        watch = None
+        if heartbeat is not None:
+            watch = HeartbeatWatch(max_age_s=heartbeat.max_age_s, real_s=real_s(), now=self._clock.now())
+        baseline = True
+        due_s = real_s()
+        while True:
+            found = await self._cycle(line)
+            if heartbeat is not None and watch is not None:
+                _feel(watch, found[heartbeat.tag], real_s=real_s())
+            if watch is None or watch.beating:
+                await emit(self._batch(found, baseline=baseline))
+                baseline = False
+            due_s = next_beat(due_s, now_s=real_s(), interval_s=interval_s)
+            await line.rest(due_s - real_s())
+
+    def _batch(self, found: Mapping[TagId, Reading], *, baseline: bool) -> Batch:
+        """The readings that say something new, in configured order."""
+        news: list[Reading] = []
+        for tag, reading in found.items():
+            says = Decoded(reading.value, reading.quality)
+            if baseline or self._said.get(tag) != says:
+                news.append(reading)
+                self._said[tag] = says
+        return Batch(self._controller, self._clock.now(), tuple(news), baseline=baseline)
+
+    async def _cycle(self, line: _Line) -> Mapping[TagId, Reading]:
+        """Asks for every block once and reads all tags from the answers."""
+        real_s = asyncio.get_running_loop().time
+        for number, block in enumerate(self._plan.blocks):
+            if real_s() < self._refused_s.get(number, -math.inf) + REFUSED_RETRY_S:
+                continue
+            answer = await line.read(block)
+            if self._torn(number, answer.words):
+                answer = await line.read(block)
+            self._times[number] = self._clock.now()
+            self._answers[number] = answer
+            if answer.code in _REFUSALS:
+                self._refused_s[number] = real_s()
+            else:
+                self._refused_s.pop(number, None)
+            if answer.code == 0:
+                self._believed[number] = answer.words
+        self._check_refusals()
+        return {tag: self._reading(tag) for tag in self._tags}
+
+    def _check_refusals(self) -> None:
+        """If all blocks are refused from the start, the file is wrong; if only later, the device has changed."""
+        if len(self._refused_s) < len(self._plan.blocks) or not self._plan.blocks:
+            return
+        detail = f"the device refuses all {len(self._plan.blocks)} blocks, the first is {self._plan.blocks[0]}"
+        if self._believed:
+            raise ControllerUnavailable(f"{detail}; it answered before")
+        raise ControllerMisconfigured(detail)
+
+    def _torn(self, number: int, words: tuple[int, ...]) -> bool:
+        """Whether a counter of this block jumped so far that the answer must be confirmed before it is believed."""
+        before = self._believed.get(number)
+        if before is None or not words:
+            return False
+        if before == words:
+            return False
+        for name, tag in self._tags.items():
+            for part in self._plan.parts[name]:
+                if part.block != number or tag.type not in TEARABLE:
+                    continue
+                span = slice(part.offset, part.offset + part.count)
+                pairs = zip(counters(tag, before[span]), counters(tag, words[span]), strict=True)
+                if any(abs(new - old) >= TEAR for old, new in pairs):
+                    return True
+        return False
+
+    def _reading(self, tag: TagId) -> Reading:
+        parts = self._plan.parts[tag]
+        received = max(self._times[part.block] for part in parts)
+        if any(self._answers[part.block].code for part in parts):
+            return Reading(tag, BAD.value, BAD.quality, None, received)
+        words: tuple[int, ...] = ()
+        for part in parts:
+            words += self._answers[part.block].words[part.offset : part.offset + part.count]
+        before = self._decoded.get(tag)
+        if before is None or before[0] != words:  # most registers stand still from cycle to cycle
+            before = self._decoded[tag] = (words, decode(self._tags[tag], words))
+        return Reading(tag, before[1].value, before[1].quality, None, received)
+
+
+def _feel(watch: HeartbeatWatch, pulse: Reading, *, real_s: float) -> None:
+    watch.see(pulse, real_s=real_s)
+    if watch.stuck(real_s=real_s):
+        since = watch.last_change if watch.beating else None
+        raise ControllerUnavailable("the heartbeat stands still", cause=GapCause.STUCK, blind_since=since)

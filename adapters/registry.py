@@ -1,0 +1,42 @@
+"""Which adapter speaks to which kind of controller."""
+
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from adapters.clock import Clock
+from adapters.modbus import ModbusAdapter
+from adapters.opcua import OpcUaAdapter
+from adapters.ports import Adapter
+from adapters.reading import ControllerId, TagId
+from adapters.settings import (
+    Controller,
+    ModbusRtuController,
+    ModbusRtuOverTcpController,
+    ModbusTag,
+    ModbusTcpController,
+    OpcUaController,
+    OpcUaTag,
+)
+
+
+def make(
+    controller: ControllerId,
+    settings: Controller,
+    tags: Mapping[TagId, OpcUaTag | ModbusTag],
+    *,
+    clock: Clock,
+    secret: Callable[[str], str],
+) -> Adapter:
+    """An adapter for one connection. `secret` gives the password behind the name of a credential.
+
+    Tags of another protocol than the controller's are left out; the configuration refuses them beforehand.
+    """
+    match settings:
+        case OpcUaController():
+            nodes = {name: tag for name, tag in tags.items() if isinstance(tag, OpcUaTag)}
+            return OpcUaAdapter(controller, settings, nodes, clock=clock, secret=secret)
+        case ModbusTcpController() | ModbusRtuOverTcpController() | ModbusRtuController():
+            registers = {name: tag for name, tag in tags.items() if isinstance(tag, ModbusTag)}
+            return ModbusAdapter(controller, settings, registers, clock=clock, secret=secret)
+        case _:
+            assert_never(settings)

@@ -1,0 +1,183 @@
+"""Laws of the figures, over random histories of a station."""
+
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oee_histories import S3, at, counted, lost, restored, state, unreconciled
+
+from mes.intervals import Interval
+from mes.model import CountFlag, CountKind, Journaled, ProductId, State, StationEvent, StationStandard, UnitsCounted
+from mes.oee.kpi import Kpi, combine, kpi
+from mes.oee.timeline import timeline
+
+LENGTH_MIN = 240
+US = timedelta(microseconds=1)
+S2 = ProductId("S2")
+SAID = [each for each in State if each is not State.NO_DATA]
+WINDOW = Interval(at(0), at(LENGTH_MIN))
+
+instants = st.integers(-600, LENGTH_MIN * 60).map(lambda second: second / 60)
+kinds = st.sampled_from(list(CountKind))
+products = st.sampled_from([S2, S3, None])
+
+
+@st.composite
+def gaps(draw: st.DrawFn) -> list[StationEvent]:
+    since, until = sorted((draw(instants), draw(instants)))
+    events: list[StationEvent] = [lost(since)]
+    if draw(st.booleans()):
+        for kind in draw(st.lists(kinds, max_size=3, unique=True)):
+            events.append(counted(until, draw(st.integers(0, 7)), kind, product=draw(products), since=since))
+        events.append(restored(until, since))
+        events.append(state(until, draw(st.sampled_from(SAID))))
+    return events
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Journaled]:
+    events: list[StationEvent] = []
+    for each in draw(st.lists(instants, max_size=20)):
+        events.append(state(each, draw(st.sampled_from(SAID))))
+    for each in draw(st.lists(instants, max_size=20)):
+        events.append(counted(each, draw(st.integers(0, 3)), draw(kinds), product=draw(products)))
+    for each in draw(st.lists(instants, max_size=2)):
+        events.append(unreconciled(each))
+        events.append(counted(each, 2, flag=CountFlag.RESET))
+    for some in draw(st.lists(gaps(), max_size=3)):
+        events.extend(some)
+    return [Journaled(seq, each) for seq, each in enumerate(events, start=1)]
+
+
+standards = st.builds(
+    lambda ideal, minor_s: StationStandard(
+        ideal_cycle={product: timedelta(seconds=each) for product, each in ideal.items()},
+        minor_stop=timedelta(seconds=minor_s),
+    ),
+    st.dictionaries(products, st.floats(0.5, 300), max_size=3),
+    st.integers(0, 900),
+)
+plans = st.lists(st.tuples(instants, instants), max_size=4).map(
+    lambda pairs: [Interval(at(min(pair)), at(max(pair))) for pair in pairs]
+)
+
+
+def figures(events: list[Journaled], window: Interval, planned: list[Interval], standard: StationStandard) -> Kpi:
+    return kpi(timeline(events), window, planned, standard, until=WINDOW.end)
+
+
+@settings(deadline=None)
+@given(histories(), plans, standards)
+def test_every_second_is_accounted_for(
+    events: list[Journaled], planned: list[Interval], standard: StationStandard
+) -> None:
+    """Production, every loss and what is not planned add up to the window, to the microsecond."""
+    found = figures(events, WINDOW, planned, standard)
+    losses = found.minor_stops + found.down + found.setup + found.idle + found.starved + found.blocked + found.no_data
+    buckets = (found.apt, found.minor_stops, found.down, found.setup, found.idle, found.starved, found.blocked)
+
+    assert found.not_planned + found.pbt == WINDOW.length == found.length
+    assert found.apt + losses == found.pbt
+    assert all(each >= timedelta() for each in (*buckets, found.no_data, found.not_planned, found.observed))
+    assert timedelta() <= found.inferred <= found.apt
+
+
+@settings(deadline=None)
+@given(histories(), plans, standards, st.lists(st.floats(0, 1), max_size=5))
+def test_cutting_a_window_changes_no_sum(
+    events: list[Journaled], planned: list[Interval], standard: StationStandard, shares: list[float]
+) -> None:
+    """Wherever a window is cut, seconds, counts and ideal times of the parts add up to those of the whole."""
+    cuts = [WINDOW.start, *(WINDOW.start + WINDOW.length * each for each in sorted(shares)), WINDOW.end]
+    parts = [
+        figures(events, Interval(start, end), planned, standard) for start, end in zip(cuts, cuts[1:], strict=False)
+    ]
+
+    assert combine(parts) == figures(events, WINDOW, planned, standard)
+
+
+@settings(deadline=None)
+@given(histories(), plans, standards, st.randoms(use_true_random=False))
+def test_arrival_order_and_repeats_change_nothing(
+    events: list[Journaled], planned: list[Interval], standard: StationStandard, random: Random
+) -> None:
+    """Events may come in any order and more than once: their time and seq decide."""
+    shuffled = [*events, *events[::2]]
+    random.shuffle(shuffled)
+
+    assert timeline(shuffled) == timeline(events)
+    assert figures(shuffled, WINDOW, planned, standard) == figures(events, WINDOW, planned, standard)
+
+
+@settings(deadline=None)
+@given(histories(), plans, standards)
+def test_the_product_of_the_factors_is_oee(
+    events: list[Journaled], planned: list[Interval], standard: StationStandard
+) -> None:
+    """Availability, performance and quality, where all are defined, multiply to the ideal time of good units / PBT."""
+    found = figures(events, WINDOW, planned, standard)
+    if found.sum_pri_good is None or not found.sum_pri_produced or not found.ot:
+        return
+    good, made, ot, pbt = (each // US for each in (found.sum_pri_good, found.sum_pri_produced, found.ot, found.pbt))
+    factors = (found.availability, found.performance, found.quality)
+
+    assert Fraction(ot, pbt) * Fraction(made, ot) * Fraction(good, made) == Fraction(good, pbt)
+    assert factors == (ot / pbt, made / ot, good / made)
+    assert found.oee == good / pbt
+
+
+@settings(deadline=None)
+@given(histories(), plans, standards, st.integers(-12, 12))
+def test_the_label_of_the_zone_changes_nothing(
+    events: list[Journaled], planned: list[Interval], standard: StationStandard, offset_h: int
+) -> None:
+    """The same window and plan, written in another zone, have the same figures."""
+    zone = timezone(timedelta(hours=offset_h))
+
+    def there(each: Interval) -> Interval:
+        return Interval(each.start.astimezone(zone), each.end.astimezone(zone))
+
+    moved = figures(events, there(WINDOW), [there(each) for each in planned], standard)
+
+    assert moved == figures(events, WINDOW, planned, standard)
+
+
+@settings(deadline=None)
+@given(histories())
+def test_a_time_line_is_gapless_and_each_unit_has_one_instant(events: list[Journaled]) -> None:
+    """States touch and differ from their neighbours; every counted unit is there once, caught up or not."""
+    line = timeline(events)
+    spans = line.states(WINDOW.end)
+
+    assert all(left.interval.end == right.interval.start for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left.state is not right.state for left, right in zip(spans, spans[1:], strict=False))
+    for kind in CountKind:
+        said = sum(each.delta for each in _counted(events) if each.kind is kind)
+        assert sum(each.units for each in line.counts if each.kind is kind) == said
+
+
+def _counted(events: list[Journaled]) -> list[UnitsCounted]:
+    return [each.event for each in events if isinstance(each.event, UnitsCounted)]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 50), st.integers(1, 10**9), st.integers(1, 400))
+def test_caught_up_units_stay_inside_their_gap(n: int, length_us: int, ideal_s: int) -> None:
+    """Units spread over a gap lie in it, in order; inferred time is at most units · PRI and at most the gap."""
+    since, length = at(0), timedelta(microseconds=length_us)
+    minutes = length / timedelta(minutes=1)
+    events: list[StationEvent] = [lost(0), counted(minutes, n, since=0), restored(minutes, 0)]
+    line = timeline(events)
+    end: datetime = events[1].time
+    standard = StationStandard(ideal_cycle={None: timedelta(seconds=ideal_s)}, minor_stop=timedelta())
+    window = Interval(since, end)
+    found = kpi(line, window, [window], standard, until=end)
+    times = [each.time for each in line.counts]
+
+    assert times == sorted(times)
+    assert all(each in window for each in times)
+    assert found.good == n
+    assert found.inferred <= min(n * timedelta(seconds=ideal_s), window.length)
+    assert found.inferred + found.no_data == window.length

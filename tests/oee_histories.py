@@ -1,0 +1,108 @@
+"""Short ways to write down events of one station, for tests."""
+
+from datetime import UTC, datetime, timedelta
+
+from adapters.reading import GapCause
+from mes.intervals import Interval
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    CountFlag,
+    CountKind,
+    CountUnreconciled,
+    ProductId,
+    State,
+    StateChanged,
+    StationId,
+    StationStandard,
+    TimeSource,
+    UnitsCounted,
+)
+
+STATION = StationId("kostanay/weld/weld-1/framing")
+S3 = ProductId("S3")
+START = datetime(2026, 3, 2, 3, tzinfo=UTC)
+EDGE = TimeSource.EDGE
+
+
+def at(minutes: float) -> datetime:
+    """So many minutes after START."""
+    return START + timedelta(minutes=minutes)
+
+
+def between(start: float, end: float) -> Interval:
+    """From and to, in minutes after START."""
+    return Interval(at(start), at(end))
+
+
+def standard(ideal_s: float = 120, minor_stop_s: float = 360) -> StationStandard:
+    """One ideal cycle time for all products."""
+    return StationStandard(ideal_cycle={None: timedelta(seconds=ideal_s)}, minor_stop=timedelta(seconds=minor_stop_s))
+
+
+def state(minutes: float, now: State) -> StateChanged:
+    """The station is in `now` from then on."""
+    time = at(minutes)
+    return StateChanged(station=STATION, time=time, received_time=time, time_source=EDGE, state=now, raw="")
+
+
+def counted(
+    minutes: float,
+    delta: int,
+    kind: CountKind = CountKind.GOOD,
+    *,
+    product: ProductId | None = S3,
+    since: float | None = None,
+    flag: CountFlag = CountFlag.NORMAL,
+) -> UnitsCounted:
+    """Units counted then; with `since` they are caught up."""
+    time = at(minutes)
+    return UnitsCounted(
+        station=STATION,
+        time=time,
+        received_time=time,
+        time_source=EDGE,
+        kind=kind,
+        delta=delta,
+        raw=0,
+        previous_raw=None,
+        product=product,
+        flag=flag if since is None else CountFlag.CATCH_UP,
+        since=None if since is None else at(since),
+    )
+
+
+def lost(minutes: float) -> ConnectionLost:
+    """Blind from then on."""
+    time = at(minutes)
+    return ConnectionLost(
+        station=STATION, time=time, received_time=time, time_source=EDGE, cause=GapCause.CONNECTION, detail="cut"
+    )
+
+
+def restored(minutes: float, since: float) -> ConnectionRestored:
+    """Seen again."""
+    time = at(minutes)
+    return ConnectionRestored(
+        station=STATION,
+        time=time,
+        received_time=time,
+        time_source=EDGE,
+        since=at(since),
+        cause=GapCause.CONNECTION,
+    )
+
+
+def unreconciled(minutes: float) -> CountUnreconciled:
+    """A count that a person has to decide."""
+    time = at(minutes)
+    return CountUnreconciled(
+        station=STATION,
+        time=time,
+        received_time=time,
+        time_source=EDGE,
+        kind=CountKind.GOOD,
+        raw=1,
+        previous_raw=9,
+        explanation="lower",
+    )
