@@ -87,6 +87,8 @@ class _Line:
         plug = self._client.ctx.transport.get_extra_info("socket")
         if plug is not None:  # a serial line has none
             plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if self._framed_by_silence:
+            await self.rest(deadline_s)  # a late answer to the connection before runs out here, and is thrown away
 
     def close(self) -> None:
         """Ends the connection; nothing is said to the device."""

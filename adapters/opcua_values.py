@@ -1,98 +1,114 @@
-"""Addresses and values of OPC UA: what the configuration writes and what a DataValue says; no input or output."""
+"""OPC UA values into readings: quality, overflow, both times, scaling, and the order in which things happened."""
 
 import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import ua
 
-from adapters.errors import ControllerMisconfigured
-from adapters.reading import Quality, Reading, TagId, Value
+from adapters.reading import Quality, Reading, Scalar, TagId, Value
 from adapters.settings import OpcUaTag
 
-# OPC 10000-4, 7.39: severity in the two highest bits; InfoType DataValue (0x400) with the overflow bit (0x80)
-SEVERITY_SHIFT = 30
-OVERFLOW = 0x480
-
-_ADDRESS = re.compile(r"^(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d+);)?(?P<kind>[isgb])=(?P<identifier>.+)$", re.DOTALL)
+_FIRST_REAL_YEAR = 1602  # OPC UA counts from 1601: a time in that year is "not set"
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_INFO_TYPE_MASK, _INFO_TYPE_DATA_VALUE, _OVERFLOW_BIT = 0xC00, 0x400, 0x80  # OPC 10000-4 7.39
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A node by namespace URI, so that it survives a controller that numbers its namespaces anew."""
+def reading(tag: TagId, how: OpcUaTag, data: ua.DataValue, *, received_time: datetime) -> Reading:
+    """One DataValue as a reading.
 
-    uri: str  # "" for the standard namespace 0
-    identifier: str  # "s=W010.GoodCount"
-
-    def resolve(self, namespaces: Sequence[str]) -> ua.NodeId | None:
-        """The node on a server with these namespaces; None while the server lacks the namespace."""
-        if not self.uri:
-            return ua.NodeId.from_string(f"ns=0;{self.identifier}")
-        if self.uri not in namespaces:
-            return None
-        return ua.NodeId.from_string(f"ns={namespaces.index(self.uri)};{self.identifier}")
-
-
-def parse_address(text: str) -> Address:
-    """Reads `nsu=<URI>;s=<id>`; raises ControllerMisconfigured for anything that would not survive a restart."""
-    match = _ADDRESS.match(text)
-    if match is None:
-        raise ControllerMisconfigured(f"{text!r} is no node address; write it as nsu=<namespace URI>;s=<identifier>")
-    if match["index"] not in (None, "0"):
-        raise ControllerMisconfigured(
-            f"{text!r} names its namespace by number, which changes when the controller restarts; write nsu=<URI>;"
-        )
-    if match["uri"] is None and match["index"] is None and match["kind"] != "i":
-        raise ControllerMisconfigured(f"{text!r} has no namespace; write it as nsu=<namespace URI>;{text}")
-    return Address(match["uri"] or "", f"{match['kind']}={match['identifier']}")
-
-
-def to_reading(tag: TagId, settings: OpcUaTag, data: Any, received_time: datetime) -> Reading:  # asyncua's DataValue
-    """One DataValue as a reading; a value of a kind that we do not take is bad, never dropped."""
-    status = int(data.StatusCode.value) if data.StatusCode is not None else 0
-    quality = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD, Quality.BAD)[status >> SEVERITY_SHIFT & 3]
-    value = None if quality is Quality.BAD or data.Value is None else _value(data.Value.Value, settings)
+    A value that cannot be a number, a text, a bool or a list of these is bad, as is a number that is not finite.
+    A null string is the empty string, as many controllers send it.
+    """
+    status = 0 if data.StatusCode is None else int(data.StatusCode.value)
+    quality = _quality(status)
+    value = None if quality is Quality.BAD else _value(data.Value, how)
     return Reading(
         tag=tag,
         value=value,
         quality=Quality.BAD if value is None else quality,
-        source_time=_utc(data.SourceTimestamp),
+        source_time=_source_time(data.SourceTimestamp),
         received_time=received_time,
-        overflow=status & OVERFLOW == OVERFLOW,
+        overflow=status & _INFO_TYPE_MASK == _INFO_TYPE_DATA_VALUE and bool(status & _OVERFLOW_BIT),
     )
 
 
-def _utc(time: datetime | None) -> datetime | None:
-    if time is None:
+def _quality(status: int) -> Quality:
+    """The severity is in the two highest bits; 11 is reserved and counts as bad (OPC 10000-4 7.39)."""
+    match status >> 30:
+        case 0:
+            return Quality.GOOD
+        case 1:
+            return Quality.UNCERTAIN
+        case _:
+            return Quality.BAD
+
+
+def _source_time(stamp: datetime | None) -> datetime | None:
+    if stamp is None or stamp.year < _FIRST_REAL_YEAR:
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
 
 
-def _value(raw: object, settings: OpcUaTag) -> Value | None:
-    match raw:
+def _value(variant: ua.Variant | None, how: OpcUaTag) -> Value | None:
+    if variant is None:
+        return None
+    text = variant.VariantType is ua.VariantType.String
+    content: Any = variant.Value
+    if isinstance(content, list):
+        elements = tuple(_scalar(element, how, text=text) for element in content)
+        return None if any(element is None for element in elements) else tuple(e for e in elements if e is not None)
+    return _scalar(content, how, text=text)
+
+
+def _scalar(content: object, how: OpcUaTag, *, text: bool) -> Scalar | None:
+    match content:
+        case None:
+            return "" if text else None
         case bool() | str():
-            return raw
+            return content
+        case int() | float() if not math.isfinite(content):
+            return None
         case int() | float():
-            return _scaled(raw, settings)
-        case list() | tuple():
-            found = [_value(each, settings) for each in raw]
-            flat = [each for each in found if each is not None and not isinstance(each, tuple)]
-            return tuple(flat) if len(flat) == len(found) else None
+            unscaled = how.scale == 1.0 and how.offset == 0.0  # counts stay whole
+            return content if unscaled else content * how.scale + how.offset
         case _:
             return None
 
 
-def _scaled(raw: float, settings: OpcUaTag) -> int | float | None:
-    """Counts stay integers: a scale of 1 and an offset of 0 touch nothing."""
-    scaled = raw if settings.scale == 1 and settings.offset == 0 else raw * settings.scale + settings.offset
-    return scaled if math.isfinite(scaled) else None
+def in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:
+    """Sorts one publish by source time, for servers send it grouped by item.
+
+    The values of one tag keep their order even where the controller's clock stepped back; a reading without a
+    source time stays behind the one that came before it.
+    """
+    keyed: list[tuple[datetime, Reading]] = []
+    newest: dict[TagId, datetime] = {}
+    before = _EARLIEST
+    for each in readings:
+        key = max(each.source_time or before, newest.get(each.tag, _EARLIEST))
+        newest[each.tag] = before = key
+        keyed.append((key, each))
+    return tuple(each for _, each in sorted(keyed, key=lambda pair: pair[0]))
 
 
-def in_time_order(readings: Sequence[Reading]) -> tuple[Reading, ...]:
-    """By source time where every reading has one, else as they came."""
-    if any(each.source_time is None for each in readings):
-        return tuple(readings)
-    return tuple(sorted(readings, key=lambda each: each.source_time or each.received_time))
+class Overlap:
+    """Holds back what a subscription delivers although the baseline, read after it was made, already says it."""
+
+    def __init__(self, baseline: Sequence[Reading]) -> None:
+        self._known = {each.tag: each for each in baseline}
+
+    def admits(self, new: Reading) -> bool:
+        """Whether this reading is news: neither the same sample as the last one of its tag, nor an older one."""
+        known = self._known.get(new.tag)
+        if known is not None and self._covers(known, new):
+            return False
+        self._known[new.tag] = new
+        return True
+
+    @staticmethod
+    def _covers(known: Reading, new: Reading) -> bool:
+        if known.source_time is not None and new.source_time is not None and new.source_time != known.source_time:
+            return new.source_time < known.source_time
+        return new.value == known.value and new.quality is known.quality and new.source_time == known.source_time

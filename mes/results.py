@@ -56,9 +56,10 @@ class Results:
 
     def units(self, station: StationId) -> tuple[UnitCompleted, ...]:
         """The units that were finished at the station, in the order of time."""
-        found = [each for each in self._reader.events(station) if isinstance(each.event, UnitCompleted)]
-        found.sort(key=lambda each: (each.event.time, each.seq))
-        return tuple(each.event for each in found if isinstance(each.event, UnitCompleted))
+        found = [
+            (each.event, each.seq) for each in self._reader.events(station) if isinstance(each.event, UnitCompleted)
+        ]
+        return tuple(unit for unit, _ in sorted(found, key=lambda each: (each[0].time, each[1])))
 
     def windows(self, kind: WindowKind, interval: Interval) -> tuple[Window, ...]:
         """The calendar's windows of a kind that overlap `interval`, whole."""

@@ -152,6 +152,8 @@ class OpcUaServer:
         if security.certificate is not None and security.private_key is not None:
             await server.load_certificate(security.certificate)
             await server.load_private_key(security.private_key)
+        if security.user is not None:
+            server.set_identity_tokens([ua.UserNameIdentityToken])
         self._server, self._services = server, services
         await self._declare_limits()
         await self._power_up()
@@ -182,7 +184,7 @@ class OpcUaServer:
     async def write(self, name: str, value: object, *, source_time: datetime, quality: Quality = "good") -> None:
         """The program sets a variable; with quality "bad" clients see no value. `source_time` is aware.
 
-        Raises KeyError for an unknown name and asyncua's BadTypeMismatch for a value of another type.
+        While it is down only the value is kept. Raises KeyError for an unknown name.
         """
         if name not in self._nodes:
             raise KeyError(name)

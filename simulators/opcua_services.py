@@ -250,8 +250,6 @@ class ControllerServices(InternalServer):
         self.subscriptions = Subscriptions(self.aspace, self, limits, faults)
         self.subscription_service = self.subscriptions
         self.isession.subscription_service = self.subscriptions
-        if user is not None:
-            self.supported_tokens: tuple[type, ...] = (ua.UserNameIdentityToken,)
 
     def create_session(self, name: str, user: User = _NOBODY, external: bool = False) -> InternalSession:
         """Refuses one session too many at its creation, as controllers do; asyncua's own does so at activation."""

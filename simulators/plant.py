@@ -107,10 +107,10 @@ STATIONS: tuple[StationSpec, ...] = (
     _paint("primer", "P030", 555, mtbf_min=260, mttr_min=12, air_degc=23.0, setup_at=Trigger.COLOUR),
     _paint("topcoat", "P040", 540, mtbf_min=240, mttr_min=12, air_degc=23.0, setup_at=Trigger.COLOUR),
     _paint("oven", "P050", 540, mtbf_min=400, mttr_min=18, air_degc=140.0),
-    _paint("inspection", "P060", 540, mtbf_min=500, mttr_min=8, air_degc=22.0, rework=0.07),
-    _final("trim", "F010", mtbf_min=260, mttr_min=9, setup_at=Trigger.PRODUCT),
-    _final("chassis", "F020", mtbf_min=220, mttr_min=10, setup_at=Trigger.PRODUCT),
-    _final("end-of-line", "F030", mtbf_min=320, mttr_min=9, rework=0.02),
+    _paint("inspection", "P060", 540, mtbf_min=220, mttr_min=10, air_degc=22.0, rework=0.07),
+    _final("trim", "F010", mtbf_min=180, mttr_min=10, setup_at=Trigger.PRODUCT),
+    _final("chassis", "F020", mtbf_min=160, mttr_min=10, setup_at=Trigger.PRODUCT),
+    _final("end-of-line", "F030", mtbf_min=170, mttr_min=11, rework=0.02),
 )
 """The plant as built, along a car's route. Ideal cycle times per product are public: configurations repeat them."""
 

@@ -59,7 +59,7 @@ def event_line(journaled: Journaled) -> str:
     event = journaled.event
     measurement, tags, fields = _event_point(event)
     stamp = timestamp_ns(event.time, journaled.seq)
-    shared = {"time_source": str(event.time_source), "seq": journaled.seq}
+    shared: dict[str, Field] = {"time_source": str(event.time_source), "seq": journaled.seq}
     return line(measurement, {**place(event.station), **tags}, {**fields, **shared}, stamp)
 
 

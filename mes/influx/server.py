@@ -56,7 +56,7 @@ class InfluxServer:
 
     async def __aenter__(self) -> Self:
         target = self._target
-        token = target.secret
+        token = target.secret or ""
         if target.user is not None:
             token = f"{target.user}:{target.secret or ''}"
         # Redirects are never followed: they turn a POST into a GET of a login page, or send the token elsewhere.
@@ -74,7 +74,7 @@ class InfluxServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._client is not None:
-            await self._client.close()
+            await self._client.close()  # type: ignore[no-untyped-call]  # the library is only partly typed
             self._client = None
 
     async def kind(self) -> ServerKind:
@@ -139,7 +139,7 @@ class InfluxServer:
         if packed is not None:
             headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"}
         try:
-            answer = await self._client.api_client.call_api(
+            answer = await self._client.api_client.call_api(  # type: ignore[no-untyped-call]
                 path,
                 method,
                 query_params=list(query.items()),

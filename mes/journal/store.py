@@ -236,7 +236,8 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
         return
     verdict = connection.execute("PRAGMA quick_check(1)").fetchall()
     if verdict != [("ok",)]:
+        found = " ".join(str(verdict[0][0]).split())
         raise JournalError(
-            f"{path} is damaged ({verdict[0][0]}): move it and its -wal file aside, keep them for recovery, "
+            f"{path} is damaged ({found}): move it and its -wal file aside, keep them for recovery, "
             "and start again with a new journal"
         )

@@ -1,11 +1,12 @@
 """A station's events as an exclusive, gapless sequence of states and as single counted units, each at one instant."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from mes.intervals import Interval, union
+from mes.intervals import Interval, subtract, union
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -25,11 +26,10 @@ END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A station was in `state` all through `interval`; `inferred`: concluded from units that were caught up."""
+    """A station was in `state` all through `interval`."""
 
     interval: Interval
     state: State
-    inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +121,15 @@ def _spans(ordered: Ordered) -> tuple[Span, ...]:
     ]
     seen: list[Span] = [Span(each, State.NO_DATA) for each in blind]
     for piece in pieces:
-        seen.extend(Span(part, piece.state) for part in _outside(piece.interval, blind))
+        holes = _overlapping(blind, piece.interval)
+        seen.extend(Span(part, piece.state) for part in subtract((piece.interval,), holes))
     return tuple(_joined(sorted(seen, key=lambda each: each.interval)))
 
 
-def _outside(whole: Interval, holes: Sequence[Interval]) -> Iterator[Interval]:
-    at = whole.start
-    for hole in holes:
-        if hole.end <= at or hole.start >= whole.end:
-            continue
-        if at < hole.start:
-            yield Interval(at, hole.start)
-        at = hole.end
-    if at < whole.end:
-        yield Interval(at, whole.end)
+def _overlapping(ordered: Sequence[Interval], window: Interval) -> Sequence[Interval]:
+    """Those of `ordered`, which are sorted and disjoint, that reach into `window`."""
+    first = bisect_left(ordered, window.start, key=lambda each: each.end)
+    return ordered[first : bisect_left(ordered, window.end, key=lambda each: each.start)]
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:

@@ -1,5 +1,6 @@
 """Laws of the interval algebra, against a plain picture of the minutes that each set of intervals holds."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -34,7 +35,7 @@ def test_union_is_sorted_apart_and_holds_the_same(some: list[Interval]) -> None:
     found = union(some)
 
     assert held(found) == held(some)
-    assert all(left.end < right.start for left, right in zip(found, found[1:], strict=False))
+    assert all(left.end < right.start for left, right in itertools.pairwise(found))
     assert all(each.start < each.end for each in found)
     assert total(found) == timedelta(minutes=len(held(some)))
 

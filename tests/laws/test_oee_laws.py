@@ -1,5 +1,6 @@
 """Laws of the figures, over random histories of a station."""
 
+import itertools
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from random import Random
@@ -29,8 +30,10 @@ def gaps(draw: st.DrawFn) -> list[StationEvent]:
     since, until = sorted((draw(instants), draw(instants)))
     events: list[StationEvent] = [lost(since)]
     if draw(st.booleans()):
-        for kind in draw(st.lists(kinds, max_size=3, unique=True)):
-            events.append(counted(until, draw(st.integers(0, 7)), kind, product=draw(products), since=since))
+        events.extend(
+            counted(until, draw(st.integers(0, 7)), kind, product=draw(products), since=since)
+            for kind in draw(st.lists(kinds, max_size=3, unique=True))
+        )
         events.append(restored(until, since))
         events.append(state(until, draw(st.sampled_from(SAID))))
     return events
@@ -38,14 +41,11 @@ def gaps(draw: st.DrawFn) -> list[StationEvent]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Journaled]:
-    events: list[StationEvent] = []
-    for each in draw(st.lists(instants, max_size=20)):
-        events.append(state(each, draw(st.sampled_from(SAID))))
-    for each in draw(st.lists(instants, max_size=20)):
-        events.append(counted(each, draw(st.integers(0, 3)), draw(kinds), product=draw(products)))
+    times = st.lists(instants, max_size=20)
+    events: list[StationEvent] = [state(each, draw(st.sampled_from(SAID))) for each in draw(times)]
+    events.extend(counted(each, draw(st.integers(0, 3)), draw(kinds), product=draw(products)) for each in draw(times))
     for each in draw(st.lists(instants, max_size=2)):
-        events.append(unreconciled(each))
-        events.append(counted(each, 2, flag=CountFlag.RESET))
+        events += [unreconciled(each), counted(each, 2, flag=CountFlag.RESET)]
     for some in draw(st.lists(gaps(), max_size=3)):
         events.extend(some)
     return [Journaled(seq, each) for seq, each in enumerate(events, start=1)]
@@ -91,9 +91,7 @@ def test_cutting_a_window_changes_no_sum(
 ) -> None:
     """Wherever a window is cut, seconds, counts and ideal times of the parts add up to those of the whole."""
     cuts = [WINDOW.start, *(WINDOW.start + WINDOW.length * each for each in sorted(shares)), WINDOW.end]
-    parts = [
-        figures(events, Interval(start, end), planned, standard) for start, end in zip(cuts, cuts[1:], strict=False)
-    ]
+    parts = [figures(events, Interval(start, end), planned, standard) for start, end in itertools.pairwise(cuts)]
 
     assert combine(parts) == figures(events, WINDOW, planned, standard)
 
@@ -151,8 +149,8 @@ def test_a_time_line_is_gapless_and_each_unit_has_one_instant(events: list[Journ
     line = timeline(events)
     spans = line.states(WINDOW.end)
 
-    assert all(left.interval.end == right.interval.start for left, right in zip(spans, spans[1:], strict=False))
-    assert all(left.state is not right.state for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left.interval.end == right.interval.start for left, right in itertools.pairwise(spans))
+    assert all(left.state is not right.state for left, right in itertools.pairwise(spans))
     for kind in CountKind:
         said = sum(each.delta for each in _counted(events) if each.kind is kind)
         assert sum(each.units for each in line.counts if each.kind is kind) == said

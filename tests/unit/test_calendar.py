@@ -1,6 +1,7 @@
 """The calendar on chosen days: shifts over midnight, breaks, holidays, clocks that change."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -190,3 +191,11 @@ def test_a_shift_that_cannot_be_is_refused(
     """Breaks outside the shift, unknown weekdays and aware times are refused with the shift's name."""
     with pytest.raises(ValueError, match=rf"shift odd: .*{message}"):
         Shift("odd", start, time(17), breaks, frozenset(weekdays))
+
+
+def test_an_unknown_kind_of_window_is_refused() -> None:
+    """A kind that is none of the closed set is a defect of the caller and is not answered with nothing."""
+    with pytest.raises(AssertionError):
+        Calendar(KOSTANAY, ()).windows(
+            cast("WindowKind", "week"), Interval(utc(date(2026, 3, 2)), utc(date(2026, 3, 3)))
+        )

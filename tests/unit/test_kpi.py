@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
+from typing import cast
 
 import pytest
 from oee_histories import S3, at, between, counted, lost, restored, standard, state, unreconciled
@@ -190,3 +191,11 @@ def test_starved_and_blocked_are_not_the_equipments() -> None:
     assert (found.availability, found.technical_availability) == (0.5, 1)
     assert figures(state(0, State.STARVED)).oee_standalone is None
     assert replace(found, sum_pri_good=30 * MINUTE).oee_standalone == 1
+
+
+def test_every_state_has_its_bucket_and_no_other_is_taken() -> None:
+    """A state that is none of the closed set is a defect of the caller and is put nowhere."""
+    for each in State:
+        assert figures(state(0, each)).length == 60 * MINUTE
+    with pytest.raises(AssertionError):
+        figures(state(0, cast("State", "dreaming")))

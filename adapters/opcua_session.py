@@ -1,0 +1,190 @@
+"""One session with an OPC UA server: trust, connect, bulk reads, the raw subscription services, a quick goodbye."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.common.utils import ServiceError
+from asyncua.crypto import security_policies
+from asyncua.crypto.truststore import TrustStore
+from asyncua.crypto.uacrypto import CertProperties, InvalidSignature
+from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
+from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
+
+_CLOSE_TIMEOUT_S = 2.0
+_CONNECT_REQUESTS = 6  # socket, hello, channel, session, activation and the limits: each may take its full time
+_WATCHDOG_S = 86_400.0  # asyncua's own watchdog kills slow controllers; our keep-alive rule replaces it
+_EXPIRY_WARNING = timedelta(days=60)
+_MAX_CHUNK = 500  # far larger calls exceed the message size of many servers, which then just close
+_MAX_KEEPALIVE_COUNT = 10_000
+
+_POLICIES: dict[SecurityPolicy, type[security_policies.SecurityPolicy]] = {
+    SecurityPolicy.NONE: security_policies.SecurityPolicyNone,
+    SecurityPolicy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
+    SecurityPolicy.AES128: security_policies.SecurityPolicyAes128Sha256RsaOaep,
+    SecurityPolicy.AES256: security_policies.SecurityPolicyAes256Sha256RsaPss,
+}
+_TOO_MUCH = frozenset(
+    {
+        StatusCodes.BadTooManyOperations,
+        StatusCodes.BadRequestTooLarge,
+        StatusCodes.BadResponseTooLarge,
+        StatusCodes.BadTcpMessageTooLarge,
+        StatusCodes.BadEncodingLimitsExceeded,
+    }
+)
+_REFUSED = {
+    StatusCodes.BadUserAccessDenied: "the server refuses this user: check user, password and the rights it has there",
+    StatusCodes.BadIdentityTokenRejected: "the server refuses this kind of login: check user and password",
+    StatusCodes.BadIdentityTokenInvalid: "the server does not accept the login: check user and password",
+    StatusCodes.BadSecurityChecksFailed: "the server rejects our certificate: trust it there",
+    StatusCodes.BadCertificateInvalid: "a certificate is not valid for OPC UA",
+    StatusCodes.BadCertificateUntrusted: "a certificate is not trusted: trust ours there, or theirs here",
+    StatusCodes.BadCertificateRevoked: "a certificate has been revoked",
+    StatusCodes.BadCertificateUriInvalid: "a certificate does not name the application's URI",
+    StatusCodes.BadCertificateUseNotAllowed: "a certificate may not be used for this purpose",
+    StatusCodes.BadCertificateHostNameInvalid: "a certificate does not name the host",
+    StatusCodes.BadCertificateChainIncomplete: "the issuer of a certificate is missing",
+    StatusCodes.BadSecurityPolicyRejected: "the server refuses the security policy",
+    StatusCodes.BadSecurityModeRejected: "the server refuses the security mode",
+    StatusCodes.BadSecurityModeInsufficient: "the server asks for a stronger security mode",
+    StatusCodes.BadApplicationSignatureInvalid: "the server finds our signature invalid: certificate and key differ",
+}
+
+
+@contextlib.contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turns what asyncua and the network raise into the two errors of an adapter; `doing` begins the detail."""
+    try:
+        yield
+    except (ua.UaStatusCodeError, ServiceError) as error:
+        raise _from_status(int(error.code), doing) from error
+    except ua.UaError as error:
+        if "certificate mismatch" in str(error):
+            raise ControllerMisconfigured(f"{doing}: the server's certificate is not the expected one") from error
+        raise ControllerUnavailable(f"{doing}: {error}") from error
+    except InvalidSignature as error:
+        raise ControllerMisconfigured(f"{doing}: the server's signature does not fit its certificate") from error
+    except TimeoutError as error:
+        raise ControllerUnavailable(f"{doing}: no answer in time") from error
+    except OSError as error:
+        raise ControllerUnavailable(f"{doing}: {error}") from error
+
+
+def _from_status(code: int, doing: str) -> AdapterError:
+    name, meaning = get_name_and_doc(code)
+    if code in _REFUSED:
+        return ControllerMisconfigured(f"{doing}: {_REFUSED[code]} ({name})")
+    return ControllerUnavailable(f"{doing}: {meaning} ({name})")
+
+
+class Session:
+    """A fresh client for one connection. Every call may raise what `translated` translates."""
+
+    def __init__(self, settings: OpcUaController, *, password: str | None, on_lost: Callable[[str], None]) -> None:
+        """`on_lost` is called with a reason when the transport goes away."""
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what matters reaches us as exceptions
+        logging.getLogger("asyncuagds").setLevel(logging.CRITICAL)
+        self._settings = settings
+        self._on_lost = on_lost
+        self._client = Client(settings.url, timeout=settings.request_timeout_s, watchdog_intervall=_WATCHDOG_S)
+        self._client.application_uri = settings.application_uri
+        self._client.name = self._client.description = "Taktline"
+        self._client.session_timeout = int(settings.session_timeout_s * 1000)
+        self._client.connection_lost_callback = self._lost
+        if settings.user is not None:
+            self._client.set_user(settings.user)
+        if password is not None:
+            self._client.set_password(password)
+        self._chunk = {"read": _MAX_CHUNK, "items": _MAX_CHUNK}
+        self.notes: list[str] = []
+
+    async def open(self) -> None:
+        """Checks whom we talk to, connects and logs in."""
+        with translated("connecting"):
+            async with asyncio.timeout(_CONNECT_REQUESTS * self._settings.request_timeout_s):
+                await self._secure()
+                await self._client.connect()
+                await self._read_limits()
+
+    async def close(self) -> None:
+        """Closes the session on the server if it still answers; never takes longer than two seconds."""
+        protocol = self._client.uaclient.protocol
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._client.disconnect()
+        except TimeoutError:
+            pass  # the server does not answer: the session ends there by its time-out
+        finally:
+            if protocol is not None and protocol.transport is not None:
+                protocol.transport.abort()
+            await asyncio.sleep(0)  # lets asyncua's cancelled tasks end before we return
+
+    async def namespaces(self) -> list[str]:
+        """The server's NamespaceArray as it is now; index = place."""
+        value = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray))]))[0].Value
+        return [] if value is None or not isinstance(value.Value, list) else [str(uri) for uri in value.Value]
+
+    async def read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        """The present values, bad ones included, in the order of `nodes`."""
+        return await self._in_chunks("read", nodes, self._read_values)
+
+    async def subscribe(
+        self, callback: Callable[[ua.PublishResult], Awaitable[None]]
+    ) -> ua.CreateSubscriptionResult:
+        """Creates the subscription. asyncua acknowledges a notification only after `callback` has returned."""
+        settings = self._settings
+        interval_ms = settings.publish_interval_ms
+        keepalive_count = min(max(1, round(settings.keepalive_s * 1000 / interval_ms)), _MAX_KEEPALIVE_COUNT)
+        lifetime_count = max(3 * keepalive_count, round(settings.session_timeout_s * 1000 / interval_ms))
+        parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=ua.Double(interval_ms),
+            RequestedLifetimeCount=ua.Counter(lifetime_count),
+            RequestedMaxKeepAliveCount=ua.Counter(keepalive_count),
+            MaxNotificationsPerPublish=ua.Counter(0),
+            PublishingEnabled=ua.Boolean(True),
+        )
+        return await self._client.uaclient.create_subscription(parameters, callback)
+
+    async def create_items(
+        self, subscription: int, items: Sequence[tuple[int, ua.NodeId]]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        """Creates monitored items from (handle, node), in that order."""
+
+        async def create(part: Sequence[tuple[int, ua.NodeId]]) -> list[ua.MonitoredItemCreateResult]:
+            parameters = ua.CreateMonitoredItemsParameters(
+                SubscriptionId=ua.IntegerId(subscription),
+                TimestampsToReturn=ua.TimestampsToReturn.Both,
+                ItemsToCreate=[self._request(handle, node) for handle, node in part],
+            )
+            return await self._client.uaclient.create_monitored_items(parameters)
+
+        return await self._in_chunks("items", items, create)
+
+    def _request(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
+        return ua.MonitoredItemCreateRequest(
+            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value),
+            MonitoringMode=ua.MonitoringMode.Reporting,
+            RequestedParameters=ua.MonitoringParameters(
+                ClientHandle=ua.IntegerId(handle),
+                SamplingInterval=ua.Duration(self._settings.sampling_interval_ms),
+                QueueSize=ua.Counter(self._settings.queue_size),
+                DiscardOldest=ua.Boolean(True),
+            ),
+        )
+
+    async def _in_chunks[Item, Result](
+        self, kind: str, items: Sequence[Item], call: Callable[[Sequence[Item]], Awaitable[list[Result]]]
+    ) -> list[Result]: ...

@@ -1,0 +1,136 @@
+"""What two readings of a totaliser prove: units made, a rollover, a reset, or nothing that may be booked.
+
+From two readings alone 5000 -> 3 is three units after a reset or sixty thousand through a rollover, and 100 -> 90 is
+a stale sample or a rollover. The rule (facts E.1): the difference modulo the counter's width, if the station could
+have made that many, is a rollover; else, if resets are allowed and the new value is small enough, a reset; else
+nothing is booked and a person decides.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from mes.model import CountFlag, CountKind
+
+MARGIN = 1.5  # how much faster than its configured maximum a station may look between two readings
+LEAST_ALLOWED = 2  # units between two readings, however close they are
+
+
+class ResetPolicy(StrEnum):
+    """Whether a totaliser may start anew from zero: at a shift, a power cycle, an order."""
+
+    NEVER = "never"
+    ALLOWED = "allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSetup:
+    """A totaliser: it wraps at `modulus`, and the station makes at most `max_per_hour` units."""
+
+    kind: CountKind
+    modulus: int
+    reset: ResetPolicy
+    max_per_hour: float
+
+    def allowance(self, span: timedelta) -> int:
+        """Units that may be believed over a span of time."""
+        hours = max(span, timedelta()) / timedelta(hours=1)
+        return max(LEAST_ALLOWED, math.ceil(self.max_per_hour * hours * MARGIN))
+
+
+@dataclass(frozen=True, slots=True)
+class CounterState:
+    """The last reading that counts were taken from, and one since then that could not be believed, if any.
+
+    If the next reading follows from `raw`, the suspect was a glitch or a stale sample; if it follows from the
+    suspect instead, the suspect was true after all, and counting goes on from there. Either way it was flagged once.
+    """
+
+    raw: int
+    time: datetime
+    suspect_raw: int | None = None
+    suspect_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`delta` units since `previous_raw`."""
+
+    delta: int
+    flag: CountFlag
+    previous_raw: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreconciled:
+    """More than one truth is possible; nothing was booked."""
+
+    previous_raw: int
+    explanation: str
+
+
+Outcome = Unchanged | Counted | Unreconciled
+
+
+def count(
+    setup: CounterSetup,
+    state: CounterState | None,
+    raw: int,
+    time: datetime,
+    *,
+    gap: timedelta | None = None,
+    recorded: int | None = None,
+) -> tuple[CounterState, Outcome]:
+    """One reading of good quality. `gap`: how long we were blind since the last one.
+
+    `recorded`: how many units of this kind the controller's own record of units shows since the last count, where
+    it keeps one that reaches back so far; it decides between rollover and reset, and shows what was made before a
+    reset. Raises nothing; a total never goes down.
+    """
+    if state is None:
+        return CounterState(raw, time), Counted(0, CountFlag.BASELINE, None)
+    if not 0 <= raw < setup.modulus:
+        return state, Unreconciled(state.raw, f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus")
+    if gap is not None and setup.max_per_hour * (gap / timedelta(hours=1)) >= setup.modulus:
+        explanation = f"blind for {gap}, long enough for a full turn of the totaliser"
+        return CounterState(raw, time), Unreconciled(state.raw, explanation)
+    outcome = _between(setup, state.raw, raw, time - state.time, gap=gap, recorded=recorded)
+    if not isinstance(outcome, Unreconciled):
+        return CounterState(raw, time if raw != state.raw else state.time), outcome
+    if state.suspect_raw is None or state.suspect_time is None:
+        return replace(state, suspect_raw=raw, suspect_time=time), outcome
+    if raw == state.suspect_raw:
+        return state, Unchanged()
+    after = _between(setup, state.suspect_raw, raw, time - state.suspect_time, gap=gap, recorded=None)
+    if isinstance(after, Counted):
+        return CounterState(raw, time), after
+    return replace(state, suspect_raw=raw, suspect_time=time), outcome
+
+
+def _between(
+    setup: CounterSetup, old: int, new: int, span: timedelta, *, gap: timedelta | None, recorded: int | None
+) -> Outcome:
+    if new == old:
+        return Unchanged()
+    allowed = setup.allowance(span)
+    ahead = (new - old) % setup.modulus
+    if new > old:
+        if ahead <= allowed:
+            return Counted(ahead, CountFlag.NORMAL if gap is None else CountFlag.CATCH_UP, old)
+        return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span}")
+    may_reset = setup.reset is ResetPolicy.ALLOWED and new <= allowed
+    if ahead <= allowed and (recorded is None or ahead <= recorded or not may_reset):
+        return Counted(ahead, CountFlag.ROLLOVER, old)
+    if may_reset:
+        return Counted(max(new, min(recorded or 0, allowed)), CountFlag.RESET, old)
+    return Unreconciled(
+        old,
+        f"fell from {old} to {new}: {ahead} units through a rollover, {new} after a reset, or a stale value; "
+        f"at most {allowed} can have been made in {span}",
+    )

@@ -1,0 +1,139 @@
+"""The roles that tags play for a station, and what of the past each role needs to be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapters.reading import GapCause, Quality, Reading, TagId
+from mes.collect.counters import CounterSetup, CounterState
+from mes.collect.states import StateMap
+from mes.collect.units import LogState
+from mes.model import CountKind, ProductId, State, StationId
+
+
+@dataclass(frozen=True, slots=True)
+class StateSignal:
+    """What the station is doing, by its map of codes or bits."""
+
+    map: StateMap
+    name: str = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSignal:
+    """A totaliser."""
+
+    setup: CounterSetup
+
+    @property
+    def name(self) -> str:
+        """The signal's name in the configuration."""
+        return {CountKind.SCRAP: "reject_count"}.get(self.setup.kind, f"{self.setup.kind}_count")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSignal:
+    """The id of the unit that is in the station; empty for none."""
+
+    name: str = "unit_id"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLogSignal:
+    """The controller's record of finished units; its sequence numbers start again at `modulus`."""
+
+    modulus: int = 65536
+    name: str = "unit_log"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSignal:
+    """The raw code of the product that is in the station."""
+
+    name: str = "product"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSignal:
+    """A fault code; the codes in `none` mean that there is no fault."""
+
+    none: frozenset[str] = frozenset({"0", ""})
+    name: str = "fault_code"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSignal:
+    """Telemetry; a change smaller than `deadband` is not worth a row, 0 keeps every change."""
+
+    name: str
+    deadband: float = 0.0
+
+
+SignalSetup = StateSignal | CounterSignal | UnitSignal | UnitLogSignal | ProductSignal | FaultSignal | ProcessSignal
+
+
+@dataclass(frozen=True, slots=True)
+class StationSetup:
+    """A station as configured: which tag plays which role.
+
+    `products` maps raw codes, written as text, to products. `max_source_offset`: how far a controller's time stamp
+    may be from our clock and still be the event's time.
+    """
+
+    station: StationId
+    signals: Mapping[TagId, SignalSetup]
+    products: Mapping[str, ProductId]
+    max_source_offset: timedelta
+
+    @property
+    def has_unit_log(self) -> bool:
+        """Whether the controller keeps a record of finished units."""
+        return any(isinstance(each, UnitLogSignal) for each in self.signals.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """Since when and why nothing is known of the station."""
+
+    since: datetime
+    cause: GapCause
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A gap that is over, kept until each totaliser was read again: what it moved was made in the gap."""
+
+    since: datetime
+    until: datetime
+    unread: frozenset[CountKind]
+
+
+@dataclass(frozen=True, slots=True)
+class StationState:
+    """All that must be remembered of a station; journaled with the events that it follows from.
+
+    Every field has a default, so that a newer program opens the journal of an older one.
+    """
+
+    state: State | None = None
+    raw_state: str = ""
+    state_time: datetime | None = None
+    counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
+    log: LogState | None = None
+    unit: str = ""
+    unit_since: datetime | None = None
+    product: ProductId | None = None
+    fault: str = ""
+    qualities: Mapping[str, Quality] = field(default_factory=dict)  # of those that are not good
+    process: Mapping[str, float] = field(default_factory=dict)
+    blind: Blind | None = None
+    closed: Closed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One station's share of one batch; `baseline`: present values after a (re)connect, no changes by themselves."""
+
+    readings: tuple[Reading, ...]
+    received_time: datetime
+    baseline: bool

@@ -1,0 +1,148 @@
+"""Reads YAML 1.2 into plain values and remembers the line of every key, so that each mistake can name its place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from mes.config.problems import ConfigProblems, Problem
+
+Place = tuple[str | int, ...]
+Plain = bool | int | float | str | list["Plain"] | dict[str | int, "Plain"] | None
+
+
+def dotted(place: Place) -> str:
+    """A place for people: `templates.weld-station.signals.state`, list items as `[0]`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".") or "file"
+
+
+@dataclass(slots=True)
+class Source:
+    """A file's values and where each of them stands."""
+
+    file: str
+    data: dict[str | int, Plain] = field(default_factory=dict)
+    lines: dict[Place, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def line(self, place: Place) -> int:
+        """The line of a place, or of the nearest one around it that is written down."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 1)
+
+    def problem(self, place: Place, what: str, remedy: str) -> Problem:
+        """A problem at this place of the file."""
+        return Problem(self.file, self.line(place), dotted(place), what, remedy)
+
+
+def read(path: Path) -> Source:
+    """Reads a file. Raises ConfigProblems where it cannot be read or is not YAML at all."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigProblems(
+            [Problem(str(path), 1, "file", f"cannot be read: {reason}", "give the path of the plant's file")]
+        ) from error
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str) -> Source:
+    """Turns YAML text into plain values; duplicate keys and the like stand in `problems` of what is returned.
+
+    Raises ConfigProblems for text that is not YAML, or whose top is not a mapping.
+    """
+    source = Source(file)
+    try:
+        node = YAML(typ="safe", pure=True).compose(text)
+    except YAMLError as error:
+        raise ConfigProblems([_syntax(file, error)]) from error
+    if not isinstance(node, MappingNode):
+        remedy = "start from config/kostanay.yaml, the example plant"
+        raise ConfigProblems([Problem(file, 1, "file", "the file does not hold `key: value` lines", remedy)])
+    plain = _plain(node, (), source)
+    assert isinstance(plain, dict)
+    source.data = plain
+    return source
+
+
+def _syntax(file: str, error: YAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
+    said = (error.problem or error.context) if isinstance(error, MarkedYAMLError) else str(error).split("\n", 1)[0]
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    remedy = f"look at column {column} and the line above: indentation by spaces, a colon and a space after a key"
+    return Problem(file, line, "file", f"not YAML: {said or 'cannot be read'}", remedy)
+
+
+def _plain(node: Node, place: Place, source: Source) -> Plain:
+    source.lines.setdefault(place, node.start_mark.line + 1)
+    match node:
+        case MappingNode():
+            return _mapping(node, place, source)
+        case SequenceNode():
+            return [_plain(each, (*place, index), source) for index, each in enumerate(node.value)]
+        case _:
+            assert isinstance(node, ScalarNode)
+            return _scalar(node)
+
+
+def _mapping(node: MappingNode, place: Place, source: Source) -> dict[str | int, Plain]:
+    found: dict[str | int, Plain] = {}
+    for key_node, value_node in node.value:
+        key = _scalar(key_node) if isinstance(key_node, ScalarNode) else None
+        line = key_node.start_mark.line + 1
+        if key == "<<" or not isinstance(key, str | int):
+            what = f"`{key_node.value if isinstance(key_node, ScalarNode) else '…'}` cannot be a key here"
+            source.problems.append(Problem(source.file, line, dotted(place), what, "use a plain word or number"))
+            continue
+        if key in found:
+            first = source.line((*place, key))
+            remedy = f"keep one of the two, the other is in line {first}"
+            source.problems.append(
+                Problem(source.file, line, dotted((*place, key)), f"the key `{key}` is given twice", remedy)
+            )
+            continue
+        source.lines[(*place, key)] = line
+        found[key] = _plain(value_node, (*place, key), source)
+    return found
+
+
+def _scalar(node: ScalarNode) -> bool | int | float | str | None:
+    """The value by YAML 1.2's core schema; anything that it does not know, such as 08:00 or a date, stays text."""
+    text: str = node.value
+    match str(node.tag).rsplit(":", 1)[-1]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int":
+            return int(text, 0) if text.lstrip("+-").startswith(("0x", "0o")) else int(text)
+        case "float":
+            return _float(text)
+        case _:
+            return text
+
+
+def _float(text: str) -> float:
+    low = text.lower()
+    return float(low.replace(".inf", "inf").replace(".nan", "nan")) if low.endswith(("inf", "nan")) else float(low)
+
+
+def at(data: Plain | Mapping[str | int, Plain], place: Place) -> Plain | Mapping[str | int, Plain]:
+    """The value at a place; None if there is none."""
+    for part in place:
+        match data:
+            case dict() if part in data:
+                data = data[part]
+            case list() if isinstance(part, int) and part < len(data):
+                data = data[part]
+            case _:
+                return None
+    return data

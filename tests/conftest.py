@@ -1,0 +1,33 @@
+"""What holds for every test: nothing is printed as a log, and no task outlives its test."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+import structlog
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Gives every asynchronous test the check for leaked tasks."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            item.fixturenames.insert(0, "leaves_no_task")
+
+
+@pytest.fixture
+async def leaves_no_task() -> AsyncIterator[None]:
+    """Fails a test that leaves an asyncio task running."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(3):
+        await asyncio.sleep(0)  # tasks that are done with may need a turn to end
+    leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
+    assert [str(each) for each in leaked] == []
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[structlog.typing.EventDict]]:
+    """What was logged during the test, as a list that grows; nothing is printed."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines

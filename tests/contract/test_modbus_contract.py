@@ -1,0 +1,336 @@
+"""What every Modbus device must get from the adapter, on real sockets and a pseudo terminal."""
+
+import asyncio
+import struct
+import time
+from typing import Any
+
+import pytest
+from modbus_servers import KINDS, NOW, OurDevice, SerialDevice, device, watched
+
+from adapters.clock import ManualClock
+from adapters.errors import ControllerMisconfigured, ControllerUnavailable
+from adapters.reading import GapCause, Quality, Reading, TagId
+from adapters.settings import ByteOrder, DataType, Heartbeat, ModbusTag, Table
+
+GOOD = ModbusTag(address=100)
+OTHER = ModbusTag(address=1000)
+
+every_kind = pytest.mark.parametrize("kind", KINDS)
+our_kinds = pytest.mark.parametrize("kind", ["tcp", "rtu-over-tcp", "serial"])
+rtu_kinds = pytest.mark.parametrize("kind", ["rtu-over-tcp", "serial"])
+
+
+def values(readings: tuple[Reading, ...]) -> dict[str, Any]:
+    """Values by plain tag name."""
+    return {str(reading.tag): reading.value for reading in readings}
+
+
+@every_kind
+async def test_baseline_holds_every_tag_and_later_batches_only_news(kind: str) -> None:
+    """The first batch is the baseline with all tags in configured order; a change comes alone, standstill empty."""
+    async with device(kind) as plc:
+        plc.write(100, [7])
+        plc.write(1000, [9])
+        async with watched(plc.settings(), {"other": OTHER, "good": GOOD}) as seen:
+            first = await seen.batch()
+            still = await seen.batch()
+            plc.write(100, [8])
+            change = await seen.news()
+
+    assert first.baseline
+    assert [(reading.tag, reading.value) for reading in first.readings] == [("other", 9), ("good", 7)]
+    assert all(reading.source_time is None and reading.received_time == NOW for reading in first.readings)
+    assert still.readings == ()
+    assert not still.baseline
+    assert values(change.readings) == {"good": 8}
+    assert not change.baseline
+
+
+@every_kind
+async def test_types_orders_and_tables(kind: str) -> None:
+    """Numbers in all four byte orders, strings, bits and all four tables arrive as they were written."""
+    abcd = struct.unpack(">2H", struct.pack(">f", 21.5))
+    swapped = [int.from_bytes(word.to_bytes(2, "big"), "little") for word in abcd]
+    tags = {
+        "abcd": ModbusTag(address=100, type=DataType.FLOAT32, order=ByteOrder.ABCD),
+        "cdab": ModbusTag(address=102, type=DataType.FLOAT32, order=ByteOrder.CDAB),
+        "badc": ModbusTag(address=104, type=DataType.FLOAT32, order=ByteOrder.BADC),
+        "dcba": ModbusTag(address=106, type=DataType.FLOAT32, order=ByteOrder.DCBA),
+        "vin": ModbusTag(address=110, type=DataType.STRING, length=17),
+        "auto": ModbusTag(address=120, bit=15),
+        "word": ModbusTag(address=120, type=DataType.BITS),
+        "input": ModbusTag(address=120, table=Table.INPUT, type=DataType.INT16),
+        "coils": ModbusTag(address=120, table=Table.COIL, type=DataType.BOOL, count=10),
+        "discrete": ModbusTag(address=121, table=Table.DISCRETE, type=DataType.BOOL),
+    }
+    async with device(kind) as plc:
+        plc.write(100, [*abcd, *reversed(abcd), *swapped, *reversed(swapped)])
+        plc.write(110, struct.unpack(">9H", b"LJ12EKR24T1000123\0"))
+        plc.write(120, [0x8001, 0, 1])
+        async with watched(plc.settings(), tags) as seen:
+            found = values((await seen.batch()).readings)
+
+    assert [found[order] for order in ("abcd", "cdab", "badc", "dcba")] == [21.5] * 4
+    assert found["vin"] == "LJ12EKR24T1000123"
+    assert (found["auto"], found["word"], found["input"]) == (True, 0x8001, -32767)
+    assert found["coils"] == (True, False, True) + (False,) * 7
+    assert found["discrete"] is False
+
+
+@every_kind
+async def test_restart_ends_the_connection_and_a_new_adapter_works(kind: str) -> None:
+    """A device that goes away ends the adapter as unavailable; after it came back a new adapter has a baseline."""
+    async with device(kind) as plc:
+        plc.write(100, [7])
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            await seen.batch()
+            await plc.stop()
+            with pytest.raises(ControllerUnavailable) as ended:
+                await seen.end()
+        await plc.start()
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            again = await seen.batch()
+
+    assert ended.value.cause is GapCause.CONNECTION
+    assert again.baseline
+    assert values(again.readings) == {"good": 7}
+
+
+@pytest.mark.parametrize("kind", ["tcp", "rtu-over-tcp"])
+async def test_no_listener_is_unavailable(kind: str) -> None:
+    """Where nothing listens the adapter says so, within its deadline."""
+    async with device(kind) as plc:
+        settings = plc.settings()
+    async with watched(settings, {"good": GOOD}) as seen:
+        with pytest.raises(ControllerUnavailable):
+            await seen.end()
+
+
+async def test_missing_serial_port_is_unavailable() -> None:
+    """A converter that is not plugged in is a device that is away, not a wrong configuration."""
+    async with device("serial") as plc:
+        settings = plc.settings(device="/dev/no-such-port")
+    async with watched(settings, {"good": GOOD}) as seen:
+        with pytest.raises(ControllerUnavailable, match="no connection"):
+            await seen.end()
+
+
+@our_kinds
+async def test_refused_block_is_bad_and_the_others_go_on(kind: str) -> None:
+    """An address that the device does not have makes its own tags bad, once, and is noted; other tags deliver."""
+    async with device(kind) as plc, watched(plc.settings(), {"good": GOOD, "gap": ModbusTag(address=500)}) as seen:
+        first = await seen.batch()
+        status = seen.adapter.status()
+        plc.write(100, [1])
+        change = await seen.news()
+
+    assert {reading.tag: reading.quality for reading in first.readings} == {"good": Quality.GOOD, "gap": Quality.BAD}
+    assert values(first.readings) == {"good": 0, "gap": None}
+    assert (status.items_configured, status.items_active) == (2, 1)
+    assert "500" in status.notes[0]
+    assert values(change.readings) == {"good": 1}
+
+
+@our_kinds
+async def test_all_blocks_refused_is_misconfigured(kind: str) -> None:
+    """If the device has none of the addresses, the configuration is wrong and trying again would not help."""
+    async with device(kind) as plc, watched(plc.settings(), {"gap": ModbusTag(address=500)}) as seen:
+        with pytest.raises(ControllerMisconfigured):
+            await seen.end()
+
+
+@our_kinds
+async def test_refusal_of_everything_later_is_unavailable(kind: str) -> None:
+    """A device that answered and then refuses everything is being reprogrammed: it is tried again."""
+    async with device(kind) as plc:
+        assert isinstance(plc, OurDevice | SerialDevice)
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            await seen.batch()
+            plc.server.refuse = 2
+            with pytest.raises(ControllerUnavailable):
+                await seen.end()
+
+
+@pytest.mark.parametrize("code", [4, 5, 6])
+@our_kinds
+async def test_busy_device_is_bad_until_it_answers_again(kind: str, code: int) -> None:
+    """A busy or failing device makes values bad, not the connection; the value returns with the answers."""
+    async with device(kind) as plc:
+        assert isinstance(plc, OurDevice | SerialDevice)
+        plc.write(100, [7])
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            await seen.batch()
+            plc.server.refuse = code
+            busy = await seen.news()
+            plc.server.refuse = None
+            back = await seen.news()
+
+    assert [(reading.value, reading.quality) for reading in busy.readings] == [(None, Quality.BAD)]
+    assert [(reading.value, reading.quality) for reading in back.readings] == [(7, Quality.GOOD)]
+
+
+@pytest.mark.parametrize("code", [0x0A, 0x0B])
+async def test_gateway_without_device_is_unavailable(code: int) -> None:
+    """A gateway that cannot reach the device speaks for the device: it is away."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        plc.server.refuse = code
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            with pytest.raises(ControllerUnavailable, match="gateway"):
+                await seen.end()
+
+
+async def test_tcp_silence_takes_three_strikes() -> None:
+    """Over TCP a silent device is given up after three requests, so after about three time-outs."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            await seen.batch()
+            plc.server.delay_s = 5
+            began_s = time.monotonic()
+            with pytest.raises(ControllerUnavailable, match="no answer"):
+                await seen.end()
+            took_s = time.monotonic() - began_s
+
+    assert 0.25 < took_s < 1.5
+
+
+async def test_tcp_late_answers_are_never_taken_for_others() -> None:
+    """Over TCP an answer that comes too late is dropped; each tag keeps its own register's value."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        plc.write(100, [7])
+        plc.write(1000, [9])
+        plc.server.delay_s = 0.15
+        async with watched(plc.settings(), {"good": GOOD, "other": OTHER}) as seen:
+            while plc.server.requests == 0:
+                await asyncio.sleep(0.01)
+            plc.server.delay_s = 0.0
+            first = await seen.batch()
+
+    assert values(first.readings) == {"good": 7, "other": 9}
+
+
+@rtu_kinds
+async def test_rtu_late_answer_ends_the_connection_and_is_never_believed(kind: str) -> None:
+    """RTU frames have no number: the first silence ends the connection, and the late answer runs out unread.
+
+    The late answer has the shape of the answer that the next connection waits for; it must not be taken for it.
+    """
+    async with device(kind) as plc:
+        assert isinstance(plc, OurDevice | SerialDevice)
+        plc.write(100, [7])
+        plc.write(1000, [9])
+        plc.server.delay_s = 0.15
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            with pytest.raises(ControllerUnavailable, match="no answer"):
+                await seen.end()
+        plc.server.delay_s = 0.0
+        async with watched(plc.settings(), {"other": OTHER}) as seen:
+            first = await seen.batch()
+            assert (await seen.batch()).readings == ()
+
+    assert values(first.readings) == {"other": 9}
+
+
+@every_kind
+async def test_cancel_closes_quickly(kind: str) -> None:
+    """Cancelling the adapter ends it at once, also while a request is under way."""
+    async with device(kind) as plc:
+        if isinstance(plc, OurDevice | SerialDevice):
+            plc.server.delay_s = 5
+        async with watched(plc.settings(request_timeout_s=5), {"good": GOOD}) as seen:
+            await asyncio.sleep(0.05)
+            began_s = time.monotonic()
+            seen.task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await seen.end()
+
+    assert time.monotonic() - began_s < 1.5
+
+
+async def test_lost_link_fails_a_request_at_once() -> None:
+    """A request under way when the socket dies does not wait for its time-out."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        plc.server.delay_s = 30
+        async with watched(plc.settings(request_timeout_s=30), {"good": GOOD}) as seen:
+            while plc.server.requests == 0:
+                await asyncio.sleep(0.01)
+            began_s = time.monotonic()
+            await plc.stop()
+            with pytest.raises(ControllerUnavailable, match="lost"):
+                await seen.end()
+
+    assert time.monotonic() - began_s < 1
+
+
+async def test_lost_link_is_noticed_between_polls() -> None:
+    """A connection that dies while nothing is asked ends the adapter then, not at the next poll."""
+    async with device("tcp") as plc, watched(plc.settings(poll_interval_ms=60_000), {"good": GOOD}) as seen:
+        await seen.batch()
+        await plc.stop()
+        with pytest.raises(ControllerUnavailable, match="closed"):
+            await seen.end()
+
+
+async def test_baseline_waits_for_the_heartbeat_to_change() -> None:
+    """With a heartbeat configured nothing is believed before the heartbeat was seen to change."""
+    async with device("tcp") as plc:
+        settings = plc.settings(heartbeat=Heartbeat(tag=TagId("pulse"), max_age_s=5))
+        async with watched(settings, {"pulse": ModbusTag(address=0), "good": GOOD}) as seen:
+            await asyncio.sleep(0.2)
+            assert seen.batches.empty()
+            plc.write(0, [1])
+            first = await seen.batch()
+
+    assert first.baseline
+    assert values(first.readings) == {"pulse": 1, "good": 0}
+
+
+async def test_standing_heartbeat_is_stuck_since_its_last_change() -> None:
+    """A device that answers while its heartbeat stands still is stuck, and blind since the last change."""
+    clock = ManualClock(NOW)
+    async with device("tcp") as plc:
+        settings = plc.settings(heartbeat=Heartbeat(tag=TagId("pulse"), max_age_s=0.3))
+        async with watched(settings, {"pulse": ModbusTag(address=0)}, clock=clock) as seen:
+            await asyncio.sleep(0.05)
+            plc.write(0, [1])
+            changed = await seen.batch()
+            with pytest.raises(ControllerUnavailable) as ended:
+                await seen.end()
+
+    assert ended.value.cause is GapCause.STUCK
+    assert ended.value.blind_since == changed.received_time
+
+
+async def test_counter_torn_between_its_words_is_read_again() -> None:
+    """A 32-bit counter caught between the changes of its halves is read once more; the wrong value is never emitted."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        server = plc.server
+        plc.write(100, [0, 0xFFFF])
+        tags = {"total": ModbusTag(address=100, type=DataType.UINT32)}
+        async with watched(plc.settings(poll_interval_ms=200), tags) as seen:
+            first = await seen.batch()
+            plc.write(100, [1, 0xFFFF])  # the high word is ahead
+            asked = server.requests
+            server.delay_s = 0.01
+            while server.requests < asked + 2:  # the second request is the confirmation; it answers 10 ms later
+                await asyncio.sleep(0.001)
+            plc.write(100, [1, 0])
+            second = await seen.news()
+
+    assert values(first.readings) == {"total": 65535}
+    assert values(second.readings) == {"total": 65536}
+
+
+async def test_confirmed_jump_is_believed() -> None:
+    """A jump that the second reading confirms is a fact: a counter may be reset or set."""
+    async with device("tcp") as plc:
+        plc.write(100, [0, 5])
+        async with watched(plc.settings(), {"total": ModbusTag(address=100, type=DataType.UINT32)}) as seen:
+            await seen.batch()
+            plc.write(100, [7, 0])
+            assert values((await seen.news()).readings) == {"total": 7 * 65536}

@@ -1,0 +1,113 @@
+"""Golden vectors for the decoding of registers."""
+
+import pytest
+
+from adapters.decode import BAD, counters, decode
+from adapters.reading import Quality, Value
+from adapters.settings import ByteOrder, DataType, ModbusTag
+
+A, B, C, D = ByteOrder.ABCD, ByteOrder.CDAB, ByteOrder.BADC, ByteOrder.DCBA
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "words", "value"),
+    [
+        (DataType.UINT16, A, [0x1234], 0x1234),
+        (DataType.UINT16, C, [0x1234], 0x3412),
+        (DataType.INT16, A, [0xFFFE], -2),
+        (DataType.BITS, A, [0x8001], 0x8001),
+        (DataType.BOOL, A, [0], False),
+        (DataType.BOOL, A, [2], True),
+        (DataType.UINT32, A, [0x0102, 0x0304], 0x01020304),
+        (DataType.UINT32, B, [0x0304, 0x0102], 0x01020304),
+        (DataType.UINT32, C, [0x0201, 0x0403], 0x01020304),
+        (DataType.UINT32, D, [0x0403, 0x0201], 0x01020304),
+        (DataType.INT32, B, [0xFFFE, 0xFFFF], -2),
+        (DataType.FLOAT32, A, [0x41AC, 0x0000], 21.5),
+        (DataType.FLOAT32, B, [0x0000, 0x41AC], 21.5),
+        (DataType.UINT64, A, [0x0102, 0x0304, 0x0506, 0x0708], 0x0102030405060708),
+        (DataType.UINT64, B, [0x0708, 0x0506, 0x0304, 0x0102], 0x0102030405060708),
+        (DataType.UINT64, C, [0x0201, 0x0403, 0x0605, 0x0807], 0x0102030405060708),
+        (DataType.UINT64, D, [0x0807, 0x0605, 0x0403, 0x0201], 0x0102030405060708),
+        (DataType.INT64, A, [0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], -1),
+        (DataType.FLOAT64, A, [0x3FF8, 0, 0, 0], 1.5),
+        (DataType.FLOAT64, D, [0, 0, 0, 0xF83F], 1.5),
+    ],
+)
+def test_golden_vectors(kind: DataType, order: ByteOrder, words: list[int], value: Value) -> None:
+    """Each type in each byte order decodes to the number that the vector was made from, and to its own Python type."""
+    found = decode(ModbusTag(address=0, type=kind, order=order), words)
+
+    assert found.value == value
+    assert type(found.value) is type(value)
+    assert found.quality is Quality.GOOD
+
+
+@pytest.mark.parametrize(
+    ("length", "words", "text"),
+    [
+        (4, [0x4142, 0x4344], "ABCD"),
+        (3, [0x4142, 0x4344], "ABC"),  # an odd length leaves the last byte out
+        (4, [0x4100, 0x4344], "A"),  # nothing after the first NUL
+        (4, [0x4120, 0x2020], "A"),
+        (4, [0x2041, 0x2020], " A"),
+        (4, [0x410D, 0x0A42], "AB"),
+        (2, [0xC4DF], "Äß"),
+        (4, [0, 0], ""),
+    ],
+)
+def test_strings(length: int, words: list[int], text: str) -> None:
+    """Text has its high byte first, ends at a NUL, and has neither control characters nor trailing blanks."""
+    assert decode(ModbusTag(address=0, type=DataType.STRING, length=length), words).value == text
+
+
+def test_string_of_a_device_that_swaps_bytes() -> None:
+    """Byte orders that swap the bytes of a register do so in text too; the words of a text are never turned round."""
+    for order in (C, D):
+        tag = ModbusTag(address=0, type=DataType.STRING, length=4, order=order)
+        assert decode(tag, [0x4241, 0x4443]).value == "ABCD"
+
+
+def test_bits_of_a_register() -> None:
+    """`bit` picks one bit as a bool, 0 the least significant."""
+    picked = [decode(ModbusTag(address=0, bit=bit), [0x8005]).value for bit in range(16)]
+
+    assert [bit for bit, on in enumerate(picked) if on is True] == [0, 2, 15]
+
+
+@pytest.mark.parametrize("words", [[0x7FC0, 0], [0x7F80, 0], [0xFF80, 0]])
+def test_floats_that_are_no_number_are_bad(words: list[int]) -> None:
+    """NaN and both infinities are a device's way of saying that it does not know."""
+    assert decode(ModbusTag(address=0, type=DataType.FLOAT32), words) == BAD
+
+
+def test_one_bad_element_makes_the_tag_bad() -> None:
+    """A tuple with a hole has no value as a whole."""
+    tag = ModbusTag(address=0, type=DataType.FLOAT32, count=2)
+
+    assert decode(tag, [0x41AC, 0, 0x41AC, 0]).value == (21.5, 21.5)
+    assert decode(tag, [0x41AC, 0, 0x7FC0, 0]) == BAD
+
+
+def test_scale_and_offset() -> None:
+    """Counts stay whole while they are not scaled; scaling beyond the largest float is bad."""
+    whole = decode(ModbusTag(address=0), [7]).value
+    scaled = decode(ModbusTag(address=0, scale=0.1, offset=-40.0), [615]).value
+
+    assert isinstance(whole, int)
+    assert scaled == pytest.approx(21.5)
+    assert decode(ModbusTag(address=0, type=DataType.FLOAT64, scale=1e300), [0x7FE0, 0, 0, 0]) == BAD
+
+
+def test_wrong_number_of_words_is_refused() -> None:
+    """Too few or too many words are a fault of the caller, never a value."""
+    with pytest.raises(ValueError, match="2 words, not 1"):
+        decode(ModbusTag(address=0, type=DataType.UINT32), [1])
+
+
+def test_counters_are_only_the_tearable_ones() -> None:
+    """Unsigned 32 and 64 bit numbers come back unscaled, one per element; other types give nothing."""
+    assert counters(ModbusTag(address=0, type=DataType.UINT32, order=B, count=2, scale=0.5), [1, 0, 0, 1]) == (1, 65536)
+    assert counters(ModbusTag(address=0, type=DataType.UINT64), [0, 0, 1, 0]) == (65536,)
+    assert counters(ModbusTag(address=0, type=DataType.INT32), [0, 1]) == ()
+    assert counters(ModbusTag(address=0), [1]) == ()

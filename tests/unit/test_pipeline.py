@@ -1,0 +1,181 @@
+"""The pipeline: routing, gaps, recovery, and states that move only with their journal entry."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fakes import PLC, START
+
+from adapters.clock import ManualClock
+from adapters.reading import Batch, GapCause, Quality, Reading, TagId
+from mes.collect.counters import CounterSetup, ResetPolicy
+from mes.collect.station import CounterSignal, StationSetup
+from mes.errors import JournalError
+from mes.journal import Journal
+from mes.model import ConnectionLost, ConnectionRestored, CountFlag, CountKind, StationId, UnitsCounted
+from mes.pipeline import Pipeline
+
+FIRST, SECOND = StationId("kostanay/weld/weld-1/framing"), StationId("kostanay/weld/weld-1/respot")
+TAGS = {FIRST: TagId("W030.GoodCount"), SECOND: TagId("W040.GoodCount")}
+
+
+def setup(station: StationId) -> StationSetup:
+    counter = CounterSetup(kind=CountKind.GOOD, modulus=2**32, reset=ResetPolicy.NEVER, max_per_hour=600)
+    return StationSetup(
+        station=station,
+        signals={TAGS[station]: CounterSignal(counter)},
+        products={},
+        max_source_offset=timedelta(seconds=10),
+    )
+
+
+def at(minute: float) -> datetime:
+    return START + timedelta(minutes=minute)
+
+
+def counts(minute: float, *raws: int, baseline: bool = False, heartbeat: bool = False) -> Batch:
+    """A batch with the good counts of the first station and, if two are given, of the second."""
+    tags = [*list(TAGS.values())[: len(raws)], *([TagId("Heartbeat")] if heartbeat else [])]
+    readings = [Reading(tag, raw, Quality.GOOD, None, at(minute)) for tag, raw in zip(tags, [*raws, 1], strict=False)]
+    return Batch(PLC, at(minute), tuple(readings), baseline=baseline)
+
+
+class Bench:
+    """A pipeline with its journal and clocks."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.clock = ManualClock(at(60 * 24))
+        self.real_s = 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        """A new pipeline on the same journal, as after a restart of the program."""
+        self.pipeline = Pipeline(
+            {station: setup(station) for station in TAGS},
+            self.journal,
+            self.clock,
+            controllers=dict.fromkeys(TAGS, PLC),
+            monotonic_s=lambda: self.real_s,
+        )
+
+    async def units(self, station: StationId) -> list[UnitsCounted]:
+        found = [each.event for each in await self.journal.read(0, 1000)]
+        return [each for each in found if isinstance(each, UnitsCounted) and each.station == station]
+
+    async def connection(self, station: StationId) -> list[ConnectionLost | ConnectionRestored]:
+        found = [each.event for each in await self.journal.read(0, 1000)]
+        events = [each for each in found if isinstance(each, ConnectionLost | ConnectionRestored)]
+        return [each for each in events if each.station == station]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with Journal.open(tmp_path / "journal.sqlite") as journal:
+        yield Bench(journal)
+
+
+async def test_readings_reach_their_station(bench: Bench) -> None:
+    """Each reading goes to the station whose tag it is; a tag of no station, like a heartbeat, to none."""
+    await bench.pipeline.accept(counts(0, 10, 20, baseline=True, heartbeat=True))
+    await bench.pipeline.accept(counts(1, 11, 22))
+
+    assert sum(each.delta for each in await bench.units(FIRST)) == 1
+    assert sum(each.delta for each in await bench.units(SECOND)) == 2
+
+
+async def test_a_loss_and_its_end_are_told_to_every_station_once(bench: Bench) -> None:
+    """From the last batch to the next baseline is a gap of each station, however often the loss is reported."""
+    await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
+    await bench.pipeline.accept(counts(5))
+    for _ in range(3):
+        await bench.pipeline.lost(PLC, cause=GapCause.CONNECTION, detail="cut", since=None)
+    await bench.pipeline.accept(counts(9, 14, 20, baseline=True))
+
+    for station in TAGS:
+        lost, restored = await bench.connection(station)
+        assert isinstance(lost, ConnectionLost)
+        assert isinstance(restored, ConnectionRestored)
+        assert (lost.time, lost.cause, restored.since, restored.time) == (at(5), GapCause.CONNECTION, at(5), at(9))
+    caught_up = (await bench.units(FIRST))[-1]
+    assert (caught_up.delta, caught_up.flag, caught_up.since) == (4, CountFlag.CATCH_UP, at(5))
+
+
+async def test_a_stuck_controller_is_blind_since_its_last_heartbeat(bench: Bench) -> None:
+    """Where the adapter knows an earlier last proof of life than the last batch, the gap begins there."""
+    await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
+    await bench.pipeline.accept(counts(5))
+    await bench.pipeline.lost(PLC, cause=GapCause.STUCK, detail="heartbeat", since=at(3))
+
+    assert [each.time for each in await bench.connection(FIRST)] == [at(3)]
+    assert bench.pipeline.last_observed(PLC) == at(3)
+
+
+async def test_what_was_never_seen_cannot_be_lost(bench: Bench) -> None:
+    """A controller that does not answer from the start journals nothing."""
+    await bench.pipeline.lost(PLC, cause=GapCause.CONNECTION, detail="refused", since=None)
+
+    assert bench.pipeline.last_observed(PLC) is None
+    assert bench.journal.last_seq == 0
+
+
+async def test_a_restart_is_a_gap_and_the_totaliser_heals_it(bench: Bench) -> None:
+    """After a restart the count goes on from the journal's last raw value, over a gap with cause COLLECTOR."""
+    await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
+    await bench.pipeline.accept(counts(2, 12))
+    bench.restart()
+    await bench.pipeline.recover()
+    await bench.pipeline.accept(counts(8, 15, 20, baseline=True))
+
+    assert sum(each.delta for each in await bench.units(FIRST)) == 5
+    lost, restored = await bench.connection(SECOND)
+    assert isinstance(lost, ConnectionLost)
+    assert (lost.cause, lost.time, restored.time) == (GapCause.COLLECTOR, at(2), at(8))
+
+
+async def test_a_restart_while_blind_tells_of_one_gap(bench: Bench) -> None:
+    """A controller that was lost before the restart has one gap, from its loss to the next baseline."""
+    await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
+    await bench.pipeline.accept(counts(5))
+    await bench.pipeline.lost(PLC, cause=GapCause.STUCK, detail="heartbeat", since=at(3))
+    bench.restart()
+    await bench.pipeline.recover()
+    await bench.pipeline.accept(counts(9, 10, 20, baseline=True))
+
+    lost, restored = await bench.connection(FIRST)
+    assert isinstance(restored, ConnectionRestored)
+    assert (lost.time, restored.since, restored.time) == (at(3), at(3), at(9))
+
+
+async def test_nothing_new_costs_no_commit_and_is_remembered(bench: Bench) -> None:
+    """Empty batches are proofs of life: in memory at once, on disk when the last one there is 2 s old."""
+    await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
+    await bench.pipeline.accept(counts(1))
+
+    assert bench.pipeline.last_observed(PLC) == at(1)
+    assert await bench.journal.observed() == {PLC: at(0)}
+    bench.real_s += 2
+    await bench.pipeline.accept(counts(2))
+    assert await bench.journal.observed() == {PLC: at(2)}
+
+
+async def test_a_clock_set_back_makes_no_negative_gap(bench: Bench) -> None:
+    """A gap ends where it began when our clock shows an earlier time at the baseline than at the loss."""
+    await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
+    await bench.pipeline.accept(counts(5))
+    await bench.pipeline.lost(PLC, cause=GapCause.CONNECTION, detail="cut", since=None)
+    await bench.pipeline.accept(counts(4, 10, 20, baseline=True))
+
+    assert [each.time for each in await bench.connection(FIRST)] == [at(5), at(5)]
+
+
+async def test_a_refused_entry_moves_no_state(bench: Bench, tmp_path: Path) -> None:
+    """When the journal refuses, the batch fails and the states in memory stay those of the last entry."""
+    async with Journal.open(tmp_path / "other.sqlite") as journal:
+        bench.journal = journal
+        bench.restart()
+        await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
+    for _ in range(2):
+        with pytest.raises(JournalError, match="closed"):
+            await bench.pipeline.accept(counts(1, 11, 20))

@@ -1,0 +1,80 @@
+"""Which blocks are asked for."""
+
+import pytest
+
+from adapters.modbus import next_beat
+from adapters.plan import Block, Part, plan
+from adapters.reading import TagId
+from adapters.settings import DataType, ModbusTag, Table
+
+
+def test_contiguous_tags_share_a_request_and_gaps_part_them() -> None:
+    """Neighbours are read together; an undeclared address between two tags is never read."""
+    tags = {
+        TagId("c"): ModbusTag(address=13),
+        TagId("a"): ModbusTag(address=10),
+        TagId("b"): ModbusTag(address=11, type=DataType.FLOAT32),
+        TagId("far"): ModbusTag(address=15),
+    }
+    made = plan(tags, max_registers=125)
+
+    assert made.blocks == (Block(Table.HOLDING, 10, 4), Block(Table.HOLDING, 15, 1))
+    assert made.parts[TagId("b")] == (Part(0, 1, 2),)
+    assert made.parts[TagId("far")] == (Part(1, 0, 1),)
+
+
+def test_a_paint_station_takes_six_requests() -> None:
+    """The example plant's station (status and counters, VIN, climate, log of 16 entries) is read in six requests."""
+    tags = {TagId(f"n{step}"): ModbusTag(address=1000 + step) for step in range(5)}
+    tags[TagId("vin")] = ModbusTag(address=1010, type=DataType.STRING, length=17)
+    tags[TagId("temperature")] = ModbusTag(address=1030, type=DataType.FLOAT32)
+    tags[TagId("humidity")] = ModbusTag(address=1032, type=DataType.FLOAT32)
+    tags[TagId("log")] = ModbusTag(address=1100, type=DataType.STRING, length=40, count=16)
+    made = plan(tags, max_registers=125)
+
+    assert [block.count for block in made.blocks] == [5, 9, 4, 120, 120, 80]
+    assert made.parts[TagId("log")] == (Part(3, 0, 120), Part(4, 0, 120), Part(5, 0, 80))
+
+
+def test_a_bit_and_its_word_are_one_register() -> None:
+    """Tags may overlap; the register is read once."""
+    tags = {TagId(f"bit{bit}"): ModbusTag(address=5, bit=bit) for bit in range(16)}
+    tags[TagId("word")] = ModbusTag(address=5, type=DataType.BITS)
+
+    assert plan(tags, max_registers=125).blocks == (Block(Table.HOLDING, 5, 1),)
+
+
+def test_tables_are_apart_and_bits_have_their_own_limit() -> None:
+    """Equal addresses of different tables are different things; up to 2000 coils go into one request."""
+    tags = {
+        TagId("coils"): ModbusTag(address=0, table=Table.COIL, type=DataType.BOOL, count=1000),
+        TagId("more"): ModbusTag(address=1000, table=Table.COIL, type=DataType.BOOL, count=1000),
+        TagId("last"): ModbusTag(address=2000, table=Table.COIL, type=DataType.BOOL),
+        TagId("input"): ModbusTag(address=0, table=Table.INPUT),
+    }
+
+    assert plan(tags, max_registers=10).blocks == (
+        Block(Table.COIL, 0, 2000),
+        Block(Table.COIL, 2000, 1),
+        Block(Table.INPUT, 0, 1),
+    )
+
+
+def test_a_value_larger_than_a_request_is_refused() -> None:
+    """A number that does not fit into one request could be torn: the plan says so instead."""
+    with pytest.raises(ValueError, match="4 registers, a request may have 2"):
+        plan({TagId("total"): ModbusTag(address=0, type=DataType.UINT64)}, max_registers=2)
+
+
+@pytest.mark.parametrize(
+    ("due_s", "now_s", "beat_s"),
+    [
+        (10.0, 10.2, 11.0),  # the cycle was short: the next beat of the grid, not one interval after its end
+        (10.0, 10.0, 11.0),
+        (10.0, 11.0, 11.0),
+        (10.0, 13.4, 14.0),  # missed beats are left out, not made up for
+    ],
+)
+def test_beats_keep_their_grid(due_s: float, now_s: float, beat_s: float) -> None:
+    """Polling neither drifts nor bursts."""
+    assert next_beat(due_s, now_s=now_s, interval_s=1.0) == beat_s
