@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -30,6 +31,13 @@ _EXPIRY_WARNING = timedelta(days=60)
 _MAX_CHUNK = 500  # far larger calls exceed the message size of many servers, which then just close
 _MAX_KEEPALIVE_COUNT = 10_000
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_LIMITS = {
+    "read": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    "items": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+}
 _POLICIES: dict[SecurityPolicy, type[security_policies.SecurityPolicy]] = {
     SecurityPolicy.NONE: security_policies.SecurityPolicyNone,
     SecurityPolicy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
@@ -141,9 +149,7 @@ class Session:
         """The present values, bad ones included, in the order of `nodes`."""
         return await self._in_chunks("read", nodes, self._read_values)
 
-    async def subscribe(
-        self, callback: Callable[[ua.PublishResult], Awaitable[None]]
-    ) -> ua.CreateSubscriptionResult:
+    async def subscribe(self, callback: Callable[[ua.PublishResult], Awaitable[None]]) -> ua.CreateSubscriptionResult:
         """Creates the subscription. asyncua acknowledges a notification only after `callback` has returned."""
         settings = self._settings
         interval_ms = settings.publish_interval_ms
@@ -185,6 +191,128 @@ class Session:
             ),
         )
 
-    async def _in_chunks[Item, Result](
-        self, kind: str, items: Sequence[Item], call: Callable[[Sequence[Item]], Awaitable[list[Result]]]
-    ) -> list[Result]: ...
+    async def _in_chunks(
+        self, kind: str, items: Sequence[_Item], call: Callable[[Sequence[_Item]], Awaitable[list[_Result]]]
+    ) -> list[_Result]:
+        """Calls part by part; a part that is too much for the server is halved, and so are the later ones."""
+        results: list[_Result] = []
+        while len(results) < len(items):
+            part = items[len(results) : len(results) + self._chunk[kind]]
+            try:
+                answered = await call(part)
+            except ua.UaStatusCodeError as error:
+                if error.code not in _TOO_MUCH or len(part) == 1:
+                    raise
+                self._chunk[kind] = len(part) // 2
+                continue
+            if len(answered) != len(part):
+                raise ua.UaError(f"{len(answered)} answers to {len(part)} questions")
+            results += answered
+        return results
+
+    async def _read_values(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        wanted = [ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value) for node in nodes]
+        parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=wanted)
+        return await self._client.uaclient.read(parameters)
+
+    async def _read_limits(self) -> None:
+        """Takes over the server's OperationLimits; one that is absent or zero limits nothing (OPC 10000-5 6.3.11)."""
+        answers = await self._read_values([ua.NodeId(ua.Int32(number)) for number in _LIMITS.values()])
+        for kind, answer in zip(_LIMITS, answers, strict=True):
+            limit = answer.Value.Value if answer.Value is not None else None
+            if isinstance(limit, int) and limit > 0:
+                self._chunk[kind] = min(limit, _MAX_CHUNK)
+
+    async def _secure(self) -> None:
+        """Sets the channel's security after finding that the server is the one that we trust."""
+        settings = self._settings.security
+        if settings.policy is SecurityPolicy.NONE:
+            self.notes.append("the connection is not protected: security policy None")
+            return
+        assert settings.certificate is not None
+        assert settings.private_key is not None
+        self._check_own(_load_certificate(settings.certificate))
+        policy, mode = _POLICIES[settings.policy], ua.MessageSecurityMode[settings.mode]
+        endpoint = self._endpoint(await self._client.connect_and_get_server_endpoints(), policy.URI, mode)
+        theirs = x509.load_der_x509_certificate(_first_certificate(endpoint.ServerCertificate or b""))
+        await self._check_theirs(theirs, endpoint, settings)
+        await self._client.set_security(
+            policy,
+            CertProperties(settings.certificate, _extension(settings.certificate)),
+            CertProperties(settings.private_key, _extension(settings.private_key)),
+            server_certificate=CertProperties(theirs.public_bytes(Encoding.DER), "der"),
+            mode=mode,
+        )
+
+    def _endpoint(
+        self, offered: Sequence[ua.EndpointDescription], policy_uri: str, mode: ua.MessageSecurityMode
+    ) -> ua.EndpointDescription:
+        settings = self._settings.security
+        fitting = [each for each in offered if each.SecurityPolicyUri == policy_uri and each.SecurityMode == mode]
+        if not fitting:
+            raise ControllerMisconfigured(f"the server does not offer {settings.policy} with {settings.mode}")
+        endpoint = fitting[0]
+        if self._settings.password_credential is not None and mode == ua.MessageSecurityMode.Sign:
+            for token in endpoint.UserIdentityTokens:
+                plain = token.SecurityPolicyUri == _POLICIES[SecurityPolicy.NONE].URI
+                if token.TokenType == ua.UserTokenType.UserName and plain:
+                    raise ControllerMisconfigured("the server asks for the password in clear: use SignAndEncrypt")
+        return endpoint
+
+    def _check_own(self, ours: x509.Certificate) -> None:
+        if self._settings.application_uri not in _uris(ours):
+            raise ControllerMisconfigured(
+                f"our certificate does not name the application URI {self._settings.application_uri}"
+            )
+        left = ours.not_valid_after_utc - datetime.now(UTC)
+        if left < _EXPIRY_WARNING:
+            self.notes.append(f"our certificate ends in {left.days} days: make a new one and have it trusted")
+
+    async def _check_theirs(
+        self, theirs: x509.Certificate, endpoint: ua.EndpointDescription, settings: OpcUaSecurity
+    ) -> None:
+        """Pinned, or issued or listed in the trust folder. asyncua then holds the session to this certificate."""
+        if settings.server_certificate is not None:
+            if theirs != _load_certificate(settings.server_certificate):
+                raise ControllerMisconfigured("the server shows another certificate than the configured one")
+            return
+        assert settings.trust_folder is not None
+        store = TrustStore([settings.trust_folder], [])
+        try:
+            await store.load()
+        except ValueError as error:
+            raise ControllerMisconfigured(f"no certificate can be read from {settings.trust_folder}") from error
+        wanted = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
+        validator = CertificateValidator(wanted, store)
+        await validator.validate(theirs, endpoint.Server)
+        self._client.certificate_validator = validator
+
+    async def _lost(self, error: Exception) -> None:
+        self._on_lost(str(error) or type(error).__name__)
+
+
+def _load_certificate(file: Path) -> x509.Certificate:
+    try:
+        content = file.read_bytes()
+        if content.startswith(b"-----"):
+            return x509.load_pem_x509_certificate(content)
+        return x509.load_der_x509_certificate(content)
+    except (OSError, ValueError) as error:
+        raise ControllerMisconfigured(f"the certificate {file} cannot be read: {error}") from error
+
+
+def _extension(file: Path) -> str:
+    return "pem" if file.suffix.lower() == ".pem" else "der"
+
+
+def _first_certificate(chain: bytes) -> bytes:
+    """The leading certificate of a chain: a DER sequence with two bytes of length (ITU-T X.690 8.1.3)."""
+    return chain[: int.from_bytes(chain[2:4], "big") + 4]
+
+
+def _uris(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
