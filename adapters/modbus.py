@@ -199,9 +199,11 @@ class ModbusAdapter:
         *,
         clock: Clock,
         secret: Callable[[str], str],
+        refused_retry_s: float = REFUSED_RETRY_S,
     ) -> None:
-        """`secret` is not used: Modbus knows no passwords."""
+        """`secret` is not used: Modbus knows no passwords. `refused_retry_s` > 0, in real seconds."""
         del secret
+        self._refused_retry_s = refused_retry_s
         self._controller = controller
         self._settings = settings
         self._tags = tags
@@ -278,7 +280,7 @@ class ModbusAdapter:
         """Asks for every block once and reads all tags from the answers."""
         real_s = asyncio.get_running_loop().time
         for number, block in enumerate(self._plan.blocks):
-            if real_s() < self._refused_s.get(number, -math.inf) + REFUSED_RETRY_S:
+            if real_s() < self._refused_s.get(number, -math.inf) + self._refused_retry_s:
                 continue
             answer = await line.read(block)
             if self._torn(number, answer.words):

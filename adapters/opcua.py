@@ -1,45 +1,53 @@
-"""One connection to an OPC UA server: subscribed or polled, read-only, acknowledged only after the commit.
-
-asyncua's own reconnecting, high-level subscriptions and watchdog are not used: each was seen to lose values or whole
-items in silence. A connection that shows any anomaly is given up; the next one starts from a baseline.
-"""
+"""The OPC UA adapter: a raw subscription whose notifications are acknowledged only after they are journaled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
 
 from asyncua import ua
-from asyncua.client.client import Client
 
 from adapters.clock import Clock
-from adapters.errors import ControllerMisconfigured, ControllerUnavailable
-from adapters.opcua_connection import Connection, OpcUaStatus, differs
-from adapters.opcua_security import refuse_plain_password, secure
-from adapters.opcua_subscription import Lost, Published, Subscription
-from adapters.opcua_values import Address, in_time_order, parse_address
+from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
+from adapters.liveness import HeartbeatWatch
+from adapters.opcua_items import Items
+from adapters.opcua_session import Session, translated
+from adapters.opcua_values import Overlap, in_order
 from adapters.ports import Emit
-from adapters.reading import ControllerId, Reading, TagId
-from adapters.settings import OpcUaController, OpcUaTag
+from adapters.reading import Batch, ControllerId, GapCause, Reading, TagId
+from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
 
-CLOSE_DEADLINE_S = 2.0
-WATCHDOG_S = 3600.0  # asyncua's own probe, kept out of the way: we judge by keep-alives and heartbeat
-MISCONFIGURED = (
-    ua.uaerrors.BadUserAccessDenied,
-    ua.uaerrors.BadIdentityTokenRejected,
-    ua.uaerrors.BadIdentityTokenInvalid,
-    ua.uaerrors.BadSecurityChecksFailed,
-    ua.uaerrors.BadSecurityPolicyRejected,
-    ua.uaerrors.BadCertificateUntrusted,
-    ua.uaerrors.BadCertificateTimeInvalid,
-    ua.uaerrors.BadCertificateUriInvalid,
-    ua.uaerrors.BadCertificateRevoked,
-    ua.uaerrors.BadCertificateInvalid,
-    ua.uaerrors.BadCertificateUseNotAllowed,
-)
+_SILENCE_KEEPALIVES = 3  # so many keep-alives may be missing before the connection counts as dead
+_RETRY_FIRST_S, _RETRY_MOST_S = 1.0, 30.0
+_SETTLING_LEAST_S = 2.0  # how long after the baseline older notifications may still come in
+_SEQUENCE_MAX = 2**32 - 1  # after which follows 1, OPC 10000-4 7.9
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The figures of one connection."""
+
+    items_configured: int
+    items_active: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Notification:
+    """A publish response that waits; it is acknowledged once `handled` is set, and never if it is not."""
+
+    result: ua.PublishResult
+    handled: asyncio.Future[None]
+
+    def release(self) -> None:
+        """Lets asyncua acknowledge it; the session may have gone meanwhile."""
+        if not self.handled.done():
+            self.handled.set_result(None)
 
 
 class OpcUaAdapter:
-    """One OPC UA server for the time of one connection."""
+    """One connection to one OPC UA server, read-only: it reads and subscribes, and knows no other service."""
 
     def __init__(
         self,
@@ -50,93 +58,303 @@ class OpcUaAdapter:
         clock: Clock,
         secret: Callable[[str], str],
     ) -> None:
-        """Checks addresses and secrets; connects to nothing yet. Raises ControllerMisconfigured."""
+        """Raises ControllerMisconfigured for what no server could mend: addresses, heartbeat, open password."""
         self._controller = controller
         self._settings = settings
-        self._tags = tags
-        self._addresses: dict[TagId, Address] = {tag: parse_address(each.node) for tag, each in tags.items()}
         self._clock = clock
         self._secret = secret
-        self._status = OpcUaStatus(len(tags))
-        refuse_plain_password(settings)
+        self._items = Items(tags)
+        self._notes: list[str] = []
+        if settings.password_credential is not None and settings.security.policy is SecurityPolicy.NONE:
+            raise ControllerMisconfigured("a password would go over the wire in clear: choose a security policy")
+        if settings.heartbeat is not None and settings.heartbeat.tag not in tags:
+            raise ControllerMisconfigured(f"the heartbeat {settings.heartbeat.tag} is no tag of this controller")
 
-    def status(self) -> OpcUaStatus:
+    def status(self) -> Status:
         """What it sees of its own connection."""
-        return self._status
+        return Status(len(self._items.tags), len(self._items.active), (*self._notes, *self._items.notes()))
 
     async def run(self, emit: Emit) -> None:
-        """Connects, emits the baseline, then batches until the connection ends; see adapters.ports.Adapter."""
-        inbox: asyncio.Queue[Published | Lost] = asyncio.Queue()
-        async with self._connected(inbox) as client, _translated():
-            connection = Connection(
-                self._controller, client, self._settings, self._tags, self._clock, self._status, emit
-            )
-            nodes = await connection.resolve(self._addresses)
-            await connection.await_heartbeat(nodes)
-            if self._settings.mode == "poll":
-                await _poll(connection, nodes)
-            else:
-                await Subscription(connection, nodes, inbox).run()
+        """One connection's life; see adapters.ports.Adapter. Every error that `emit` raises goes through."""
+        inbox: asyncio.Queue[_Notification | AdapterError] = asyncio.Queue()
 
-    @asynccontextmanager
-    async def _connected(self, inbox: "asyncio.Queue[Published | Lost]") -> AsyncIterator[Client]:
-        """A fresh client, closed whatever happens; a client that is used again can hang (facts A.8)."""
-        settings = self._settings
-        client = Client(settings.url, timeout=settings.request_timeout_s, watchdog_intervall=WATCHDOG_S)
-        client.application_uri = settings.application_uri
-        client.session_timeout = int(settings.session_timeout_s * 1000)
+        def lost(reason: str) -> None:
+            inbox.put_nowait(ControllerUnavailable(f"the connection was lost: {reason}"))
 
-        async def lost(error: Exception) -> None:
-            inbox.put_nowait(Lost(f"{type(error).__name__}: {error}"))
-
-        client.connection_lost_callback = lost
+        session = Session(self._settings, password=self._password(), on_lost=lost)
+        self._notes = session.notes
+        life = _Life(self._controller, self._settings, self._items, self._clock, session, emit)
         try:
-            async with _translated(), asyncio.timeout(4 * settings.request_timeout_s):
-                await secure(client, settings, self._secret)
-                await client.connect()
-            if settings.security.insecure:
-                self._status.note("the connection has no protection: policy None")
-            yield client
+            await session.open()
+            with translated("reading the namespaces"):
+                self._items.resolve(await session.namespaces())
+            match self._settings.mode:
+                case "subscribe":
+                    await _Subscribed(life, inbox).run()
+                case "poll":
+                    await _poll(life)
+                case _:
+                    assert_never(self._settings.mode)
         finally:
-            await _close(client)
+            self._items.active.clear()
+            await session.close()
+
+    def _password(self) -> str | None:
+        name = self._settings.password_credential
+        if name is None:
+            return None
+        try:
+            return self._secret(name)
+        except (LookupError, OSError, ValueError) as error:
+            raise ControllerMisconfigured(f"the credential {name} cannot be read") from error
 
 
-async def _poll(connection: Connection, nodes: Mapping[TagId, ua.NodeId]) -> None:
-    """Reads all tags at a fixed rate and emits those that changed; for servers without usable subscriptions."""
-    last: dict[TagId, Reading] = {}
-    loop = asyncio.get_running_loop()
-    interval_s = connection.settings.publish_interval_ms / 1000
-    due_s = loop.time()
+class _Life:
+    """What both modes share: the heartbeat, the baseline, and the batches."""
+
+    def __init__(
+        self,
+        controller: ControllerId,
+        settings: OpcUaController,
+        items: Items,
+        clock: Clock,
+        session: Session,
+        emit: Emit,
+    ) -> None:
+        self.settings = settings
+        self.items = items
+        self.session = session
+        self.last_batch: datetime | None = None
+        self._controller = controller
+        self._clock = clock
+        self._emit = emit
+        heartbeat = settings.heartbeat
+        self._heartbeat_tag = None if heartbeat is None else heartbeat.tag
+        self._watch: HeartbeatWatch | None = None
+        if heartbeat is not None:
+            self._watch = HeartbeatWatch(max_age_s=heartbeat.max_age_s, real_s=_real_s(), now=clock.now())
+
+    def now(self) -> datetime:
+        """The present instant of our clock."""
+        return self._clock.now()
+
+    def alive(self) -> bool:
+        """Whether a baseline may be emitted: the heartbeat was seen to change, or there is none."""
+        return self._watch is None or self._watch.beating
+
+    def watch(self, readings: Sequence[Reading]) -> None:
+        """Looks for the heartbeat among readings; raises ControllerUnavailable when it stands still too long."""
+        if self._watch is None:
+            return
+        for each in readings:
+            if each.tag == self._heartbeat_tag:
+                self._watch.see(each, real_s=_real_s())
+        if self._watch.stuck(real_s=_real_s()):
+            raise ControllerUnavailable(
+                f"the server answers, but its heartbeat {self._heartbeat_tag} stands still",
+                cause=GapCause.STUCK,
+                blind_since=self._watch.last_change if self._watch.beating else None,
+            )
+
+    def patience_s(self) -> float | None:
+        """Real seconds until the heartbeat has to be looked at again; None without one."""
+        return None if self._watch is None else max(self._watch.remaining_s(real_s=_real_s()), 0.0)
+
+    async def emit(self, readings: tuple[Reading, ...], *, baseline: bool = False) -> None:
+        """Hands a batch on; returns when it is journaled."""
+        self.last_batch = self.now()
+        await self._emit(Batch(self._controller, self.last_batch, readings, baseline=baseline))
+
+    async def present(self) -> tuple[Reading, ...]:
+        """All present values, bad ones included."""
+        values = await self.items.values(self.session)
+        now = self.now()
+        return tuple(self.items.read(tag, data, now) for tag, data in values)
+
+
+class _Subscribed:
+    """Mode "subscribe": one notification at a time, each emitted before it is acknowledged."""
+
+    def __init__(self, life: _Life, inbox: asyncio.Queue[_Notification | AdapterError]) -> None:
+        self._life = life
+        self._items = life.items
+        self._session = life.session
+        self._inbox = inbox
+        self._subscription = 0
+        self._silence_s = 0.0
+        self._expected: int | None = None
+
+    async def run(self) -> None:
+        """Subscribes, waits for a sign of life, emits the baseline, then what comes."""
+        await self._subscribe()
+        retry = asyncio.create_task(self._retry_refused())
+        try:
+            while not self._life.alive():
+                waiting = await self._next()
+                self._life.watch(self._readings(waiting.result))
+                waiting.release()  # what it said is in the baseline, which is read later
+            baseline = await self._life.present()
+            await self._life.emit(baseline, baseline=True)
+            await self._follow(Overlap(baseline))
+        finally:
+            retry.cancel()
+            await asyncio.gather(retry, return_exceptions=True)
+
+    async def _follow(self, overlap: Overlap) -> None:
+        interval_s = self._life.settings.publish_interval_ms / 1000
+        settled_s = _real_s() + max(_SETTLING_LEAST_S, 3 * interval_s)
+        while True:
+            waiting = await self._next()
+            news = self._readings(waiting.result)
+            if _real_s() < settled_s:
+                news = tuple(each for each in news if overlap.admits(each))
+            await self._life.emit(news)
+            waiting.release()
+            self._life.watch(news)
+
+    async def _on_publish(self, result: ua.PublishResult) -> None:
+        """What asyncua awaits: it must not return before the batch is safe, nor raise, for both acknowledge."""
+        waiting = _Notification(result, asyncio.get_running_loop().create_future())
+        self._inbox.put_nowait(waiting)
+        await waiting.handled
+
+    async def _next(self) -> _Notification:
+        """The next publish response; watches silence and heartbeat meanwhile."""
+        silent_s = _real_s() + self._silence_s
+        while True:
+            patience_s = self._life.patience_s()
+            wait_s = silent_s - _real_s()
+            try:
+                async with asyncio.timeout(wait_s if patience_s is None else min(wait_s, patience_s)):
+                    arrived = await self._inbox.get()
+            except TimeoutError:
+                self._life.watch(())
+                if _real_s() >= silent_s:
+                    raise ControllerUnavailable(f"no sign of life for {self._silence_s:.0f} s") from None
+                continue
+            if isinstance(arrived, AdapterError):
+                raise arrived
+            self._check(arrived.result.NotificationMessage)
+            return arrived
+
+    def _check(self, message: ua.NotificationMessage) -> None:
+        """Raises ControllerUnavailable if a notification was lost or the subscription ended.
+
+        Only numbers of notifications count: a keep-alive carries the next one's (OPC 10000-4 7.26).
+        """
+        for each in message.NotificationData or []:
+            if isinstance(each, ua.StatusChangeNotification):
+                raise ControllerUnavailable(f"the server ended the subscription: {each.Status.name}")
+        if not message.NotificationData:
+            return
+        number = int(message.SequenceNumber)
+        if self._expected is not None and number != self._expected:
+            raise ControllerUnavailable(
+                f"notification {self._expected} was lost, {number} came",
+                cause=GapCause.OVERFLOW,
+                blind_since=self._life.last_batch,
+            )
+        self._expected = 1 if number >= _SEQUENCE_MAX else number + 1
+
+    def _readings(self, result: ua.PublishResult) -> tuple[Reading, ...]:
+        now = self._life.now()
+        changes = [
+            self._items.read(self._items.tags[int(item.ClientHandle)], item.Value, now)
+            for each in result.NotificationMessage.NotificationData or []
+            if isinstance(each, ua.DataChangeNotification)
+            for item in each.MonitoredItems
+        ]
+        return in_order(changes)
+
+    async def _subscribe(self) -> None:
+        settings, notes = self._life.settings, self._session.notes
+        with translated("creating the subscription"):
+            created = await self._session.subscribe(self._on_publish)
+        self._subscription = int(created.SubscriptionId)
+        interval_ms = float(created.RevisedPublishingInterval)
+        if interval_ms > settings.publish_interval_ms:
+            notes.append(f"the server publishes every {interval_ms:g} ms, not {settings.publish_interval_ms} ms")
+        keepalive_s = interval_ms / 1000 * int(created.RevisedMaxKeepAliveCount)
+        self._silence_s = _SILENCE_KEEPALIVES * max(keepalive_s, settings.keepalive_s)
+        for tag in self._items.absent():
+            self._items.refuse(tag, "its namespace is missing")
+        absent = set(self._items.absent())
+        revised = await self._create([tag for tag in self._items.tags if tag not in absent])
+        queues = [int(each.RevisedQueueSize) for each in revised if each.RevisedQueueSize < settings.queue_size]
+        if queues:
+            notes.append(f"the server keeps only {min(queues)} values of {len(queues)} tags, not {settings.queue_size}")
+        slow = [each.RevisedSamplingInterval for each in revised]
+        slow = [sampling_ms for sampling_ms in slow if sampling_ms > settings.sampling_interval_ms]
+        if slow:
+            wanted_ms = settings.sampling_interval_ms
+            notes.append(f"the server samples {len(slow)} tags only every {max(slow):g} ms, not {wanted_ms} ms")
+
+    async def _create(self, tags: Sequence[TagId]) -> list[ua.MonitoredItemCreateResult]:
+        """Creates items, keeps the book of them, and returns what the server granted."""
+        handles = {tag: handle for handle, tag in enumerate(self._items.tags)}
+        wanted = [(handles[tag], node) for tag in tags if (node := self._items.node(tag)) is not None]
+        with translated("creating monitored items"):
+            results = await self._session.create_items(self._subscription, wanted)
+        granted = []
+        for (handle, _), result in zip(wanted, results, strict=True):
+            tag = self._items.tags[handle]
+            if result.StatusCode.is_good():
+                self._items.accept(tag)
+                granted.append(result)
+            else:
+                self._items.refuse(tag, result.StatusCode.name)
+        return granted
+
+    async def _retry_refused(self) -> None:
+        """Asks for refused tags again, one by one and for ever: a controller may still be loading its program."""
+        pause_s = _RETRY_FIRST_S
+        try:
+            while self._items.refused:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _RETRY_MOST_S)
+                with translated("reading the namespaces"):
+                    self._items.resolve(await self._session.namespaces())
+                for tag in tuple(self._items.refused):
+                    await self._create([tag])
+        except AdapterError as error:
+            self._inbox.put_nowait(error)
+
+
+async def _poll(life: _Life) -> None:
+    """Mode "poll": one bulk read each interval; emits what changed, and an empty batch where nothing did."""
+    interval_s = life.settings.publish_interval_ms / 1000
+    known: dict[TagId, Reading] | None = None
     while True:
-        readings = await connection.read(nodes)
-        connection.status.items_active = sum(each.value is not None for each in readings)
-        connection.hear(readings)
-        connection.check_heartbeat()
-        changed = [each for each in readings if differs(each, last.get(each.tag))]
-        await connection.hand_on(in_time_order(changed), baseline=not last)
-        last |= {each.tag: each for each in readings}
-        due_s = max(due_s + interval_s, loop.time())
-        await asyncio.sleep(due_s - loop.time())
+        due_s = _real_s() + interval_s
+        readings = await _poll_once(life)
+        life.watch(readings)
+        if known is not None:
+            news = tuple(each for each in readings if _differs(known.get(each.tag), each))
+            await life.emit(in_order(news))
+            known.update((each.tag, each) for each in news)
+        elif life.alive():
+            await life.emit(readings, baseline=True)
+            known = {each.tag: each for each in readings}
+        await asyncio.sleep(max(due_s - _real_s(), 0.0))
 
 
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """The exceptions of asyncua as ours; what a person must correct is told from what passes by itself."""
-    try:
-        yield
-    except MISCONFIGURED as error:
-        raise ControllerMisconfigured(f"the server refuses us: {type(error).__name__}: {error}") from error
-    except (ua.uaerrors.UaError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-        raise ControllerUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+async def _poll_once(life: _Life) -> tuple[Reading, ...]:
+    if life.items.absent():
+        with translated("reading the namespaces"):
+            life.items.resolve(await life.session.namespaces())
+    values = await life.items.values(life.session)
+    for tag, data in values:
+        life.items.judge(tag, data)
+    for tag in life.items.absent():
+        life.items.refuse(tag, "its namespace is missing")
+    now = life.now()
+    return tuple(life.items.read(tag, data, now) for tag, data in values)
 
 
-async def _close(client: Client) -> None:
-    """Closes the session if the server still listens, and the socket in any case; never hangs."""
-    publishing = client.uaclient.session._publish_task  # noqa: SLF001 - asyncua leaves it running without a socket
-    if publishing is not None:
-        publishing.cancel()
-        await asyncio.gather(publishing, return_exceptions=True)
-    with suppress(TimeoutError, ua.uaerrors.UaError, OSError):
-        async with asyncio.timeout(CLOSE_DEADLINE_S):
-            await client.disconnect()
-    client.disconnect_socket()
+def _differs(known: Reading | None, new: Reading) -> bool:
+    return known is None or known.value != new.value or known.quality is not new.quality
+
+
+def _real_s() -> float:
+    """The event loop's own time: real seconds, whatever our clock shows."""
+    return asyncio.get_running_loop().time()

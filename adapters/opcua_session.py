@@ -6,22 +6,25 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies
 from asyncua.crypto.truststore import TrustStore
-from asyncua.crypto.uacrypto import CertProperties, InvalidSignature
+from asyncua.crypto.uacrypto import CertProperties
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
+from adapters.opcua_addressing import NodeAddress
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 
 _CLOSE_TIMEOUT_S = 2.0
@@ -77,9 +80,9 @@ def translated(doing: str) -> Iterator[None]:
     """Turns what asyncua and the network raise into the two errors of an adapter; `doing` begins the detail."""
     try:
         yield
-    except (ua.UaStatusCodeError, ServiceError) as error:
+    except (UaStatusCodeError, ServiceError) as error:
         raise _from_status(int(error.code), doing) from error
-    except ua.UaError as error:
+    except UaError as error:
         if "certificate mismatch" in str(error):
             raise ControllerMisconfigured(f"{doing}: the server's certificate is not the expected one") from error
         raise ControllerUnavailable(f"{doing}: {error}") from error
@@ -96,6 +99,11 @@ def _from_status(code: int, doing: str) -> AdapterError:
     if code in _REFUSED:
         return ControllerMisconfigured(f"{doing}: {_REFUSED[code]} ({name})")
     return ControllerUnavailable(f"{doing}: {meaning} ({name})")
+
+
+def node_id(address: NodeAddress, index: int) -> ua.NodeId:
+    """The id of a node whose namespace stands at `index` in the server's present NamespaceArray."""
+    return ua.NodeId(cast(ua.String, address.identifier), ua.Int16(index))
 
 
 class Session:
@@ -160,7 +168,7 @@ class Session:
             RequestedLifetimeCount=ua.Counter(lifetime_count),
             RequestedMaxKeepAliveCount=ua.Counter(keepalive_count),
             MaxNotificationsPerPublish=ua.Counter(0),
-            PublishingEnabled=ua.Boolean(True),
+            PublishingEnabled=cast(ua.Boolean, True),
         )
         return await self._client.uaclient.create_subscription(parameters, callback)
 
@@ -187,7 +195,7 @@ class Session:
                 ClientHandle=ua.IntegerId(handle),
                 SamplingInterval=ua.Duration(self._settings.sampling_interval_ms),
                 QueueSize=ua.Counter(self._settings.queue_size),
-                DiscardOldest=ua.Boolean(True),
+                DiscardOldest=cast(ua.Boolean, True),
             ),
         )
 
@@ -200,13 +208,13 @@ class Session:
             part = items[len(results) : len(results) + self._chunk[kind]]
             try:
                 answered = await call(part)
-            except ua.UaStatusCodeError as error:
+            except UaStatusCodeError as error:
                 if error.code not in _TOO_MUCH or len(part) == 1:
                     raise
                 self._chunk[kind] = len(part) // 2
                 continue
             if len(answered) != len(part):
-                raise ua.UaError(f"{len(answered)} answers to {len(part)} questions")
+                raise UaError(f"{len(answered)} answers to {len(part)} questions")
             results += answered
         return results
 
@@ -231,18 +239,22 @@ class Session:
             return
         assert settings.certificate is not None
         assert settings.private_key is not None
-        self._check_own(_load_certificate(settings.certificate))
+        ours = _load_certificate(settings.certificate)
+        self._check_own(ours)
         policy, mode = _POLICIES[settings.policy], ua.MessageSecurityMode[settings.mode]
         endpoint = self._endpoint(await self._client.connect_and_get_server_endpoints(), policy.URI, mode)
         theirs = x509.load_der_x509_certificate(_first_certificate(endpoint.ServerCertificate or b""))
         await self._check_theirs(theirs, endpoint, settings)
-        await self._client.set_security(
-            policy,
-            CertProperties(settings.certificate, _extension(settings.certificate)),
-            CertProperties(settings.private_key, _extension(settings.private_key)),
-            server_certificate=CertProperties(theirs.public_bytes(Encoding.DER), "der"),
-            mode=mode,
-        )
+        try:
+            await self._client.set_security(
+                policy,
+                CertProperties(ours.public_bytes(Encoding.DER), "der"),
+                CertProperties(settings.private_key, _extension(settings.private_key)),
+                server_certificate=CertProperties(theirs.public_bytes(Encoding.DER), "der"),
+                mode=mode,
+            )
+        except (OSError, ValueError) as error:
+            raise ControllerMisconfigured(f"our private key {settings.private_key} cannot be read: {error}") from error
 
     def _endpoint(
         self, offered: Sequence[ua.EndpointDescription], policy_uri: str, mode: ua.MessageSecurityMode

@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from simulators.faults import Fault, parse_duration, parse_fault
 
 from adapters.clock import Clock, ScaledClock, SystemClock
 from mes import daemon, report
-from mes.calendar import WindowKind
 from mes.config.load import Loaded, default_config, load
 from mes.demo import screen
 from mes.demo.compare import as_json
@@ -23,13 +21,15 @@ from mes.demo.run import Options, run_demo
 from mes.demo.simulate import Simulation, simulate
 from mes.errors import ConfigError, MesError
 from mes.logs import configure_logging
+from mes.results import WindowKind
+from simulators.faults import Fault, parse_duration, parse_fault
 
 Result = TypeVar("Result")
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType["timedelta"]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
@@ -41,7 +41,7 @@ class _Duration(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class _Fault(click.ParamType):
+class _Fault(click.ParamType["Fault"]):
     name = "name@time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
@@ -53,7 +53,7 @@ class _Fault(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class _Instant(click.ParamType):
+class _Instant(click.ParamType["datetime"]):
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -68,7 +68,7 @@ class _Instant(click.ParamType):
         return instant.astimezone(UTC)
 
 
-class _ClockSetting(click.ParamType):
+class _ClockSetting(click.ParamType["tuple[datetime, datetime]"]):
     name = "shown@real"
 
     def convert(

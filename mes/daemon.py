@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +16,16 @@ import structlog
 from adapters import registry
 from adapters.clock import Clock
 from adapters.ports import Adapter
-from adapters.reading import ControllerId
+from adapters.reading import Batch, ControllerId, GapCause
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError
+from mes.figures import PublishedFigures
 from mes.health import Health
+from mes.influx.server import InfluxServer, ServerKind, Target
+from mes.influx.writer import InfluxWriter
 from mes.journal import Journal
 from mes.pipeline import Pipeline
-from mes.supervisor import Backoff, supervise
+from mes.supervisor import Backoff, Taker, supervise
 
 log = structlog.get_logger()
 
@@ -35,6 +39,21 @@ class Collector:
     pipeline: Pipeline
     journal: Journal
     health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class _Tapped:
+    """A pipeline whose batches somebody looks at once they are journaled."""
+
+    pipeline: Pipeline
+    tap: Callable[[Batch], None]
+
+    async def accept(self, batch: Batch, /) -> None:
+        await self.pipeline.accept(batch)
+        self.tap(batch)
+
+    async def lost(self, controller: ControllerId, *, cause: GapCause, detail: str, since: datetime | None) -> None:
+        await self.pipeline.lost(controller, cause=cause, detail=detail, since=since)
 
 
 def credential(name: str) -> str:
@@ -61,26 +80,33 @@ async def collector(
     secret: Callable[[str], str] = credential,
     tap: Callable[[Batch], None] | None = None,
 ) -> AsyncIterator[Collector]:
-    """Collects while the block runs; on leaving, closes the controllers' sessions first and the journal last."""
+    """Collects while the block runs; on leaving, closes the controllers' sessions first and the journal last.
+
+    `tap` sees every batch after it was journaled. Raises ConfigError for a missing credential, JournalError.
+    """
+    target = _target(config, secret)
     async with open_journal(config.journal_path) as journal:
         health = Health(clock)
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
         await pipeline.recover()
+        taker: Taker = pipeline if tap is None else _Tapped(pipeline, tap)
         async with asyncio.TaskGroup() as group:
-            tasks = [
+            tasks: list[asyncio.Task[None]] = [
                 group.create_task(
                     supervise(
                         controller,
                         partial(_adapter, config, controller, clock, secret),
-                        pipeline,
+                        taker,
                         health,
                         rng=random.Random(),
-                        backoff=backoff or Backoff(),
+                        backoff=backoff,
                     ),
                     name=f"controller {controller}",
                 )
                 for controller in config.controllers
             ]
+            if target is not None:
+                tasks.append(group.create_task(_forward(target, config, journal, clock), name="influx"))
             yield Collector(pipeline, journal, health)
             for task in tasks:
                 task.cancel()
@@ -90,6 +116,27 @@ def _adapter(config: PlantConfig, controller: ControllerId, clock: Clock, secret
     return registry.make(
         controller, config.controllers[controller], config.tags[controller], clock=clock, secret=secret
     )
+
+
+def _target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
+    influx = config.influx
+    if influx is None:
+        return None
+    return Target(
+        url=influx.url,
+        database=influx.database,
+        retention_policy=influx.retention_policy,
+        org=influx.org or "-",
+        user=influx.user,
+        secret=secret(influx.credential) if influx.credential else None,
+        kind=None if influx.server == "auto" else ServerKind(influx.server),
+    )
+
+
+async def _forward(target: Target, config: PlantConfig, journal: Journal, clock: Clock) -> None:
+    figures = PublishedFigures(config.journal_path, config.standards, config.calendar, clock)
+    async with InfluxServer(target) as server:
+        await InfluxWriter(server, journal, figures, rng=random.Random()).run()
 
 
 def stop_on_signal() -> asyncio.Event:

@@ -25,7 +25,7 @@ LOSSES = ("minor_stops", "down", "setup", "idle", "starved", "blocked", "no_data
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to report; times are aware UTC, None means as far as the journal knows; stations by the end of their path."""
+    """What to report; times are aware UTC, None: as far as the journal knows; stations by the end of their path."""
 
     kind: WindowKind
     start: datetime | None
@@ -53,7 +53,7 @@ def rows(config: PlantConfig, journal: Path, request: Request) -> list[Row]:
         return []
     span = Interval(request.start or known.start, max(request.end or known.end, request.start or known.start))
     return [
-        Row(station, window, results.kpi(station, window.interval, until=min(window.interval.end, known.end)))
+        Row(station, window, results.kpi(station, window.interval, until=known.end))
         for window in results.windows(request.kind, span)
         for station in _chosen(config, request.stations)
     ]

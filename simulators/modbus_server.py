@@ -71,6 +71,11 @@ class ModbusServer:
         await asyncio.sleep(down_s)
         await self.start()
 
+    def declare(self, address: int, count: int) -> None:
+        """Makes more addresses exist, as a new program in the device would; present ones keep their values."""
+        for step in range(count):
+            self._memory.setdefault(address + step, 0)
+
     def write(self, address: int, words: Sequence[int]) -> None:
         """The device's own program sets registers; a read sees all of them or none. Raises KeyError outside the map."""
         for step, word in enumerate(words):

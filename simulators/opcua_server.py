@@ -86,7 +86,7 @@ class _Held:
     """What a variable shows: it survives a restart, as retentive memory does."""
 
     value: object
-    source_time: datetime
+    source_time: datetime | None  # None: never written
     quality: Quality
 
 
@@ -110,7 +110,7 @@ class OpcUaServer:
         """`port` 0: the system chooses at the first start, and restarts keep it."""
         self._namespace = namespace
         self._nodes = {node.name: node for node in nodes}
-        self._held = {node.name: _Held(node.initial, datetime.now(UTC), "good") for node in nodes}
+        self._held = {node.name: _Held(node.initial, None, "good") for node in nodes}
         self._wanted_port = port
         self._limits = limits or Limits()
         self._security = security or Security()
@@ -170,16 +170,25 @@ class OpcUaServer:
         await self._hang_up(server)
         await server.iserver.stop()
 
-    async def restart(self, *, down_s: float) -> None:
-        """Loses power for `down_s` real seconds: connections, sessions and subscriptions are gone, values are kept."""
+    async def power_off(self) -> None:
+        """Loses power: connections, sessions and subscriptions are gone, values are kept."""
+        assert self._server is not None
+        await self._hang_up(self._server)
+
+    async def power_on(self) -> None:
+        """Comes back after `power_off` with the index of its namespace changed."""
         assert self._server is not None
         assert self._server.bserver is not None
-        await self._hang_up(self._server)
-        await asyncio.sleep(down_s)
         await self._server.delete_nodes([self._server.get_node(self._id(name)) for name in self._nodes])
         await self._power_up()
         await self._server.bserver.start()
         self._listening = True
+
+    async def restart(self, *, down_s: float) -> None:
+        """A power cycle with `down_s` real seconds without power."""
+        await self.power_off()
+        await asyncio.sleep(down_s)
+        await self.power_on()
 
     async def write(self, name: str, value: object, *, source_time: datetime, quality: Quality = "good") -> None:
         """The program sets a variable; with quality "bad" clients see no value. `source_time` is aware.
@@ -224,7 +233,7 @@ class OpcUaServer:
         return ua.DataValue(
             Value=ua.Variant(content, _VARIANTS[node.type]),
             StatusCode=status_code(_STATUS[held.quality]),
-            SourceTimestamp=cast(ua.DateTime, held.source_time),
+            SourceTimestamp=cast(ua.DateTime | None, held.source_time),
             ServerTimestamp=cast(ua.DateTime, datetime.now(UTC)),
         )
 
@@ -250,7 +259,7 @@ class OpcUaServer:
         await self._server.nodes.namespace_array.write_value(uris)
         self._index = uris.index(self._namespace)
         for name, node in self._nodes.items():
-            shown = self._value(name, _Held(node.initial, datetime.now(UTC), "good")).Value
+            shown = self._value(name, _Held(node.initial, None, "good")).Value
             browse_name = ua.QualifiedName(name, self._index)
             await self._server.nodes.objects.add_variable(self._id(name), browse_name, shown)
             await self._show(name, self._held[name])

@@ -14,6 +14,7 @@ from adapters.settings import (
     OpcUaController,
     Table,
 )
+from mes.collect.counters import ResetPolicy
 from mes.model import State
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", description="letters, digits, `-`, `_` and `.`, without spaces")]
@@ -112,7 +113,8 @@ class BitRule(Shape):
 class StateMapShape(Shape):
     """Turns what a controller says into our states: by `numbers` (or texts), or by `bits` (first match wins).
 
-    What the map does not name becomes `otherwise`; without it, no_data: a state is never guessed.
+    A number that the map does not name is no_data: a state is never guessed. A word of which no rule holds becomes
+    `otherwise`, which is no_data unless it is given.
     """
 
     like: Annotated[str, Field(description="a built-in map to begin with: packml-tags or packml-opc30060")] | None = (
@@ -188,18 +190,11 @@ class StateShape(SignalShape):
     map: str | None = None
 
 
-class Reset(StrEnum):
-    """Whether a totaliser may start anew at 0 (at a program download, at a shift's start)."""
-
-    ALLOWED = "allowed"
-    NEVER = "never"
-
-
 class CounterShape(SignalShape):
     """A totaliser of units. `max_per_hour` tells a plausible step from a wrap, a reset and a wrong value."""
 
     modulus: Annotated[int, Field(ge=2, description="values it can show: 65536 for 16 bits")] | None = None
-    reset: Reset = Reset.ALLOWED
+    reset: ResetPolicy = ResetPolicy.ALLOWED
     max_per_hour: Annotated[float, Field(gt=0, description="more units than the station can ever make")] | None = None
 
 

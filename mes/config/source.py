@@ -30,6 +30,7 @@ class Source:
     data: dict[str | int, Plain] = field(default_factory=dict)
     lines: dict[Place, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
 
     def line(self, place: Place) -> int:
         """The line of a place, or of the nearest one around it that is written down."""
@@ -82,7 +83,14 @@ def _syntax(file: str, error: YAMLError) -> Problem:
 
 
 def _plain(node: Node, place: Place, source: Source) -> Plain:
+    """A node's value. An alias of a mapping or list is refused: it can contain itself, and hides where a value stands."""
     source.lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, MappingNode | SequenceNode):
+        if id(node) in source.seen:
+            remedy = "write it out, or make it a template, which stations share and may change in parts"
+            source.problems.append(source.problem(place, "anchors (&) and aliases (*) are not used here", remedy))
+            return None
+        source.seen.add(id(node))
     match node:
         case MappingNode():
             return _mapping(node, place, source)

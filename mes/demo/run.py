@@ -10,10 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from simulators.faults import Fault
-from simulators.plant import Plant
-from simulators.served import ServedPlant
-
 from adapters.clock import ScaledClock
 from adapters.reading import Batch, ControllerId
 from mes.config.build import PlantConfig, for_simulation
@@ -26,6 +22,9 @@ from mes.model import CountUnreconciled, State, StationId, UnitCompleted
 from mes.oee.kpi import Kpi
 from mes.results import Results
 from mes.supervisor import Backoff
+from simulators.faults import Fault
+from simulators.plant import Plant
+from simulators.served import ServedPlant
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
 BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed one of them is four minutes of the plant

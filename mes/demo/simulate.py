@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from adapters.clock import Clock
 from simulators.faults import Fault
 from simulators.plant import Plant
 from simulators.served import FIXED_PORTS, ServedPlant
-
-from adapters.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,11 +204,20 @@ def names(tags: Mapping[str, ModbusTag]) -> dict[TagId, ModbusTag]:
 
 @asynccontextmanager
 async def watched(
-    settings: ModbusController, tags: Mapping[str, ModbusTag], *, clock: ManualClock | None = None
+    settings: ModbusController,
+    tags: Mapping[str, ModbusTag],
+    *,
+    clock: ManualClock | None = None,
+    refused_retry_s: float = 30.0,
 ) -> AsyncIterator[Watched]:
     """Runs an adapter until the block is left."""
     adapter = ModbusAdapter(
-        ControllerId("paint-plc"), settings, names(tags), clock=clock or ManualClock(NOW), secret=lambda _: ""
+        ControllerId("paint-plc"),
+        settings,
+        names(tags),
+        clock=clock or ManualClock(NOW),
+        secret=lambda _: "",
+        refused_retry_s=refused_retry_s,
     )
     batches: asyncio.Queue[Batch] = asyncio.Queue()
     task = asyncio.create_task(adapter.run(batches.put))

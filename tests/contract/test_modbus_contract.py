@@ -11,7 +11,7 @@ from modbus_servers import KINDS, NOW, OurDevice, SerialDevice, device, watched
 from adapters.clock import ManualClock
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.reading import GapCause, Quality, Reading, TagId
-from adapters.settings import ByteOrder, DataType, Heartbeat, ModbusTag, Table
+from adapters.settings import ByteOrder, DataType, Heartbeat, ModbusTag, ModbusTcpController, Table
 
 GOOD = ModbusTag(address=100)
 OTHER = ModbusTag(address=1000)
@@ -130,6 +130,62 @@ async def test_refused_block_is_bad_and_the_others_go_on(kind: str) -> None:
     assert (status.items_configured, status.items_active) == (2, 1)
     assert "500" in status.notes[0]
     assert values(change.readings) == {"good": 1}
+
+
+async def test_refused_block_is_asked_for_again_slowly() -> None:
+    """A refused block is left alone for its retry time, then asked for again, and delivers once it is there."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        tags = {"good": GOOD, "gap": ModbusTag(address=500)}
+        async with watched(plc.settings(), tags, refused_retry_s=0.3) as seen:
+            await seen.batch()
+            asked = plc.server.requests
+            for _ in range(5):
+                assert (await seen.batch()).readings == ()
+            spared = plc.server.requests - asked
+            plc.server.declare(500, 1)
+            change = await seen.news()
+            notes = seen.adapter.status().notes
+
+    assert spared <= 6  # one block per cycle, not two
+    assert values(change.readings) == {"gap": 0}
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "tags", "says"),
+    [
+        ({"max_registers": 2}, {"total": ModbusTag(address=100, type=DataType.UINT64)}, "a request may have 2"),
+        ({"heartbeat": Heartbeat(tag=TagId("pulse"))}, {"good": GOOD}, "no tag of this controller"),
+    ],
+)
+async def test_impossible_settings_are_misconfigured(
+    changes: dict[str, Any], tags: dict[str, ModbusTag], says: str
+) -> None:
+    """What can never work is told before anything is asked of the device."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        async with watched(plc.settings(**changes), tags) as seen:
+            with pytest.raises(ControllerMisconfigured, match=says):
+                await seen.end()
+        assert plc.server.connections == 0
+
+
+async def test_answer_of_another_shape_is_never_believed() -> None:
+    """An answer with more registers than asked for belongs to something else; the connection ends."""
+
+    async def chatter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readexactly(12)
+        writer.write(head[:4] + struct.pack(">HBBB2H", 7, 1, 3, 4, 7, 8))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(chatter, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = ModbusTcpController(kind="modbus-tcp", host="127.0.0.1", port=port)
+    async with server, watched(settings, {"good": GOOD}) as seen:
+        with pytest.raises(ControllerUnavailable, match="another shape"):
+            await seen.end()
 
 
 @our_kinds
@@ -334,3 +390,20 @@ async def test_confirmed_jump_is_believed() -> None:
             await seen.batch()
             plc.write(100, [7, 0])
             assert values((await seen.news()).readings) == {"total": 7 * 65536}
+
+
+async def test_power_cycle_keeps_port_and_registers() -> None:
+    """The server's own restart resets every connection and comes back on the same port with the same registers."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        plc.write(100, [7])
+        port = plc.server.port
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            await seen.batch()
+            await plc.server.restart(down_s=0.05)
+            with pytest.raises(ControllerUnavailable):
+                await seen.end()
+        async with watched(plc.settings(), {"good": GOOD}) as seen:
+            assert values((await seen.batch()).readings) == {"good": 7}
+
+    assert plc.server.port == port

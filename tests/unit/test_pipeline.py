@@ -10,7 +10,7 @@ from fakes import PLC, START
 from adapters.clock import ManualClock
 from adapters.reading import Batch, GapCause, Quality, Reading, TagId
 from mes.collect.counters import CounterSetup, ResetPolicy
-from mes.collect.station import CounterSignal, StationSetup
+from mes.collect.signals import CounterSignal, StationSetup
 from mes.errors import JournalError
 from mes.journal import Journal
 from mes.model import ConnectionLost, ConnectionRestored, CountFlag, CountKind, StationId, UnitsCounted

@@ -1,0 +1,235 @@
+"""The plant as the program uses it: controllers, tags, stations, standards and calendar, all resolved and typed."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from adapters.reading import ControllerId, TagId
+from adapters.settings import (
+    Controller,
+    Heartbeat,
+    ModbusRtuController,
+    ModbusRtuOverTcpController,
+    ModbusTag,
+    ModbusTcpController,
+    OpcUaController,
+    OpcUaTag,
+)
+from mes.calendar import Calendar
+from mes.collect.signals import SignalSetup, StationSetup
+from mes.collect.states import StateMap
+from mes.config import maps, roles, times
+from mes.config.findings import Findings
+from mes.config.models import (
+    AssemblyMethod,
+    InfluxShape,
+    ModbusHeartbeat,
+    ModbusRtuEntry,
+    ModbusRtuOverTcpEntry,
+    ModbusTcpEntry,
+    OpcUaEntry,
+    OpcUaHeartbeat,
+    PlantShape,
+)
+from mes.config.problems import did_you_mean
+from mes.config.source import Plain
+from mes.config.stations import Resolved, resolve
+from mes.config.tags import Tag, Use, check_uses, signals, tag
+from mes.model import ProductId, StationId, StationStandard
+
+Entry = OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What is made; `local_content_pct` is the share of the car's value that is made in the country."""
+
+    name: str
+    assembly_method: AssemblyMethod
+    market: str | None = None
+    local_content_pct: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantConfig:
+    """A plant's file, resolved. Tag ids are `<station path>:<signal>` and `<controller>:heartbeat`.
+
+    `journal_path`, if relative, counts from the working directory. `influx.credential` is a name, not a secret.
+    """
+
+    site: str
+    controllers: Mapping[ControllerId, Controller]
+    tags: Mapping[ControllerId, Mapping[TagId, OpcUaTag | ModbusTag]]
+    setups: Mapping[StationId, StationSetup]
+    station_controllers: Mapping[StationId, ControllerId]
+    standards: Mapping[StationId, StationStandard]
+    calendar: Calendar
+    products: Mapping[ProductId, Product]
+    journal_path: Path
+    influx: InfluxShape | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the building of stations gathers."""
+
+    plant: PlantShape
+    findings: Findings
+    state_maps: Mapping[str, StateMap]
+    raw_products: Mapping[str, ProductId]
+    controllers: dict[ControllerId, Controller] = field(default_factory=dict)
+    uses: dict[ControllerId, list[Use]] = field(default_factory=lambda: defaultdict(list))
+    setups: dict[StationId, StationSetup] = field(default_factory=dict)
+    station_controllers: dict[StationId, ControllerId] = field(default_factory=dict)
+    standards: dict[StationId, StationStandard] = field(default_factory=dict)
+
+
+def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings) -> PlantConfig | None:
+    """The plant, or None if a mistake stands in the way; `data` are the file's values that `plant` was made from."""
+    work = _Work(
+        plant, findings, maps.state_maps(plant.state_maps, findings), maps.raw_products(plant.products, findings)
+    )
+    calendar = times.calendar(plant.site, findings)
+    for name, entry in plant.controllers.items():
+        _controller(ControllerId(name), entry, work)
+    _endpoints(plant.controllers, findings)
+    for station in resolve(data, plant.site.name, findings):
+        _station(station, work)
+    for controller, uses in work.uses.items():
+        check_uses(uses, findings)
+        if all(each.station is None for each in uses):
+            findings.warning(("controllers", controller), "no station uses this controller", "delete it, or use it")
+    if calendar is None or findings.places():
+        return None
+    return PlantConfig(
+        site=plant.site.name,
+        controllers=work.controllers,
+        tags={name: {use.tag_id: use.tag for use in work.uses[name]} for name in work.controllers},
+        setups=work.setups,
+        station_controllers=work.station_controllers,
+        standards=work.standards,
+        calendar=calendar,
+        products={
+            ProductId(name): Product(each.name, each.assembly_method, each.market, each.local_content_pct)
+            for name, each in plant.products.items()
+        },
+        journal_path=Path(plant.journal.path),
+        influx=plant.influx,
+    )
+
+
+def _controller(name: ControllerId, entry: Entry, work: _Work) -> None:
+    """The controller as the adapters know it: its heartbeat becomes a tag of its own."""
+    place = ("controllers", name)
+    work.uses[name] = []
+    beat = None
+    if entry.heartbeat is None:
+        remedy = "add `heartbeat`: a value that the controller's program changes all the time"
+        work.findings.warning(place, "no heartbeat: a program that hangs while the network answers goes unseen", remedy)
+    else:
+        beat = Heartbeat(tag=TagId(f"{name}:heartbeat"), max_age_s=entry.heartbeat.max_age_s)
+        use = Use(beat.tag, _beat_tag(entry.heartbeat), "heartbeat", None, (*place, "heartbeat"))
+        work.uses[name].append(use)
+    plain: dict[str, object] = {key: getattr(entry, key) for key in type(entry).model_fields}
+    work.controllers[name] = _settings(entry).model_validate({**plain, "heartbeat": beat})
+
+
+def _beat_tag(beat: OpcUaHeartbeat | ModbusHeartbeat) -> Tag:
+    match beat:
+        case OpcUaHeartbeat():
+            return OpcUaTag(node=beat.node)
+        case ModbusHeartbeat():
+            return ModbusTag(address=beat.address, table=beat.table)
+
+
+def _settings(entry: Entry) -> type[Controller]:
+    match entry:
+        case OpcUaEntry():
+            return OpcUaController
+        case ModbusTcpEntry():
+            return ModbusTcpController
+        case ModbusRtuOverTcpEntry():
+            return ModbusRtuOverTcpController
+        case ModbusRtuEntry():
+            return ModbusRtuController
+
+
+def _endpoints(controllers: Mapping[str, Entry], findings: Findings) -> None:
+    """Two controllers behind one address would be one controller, connected to twice."""
+    first: dict[object, str] = {}
+    for name, entry in controllers.items():
+        match entry:
+            case OpcUaEntry():
+                where: object = entry.url
+            case ModbusTcpEntry() | ModbusRtuOverTcpEntry():
+                where = (entry.host, entry.port, entry.unit)
+            case ModbusRtuEntry():
+                where = (entry.device, entry.unit)
+        other = first.setdefault(where, name)
+        if other != name:
+            what = f"{other} has the same address"
+            findings.problem(("controllers", name), what, "each controller is given once; correct one of the two")
+
+
+def _station(station: Resolved, work: _Work) -> None:
+    """A station's tags, signals and standard; whatever is wrong goes to the findings."""
+    named = station.shape.controller
+    if named is None or named not in work.controllers:
+        what = f"there is no controller `{named}`" if named else "no controller is named"
+        place = station.origin("controller")
+        work.findings.problem(place, what, did_you_mean(named, work.controllers), station=station.path)
+        return
+    controller = ControllerId(named)
+    found: dict[TagId, SignalSetup] = {}
+    for name, within, shape in signals(station):
+        read = tag(station, within, shape, work.controllers[controller], work.findings)
+        if read is None:
+            continue
+        tag_id = TagId(f"{station.path}:{name}")
+        role = roles.role(roles.Signal(station, name, within, shape, read), work.state_maps, work.findings)
+        work.uses[controller].append(Use(tag_id, read, name, station.path, station.origin(*within)))
+        if role is not None:
+            found[tag_id] = role
+    roles.check_complete(station, work.findings)
+    identity = StationId(station.path)
+    work.station_controllers[identity] = controller
+    offset = timedelta(seconds=station.shape.max_source_offset_s)
+    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset)
+    work.standards[identity] = roles.standard(station, list(work.plant.products), work.findings)
+
+
+def for_simulation(
+    config: PlantConfig, *, ports: Mapping[ControllerId, int], journal: Path | None = None
+) -> PlantConfig:
+    """The same plant behind simulated controllers on this machine's loopback, looked at at short real intervals.
+
+    Controllers without a port in `ports` stay as they are. The simulated clock may run a hundred times as fast as the
+    real one, so that source times up to an hour (simulated) from ours are believed.
+    """
+    controllers = {
+        name: _simulated(settings, ports[name]) if name in ports else settings
+        for name, settings in config.controllers.items()
+    }
+    setups = {station: replace(setup, max_source_offset=timedelta(hours=1)) for station, setup in config.setups.items()}
+    return replace(config, controllers=controllers, setups=setups, journal_path=journal or config.journal_path)
+
+
+def _simulated(settings: Controller, port: int) -> Controller:
+    heartbeat = settings.heartbeat and settings.heartbeat.model_copy(update={"max_age_s": 0.8})
+    update: dict[str, object] = {"heartbeat": heartbeat, "request_timeout_s": 1.0}
+    match settings:
+        case OpcUaController():
+            path = settings.url.removeprefix("opc.tcp://").partition("/")[2]
+            update |= {
+                "url": f"opc.tcp://127.0.0.1:{port}" + (f"/{path}" if path else ""),
+                "publish_interval_ms": 50,
+                "sampling_interval_ms": 10,
+                "keepalive_s": 0.25,
+            }
+        case ModbusTcpController() | ModbusRtuOverTcpController():
+            update |= {"host": "127.0.0.1", "port": port, "poll_interval_ms": 50}
+        case ModbusRtuController():
+            return settings
+    return settings.model_copy(update=update)

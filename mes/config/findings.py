@@ -1,0 +1,55 @@
+"""Collects problems and warnings; one that a template brings to many stations is said once, with their names."""
+
+from dataclasses import dataclass, field
+
+from mes.config.problems import Problem
+from mes.config.source import Place, Source
+
+_Key = tuple[Place, str, str]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found so far, by place."""
+
+    source: Source
+    _problems: dict[_Key, list[str]] = field(default_factory=dict)
+    _warnings: dict[_Key, list[str]] = field(default_factory=dict)
+
+    def problem(self, place: Place, what: str, remedy: str, *, station: str | None = None) -> None:
+        """A mistake at a place of the file, seen at `station` where it came from a template."""
+        self._problems.setdefault((place, what, remedy), []).extend([station] if station else [])
+
+    def warning(self, place: Place, what: str, remedy: str, *, station: str | None = None) -> None:
+        """Something that works and that a person should know."""
+        self._warnings.setdefault((place, what, remedy), []).extend([station] if station else [])
+
+    def places(self) -> list[Place]:
+        """Where the problems are."""
+        return [place for place, _, _ in self._problems]
+
+    def problems(self) -> list[tuple[Place, Problem]]:
+        """All problems with their places."""
+        return self._said(self._problems)
+
+    def warnings(self) -> list[tuple[Place, Problem]]:
+        """All warnings with their places."""
+        return self._said(self._warnings)
+
+    def _said(self, found: dict[_Key, list[str]]) -> list[tuple[Place, Problem]]:
+        return [
+            (place, self.source.problem(place, what + _stations(stations), remedy))
+            for (place, what, remedy), stations in found.items()
+        ]
+
+
+def _stations(stations: list[str]) -> str:
+    match stations:
+        case []:
+            return ""
+        case [one]:
+            return f" (station {one})"
+        case [first, *rest]:
+            return f" (station {first} and {len(rest)} more)"
+        case _:
+            return ""

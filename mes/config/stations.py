@@ -1,0 +1,163 @@
+"""Stations as the file means them: templates filled in, with the place in the file that every value came from."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mes.config.findings import Findings
+from mes.config.models import StationShape
+from mes.config.problems import did_you_mean
+from mes.config.source import Place, Plain, at
+
+_PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*(?:([+-])\s*(\d+)\s*)?\}")
+_ANY_BRACES = re.compile(r"\{[^{}]*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One station; `origins` gives for a place within it the place in the file where the value stands."""
+
+    path: str
+    place: Place
+    shape: StationShape
+    origins: Mapping[Place, Place]
+
+    def origin(self, *within: str | int) -> Place:
+        """Where a value of this station stands in the file; for what is not there, the mapping around it."""
+        place: Place = within
+        while place and place not in self.origins:
+            place = place[:-1]
+        return self.origins.get(place, self.place)
+
+
+def resolve(data: Mapping[str | int, Plain], site: str, findings: Findings) -> list[Resolved]:
+    """All stations in the order of the file; one whose template is not there or not filled is left out and reported."""
+    templates = at(data, ("templates",))
+    known = templates if isinstance(templates, dict) else {}
+    found = []
+    for path, place in _stations(data, site):
+        station = _resolve(data, path, place, known, findings)
+        if station is not None:
+            found.append(station)
+    return found
+
+
+def _stations(data: Mapping[str | int, Plain], site: str) -> Iterator[tuple[str, Place]]:
+    for area in _keys(data, ("areas",)):
+        for line in _keys(data, ("areas", area, "lines")):
+            for station in _keys(data, ("areas", area, "lines", line, "stations")):
+                yield f"{site}/{area}/{line}/{station}", ("areas", area, "lines", line, "stations", station)
+
+
+def _keys(data: Mapping[str | int, Plain], place: Place) -> list[str | int]:
+    held = at(data, place)
+    return list(held) if isinstance(held, dict) else []
+
+
+def _resolve(
+    data: Mapping[str | int, Plain],
+    path: str,
+    place: Place,
+    templates: Mapping[str | int, Plain],
+    findings: Findings,
+) -> Resolved | None:
+    own = at(data, place)
+    assert isinstance(own, dict)
+    name, given = own.get("template"), own.get("with")
+    own = {key: value for key, value in own.items() if key not in ("template", "with")}
+    origins: dict[Place, Place] = {(): place}
+    if name is None:
+        merged = _merge({}, (), own, place, (), origins)
+    elif isinstance(name, str) and isinstance(template := templates.get(name), dict):
+        merged = _merge(template, ("templates", name), own, place, (), origins)
+    else:
+        findings.problem(
+            (*place, "template"), f"there is no template `{name}`", did_you_mean(name, map(str, templates))
+        )
+        return None
+    filling = _Filling(path, given if isinstance(given, dict) else {}, origins, findings)
+    filled = filling.fill(merged, ())
+    for unused in filling.values.keys() - filling.used:
+        findings.warning((*place, "with", unused), f"nothing uses `{unused}`", f"delete it, or write {{{unused}}}")
+    if filling.failed:
+        return None
+    origins[()] = place
+    return Resolved(path, place, StationShape.model_validate(filled), origins)
+
+
+def _merge(
+    base: dict[str | int, Plain],
+    base_place: Place,
+    over: dict[str | int, Plain],
+    over_place: Place,
+    within: Place,
+    origins: dict[Place, Place],
+) -> dict[str | int, Plain]:
+    """`over` on top of `base`, mapping by mapping; notes where each value came from."""
+    merged: dict[str | int, Plain] = {}
+    for key in [*base, *(each for each in over if each not in base)]:
+        low, high = base.get(key), over.get(key)
+        here = (*within, key)
+        origins[here] = (*over_place, key) if key in over else (*base_place, key)
+        if isinstance(low, dict) and (isinstance(high, dict) or key not in over):
+            upper = high if isinstance(high, dict) else {}
+            merged[key] = _merge(low, (*base_place, key), upper, (*over_place, key), here, origins)
+        elif isinstance(high, dict):
+            merged[key] = _merge({}, (), high, (*over_place, key), here, origins)
+        else:
+            merged[key] = high if key in over else low
+    return merged
+
+
+class _Filling:
+    """Puts the values of `with` in place of `{name}`, `{name+10}` and `{name-1}`."""
+
+    def __init__(
+        self, path: str, values: Mapping[str | int, Plain], origins: Mapping[Place, Place], findings: Findings
+    ) -> None:
+        self.values = values
+        self.used: set[str | int] = set()
+        self.failed = False
+        self._path = path
+        self._origins = origins
+        self._findings = findings
+
+    def fill(self, value: Plain, within: Place) -> Plain:
+        """The value with every placeholder filled; texts stay texts, but an address becomes a number."""
+        match value:
+            case dict():
+                return {key: self.fill(each, (*within, key)) for key, each in value.items()}
+            case list():
+                return [self.fill(each, within) for each in value]
+            case str():
+                text = self._text(value, within)
+                return int(text) if within[-1] == "address" and re.fullmatch(r"-?\d+", text) else text
+            case _:
+                return value
+
+    def _text(self, text: str, within: Place) -> str:
+        filled = _PLACEHOLDER.sub(lambda match: self._one(match, within), text)
+        if not self.failed and (left := _ANY_BRACES.search(filled)):
+            self._fail(within, f"`{left[0]}` is no placeholder", "write {name}, {name+10} or {name-1}")
+        return filled
+
+    def _one(self, match: re.Match[str], within: Place) -> str:
+        name, sign, number = match[1], match[2], match[3]
+        if name not in self.values:
+            given = ", ".join(map(str, self.values)) or "nothing"
+            self._fail(
+                within, f"`{match[0]}` has no value", f"give it at the station: `with: {{{name}: …}}` (given: {given})"
+            )
+            return ""
+        self.used.add(name)
+        value = self.values[name]
+        if sign is None:
+            return str(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self._fail(within, f"`{match[0]}` adds to `{value}`, which is no whole number", f"give {name} as a number")
+            return ""
+        return str(value + int(number) if sign == "+" else value - int(number))
+
+    def _fail(self, within: Place, what: str, remedy: str) -> None:
+        self.failed = True
+        self._findings.problem(self._origins.get(within, ()), what, remedy, station=self._path)

@@ -1,0 +1,172 @@
+"""The tags of a plant: where each signal is read, and which places are read twice or overlap."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from pydantic import ValidationError
+
+from adapters import opcua_addressing
+from adapters.reading import TagId
+from adapters.settings import Controller, DataType, ModbusTag, OpcUaController, OpcUaTag
+from mes.config.findings import Findings
+from mes.config.models import ProcessShape, SignalShape
+from mes.config.shape import sentence
+from mes.config.source import Place
+from mes.config.stations import Resolved
+
+Tag = OpcUaTag | ModbusTag
+_OPC_UA_KEYS = frozenset({"node", "scale", "offset"})
+_MODBUS_KEYS = frozenset(SignalShape.model_fields) - {"node"}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A tag and what it is used for; `station` is None for a heartbeat."""
+
+    tag_id: TagId
+    tag: Tag
+    signal: str
+    station: str | None
+    place: Place
+
+
+def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
+    """The station's signals: name, place within the station, shape; in a fixed order."""
+    found: list[tuple[str, Place, SignalShape]] = []
+    shapes = station.shape.signals
+    for name in type(shapes).model_fields:
+        each = getattr(shapes, name)
+        if isinstance(each, SignalShape):
+            found.append((name, ("signals", name), each))
+    for name, process in shapes.process.items():
+        assert isinstance(process, ProcessShape)
+        found.append((f"process.{name}", ("signals", "process", name), process))
+    return found
+
+
+def tag(
+    station: Resolved, within: Place, signal: SignalShape, controller: Controller, findings: Findings
+) -> Tag | None:
+    """The tag that a signal is read from; None where the file does not give one that can be."""
+    given = {key: value for key in SignalShape.model_fields if (value := getattr(signal, key)) is not None}
+    opc_ua = isinstance(controller, OpcUaController)
+    foreign = sorted(given.keys() - (_OPC_UA_KEYS if opc_ua else _MODBUS_KEYS))
+    for key in foreign:
+        protocol, instead = ("OPC UA", "`node`") if opc_ua else ("Modbus", "`address`, `table`, `type`")
+        what = f"`{key}` does not go with {protocol}, which {station.shape.controller} speaks"
+        _say(station, (*within, key), what, f"use {instead}, or name another controller", findings)
+    key = "node" if opc_ua else "address"
+    if foreign or key not in given:
+        if not foreign:
+            remedy = "add `node: nsu=<namespace URI>;s=<id>`" if opc_ua else "add `address`, counted from 0"
+            _say(station, within, f"`{key}` is missing", remedy, findings)
+        return None
+    if problem := _address_problem(key, given[key]):
+        _say(station, (*within, key), *problem, findings)
+        return None
+    try:
+        return OpcUaTag(**given) if opc_ua else ModbusTag(**given)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            at = next((part for part in detail["loc"] if part in given), key)
+            _say(station, (*within, at), *sentence(detail), findings)
+        return None
+
+
+def _say(station: Resolved, within: Place, what: str, remedy: str, findings: Findings) -> None:
+    findings.problem(station.origin(*within), what, remedy, station=station.path)
+
+
+def _address_problem(key: str, given: object) -> tuple[str, str] | None:
+    """What is wrong with a node id or a register address."""
+    match given:
+        case int():
+            return None if 0 <= given <= 65535 else (f"there is no register {given}", "addresses go from 0 to 65535")
+        case str() if key == "address":
+            return f"`{given}` is no register address", "write a whole number from 0; in a template `{name+10}`"
+        case str():
+            try:
+                opcua_addressing.parse(given)
+            except ValueError as error:
+                what, _, remedy = str(error).partition(": ")
+                return what, remedy or "write nsu=<namespace URI>;s=<id>, or i=, g=, b= for other kinds of id"
+            return None
+        case _:
+            return None
+
+
+def check_uses(uses: Sequence[Use], findings: Findings) -> None:
+    """One controller's tags: what is read for two purposes, and values that share a part of their registers."""
+    _doubles(uses, findings)
+    blocks = [each for each in uses if isinstance(each.tag, ModbusTag)]
+    for left, right in combinations(sorted(blocks, key=_first), 2):
+        if _place(left.tag) != _place(right.tag) and _overlap(left.tag, right.tag):
+            what = f"{_span(right.tag)} overlaps {left.tag_id}, {_span(left.tag)}"
+            remedy = "look at the type, the length and the address of both"
+            findings.warning(right.place, what, remedy, station=right.station)
+
+
+def _doubles(uses: Sequence[Use], findings: Findings) -> None:
+    """The same place for two signals of a station, or for one that only one station can own, is a mistake."""
+    first: dict[object, Use] = {}
+    for each in uses:
+        if each.station is None:
+            continue
+        other = first.setdefault(_place(each.tag), each)
+        shared = other.station != each.station and each.signal == other.signal and not _owned(each.signal)
+        if other is not each and not shared:
+            what = f"`{_span(each.tag)}` is read for {other.tag_id} already"
+            remedy = "two signals cannot share a place; look for a copied address or a wrong value in `with`"
+            findings.problem(each.place, what, remedy, station=each.station)
+
+
+def _owned(signal: str) -> bool:
+    """Whether it would count or time the same thing at two stations."""
+    return signal.endswith("_count") or signal in ("state", "unit_log")
+
+
+def _place(tag: Tag) -> object:
+    match tag:
+        case OpcUaTag():
+            return tag.node
+        case ModbusTag():
+            return tag.table, tag.address, tag.size, tag.bit
+
+
+def _first(use: Use) -> tuple[int, int]:
+    assert isinstance(use.tag, ModbusTag)
+    return use.tag.address, use.tag.size
+
+
+def _overlap(left: Tag, right: Tag) -> bool:
+    """Whether two Modbus values share a part of their registers; bits and words of one register may."""
+    if not isinstance(left, ModbusTag) or not isinstance(right, ModbusTag) or left.table is not right.table:
+        return False
+    if left.size == right.size == 1:
+        return False
+    return left.address < right.address + right.size and right.address < left.address + left.size
+
+
+def _span(tag: Tag) -> str:
+    match tag:
+        case OpcUaTag():
+            return tag.node
+        case ModbusTag(size=1):
+            return f"{tag.table} {tag.address}" + ("" if tag.bit is None else f" bit {tag.bit}")
+        case ModbusTag():
+            return f"{tag.table} {tag.address} to {tag.address + tag.size - 1}"
+
+
+def width(tag: Tag) -> int | None:
+    """How many values an integer tag can show, where its type says so."""
+    widths: Mapping[DataType, int] = {
+        DataType.BITS: 2**16,
+        DataType.UINT16: 2**16,
+        DataType.INT16: 2**15,
+        DataType.UINT32: 2**32,
+        DataType.INT32: 2**31,
+        DataType.UINT64: 2**64,
+        DataType.INT64: 2**63,
+    }
+    return widths.get(tag.type) if isinstance(tag, ModbusTag) else None

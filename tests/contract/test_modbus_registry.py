@@ -1,0 +1,36 @@
+"""The registry builds the adapter that belongs to a controller's kind."""
+
+from typing import Any
+
+import pytest
+from modbus_servers import NOW
+from pydantic import TypeAdapter
+
+from adapters.clock import ManualClock
+from adapters.modbus import ModbusAdapter
+from adapters.opcua import OpcUaAdapter
+from adapters.reading import ControllerId, TagId
+from adapters.registry import make
+from adapters.settings import Controller, ModbusTag, OpcUaTag
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"kind": "modbus-tcp", "host": "127.0.0.1"}, ModbusAdapter),
+        ({"kind": "modbus-rtu-over-tcp", "host": "127.0.0.1"}, ModbusAdapter),
+        ({"kind": "modbus-rtu", "device": "/dev/none"}, ModbusAdapter),
+        ({"kind": "opcua", "url": "opc.tcp://127.0.0.1", "security": {"insecure": True}}, OpcUaAdapter),
+    ],
+)
+async def test_each_kind_has_its_adapter(settings: dict[str, Any], kind: type) -> None:
+    """Every kind of controller that can be configured has an adapter, with the tags of its protocol."""
+    controller: Controller = TypeAdapter(Controller).validate_python(settings)
+    tags: dict[TagId, OpcUaTag | ModbusTag] = {
+        TagId("word"): ModbusTag(address=1),
+        TagId("node"): OpcUaTag(node="nsu=urn:x;s=a"),
+    }
+    made = make(ControllerId("plc"), controller, tags, clock=ManualClock(NOW), secret=lambda _: "")
+
+    assert isinstance(made, kind)
+    assert made.status().items_configured == 1

@@ -1,0 +1,200 @@
+"""What the program makes of a plant's file, and that the example plant is the simulated one."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.reading import ControllerId, TagId
+from adapters.settings import (
+    ByteOrder,
+    DataType,
+    ModbusRtuController,
+    ModbusRtuOverTcpController,
+    ModbusTag,
+    ModbusTcpController,
+    OpcUaController,
+    OpcUaTag,
+)
+from mes.collect.counters import CounterSetup, ResetPolicy
+from mes.collect.signals import CounterSignal, FaultSignal, ProcessSignal, StateSignal, UnitLogSignal
+from mes.collect.states import BitMap, CodeMap
+from mes.config.build import PlantConfig, for_simulation
+from mes.config.load import default_config, load
+from mes.intervals import Interval
+from mes.model import CountKind, ProductId, State, StationId
+from simulators import plant, shift
+
+WELD, PAINT, FINAL = ControllerId("weld-plc"), ControllerId("paint-plc"), ControllerId("final-plc")
+
+
+@pytest.fixture
+def config() -> PlantConfig:
+    return load(default_config()).config
+
+
+def test_example_plant_has_the_simulated_stations(config: PlantConfig) -> None:
+    """Stations, their order, their controllers and ideal cycle times are those of the simulated plant."""
+    simulated = {each.path: (each.controller, dict(each.ideal)) for each in plant.STATIONS}
+    configured = {
+        str(station): (
+            str(config.station_controllers[station]),
+            {str(product): ideal for product, ideal in standard.ideal_cycle.items()},
+        )
+        for station, standard in config.standards.items()
+    }
+
+    assert configured == simulated
+    assert list(configured) == list(simulated)
+
+
+def test_example_calendar_is_when_the_simulated_plant_works(config: PlantConfig) -> None:
+    """Over a month, planned time by the configuration and by the simulator are the same intervals."""
+    window = Interval(datetime(2026, 2, 20, 7, 13, tzinfo=UTC), datetime(2026, 3, 23, 2, 1, tzinfo=UTC))
+
+    assert list(config.calendar.planned(window)) == [
+        Interval(span.start, span.end) for span in shift.planned(window.start, window.end)
+    ]
+
+
+def test_opc_ua_tags_come_from_the_template(config: PlantConfig) -> None:
+    """A station's nodes are the template's with its own code, and the heartbeat is a tag of the controller."""
+    tags = config.tags[WELD]
+
+    assert tags[TagId("kostanay/weld/weld-1/framing:state")] == OpcUaTag(
+        node="nsu=urn:kostanay:weld;s=W030.StateCurrent"
+    )
+    assert tags[TagId("weld-plc:heartbeat")] == OpcUaTag(node="nsu=urn:kostanay:weld;s=Heartbeat")
+    heartbeat = config.controllers[WELD].heartbeat
+    assert heartbeat is not None
+    assert heartbeat.tag == TagId("weld-plc:heartbeat")
+    assert len(tags) == 6 * 9 + 1
+
+
+def test_modbus_addresses_are_computed_from_the_base(config: PlantConfig) -> None:
+    """`{base+10}` becomes the register of each station; types and orders stay those of the template."""
+    tags = config.tags[PAINT]
+    station = "kostanay/paint/paint-1/primer"
+
+    assert tags[TagId(f"{station}:state")] == ModbusTag(address=3000, type=DataType.BITS)
+    assert tags[TagId(f"{station}:unit_id")] == ModbusTag(address=3010, type=DataType.STRING, length=17)
+    assert tags[TagId(f"{station}:unit_log")] == ModbusTag(address=3100, type=DataType.STRING, length=40, count=16)
+    assert tags[TagId(f"{station}:process.booth_temperature")] == ModbusTag(
+        address=3030, type=DataType.FLOAT32, order=ByteOrder.CDAB
+    )
+
+
+def test_signals_carry_what_collecting_needs(config: PlantConfig) -> None:
+    """Counters know kind, width and greatest rate; states their map; faults what means none; process its deadband."""
+    station = StationId("kostanay/paint/paint-1/oven")
+    signals = config.setups[station].signals
+    counter = CounterSetup(CountKind.SCRAP, 65536, ResetPolicy.ALLOWED, 60)
+
+    assert signals[TagId(f"{station}:reject_count")] == CounterSignal(counter)
+    assert signals[TagId(f"{station}:fault_code")] == FaultSignal(frozenset({"0", ""}))
+    assert signals[TagId(f"{station}:unit_log")] == UnitLogSignal(65536)
+    assert signals[TagId(f"{station}:process.humidity")] == ProcessSignal("humidity", 1.0)
+    assert config.setups[station].products == {"S3": "S3", "3": "S3", "S2": "S2", "2": "S2"}
+    assert config.setups[station].has_unit_log
+
+
+def test_signal_names_are_those_of_the_file(config: PlantConfig) -> None:
+    """A signal's own name, as events give it, is the one in its tag id; process values go without `process.`."""
+    for setup in config.setups.values():
+        for tag_id, signal in setup.signals.items():
+            assert tag_id.split(":")[1].removeprefix("process.") == signal.name
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        (0x8001, State.PRODUCING),
+        (0x8002, State.STARVED),
+        (0x8004, State.BLOCKED),
+        (0x8008, State.DOWN),
+        (0x8009, State.DOWN),
+        (0x8010, State.SETUP),
+        (0x8020, State.IDLE),
+        (0x8000, State.NO_DATA),
+    ],
+)
+def test_paint_status_word_is_read_by_priority(config: PlantConfig, word: int, state: State) -> None:
+    """The first set bit of the list decides, a fault before everything; the automatic bit alone says nothing."""
+    station = StationId("kostanay/paint/paint-1/oven")
+    signal = config.setups[station].signals[TagId(f"{station}:state")]
+
+    assert isinstance(signal, StateSignal)
+    assert isinstance(signal.map, BitMap)
+    assert signal.map.state(word) is state
+
+
+def test_vendor_and_packml_states(config: PlantConfig) -> None:
+    """Number 1 produces at final assembly, 6 at the weld line; a number that is not in the map is no data."""
+    final = config.setups[StationId("kostanay/final/final-1/trim")].signals[TagId("kostanay/final/final-1/trim:state")]
+    weld = config.setups[StationId("kostanay/weld/weld-1/respot")].signals[TagId("kostanay/weld/weld-1/respot:state")]
+
+    assert isinstance(final, StateSignal)
+    assert isinstance(weld, StateSignal)
+    assert isinstance(final.map, CodeMap)
+    assert (final.map.state(1), final.map.state(4), final.map.state(9)) == (State.PRODUCING, State.DOWN, State.NO_DATA)
+    assert (weld.map.state(6), weld.map.state(17), weld.map.state(9)) == (State.PRODUCING, State.BLOCKED, State.DOWN)
+
+
+def test_controllers_are_plain_adapter_settings(config: PlantConfig) -> None:
+    """Adapters get their own settings, and the fixed ports of the simulator."""
+    weld, paint = config.controllers[WELD], config.controllers[PAINT]
+
+    assert type(weld) is OpcUaController
+    assert type(paint) is ModbusTcpController
+    assert (weld.url, paint.host, paint.port) == ("opc.tcp://127.0.0.1:48400", "127.0.0.1", 15020)
+    assert (weld.publish_interval_ms, paint.poll_interval_ms) == (500, 1000)
+
+
+def test_products_and_journal(config: PlantConfig) -> None:
+    """Products keep their assembly method; the journal's path stays relative to the working directory."""
+    assert config.products[ProductId("S2")].assembly_method == "DKD"
+    assert config.journal_path == Path("var/taktline/journal.sqlite")
+    assert config.influx is None
+    assert config.site == "kostanay"
+
+
+def test_simulation_replaces_addresses_and_intervals_only(config: PlantConfig) -> None:
+    """Simulated controllers are on loopback with short intervals; stations, tags and standards stay as they are."""
+    simulated = for_simulation(config, ports={WELD: 1001, FINAL: 1002, PAINT: 1003}, journal=Path("j.sqlite"))
+    weld, paint = simulated.controllers[WELD], simulated.controllers[PAINT]
+
+    assert isinstance(weld, OpcUaController)
+    assert isinstance(paint, ModbusTcpController)
+    assert (weld.url, weld.publish_interval_ms, weld.keepalive_s) == ("opc.tcp://127.0.0.1:1001", 50, 0.25)
+    assert (paint.port, paint.poll_interval_ms, paint.request_timeout_s) == (1003, 50, 1.0)
+    assert weld.heartbeat is not None
+    assert weld.heartbeat.max_age_s == 0.8
+    assert {setup.max_source_offset for setup in simulated.setups.values()} == {timedelta(hours=1)}
+    assert simulated.journal_path == Path("j.sqlite")
+    assert simulated.tags == config.tags
+    assert for_simulation(config, ports={}).controllers == config.controllers
+
+
+def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
+    """Serial devices, directly or behind a converter, and what a station overrides of its template."""
+    text = (Path(__file__).parents[1] / "cases" / "config" / "good" / "plant.yaml").read_text(encoding="utf-8")
+    text = text.replace(
+        "templates:",
+        "  rtu: {kind: modbus-rtu, device: /dev/serial/by-id/one, unit: 3, heartbeat: {address: 0, table: input}}\n"
+        "  gateway: {kind: modbus-rtu-over-tcp, host: 10.0.0.9, port: 4001, unit: 2, heartbeat: {address: 0}}\n"
+        "templates:",
+    ).replace("with: {code: W020}}", "with: {code: W020}, minor_stop_s: 0, signals: {good_count: {max_per_hour: 5}}}")
+    file = tmp_path / "plant.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    config = load(file).config
+    framing = StationId("demo/weld/weld-1/framing")
+    counter = config.setups[framing].signals[TagId(f"{framing}:good_count")]
+
+    assert type(config.controllers[ControllerId("rtu")]) is ModbusRtuController
+    assert type(config.controllers[ControllerId("gateway")]) is ModbusRtuOverTcpController
+    assert isinstance(counter, CounterSignal)
+    assert (counter.setup.max_per_hour, counter.setup.modulus) == (5, 2**32)
+    assert config.standards[framing].minor_stop == timedelta()
+    simulated = for_simulation(config, ports={ControllerId("rtu"): 1, ControllerId("gateway"): 2})
+    assert simulated.controllers[ControllerId("rtu")] == config.controllers[ControllerId("rtu")]
