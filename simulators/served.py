@@ -175,7 +175,9 @@ class ServedPlant:
     async def _settle(self, now: datetime) -> None:
         """Resets of totalisers that have waited for their moment."""
         for where, controller in self.controllers.items():
-            if controller.resetting and await controller.reset_settled(now):
+            if not controller.resetting or not await controller.reset_settled(now):
+                continue
+            if (FaultName.COUNTER_RESET, where) in self._active:  # unless it was just called off by hand
                 self._note_end(FaultName.COUNTER_RESET, where)
 
     async def _end_faults(self) -> None:

@@ -99,7 +99,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         _station(station, work)
     for controller, uses in work.uses.items():
         check_uses(uses, findings)
-        if all(each.station is None for each in uses):
+        if all(each.station is None for each in uses) and not findings.places():
             findings.warning(("controllers", controller), "no station uses this controller", "delete it, or use it")
     if calendar is None or findings.places():
         return None

@@ -44,12 +44,7 @@ class Findings:
 
 
 def _stations(stations: list[str]) -> str:
-    match stations:
-        case []:
-            return ""
-        case [one]:
-            return f" (station {one})"
-        case [first, *rest]:
-            return f" (station {first} and {len(rest)} more)"
-        case _:
-            return ""
+    if not stations:
+        return ""
+    more = f" and {len(stations) - 1} more" if len(stations) > 1 else ""
+    return f" (station {stations[0]}{more})"

@@ -99,7 +99,7 @@ def sentence(detail: ErrorDetails) -> tuple[str, str]:
     match detail["type"]:
         case "value_error":
             what, _, remedy = str(context["error"]).partition(": ")
-            return what, remedy or "correct the value"
+            return what, remedy or "correct this entry"
         case "enum" | "literal_error":
             return f"{shown(given)} is not known here", did_you_mean(given, re.findall(r"[^', ]+(?=')|\d+", expected))
         case "union_tag_invalid":
@@ -112,7 +112,12 @@ def sentence(detail: ErrorDetails) -> tuple[str, str]:
             return "nothing stands here", "fill it in, or delete the key"
         case _:
             wish = (
-                detail["msg"].split(", unable")[0].removeprefix("Input ").replace("String ", "").replace("valid ", "")
+                detail["msg"]
+                .split(", unable")[0]
+                .split(" or instance")[0]
+                .removeprefix("Input ")
+                .replace("String ", "")
+                .replace("valid ", "")
             )
             wish = wish.replace("dictionary", "mapping of keys to values")
             return f"{shown(given)} cannot stand here", f"it {wish}" if wish.startswith("should") else wish

@@ -83,7 +83,7 @@ def _syntax(file: str, error: YAMLError) -> Problem:
 
 
 def _plain(node: Node, place: Place, source: Source) -> Plain:
-    """A node's value. An alias of a mapping or list is refused: it can contain itself, and hides where a value stands."""
+    """A node's value. Aliases of mappings and lists are refused: they hide where a value stands and may be endless."""
     source.lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, MappingNode | SequenceNode):
         if id(node) in source.seen:

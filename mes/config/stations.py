@@ -137,7 +137,7 @@ class _Filling:
 
     def _text(self, text: str, within: Place) -> str:
         filled = _PLACEHOLDER.sub(lambda match: self._one(match, within), text)
-        if not self.failed and (left := _ANY_BRACES.search(filled)):
+        if left := _ANY_BRACES.search(filled):
             self._fail(within, f"`{left[0]}` is no placeholder", "write {name}, {name+10} or {name-1}")
         return filled
 

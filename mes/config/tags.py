@@ -69,8 +69,7 @@ def tag(
         return OpcUaTag(**given) if opc_ua else ModbusTag(**given)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            at = next((part for part in detail["loc"] if part in given), key)
-            _say(station, (*within, at), *sentence(detail), findings)
+            _say(station, (*within, *detail["loc"]), *sentence(detail), findings)
         return None
 
 

@@ -1,0 +1,114 @@
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+from asyncua import ua
+
+from adapters.opcua_values import Overlap, in_order, reading
+from adapters.reading import Quality, Reading, TagId, Value
+from adapters.settings import OpcUaTag
+
+T0 = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+PLAIN = OpcUaTag(node="i=1")
+
+
+def data(value: object, *, status: int = 0, stamp: datetime | None = T0) -> ua.DataValue:
+    return ua.DataValue(
+        Value=ua.Variant(value),
+        StatusCode=ua.StatusCode(ua.UInt32(status)),
+        SourceTimestamp=cast(ua.DateTime | None, stamp),
+    )
+
+
+def sample(value: int, second: float | None, *, tag: str = "a") -> Reading:
+    stamp = None if second is None else T0 + timedelta(seconds=second)
+    return Reading(TagId(tag), value, Quality.GOOD, stamp, T0)
+
+
+@pytest.mark.parametrize(
+    ("status", "quality", "overflow"),
+    [
+        (0x00000000, Quality.GOOD, False),
+        (0x00000480, Quality.GOOD, True),
+        (0x00000080, Quality.GOOD, False),
+        (0x40900000, Quality.UNCERTAIN, False),
+        (0x40900480, Quality.UNCERTAIN, True),
+        (0x80340000, Quality.BAD, False),
+        (0xC0000000, Quality.BAD, False),
+    ],
+)
+def test_status_bits(status: int, quality: Quality, *, overflow: bool) -> None:
+    """Severity is in the top two bits; overflow needs its bit and InfoType DataValue; a bad value is None."""
+    seen = reading(TagId("a"), PLAIN, data(7, status=status), received_time=T0)
+    assert (seen.quality, seen.overflow) == (quality, overflow)
+    assert (seen.value is None) == (quality is Quality.BAD)
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        (7, 7),
+        (True, True),
+        (1.5, 1.5),
+        ("S3", "S3"),
+        (["a", "b"], ("a", "b")),
+        ([1, 2], (1, 2)),
+        (b"x", None),
+        (float("nan"), None),
+        ([1.0, float("inf")], None),
+        (None, None),
+    ],
+)
+def test_values(sent: object, value: Value | None) -> None:
+    """Numbers, texts, bools and lists of these are values; anything else says nothing, and is bad."""
+    seen = reading(TagId("a"), PLAIN, data(sent), received_time=T0)
+    assert seen.value == value
+    assert type(seen.value) is type(value)
+    assert (seen.quality is Quality.BAD) == (value is None)
+
+
+def test_scaling_leaves_counts_whole() -> None:
+    """Scale and offset apply to numbers; without them a count stays an integer; a bool is no number."""
+    scaled = OpcUaTag(node="i=1", scale=0.5, offset=1.0)
+    assert reading(TagId("a"), scaled, data([10, 20]), received_time=T0).value == (6.0, 11.0)
+    assert reading(TagId("a"), scaled, data(True), received_time=T0).value is True
+    assert isinstance(reading(TagId("a"), PLAIN, data(10), received_time=T0).value, int)
+
+
+def test_unset_time_is_none() -> None:
+    """The epoch of OPC UA means that no time was set."""
+    old = datetime(1601, 1, 1, tzinfo=UTC)
+    assert reading(TagId("a"), PLAIN, data(1, stamp=old), received_time=T0).source_time is None
+    assert reading(TagId("a"), PLAIN, data(1, stamp=None), received_time=T0).source_time is None
+
+
+def test_null_string_is_empty() -> None:
+    """Controllers send an empty text as null."""
+    null = ua.DataValue(Value=ua.Variant(None, ua.VariantType.String))
+    assert reading(TagId("a"), PLAIN, null, received_time=T0).value == ""
+
+
+def test_order_by_source_time() -> None:
+    """One publish is sorted by source time; a tag's own values keep their order even if its clock stepped back."""
+    grouped = [sample(1, 1), sample(3, 3), sample(2, 2, tag="b"), sample(4, 4, tag="b"), sample(5, None, tag="c")]
+    assert [each.value for each in in_order(grouped)] == [1, 2, 3, 4, 5]
+    stepped = [sample(1, 10), sample(2, 5), sample(3, 7, tag="b")]
+    assert [each.value for each in in_order(stepped) if each.tag == "a"] == [1, 2]
+
+
+def test_overlap_drops_what_the_baseline_says() -> None:
+    """The same sample and older ones are no news; a newer one is, even with the same value."""
+    overlap = Overlap([sample(5, 10)])
+    assert not overlap.admits(sample(5, 10))
+    assert not overlap.admits(sample(4, 9))
+    assert overlap.admits(sample(6, 10))
+    assert overlap.admits(sample(5, 11))
+    assert overlap.admits(sample(1, 0, tag="unknown"))
+
+
+def test_overlap_without_times() -> None:
+    """Without source times only an equal value is a repetition, and going back to an earlier value is news."""
+    overlap = Overlap([sample(5, None)])
+    assert not overlap.admits(sample(5, None))
+    assert overlap.admits(sample(6, None))
+    assert overlap.admits(sample(5, None))
