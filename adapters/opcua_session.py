@@ -200,14 +200,14 @@ class Session:
         )
 
     async def _in_chunks(
-        self, kind: str, items: Sequence[_Item], call: Callable[[Sequence[_Item]], Awaitable[list[_Result]]]
+        self, kind: str, items: Sequence[_Item], ask: Callable[[Sequence[_Item]], Awaitable[list[_Result]]]
     ) -> list[_Result]:
-        """Calls part by part; a part that is too much for the server is halved, and so are the later ones."""
+        """Asks part by part; a part that is too much for the server is halved, and so are the later ones."""
         results: list[_Result] = []
         while len(results) < len(items):
             part = items[len(results) : len(results) + self._chunk[kind]]
             try:
-                answered = await call(part)
+                answered = await ask(part)
             except UaStatusCodeError as error:
                 if error.code not in _TOO_MUCH or len(part) == 1:
                     raise

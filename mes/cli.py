@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
 from adapters.clock import Clock, ScaledClock, SystemClock
 from mes import daemon, report
@@ -22,6 +22,7 @@ from mes.demo.simulate import Simulation, simulate
 from mes.errors import ConfigError, MesError
 from mes.logs import configure_logging
 from mes.results import WindowKind
+from mes.terminal import console
 from simulators.faults import Fault, parse_duration, parse_fault
 
 Result = TypeVar("Result")
@@ -36,9 +37,12 @@ class _Duration(click.ParamType["timedelta"]):
         if isinstance(value, timedelta):
             return value
         try:
-            return parse_duration(str(value))
+            length = parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if not length:
+            self.fail(f"{value!r} is no time at all; write it as 8h, 90m or 2h30m", param, ctx)
+        return length
 
 
 class _Fault(click.ParamType["Fault"]):
@@ -100,12 +104,12 @@ CONFIG = click.option(
 @click.option("--verbose", is_flag=True, help="Say more in the log, and show the technical side of failures.")
 def mes(*, verbose: bool) -> None:
     """Taktline: collects from weld and paint controllers, loses nothing, and computes OEE that can be proved right."""
-    configure_logging(verbose=verbose)
+    configure_logging(level=logging.DEBUG if verbose else logging.INFO)
     if not verbose:
         sys.excepthook = _unexpected
 
 
-@mes.command()
+@mes.command(short_help="Plant, collector and report in one, every figure held against the truth.")
 @click.option("--for", "length", type=DURATION, default="8h", show_default=True, help="Simulated time to run.")
 @click.option(
     "--speed",
@@ -147,11 +151,14 @@ def demo(
 
     Exit code 0 only if all agrees, 1 if anything differs.
     """
+    configure_logging(
+        level=logging.DEBUG if click.get_current_context().find_root().params["verbose"] else logging.WARNING
+    )
     options = Options(length, speed, seed, faults, journal)
-    console = Console()
-    with screen.live(console, options) as watch:
+    output = console()
+    with screen.live(output, options) as watch:
         finished = _until_done(lambda stop: run_demo(options, watch=watch, stop=stop))
-    screen.show(console, finished)
+    screen.show(output, finished)
     if json_file:
         result = as_json(finished.outcome, finished.window, seed=seed, wall_s=finished.wall_s)
         json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -159,7 +166,7 @@ def demo(
         sys.exit(EXIT_FAILED)
 
 
-@mes.command()
+@mes.command(short_help="Collect from the controllers until stopped: the daemon.")
 @CONFIG
 @click.option("--speed", type=SPEED, default=1, show_default=True, help="Speed of a simulated plant's clock.")
 @click.option("--clock", type=CLOCK, help="A simulated plant's clock, as `mes simulate` prints it.")
@@ -169,7 +176,7 @@ def run(*, config: Path | None, speed: float, clock: tuple[datetime, datetime] |
     asyncio.run(daemon.run(loaded.config, _clock(speed, clock)))
 
 
-@mes.command("simulate")
+@mes.command("simulate", short_help="Serve the simulated plant for your own client or `mes run`.")
 @click.option("--speed", type=SPEED, default=1, show_default=True, help="Simulated seconds in a real one.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Equal seeds give equal plants.")
 @click.option("--start", type=INSTANT, help="What the plant's clock shows at first; by default the true time.")
@@ -206,7 +213,7 @@ def simulate_command(
     _until_done(lambda stop: simulate(simulation, stop))
 
 
-@mes.command()
+@mes.command(short_help="Name every mistake in a plant's file, with line and remedy.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 def check(*, file: Path | None) -> None:
     """Check a plant's file: every mistake at once, with line and remedy; exit code 2 if there is one."""
@@ -221,7 +228,7 @@ def check(*, file: Path | None) -> None:
     )
 
 
-@mes.command("report")
+@mes.command("report", short_help="OEE, factors, counts and losses by hour, shift or day.")
 @CONFIG
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Read this journal instead.")
 @click.option("--by", type=click.Choice([str(each) for each in WindowKind]), default="shift", show_default=True)
@@ -249,7 +256,7 @@ def report_command(
         case "csv":
             click.echo(report.as_csv(rows), nl=False)
         case _:
-            report.show(Console(), rows, loaded.config.calendar.zone)
+            report.show(console(), rows, loaded.config.calendar.zone)
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ import sys
 import structlog
 
 
-def configure_logging(*, verbose: bool = False) -> None:
-    """Sets up structlog for a whole process; the protocol libraries are heard from warnings upwards only."""
+def configure_logging(*, level: int = logging.INFO) -> None:
+    """Sets up structlog for a whole process; `level` is one of logging's."""
     on_terminal = sys.stderr.isatty()
     for chatty in ("asyncua", "pymodbus"):
         # their own reports of lost connections repeat ours, which carry the controller's name
@@ -25,7 +25,7 @@ def configure_logging(*, verbose: bool = False) -> None:
             *([] if on_terminal else [structlog.processors.format_exc_info]),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -19,6 +19,7 @@ from mes.journal import JournalReader
 from mes.model import StationId
 from mes.oee.kpi import Kpi
 from mes.results import Results, Window, WindowKind
+from mes.terminal import label, percent
 
 LOSSES = ("minor_stops", "down", "setup", "idle", "starved", "blocked", "no_data")
 
@@ -121,12 +122,14 @@ def show(console: Console, found: Sequence[Row], zone: ZoneInfo) -> None:
         console.print("The journal holds nothing for this time. Is the collector running, and on this journal?")
     for window in dict.fromkeys(each.window for each in found):
         start, end = (each.astimezone(zone) for each in (window.interval.start, window.interval.end))
-        table = Table(title=f"{window.name}: {start:%Y-%m-%d %H:%M} to {end:%H:%M} {zone.key}")
-        table.add_column("station")
-        for heading in ("good", "rework", "scrap", "OEE %", "A %", "E %", "Q %"):
-            table.add_column(heading, justify="right")
-        for loss in LOSSES:
-            table.add_column(f"{loss.replace('_', ' ')} min", justify="right")
+        table = Table(
+            title=f"{window.name}: {start:%Y-%m-%d %H:%M} to {end:%H:%M} {zone.key}",
+            caption="Losses in minutes. A availability, E performance (effectiveness), Q quality: ISO 22400.",
+        )
+        table.add_column("station", no_wrap=True)
+        headings = ("good", "rework", "scrap", "OEE %", "A %", "E %", "Q %", *LOSSES)
+        for heading in headings:
+            table.add_column(heading.replace("_", " "), justify="right")
         for each in found:
             if each.window == window:
                 table.add_row(*_cells(each))
@@ -137,8 +140,8 @@ def _cells(row: Row) -> list[str]:
     kpi = row.kpi
     ratios = (kpi.oee, kpi.availability, kpi.performance, kpi.quality)
     return [
-        row.station,
+        label(row.station),
         *(str(each) for each in (kpi.good, kpi.rework, kpi.scrap)),
-        *("–" if each is None else f"{each * 100:.1f}" for each in ratios),
+        *(percent(each) for each in ratios),
         *(f"{_seconds(getattr(kpi, each)) / 60:.1f}" for each in LOSSES),
     ]

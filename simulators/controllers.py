@@ -152,6 +152,7 @@ class Controller:
         self._shown: dict[str, Image] = {}
         self._completed: dict[str, tuple[datetime, float]] = {}
         self._to_reset: set[str] = set()
+        self._latest = _LONG_AGO
         self._beats = 0
         self._stuck = False
         self._running = True
@@ -183,6 +184,7 @@ class Controller:
         """What happened to a station at one instant; shown now, or when the controller can."""
         async with self._turn:
             code, time = changes[0].station, changes[0].time
+            self._latest = time
             for change in changes:
                 self._images[code] = self._images[code].after(change)
                 if isinstance(change.value, UnitRecord):
@@ -255,8 +257,9 @@ class Controller:
             await self._refresh(time)
 
     async def _refresh(self, time: datetime) -> None:
+        # The plant may have gone on while a server came up: no value may be older than what it tells of.
         for code in self._images:
-            await self._show(code, time)
+            await self._show(code, max(time, self._latest))
 
     async def _show(self, code: str, time: datetime) -> None:
         if self._stuck or self._booting:

@@ -16,6 +16,7 @@ from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
 from mes.daemon import Collector, OpenJournal, collector
 from mes.demo.compare import Counts, Measured, Outcome, Station, Truth, compare
+from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
 from mes.model import CountUnreconciled, State, StationId, UnitCompleted
@@ -31,6 +32,7 @@ BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed on
 RECOVERY_REAL_S = 4.0  # what a reconnect may take after a fault has ended, and what detection looks back before it
 CONNECT_DEADLINE_S = 30.0
 DRAIN_DEADLINE_S = 60.0
+JOURNAL = "journal.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Finished:
 
 @dataclass(slots=True)
 class _Observations:
-    """When each controller was looked at; a collector's tap, which changes nothing."""
+    """When each controller was looked at; a tap that changes nothing."""
 
     times: dict[ControllerId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
 
@@ -83,8 +85,13 @@ async def run_demo(
     watch: Callable[[Progress], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> Finished:
-    """Runs to the end of `length`, or until `stop` is set, and compares; every figure comes through `Results`."""
+    """Runs to the end of `length`, or until `stop` is set, and compares; every figure comes through `Results`.
+
+    Raises ConfigError if the journal's folder is in use, TimeoutError if the controllers cannot be reached at all.
+    """
     began = time.monotonic()
+    if options.journal is not None and (options.journal / JOURNAL).exists():
+        raise ConfigError(f"{options.journal} holds a journal already; a demo needs a new folder")
     with ExitStack() as stack:
         folder = options.journal or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taktline-")))
         clock = ScaledClock(START, speed=options.speed, held=True)
@@ -95,7 +102,7 @@ async def run_demo(
             config = for_simulation(
                 load(default_config()).config,
                 ports={ControllerId(name): port for name, port in served.ports.items()},
-                journal=folder / "journal.sqlite",
+                journal=folder / JOURNAL,
             )
             seen = _Observations()
             async with collector(config, clock, backoff=BACKOFF, open_journal=open_journal, tap=seen.note) as running:

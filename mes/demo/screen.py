@@ -14,6 +14,7 @@ from mes.demo.compare import Station, blind, seconds
 from mes.demo.run import Finished, Options, Progress
 from mes.intervals import Interval, subtract, total
 from mes.model import State
+from mes.terminal import label, percent
 
 PLANT_ZONE = ZoneInfo("Asia/Qostanay")
 MOST_PROBLEMS_SHOWN = 20
@@ -46,7 +47,7 @@ def _progress_table(progress: Progress, options: Options) -> Table:
         kpi = progress.results.kpi(station, progress.window, until=progress.now)
         spans = progress.results.timeline(station).states(progress.now)
         table.add_row(
-            str(station),
+            label(station),
             str(spans[-1].state) if spans else "no_data",
             str(kpi.good),
             str(kpi.rework),
@@ -65,7 +66,7 @@ def show(console: Console, finished: Finished) -> None:
     for heading in ("good", "rework", "scrap", "producing min", "lost min", "no data min", "OEE %"):
         table.add_column(heading, justify="right")
     for name, both in outcome.stations.items():
-        table.add_row(str(name), *_figures(both, finished.window))
+        table.add_row(label(name), *_figures(both, finished.window))
     console.print(table)
     console.print(
         f"units: {outcome.measured_units} seen of {outcome.truth_units} made at all stations, "
@@ -104,10 +105,6 @@ def _minutes(both: Station, window: Interval, *, producing: bool) -> str:
     return "/".join(sides)
 
 
-def percent(ratio: float | None) -> str:
-    """A ratio as a percentage with one decimal; a dash where it is undefined."""
-    return "–" if ratio is None else f"{ratio * 100:.1f}"
-
-
 def _hours(length: timedelta) -> str:
-    return f"{length.total_seconds() / 3600:.4g} h"
+    hours, minutes = divmod(round(length.total_seconds() / 60), 60)
+    return f"{hours} h {minutes:02} min"

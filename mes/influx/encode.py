@@ -40,7 +40,7 @@ Field = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class KpiPoint:
-    """The figures of one station for one window; `kind` is hour, shift or day; `revision` grows with each correction."""
+    """One station in one window; `kind` is hour, shift or day; `revision` grows with each correction."""
 
     kind: str
     window: Interval

@@ -57,7 +57,7 @@ async def test_bytes_pass_in_order(link: Link) -> None:
     data = bytes(range(256)) * 4096
 
     async with connected(link) as one, connected(link) as other:
-        assert await asyncio.gather(echoed(one, data), echoed(other, data)) == [data, data]
+        assert tuple(await asyncio.gather(echoed(one, data), echoed(other, data))) == (data, data)
 
 
 async def test_the_end_of_a_stream_passes(link: Link) -> None:
@@ -86,7 +86,7 @@ async def test_latency_holds_back_each_way(link: Link) -> None:
 
 
 async def test_a_cut_resets_and_refuses(link: Link) -> None:
-    """After a cut the client's connection is reset at once and a new one is refused; healing brings the same port back."""
+    """A cut resets connections at once and refuses new ones; healing brings the same port back."""
     port = link.port
     async with connected(link) as ends:
         assert await echoed(ends, b"hello") == b"hello"

@@ -24,7 +24,7 @@ from simulators.opcua_server import Limits, Node, OpcUaServer, Security
 pytestmark = pytest.mark.timeout(30)
 
 T0 = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-NODES = tuple(Node(f"n{number}", "int32", number) for number in range(7)) + (Node("beat", "uint32", 1),)
+NODES = (*(Node(f"n{number}", "int32", number) for number in range(7)), Node("beat", "uint32", 1))
 NAMES = tuple(node.name for node in NODES)
 SMALL = Limits(sessions=2, max_items_per_call=3, min_sampling_ms=125.0, max_queue=5, min_publish_ms=80.0)
 

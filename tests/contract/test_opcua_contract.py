@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from opcua_servers import (
     CLIENT_URI,
-    NAMESPACE,
     SERVER_URI,
     Certificates,
     Journal,
@@ -20,9 +19,11 @@ from opcua_servers import (
 )
 
 from adapters.certificates import create
+from adapters.clock import SystemClock
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
-from adapters.reading import Quality
-from adapters.settings import OpcUaController
+from adapters.opcua import OpcUaAdapter
+from adapters.reading import ControllerId, Quality, TagId
+from adapters.settings import OpcUaController, OpcUaTag
 from simulators.opcua_server import Node, Policy
 
 pytestmark = pytest.mark.timeout(30)
@@ -233,9 +234,32 @@ async def test_trust_folder_decides(
         assert journal.batches[0].baseline
 
 
-async def test_missing_namespace_is_no_crash(chosen: OpcUaController, certificates: Certificates) -> None:
+async def test_missing_namespace_is_no_crash(chosen: OpcUaController) -> None:
+    """A namespace that the server does not have now leaves its tags refused, and the connection alive."""
+    tags = {TagId("there"): OpcUaTag(node="i=2258"), TagId("gone"): OpcUaTag(node="nsu=urn:gone;s=a")}
+    subject = OpcUaAdapter(ControllerId("plc"), chosen, tags, clock=SystemClock(), secret=str)
+    journal = Journal()
+    async with running(subject, journal):
+        await journal.until(lambda: len(journal.batches) > 1)
+        assert any("gone is refused (its namespace is missing)" in note for note in subject.status().notes)
+
+
+@pytest.mark.parametrize("node", ["ns=2;s=a", "state"])
+def test_bad_address_is_misconfigured(certificates: Certificates, node: str) -> None:
+    """An address by namespace index, or none at all, is refused before any connection."""
+    chosen = settings("opc.tcp://127.0.0.1:9/", certificates)
+    with pytest.raises(ControllerMisconfigured, match="tag a"):
+        OpcUaAdapter(ControllerId("plc"), chosen, {TagId("a"): OpcUaTag(node=node)}, clock=SystemClock(), secret=str)
+
+
+def test_no_password_in_clear(certificates: Certificates) -> None:
+    """A password over policy None is refused before any connection."""
+    open_door = settings("opc.tcp://127.0.0.1:9/", certificates, user="reader", password_credential="plc")
+    with pytest.raises(ControllerMisconfigured, match="in clear"):
+        adapter(open_door, NAMES)
+
+
+async def test_nothing_listens(certificates: Certificates) -> None:
     """Where nothing listens the adapter says unavailable."""
-    assert NAMESPACE
-    nowhere = chosen.model_copy(update={"url": "opc.tcp://127.0.0.1:9/"})
     with pytest.raises(ControllerUnavailable):
-        await adapter(nowhere, NAMES).run(Journal())
+        await adapter(settings("opc.tcp://127.0.0.1:9/", certificates), NAMES).run(Journal())

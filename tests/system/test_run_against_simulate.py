@@ -21,8 +21,9 @@ from mes.influx.server import InfluxServer, Target
 pytestmark = [pytest.mark.timeout(180), pytest.mark.influxd]
 
 SPEED = 240
-LENGTH = "2h"  # of the plant; 30 s of ours
-REAL_S = 30
+SHOWN = "2026-03-02T02:20:00Z"  # 40 minutes before the shift begins, so that everybody is connected by then
+LENGTH = "2h40m"  # of the plant; 40 s of ours
+KILLED_AFTER_S = 25
 
 
 @pytest.fixture
@@ -65,13 +66,13 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
         + f"\ninflux:\n  url: {influxd.url}\n  database: plant\n"
     )
     now = datetime.now(UTC).isoformat()
-    pace = ["--speed", str(SPEED), "--clock", f"2026-03-02T03:00:00Z@{now}"]
+    pace = ["--speed", str(SPEED), "--clock", f"{SHOWN}@{now}"]
     simulate = command("simulate", *pace, "--seed", "5", "--for", LENGTH, "--truth", str(truth_file))
     run = command("run", "--config", str(config), *pace)
 
     with process(simulate, log):
         with process(run, log) as first:
-            await asyncio.sleep(REAL_S / 2)
+            await asyncio.sleep(KILLED_AFTER_S)
             first.send_signal(signal.SIGKILL)
             first.wait()
         with process(run, log) as second:

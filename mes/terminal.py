@@ -1,0 +1,23 @@
+"""How tables meet a person: as wide as the terminal, wide enough for every column where there is none."""
+
+from rich.console import Console
+
+from mes.model import StationId
+
+WIDTH_WITHOUT_TERMINAL = 140
+
+
+def console() -> Console:
+    """Standard output; colours only on a terminal."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as a percentage with one decimal; a dash where it is undefined."""
+    return "–" if ratio is None else f"{ratio * 100:.1f}"
+
+
+def label(station: StationId) -> str:
+    """A station's path without the site, which is the same in every row."""
+    return station.partition("/")[2]
