@@ -138,6 +138,11 @@ class _Life:
         """The present instant of our clock."""
         return self._clock.now()
 
+    def require_items(self) -> None:
+        """Raises ControllerUnavailable if the server has none of the tags: its program is not loaded yet."""
+        if self.items.tags and not self.items.active:
+            raise ControllerUnavailable("the server knows none of the configured tags now")
+
     def alive(self) -> bool:
         """Whether a baseline may be emitted: the heartbeat was seen to change, or there is none."""
         return self._watch is None or self._watch.beating
@@ -280,6 +285,7 @@ class _Subscribed:
             self._items.refuse(tag, "its namespace is missing")
         absent = set(self._items.absent())
         revised = await self._create([tag for tag in self._items.tags if tag not in absent])
+        self._life.require_items()
         queues = [int(each.RevisedQueueSize) for each in revised if each.RevisedQueueSize < settings.queue_size]
         if queues:
             notes.append(f"the server keeps only {min(queues)} values of {len(queues)} tags, not {settings.queue_size}")
@@ -347,6 +353,7 @@ async def _poll_once(life: _Life) -> tuple[Reading, ...]:
         life.items.judge(tag, data)
     for tag in life.items.absent():
         life.items.refuse(tag, "its namespace is missing")
+    life.require_items()
     now = life.now()
     return tuple(life.items.read(tag, data, now) for tag, data in values)
 

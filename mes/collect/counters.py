@@ -90,8 +90,8 @@ def count(
     """One reading of good quality. `gap`: how long we were blind since the last one.
 
     `recorded`: how many units of this kind the controller's own record of units shows since the last count, where
-    it keeps one that reaches back so far; it decides between rollover and reset, and shows what was made before a
-    reset. Raises nothing; a total never goes down.
+    it keeps one that reaches back so far; it shows what was made before a reset. It cannot decide between rollover and
+    reset, for a record may come after its count. Raises nothing; a total never goes down.
     """
     if state is None:
         return CounterState(raw, time), Counted(0, CountFlag.BASELINE, None)
@@ -118,16 +118,16 @@ def _between(
 ) -> Outcome:
     if new == old:
         return Unchanged()
-    allowed = setup.allowance(span)
+    # unbroken watching misses no half turn, however long the station stood still: only blindness may prove more
+    allowed = min(setup.allowance(span), max(setup.modulus // 2, setup.allowance(gap or timedelta())))
     ahead = (new - old) % setup.modulus
     if new > old:
         if ahead <= allowed:
             return Counted(ahead, CountFlag.NORMAL if gap is None else CountFlag.CATCH_UP, old)
         return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span}")
-    may_reset = setup.reset is ResetPolicy.ALLOWED and new <= allowed
-    if ahead <= allowed and (recorded is None or ahead <= recorded or not may_reset):
+    if ahead <= allowed:
         return Counted(ahead, CountFlag.ROLLOVER, old)
-    if may_reset:
+    if setup.reset is ResetPolicy.ALLOWED and new <= allowed:
         return Counted(max(new, min(recorded or 0, allowed)), CountFlag.RESET, old)
     return Unreconciled(
         old,

@@ -101,11 +101,15 @@ class Blind:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A gap that is over, kept until each totaliser was read again: what it moved was made in the gap."""
+    """A gap that is over, kept until each totaliser was read again: what it moved was made in the gap.
+
+    `unseen`: the totalisers that were not read again yet, each with the time since when; a totaliser that could not
+    be read after an earlier gap has been unseen since that one.
+    """
 
     since: datetime
     until: datetime
-    unread: frozenset[CountKind]
+    unseen: Mapping[CountKind, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

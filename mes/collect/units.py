@@ -5,7 +5,7 @@ seconds. Each entry stands by itself, so a torn read of the array does no harm (
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,8 @@ from mes.model import UnitResult
 KEPT = 128  # records that wait for their count; a ring is shorter
 RESULTS = {"G": UnitResult.GOOD, "R": UnitResult.REWORK, "S": UnitResult.SCRAP}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ENTRY = re.compile(r"(\d{1,10});([GRS]);(\d{1,12})(?:\.(\d{1,6}))?;([^;]*);([^;]+)")
+# eleven digits of seconds reach beyond the year 5000 and stay within what a datetime can hold
+_ENTRY = re.compile(r"([0-9]{1,10});([GRS]);([0-9]{1,11})(?:\.([0-9]{1,6}))?;([^;]*);([^;]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,31 @@ class Waiting:
     sequence: int
     result: UnitResult
     product: str
+    time: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A counted unit whose record has not been seen yet; `time` is when it was counted."""
+
+    result: UnitResult
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class LogState:
     """How far the record was read: `last` is the last sequence number, made endless, None while the record is empty.
 
-    `waiting` holds what no count has claimed yet, oldest first.
+    `last_time` is that unit's completion by the controller's clock. `waiting` holds what no count has claimed yet,
+    `owed` the counts that came before their record, both oldest first; `overrun` is how many units were counted,
+    or will be, whose record never was read.
     """
 
     last: int | None
     waiting: tuple[Waiting, ...] = ()
+    last_time: datetime | None = None
+    owed: tuple[Owed, ...] = ()
+    overrun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +87,92 @@ def parse(entries: Iterable[object]) -> tuple[list[UnitRecord], int]:
     return records, malformed
 
 
-def read_log(state: LogState | None, records: Sequence[UnitRecord], modulus: int) -> tuple[LogState | None, News]:
+def read_log(
+    state: LogState | None, records: Sequence[UnitRecord], modulus: int, *, tolerance: timedelta, malformed: int = 0
+) -> tuple[LogState, News]:
     """What is new since the last reading. At first sight everything is taken as seen: it was made before us.
 
     Records keep their endless sequence numbers in `News`. A sequence number more than half the modulus ahead is behind.
+    A number that is missing although the ring is long enough to hold it is waited for, with all that follow it: the
+    ring was read while it was written. `tolerance`: how far the controller's clock may be from ours.
     """
     if state is None:
-        return LogState(_newest(records, modulus) if records else None), News()
-    if state.last is None:
-        if not records:
-            return state, News()
-        # the oldest of a ring lies less than the ring's length behind the newest
-        newest = _newest(records, modulus)
-        behind = max((newest - each.sequence) % modulus for each in records)
-        state = LogState(newest - behind - 1)
-    assert state.last is not None
-    last = state.last
-    ahead = sorted(
-        (distance, each) for each in records if 0 < (distance := (each.sequence - last) % modulus) < modulus // 2
-    )
-    if not ahead:
+        return _first_sight(records, modulus), News()
+    last, fresh = _fresh(state, {each.sequence % modulus: each for each in records}, modulus)
+    if not fresh:
         return state, News()
-    fresh = tuple(replace(each, sequence=last + distance) for distance, each in ahead)
-    first_expected = last + 1
-    missing = fresh[-1].sequence - last - len(fresh)
-    waiting = (*state.waiting, *(Waiting(each.sequence, each.result, each.product) for each in fresh))
-    return LogState(fresh[-1].sequence, waiting[-KEPT:]), News(fresh, missing, first_expected if missing else 0)
+    held = len({each.sequence % modulus for each in records}) + malformed
+    known, missing, first_missing = _without_holes(last, fresh, overwritten=fresh[-1].sequence - held)
+    if not known:
+        return state, News()
+    end = known[-1]
+    state = replace(state, last=end.sequence, last_time=end.time, overrun=state.overrun + missing)
+    for each in known:
+        state = _settle(state, each, tolerance)
+    return state, News(tuple(known), missing, first_missing)
+
+
+def _first_sight(records: Sequence[UnitRecord], modulus: int) -> LogState:
+    if not records:
+        return LogState(None)
+    last = _newest(records, modulus)
+    return LogState(last, last_time=max(each.time for each in records if each.sequence == last))
+
+
+def _fresh(state: LogState, ring: Mapping[int, UnitRecord], modulus: int) -> tuple[int, list[UnitRecord]]:
+    """The number that all before were read up to, and what lies ahead of it, numbered endlessly and in order.
+
+    A record that begins anew, after the controller's program was loaded, shows by its last number: that is gone
+    though nothing lies ahead of it, or it belongs to a later unit now. What is younger than the last unit is new then.
+    """
+    if state.last is None:
+        return _anew(0, list(ring.values()), modulus)
+    last = state.last
+    ahead = {(number - last) % modulus: each for number, each in ring.items()}
+    same = ahead.pop(0, None)
+    fresh = [replace(ahead[by], sequence=last + by) for by in sorted(ahead) if by < modulus // 2]
+    if state.last_time is not None and (same.time > state.last_time if same is not None else not fresh):
+        return _anew(last, [each for each in ring.values() if each.time > state.last_time], modulus)
+    return last, fresh
+
+
+def _anew(last: int, records: Sequence[UnitRecord], modulus: int) -> tuple[int, list[UnitRecord]]:
+    """All of a ring that nothing is known of, from its oldest on; the endless numbers do not fall below `last`."""
+    if not records:
+        return last, []
+    newest = _newest(records, modulus)
+    # the oldest of a ring lies less than the ring's length behind the newest
+    behind = {(newest - each.sequence) % modulus: each for each in records}
+    oldest = newest - max(behind)
+    before = oldest - 1 if last == 0 else last + (oldest - 1 - last) % modulus
+    return before, [replace(behind[by], sequence=before + 1 + max(behind) - by) for by in sorted(behind, reverse=True)]
+
+
+def _without_holes(last: int, fresh: Sequence[UnitRecord], *, overwritten: int) -> tuple[list[UnitRecord], int, int]:
+    """The records up to the first that has yet to come; those up to number `overwritten` come no more."""
+    known: list[UnitRecord] = []
+    missing = first_missing = 0
+    for each in fresh:
+        if each.sequence - 1 > max(last, overwritten):
+            break
+        if each.sequence - 1 > last:
+            first_missing = first_missing or last + 1
+            missing += each.sequence - 1 - last
+        known.append(each)
+        last = each.sequence
+    return known, missing, first_missing
+
+
+def _settle(state: LogState, record: UnitRecord, tolerance: timedelta) -> LogState:
+    """A record meets the count that came before it, or waits for its own."""
+    # what was finished only after a count cannot be what was counted
+    open_ = [each for each in state.owed if each.result is not record.result or record.time - each.time <= tolerance]
+    owner = next((each for each in open_ if each.result is record.result), None)
+    if owner is not None:
+        open_.remove(owner)
+        return replace(state, owed=tuple(open_))
+    waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time))
+    return replace(state, owed=tuple(open_), waiting=waiting[-KEPT:])
 
 
 def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
@@ -108,12 +183,25 @@ def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
     return max(wrapped) if wrapped else high
 
 
-def take(state: LogState, result: UnitResult, units: int) -> tuple[LogState, list[str]]:
-    """The products of the next `units` counted units of one result, oldest first; fewer if fewer are recorded."""
+def forget(state: LogState, result: UnitResult, before: datetime) -> LogState:
+    """Without the waiting units that were finished before a count was taken that they were not part of."""
+    rest = tuple(each for each in state.waiting if each.result is not result or each.time >= before)
+    return state if len(rest) == len(state.waiting) else replace(state, waiting=rest)
+
+
+def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> tuple[LogState, list[str]]:
+    """The products of the next `units` units of one result, counted at `time`, oldest first.
+
+    Fewer if fewer are recorded: the records of the others were overrun, or come later and then are not counted again.
+    """
     taken: list[Waiting] = [each for each in state.waiting if each.result is result][:units]
     numbers = {each.sequence for each in taken}
     rest = tuple(each for each in state.waiting if each.sequence not in numbers)
-    return replace(state, waiting=rest), [each.product for each in taken]
+    short = units - len(taken)
+    overrun = min(short, state.overrun)
+    # of a jump that no ring could hold only the last records can still come
+    owed = (*state.owed, *(Owed(result, time) for _ in range(min(short - overrun, KEPT))))[-KEPT:]
+    return replace(state, waiting=rest, owed=owed, overrun=state.overrun - overrun), [each.product for each in taken]
 
 
 def waiting_units(state: LogState, result: UnitResult) -> int:

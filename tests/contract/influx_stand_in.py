@@ -54,7 +54,8 @@ class StandIn:
         return self._store(text.decode())
 
     def _store(self, text: str) -> web.Response:
-        good, bad = [], []
+        good: list[str] = []
+        bad: list[str] = []
         for line in text.split("\n"):
             (good if self._fits(line) else bad).append(line)
         if bad and self.version.startswith("3"):

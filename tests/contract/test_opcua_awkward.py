@@ -117,6 +117,14 @@ async def test_refused_node_is_tried_again(chosen: OpcUaController, server: OpcU
         assert not task.done()
 
 
+@pytest.mark.parametrize("mode", ["subscribe", "poll"])
+async def test_no_node_at_all_is_unavailable(chosen: OpcUaController, server: OpcUaServer, mode: str) -> None:
+    """A server that knows none of the tags has not loaded its program: no silent connection without items."""
+    server.faults.refused_nodes.update(NAMES)
+    with pytest.raises(ControllerUnavailable, match="none of the configured tags"):
+        await adapter(chosen.model_copy(update={"mode": mode}), NAMES).run(Journal())
+
+
 async def test_overflow_is_flagged(chosen: OpcUaController, server: OpcUaServer) -> None:
     """Where the controller's queue dropped values, the reading after the hole says so, and no other."""
     journal = Journal()

@@ -1,0 +1,178 @@
+"""Totalisers and the record of units, side by side: what was made, how many, of which product, and which units."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from adapters.reading import Quality, Reading
+from mes.collect.counters import Counted, CounterSetup, Unchanged, Unreconciled, count
+from mes.collect.signals import UnitLogSignal
+from mes.collect.units import UnitRecord, forget, parse, read_log, take, waiting_units
+from mes.collect.values import NO_PRODUCT, whole
+from mes.collect.work import Work
+from mes.model import (
+    CountFlag,
+    CountKind,
+    CountUnreconciled,
+    ProductId,
+    TimeSource,
+    UnitCompleted,
+    UnitId,
+    UnitResult,
+    UnitsCounted,
+    UnitsUnidentified,
+)
+
+RESULT_OF = {CountKind.GOOD: UnitResult.GOOD, CountKind.REWORK: UnitResult.REWORK, CountKind.SCRAP: UnitResult.SCRAP}
+
+
+def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
+    """Books what a totaliser moved by; only a usable value of good quality counts, any other is held."""
+    raw = whole(reading.value)
+    if raw is None or reading.quality is not Quality.GOOD:
+        return
+    known = work.state.counters.get(setup.kind)
+    if known is not None:
+        _forget(work, setup.kind, known.time - work.setup.max_source_offset)
+    time, source = work.when(reading)
+    closed, since, span = work.state.closed, None, None
+    if closed is not None and setup.kind in closed.unseen:
+        time, source, since = closed.until, TimeSource.EDGE, closed.unseen[setup.kind]
+        span = closed.until - since
+        left = {kind: each for kind, each in closed.unseen.items() if kind is not setup.kind}
+        work.state = replace(work.state, closed=replace(closed, unseen=left) if left else None)
+    counter, outcome = count(setup, known, raw, time, gap=span, recorded=_recorded(work, setup.kind))
+    work.state = replace(work.state, counters={**work.state.counters, setup.kind: counter})
+    match outcome:
+        case Unchanged():
+            return
+        case Unreconciled():
+            work.emit(
+                CountUnreconciled,
+                (time, source),
+                kind=setup.kind,
+                raw=raw,
+                previous_raw=outcome.previous_raw,
+                explanation=outcome.explanation,
+            )
+        case Counted():
+            _booked(work, setup, outcome, raw, (time, source), since)
+        case _:
+            assert_never(outcome)
+
+
+def _forget(work: Work, kind: CountKind, before: datetime) -> None:
+    if work.state.log is not None and kind in RESULT_OF:
+        work.state = replace(work.state, log=forget(work.state.log, RESULT_OF[kind], before))
+
+
+def _recorded(work: Work, kind: CountKind) -> int | None:
+    """Units of this kind that the controller recorded and no count has claimed; None where it does not say."""
+    if work.state.log is None or kind not in RESULT_OF or "unit_log" in work.state.qualities:
+        return None
+    return waiting_units(work.state.log, RESULT_OF[kind])
+
+
+def _booked(
+    work: Work,
+    setup: CounterSetup,
+    counted: Counted,
+    raw: int,
+    when: tuple[datetime, TimeSource],
+    since: datetime | None,
+) -> None:
+    """One event for each run of units of one product; their raw values follow each other."""
+    products = _products(work, setup.kind, counted.delta, when[0])
+    runs = _runs(products) or [(work.state.product, 0)]
+    at = counted.previous_raw
+    for index, (product, units) in enumerate(runs):
+        last = index == len(runs) - 1
+        reached = raw if last or at is None else (at + units) % setup.modulus
+        work.emit(
+            UnitsCounted,
+            when,
+            kind=setup.kind,
+            delta=units,
+            raw=reached,
+            previous_raw=at,
+            product=product,
+            flag=counted.flag,
+            since=since,
+        )
+        at = reached
+    if counted.delta == 1 and counted.flag is not CountFlag.CATCH_UP and not work.setup.has_unit_log:
+        _completed_by_count(work, setup.kind, when)
+
+
+def _products(work: Work, kind: CountKind, units: int, time: datetime) -> list[ProductId | None]:
+    """The product of each counted unit: as recorded, else the one that is in the station."""
+    recorded: list[str] = []
+    if work.state.log is not None and kind in RESULT_OF:
+        log, recorded = take(work.state.log, RESULT_OF[kind], units, time=time)
+        work.state = replace(work.state, log=log)
+    named = [work.state.product if each in NO_PRODUCT else work.setup.products.get(each) for each in recorded]
+    return [*named, *([work.state.product] * (units - len(named)))]
+
+
+def _completed_by_count(work: Work, kind: CountKind, when: tuple[datetime, TimeSource]) -> None:
+    """Without a record of units, the one that is in the station when a count moves is the one that was counted."""
+    if not work.state.unit or kind not in RESULT_OF:
+        return
+    since = work.state.unit_since
+    work.emit(
+        UnitCompleted,
+        when,
+        unit=UnitId(work.state.unit),
+        product=work.state.product,
+        result=RESULT_OF[kind],
+        cycle_time=when[0] - since if since is not None and since <= when[0] else None,
+    )
+
+
+def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
+    """Completes the units that are new in the controller's record; they wait there for their counts."""
+    records, malformed = parse(reading.value if isinstance(reading.value, tuple) else ())
+    work.judge(signal, reading, malformed=malformed > 0 or not isinstance(reading.value, tuple))
+    if not isinstance(reading.value, tuple):
+        return
+    log, news = read_log(
+        work.state.log,
+        records,
+        signal.modulus,
+        tolerance=work.setup.max_source_offset,
+        malformed=malformed,
+    )
+    work.state = replace(work.state, log=log)
+    if news.missing:
+        work.emit(UnitsUnidentified, work.when(reading), missing=news.missing, first_sequence=news.first_missing)
+    for record in news.records:
+        _completed(work, record, reading)
+
+
+def _completed(work: Work, record: UnitRecord, reading: Reading) -> None:
+    time, source = record.time, TimeSource.CONTROLLER
+    closed = work.state.closed
+    in_gap = closed is not None and closed.since - work.setup.max_source_offset <= time <= closed.until
+    if not in_gap and not work.is_sane(time):
+        time, source = reading.received_time, TimeSource.EDGE
+    since = work.state.unit_since if record.unit == work.state.unit else None
+    work.emit(
+        UnitCompleted,
+        (time, source),
+        unit=UnitId(record.unit),
+        product=work.setup.products.get(record.product),
+        result=record.result,
+        cycle_time=time - since if since is not None and since <= time else None,
+        sequence=record.sequence,
+    )
+
+
+def _runs(products: list[ProductId | None]) -> list[tuple[ProductId | None, int]]:
+    """Neighbours of one product together."""
+    runs: list[tuple[ProductId | None, int]] = []
+    for product in products:
+        if runs and runs[-1][0] == product:
+            runs[-1] = (product, runs[-1][1] + 1)
+        else:
+            runs.append((product, 1))
+    return runs

@@ -1,0 +1,56 @@
+"""One observation of a station being taken in: what it knows so far, and what has come of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from adapters.reading import Quality, Reading
+from mes.collect.signals import Observation, SignalSetup, StationSetup, StationState
+from mes.model import ProcessValue, QualityChanged, StationEvent, TimeSource
+
+
+@dataclass(slots=True)
+class Work:
+    """One observation being taken in; `state` moves on with every reading."""
+
+    setup: StationSetup
+    state: StationState
+    seen: Observation
+    events: list[StationEvent] = field(default_factory=list)
+    telemetry: list[ProcessValue] = field(default_factory=list)
+
+    def emit(self, event: Callable[..., StationEvent], when: tuple[datetime, TimeSource], /, **fields: Any) -> None:
+        """Adds an event; the fields are those of its class."""
+        time, source = when
+        self.events.append(
+            event(
+                station=self.setup.station,
+                time=time,
+                received_time=self.seen.received_time,
+                time_source=source,
+                **fields,
+            )
+        )
+
+    def when(self, reading: Reading) -> tuple[datetime, TimeSource]:
+        """The controller's time where it is sane, else ours; a baseline happened when we saw it."""
+        source = reading.source_time
+        if self.seen.baseline or source is None or not self.is_sane(source):
+            return reading.received_time, TimeSource.EDGE
+        return source, TimeSource.CONTROLLER
+
+    def is_sane(self, source: datetime) -> bool:
+        """Whether a controller's time is near enough to ours to be believed."""
+        return abs(source - self.seen.received_time) <= self.setup.max_source_offset
+
+    def judge(self, signal: SignalSetup, reading: Reading, *, malformed: bool = False) -> None:
+        """One event for each change; good is what is not remembered."""
+        quality = Quality.BAD if malformed and reading.quality is Quality.GOOD else reading.quality
+        if self.state.qualities.get(signal.name, Quality.GOOD) is quality:
+            return
+        self.emit(QualityChanged, self.when(reading), signal=signal.name, quality=quality)
+        others = {name: each for name, each in self.state.qualities.items() if name != signal.name}
+        self.state = replace(
+            self.state, qualities=others if quality is Quality.GOOD else {**others, signal.name: quality}
+        )

@@ -1,0 +1,236 @@
+"""The writer follows the journal: a cursor moves only when the server has what came before it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from influx_stand_in import StandIn, stand_in
+from structlog.typing import EventDict
+
+from adapters.clock import ManualClock
+from adapters.reading import GapCause
+from mes.calendar import Calendar, Shift
+from mes.errors import SinkRejected, SinkUnavailable
+from mes.figures import PublishedFigures
+from mes.influx.encode import KpiPoint
+from mes.influx.server import InfluxServer, Target
+from mes.influx.writer import EVENTS, FIGURES, InfluxWriter, Pace, touched
+from mes.intervals import Interval
+from mes.journal import Entry, Journal
+from mes.model import (
+    ConnectionRestored,
+    CountFlag,
+    CountKind,
+    Journaled,
+    ProcessValue,
+    ProductId,
+    State,
+    StateChanged,
+    StationEvent,
+    StationId,
+    StationStandard,
+    TimeSource,
+    UnitsCounted,
+)
+
+T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+STATION = StationId("kostanay/weld/weld-1/framing")
+QUICK = Pace(idle_s=0.01, restate_s=3600, first_s=0.01, cap_s=0.02, hold_s=0.02)
+
+
+def at(minutes: float) -> datetime:
+    """An instant of the test's day."""
+    return T0 + timedelta(minutes=minutes)
+
+
+def counted(minute: float, raw: int) -> UnitsCounted:
+    """One good unit."""
+    return UnitsCounted(
+        station=STATION,
+        time=at(minute),
+        received_time=at(minute),
+        time_source=TimeSource.CONTROLLER,
+        kind=CountKind.GOOD,
+        delta=1,
+        raw=raw,
+        previous_raw=raw - 1,
+        product=ProductId("S3"),
+        flag=CountFlag.NORMAL,
+    )
+
+
+def producing() -> StateChanged:
+    """The station begins to work."""
+    return StateChanged(
+        station=STATION,
+        time=T0,
+        received_time=T0,
+        time_source=TimeSource.CONTROLLER,
+        state=State.PRODUCING,
+        raw="6",
+    )
+
+
+async def append(journal: Journal, *events: StationEvent) -> None:
+    """Journals events."""
+    await journal.append(Entry(events=events, states={}, telemetry=(), observed={}))
+
+
+class NoFigures:
+    """Publishes nothing."""
+
+    async def touched(self, spans: Mapping[StationId, Interval], revision: int) -> Sequence[KpiPoint]:
+        """No window is touched."""
+        return ()
+
+    async def open(self, revision: int) -> Sequence[KpiPoint]:
+        """No window is open."""
+        return ()
+
+
+def figures_of(path: Path) -> PublishedFigures:
+    """The real figures of one station with one shift."""
+    standard = StationStandard(ideal_cycle={None: timedelta(minutes=9)}, minor_stop=timedelta(minutes=2))
+    calendar = Calendar(ZoneInfo("Asia/Qostanay"), (Shift("day", time(8), time(16, 30)),))
+    return PublishedFigures(path, {STATION: standard}, calendar, ManualClock(at(60)))
+
+
+@pytest.fixture
+async def influx() -> AsyncIterator[StandIn]:
+    """A stand-in for 2.x."""
+    async with stand_in("v2.7.11") as server:
+        yield server
+
+
+@pytest.fixture
+async def server(influx: StandIn) -> AsyncIterator[InfluxServer]:
+    """A client of the stand-in."""
+    async with InfluxServer(Target(influx.url, influx.bucket, org="plant", secret=influx.token)) as client:
+        yield client
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal with one state and ten counted units."""
+    async with Journal.open(tmp_path / "journal.sqlite") as opened:
+        await append(opened, producing(), *(counted(n, 100 + n) for n in range(1, 11)))
+        yield opened
+
+
+def writer(server: InfluxServer, journal: Journal, figures: PublishedFigures | NoFigures | None = None) -> InfluxWriter:
+    """A writer with short pauses."""
+    return InfluxWriter(server, journal, figures or NoFigures(), rng=random.Random(1), pace=QUICK)
+
+
+def names(influx: StandIn) -> list[str]:
+    """The measurement of every stored point."""
+    return [series.split(",")[0] for series, _ in influx.points]
+
+
+async def test_everything_arrives_once(influx: StandIn, server: InfluxServer, journal: Journal) -> None:
+    """All events become points, the cursor stands at the last, and a second look finds nothing to do."""
+    await writer(server, journal).drain()
+
+    assert sorted(names(influx)) == ["count"] * 10 + ["state"]
+    assert await journal.cursor(EVENTS) == journal.last_seq == 11
+    assert not await writer(server, journal).forward()
+
+
+async def test_an_outage_moves_no_cursor(influx: StandIn, server: InfluxServer, journal: Journal) -> None:
+    """What the server did not confirm is sent again, byte for byte, and stays one point."""
+    influx.next_answers = [("hang-up-after-storing", {})]
+    with pytest.raises(SinkUnavailable):
+        await writer(server, journal).forward()
+    stored = dict(influx.points)
+
+    assert await journal.cursor(EVENTS) == 0
+    await writer(server, journal).drain()
+    assert influx.points == stored
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422])
+async def test_a_refusal_drops_nothing(influx: StandIn, server: InfluxServer, journal: Journal, status: int) -> None:
+    """The queue is held by a refusal, and everything arrives when it is over."""
+    influx.next_answers = [(status, {})]
+    with pytest.raises(SinkRejected):
+        await writer(server, journal).forward()
+
+    assert await journal.cursor(EVENTS) == 0
+    await writer(server, journal).drain()
+    assert len(influx.points) == 11
+
+
+async def test_figures_have_a_cursor_of_their_own(
+    influx: StandIn, server: InfluxServer, journal: Journal, tmp_path: Path
+) -> None:
+    """A crash between events and figures loses no figure: they are recomputed from their own cursor."""
+    figures = figures_of(tmp_path / "journal.sqlite")
+    influx.next_answers = [(204, {}), (503, {})]
+    with pytest.raises(SinkUnavailable):
+        await writer(server, journal, figures).forward()
+
+    assert (await journal.cursor(EVENTS), await journal.cursor(FIGURES)) == (11, 0)
+    await writer(server, journal, figures).drain()
+    kpis = {series: fields for (series, _), fields in influx.points.items() if series.startswith("kpi")}
+    assert sorted(series.partition("window=")[2] for series in kpis) == ["day", "hour", "shift"]
+    assert {fields["good"] for fields in kpis.values()} == {"10i"}
+    assert {fields["ideal_good_s"] for fields in kpis.values()} == {"5400.0"}
+    assert {fields["revision"] for fields in kpis.values()} == {"11i"}
+
+
+async def test_later_events_raise_the_revision(
+    influx: StandIn, server: InfluxServer, journal: Journal, tmp_path: Path
+) -> None:
+    """A window that is touched again keeps its identity and gets a higher revision."""
+    figures = figures_of(tmp_path / "journal.sqlite")
+    await writer(server, journal, figures).drain()
+    before = len(influx.points)
+    await append(journal, counted(30, 111))
+    await writer(server, journal, figures).drain()
+
+    assert len(influx.points) == before + 1
+    assert {fields["good"] for (series, _), fields in influx.points.items() if series.startswith("kpi")} == {"11i"}
+
+
+async def test_telemetry_is_forwarded(influx: StandIn, server: InfluxServer, journal: Journal) -> None:
+    """Process values become points of their own measurement."""
+    value = ProcessValue(station=STATION, name="weld_current", time=T0, value=9.5)
+    await journal.append(Entry(events=(), states={}, telemetry=(value,), observed={}))
+    await writer(server, journal).drain()
+
+    assert names(influx).count("process") == 1
+
+
+async def test_it_runs_through_outage_and_refusal(
+    influx: StandIn, server: InfluxServer, journal: Journal, logged: list[EventDict]
+) -> None:
+    """It holds, recovers, tells each change of standing once, and ends only by cancellation."""
+    influx.next_answers = [(503, {}), (503, {}), (401, {}), (401, {})]
+    following = writer(server, journal)
+    task = asyncio.create_task(following.run())
+    async with asyncio.timeout(8):
+        while following.status.sent_seq < 11 or following.status.held or following.status.unavailable:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert len(influx.points) == 11
+    assert [line["event"] for line in logged] == ["influx_lost", "influx_refused", "influx_restored"]
+
+
+def test_touched_reaches_back_to_the_start_of_a_gap() -> None:
+    """An event that bears on the past touches all of it."""
+    restored = ConnectionRestored(
+        station=STATION,
+        time=at(50),
+        received_time=at(50),
+        time_source=TimeSource.EDGE,
+        since=at(10),
+        cause=GapCause.CONNECTION,
+    )
+
+    assert touched([Journaled(1, counted(40, 5)), Journaled(2, restored)]) == {STATION: Interval(at(10), at(50))}

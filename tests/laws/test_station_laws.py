@@ -1,0 +1,180 @@
+"""Laws of one station as a whole: whatever the link does, each unit is counted once and named once."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+
+from collect_scenes import at, entry, lost, said, station
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.reading import Gap, Value
+from mes.collect.station import Observation, StationSetup, StationState, decode_state, encode_state, initial_state, step
+from mes.model import (
+    CountFlag,
+    CountKind,
+    CountUnreconciled,
+    StationEvent,
+    TimeSource,
+    UnitCompleted,
+    UnitsCounted,
+    UnitsUnidentified,
+)
+
+CYCLE_S = 90
+
+
+class Way(StrEnum):
+    """How a finished unit comes to us."""
+
+    TOGETHER = "together"
+    COUNT_FIRST = "count_first"
+    RECORD_FIRST = "record_first"
+    BAD_FIRST = "bad_first"  # the totaliser is of bad quality once, then good
+    CUT = "cut"  # the link is down from before it on
+
+
+@dataclass(slots=True)
+class Plc:
+    """A controller with a ring of 16 records and totalisers of 16 bits, and a collector that sees it."""
+
+    now_s: float = 0
+    records: list[str] = field(default_factory=list)
+    products: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    raw: dict[str, int] = field(default_factory=lambda: {"good": 65530, "scrap": 0, "total": 65500})
+    cut_s: float | None = None
+    events: list[StationEvent] = field(default_factory=list)
+    setup: StationSetup = field(default_factory=lambda: station(max_per_hour=60))
+    state: StationState = field(default_factory=initial_state)
+
+    def __post_init__(self) -> None:
+        self.see({"product": "S3", **self.all()}, baseline=True)
+
+    def all(self) -> dict[str, Value]:
+        ring = [""] * 16
+        for number, text in enumerate(self.records):
+            ring[number % 16] = text
+        return {**self.raw, "log": tuple(ring)}
+
+    def see(self, values: Mapping[str, Value | None], *, baseline: bool = False) -> None:
+        readings = tuple(said(tag, value, self.now_s) for tag, value in values.items())
+        self.take(Observation(readings, at(self.now_s), baseline))
+
+    def take(self, scene: Observation | Gap) -> None:
+        done = step(self.setup, decode_state(encode_state(self.state)), scene)
+        self.state, self.events = done.state, [*self.events, *done.events]
+
+    def blind(self, since_s: float, until_s: float | None = None) -> None:
+        self.take(lost(since_s, until_s))
+
+    def make(self, way: Way, product: str, kind: str) -> None:
+        """One unit, and what is seen of it."""
+        if way is Way.CUT and self.cut_s is None:
+            self.cut_s = self.now_s
+            self.blind(self.now_s)
+        elif way is not Way.CUT:
+            self.heal(product)
+        self.now_s += 1
+        if self.cut_s is None:
+            self.see({"product": product})
+        self.now_s += CYCLE_S
+        number = len(self.records) + 1
+        self.records.append(entry(number, self.now_s, "G" if kind == "good" else "S", product))
+        self.products[product] += 1
+        self.kinds[kind] += 1
+        self.raw = {tag: (value + (tag in (kind, "total"))) % 65536 for tag, value in self.raw.items()}
+        if self.cut_s is None:
+            self.show(way)
+
+    def show(self, way: Way) -> None:
+        """The same facts, in the order in which this link brings them."""
+        match way:
+            case Way.COUNT_FIRST:
+                self.see(self.raw)
+                self.now_s += 1
+                self.see({"log": self.all()["log"]})
+            case Way.RECORD_FIRST:
+                self.see({"log": self.all()["log"]})
+                self.now_s += 1
+                self.see(self.raw)
+            case Way.BAD_FIRST:
+                self.see({"good": None, "scrap": None, "log": None})
+                self.now_s += 1
+                self.see(self.all())
+            case _:
+                self.see(self.all())
+
+    def heal(self, product: str) -> None:
+        """The link is back, if it was cut."""
+        if self.cut_s is not None:
+            self.now_s += 1
+            self.blind(self.cut_s, self.now_s)
+            self.cut_s = None
+            self.see({"product": product, **self.all()}, baseline=True)
+
+    def booked(self, kind: CountKind) -> Counter[str]:
+        """Units by product."""
+        found: Counter[str] = Counter()
+        for each in self.events:
+            if isinstance(each, UnitsCounted) and each.kind is kind and each.delta:
+                found[str(each.product)] += each.delta
+        return found
+
+
+units = st.lists(
+    st.tuples(st.sampled_from(Way), st.sampled_from(["S3", "S2"]), st.sampled_from(["good", "good", "scrap"])),
+    max_size=60,
+)
+
+
+@given(units)
+def test_every_unit_is_counted_once_and_named_once(made: list[tuple[Way, str, str]]) -> None:
+    """Cuts, late counts, late records and bad values: counts, ids and, where records reach, products are the truth."""
+    plc = Plc()
+    for way, product, kind in made:
+        plc.make(way, product, kind)
+    plc.heal("S3")
+
+    good, scrap = plc.booked(CountKind.GOOD), plc.booked(CountKind.SCRAP)
+    assert (good.total(), scrap.total()) == (plc.kinds["good"], plc.kinds["scrap"])
+    assert plc.booked(CountKind.TOTAL).total() == len(made)
+    assert not [each for each in plc.events if isinstance(each, CountUnreconciled)]
+
+    missing = sum(each.missing for each in plc.events if isinstance(each, UnitsUnidentified))
+    named = [each.unit for each in plc.events if isinstance(each, UnitCompleted)]
+    assert len(named) == len(set(named)) == len(made) - missing
+    if not missing:
+        assert good + scrap == plc.products
+
+
+@given(units)
+def test_raw_values_of_counts_follow_each_other(made: list[tuple[Way, str, str]]) -> None:
+    """Each booking begins where the one before it ended and moves by its delta, modulo the totaliser's width."""
+    plc = Plc()
+    for way, product, kind in made:
+        plc.make(way, product, kind)
+    plc.heal("S3")
+
+    for kind in (CountKind.GOOD, CountKind.SCRAP, CountKind.TOTAL):
+        chain = [each for each in plc.events if isinstance(each, UnitsCounted) and each.kind is kind]
+        assert chain[0].flag is CountFlag.BASELINE
+        for before, after in pairwise(chain):
+            assert after.previous_raw == before.raw
+            assert (before.raw + after.delta) % 65536 == after.raw
+
+
+@given(units)
+def test_the_same_scenes_lead_to_the_same_events(made: list[tuple[Way, str, str]]) -> None:
+    """A step is a function: a story told twice has the same events; none of our times lies after its receipt."""
+    stories = []
+    for _ in range(2):
+        plc = Plc()
+        for way, product, kind in made:
+            plc.make(way, product, kind)
+        stories.append(plc.events)
+
+    assert stories[0] == stories[1]
+    assert all(each.time <= each.received_time for each in stories[0] if each.time_source is TimeSource.EDGE)
