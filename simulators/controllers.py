@@ -38,6 +38,14 @@ class Device(Protocol):
         """Takes the server down; its memory is retentive."""
         ...
 
+    async def power_off(self) -> None:
+        """Loses power; what the program remembers is retentive."""
+        ...
+
+    async def power_on(self) -> None:
+        """Has power again."""
+        ...
+
     async def show(self, code: str, before: Image | None, after: Image, *, time: datetime) -> None:
         """Writes what differs between the images, or everything without a `before`."""
         ...
@@ -81,6 +89,14 @@ class OpcUaDevice:
         """Takes the server down."""
         await self.server.stop()
 
+    async def power_off(self) -> None:
+        """Every connection, session and subscription is gone."""
+        await self.server.power_off()
+
+    async def power_on(self) -> None:
+        """Back, with the namespaces in another order."""
+        await self.server.power_on()
+
     async def show(self, code: str, before: Image | None, after: Image, *, time: datetime) -> None:
         """Writes what differs; `time` becomes the source time."""
         shown = mapping.node_values(code, before, self._layout) if before else {}
@@ -119,6 +135,14 @@ class ModbusDevice:
     async def stop(self) -> None:
         """Takes the server down."""
         await self.server.stop()
+
+    async def power_off(self) -> None:
+        """Every connection is gone."""
+        await self.server.stop()
+
+    async def power_on(self) -> None:
+        """Back on the same port; registers are retentive."""
+        await self.server.start()
 
     async def show(self, code: str, before: Image | None, after: Image, *, time: datetime) -> None:
         """Writes what differs, without a pause in which a client could read."""
@@ -245,13 +269,13 @@ class Controller:
     async def _power_off(self) -> None:
         async with self._turn:
             self._running = False
-            await self.device.stop()
+            await self.device.power_off()
 
     async def _power_on(self, time: datetime) -> None:
-        # A server takes a second to come up and must not hold up the plant meanwhile: what changes then is shown after.
+        # A server takes its time to come up and must not hold up the plant: what changes meanwhile is shown after.
         async with self._turn:
             self._booting = True
-        await self.device.start()
+        await self.device.power_on()
         async with self._turn:
             self._booting, self._running = False, True
             await self._refresh(time)
