@@ -18,12 +18,11 @@ from mes.config.load import Loaded, default_config, load
 from mes.demo import screen
 from mes.demo.compare import as_json
 from mes.demo.run import Options, run_demo
-from mes.demo.simulate import Simulation, simulate
+from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError
 from mes.logs import configure_logging
 from mes.results import WindowKind
 from mes.terminal import console
-from simulators.faults import Fault, parse_duration, parse_fault
 
 Result = TypeVar("Result")
 EXIT_FAILED = 1
@@ -203,13 +202,15 @@ def simulate_command(
     real = real.replace(microsecond=real.microsecond // 1000 * 1000)  # as exactly as it is printed below
     if clock is None and (start is not None or speed != 1):
         clock = (start or real, real)
-    simulation = Simulation(_clock(speed, clock), seed, length, faults, truth, click.echo)
-    click.echo(f"weld-plc   opc.tcp://127.0.0.1:{simulation.ports['weld-plc']}   OPC UA, PackML states")
-    click.echo(f"final-plc  opc.tcp://127.0.0.1:{simulation.ports['final-plc']}   OPC UA, a vendor's states")
-    click.echo(f"paint-plc  127.0.0.1:{simulation.ports['paint-plc']}             Modbus TCP, unit 1")
     flags = f" --speed {speed:g} --clock {_z(clock[0])}@{_z(clock[1])}" if clock else ""
-    click.echo(f"In another terminal: mes run{flags}")
-    click.echo("Commands: `on NAME [CONTROLLER]`, `off NAME [CONTROLLER]`, `faults`; Ctrl-C ends.")
+    greeting = (
+        f"weld-plc   opc.tcp://127.0.0.1:{FIXED_PORTS['weld-plc']}   OPC UA, PackML states",
+        f"final-plc  opc.tcp://127.0.0.1:{FIXED_PORTS['final-plc']}   OPC UA, a vendor's states",
+        f"paint-plc  127.0.0.1:{FIXED_PORTS['paint-plc']}             Modbus TCP, unit 1",
+        f"In another terminal: mes run{flags}",
+        "Commands: `on NAME [CONTROLLER]`, `off NAME [CONTROLLER]`, `faults`; Ctrl-C ends.",
+    )
+    simulation = Simulation(_clock(speed, clock), seed, length, faults, truth, click.echo, greeting)
     _until_done(lambda stop: simulate(simulation, stop))
 
 

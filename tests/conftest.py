@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
@@ -31,3 +32,11 @@ def logged() -> Iterator[list[structlog.typing.EventDict]]:
     """What was logged during the test, as a list that grows; nothing is printed."""
     with structlog.testing.capture_logs() as lines:
         yield lines
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI nothing may be skipped: a skipped test would look like a pass."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("TAKTLINE_CI") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("tests were skipped, and CI allows none", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

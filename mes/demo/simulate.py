@@ -10,16 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from adapters.clock import Clock
-from simulators.faults import Fault
+from mes.errors import ConfigError
+from simulators.faults import Fault, parse_duration, parse_fault
 from simulators.plant import Plant
 from simulators.served import FIXED_PORTS, ServedPlant
+
+__all__ = ["FIXED_PORTS", "Fault", "Simulation", "parse_duration", "parse_fault", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """What to serve. After `length` of its own time the plant stands still, and its controllers go on answering.
 
-    `truth` is written when the plant stands still, or on stopping.
+    `truth` is written when the plant stands still, or on stopping; `greeting` is said once everything is served.
     """
 
     clock: Clock
@@ -28,14 +31,24 @@ class Simulation:
     faults: tuple[Fault, ...]
     truth: Path | None
     say: Callable[[str], None]
+    greeting: tuple[str, ...] = ()
     ports: dict[str, int] = field(default_factory=lambda: dict(FIXED_PORTS))
 
 
 async def simulate(simulation: Simulation, stop: asyncio.Event) -> None:
-    """Serves until `stop` is set; lines on a terminal's standard input switch faults."""
+    """Serves until `stop` is set; lines on a terminal's standard input switch faults. Raises ConfigError (ports)."""
     plant = Plant(seed=simulation.seed, start=simulation.clock.now())
     served = ServedPlant(plant, simulation.clock, ports=simulation.ports)
-    await served.start()
+    try:
+        await served.start()
+    except OSError as error:
+        await served.stop()
+        raise ConfigError(
+            f"a port of the plant is taken ({error.strerror}): is another `mes simulate` running? "
+            f"It needs {', '.join(str(port) for port in simulation.ports.values())} on 127.0.0.1."
+        ) from error
+    for sentence in simulation.greeting:
+        simulation.say(sentence)
     for fault in simulation.faults:
         served.inject(fault)
     running = asyncio.create_task(served.run(), name="simulated plant")

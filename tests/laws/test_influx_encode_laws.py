@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from influxdb_client import Point
+from influxdb_client.client.write.point import Point
 
 from mes.influx.encode import Field, line
 
@@ -19,7 +19,7 @@ fields = st.one_of(
 @given(names, st.dictionaries(names, names, max_size=3), st.dictionaries(names, fields, min_size=1, max_size=3))
 def test_agrees_with_point(measurement: str, tags: dict[str, str], values: dict[str, Field]) -> None:
     """Same measurement, tags and fields give the same text, floats aside, which the client writes without `.0`."""
-    point = Point(measurement).time(1)
+    point = Point(measurement).time(1)  # type: ignore[no-untyped-call]  # the library is only partly typed
     for name, value in tags.items():
         point.tag(name, value)
     whole = {
@@ -27,8 +27,8 @@ def test_agrees_with_point(measurement: str, tags: dict[str, str], values: dict[
         for name, value in values.items()
         if not isinstance(value, float) or abs(value) < 2**50
     } or {"one": 1}
-    for name, value in whole.items():
-        point.field(name, value)
+    for name, whole_value in whole.items():
+        point.field(name, whole_value)
 
     assert line(measurement, tags, whole, 1) == point.to_line_protocol()
 

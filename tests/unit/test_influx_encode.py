@@ -1,6 +1,7 @@
 """Line protocol: escaping, types, identity."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ NS = 1772420400000005000
 STATION = StationId("kostanay/weld/weld-1/framing")
 PLACE = "area=weld,line=weld-1"
 TAIL = "site=kostanay,station=framing"
-FRAME = {"station": STATION, "time": NOW, "received_time": NOW, "time_source": TimeSource.CONTROLLER}
+FRAME: dict[str, Any] = {"station": STATION, "time": NOW, "received_time": NOW, "time_source": TimeSource.CONTROLLER}
 
 CASES: list[tuple[StationEvent, str]] = [
     (
