@@ -1,17 +1,15 @@
 """Totalisers and the record of units, side by side: what was made, how many, of which product, and which units."""
 
 from dataclasses import replace
-from datetime import datetime
-from typing import assert_never
+from datetime import datetime, timedelta
 
 from adapters.reading import Quality, Reading
-from mes.collect.counters import Counted, CounterSetup, Unchanged, Unreconciled, count
+from mes.collect.counters import Counted, CounterSetup, CounterState, Unreconciled, count
 from mes.collect.signals import UnitLogSignal
 from mes.collect.units import UnitRecord, forget, parse, read_log, take, waiting_units
 from mes.collect.values import NO_PRODUCT, whole
 from mes.collect.work import Work
 from mes.model import (
-    CountFlag,
     CountKind,
     CountUnreconciled,
     ProductId,
@@ -28,37 +26,47 @@ RESULT_OF = {CountKind.GOOD: UnitResult.GOOD, CountKind.REWORK: UnitResult.REWOR
 
 def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
     """Books what a totaliser moved by; only a usable value of good quality counts, any other is held."""
-    raw = whole(reading.value)
+    raw, kind, held = whole(reading.value), setup.kind, work.state.held
     if raw is None or reading.quality is not Quality.GOOD:
+        work.state = replace(work.state, held={kind: reading.received_time, **held})
         return
-    known = work.state.counters.get(setup.kind)
+    known = work.state.counters.get(kind)
     if known is not None:
-        _forget(work, setup.kind, known.time - work.setup.max_source_offset)
-    time, source = work.when(reading)
-    closed, since, span = work.state.closed, None, None
-    if closed is not None and setup.kind in closed.unseen:
-        time, source, since = closed.until, TimeSource.EDGE, closed.unseen[setup.kind]
-        span = closed.until - since
-        left = {kind: each for kind, each in closed.unseen.items() if kind is not setup.kind}
-        work.state = replace(work.state, closed=replace(closed, unseen=left) if left else None)
-    counter, outcome = count(setup, known, raw, time, gap=span, recorded=_recorded(work, setup.kind))
-    work.state = replace(work.state, counters={**work.state.counters, setup.kind: counter})
-    match outcome:
-        case Unchanged():
-            return
-        case Unreconciled():
-            work.emit(
-                CountUnreconciled,
-                (time, source),
-                kind=setup.kind,
-                raw=raw,
-                previous_raw=outcome.previous_raw,
-                explanation=outcome.explanation,
-            )
-        case Counted():
-            _booked(work, setup, outcome, raw, (time, source), since)
-        case _:
-            assert_never(outcome)
+        _forget(work, kind, known.time - work.setup.max_source_offset)
+    when = work.when(reading)
+    since = work.state.closed.unseen.get(kind) if work.state.closed is not None else None
+    counter, outcome = count(
+        setup,
+        known,
+        raw,
+        when[0],
+        # a totaliser that could be read only after the gap was unseen until then
+        gap=max(when[0] - since, timedelta()) if since is not None else None,
+        unread=reading.received_time - held.get(kind, reading.received_time),
+        slack=work.setup.max_source_offset if reading.source_time is not None else timedelta(),
+        recorded=_recorded(work, kind),
+    )
+    if since is not None and work.state.closed is not None:
+        when = (work.state.closed.until, TimeSource.EDGE)
+    if counter is not None and setup.holds(raw):
+        _seen(work, kind, counter)
+    if isinstance(outcome, Counted):
+        _booked(work, setup, outcome, raw, when, since)
+    elif isinstance(outcome, Unreconciled):
+        explained = {"previous_raw": outcome.previous_raw, "explanation": outcome.explanation}
+        work.emit(CountUnreconciled, when, kind=kind, raw=raw, **explained)
+
+
+def _seen(work: Work, kind: CountKind, counter: CounterState) -> None:
+    """The totaliser was read: what it moves by from now on was not made in a gap, nor while it could not be read."""
+    state = work.state
+    closed = state.closed
+    work.state = replace(
+        state,
+        counters={**state.counters, kind: counter},
+        held={each: since for each, since in state.held.items() if each is not kind},
+        closed=closed and replace(closed, unseen={each: at for each, at in closed.unseen.items() if each is not kind}),
+    )
 
 
 def _forget(work: Work, kind: CountKind, before: datetime) -> None:
@@ -100,7 +108,7 @@ def _booked(
             since=since,
         )
         at = reached
-    if counted.delta == 1 and counted.flag is not CountFlag.CATCH_UP and not work.setup.has_unit_log:
+    if counted.delta == 1 and since is None and not work.setup.has_unit_log:
         _completed_by_count(work, setup.kind, when)
 
 
@@ -141,6 +149,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
         signal.modulus,
         tolerance=work.setup.max_source_offset,
         malformed=malformed,
+        empty=len(reading.value) - len(records) - malformed,
     )
     work.state = replace(work.state, log=log)
     if news.missing:

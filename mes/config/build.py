@@ -217,7 +217,7 @@ def for_simulation(
 
 
 def _simulated(settings: Controller, port: int) -> Controller:
-    heartbeat = settings.heartbeat and settings.heartbeat.model_copy(update={"max_age_s": 0.8})
+    heartbeat = settings.heartbeat and settings.heartbeat.model_copy(update={"max_age_s": 1.5})
     update: dict[str, object] = {"heartbeat": heartbeat, "request_timeout_s": 1.0}
     match settings:
         case OpcUaController():
@@ -226,7 +226,7 @@ def _simulated(settings: Controller, port: int) -> Controller:
                 "url": f"opc.tcp://127.0.0.1:{port}" + (f"/{path}" if path else ""),
                 "publish_interval_ms": 50,
                 "sampling_interval_ms": 10,
-                "keepalive_s": 0.25,
+                "keepalive_s": 0.5,
             }
         case ModbusTcpController() | ModbusRtuOverTcpController():
             update |= {"host": "127.0.0.1", "port": port, "poll_interval_ms": 50}

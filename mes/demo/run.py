@@ -4,9 +4,9 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
 from mes.daemon import Collector, OpenJournal, collector
 from mes.demo.compare import Counts, Measured, Outcome, Station, Truth, compare
-from mes.errors import ConfigError
+from mes.errors import ConfigError, MesError
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
 from mes.model import CountUnreconciled, State, StationId, UnitCompleted
@@ -30,6 +30,7 @@ from simulators.served import ServedPlant
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
 BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed one of them is four minutes of the plant
 RECOVERY_REAL_S = 4.0  # what a reconnect may take after a fault has ended, and what detection looks back before it
+LEAST_FAULT_REAL_S = 3.0  # a shorter one could not be noticed, however long it seems to a fast plant
 CONNECT_DEADLINE_S = 30.0
 DRAIN_DEADLINE_S = 60.0
 JOURNAL = "journal.sqlite"
@@ -87,7 +88,7 @@ async def run_demo(
 ) -> Finished:
     """Runs to the end of `length`, or until `stop` is set, and compares; every figure comes through `Results`.
 
-    Raises ConfigError if the journal's folder is in use, TimeoutError if the controllers cannot be reached at all.
+    Raises ConfigError if the journal's folder is in use, MesError if the controllers cannot be reached.
     """
     began = time.monotonic()
     if options.journal is not None and (options.journal / JOURNAL).exists():
@@ -123,19 +124,18 @@ async def _live(
     stop: asyncio.Event,
 ) -> Interval:
     """Lets the plant run; returns the window from its first instant to the one at which the last reading was in."""
-    async with asyncio.timeout(CONNECT_DEADLINE_S):
-        await _all_connected(running, config)
+    await _within(CONNECT_DEADLINE_S, _all_connected(running, config), "the simulated controllers could not be reached")
+    least = timedelta(seconds=LEAST_FAULT_REAL_S * options.speed)
     for fault in options.faults:
-        served.inject(fault)
+        served.inject(replace(fault, duration=max(fault.duration, least)))
     clock.release()
     plant_run = asyncio.create_task(served.run(), name="simulated plant")
     try:
         watching = asyncio.create_task(_watch(options, clock, config, served, watch), name="watch") if watch else None
         await _until(clock, START + options.length, stop, plant_run)
         served.freeze()
-        async with asyncio.timeout(DRAIN_DEADLINE_S):
-            await served.faults_over()
-            await _drained(running, config)
+        await _within(DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
+        await _within(DRAIN_DEADLINE_S, _drained(running, config), "the collector did not see all controllers again")
         if watching:
             watching.cancel()
         return Interval(START, clock.now())
@@ -143,6 +143,14 @@ async def _live(
         plant_run.cancel()
         with suppress(asyncio.CancelledError):
             await plant_run
+
+
+async def _within(deadline_s: float, work: Awaitable[None], otherwise: str) -> None:
+    try:
+        async with asyncio.timeout(deadline_s):
+            await work
+    except TimeoutError as error:
+        raise MesError(f"{otherwise} within {deadline_s:g} s; is this machine overloaded?") from error
 
 
 async def _until(clock: ScaledClock, end: datetime, stop: asyncio.Event, plant_run: asyncio.Task[None]) -> None:

@@ -191,7 +191,8 @@ def test_each_totaliser_has_its_own_gap() -> None:
 
     moved = {each.kind: each.since for each in only(UnitsCounted, done) if each.delta}
     assert moved == {CountKind.GOOD: at(3600), CountKind.SCRAP: at(10)}
-    assert done.state.closed is None
+    assert done.state.closed is not None
+    assert not done.state.closed.unseen
 
 
 def test_records_tell_the_products_of_a_delta() -> None:
