@@ -33,10 +33,6 @@ class CounterSetup:
     reset: ResetPolicy
     max_per_hour: float
 
-    def holds(self, raw: int) -> bool:
-        """Whether the totaliser can say this at all."""
-        return 0 <= raw < self.modulus
-
     def allowance(self, span: timedelta) -> int:
         """Units that may be believed over a span of time."""
         hours = max(span, timedelta()) / timedelta(hours=1)
@@ -48,8 +44,7 @@ class CounterState:
     """The last reading that counts were taken from, and one since then that could not be believed, if any.
 
     If the next reading follows from `raw`, the suspect was a glitch or a stale sample; if it follows from the
-    suspect, the suspect was true after all, and counting goes on from there. Where both could be, as time makes any
-    jump believable in the end, the one that it follows more closely holds. Either way it was flagged once.
+    suspect instead, the suspect was true after all, and counting goes on from there. Either way it was flagged once.
     """
 
     raw: int
@@ -80,7 +75,12 @@ class Unreconciled:
     explanation: str
 
 
-Outcome = Unchanged | Counted | Unreconciled
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A rollover or a reset: the controller's record of units will tell, once it has had time to arrive."""
+
+
+Outcome = Unchanged | Counted | Unreconciled | Undecided
 
 
 def count(
@@ -90,47 +90,38 @@ def count(
     time: datetime,
     *,
     gap: timedelta | None = None,
-    unread: timedelta = timedelta(),
-    slack: timedelta = timedelta(),
     recorded: int | None = None,
-) -> tuple[CounterState | None, Outcome]:
+    settled: bool = True,
+) -> tuple[CounterState, Outcome]:
     """One reading of good quality. `gap`: how long we were blind since the last one.
 
-    `unread`: how long the totaliser could not be read though we were not blind. `slack`: how far two times may be wrong
-    against each other, being by two clocks.
     `recorded`: how many units of this kind the controller's own record of units shows since the last count, where
-    it keeps one that reaches back so far; it shows what was made before a reset. It cannot decide between rollover and
-    reset, for a record may come after its count. Raises nothing; a total never goes down.
+    it keeps one; it shows what was made before a reset, and where a fall can be a rollover as well as a reset, too few
+    recorded units mean a reset. A record may come a little after its count: while `settled` is false such a fall is
+    `Undecided` and the state stays as it was. Raises nothing; a total never goes down.
     """
-    if not setup.holds(raw):
-        explanation = f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus"
-        return state, Unreconciled(raw if state is None else state.raw, explanation)
     if state is None:
         return CounterState(raw, time), Counted(0, CountFlag.BASELINE, None)
-    blind = max(gap or timedelta(), unread)
-    if setup.max_per_hour * (blind / timedelta(hours=1)) >= setup.modulus:
-        explanation = f"not read for {blind}, long enough for a full turn of the totaliser"
+    if not 0 <= raw < setup.modulus:
+        return state, Unreconciled(state.raw, f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus")
+    if gap is not None and setup.max_per_hour * (gap / timedelta(hours=1)) >= setup.modulus:
+        explanation = f"blind for {gap}, long enough for a full turn of the totaliser"
         return CounterState(raw, time), Unreconciled(state.raw, explanation)
-    outcome = _between(setup, state.raw, raw, time - state.time + slack, gap=gap, recorded=recorded)
-    if state.suspect_raw is not None and state.suspect_time is not None:
-        span = time - state.suspect_time + slack
-        after = _between(setup, state.suspect_raw, raw, span, gap=gap, recorded=None)
-        if _advance(after, raw) < _advance(outcome, raw):
-            return (state if isinstance(after, Unchanged) else CounterState(raw, time)), after
-    if isinstance(outcome, Unreconciled):
+    outcome = _between(setup, state.raw, raw, time - state.time, gap=gap, recorded=recorded)
+    if isinstance(outcome, Undecided):
+        if not settled:
+            return state, outcome
+        outcome = _reset(state.raw, raw, setup.allowance(time - state.time), recorded)
+    if not isinstance(outcome, Unreconciled):
+        return CounterState(raw, time if raw != state.raw else state.time), outcome
+    if state.suspect_raw is None or state.suspect_time is None:
         return replace(state, suspect_raw=raw, suspect_time=time), outcome
-    return CounterState(raw, time if raw != state.raw else state.time), outcome
-
-
-def _advance(outcome: Outcome, raw: int) -> float:
-    """How many units ahead of the reading before it the totaliser is; infinite if that cannot be."""
-    match outcome:
-        case Unchanged():
-            return 0
-        case Counted():
-            return raw if outcome.flag is CountFlag.RESET else outcome.delta
-        case Unreconciled():
-            return math.inf
+    if raw == state.suspect_raw:
+        return state, Unchanged()
+    after = _between(setup, state.suspect_raw, raw, time - state.suspect_time, gap=gap, recorded=None)
+    if isinstance(after, Counted):
+        return CounterState(raw, time), after
+    return replace(state, suspect_raw=raw, suspect_time=time), outcome
 
 
 def _between(
@@ -138,20 +129,26 @@ def _between(
 ) -> Outcome:
     if new == old:
         return Unchanged()
-    # Unbroken watching misses no half turn, however long the station stood still: only blindness may prove more.
-    # Less than half, so that a glitch and the way back never make a full turn that nobody sees.
-    allowed = min(setup.allowance(span), max((setup.modulus - 1) // 2, setup.allowance(gap or timedelta())))
+    # unbroken watching misses no half turn, however long the station stood still: only blindness may prove more
+    allowed = min(setup.allowance(span), max(setup.modulus // 2, setup.allowance(gap or timedelta())))
     ahead = (new - old) % setup.modulus
     if new > old:
         if ahead <= allowed:
             return Counted(ahead, CountFlag.NORMAL if gap is None else CountFlag.CATCH_UP, old)
         return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span}")
+    may_reset = setup.reset is ResetPolicy.ALLOWED and new <= allowed
     if ahead <= allowed:
-        return Counted(ahead, CountFlag.ROLLOVER, old)
-    if setup.reset is ResetPolicy.ALLOWED and new <= allowed:
-        return Counted(max(new, min(recorded or 0, allowed)), CountFlag.RESET, old)
+        unexplained = may_reset and recorded is not None and recorded < ahead
+        return Undecided() if unexplained else Counted(ahead, CountFlag.ROLLOVER, old)
+    if may_reset:
+        return _reset(old, new, allowed, recorded)
     return Unreconciled(
         old,
         f"fell from {old} to {new}: {ahead} units through a rollover, {new} after a reset, or a stale value; "
         f"at most {allowed} can have been made in {span}",
     )
+
+
+def _reset(old: int, new: int, allowed: int, recorded: int | None) -> Counted:
+    """What was recorded before the totaliser started anew is counted as well."""
+    return Counted(max(new, min(recorded or 0, allowed)), CountFlag.RESET, old)

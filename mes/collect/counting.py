@@ -1,15 +1,18 @@
 """Totalisers and the record of units, side by side: what was made, how many, of which product, and which units."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from adapters.reading import Quality, Reading
-from mes.collect.counters import Counted, CounterSetup, CounterState, Unreconciled, count
-from mes.collect.signals import UnitLogSignal
+from mes.collect.counters import Counted, CounterSetup, CounterState, Unchanged, Undecided, Unreconciled, count
+from mes.collect.signals import CounterSignal, Held, UnitLogSignal
 from mes.collect.units import UnitRecord, forget, parse, read_log, take, waiting_units
 from mes.collect.values import NO_PRODUCT, whole
 from mes.collect.work import Work
 from mes.model import (
+    CountFlag,
     CountKind,
     CountUnreconciled,
     ProductId,
@@ -22,51 +25,72 @@ from mes.model import (
 )
 
 RESULT_OF = {CountKind.GOOD: UnitResult.GOOD, CountKind.REWORK: UnitResult.REWORK, CountKind.SCRAP: UnitResult.SCRAP}
+RECORDS_COME_WITHIN = timedelta(minutes=1)  # of their counts, by our clock
 
 
 def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
     """Books what a totaliser moved by; only a usable value of good quality counts, any other is held."""
-    raw, kind, held = whole(reading.value), setup.kind, work.state.held
+    raw = whole(reading.value)
     if raw is None or reading.quality is not Quality.GOOD:
-        work.state = replace(work.state, held={kind: reading.received_time, **held})
         return
-    known = work.state.counters.get(kind)
+    time, source = work.when(reading)
+    waited = setup.kind in work.state.held
+    _read(work, setup, Held(raw, time, source, reading.received_time), settled=waited)
+
+
+def settle_counters(work: Work, before: Mapping[CountKind, Held]) -> None:
+    """Decides what was `before` this observation held back, once the record of units spoke or had its time."""
+    spoke = any(isinstance(work.setup.signals[each.tag], UnitLogSignal) for each in work.seen.readings)
+    for signal in work.setup.signals.values():
+        if not isinstance(signal, CounterSignal) or signal.setup.kind not in before:
+            continue
+        held = work.state.held.get(signal.setup.kind)
+        if held is not None and (spoke or work.seen.received_time - held.received_time >= RECORDS_COME_WITHIN):
+            _read(work, signal.setup, held, settled=True)
+
+
+def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
+    known = work.state.counters.get(setup.kind)
     if known is not None:
-        _forget(work, kind, known.time - work.setup.max_source_offset)
-    when = work.when(reading)
-    since = work.state.closed.unseen.get(kind) if work.state.closed is not None else None
-    counter, outcome = count(
-        setup,
-        known,
-        raw,
-        when[0],
-        # a totaliser that could be read only after the gap was unseen until then
-        gap=max(when[0] - since, timedelta()) if since is not None else None,
-        unread=reading.received_time - held.get(kind, reading.received_time),
-        slack=work.setup.max_source_offset if reading.source_time is not None else timedelta(),
-        recorded=_recorded(work, kind),
-    )
-    if since is not None and work.state.closed is not None:
-        when = (work.state.closed.until, TimeSource.EDGE)
-    if counter is not None and setup.holds(raw):
-        _seen(work, kind, counter)
-    if isinstance(outcome, Counted):
-        _booked(work, setup, outcome, raw, when, since)
-    elif isinstance(outcome, Unreconciled):
-        explained = {"previous_raw": outcome.previous_raw, "explanation": outcome.explanation}
-        work.emit(CountUnreconciled, when, kind=kind, raw=raw, **explained)
+        _forget(work, setup.kind, known.time - work.setup.max_source_offset)
+    closed, since, span = work.state.closed, None, None
+    time, source = now.time, now.time_source
+    if closed is not None and setup.kind in closed.unseen:
+        time, source, since = closed.until, TimeSource.EDGE, closed.unseen[setup.kind]
+        span = closed.until - since
+    recorded = _recorded(work, setup.kind)
+    counter, outcome = count(setup, known, now.raw, time, gap=span, recorded=recorded, settled=settled)
+    if isinstance(outcome, Undecided):
+        work.state = replace(work.state, held={**work.state.held, setup.kind: now})
+        return
+    _done_with(work, setup.kind, counter)
+    match outcome:
+        case Unchanged():
+            return
+        case Unreconciled():
+            work.emit(
+                CountUnreconciled,
+                (time, source),
+                kind=setup.kind,
+                raw=now.raw,
+                previous_raw=outcome.previous_raw,
+                explanation=outcome.explanation,
+            )
+        case Counted():
+            _booked(work, setup, outcome, now.raw, (time, source), since)
+        case _:
+            assert_never(outcome)
 
 
-def _seen(work: Work, kind: CountKind, counter: CounterState) -> None:
-    """The totaliser was read: what it moves by from now on was not made in a gap, nor while it could not be read."""
-    state = work.state
-    closed = state.closed
-    work.state = replace(
-        state,
-        counters={**state.counters, kind: counter},
-        held={each: since for each, since in state.held.items() if each is not kind},
-        closed=closed and replace(closed, unseen={each: at for each, at in closed.unseen.items() if each is not kind}),
-    )
+def _done_with(work: Work, kind: CountKind, counter: CounterState) -> None:
+    """The totaliser was read: nothing of it is held, and the last gap is over for it."""
+    closed = work.state.closed
+    if closed is not None and kind in closed.unseen:
+        left = {other: each for other, each in closed.unseen.items() if other is not kind}
+        closed = replace(closed, unseen=left) if left else None
+    held = {other: each for other, each in work.state.held.items() if other is not kind}
+    counters = {**work.state.counters, kind: counter}
+    work.state = replace(work.state, counters=counters, held=held, closed=closed)
 
 
 def _forget(work: Work, kind: CountKind, before: datetime) -> None:
@@ -108,7 +132,7 @@ def _booked(
             since=since,
         )
         at = reached
-    if counted.delta == 1 and since is None and not work.setup.has_unit_log:
+    if counted.delta == 1 and counted.flag is not CountFlag.CATCH_UP and not work.setup.has_unit_log:
         _completed_by_count(work, setup.kind, when)
 
 
@@ -149,7 +173,6 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
         signal.modulus,
         tolerance=work.setup.max_source_offset,
         malformed=malformed,
-        empty=len(reading.value) - len(records) - malformed,
     )
     work.state = replace(work.state, log=log)
     if news.missing:

@@ -8,7 +8,7 @@ from adapters.reading import GapCause, Quality, Reading, TagId
 from mes.collect.counters import CounterSetup, CounterState
 from mes.collect.states import StateMap
 from mes.collect.units import LogState
-from mes.model import CountKind, ProductId, State, StationId
+from mes.model import CountKind, ProductId, State, StationId, TimeSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Blind:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The last gap that is over: what a totaliser moved when it is read again was made in the gap.
+    """A gap that is over, kept until each totaliser was read again: what it moved was made in the gap.
 
     `unseen`: the totalisers that were not read again yet, each with the time since when; a totaliser that could not
     be read after an earlier gap has been unseen since that one.
@@ -110,6 +110,16 @@ class Closed:
     since: datetime
     until: datetime
     unseen: Mapping[CountKind, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A totaliser's reading that waits for the record of units to tell a rollover from a reset."""
+
+    raw: int
+    time: datetime
+    time_source: TimeSource
+    received_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ class StationState:
     raw_state: str = ""
     state_time: datetime | None = None
     counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
-    held: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when a totaliser could not be read
+    held: Mapping[CountKind, Held] = field(default_factory=dict)
     log: LogState | None = None
     unit: str = ""
     unit_since: datetime | None = None

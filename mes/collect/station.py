@@ -1,12 +1,12 @@
 """The heart of collecting: one station's readings and gaps in, its events and its new state out; pure."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
 from adapters.reading import Gap, Reading
-from mes.collect.counting import read_counter, read_unit_log
+from mes.collect.counting import read_counter, read_unit_log, settle_counters
 from mes.collect.signals import (
     Blind,
     Closed,
@@ -86,11 +86,14 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
             return _lost(setup, state, seen)
         case Gap():
             return _restored(setup, state, seen)
-        case _:
+        case Observation():
             work = Work(setup, state, seen)
             for reading in sorted(seen.readings, key=lambda each: ORDER.index(type(setup.signals[each.tag]))):
                 _take(work, reading)
+            settle_counters(work, state.held)
             return Step(work.state, tuple(work.events), tuple(work.telemetry))
+        case _:
+            assert_never(seen)
 
 
 def _lost(setup: StationSetup, state: StationState, gap: Gap) -> Step:
@@ -142,8 +145,10 @@ def _take(work: Work, reading: Reading) -> None:
             _product(work, reading)
         case FaultSignal():
             _fault(work, signal, reading)
-        case _:
+        case ProcessSignal():
             _process(work, signal, reading)
+        case _:
+            assert_never(signal)
 
 
 def _state(work: Work, signal: StateSignal, reading: Reading) -> None:

@@ -14,6 +14,7 @@ from mes.collect.counters import (
     Outcome,
     ResetPolicy,
     Unchanged,
+    Undecided,
     Unreconciled,
     count,
 )
@@ -111,10 +112,59 @@ def test_a_suspect_is_resolved_by_what_follows() -> None:
     assert (after.raw, after.suspect_raw) == (5000, 3000)
 
 
-def test_the_record_of_units_does_not_turn_a_rollover_into_a_reset() -> None:
-    """A record may come after its count: a possible rollover is one even if the record shows nothing yet."""
-    assert count(SETUP, CounterState(65535, at(0)), 0, at(60), recorded=0)[1] == Counted(1, CountFlag.ROLLOVER, 65535)
+def test_the_record_of_units_tells_a_rollover_from_a_reset() -> None:
+    """Where both are possible it was a rollover if enough units are recorded, and not before records had their time."""
+    state = CounterState(65530, at(0))
+
+    assert count(SETUP, state, 4, at(3600), recorded=10)[1] == Counted(10, CountFlag.ROLLOVER, 65530)
+    assert count(SETUP, state, 4, at(3600), recorded=6, settled=False) == (state, Undecided())
+    assert count(SETUP, state, 4, at(3600), recorded=6)[1] == Counted(6, CountFlag.RESET, 65530)
     assert count(SETUP, CounterState(5000, at(0)), 4, at(3600), recorded=6)[1] == Counted(6, CountFlag.RESET, 5000)
+
+
+def test_a_rollover_whose_record_comes_later_is_one() -> None:
+    """The count waits for its record, through other observations and a restart, and is booked at its own time."""
+    done = live(
+        station(),
+        seen(0, baseline=True, good=65535, product="S3", log=ring(entry(10, -5))),
+        seen(120, good=0),
+        seen(121, current=9.0),
+        seen(122, log=ring(entry(10, -5), entry(11, 120))),
+    )
+
+    assert booked(done) == [(1, "rollover", S3)]
+    assert only(UnitsCounted, done)[-1].time == at(120)
+    assert (done.state.held, done.state.log and done.state.log.owed) == ({}, ())
+
+
+@pytest.mark.parametrize("later", [seen(180, current=9.0), seen(240, good=1)])
+def test_a_reset_before_the_turn_is_one(later: Observation) -> None:
+    """A totaliser that starts anew just before its turn counts no unit that no record shows."""
+    done = live(
+        station(),
+        seen(0, baseline=True, good=65533, scrap=7, product="S3", log=ring(entry(10, -5))),
+        seen(120, good=0),
+        later,
+    )
+
+    assert sum(units for units, _, _ in booked(done)) == (1 if "good" in {r.tag for r in later.readings} else 0)
+    assert {flag for _, flag, _ in booked(done)} == {"reset"}
+
+
+def test_a_reset_in_a_gap_is_told_after_it() -> None:
+    """What waits for its record after a gap still belongs into that gap."""
+    done = live(
+        station(),
+        seen(0, baseline=True, good=65530, scrap=7, product="S3", log=ring(entry(10, -5))),
+        lost(10),
+        lost(10, 600),
+        seen(600, baseline=True, good=1, scrap=7, log=ring(entry(10, -5), entry(11, 300))),
+        seen(700, current=9.0),
+    )
+
+    last = only(UnitsCounted, done)[-1]
+    assert (last.delta, last.flag, last.since, last.time) == (1, CountFlag.RESET, at(10), at(600))
+    assert done.state.closed is None
 
 
 def test_only_good_values_count() -> None:
@@ -191,8 +241,7 @@ def test_each_totaliser_has_its_own_gap() -> None:
 
     moved = {each.kind: each.since for each in only(UnitsCounted, done) if each.delta}
     assert moved == {CountKind.GOOD: at(3600), CountKind.SCRAP: at(10)}
-    assert done.state.closed is not None
-    assert not done.state.closed.unseen
+    assert done.state.closed is None
 
 
 def test_records_tell_the_products_of_a_delta() -> None:
