@@ -92,7 +92,7 @@ def count(
     gap: timedelta | None = None,
     recorded: int | None = None,
     settled: bool = True,
-) -> tuple[CounterState, Outcome]:
+) -> tuple[CounterState | None, Outcome]:
     """One reading of good quality. `gap`: how long we were blind since the last one.
 
     `recorded`: how many units of this kind the controller's own record of units shows since the last count, where
@@ -100,10 +100,11 @@ def count(
     recorded units mean a reset. A record may come a little after its count: while `settled` is false such a fall is
     `Undecided` and the state stays as it was. Raises nothing; a total never goes down.
     """
+    if not 0 <= raw < setup.modulus:
+        explanation = f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus"
+        return state, Unreconciled(raw if state is None else state.raw, explanation)
     if state is None:
         return CounterState(raw, time), Counted(0, CountFlag.BASELINE, None)
-    if not 0 <= raw < setup.modulus:
-        return state, Unreconciled(state.raw, f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus")
     if gap is not None and setup.max_per_hour * (gap / timedelta(hours=1)) >= setup.modulus:
         explanation = f"blind for {gap}, long enough for a full turn of the totaliser"
         return CounterState(raw, time), Unreconciled(state.raw, explanation)

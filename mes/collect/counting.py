@@ -58,12 +58,13 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
     if closed is not None and setup.kind in closed.unseen:
         time, source, since = closed.until, TimeSource.EDGE, closed.unseen[setup.kind]
         span = closed.until - since
-    recorded = _recorded(work, setup.kind)
+    recorded = _recorded(work, setup.kind, time if source is TimeSource.CONTROLLER else None)
     counter, outcome = count(setup, known, now.raw, time, gap=span, recorded=recorded, settled=settled)
     if isinstance(outcome, Undecided):
         work.state = replace(work.state, held={**work.state.held, setup.kind: now})
         return
-    _done_with(work, setup.kind, counter)
+    if now.raw < setup.modulus:  # a value that the totaliser cannot show says nothing, and ends no gap
+        _done_with(work, setup.kind, counter)
     match outcome:
         case Unchanged():
             return
@@ -82,14 +83,14 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
             assert_never(outcome)
 
 
-def _done_with(work: Work, kind: CountKind, counter: CounterState) -> None:
+def _done_with(work: Work, kind: CountKind, counter: CounterState | None) -> None:
     """The totaliser was read: nothing of it is held, and the last gap is over for it."""
     closed = work.state.closed
     if closed is not None and kind in closed.unseen:
         left = {other: each for other, each in closed.unseen.items() if other is not kind}
         closed = replace(closed, unseen=left) if left else None
     held = {other: each for other, each in work.state.held.items() if other is not kind}
-    counters = {**work.state.counters, kind: counter}
+    counters = {**work.state.counters, kind: counter} if counter is not None else work.state.counters
     work.state = replace(work.state, counters=counters, held=held, closed=closed)
 
 
@@ -98,11 +99,14 @@ def _forget(work: Work, kind: CountKind, before: datetime) -> None:
         work.state = replace(work.state, log=forget(work.state.log, RESULT_OF[kind], before))
 
 
-def _recorded(work: Work, kind: CountKind) -> int | None:
-    """Units of this kind that the controller recorded and no count has claimed; None where it does not say."""
+def _recorded(work: Work, kind: CountKind, until: datetime | None) -> int | None:
+    """Units of this kind that the controller recorded and no count has claimed; None where it does not say.
+
+    `until`: when the totaliser was read, by the controller's own clock; a unit that was finished later is not in it.
+    """
     if work.state.log is None or kind not in RESULT_OF or "unit_log" in work.state.qualities:
         return None
-    return waiting_units(work.state.log, RESULT_OF[kind])
+    return waiting_units(work.state.log, RESULT_OF[kind], until)
 
 
 def _booked(

@@ -204,6 +204,6 @@ def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> 
     return replace(state, waiting=rest, owed=owed, overrun=state.overrun - overrun), [each.product for each in taken]
 
 
-def waiting_units(state: LogState, result: UnitResult) -> int:
-    """Recorded units of one result that no count has claimed."""
-    return sum(each.result is result for each in state.waiting)
+def waiting_units(state: LogState, result: UnitResult, until: datetime | None = None) -> int:
+    """Recorded units of one result that no count has claimed, and that were finished by `until` if that is given."""
+    return sum(each.result is result and (until is None or each.time <= until) for each in state.waiting)

@@ -67,6 +67,7 @@ def test_what_cannot_be_told_is_not_booked(old: int, new: int, reset: ResetPolic
     state, outcome = count(replace(SETUP, reset=reset), CounterState(old, at(0)), new, at(3600))
 
     assert isinstance(outcome, Unreconciled)
+    assert state is not None
     assert state.raw == old
 
 
@@ -109,6 +110,7 @@ def test_a_suspect_is_resolved_by_what_follows() -> None:
 
     after, outcome = count(never, state, 3000, at(120))
     assert isinstance(outcome, Unreconciled)
+    assert after is not None
     assert (after.raw, after.suspect_raw) == (5000, 3000)
 
 
@@ -135,6 +137,23 @@ def test_a_rollover_whose_record_comes_later_is_one() -> None:
     assert booked(done) == [(1, "rollover", S3)]
     assert only(UnitsCounted, done)[-1].time == at(120)
     assert (done.state.held, done.state.log and done.state.log.owed) == ({}, ())
+
+
+def test_a_unit_after_a_reset_does_not_count_twice() -> None:
+    """A unit that was finished after the reset, and is reported together with it, is no tail of the time before."""
+    log = ring(entry(10, -5), entry(11, 130))
+    together = (
+        said("log", log, 140, stamped=130),
+        said("good", 0, 140, stamped=120),
+        said("good", 1, 140, stamped=130),
+    )
+    done = live(
+        station(),
+        seen(0, baseline=True, good=5000, product="S3", log=ring(entry(10, -5))),
+        Observation(together, at(140), baseline=False),
+    )
+
+    assert booked(done) == [(0, "reset", S3), (1, "normal", S3)]
 
 
 @pytest.mark.parametrize("later", [seen(180, current=9.0), seen(240, good=1)])
