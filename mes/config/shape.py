@@ -15,6 +15,7 @@ from mes.config.source import Place, Plain, Source, at
 
 SECRET = re.compile(r"(password|passwd|passphrase|secret|token|api_?key)$", re.IGNORECASE)
 URL_WITH_SECRET = re.compile(r"^[a-z.]+://[^/@\s]*:[^/@\s]*@")
+DEEPEST = 8  # how many mappings may lie in each other around a mistake
 REFERRED_TO = ("products", "controllers", "state_maps")
 Node = Mapping[str, Any]
 
@@ -55,27 +56,31 @@ def shape(source: Source) -> Shaped:
 
 
 def _with_stand_ins(shaped: Shaped) -> PlantShape | None:
-    """The plant without what was wrong. An entry that cannot do without it gets a stand-in, so that all the rest is
-    checked in the same go; nothing is ever run with it.
+    """The plant without what was wrong. An entry that cannot do without it gets a stand-in or is left out as well, so
+    that all the rest is checked in the same go; nothing is ever run with it.
     """
-    try:
-        return PlantShape.model_validate(shaped.data)
-    except ValidationError as error:
-        for section, name in {(*detail["loc"], "", "")[:2] for detail in error.errors(include_url=False)}:
+    for _ in range(DEEPEST):
+        try:
+            return PlantShape.model_validate(shaped.data)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        for section, name in {(*detail["loc"], "", "")[:2] for detail in details}:
             _stand_in(shaped, section, name)
-    try:
-        return PlantShape.model_validate(shaped.data)
-    except ValidationError:
-        return None
+        for detail in details:
+            place = _place(detail["loc"], shaped.data)
+            if place and place[0] != "site" and place[0] not in REFERRED_TO:
+                _leave_out(shaped, place)
+    return None
 
 
 def _stand_in(shaped: Shaped, section: str | int, name: str | int) -> None:
     held = shaped.data.get(section)
     if section == "site":
-        given = at(shaped.data, ("site", "name"))
+        given, zone = (at(shaped.data, ("site", each)) for each in ("name", "time_zone"))
         shift: Plain = {"name": "any", "start": "00:00", "end": "00:00", "days": ["mon"]}
-        shaped.data["site"] = {"name": str(given or "site"), "time_zone": "UTC", "calendar": {"shifts": [shift]}}
-        shaped.broken.add(("site", "stand-in"))
+        calendar: Plain = {"shifts": [shift]}
+        shaped.data["site"] = {"name": str(given or "site"), "time_zone": str(zone or "UTC"), "calendar": calendar}
+        shaped.broken.add(("site", "calendar", "stand-in"))
     elif section in REFERRED_TO and isinstance(held, dict) and name in held:
         held[name] = _entry(section, name, held[name])
         shaped.broken.add((section, name, "stand-in"))
