@@ -1,35 +1,50 @@
-"""What the benchmarks share: a source in another process, and the processor time of this one."""
+"""What the benchmarks share: sources in other processes, the processor time of this one, and the printed table."""
 
-import asyncio
+import argparse
+import os
+import platform
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 
 
-@dataclass(slots=True)
-class Meter:
-    """Real and processor seconds of this process between start and stop."""
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured way of doing the work: how many items, in how many real and processor seconds of this process."""
 
-    wall_s: float = field(default_factory=lambda: -time.perf_counter())
-    cpu_s: float = field(default_factory=lambda: -time.process_time())
+    name: str
+    items: int
+    wall_s: float
+    cpu_s: float
 
-    def stop(self) -> None:
-        self.wall_s += time.perf_counter()
-        self.cpu_s += time.process_time()
+    @property
+    def cpu_us(self) -> float:
+        """Processor microseconds for one item."""
+        return self.cpu_s / max(self.items, 1) * 1e6
+
+
+class Stopwatch:
+    """Real and processor seconds of this process since it was made."""
+
+    def __init__(self) -> None:
+        """Starts at once."""
+        self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
+
+    def stop(self, name: str, items: int) -> Figure:
+        """The figure for what was done meanwhile."""
+        return Figure(name, items, time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s)
 
 
 @contextmanager
 def source(script: str, *words: str) -> Iterator[int]:
     """A source process for the time of the block; yields the port that it prints."""
-    with subprocess.Popen(
-        [sys.executable, str(HERE / script), *words], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, str(HERE / script), *words], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield int(process.stdout.readline())
@@ -37,19 +52,17 @@ def source(script: str, *words: str) -> Iterator[int]:
             process.kill()
 
 
-@asynccontextmanager
-async def running(coroutine: "asyncio.Future[None] | asyncio.Task[None]") -> AsyncIterator[None]:
-    """A task for the time of the block."""
-    try:
-        yield
-    finally:
-        coroutine.cancel()
-        await asyncio.gather(coroutine, return_exceptions=True)
+def seconds(description: str) -> float:
+    """How long to measure each way, from the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seconds", type=float, default=10.0, help="real seconds for each measurement (10)")
+    return float(parser.parse_args().seconds)
 
 
-def table(title: str, rows: list[tuple[str, float, float]], unit: str) -> None:
-    """Name, amount per second, processor microseconds per item; the first row is the floor of the others."""
-    floor = rows[0]
-    print(f"{title}\n{'':34}{unit + '/s':>14}{'CPU us each':>14}{'of the floor':>14}")
-    for name, rate, cpu_us in rows:
-        print(f"{name:34}{rate:14.0f}{cpu_us:14.1f}{cpu_us / floor[2]:14.2f}")
+def show(title: str, unit: str, floor: Figure, *products: Figure) -> None:
+    """Prints all ways, each with the ratio of its processor time for one item to the floor's."""
+    print(f"{title}\n{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
+    for each in (floor, *products):
+        rate, share, ratio = each.items / each.wall_s, each.cpu_s / each.wall_s, each.cpu_us / floor.cpu_us
+        cost = f"{each.cpu_us:8.2f} us CPU each {share:6.1%} of a core"
+        print(f"  {each.name:40}{rate:10,.0f} {unit}/s {cost}   ratio {ratio:.1f}")

@@ -1,39 +1,37 @@
-"""An asyncua server whose values change at a fixed rate; prints its port and runs until it is killed."""
+"""An asyncua server whose counters change at a fixed rate; prints its port and runs until it is killed."""
 
 import asyncio
 import logging
 import sys
 import time
 from datetime import UTC, datetime
+from typing import cast
 
-from asyncua import Server, ua
+from asyncua import ua
+from asyncua.server.server import Server
 
 
 async def main(items: int, per_second: int) -> None:
-    """Writes every item `per_second` times a second, with source times."""
+    """Counts every item up `per_second` times a second, with source times."""
     logging.disable(logging.CRITICAL)
     server = Server()
     await server.init()
     server.set_endpoint("opc.tcp://127.0.0.1:0/")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     index = await server.register_namespace("urn:bench")
-    folder = await server.nodes.objects.add_object(index, "bench")
-    nodes = [
-        await folder.add_variable(ua.NodeId(f"v{n}", index), f"v{n}", 0, ua.VariantType.UInt32) for n in range(items)
-    ]
+    nodes = [ua.NodeId.from_string(f"ns={index};s=v{number}") for number in range(items)]
+    for number, node in enumerate(nodes):
+        await server.nodes.objects.add_variable(node, f"{index}:v{number}", 0, ua.VariantType.UInt32)
     async with server:
         assert server.bserver is not None
-        port = server.bserver._server.sockets[0].getsockname()[1]  # noqa: SLF001 - the port that the system chose
-        print(port, flush=True)
-        value = 0
-        due = time.monotonic()
+        print(server.bserver.port, flush=True)
+        value, due = 0, time.monotonic()
         while True:
             value += 1
-            now = datetime.now(UTC)
+            now = cast(ua.DateTime, datetime.now(UTC))
+            shown = ua.DataValue(ua.Variant(value, ua.VariantType.UInt32), SourceTimestamp=now)
             for node in nodes:
-                await server.write_attribute_value(
-                    node.nodeid, ua.DataValue(ua.Variant(value, ua.VariantType.UInt32), SourceTimestamp=now)
-                )
+                await server.write_attribute_value(node, shown)
             due += 1 / per_second
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 

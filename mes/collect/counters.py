@@ -33,6 +33,10 @@ class CounterSetup:
     reset: ResetPolicy
     max_per_hour: float
 
+    def holds(self, raw: int) -> bool:
+        """Whether the totaliser can say this at all."""
+        return 0 <= raw < self.modulus
+
     def allowance(self, span: timedelta) -> int:
         """Units that may be believed over a span of time."""
         hours = max(span, timedelta()) / timedelta(hours=1)
@@ -44,7 +48,8 @@ class CounterState:
     """The last reading that counts were taken from, and one since then that could not be believed, if any.
 
     If the next reading follows from `raw`, the suspect was a glitch or a stale sample; if it follows from the
-    suspect instead, the suspect was true after all, and counting goes on from there. Either way it was flagged once.
+    suspect, the suspect was true after all, and counting goes on from there. Where both could be, as time makes any
+    jump believable in the end, the one that it follows more closely holds. Either way it was flagged once.
     """
 
     raw: int
@@ -90,39 +95,46 @@ def count(
     time: datetime,
     *,
     gap: timedelta | None = None,
+    unread: timedelta = timedelta(),
     recorded: int | None = None,
     settled: bool = True,
 ) -> tuple[CounterState | None, Outcome]:
-    """One reading of good quality. `gap`: how long we were blind since the last one.
+    """One reading of good quality. `gap`: how long we were blind since the last one. `unread`: how long
+    the totaliser could not be read though we were not blind.
 
     `recorded`: how many units of this kind the controller's own record of units shows since the last count, where
     it keeps one; it shows what was made before a reset, and where a fall can be a rollover as well as a reset, too few
     recorded units mean a reset. A record may come a little after its count: while `settled` is false such a fall is
     `Undecided` and the state stays as it was. Raises nothing; a total never goes down.
     """
-    if not 0 <= raw < setup.modulus:
+    if not setup.holds(raw):
         explanation = f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus"
         return state, Unreconciled(raw if state is None else state.raw, explanation)
     if state is None:
         return CounterState(raw, time), Counted(0, CountFlag.BASELINE, None)
-    if gap is not None and setup.max_per_hour * (gap / timedelta(hours=1)) >= setup.modulus:
-        explanation = f"blind for {gap}, long enough for a full turn of the totaliser"
+    blind = max(gap or timedelta(), unread)
+    if setup.max_per_hour * (blind / timedelta(hours=1)) >= setup.modulus:
+        explanation = f"not read for {blind}, long enough for a full turn of the totaliser"
         return CounterState(raw, time), Unreconciled(state.raw, explanation)
     outcome = _between(setup, state.raw, raw, time - state.time, gap=gap, recorded=recorded)
     if isinstance(outcome, Undecided):
         if not settled:
             return state, outcome
         outcome = _reset(state.raw, raw, setup.allowance(time - state.time), recorded)
-    if not isinstance(outcome, Unreconciled):
-        return CounterState(raw, time if raw != state.raw else state.time), outcome
-    if state.suspect_raw is None or state.suspect_time is None:
+    if state.suspect_raw is not None and state.suspect_time is not None:
+        after = _between(setup, state.suspect_raw, raw, time - state.suspect_time, gap=gap, recorded=None)
+        if _advance(after, raw) < _advance(outcome, raw):
+            return (state if isinstance(after, Unchanged) else CounterState(raw, time)), after
+    if isinstance(outcome, Unreconciled):
         return replace(state, suspect_raw=raw, suspect_time=time), outcome
-    if raw == state.suspect_raw:
-        return state, Unchanged()
-    after = _between(setup, state.suspect_raw, raw, time - state.suspect_time, gap=gap, recorded=None)
-    if isinstance(after, Counted):
-        return CounterState(raw, time), after
-    return replace(state, suspect_raw=raw, suspect_time=time), outcome
+    return CounterState(raw, time if raw != state.raw else state.time), outcome
+
+
+def _advance(outcome: Outcome, raw: int) -> float:
+    """How many units ahead of the reading before it the totaliser is; infinite if that cannot be."""
+    if isinstance(outcome, Counted):
+        return raw if outcome.flag is CountFlag.RESET else outcome.delta
+    return 0 if isinstance(outcome, Unchanged) else math.inf
 
 
 def _between(
@@ -130,8 +142,9 @@ def _between(
 ) -> Outcome:
     if new == old:
         return Unchanged()
-    # unbroken watching misses no half turn, however long the station stood still: only blindness may prove more
-    allowed = min(setup.allowance(span), max(setup.modulus // 2, setup.allowance(gap or timedelta())))
+    # Unbroken watching misses no half turn, however long the station stood still: only blindness may prove more.
+    # Less than half, so that a glitch and the way back never make a full turn that nobody sees.
+    allowed = min(setup.allowance(span), max((setup.modulus - 1) // 2, setup.allowance(gap or timedelta())))
     ahead = (new - old) % setup.modulus
     if new > old:
         if ahead <= allowed:

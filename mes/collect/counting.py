@@ -12,7 +12,6 @@ from mes.collect.units import UnitRecord, forget, parse, read_log, take, waiting
 from mes.collect.values import NO_PRODUCT, whole
 from mes.collect.work import Work
 from mes.model import (
-    CountFlag,
     CountKind,
     CountUnreconciled,
     ProductId,
@@ -32,6 +31,7 @@ def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
     """Books what a totaliser moved by; only a usable value of good quality counts, any other is held."""
     raw = whole(reading.value)
     if raw is None or reading.quality is not Quality.GOOD:
+        work.state = replace(work.state, unread={setup.kind: reading.received_time, **work.state.unread})
         return
     time, source = work.when(reading)
     waited = setup.kind in work.state.held
@@ -53,17 +53,20 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
     known = work.state.counters.get(setup.kind)
     if known is not None:
         _forget(work, setup.kind, known.time - work.setup.max_source_offset)
-    closed, since, span = work.state.closed, None, None
+    closed, since, gap = work.state.closed, None, None
     time, source = now.time, now.time_source
     if closed is not None and setup.kind in closed.unseen:
         time, source, since = closed.until, TimeSource.EDGE, closed.unseen[setup.kind]
-        span = closed.until - since
+        gap = max(now.time, closed.until) - since  # one that could be read only later was unseen until then
+    unread = now.received_time - work.state.unread.get(setup.kind, now.received_time)
     recorded = _recorded(work, setup.kind, time if source is TimeSource.CONTROLLER else None)
-    counter, outcome = count(setup, known, now.raw, time, gap=span, recorded=recorded, settled=settled)
+    counter, outcome = count(
+        setup, known, now.raw, now.time, gap=gap, unread=unread, recorded=recorded, settled=settled
+    )
     if isinstance(outcome, Undecided):
         work.state = replace(work.state, held={**work.state.held, setup.kind: now})
         return
-    if now.raw < setup.modulus:  # a value that the totaliser cannot show says nothing, and ends no gap
+    if setup.holds(now.raw):  # a value that the totaliser cannot show says nothing, and ends no gap
         _done_with(work, setup.kind, counter)
     match outcome:
         case Unchanged():
@@ -87,11 +90,11 @@ def _done_with(work: Work, kind: CountKind, counter: CounterState | None) -> Non
     """The totaliser was read: nothing of it is held, and the last gap is over for it."""
     closed = work.state.closed
     if closed is not None and kind in closed.unseen:
-        left = {other: each for other, each in closed.unseen.items() if other is not kind}
-        closed = replace(closed, unseen=left) if left else None
+        closed = replace(closed, unseen={other: at for other, at in closed.unseen.items() if other is not kind})
     held = {other: each for other, each in work.state.held.items() if other is not kind}
+    unread = {other: at for other, at in work.state.unread.items() if other is not kind}
     counters = {**work.state.counters, kind: counter} if counter is not None else work.state.counters
-    work.state = replace(work.state, counters=counters, held=held, closed=closed)
+    work.state = replace(work.state, counters=counters, held=held, unread=unread, closed=closed)
 
 
 def _forget(work: Work, kind: CountKind, before: datetime) -> None:
@@ -136,7 +139,7 @@ def _booked(
             since=since,
         )
         at = reached
-    if counted.delta == 1 and counted.flag is not CountFlag.CATCH_UP and not work.setup.has_unit_log:
+    if counted.delta == 1 and since is None and not work.setup.has_unit_log:
         _completed_by_count(work, setup.kind, when)
 
 
@@ -177,6 +180,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
         signal.modulus,
         tolerance=work.setup.max_source_offset,
         malformed=malformed,
+        empty=len(reading.value) - len(records) - malformed,
     )
     work.state = replace(work.state, log=log)
     if news.missing:

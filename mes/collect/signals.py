@@ -101,7 +101,7 @@ class Blind:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A gap that is over, kept until each totaliser was read again: what it moved was made in the gap.
+    """The last gap that is over: what a totaliser moved when it is read again was made in the gap.
 
     `unseen`: the totalisers that were not read again yet, each with the time since when; a totaliser that could not
     be read after an earlier gap has been unseen since that one.
@@ -134,6 +134,7 @@ class StationState:
     state_time: datetime | None = None
     counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
     held: Mapping[CountKind, Held] = field(default_factory=dict)
+    unread: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when a totaliser could not be read
     log: LogState | None = None
     unit: str = ""
     unit_since: datetime | None = None

@@ -88,17 +88,24 @@ def parse(entries: Iterable[object]) -> tuple[list[UnitRecord], int]:
 
 
 def read_log(
-    state: LogState | None, records: Sequence[UnitRecord], modulus: int, *, tolerance: timedelta, malformed: int = 0
+    state: LogState | None,
+    records: Sequence[UnitRecord],
+    modulus: int,
+    *,
+    tolerance: timedelta,
+    malformed: int = 0,
+    empty: int = 0,
 ) -> tuple[LogState, News]:
     """What is new since the last reading. At first sight everything is taken as seen: it was made before us.
 
     Records keep their endless sequence numbers in `News`. A sequence number more than half the modulus ahead is behind.
     A number that is missing although the ring is long enough to hold it is waited for, with all that follow it: the
-    ring was read while it was written. `tolerance`: how far the controller's clock may be from ours.
+    ring was read while it was written. `tolerance`: how far the controller's clock may be from ours. `malformed` and
+    `empty`: how many places of the ring hold nothing that can be read, and nothing at all.
     """
     if state is None:
         return _first_sight(records, modulus), News()
-    last, fresh = _fresh(state, {each.sequence % modulus: each for each in records}, modulus)
+    last, fresh = _fresh(state, {each.sequence % modulus: each for each in records}, modulus, empty=empty)
     if not fresh:
         return state, News()
     held = len({each.sequence % modulus for each in records}) + malformed
@@ -119,11 +126,14 @@ def _first_sight(records: Sequence[UnitRecord], modulus: int) -> LogState:
     return LogState(last, last_time=max(each.time for each in records if each.sequence == last))
 
 
-def _fresh(state: LogState, ring: Mapping[int, UnitRecord], modulus: int) -> tuple[int, list[UnitRecord]]:
+def _fresh(
+    state: LogState, ring: Mapping[int, UnitRecord], modulus: int, *, empty: int
+) -> tuple[int, list[UnitRecord]]:
     """The number that all before were read up to, and what lies ahead of it, numbered endlessly and in order.
 
     A record that begins anew, after the controller's program was loaded, shows by its last number: that is gone
-    though nothing lies ahead of it, or it belongs to a later unit now. What is younger than the last unit is new then.
+    though nothing lies ahead of it, or it belongs to a later unit now, or so many lie between it and what is there
+    that they would have filled the empty places. What is younger than the last unit is new then.
     """
     if state.last is None:
         return _anew(0, list(ring.values()), modulus)
@@ -131,7 +141,12 @@ def _fresh(state: LogState, ring: Mapping[int, UnitRecord], modulus: int) -> tup
     ahead = {(number - last) % modulus: each for number, each in ring.items()}
     same = ahead.pop(0, None)
     fresh = [replace(ahead[by], sequence=last + by) for by in sorted(ahead) if by < modulus // 2]
-    if state.last_time is not None and (same.time > state.last_time if same is not None else not fresh):
+    if same is not None:
+        anew = state.last_time is not None and same.time > state.last_time
+    else:
+        # a place that is written while it is read may look empty, two are empty
+        anew = not fresh or (empty > 1 and fresh[0].sequence - last > len(ring) + empty)
+    if anew and state.last_time is not None:
         return _anew(last, [each for each in ring.values() if each.time > state.last_time], modulus)
     return last, fresh
 

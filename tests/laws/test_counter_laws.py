@@ -35,8 +35,8 @@ class Reader:
     state: CounterState | None = None
     booked: int = 0
 
-    def read(self, raw: int, minutes: float, gap: timedelta | None = None) -> Outcome:
-        self.state, outcome = count(self.setup, self.state, raw, at(60 * minutes), gap=gap)
+    def read(self, raw: int, minutes: float, gap: timedelta | None = None, unread: timedelta = timedelta()) -> Outcome:
+        self.state, outcome = count(self.setup, self.state, raw, at(60 * minutes), gap=gap, unread=unread)
         if isinstance(outcome, Counted):
             assert outcome.delta >= 0
             self.booked += outcome.delta
@@ -107,6 +107,72 @@ def test_decidable_resets_are_exact_and_flagged(steps: list[tuple[int, bool]]) -
             assert outcome.flag is CountFlag.RESET
 
     assert reader.booked == truth
+
+
+class Way(StrEnum):
+    """How the next true reading comes to us."""
+
+    WATCHED = "watched"
+    TWICE = "twice"
+    GLITCH = "glitch"  # followed by some value that is not true, then by the true one again
+    BAD = "bad"  # cannot be read; what was made shows later
+    GAP = "gap"  # read after we were blind
+
+
+HALF = (MODULUS - 1) // 2
+mixed = st.lists(
+    st.tuples(st.sampled_from(Way), st.integers(1, 70), st.integers(0, 100), st.integers(0, MODULUS - 1)), max_size=60
+)
+
+
+@given(start=st.integers(0, MODULUS - 1), steps=mixed)
+def test_a_mixed_stream_is_exact_or_flagged(start: int, steps: list[tuple[Way, int, int, int]]) -> None:
+    """Any mix of turns, duplicates, untrue values, bad values and gaps: what the rule can tell is booked, exactly."""
+    reader, truth, minute, unread, made_unread = Reader(NEVER), start, 0, 0, 0
+    reader.read(start, 0)
+    for way, minutes, percent, untrue in steps:
+        minute += minutes
+        units = PER_STEP * minutes * percent // 100
+        units = units if way in (Way.GAP, Way.BAD) else min(units, HALF)
+        truth += units
+        if way is Way.BAD:
+            unread, made_unread = unread + minutes, made_unread + units
+            continue
+        blind = timedelta(minutes=minutes) if way is Way.GAP else None
+        held = timedelta(minutes=unread + minutes) if unread else timedelta()
+        outcome = reader.read(truth % MODULUS, minute, blind, held)
+        turned = PER_STEP * (unread + minutes) >= MODULUS and (unread > 0 or way is Way.GAP)
+        seen = units + made_unread
+        assert isinstance(outcome, Unreconciled) or reader.booked == truth - start
+        assert not isinstance(outcome, Unreconciled) or turned or seen > HALF
+        if way is Way.TWICE:
+            reader.read(truth % MODULUS, minute)
+        if way is Way.GLITCH:
+            first, again = reader.read(untrue, minute + 0.1), reader.read(truth % MODULUS, minute + 0.2)
+            outcome = outcome if isinstance(outcome, Unreconciled) else again
+            assert Unreconciled in (type(first), type(again)) or untrue == truth % MODULUS
+        unread = made_unread = 0
+        if isinstance(outcome, Unreconciled):
+            # flagged: a person decides; the next stretch is judged by itself
+            reader, start = Reader(NEVER), truth
+            reader.read(truth % MODULUS, minute)
+
+        assert reader.booked == truth - start
+
+
+@given(jump=st.integers(PER_STEP * 2, HALF), idle=st.integers(1, 10_000), steps=st.lists(made.filter(bool), min_size=1))
+def test_what_was_flagged_is_never_booked_later(jump: int, idle: int, steps: list[int]) -> None:
+    """A jump beyond belief stays unbooked however long the totaliser then stands still; what follows it is counted."""
+    reader = Reader(NEVER)
+    reader.read(0, 0)
+    assert isinstance(reader.read(jump, 1), Unreconciled)
+    raw = jump
+    for minute, units in enumerate(steps, start=1 + idle):
+        raw += units
+        if units < raw:
+            reader.read(raw % MODULUS, minute)
+
+    assert reader.booked == raw - jump
 
 
 @given(

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from collect_scenes import at, entry, lost, said, station
+from collect_scenes import at, entry, lost, ring, said, station
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.reading import Gap, Value
+from adapters.reading import Gap, Quality, Reading, TagId, Value
 from mes.collect.station import Observation, StationSetup, StationState, decode_state, encode_state, initial_state, step
 from mes.model import (
     CountFlag,
@@ -178,3 +178,91 @@ def test_the_same_scenes_lead_to_the_same_events(made: list[tuple[Way, str, str]
 
     assert stories[0] == stories[1]
     assert all(each.time <= each.received_time for each in stories[0] if each.time_source is TimeSource.EDGE)
+
+
+raws: st.SearchStrategy[Value] = (
+    st.integers(65530, 65535) | st.integers(0, 40) | st.sampled_from([-1, 65536, 2.5, True, "many"])
+)
+entries = st.builds(
+    entry, st.integers(1, 40), st.integers(-60, 6000), st.sampled_from(["G", "S"]), st.sampled_from(["S3", "S2", ""])
+)
+SAYS: Mapping[str, st.SearchStrategy[Value]] = {
+    "state": st.sampled_from([6, 9, 4, 99, "6"]),
+    "good": raws,
+    "scrap": raws,
+    "total": raws,
+    "unit": st.sampled_from(["", "V1", "V2"]),
+    "product": st.sampled_from(["S3", "S2", "S9", "", 3]),
+    "fault": st.integers(0, 2),
+    "current": st.floats() | st.just("warm"),
+    "log": st.lists(entries | st.sampled_from(["", "torn;"]), max_size=16).map(lambda each: ring(*each)[:16])
+    | st.just(1),
+}
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> list[Observation | Gap]:
+    """Anything that a link may bring, in the order of our clock."""
+    found: list[Observation | Gap] = []
+    now_s, since_s = 0, None
+    for later_s in draw(st.lists(st.integers(0, 900), max_size=12)):
+        now_s += later_s
+        if draw(st.integers(0, 4)) == 0:
+            since_s = now_s if since_s is None else since_s
+            found.append(lost(since_s))
+            continue
+        if since_s is not None:
+            found.append(lost(since_s, now_s))
+        readings = []
+        for tag in draw(st.lists(st.sampled_from(sorted(SAYS)), max_size=6)):
+            quality = draw(st.sampled_from([Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.UNCERTAIN, Quality.BAD]))
+            value = None if quality is Quality.BAD else draw(SAYS[tag])
+            source = draw(st.none() | st.integers(now_s - 40, now_s + 40).map(at))
+            readings.append(Reading(TagId(tag), value, quality, source, at(now_s), overflow=draw(st.booleans())))
+        found.append(Observation(tuple(readings), at(now_s), baseline=since_s is not None or not found))
+        since_s = None
+    return found
+
+
+def heard(story: list[Observation | Gap], setup: StationSetup) -> list[Observation | Gap]:
+    """What of it concerns the signals of this station."""
+    return [
+        replace(each, readings=tuple(one for one in each.readings if one.tag in setup.signals))
+        if isinstance(each, Observation)
+        else each
+        for each in story
+    ]
+
+
+@given(scenes(), st.booleans())
+def test_the_journal_changes_nothing(story: list[Observation | Gap], log: bool) -> None:
+    """Whatever is said, a state that went through the journal leads to the same as one that did not."""
+    setup = station(log=log)
+    plain = kept = initial_state()
+    for scene in heard(story, setup):
+        one, two = step(setup, plain, scene), step(setup, decode_state(encode_state(kept)), scene)
+
+        assert one == two
+        plain, kept = one.state, two.state
+
+
+@given(scenes(), st.booleans())
+def test_nothing_said_makes_a_false_event(story: list[Observation | Gap], log: bool) -> None:
+    """Whatever is said: no delta is negative, none is of a value that is not good, none comes while we are blind."""
+    setup, state = station(log=log), initial_state()
+    for scene in heard(story, setup):
+        done = step(setup, state, scene)
+        state = done.state
+        good = set()
+        if isinstance(scene, Observation):
+            good = {each.value for each in scene.readings if each.quality is Quality.GOOD and each.tag != "log"}
+        for event in done.events:
+            if isinstance(event, UnitsCounted):
+                assert event.delta >= 0
+                assert event.since is None or event.since <= event.time
+            if isinstance(event, CountUnreconciled):
+                assert event.raw in good
+        counted = [each for each in done.events if isinstance(each, UnitsCounted)]
+        for kind in CountKind:
+            last = next((each.raw for each in reversed(counted) if each.kind is kind), None)
+            assert last is None or last in good

@@ -6,10 +6,20 @@ import pytest
 from collect_scenes import at, booked, live, lost, only, seen, station
 
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unchanged, Unreconciled, count
-from mes.model import CountFlag, CountKind, CountUnreconciled, UnitsCounted
+from mes.model import CountFlag, CountKind, CountUnreconciled, TimeSource, UnitCompleted, UnitsCounted
 
 SETUP = CounterSetup(CountKind.GOOD, 65536, ResetPolicy.NEVER, max_per_hour=60)
 DAY_S = 86400
+
+
+@pytest.mark.parametrize(("old", "jump"), [(60000, 0), (100, 300)])
+def test_time_does_not_make_a_flagged_jump_true(old: int, jump: int) -> None:
+    """A jump that was flagged is not booked when the totaliser has stood still for long enough to explain it."""
+    state, outcome = count(SETUP, CounterState(old, at(0)), jump, at(60))
+    assert isinstance(outcome, Unreconciled)
+
+    assert count(SETUP, state, jump, at(4 * DAY_S))[1] == Unchanged()
+    assert count(SETUP, state, jump + 1, at(4 * DAY_S))[1] == Counted(1, CountFlag.NORMAL, jump)
 
 
 def test_a_glitch_is_forgotten_however_late() -> None:
@@ -53,6 +63,49 @@ def test_an_impossible_value_does_not_end_a_gap() -> None:
 
     assert booked(done) == [(20, "catch_up", None)]
     assert only(UnitsCounted, done)[1].since == at(10)
+
+
+def test_a_totaliser_that_comes_back_later_than_the_link_is_believed() -> None:
+    """What it moved until it could be read is booked into its gap, and its own time says how much may be believed."""
+    done = live(
+        station(log=False),
+        seen(0, baseline=True, good=10),
+        lost(10),
+        lost(10, 20),
+        seen(20, baseline=True, good=None),
+        seen(3600, good=40),
+        seen(3660, good=41),
+    )
+
+    assert booked(done) == [(30, "catch_up", None), (1, "normal", None)]
+    caught = only(UnitsCounted, done)[1]
+    assert (caught.since, caught.time, caught.time_source) == (at(10), at(20), TimeSource.EDGE)
+
+
+def test_a_long_bad_stretch_is_not_guessed() -> None:
+    """A totaliser that was of bad quality for longer than a turn takes is flagged once, though the link stood."""
+    fast = station(log=False, max_per_hour=36000, modulus=1000)
+    done = live(fast, seen(0, baseline=True, good=10), seen(10, good=None), seen(20, good=None), seen(7200, good=20))
+    assert booked(done) == []
+    assert len(only(CountUnreconciled, done)) == 1
+
+    assert booked(live(fast, seen(7201, good=21), state=done.state))[-1:] == []
+    after = live(fast, seen(7201, good=21), state=done.state)
+    assert [(each.delta, each.flag) for each in only(UnitsCounted, after)] == [(1, CountFlag.NORMAL)]
+
+
+def test_a_turn_in_a_gap_completes_no_unit_that_was_there_before() -> None:
+    """Without a record of units nobody knows which one was finished while we were blind, rollover or not."""
+    done = live(
+        station(log=False),
+        seen(0, baseline=True, good=65535, unit="V1"),
+        lost(10),
+        lost(10, 20),
+        seen(20, baseline=True, good=0, unit="V7"),
+    )
+
+    assert booked(done) == [(1, "rollover", None)]
+    assert only(UnitCompleted, done) == []
 
 
 def test_allowance_grows_with_time_from_a_floor() -> None:

@@ -183,7 +183,8 @@ def test_a_reset_in_a_gap_is_told_after_it() -> None:
 
     last = only(UnitsCounted, done)[-1]
     assert (last.delta, last.flag, last.since, last.time) == (1, CountFlag.RESET, at(10), at(600))
-    assert done.state.closed is None
+    assert done.state.closed is not None
+    assert not done.state.closed.unseen
 
 
 def test_only_good_values_count() -> None:
@@ -260,7 +261,8 @@ def test_each_totaliser_has_its_own_gap() -> None:
 
     moved = {each.kind: each.since for each in only(UnitsCounted, done) if each.delta}
     assert moved == {CountKind.GOOD: at(3600), CountKind.SCRAP: at(10)}
-    assert done.state.closed is None
+    assert done.state.closed is not None
+    assert not done.state.closed.unseen
 
 
 def test_records_tell_the_products_of_a_delta() -> None:
