@@ -187,6 +187,7 @@ class _Subscribed:
         self._inbox = inbox
         self._subscription = 0
         self._silence_s = 0.0
+        self._interval_s = 0.0
         self._expected: int | None = None
 
     async def run(self) -> None:
@@ -206,8 +207,7 @@ class _Subscribed:
             await asyncio.gather(retry, return_exceptions=True)
 
     async def _follow(self, overlap: Overlap) -> None:
-        interval_s = self._life.settings.publish_interval_ms / 1000
-        settled_s = _real_s() + max(_SETTLING_LEAST_S, 3 * interval_s)
+        settled_s = _real_s() + max(_SETTLING_LEAST_S, 3 * self._interval_s)
         while True:
             waiting = await self._next()
             news = self._readings(waiting.result)
@@ -277,6 +277,7 @@ class _Subscribed:
             created = await self._session.subscribe(self._on_publish)
         self._subscription = int(created.SubscriptionId)
         interval_ms = float(created.RevisedPublishingInterval)
+        self._interval_s = interval_ms / 1000
         if interval_ms > settings.publish_interval_ms:
             notes.append(f"the server publishes every {interval_ms:g} ms, not {settings.publish_interval_ms} ms")
         keepalive_s = interval_ms / 1000 * int(created.RevisedMaxKeepAliveCount)

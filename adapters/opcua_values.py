@@ -66,8 +66,11 @@ def _scalar(content: object, how: OpcUaTag, *, text: bool) -> Scalar | None:
     match content:
         case None:
             return "" if text else None
-        case bool() | str():
+        case bool():
             return content
+        case str():
+            # asyncua keeps bytes that are no UTF-8 as lone surrogates, which nothing after us could encode
+            return content.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         case int() | float() if not math.isfinite(content):
             return None
         case int() | float():

@@ -25,7 +25,7 @@ from mes.influx.server import InfluxServer, ServerKind, Target
 from mes.influx.writer import InfluxWriter
 from mes.journal import Journal
 from mes.pipeline import Pipeline
-from mes.supervisor import Backoff, Taker, supervise
+from mes.supervisor import Backoff, Taker, keep, supervise
 
 log = structlog.get_logger()
 
@@ -106,7 +106,9 @@ async def collector(
                 for controller in config.controllers
             ]
             if target is not None:
-                tasks.append(group.create_task(_forward(target, config, journal, clock), name="influx"))
+                tasks.append(
+                    group.create_task(keep("influx", partial(_forward, target, config, journal, clock)), name="influx")
+                )
             yield Collector(pipeline, journal, health)
             for task in tasks:
                 task.cancel()

@@ -1,8 +1,9 @@
 """Which figures are published to InfluxDB: the hours, shifts and days that new events bear on, and those still open."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from adapters.clock import Clock
@@ -14,10 +15,16 @@ from mes.model import StationId, StationStandard
 from mes.results import Results
 
 INSTANT = timedelta(microseconds=1)
+FARTHEST = timedelta(days=1)  # how far back what happens now may change what was published
 
 
 class PublishedFigures:
-    """Asks `mes.results` for what is to be published; the work is done in a thread, beside the collecting."""
+    """Asks `mes.results` for what is to be published; the work is done in a thread, beside the collecting.
+
+    An event bears on more than its own instant: the end of a stop decides what the whole stop was, and time passes
+    though nothing happens. So every stretch reaches back to the beginning of the state that was in force then, and
+    what is open is stated from the last time on that the server is known to have it.
+    """
 
     def __init__(
         self, journal: Path, standards: Mapping[StationId, StationStandard], calendar: Calendar, clock: Clock
@@ -25,26 +32,41 @@ class PublishedFigures:
         """`journal` must exist."""
         self._results = Results(JournalReader(journal), standards, calendar)
         self._clock = clock
+        self._stated = clock.now() - FARTHEST
 
     async def touched(self, spans: Mapping[StationId, Interval], revision: int) -> Sequence[KpiPoint]:
         """Every window that the spans bear on, computed anew."""
-        return await asyncio.to_thread(self._points, spans, revision)
+        return await asyncio.to_thread(self._points, spans, revision, self._clock.now())
 
-    async def open(self, revision: int) -> Sequence[KpiPoint]:
-        """The windows of all stations in which time is passing now."""
+    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
+        """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
         now = self._clock.now()
-        spans = dict.fromkeys(self._results.stations, Interval(now, now))
-        return await asyncio.to_thread(self._points, spans, revision)
+        spans = dict.fromkeys(self._results.stations, Interval(min(self._stated, now), now))
+        return await asyncio.to_thread(self._points, spans, revision, now), now
 
-    def _points(self, spans: Mapping[StationId, Interval], revision: int) -> list[KpiPoint]:
-        now = self._clock.now()
+    def stated(self, until: datetime) -> None:
+        """The server has everything up to this instant."""
+        self._stated = until
+
+    def _points(self, spans: Mapping[StationId, Interval], revision: int, now: datetime) -> list[KpiPoint]:
         points = []
         for station, span in spans.items():
             if station not in self._results.stations:
                 continue  # it was taken out of the configuration, its events stay
-            touched = Interval(span.start, span.end + INSTANT)
+            start = self._in_force_since(station, span.start)
+            if start is None:
+                continue  # nothing was ever seen of it
+            touched = Interval(min(start, span.end), span.end + INSTANT)
             for kind in WindowKind:
                 for window in self._results.windows(kind, touched):
                     kpi = self._results.kpi(station, window.interval, until=max(now, span.end))
                     points.append(KpiPoint(str(kind), window.interval, station, kpi, revision))
         return points
+
+    def _in_force_since(self, station: StationId, instant: datetime) -> datetime | None:
+        """When the state began that was in force just before an instant, at most a day earlier; None: never seen."""
+        spans = self._results.timeline(station).spans
+        if not spans:
+            return None
+        at = max(bisect_left(spans, instant, key=lambda each: each.interval.start) - 1, 0)
+        return min(max(spans[at].interval.start, instant - FARTHEST), max(instant, spans[0].interval.start))

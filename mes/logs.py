@@ -13,7 +13,7 @@ def configure_logging(*, level: int = logging.INFO) -> None:
         # their own reports of lost connections repeat ours, which carry the controller's name
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=True)
+        structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)
         if on_terminal
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )

@@ -91,8 +91,11 @@ class Pipeline:
             if station in self._states:
                 self._states[station] = decode_state(body)
         work = _Work(self._states)
-        for controller, seen in (await self._journal.observed()).items():
-            if controller in self._stations:
+        observed = await self._journal.observed()
+        for controller, stations in self._stations.items():
+            # a controller of a new name: its stations were seen through another, no later than the last proof of life
+            seen = observed.get(controller, max(observed.values(), default=None))
+            if seen is not None and any(self._states[each] != initial_state() for each in stations):
                 began = self._observed[controller] = min(seen, self._clock.now())
                 self._blind(controller, Gap(began, None, GapCause.COLLECTOR, "the collector was not running"), work)
         await self._commit(work)

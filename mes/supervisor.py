@@ -188,3 +188,22 @@ class _Supervised:
         if standing is _Standing.BROKEN:
             return self.backoff.cap_s
         return self.backoff.delay_s(self.failures, self.rng)
+
+
+async def keep(
+    name: str,
+    work: Callable[[], Awaitable[None]],
+    *,
+    pause_s: float = 30.0,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> NoReturn:
+    """Runs a consumer of the journal for ever: a defect in it stops nothing else, and its cursor loses nothing.
+
+    `pause_s`: real seconds before it is begun again. Ends only by cancellation.
+    """
+    while True:
+        try:
+            await work()
+        except Exception as error:  # the collecting must go on whatever a consumer meets
+            log.exception("consumer_failed", consumer=name, detail=str(error))
+        await sleep(pause_s)

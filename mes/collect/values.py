@@ -4,6 +4,7 @@ import math
 
 from adapters.reading import Value
 
+LARGEST = 2**63  # what a database can hold; only a misread value is larger
 NO_PRODUCT = frozenset({"", "0"})  # raw codes of an empty station
 
 
@@ -12,9 +13,7 @@ def whole(value: Value | None) -> int | None:
     match value:
         case bool():
             return None
-        case int():
-            return value
-        case float() if value.is_integer():
+        case int() | float() if value == value // 1 and abs(value) < LARGEST:
             return int(value)
         case _:
             return None

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,23 +126,24 @@ async def _live(
     """Lets the plant run; returns the window from its first instant to the one at which the last reading was in."""
     await _within(CONNECT_DEADLINE_S, _all_connected(running, config), "the simulated controllers could not be reached")
     least = timedelta(seconds=LEAST_FAULT_REAL_S * options.speed)
-    for fault in options.faults:
-        served.inject(replace(fault, duration=max(fault.duration, least)))
+    faults = [replace(each, duration=max(each.duration, least)) for each in options.faults]
+    for fault in faults:
+        served.inject(fault)
+    longest_s = max((each.duration.total_seconds() / options.speed for each in faults), default=0.0)
     clock.release()
-    plant_run = asyncio.create_task(served.run(), name="simulated plant")
+    tasks = [asyncio.create_task(served.run(), name="simulated plant")]
+    if watch is not None:
+        tasks.append(asyncio.create_task(_watch(options, clock, config, served, watch), name="watch"))
     try:
-        watching = asyncio.create_task(_watch(options, clock, config, served, watch), name="watch") if watch else None
-        await _until(clock, START + options.length, stop, plant_run)
+        await _until(clock, START + options.length, stop, tasks[0])
         served.freeze()
-        await _within(DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
+        await _within(longest_s + DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
         await _within(DRAIN_DEADLINE_S, _drained(running, config), "the collector did not see all controllers again")
-        if watching:
-            watching.cancel()
         return Interval(START, clock.now())
     finally:
-        plant_run.cancel()
-        with suppress(asyncio.CancelledError):
-            await plant_run
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _within(deadline_s: float, work: Awaitable[None], otherwise: str) -> None:

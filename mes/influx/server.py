@@ -119,7 +119,12 @@ class InfluxServer:
         status, headers, text = await self._call("POST", "/query", parameters, None)
         if status != 200:
             _judge(status, headers, text)
-        first = json.loads(text)["results"][0]
+        try:
+            first = json.loads(text)["results"][0]
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise SinkRejected(
+                "the answer to a query is not InfluxDB's", status=status, body=text[:BODY_SHOWN]
+            ) from error
         if "error" in first:
             raise SinkRejected(first["error"], status=status, body=text[:BODY_SHOWN])
         return [

@@ -3,7 +3,9 @@
 import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -48,8 +50,12 @@ class Figures(Protocol):
         """Every window that the spans bear on, computed anew."""
         ...
 
-    async def open(self, revision: int) -> Sequence[KpiPoint]:
-        """The windows of all stations in which time is passing now."""
+    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
+        """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
+        ...
+
+    def stated(self, until: datetime) -> None:
+        """The server has everything up to this instant."""
         ...
 
 
@@ -102,7 +108,9 @@ class InfluxWriter:
         while True:
             try:
                 if not ensured:
-                    ensured = await self._server.ensure() or True
+                    with suppress(SinkRejected):  # only an administrator may; what is missing shows at the write
+                        await self._server.ensure()
+                    ensured = True
                 moved = await self.forward()
                 await self.restate()
             except SinkUnavailable as error:
@@ -165,12 +173,14 @@ class InfluxWriter:
         clock = asyncio.get_running_loop().time()
         if clock - self._restated < self._pace.restate_s:
             return
-        await self._send(await self._figures.open(await self._journal.cursor(FIGURES)))
+        points, until = await self._figures.open(await self._journal.cursor(FIGURES))
+        await self._send(points)
+        self._figures.stated(until)
         self._restated = clock
 
     async def _send(self, points: Sequence[KpiPoint]) -> None:
-        if points:
-            await self._server.write(body(kpi_line(each) for each in points))
+        for some in range(0, len(points), self._pace.batch_lines):
+            await self._server.write(body(kpi_line(each) for each in points[some : some + self._pace.batch_lines]))
 
     def _backoff_s(self, failures: int) -> float:
         ceiling = min(self._pace.cap_s, self._pace.first_s * 2 ** min(failures, 16))

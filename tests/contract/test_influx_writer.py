@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -87,16 +88,19 @@ class NoFigures:
         """No window is touched."""
         return ()
 
-    async def open(self, revision: int) -> Sequence[KpiPoint]:
+    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
         """No window is open."""
-        return ()
+        return (), T0
+
+    def stated(self, until: datetime) -> None:
+        """Nothing was stated."""
 
 
-def figures_of(path: Path) -> PublishedFigures:
+def figures_of(path: Path, clock: ManualClock | None = None) -> PublishedFigures:
     """The real figures of one station with one shift."""
     standard = StationStandard(ideal_cycle={None: timedelta(minutes=9)}, minor_stop=timedelta(minutes=2))
     calendar = Calendar(ZoneInfo("Asia/Qostanay"), (Shift("day", time(8), time(16, 30)),))
-    return PublishedFigures(path, {STATION: standard}, calendar, ManualClock(at(60)))
+    return PublishedFigures(path, {STATION: standard}, calendar, clock or ManualClock(at(60)))
 
 
 @pytest.fixture
@@ -194,6 +198,36 @@ async def test_later_events_raise_the_revision(
 
     assert len(influx.points) == before + 1
     assert {fields["good"] for (series, _), fields in influx.points.items() if series.startswith("kpi")} == {"11i"}
+
+
+def state(minute: float, now: State) -> StateChanged:
+    """The station is in another state."""
+    return replace(producing(), time=at(minute), received_time=at(minute), state=now)
+
+
+async def test_published_figures_of_closed_windows_are_final(
+    influx: StandIn, server: InfluxServer, journal: Journal, tmp_path: Path
+) -> None:
+    """A stop that ends in the next hour, and hours in which nothing happens: InfluxDB has what a report says."""
+    clock = ManualClock(at(59.5))
+    figures = figures_of(tmp_path / "journal.sqlite", clock)
+    following = InfluxWriter(server, journal, figures, rng=random.Random(1), pace=replace(QUICK, restate_s=0.0))
+    await append(journal, state(59.2, State.DOWN))
+    await following.drain()
+    await following.restate()
+    clock.advance(timedelta(minutes=5))
+    await append(journal, state(64, State.PRODUCING))
+    await following.drain()
+    await following.restate()
+    clock.advance(timedelta(hours=3))
+    await following.restate()
+
+    hours = {
+        (int(stamp) // 10**9 - int(T0.timestamp())) // 3600: (fields["down_s"], fields["minor_stops_s"])
+        for (series, stamp), fields in influx.points.items()
+        if series.startswith("kpi") and "window=hour" in series
+    }
+    assert hours == {0: ("48.0", "0.0"), 1: ("240.0", "0.0"), 2: ("0.0", "0.0"), 3: ("0.0", "0.0"), 4: ("0.0", "0.0")}
 
 
 async def test_telemetry_is_forwarded(influx: StandIn, server: InfluxServer, journal: Journal) -> None:

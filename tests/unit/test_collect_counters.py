@@ -113,3 +113,12 @@ def test_allowance_grows_with_time_from_a_floor() -> None:
     spans = [timedelta(hours=-1), timedelta(), timedelta(hours=1)]
 
     assert [SETUP.allowance(each) for each in spans] == [2, 2, 90]
+
+
+@pytest.mark.parametrize("misread", [2**63, 1e30, -(2**63)])
+def test_what_no_database_holds_is_no_totaliser(misread: float) -> None:
+    """A value beyond 64 bits, read in the wrong byte order, is of bad quality and is journaled nowhere as a count."""
+    done = live(station(), seen(0, baseline=True, good=100), seen(60, good=misread), seen(120, good=101))
+
+    assert [each.raw for each in only(UnitsCounted, done) if each.kind is CountKind.GOOD] == [100, 101]
+    assert only(CountUnreconciled, done) == []

@@ -112,3 +112,10 @@ def test_overlap_without_times() -> None:
     assert not overlap.admits(sample(5, None))
     assert overlap.admits(sample(6, None))
     assert overlap.admits(sample(5, None))
+
+
+def test_text_that_is_no_utf8_can_still_be_journaled() -> None:
+    """A controller's text in another code page arrives with marks for what cannot be read, not as what breaks us."""
+    found = reading(TagId("t"), PLAIN, data("Ку\udcbaзов"), received_time=T0)
+
+    assert found.value == "Ку\ufffdзов"

@@ -13,7 +13,7 @@ from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.reading import GapCause
 from mes.errors import ConfigError, JournalError
 from mes.health import ControllerStanding, Health
-from mes.supervisor import Backoff, supervise
+from mes.supervisor import Backoff, keep, supervise
 
 Lines = list[structlog.typing.EventDict]
 GONE = ControllerUnavailable("refused")
@@ -160,3 +160,25 @@ async def test_health_follows() -> None:
     assert (lost.attempts, lost.connections, lost.items_configured, lost.items_active) == (2, 1, 5, 0)
     health.parked(PLC, "no such node")
     assert health.snapshot()[0].standing is ControllerStanding.PARKED
+
+
+async def test_a_consumer_that_fails_is_begun_again(logged: list[structlog.typing.EventDict]) -> None:
+    """A defect in a consumer is told, ends nothing else, and the consumer is begun again after a pause."""
+    begun: list[int] = []
+    pauses: list[float] = []
+
+    async def work() -> None:
+        begun.append(1)
+        if len(begun) == 1:
+            raise ZeroDivisionError
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await keep("influx", work, pause_s=7, sleep=sleep)
+
+    assert (len(begun), pauses) == (2, [7, 7])
+    assert [(line["event"], line["consumer"]) for line in logged] == [("consumer_failed", "influx")]
