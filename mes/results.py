@@ -20,13 +20,13 @@ class EventReader(Protocol):
         """All events of a station, in the order of their seq; with `until`, those whose time is before it."""
         ...
 
-    def last_seq(self) -> int:
-        """The seq of the last event of any station, 0 if there is none."""
+    def last_seq(self, station: StationId | None = None) -> int:
+        """The seq of the last event of a station, or of any; 0 if there is none."""
         ...
 
 
 class Results:
-    """Figures of stations out of a journal; keeps a station's time line until the journal grows.
+    """Figures of stations out of a journal; keeps a station's time line until the station has a new event.
 
     Raises KeyError for a station that is not in `stations`, and what the reader raises.
     """
@@ -44,7 +44,7 @@ class Results:
 
     def timeline(self, station: StationId) -> Timeline:
         """All that the journal knows of the station."""
-        seq = self._reader.last_seq()
+        seq = self._reader.last_seq(station)
         kept = self._kept.get(station)
         if kept is None or kept[0] != seq:
             kept = self._kept[station] = (seq, timeline(self._reader.events(station)))

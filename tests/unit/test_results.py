@@ -23,8 +23,8 @@ class ListReader:
         found = [each for each in self.journal if each.event.station == station]
         return iter([each for each in found if until is None or each.event.time < until])
 
-    def last_seq(self) -> int:
-        return len(self.journal)
+    def last_seq(self, station: StationId | None = None) -> int:
+        return max((each.seq for each in self.journal if station in (None, each.event.station)), default=0)
 
 
 def results(reader: ListReader) -> Results:
