@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from adapters.reading import TagId
 from adapters.settings import ModbusTag, Table
@@ -104,15 +105,6 @@ def _cut(table: Table, run: list[_Element], *, limit: int) -> Iterable[tuple[Blo
 
 
 def _parts(tag: ModbusTag, blocks: list[Block], homes: Mapping[tuple[Table, _Element], int]) -> Iterable[Part]:
-    pending: Part | None = None
-    for element in _elements(tag):
-        home = homes[tag.table, element]
-        size = element.end - element.start
-        if pending is not None and pending.block == home:
-            pending = Part(home, pending.offset, pending.count + size)
-            continue
-        if pending is not None:
-            yield pending
-        pending = Part(home, element.start - blocks[home].address, size)
-    if pending is not None:
-        yield pending
+    for home, together in groupby(_elements(tag), key=lambda element: homes[tag.table, element]):
+        elements = list(together)
+        yield Part(home, elements[0].start - blocks[home].address, sum(each.end - each.start for each in elements))

@@ -30,6 +30,7 @@ async def leaves_no_task() -> AsyncIterator[None]:
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[list[structlog.typing.EventDict]]:
     """What was logged during the test, as a list that grows; nothing is printed."""
+    structlog.reset_defaults()  # a command that ran in another test may have set the level
     with structlog.testing.capture_logs() as lines:
         yield lines
 

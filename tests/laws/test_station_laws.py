@@ -252,10 +252,10 @@ def test_nothing_said_makes_a_false_event(story: list[Observation | Gap], log: b
     setup, state = station(log=log), initial_state()
     for scene in heard(story, setup):
         done = step(setup, state, scene)
+        good: set[object] = {each.raw for each in state.held.values()}  # they were good when they were said
         state = done.state
-        good = set()
         if isinstance(scene, Observation):
-            good = {each.value for each in scene.readings if each.quality is Quality.GOOD and each.tag != "log"}
+            good |= {each.value for each in scene.readings if each.quality is Quality.GOOD and each.tag != "log"}
         for event in done.events:
             if isinstance(event, UnitsCounted):
                 assert event.delta >= 0
