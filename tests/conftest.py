@@ -7,6 +7,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# Machines are noisy, so no example has a deadline. In CI the examples are the same ones every time; on a laptop they
+# are new in each run, and what they find becomes a case.
+settings.register_profile("any", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("TAKTLINE_CI") else "any")
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
