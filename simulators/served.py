@@ -15,7 +15,8 @@ from simulators.plant import Plant
 FIXED_PORTS: Mapping[str, int] = MappingProxyType({"weld-plc": 48400, "final-plc": 48401, "paint-plc": 15020})
 """The plant's own ports by controller."""
 
-_STEP_S = 0.01
+SCAN_S = 0.01
+"""Real seconds between two scans of the controllers' programs, each of which shows what changed."""
 _BEAT_S = 0.1
 
 
@@ -102,7 +103,7 @@ class ServedPlant:
         """Lets the plant follow the clock until it is cancelled; raises what a fault's switching raises."""
         while True:
             await self.follow()
-            await asyncio.sleep(_STEP_S)
+            await asyncio.sleep(SCAN_S)
 
     async def follow(self) -> None:
         """Brings plant, controllers and faults up to the clock's present, however late it is."""
@@ -135,7 +136,7 @@ class ServedPlant:
     async def faults_over(self) -> None:
         """Waits until no fault is on and none is planned; `run` must be running."""
         while self._planned or self._active:
-            await asyncio.sleep(_STEP_S)
+            await asyncio.sleep(SCAN_S)
 
     def active_faults(self) -> tuple[tuple[str, str], ...]:
         """(fault, controller) of those that are on."""
@@ -169,7 +170,7 @@ class ServedPlant:
         if planned.name is FaultName.COUNTER_RESET:
             return
         while self._clock.now() < planned.end:
-            await asyncio.sleep(_STEP_S)
+            await asyncio.sleep(SCAN_S)
         await self._switch(planned.name, planned.controller, on=False)
 
     async def _settle(self, now: datetime) -> None:

@@ -55,6 +55,7 @@ class Station:
     measured: Measured
     observations: Sequence[datetime]
     excused: tuple[Interval, ...]  # where faults were injected, with the time that recovery may take
+    scan: timedelta  # a controller's program shows a change only in its next scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,15 @@ def blind(states: Iterable[tuple[Interval, State]]) -> tuple[Interval, ...]:
 
 
 def observation_interval(observations: Sequence[datetime], at: datetime) -> timedelta:
-    """The stretch between the two looks at the controller around `at`; zero if one of them does not exist."""
+    """The stretch between the two looks at the controller around `at`, or the next one if that is longer.
+
+    A change that is shown just after a look is seen only by the one after it. Zero outside the observations.
+    """
     after = bisect_right(observations, at)
     if after == 0 or after == len(observations):
         return timedelta()
-    return observations[after] - observations[after - 1]
+    looks = observations[after - 1 : after + 2]
+    return max(later - earlier for earlier, later in pairwise(looks))
 
 
 @dataclass(slots=True)
@@ -157,7 +162,7 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
         if state is State.NO_DATA:
             continue
         turns = [*_transitions(both.truth.states, state), *edges]
-        allowed = sum((observation_interval(both.observations, at) for at in turns), timedelta())
+        allowed = sum((observation_interval(both.observations, at) + both.scan for at in turns), timedelta())
         off = abs(true[state] - seen[state])
         if off > allowed:
             found.problems.append(

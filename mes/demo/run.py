@@ -25,7 +25,7 @@ from mes.results import Results
 from mes.supervisor import Backoff
 from simulators.faults import Fault
 from simulators.plant import Plant
-from simulators.served import ServedPlant
+from simulators.served import SCAN_S, ServedPlant
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
 BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed one of them is four minutes of the plant
@@ -227,6 +227,7 @@ def _finish(
             measured=_measured(results, station, window, kpis[station]),
             observations=seen.times[controller],
             excused=excused,
+            scan=timedelta(seconds=SCAN_S * options.speed),
         )
     return Finished(
         outcome=compare(stations, window),

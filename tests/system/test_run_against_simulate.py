@@ -21,9 +21,9 @@ from mes.influx.server import InfluxServer, Target
 pytestmark = [pytest.mark.timeout(180), pytest.mark.influxd]
 
 SPEED = 240
-SHOWN = "2026-03-02T02:20:00Z"  # 40 minutes before the shift begins, so that everybody is connected by then
-LENGTH = "2h40m"  # of the plant; 40 s of ours
-KILLED_AFTER_S = 25
+SHOWN = "2026-03-02T02:00:00Z"  # an hour before the shift begins, so that everybody is connected by then
+LENGTH = "3h"  # of the plant; 45 s of ours
+KILLED_AFTER_S = 27
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
     run = command("run", "--config", str(config), *pace)
 
     with process(simulate, log):
+        await until(lambda: asyncio.to_thread(lambda: "In another terminal" in log.read_text()), 20)
         with process(run, log) as first:
             await asyncio.sleep(KILLED_AFTER_S)
             first.send_signal(signal.SIGKILL)

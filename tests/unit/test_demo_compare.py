@@ -42,6 +42,7 @@ GOOD = Station(
     ),
     observations=OBSERVATIONS,
     excused=(),
+    scan=timedelta(),
 )
 
 
