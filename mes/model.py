@@ -11,6 +11,7 @@ from adapters.reading import GapCause, Quality
 StationId = NewType("StationId", str)  # "site/area/line/station"
 ProductId = NewType("ProductId", str)
 UnitId = NewType("UnitId", str)
+ReasonId = NewType("ReasonId", str)
 
 
 class State(StrEnum):
@@ -121,6 +122,23 @@ class UnitsUnidentified(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitEntered(Event):
+    """From `time` on the controller names `unit` as the one in the station; `baseline`: it was there when we looked."""
+
+    unit: UnitId
+    product: ProductId | None = None
+    baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitLeft(Event):
+    """From `time` on the controller does not name `unit` any more; `baseline`: it went while nobody looked."""
+
+    unit: UnitId
+    baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRaised(Event):
     """The controller reports fault `code`."""
 
@@ -165,6 +183,50 @@ class QualityChanged(Event):
     quality: Quality
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What explained a stretch `[start, end)` before somebody said otherwise; None: nothing did."""
+
+    start: datetime
+    end: datetime
+    reason: ReasonId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonAssigned(Event):
+    """A person says why the station did not produce in `[start, end)`; said at `time`, it may be about any past.
+
+    `end` None: until the stop that lasts at `start` is over. `reason` None takes back what was said before, so that
+    the fault codes decide again. What is said later holds; `before` keeps what held until then.
+    """
+
+    start: datetime
+    end: datetime | None
+    reason: ReasonId | None
+    by: str
+    comment: str = ""
+    before: tuple[Explained, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftClosed(Event):
+    """A person has closed the books of `[start, end)`: every stop in it had its reason then."""
+
+    start: datetime
+    end: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftReopened(Event):
+    """A person has opened the books of `[start, end)` again, and says `why`."""
+
+    start: datetime
+    end: datetime
+    by: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessValue:
     """Telemetry: weld current, booth temperature. Thinned by deadband and bounded by retention, unlike events."""
@@ -181,12 +243,17 @@ StationEvent = (
     | CountUnreconciled
     | UnitCompleted
     | UnitsUnidentified
+    | UnitEntered
+    | UnitLeft
     | FaultRaised
     | FaultCleared
     | ProductChanged
     | ConnectionLost
     | ConnectionRestored
     | QualityChanged
+    | ReasonAssigned
+    | ShiftClosed
+    | ShiftReopened
 )
 
 

@@ -35,6 +35,9 @@ from mes.model import (
     StateChanged,
     StationEvent,
     TimeSource,
+    UnitEntered,
+    UnitId,
+    UnitLeft,
 )
 
 __all__ = [
@@ -175,8 +178,13 @@ def _unit(work: Work, reading: Reading) -> None:
     if reading.value is None or str(reading.value) == work.state.unit:
         return
     # at a baseline the unit was there before we looked, nobody knows since when
-    since = None if work.seen.baseline else work.when(reading)[0]
-    work.state = replace(work.state, unit=str(reading.value), unit_since=since)
+    baseline = work.seen.baseline
+    if work.state.unit:
+        work.emit(UnitLeft, work.when(reading), unit=UnitId(work.state.unit), baseline=baseline)
+    if unit := str(reading.value):
+        work.emit(UnitEntered, work.when(reading), unit=UnitId(unit), product=work.state.product, baseline=baseline)
+    since = None if baseline else work.when(reading)[0]
+    work.state = replace(work.state, unit=unit, unit_since=since)
 
 
 def _product(work: Work, reading: Reading) -> None:

@@ -22,10 +22,15 @@ from mes.model import (
     ProcessValue,
     ProductChanged,
     QualityChanged,
+    ReasonAssigned,
+    ShiftClosed,
+    ShiftReopened,
     StateChanged,
     StationEvent,
     StationId,
     UnitCompleted,
+    UnitEntered,
+    UnitLeft,
     UnitsCounted,
     UnitsUnidentified,
 )
@@ -97,8 +102,23 @@ def _event_point(event: StationEvent) -> tuple[str, Mapping[str, str], Mapping[s
             return "connection", {}, {"up": True, "cause": str(event.cause)}
         case QualityChanged():
             return "quality", {"signal": event.signal}, {"quality": str(event.quality)}
+        case UnitEntered():
+            return "presence", {}, {"unit": event.unit, "present": True}
+        case UnitLeft():
+            return "presence", {}, {"unit": event.unit, "present": False}
+        case ReasonAssigned():
+            ends = {"end_s": _epoch_s(event.end)} if event.end is not None else {}
+            said = {"reason": event.reason or NONE, "by": event.by, "comment": event.comment}
+            return "reason", {}, {**said, "start_s": _epoch_s(event.start), **ends}
+        case ShiftClosed() | ShiftReopened():
+            span = {"start_s": _epoch_s(event.start), "end_s": _epoch_s(event.end)}
+            return "shift_book", {}, {"by": event.by, "closed": isinstance(event, ShiftClosed), **span}
         case _:
             assert_never(event)
+
+
+def _epoch_s(instant: datetime) -> float:
+    return (instant - EPOCH).total_seconds()
 
 
 def process_line(value: ProcessValue, row: int) -> str:

@@ -15,9 +15,14 @@ from mes.model import (
     Journaled,
     ProductChanged,
     QualityChanged,
+    ReasonAssigned,
+    ShiftClosed,
+    ShiftReopened,
     StateChanged,
     StationEvent,
     UnitCompleted,
+    UnitEntered,
+    UnitLeft,
     UnitsCounted,
     UnitsUnidentified,
 )
@@ -38,6 +43,11 @@ KINDS: Mapping[str, type[StationEvent]] = {
     "connection_lost": ConnectionLost,
     "connection_restored": ConnectionRestored,
     "quality_changed": QualityChanged,
+    "unit_entered": UnitEntered,
+    "unit_left": UnitLeft,
+    "reason_assigned": ReasonAssigned,
+    "shift_closed": ShiftClosed,
+    "shift_reopened": ShiftReopened,
 }
 
 EventRow = tuple[str, str, int, int, str]  # station, kind, time_us, received_us, body

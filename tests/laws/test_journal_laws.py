@@ -13,18 +13,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mes.journal.codec import KINDS, decode_event, encode_event, from_us, to_us
 from mes.journal.store import Rows, Store
-from mes.model import FaultRaised, StationEvent, StationId, TimeSource
+from mes.model import Explained, FaultRaised, StationEvent, StationId, TimeSource
 
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # bounds are naive
 STRATEGIES: Mapping[object, st.SearchStrategy[Any]] = {
     datetime: TIMES,
     timedelta: st.timedeltas(timedelta(0), timedelta(days=400)),
     int: st.integers(-(2**63), 2**64 - 1),  # the widest totaliser is 64 bits
+    tuple[Explained, ...]: st.lists(st.builds(Explained, TIMES, TIMES, st.none() | st.text()), max_size=3).map(tuple),
 }
 
 
 def _values(hint: Any) -> st.SearchStrategy[Any]:
-    options = get_args(hint) or (hint,)
+    options = (hint,) if hint in STRATEGIES else get_args(hint) or (hint,)
     return st.one_of([STRATEGIES[each] if each in STRATEGIES else st.from_type(each) for each in options])
 
 

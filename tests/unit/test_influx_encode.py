@@ -20,13 +20,18 @@ from mes.model import (
     ProductChanged,
     ProductId,
     QualityChanged,
+    ReasonAssigned,
+    ReasonId,
+    ShiftReopened,
     State,
     StateChanged,
     StationEvent,
     StationId,
     TimeSource,
     UnitCompleted,
+    UnitEntered,
     UnitId,
+    UnitLeft,
     UnitResult,
     UnitsCounted,
     UnitsUnidentified,
@@ -106,6 +111,24 @@ CASES: list[tuple[StationEvent, str]] = [
     (
         QualityChanged(**FRAME, signal="state", quality=Quality.BAD),
         f'quality,{PLACE},signal=state,{TAIL} quality="bad",seq=7i,time_source="controller" {NS + 7}',
+    ),
+    (
+        UnitEntered(**FRAME, unit=UnitId("LJ1")),
+        f'presence,{PLACE},{TAIL} present=true,seq=7i,time_source="controller",unit="LJ1" {NS + 7}',
+    ),
+    (
+        UnitLeft(**FRAME, unit=UnitId("LJ1")),
+        f'presence,{PLACE},{TAIL} present=false,seq=7i,time_source="controller",unit="LJ1" {NS + 7}',
+    ),
+    (
+        ReasonAssigned(**FRAME, start=NOW, end=None, reason=ReasonId("tip-change"), by="aigul"),
+        f'reason,{PLACE},{TAIL} by="aigul",comment="",reason="tip-change",seq=7i,start_s={NS // 1000 / 1e6!r},'
+        f'time_source="controller" {NS + 7}',
+    ),
+    (
+        ShiftReopened(**FRAME, start=NOW, end=NOW, by="aigul", why="late data"),
+        f'shift_book,{PLACE},{TAIL} by="aigul",closed=false,end_s={NS // 1000 / 1e6!r},seq=7i,'
+        f'start_s={NS // 1000 / 1e6!r},time_source="controller" {NS + 7}',
     ),
 ]
 
