@@ -1,7 +1,7 @@
 """The words of the plant: states, counts, units and the immutable events that are journaled about a station."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
@@ -265,15 +265,59 @@ class Journaled:
     event: StationEvent
 
 
+class LossCategory(StrEnum):
+    """What kind of loss a stop is: those of the six big losses that are stops, and what lies outside the equipment."""
+
+    EQUIPMENT_FAILURE = "equipment_failure"
+    SETUP_ADJUSTMENT = "setup_adjustment"
+    MINOR_STOPS = "minor_stops"
+    ORGANISATION = "organisation"  # nobody there, nothing to do
+    STARVED = "starved"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a station stops: its text by language (`en`, `ru`, `kk`), what kind of loss it is, or that it is planned."""
+
+    code: ReasonId
+    texts: Mapping[str, str]
+    category: LossCategory
+    planned: bool = False
+
+    def text(self, language: str = "en") -> str:
+        """In the language, else in English, else the code."""
+        return self.texts.get(language) or self.texts.get("en") or self.code
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The reasons that a station may have, and which of them a fault code means."""
+
+    reasons: Mapping[ReasonId, Reason] = field(default_factory=dict)
+    by_fault: Mapping[str, ReasonId] = field(default_factory=dict)
+
+    def of_fault(self, code: str) -> Reason | None:
+        """What the controller's fault code means here; None if nobody said."""
+        named = self.by_fault.get(code)
+        return self.reasons.get(named) if named is not None else None
+
+
+NO_REASONS = Catalogue()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationStandard:
     """What a station should do: ideal time for one unit by product (None: any other), and what is a minor stop.
 
     `ideal_cycle` values are above zero. A stop shorter than `minor_stop` is a minor stop, whatever its cause.
+    `counted`: the totalisers that the station has, as far as that is known before its first event.
     """
 
     ideal_cycle: Mapping[ProductId | None, timedelta]
     minor_stop: timedelta
+    reasons: Catalogue = NO_REASONS
+    counted: frozenset[CountKind] = frozenset()
 
     def ideal(self, product: ProductId | None) -> timedelta | None:
         """The ideal time for one unit of `product` (ISO 22400's PRI), None where none is set."""

@@ -5,12 +5,19 @@ from datetime import UTC, datetime, timedelta
 from adapters.reading import GapCause
 from mes.intervals import Interval
 from mes.model import (
+    Catalogue,
     ConnectionLost,
     ConnectionRestored,
     CountFlag,
     CountKind,
     CountUnreconciled,
+    FaultCleared,
+    FaultRaised,
+    LossCategory,
     ProductId,
+    Reason,
+    ReasonAssigned,
+    ReasonId,
     State,
     StateChanged,
     StationId,
@@ -106,3 +113,47 @@ def unreconciled(minutes: float) -> CountUnreconciled:
         previous_raw=9,
         explanation="lower",
     )
+
+
+def raised(minutes: float, code: str) -> FaultRaised:
+    """The controller shows a fault from then on."""
+    time = at(minutes)
+    return FaultRaised(station=STATION, time=time, received_time=time, time_source=EDGE, code=code)
+
+
+def cleared(minutes: float, code: str) -> FaultCleared:
+    """The controller shows the fault no more."""
+    time = at(minutes)
+    return FaultCleared(station=STATION, time=time, received_time=time, time_source=EDGE, code=code)
+
+
+def assigned(minutes: float, start: float, end: float | None, reason: str | None) -> ReasonAssigned:
+    """A person says then why the station stood from `start` to `end`."""
+    time = at(minutes)
+    return ReasonAssigned(
+        station=STATION,
+        time=time,
+        received_time=time,
+        time_source=EDGE,
+        start=at(start),
+        end=None if end is None else at(end),
+        reason=None if reason is None else ReasonId(reason),
+        by="aigul",
+    )
+
+
+CATALOGUE = Catalogue(
+    {
+        reason.code: reason
+        for reason in (
+            Reason(ReasonId("robot"), {"en": "Robot fault", "ru": "Отказ робота"}, LossCategory.EQUIPMENT_FAILURE),
+            Reason(ReasonId("tips"), {"en": "Tip change"}, LossCategory.SETUP_ADJUSTMENT),
+            Reason(ReasonId("jam"), {"en": "Part jammed"}, LossCategory.MINOR_STOPS),
+            Reason(ReasonId("nobody"), {"en": "No operator"}, LossCategory.ORGANISATION),
+            Reason(ReasonId("no-parts"), {"en": "No parts"}, LossCategory.STARVED),
+            Reason(ReasonId("no-skid"), {"en": "No skid"}, LossCategory.BLOCKED),
+            Reason(ReasonId("service"), {"en": "Planned service"}, LossCategory.EQUIPMENT_FAILURE, planned=True),
+        )
+    },
+    {"101": ReasonId("robot"), "905": ReasonId("tips"), "404": ReasonId("no-such-reason")},
+)

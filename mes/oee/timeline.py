@@ -1,10 +1,10 @@
 """A station's events as an exclusive, gapless sequence of states and as single counted units, each at one instant."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import accumulate
 
 from mes.intervals import Interval, subtract, union
 from mes.model import (
@@ -13,14 +13,19 @@ from mes.model import (
     CountFlag,
     CountKind,
     CountUnreconciled,
+    FaultCleared,
+    FaultRaised,
     Journaled,
     ProductId,
+    ReasonAssigned,
+    ReasonId,
     State,
     StateChanged,
     StationEvent,
     UnitsCounted,
 )
 
+BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -52,12 +57,28 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """The controller reported `code` all through `interval`."""
+
+    interval: Interval
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A person said that `reason` was why, all through `interval`."""
+
+    interval: Interval
+    reason: ReasonId
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What is known of one station. All sequences are in the order of time.
 
     `spans` touch each other, neighbours differ in state, and the last one is open: its end is `END_OF_TIME`.
     `kinds`: the totalisers that the station has. `unreconciled`: when counts could not be told.
-    `end`: the time of the last event, None without events.
+    `faults` may overlap, `assigned` are disjoint: what was said last. `end`: the time of the last event, None without.
     """
 
     spans: tuple[Span, ...]
@@ -65,6 +86,8 @@ class Timeline:
     slices: tuple[Slice, ...]
     kinds: frozenset[CountKind]
     unreconciled: tuple[datetime, ...]
+    faults: tuple[Fault, ...]
+    assigned: tuple[Assigned, ...]
     end: datetime | None
 
     def states(self, until: datetime) -> tuple[Span, ...]:
@@ -79,51 +102,62 @@ class Timeline:
 def timeline(events: Iterable[StationEvent] | Iterable[Journaled]) -> Timeline:
     """The time line of the station that all `events` are about, whatever the order in which they come.
 
-    They are ordered by (time, seq); bare events take their place in `events` for a seq. An event that comes twice
-    with the same seq counts once. A connection is lost from ConnectionLost, or from the `since` of
-    ConnectionRestored where the program was killed before it could say so, until it is restored and the state is
-    stated anew.
+    They are ordered by (time, received_time) and, where both are equal, as they come. An event that comes twice counts
+    once. A connection is lost from ConnectionLost, or from the `since` of ConnectionRestored where the program was
+    killed before it could say so, until it is restored and the state is stated anew.
     """
     ordered = _ordered(events)
-    counted = [each for _, each in ordered if isinstance(each, UnitsCounted)]
+    counted = [each for each in ordered if isinstance(each, UnitsCounted)]
     counts, slices = _counts(counted)
+    spans = _spans(ordered)
     return Timeline(
-        spans=_spans(ordered),
+        spans=spans,
         counts=counts,
         slices=slices,
         kinds=frozenset(each.kind for each in counted),
-        unreconciled=tuple(each.time for _, each in ordered if isinstance(each, CountUnreconciled)),
-        end=ordered[-1][1].time if ordered else None,
+        unreconciled=tuple(each.time for each in ordered if isinstance(each, CountUnreconciled)),
+        faults=_faults(ordered),
+        assigned=_assigned(ordered, spans),
+        end=ordered[-1].time if ordered else None,
     )
 
 
-Ordered = Sequence[tuple[int, StationEvent]]
+Ordered = Sequence[StationEvent]
 
 
 def _ordered(events: Iterable[StationEvent] | Iterable[Journaled]) -> Ordered:
-    by_seq: dict[int, StationEvent] = {}
-    for place, each in enumerate(events, start=1):
-        if isinstance(each, Journaled):
-            by_seq[each.seq] = each.event
-        else:
-            by_seq[place] = each
-    return sorted(by_seq.items(), key=lambda item: (item[1].time, item[0]))
+    """Once each, in the order of time; `seq` decides between what happened and was seen at the same instants."""
+    numbered = (
+        (each.seq, each.event) if isinstance(each, Journaled) else (place, each) for place, each in enumerate(events)
+    )
+    by_time = sorted(numbered, key=lambda item: (item[1].time, item[1].received_time, item[0]))
+    kept: list[StationEvent] = []
+    first = 0  # of those that bear the same two times
+    for _, each in by_time:
+        if kept and (kept[-1].time, kept[-1].received_time) != (each.time, each.received_time):
+            first = len(kept)
+        if each not in kept[first:]:
+            kept.append(each)
+    return kept
 
 
 def _spans(ordered: Ordered) -> tuple[Span, ...]:
     """States laid end to end, then the blind stretches laid over them, then equal neighbours joined."""
-    said = [(seq, each) for seq, each in ordered if isinstance(each, StateChanged)]
+    said = [each for each in ordered if isinstance(each, StateChanged)]
     blind = union(_blind(ordered, said))
-    starts = [each.time for _, each in said]
-    pieces = [
-        Span(Interval(start, end), each.state)
-        for (_, each), (start, end) in zip(said, pairwise([*starts, END_OF_TIME]), strict=True)
-    ]
+    pieces: list[Span] = []
+    for place, each in enumerate(said, start=1):
+        end = said[place].time if place < len(said) else END_OF_TIME
+        if each.time < end:
+            pieces.append(Span(Interval(each.time, end), each.state))
     seen: list[Span] = [Span(each, State.NO_DATA) for each in blind]
     for piece in pieces:
         holes = _overlapping(blind, piece.interval)
-        seen.extend(Span(part, piece.state) for part in subtract((piece.interval,), holes))
-    return tuple(_joined(sorted(seen, key=lambda each: each.interval)))
+        if holes:
+            seen.extend(Span(part, piece.state) for part in subtract((piece.interval,), holes))
+        else:
+            seen.append(piece)
+    return tuple(_joined(sorted(seen, key=lambda each: each.interval.start)))
 
 
 def _overlapping(ordered: Sequence[Interval], window: Interval) -> Sequence[Interval]:
@@ -143,29 +177,74 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def _blind(ordered: Ordered, said: Sequence[tuple[int, StateChanged]]) -> Iterator[Interval]:
+def _blind(ordered: Ordered, said: Sequence[StateChanged]) -> Iterator[Interval]:
     """Each loss of connection, up to the instant from which the state is known again."""
-    lost: tuple[int, datetime] | None = None
-    for seq, each in ordered:
+    latest = list(accumulate((each.received_time for each in said), max))
+    lost: datetime | None = None
+    for each in ordered:
         match each:
             case ConnectionLost():
-                lost = lost or (seq, each.time)
+                lost = lost or each.time
             case ConnectionRestored():
-                # a loss that was never journaled begins at `since`; what came before this event has a lower seq
-                opened = min(lost or (seq, each.since), (seq, each.since), key=lambda item: item[1])
-                known = _known_again(opened[0], opened[1], each.time, said)
-                yield Interval(opened[1], max(opened[1], known))
+                # a loss that was never journaled begins at `since`
+                since = min(lost or each.since, each.since)
+                yield Interval(since, max(since, _known_again(since, each.time, said, latest)))
                 lost = None
             case _:
                 pass
     if lost is not None:
-        yield Interval(lost[1], END_OF_TIME)
+        yield Interval(lost, END_OF_TIME)
 
 
-def _known_again(seq: int, since: datetime, restored: datetime, said: Sequence[tuple[int, StateChanged]]) -> datetime:
-    """The first instant, not before `restored`, at which a state is in force that was said after the loss."""
-    first = (each.time for place, each in said if place > seq or each.time > since)
-    return max(restored, next(first, END_OF_TIME))
+def _known_again(
+    since: datetime, restored: datetime, said: Sequence[StateChanged], latest: Sequence[datetime]
+) -> datetime:
+    """The first instant, not before `restored`, at which a state is in force that was seen or began after the loss.
+
+    `latest`: up to each place of `said`, when the last of them was received.
+    """
+    after = bisect_right(said, since, key=lambda each: each.time)
+    if after and latest[after - 1] > since:
+        return restored
+    return max(restored, said[after].time) if after < len(said) else END_OF_TIME
+
+
+def _faults(ordered: Ordered) -> tuple[Fault, ...]:
+    """A code is on from its raising to its clearing; one that was never cleared is on still."""
+    raised: dict[str, datetime] = {}
+    found: list[Fault] = []
+    for each in ordered:
+        match each:
+            case FaultRaised():
+                raised.setdefault(each.code, each.time)
+            case FaultCleared() if each.code in raised:
+                found.append(Fault(Interval(raised.pop(each.code), each.time), each.code))
+            case _:
+                pass
+    found += [Fault(Interval(start, END_OF_TIME), code) for code, start in raised.items()]
+    return tuple(sorted(found, key=lambda each: (each.interval, each.code)))
+
+
+def _assigned(ordered: Ordered, spans: Sequence[Span]) -> tuple[Assigned, ...]:
+    """What persons said, in the order in which they said it; a later word takes its stretch from the earlier ones."""
+    known: list[Assigned] = []
+    for each in ordered:
+        if not isinstance(each, ReasonAssigned):
+            continue
+        end = each.end if each.end is not None else _end_of_stop(spans, each.start)
+        if end <= each.start:
+            continue
+        about = Interval(each.start, end)
+        known = [Assigned(part, was.reason) for was in known for part in subtract((was.interval,), (about,))]
+        if each.reason is not None:
+            known.append(Assigned(about, each.reason))
+    return tuple(sorted(known, key=lambda each: each.interval))
+
+
+def _end_of_stop(spans: Sequence[Span], instant: datetime) -> datetime:
+    """When the state that is in force at an instant ends; the instant itself where none is known."""
+    at = bisect_right(spans, instant, key=lambda each: each.interval.start) - 1
+    return spans[at].interval.end if at >= 0 else instant
 
 
 def _counts(counted: Sequence[UnitsCounted]) -> tuple[tuple[Count, ...], tuple[Slice, ...]]:

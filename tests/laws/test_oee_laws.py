@@ -1,17 +1,19 @@
 """Laws of the figures, over random histories of a station."""
 
 import itertools
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oee_histories import S3, at, counted, lost, restored, state, unreconciled
+from oee_histories import CATALOGUE, S3, assigned, at, cleared, counted, lost, raised, restored, state, unreconciled
 
 from mes.intervals import Interval
 from mes.model import CountFlag, CountKind, Journaled, ProductId, State, StationEvent, StationStandard, UnitsCounted
-from mes.oee.kpi import Kpi, combine, kpi
+from mes.oee.components import LOSSES
+from mes.oee.kpi import Bucket, Kpi, combine, kpi, kpis
 from mes.oee.timeline import timeline
 
 LENGTH_MIN = 240
@@ -48,13 +50,22 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
         events += [unreconciled(each), counted(each, 2, flag=CountFlag.RESET)]
     for some in draw(st.lists(gaps(), max_size=3)):
         events.extend(some)
-    return [Journaled(seq, each) for seq, each in enumerate(events, start=1)]
+    for on, off in draw(st.lists(st.tuples(instants, instants), max_size=3)):
+        code = draw(st.sampled_from(["101", "905", "404", "7"]))
+        events += [raised(on, code), cleared(off, code)]
+    for start, end in draw(st.lists(st.tuples(instants, instants | st.none()), max_size=3)):
+        reason = draw(st.sampled_from([None, "unheard-of", *CATALOGUE.reasons]))
+        events.append(assigned(draw(instants), start, end, reason))
+    # each count shows a totaliser reading of its own, as controllers do
+    told = [replace(each, raw=place) if isinstance(each, UnitsCounted) else each for place, each in enumerate(events)]
+    return [Journaled(seq, each) for seq, each in enumerate(told, start=1)]
 
 
 standards = st.builds(
     lambda ideal, minor_s: StationStandard(
         ideal_cycle={product: timedelta(seconds=each) for product, each in ideal.items()},
         minor_stop=timedelta(seconds=minor_s),
+        reasons=CATALOGUE,
     ),
     st.dictionaries(products, st.floats(0.5, 300), max_size=3),
     st.integers(0, 900),
@@ -75,11 +86,13 @@ def test_every_second_is_accounted_for(
 ) -> None:
     """Production, every loss and what is not planned add up to the window, to the microsecond."""
     found = figures(events, WINDOW, planned, standard)
-    losses = found.minor_stops + found.down + found.setup + found.idle + found.starved + found.blocked + found.no_data
+    losses = sum((found.spent(each) for each in LOSSES), timedelta())
     buckets = (found.apt, found.minor_stops, found.down, found.setup, found.idle, found.starved, found.blocked)
 
     assert found.not_planned + found.pbt == WINDOW.length == found.length
     assert found.apt + losses == found.pbt
+    assert sum((found.spent(each) for each in Bucket), timedelta()) == found.length
+    assert sum((each.time for each in found.losses), timedelta()) == losses + found.planned_stops
     assert all(each >= timedelta() for each in (*buckets, found.no_data, found.not_planned, found.observed))
     assert timedelta() <= found.inferred <= found.apt
 
@@ -94,6 +107,8 @@ def test_cutting_a_window_changes_no_sum(
     parts = [figures(events, Interval(start, end), planned, standard) for start, end in itertools.pairwise(cuts)]
 
     assert combine(parts) == figures(events, WINDOW, planned, standard)
+    windows = [Interval(start, end) for start, end in itertools.pairwise(cuts)]
+    assert kpis(timeline(events), windows, planned, standard, until=WINDOW.end) == parts
 
 
 @settings(deadline=None)
@@ -101,9 +116,20 @@ def test_cutting_a_window_changes_no_sum(
 def test_arrival_order_and_repeats_change_nothing(
     events: list[Journaled], planned: list[Interval], standard: StationStandard, random: Random
 ) -> None:
-    """Events may come in any order and more than once: their time and seq decide."""
-    shuffled = [*events, *events[::2]]
-    random.shuffle(shuffled)
+    """Events may be journaled in any order and more than once: when they were and when they were seen decides.
+
+    Only what was and was seen at the same two instants keeps its order, as readings of one batch do.
+    """
+    arrived = [*events, *events[::2]]
+    random.shuffle(arrived)
+
+    def times(place: int) -> tuple[datetime, datetime]:
+        return arrived[place].event.time, arrived[place].event.received_time
+
+    slots = sorted(range(len(arrived)), key=lambda place: (times(place), place))
+    in_order = sorted(range(len(arrived)), key=lambda place: (times(place), arrived[place].seq))
+    event_of = {slot: arrived[place].event for slot, place in zip(slots, in_order, strict=True)}
+    shuffled = [Journaled(place + 1, event_of[place]) for place in range(len(arrived))]
 
     assert timeline(shuffled) == timeline(events)
     assert figures(shuffled, WINDOW, planned, standard) == figures(events, WINDOW, planned, standard)

@@ -23,7 +23,7 @@ def test_no_events() -> None:
     """Without events nothing is known."""
     nothing = timeline(())
 
-    assert nothing == Timeline((), (), (), frozenset(), (), None)
+    assert nothing == Timeline((), (), (), frozenset(), (), (), (), None)
     assert nothing.states(at(5)) == ()
 
 
