@@ -50,7 +50,8 @@ KINDS: Mapping[str, type[StationEvent]] = {
     "shift_reopened": ShiftReopened,
 }
 
-EventRow = tuple[str, str, int, int, str]  # station, kind, time_us, received_us, body
+# station, kind, time_us, received_us, the first and the last instant that the event bears on, body
+EventRow = tuple[str, str, int, int, int, int, str]
 
 _kind_of = {event_type: kind for kind, event_type in KINDS.items()}
 _encoder = msgspec.json.Encoder()
@@ -68,14 +69,31 @@ def from_us(instant_us: int) -> datetime:
 
 
 def encode_event(event: StationEvent) -> EventRow:
-    """The row of an event; raises TypeError for naive times."""
+    """The row of an event; raises TypeError for naive times.
+
+    An event bears on the time at which it was; a catch-up, a restored connection, a reason on a stretch before it.
+    """
     return (
         event.station,
         _kind_of[type(event)],
         to_us(event.time),
         to_us(event.received_time),
+        *_bears_on(event),
         _encoder.encode(event).decode(),
     )
+
+
+def _bears_on(event: StationEvent) -> tuple[int, int]:
+    match event:
+        case UnitsCounted() | ConnectionRestored():
+            other = (event.since or event.time, event.time)
+        case ReasonAssigned():
+            other = (event.start, event.end or event.start)
+        case ShiftClosed() | ShiftReopened():
+            other = (event.start, event.end)
+        case _:
+            other = (event.time, event.time)
+    return to_us(min(other[0], event.time)), to_us(max(other[1], event.time))
 
 
 def decode_event(seq: int, kind: str, body: str) -> Journaled:

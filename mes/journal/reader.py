@@ -7,10 +7,24 @@ from typing import Any, Self
 
 import apsw
 
+from mes.errors import JournalError
 from mes.intervals import Interval
 from mes.journal.codec import decode_event, from_us, to_us
-from mes.journal.store import BUSY_MS, SELECT_EVENTS, SELECT_LAST_SEQ, check_identity, failed, fetch
-from mes.model import Journaled, StationId
+from mes.journal.store import (
+    BUSY_MS,
+    SCHEMA_VERSION,
+    SELECT_EVENTS,
+    SELECT_LAST_SEQ,
+    STATE_KINDS,
+    UNIT,
+    UNIT_KINDS,
+    check_identity,
+    failed,
+    fetch,
+)
+from mes.model import Journaled, ProcessValue, StationId, UnitId
+
+SELECT = "SELECT seq, kind, body FROM event"
 
 
 class JournalReader:
@@ -28,7 +42,10 @@ class JournalReader:
             self._connection.set_busy_timeout(BUSY_MS)
             self._connection.pragma("wal_autocheckpoint", 0)
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            check_identity(self._connection, path)
+            if check_identity(self._connection, path) != SCHEMA_VERSION:
+                raise JournalError(
+                    f"{path} has an older format: open it once with `mes run`, which brings it up to date"
+                )
         except apsw.Error as error:
             raise failed(path, error) from error
 
@@ -51,6 +68,66 @@ class JournalReader:
             values = (station, to_us(until))
         for row in self._fetch(statement, *values):
             yield decode_event(*row)
+
+    def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        """A station's events of `[start, end)`, by their time, in journal order."""
+        statement = f"{SELECT} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
+        return self._decoded(statement, station, to_us(start), to_us(end))
+
+    def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        """The last events before an instant that say what state a station is in, or that we are blind; newest first."""
+        statement = f"{SELECT} WHERE station = ? AND time_us < ? AND {STATE_KINDS} ORDER BY time_us DESC LIMIT ?"
+        return self._decoded(statement, station, to_us(instant), limit)
+
+    def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        """The first such events from an instant on, oldest first."""
+        statement = f"{SELECT} WHERE station = ? AND time_us >= ? AND {STATE_KINDS} ORDER BY time_us LIMIT ?"
+        return self._decoded(statement, station, to_us(instant), limit)
+
+    def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
+        """The last loss and the last return of the connection before an instant, as far as there were any."""
+        statement = (
+            f"{SELECT} WHERE station = ? AND time_us < ? AND {STATE_KINDS} AND kind = ? ORDER BY time_us DESC LIMIT 1"
+        )
+        kinds = ("connection_lost", "connection_restored")
+        return [each for kind in kinds for each in self._decoded(statement, station, to_us(instant), kind)]
+
+    def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        """Events that bear on a part of `[start, end)` though they may have happened at another time."""
+        statement = f"{SELECT} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
+        return self._decoded(statement, station, to_us(start), to_us(end))
+
+    def of_unit(self, unit: UnitId) -> list[Journaled]:
+        """What was seen of a unit at all stations, in journal order."""
+        return self._decoded(f"{SELECT} WHERE {UNIT} = ? AND {UNIT_KINDS} ORDER BY seq", unit)
+
+    def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
+        """The first instant on which the events after a sequence number bear; None if there are none."""
+        statement = "SELECT min(from_us) FROM event WHERE station = ? AND seq > ?"
+        found = self._fetch(statement, station, after_seq)[0][0]
+        return None if found is None else from_us(found)
+
+    def span_of(self, station: StationId) -> Interval | None:
+        """From a station's first event to its last, by their times; None if it has none."""
+        # apart, each is one step in the index; together they would be a walk
+        first = self._fetch("SELECT min(time_us) FROM event WHERE station = ?", station)[0][0]
+        last = self._fetch("SELECT max(time_us) FROM event WHERE station = ?", station)[0][0]
+        return None if first is None else Interval(from_us(first), from_us(last))
+
+    def process_values(self, station: StationId, start: datetime, end: datetime) -> list[ProcessValue]:
+        """The telemetry of a station in `[start, end)`, in the order of time."""
+        statement = (
+            "SELECT name, time_us, value FROM telemetry WHERE station = ? AND time_us >= ? AND time_us < ? "
+            "ORDER BY time_us, id"
+        )
+        rows = self._fetch(statement, station, to_us(start), to_us(end))
+        return [
+            ProcessValue(station=station, name=name, time=from_us(time_us), value=value)
+            for name, time_us, value in rows
+        ]
+
+    def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
+        return [decode_event(*row) for row in self._fetch(statement, *values)]
 
     def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` events after sequence number `after`, in order."""
@@ -75,16 +152,12 @@ class JournalReader:
 
     def span(self) -> Interval | None:
         """From the first event's time to the latest that is known of any controller; None for an empty journal."""
-        # apart, each is one step in the index; together they would be a walk
-        earliest = "SELECT min(time_us) FROM event WHERE station = ?"
-        latest = "SELECT max(time_us) FROM event WHERE station = ?"
-        stations = self.stations()
-        if not stations:
+        spans = [span for each in self.stations() if (span := self.span_of(each))]
+        if not spans:
             return None
-        start_us = min(self._fetch(earliest, each)[0][0] for each in stations)
-        ends_us = [self._fetch(latest, each)[0][0] for each in stations]
-        seen_us = [row[0] for row in self._fetch("SELECT time_us FROM observed")]
-        return Interval(from_us(start_us), from_us(max(*ends_us, *seen_us, start_us)))
+        start = min(each.start for each in spans)
+        seen = [from_us(row[0]) for row in self._fetch("SELECT time_us FROM observed")]
+        return Interval(start, max(*(each.end for each in spans), *seen, start))
 
     def _fetch(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
         return fetch(self._connection, self._path, statement, *values)

@@ -13,11 +13,11 @@ import apsw
 
 from adapters.reading import ControllerId
 from mes.errors import JournalError
-from mes.journal.codec import EventRow, decode_event, from_us
+from mes.journal.codec import EventRow, decode_event, encode_event, from_us
 from mes.model import Journaled, ProcessValue, StationId
 
 APPLICATION_ID = 0x54414B54  # "TAKT", in the file's header
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_MS = 5_000
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -28,7 +28,9 @@ CREATE TABLE event (
     kind TEXT NOT NULL,
     time_us INTEGER NOT NULL,
     received_us INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    from_us INTEGER NOT NULL DEFAULT 0,
+    to_us INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX event_by_station ON event (station, time_us);
 CREATE TABLE station_state (station TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -43,9 +45,22 @@ CREATE TABLE telemetry (
 CREATE TABLE consumer (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, note TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 """
 
+# Stretches of a station's history are read by time; what bears on other times than its own, and states before and
+# after a stretch, have small indexes of their own. A car is found by its id.
+STATE_KINDS = "kind IN ('state_changed', 'connection_lost', 'connection_restored')"
+UNIT_KINDS = "kind IN ('unit_completed', 'unit_entered', 'unit_left')"
+UNIT = "json_extract(body, '$.unit')"
+INDEXES = f"""
+CREATE INDEX IF NOT EXISTS event_reaching ON event (station, to_us) WHERE from_us <> to_us;
+CREATE INDEX IF NOT EXISTS event_state ON event (station, time_us) WHERE {STATE_KINDS};
+CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
+CREATE INDEX IF NOT EXISTS event_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
+"""
 SELECT_EVENTS = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 SELECT_LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM event"
-INSERT_EVENT = "INSERT INTO event (seq, station, kind, time_us, received_us, body) VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_EVENT = (
+    "INSERT INTO event (seq, station, kind, time_us, received_us, from_us, to_us, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 UPSERT_STATE = (
     "INSERT INTO station_state (station, body) VALUES (?, ?) ON CONFLICT (station) DO UPDATE SET body = excluded.body"
 )
@@ -108,7 +123,7 @@ class Store:
         """One transaction, one fsync; returns the last sequence number of each request when all is on disk."""
         last_seqs: list[int] = []
         seq = self.last_seq
-        events: list[tuple[int, str, str, int, int, str]] = []
+        events: list[tuple[int, str, str, int, int, int, int, str]] = []
         for rows in requests:
             for row in rows.events:
                 seq += 1
@@ -171,15 +186,16 @@ def fetch(connection: apsw.Connection, path: Path, statement: str, *values: str 
         raise failed(path, error) from error
 
 
-def check_identity(connection: apsw.Connection, path: Path) -> None:
-    """Raises JournalError unless the file is a journal that this version can read."""
+def check_identity(connection: apsw.Connection, path: Path) -> int:
+    """The file's format; raises JournalError unless it is a journal that this version can read."""
     if connection.pragma("application_id") != APPLICATION_ID:
         raise JournalError(f"{path} is a database of some other program: name another file for the journal")
     version = connection.pragma("user_version")
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         raise JournalError(
             f"{path} has format {version}, this program reads format {SCHEMA_VERSION}: run the version that wrote it"
         )
+    return int(version)
 
 
 def failed(path: Path, error: Exception) -> JournalError:
@@ -230,7 +246,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     connection.pragma("synchronous", "FULL")  # plants lose power
     if fresh:
         with connection:
-            connection.execute(SCHEMA)
+            connection.execute(SCHEMA + INDEXES)
             connection.pragma("application_id", APPLICATION_ID)
             connection.pragma("user_version", SCHEMA_VERSION)
         return
@@ -241,3 +257,21 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
             f"{path} is damaged ({found}): move it and its -wal file aside, keep them for recovery, "
             "and start again with a new journal"
         )
+    if connection.pragma("user_version") == 1:
+        with connection:
+            _from_format_1(connection)
+
+
+def _from_format_1(connection: apsw.Connection) -> None:
+    """Adds what format 2 knows of each event: the stretch that it bears on."""
+    connection.execute("ALTER TABLE event ADD COLUMN from_us INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE event ADD COLUMN to_us INTEGER NOT NULL DEFAULT 0")
+    connection.execute("UPDATE event SET from_us = time_us, to_us = time_us")
+    reaching = "SELECT seq, kind, body FROM event WHERE kind IN ('units_counted', 'connection_restored')"
+    rows: list[tuple[Any, ...]] = connection.execute(reaching).fetchall()
+    for seq, kind, body in rows:
+        _, _, _, _, from_us, to_us, _ = encode_event(decode_event(seq, kind, body).event)
+        if from_us != to_us:
+            connection.execute("UPDATE event SET from_us = ? WHERE seq = ?", (from_us, seq))
+    connection.execute(INDEXES)
+    connection.pragma("user_version", SCHEMA_VERSION)

@@ -251,12 +251,11 @@ def _counts(counted: Sequence[UnitsCounted]) -> tuple[tuple[Count, ...], tuple[S
     """All counts at their instants; what was caught up is spread over its gap.
 
     Good, rework and scrap of one gap are spread together, in the order of their events. A totaliser of all units
-    counts the same units once more and is spread by itself; where there is one, its units make the slices.
+    counts the same units once more and is spread by itself; in a gap where there is one, its units make the slices.
     """
     counts: list[Count] = []
     slices: list[Slice] = []
     gaps: dict[tuple[datetime, bool], list[UnitsCounted]] = {}
-    has_total = any(each.kind is CountKind.TOTAL for each in counted)
     for each in counted:
         if each.since is not None and each.since < each.time and each.delta > 0:
             gaps.setdefault((each.since, each.kind is CountKind.TOTAL), []).append(each)
@@ -265,7 +264,7 @@ def _counts(counted: Sequence[UnitsCounted]) -> tuple[tuple[Count, ...], tuple[S
     for (since, is_total), filled in gaps.items():
         spread = _spread(since, filled)
         counts.extend(count for count, _ in spread)
-        if is_total == has_total:
+        if is_total or (since, True) not in gaps:
             slices.extend(part for _, part in spread)
     counts.sort(key=lambda each: each.time)
     slices.sort(key=lambda each: each.interval)

@@ -36,8 +36,9 @@ def _events(event_type: type[StationEvent]) -> st.SearchStrategy[StationEvent]:
 @given(st.one_of([_events(each) for each in KINDS.values()]))
 def test_every_event_comes_back_as_it_was(event: StationEvent) -> None:
     """Encoding an event of any class and decoding its row gives an equal event, times exact to the microsecond."""
-    station, kind, time_us, received_us, body = encode_event(event)
+    station, kind, time_us, received_us, from_us_, to_us_, body = encode_event(event)
 
+    assert from_us_ <= time_us <= to_us_
     assert decode_event(1, kind, body).event == event
     assert (station, from_us(time_us), from_us(received_us)) == (event.station, event.time, event.received_time)
 

@@ -1,78 +1,22 @@
 """Laws of the figures, over random histories of a station."""
 
 import itertools
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oee_histories import CATALOGUE, S3, assigned, at, cleared, counted, lost, raised, restored, state, unreconciled
+from oee_histories import at, counted, lost, restored
+from random_histories import WINDOW, histories, plans, standards
 
 from mes.intervals import Interval
-from mes.model import CountFlag, CountKind, Journaled, ProductId, State, StationEvent, StationStandard, UnitsCounted
+from mes.model import CountKind, Journaled, StationEvent, StationStandard, UnitsCounted
 from mes.oee.components import LOSSES
 from mes.oee.kpi import Bucket, Kpi, combine, kpi, kpis
 from mes.oee.timeline import timeline
 
-LENGTH_MIN = 240
 US = timedelta(microseconds=1)
-S2 = ProductId("S2")
-SAID = [each for each in State if each is not State.NO_DATA]
-WINDOW = Interval(at(0), at(LENGTH_MIN))
-
-instants = st.integers(-600, LENGTH_MIN * 60).map(lambda second: second / 60)
-kinds = st.sampled_from(list(CountKind))
-products = st.sampled_from([S2, S3, None])
-
-
-@st.composite
-def gaps(draw: st.DrawFn) -> list[StationEvent]:
-    since, until = sorted((draw(instants), draw(instants)))
-    events: list[StationEvent] = [lost(since)]
-    if draw(st.booleans()):
-        events.extend(
-            counted(until, draw(st.integers(0, 7)), kind, product=draw(products), since=since)
-            for kind in draw(st.lists(kinds, max_size=3, unique=True))
-        )
-        events.append(restored(until, since))
-        events.append(state(until, draw(st.sampled_from(SAID))))
-    return events
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[Journaled]:
-    times = st.lists(instants, max_size=20)
-    events: list[StationEvent] = [state(each, draw(st.sampled_from(SAID))) for each in draw(times)]
-    events.extend(counted(each, draw(st.integers(0, 3)), draw(kinds), product=draw(products)) for each in draw(times))
-    for each in draw(st.lists(instants, max_size=2)):
-        events += [unreconciled(each), counted(each, 2, flag=CountFlag.RESET)]
-    for some in draw(st.lists(gaps(), max_size=3)):
-        events.extend(some)
-    for on, off in draw(st.lists(st.tuples(instants, instants), max_size=3)):
-        code = draw(st.sampled_from(["101", "905", "404", "7"]))
-        events += [raised(on, code), cleared(off, code)]
-    for start, end in draw(st.lists(st.tuples(instants, instants | st.none()), max_size=3)):
-        reason = draw(st.sampled_from([None, "unheard-of", *CATALOGUE.reasons]))
-        events.append(assigned(draw(instants), start, end, reason))
-    # each count shows a totaliser reading of its own, as controllers do
-    told = [replace(each, raw=place) if isinstance(each, UnitsCounted) else each for place, each in enumerate(events)]
-    return [Journaled(seq, each) for seq, each in enumerate(told, start=1)]
-
-
-standards = st.builds(
-    lambda ideal, minor_s: StationStandard(
-        ideal_cycle={product: timedelta(seconds=each) for product, each in ideal.items()},
-        minor_stop=timedelta(seconds=minor_s),
-        reasons=CATALOGUE,
-    ),
-    st.dictionaries(products, st.floats(0.5, 300), max_size=3),
-    st.integers(0, 900),
-)
-plans = st.lists(st.tuples(instants, instants), max_size=4).map(
-    lambda pairs: [Interval(at(min(pair)), at(max(pair))) for pair in pairs]
-)
 
 
 def figures(events: list[Journaled], window: Interval, planned: list[Interval], standard: StationStandard) -> Kpi:

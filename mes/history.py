@@ -1,0 +1,112 @@
+"""Which of a station's events a stretch of time needs, so that figures of an hour do not read a year.
+
+Beside the events of the stretch itself these bear on it: the state in force at its start and when that began, the end
+of the state in force at its end (the class of a stop goes by its whole length), a connection that was lost before, and
+whatever was said or caught up later about a part of the stretch.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from mes.intervals import Interval
+from mes.model import Journaled, StationId, UnitsCounted
+from mes.oee.pieces import FAULT_COMES_BEFORE
+from mes.oee.timeline import Timeline, timeline
+
+INSTANT = timedelta(microseconds=1)
+FIRST_LOOK = 32  # events; each further look is eight times as long
+FARTHER = 8
+
+
+class EventReader(Protocol):
+    """Where journaled events are read; the journal's reader is one."""
+
+    def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
+        """All events of a station, in the order of their seq; with `until`, those whose time is before it."""
+        ...
+
+    def last_seq(self, station: StationId | None = None) -> int:
+        """The seq of the last event of a station, or of any; 0 if there is none."""
+        ...
+
+    def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        """A station's events of `[start, end)`, by their time."""
+        ...
+
+    def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        """The last changes of state or connection before an instant, newest first."""
+        ...
+
+    def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        """The first changes of state or connection from an instant on, oldest first."""
+        ...
+
+    def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
+        """The last loss and the last return of the connection before an instant."""
+        ...
+
+    def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        """Events that bear on a part of a stretch though they may have happened at another time."""
+        ...
+
+    def span_of(self, station: StationId) -> Interval | None:
+        """From a station's first event to its last, by their times."""
+        ...
+
+
+def history(reader: EventReader, station: StationId, window: Interval) -> list[Journaled]:
+    """Events from which `timeline` tells the same about `window` as from all events of the station.
+
+    What the resulting time line says of other times may be incomplete. Events may come twice.
+    """
+    links = reader.links_before(station, window.start)
+    before = _enough(lambda limit: reader.states_before(station, window.start, limit), links, window.start)
+    start = in_force_since(timeline([*links, *before]), window.start)
+    end, after = _until_the_state_ends(reader, station, [*links, *before], window.end)
+    found = [*links, *before, *reader.between(station, start - FAULT_COMES_BEFORE, window.end), *after]
+    whole = reader.span_of(station)
+    if whole is not None:  # how far the journal knows of the station decides how long an open stop has lasted
+        found += reader.between(station, whole.end, whole.end + INSTANT)
+    reaching = reader.reaching(station, start, end)
+    # what was caught up in one gap is spread together, though a part of it was seen before the stretch
+    gaps = [each.event.since for each in reaching if isinstance(each.event, UnitsCounted) and each.event.since]
+    if gaps and min(gaps) < start:
+        reaching = reader.reaching(station, min(gaps), end)
+    return [*found, *reaching]
+
+
+def in_force_since(known: Timeline, instant: datetime) -> datetime:
+    """When the state began that was in force just before an instant; the instant itself where none is known."""
+    spans = known.spans
+    at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
+    return spans[at].interval.start if at >= 0 else instant
+
+
+def _enough(
+    read: Callable[[int], Sequence[Journaled]], links: Sequence[Journaled], instant: datetime
+) -> Sequence[Journaled]:
+    """So many events before `instant` that one of them begins the state in force, or all there are."""
+    limit = FIRST_LOOK
+    while True:
+        found = read(limit)
+        # the state at the oldest event may have begun before it
+        if len(found) < limit or in_force_since(timeline([*links, *found]), instant) > found[-1].event.time:
+            return found
+        limit *= FARTHER
+
+
+def _until_the_state_ends(
+    reader: EventReader, station: StationId, before: Sequence[Journaled], instant: datetime
+) -> tuple[datetime, Sequence[Journaled]]:
+    """When the state in force just before `instant` ends, and the events from `instant` on that show it."""
+    limit = FIRST_LOOK
+    while True:
+        found = reader.states_from(station, instant, limit)
+        spans = timeline([*before, *found]).spans
+        at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
+        end = spans[at].interval.end if at >= 0 else instant
+        if len(found) < limit or end < found[-1].event.time:
+            return end, found
+        limit *= FARTHER

@@ -1,0 +1,63 @@
+"""Journaled events in memory, read the way the journal reads them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from mes.intervals import Interval
+from mes.journal.codec import encode_event, to_us
+from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId
+
+STATE_EVENTS = (StateChanged, ConnectionLost, ConnectionRestored)
+
+
+class ListReader:
+    """`reads` says how often events were asked for."""
+
+    def __init__(self, *events: StationEvent) -> None:
+        self.journal = [Journaled(seq, each) for seq, each in enumerate(events, start=1)]
+        self.reads = 0
+
+    def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
+        self.reads += 1
+        return iter([each for each in self._of(station) if until is None or each.event.time < until])
+
+    def last_seq(self, station: StationId | None = None) -> int:
+        return max((each.seq for each in self.journal if station in (None, each.event.station)), default=0)
+
+    def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        self.reads += 1
+        return [each for each in self._of(station) if start <= each.event.time < end]
+
+    def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        found = [each for each in self._of(station) if each.event.time < instant and _says_state(each)]
+        return sorted(found, key=lambda each: each.event.time, reverse=True)[:limit]
+
+    def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        found = [each for each in self._of(station) if each.event.time >= instant and _says_state(each)]
+        return sorted(found, key=lambda each: each.event.time)[:limit]
+
+    def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
+        found: list[Journaled] = []
+        for kind in (ConnectionLost, ConnectionRestored):
+            said = [each for each in self._of(station) if isinstance(each.event, kind) and each.event.time < instant]
+            found += sorted(said, key=lambda each: each.event.time)[-1:]
+        return found
+
+    def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        found = []
+        for each in self._of(station):
+            from_us, until_us = encode_event(each.event)[4:6]
+            if until_us >= to_us(start) and from_us != until_us and from_us < to_us(end):
+                found.append(each)
+        return found
+
+    def span_of(self, station: StationId) -> Interval | None:
+        times = [each.event.time for each in self._of(station)]
+        return Interval(min(times), max(times)) if times else None
+
+    def _of(self, station: StationId) -> Sequence[Journaled]:
+        return [each for each in self.journal if each.event.station == station]
+
+
+def _says_state(each: Journaled) -> bool:
+    return isinstance(each.event, STATE_EVENTS)
