@@ -1,7 +1,6 @@
 """Which figures are published to InfluxDB: the hours, shifts and days that new events bear on, and those still open."""
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from mes.model import StationId, StationStandard
 from mes.results import Results
 
 INSTANT = timedelta(microseconds=1)
+PUBLISHED = (WindowKind.HOUR, WindowKind.SHIFT, WindowKind.DAY)  # longer windows are sums of days in a query
 FARTHEST = timedelta(days=1)  # how far back what happens now may change what was published
 
 
@@ -57,7 +57,7 @@ class PublishedFigures:
             if start is None:
                 continue  # nothing was ever seen of it
             touched = Interval(min(start, span.end), span.end + INSTANT)
-            for kind in WindowKind:
+            for kind in PUBLISHED:
                 for window in self._results.windows(kind, touched):
                     kpi = self._results.kpi(station, window.interval, until=max(now, span.end))
                     points.append(KpiPoint(str(kind), window.interval, station, kpi, revision))
@@ -65,8 +65,5 @@ class PublishedFigures:
 
     def _in_force_since(self, station: StationId, instant: datetime) -> datetime | None:
         """When the state began that was in force just before an instant, at most a day earlier; None: never seen."""
-        spans = self._results.timeline(station).spans
-        if not spans:
-            return None
-        at = max(bisect_left(spans, instant, key=lambda each: each.interval.start) - 1, 0)
-        return min(max(spans[at].interval.start, instant - FARTHEST), max(instant, spans[0].interval.start))
+        since = self._results.in_force_since(station, instant)
+        return None if since is None else max(since, instant - FARTHEST)

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mes.intervals import Interval
-from mes.model import Journaled, StationId, UnitsCounted
-from mes.oee.pieces import FAULT_COMES_BEFORE
-from mes.oee.timeline import Timeline, timeline
+from mes.model import Journaled, State, StationId, UnitsCounted
+from mes.oee.pieces import FAULT_COMES_BEFORE, STOPS
+from mes.oee.timeline import Span, Timeline, timeline
 
 INSTANT = timedelta(microseconds=1)
 FIRST_LOOK = 32  # events; each further look is eight times as long
@@ -29,6 +29,14 @@ class EventReader(Protocol):
 
     def last_seq(self, station: StationId | None = None) -> int:
         """The seq of the last event of a station, or of any; 0 if there is none."""
+        ...
+
+    def changed_stations(self, after: int) -> frozenset[StationId]:
+        """The stations that have events after a seq."""
+        ...
+
+    def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
+        """The first instant on which the station's events after a seq bear; None if there are none."""
         ...
 
     def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
@@ -64,16 +72,19 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
     links = reader.links_before(station, window.start)
     before = _enough(lambda limit: reader.states_before(station, window.start, limit), links, window.start)
     start = in_force_since(timeline([*links, *before]), window.start)
-    end, after = _until_the_state_ends(reader, station, [*links, *before], window.end)
-    found = [*links, *before, *reader.between(station, start - FAULT_COMES_BEFORE, window.end), *after]
+    known = [*links, *before, *reader.between(station, start - FAULT_COMES_BEFORE, window.end)]
+    last, after = _until_the_state_ends(reader, station, known, window.end)
+    found = [*known, *after]
+    if last.state in STOPS:  # a fault that came late in a stop explains all of it
+        found += reader.between(station, window.end, last.interval.end)
     whole = reader.span_of(station)
     if whole is not None:  # how far the journal knows of the station decides how long an open stop has lasted
         found += reader.between(station, whole.end, whole.end + INSTANT)
-    reaching = reader.reaching(station, start, end)
+    reaching = reader.reaching(station, start, last.interval.end)
     # what was caught up in one gap is spread together, though a part of it was seen before the stretch
     gaps = [each.event.since for each in reaching if isinstance(each.event, UnitsCounted) and each.event.since]
     if gaps and min(gaps) < start:
-        reaching = reader.reaching(station, min(gaps), end)
+        reaching = reader.reaching(station, min(gaps), last.interval.end)
     return [*found, *reaching]
 
 
@@ -98,15 +109,15 @@ def _enough(
 
 
 def _until_the_state_ends(
-    reader: EventReader, station: StationId, before: Sequence[Journaled], instant: datetime
-) -> tuple[datetime, Sequence[Journaled]]:
-    """When the state in force just before `instant` ends, and the events from `instant` on that show it."""
+    reader: EventReader, station: StationId, known: Sequence[Journaled], instant: datetime
+) -> tuple[Span, Sequence[Journaled]]:
+    """The state in force just before `instant`, and the events from `instant` on that show its end."""
     limit = FIRST_LOOK
     while True:
         found = reader.states_from(station, instant, limit)
-        spans = timeline([*before, *found]).spans
+        spans = timeline([*known, *found]).spans
         at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
-        end = spans[at].interval.end if at >= 0 else instant
-        if len(found) < limit or end < found[-1].event.time:
-            return end, found
+        last = spans[at] if at >= 0 else Span(Interval(instant, instant), State.NO_DATA)
+        if len(found) < limit or last.interval.end < found[-1].event.time:
+            return last, found
         limit *= FARTHER

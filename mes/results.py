@@ -1,54 +1,98 @@
 """The one door to every figure: board, report, InfluxDB, demo and replay all ask here and so give the same answer."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Protocol
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from mes.calendar import Calendar, Window, WindowKind
+from mes.history import EventReader, history, in_force_since
+from mes.hourly import Hourly
 from mes.intervals import Interval
 from mes.model import Journaled, StationId, StationStandard, UnitCompleted
-from mes.oee.kpi import Kpi, kpi
+from mes.oee.components import Kpi, combine
+from mes.oee.definitions import Definition
+from mes.oee.kpi import kpi
+from mes.oee.pieces import Piece, pieces
 from mes.oee.timeline import Timeline, timeline
 
 __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 
-
-class EventReader(Protocol):
-    """Where journaled events are read; the journal's reader is one."""
-
-    def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
-        """All events of a station, in the order of their seq; with `until`, those whose time is before it."""
-        ...
-
-    def last_seq(self, station: StationId | None = None) -> int:
-        """The seq of the last event of a station, or of any; 0 if there is none."""
-        ...
+READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components, where there are any
+KEPT_TIMELINES = 128
+LEAST = timedelta(microseconds=1)
 
 
 class Results:
-    """Figures of stations out of a journal; keeps a station's time line until the station has a new event.
+    """Figures of stations out of a journal, and the time lines that they come from.
 
+    A time line is kept until its station has a new event. `hourly`, if given, serves windows of more than two days.
     Raises KeyError for a station that is not in `stations`, and what the reader raises.
     """
 
-    def __init__(self, reader: EventReader, stations: Mapping[StationId, StationStandard], calendar: Calendar) -> None:
+    def __init__(
+        self,
+        reader: EventReader,
+        stations: Mapping[StationId, StationStandard],
+        calendar: Calendar,
+        *,
+        hourly: Hourly | None = None,
+    ) -> None:
         self.stations = stations
         self.calendar = calendar
         self._reader = reader
-        self._kept: dict[StationId, tuple[int, Timeline]] = {}
+        self._hourly = hourly
+        self._seq = -1
+        self._kept: OrderedDict[tuple[StationId, Interval], Timeline] = OrderedDict()
 
-    def kpi(self, station: StationId, window: Interval, *, until: datetime) -> Kpi:
-        """The station's figures in `window` as far as it lies before `until`, the present of whoever asks."""
-        planned = self.calendar.planned(window)
-        return kpi(self.timeline(station), window, planned, self.stations[station], until=until)
+    def kpi(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi:
+        """The station's figures in `window` as far as it lies before `until`, the present of whoever asks.
 
-    def timeline(self, station: StationId) -> Timeline:
-        """All that the journal knows of the station."""
-        seq = self._reader.last_seq(station)
-        kept = self._kept.get(station)
-        if kept is None or kept[0] != seq:
-            kept = self._kept[station] = (seq, timeline(self._reader.events(station)))
-        return kept[1]
+        Made with the minor-stop threshold of `definition`, if that has one of its own.
+        """
+        standard = self._standard(station, definition)
+        window = Interval(min(window.start, until), min(window.end, until))
+        if self._hourly is None or window.length <= READ_AT_ONCE:
+            return self._direct(station, standard, window, until)
+        stored = self._hourly.kpi(station, standard, window)
+        if stored is None:
+            return self._direct(station, standard, window, until)
+        edges = (Interval(window.start, stored.window.start), Interval(stored.window.end, window.end))
+        parts = [self._direct(station, standard, each, until) for each in edges if each.length]
+        return replace(combine([stored, *parts]), window=window)
+
+    def timeline(self, station: StationId, window: Interval) -> Timeline:
+        """What the journal knows of the station in `window`; what it says of other times may be incomplete."""
+        seq = self._reader.last_seq()
+        if seq != self._seq:
+            changed = self._reader.changed_stations(self._seq)
+            for key in [each for each in self._kept if each[0] in changed]:
+                del self._kept[key]
+            self._seq = seq
+        key = (station, self._around(window))
+        if key not in self._kept:
+            self._kept[key] = timeline(history(self._reader, station, key[1]))
+            if len(self._kept) > KEPT_TIMELINES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def pieces(self, station: StationId, window: Interval, *, until: datetime) -> tuple[Piece, ...]:
+        """What each second of `window` up to `until` was and why, by the priority of `mes.oee.pieces`; clipped."""
+        window = Interval(min(window.start, until), min(window.end, until))
+        line = self.timeline(station, window)
+        horizon = max(until, line.end) if line.end is not None else until
+        laid = pieces(line, window, self.stations[station], horizon=horizon)
+        return tuple(replace(each, interval=part) for each in laid if (part := each.interval.clip(window)))
+
+    def in_force_since(self, station: StationId, instant: datetime) -> datetime | None:
+        """When the state began that was in force just before an instant, or the first event later; None: no event."""
+        known = self._reader.span_of(station)
+        if known is None:
+            return None
+        return max(in_force_since(self.timeline(station, Interval(instant, instant)), instant), known.start)
 
     def events(self, station: StationId) -> Iterator[Journaled]:
         """The station's events in the order of their seq."""
@@ -64,3 +108,22 @@ class Results:
     def windows(self, kind: WindowKind, interval: Interval) -> tuple[Window, ...]:
         """The calendar's windows of a kind that overlap `interval`, whole."""
         return self.calendar.windows(kind, interval)
+
+    def _standard(self, station: StationId, definition: Definition | None) -> StationStandard:
+        standard = self.stations[station]
+        if definition is None or definition.minor_stop is None:
+            return standard
+        return replace(standard, minor_stop=definition.minor_stop)
+
+    def _direct(self, station: StationId, standard: StationStandard, window: Interval, until: datetime) -> Kpi:
+        line = self.timeline(station, window)
+        # stops that began before the window count where they began
+        start = min(in_force_since(line, window.start), window.start)
+        planned = self.calendar.planned(Interval(start, window.end))
+        return kpi(line, window, planned, standard, until=until, manned=self.calendar.manned(window))
+
+    def _around(self, window: Interval) -> Interval:
+        """The production days of a window, so that its hours and shifts share one reading of the journal."""
+        lasting = Interval(window.start, max(window.end, window.start + LEAST))
+        days: Sequence[Window] = self.calendar.days(lasting)
+        return Interval(days[0].interval.start, days[-1].interval.end)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mes.intervals import Interval
-from mes.journal.codec import encode_event, to_us
+from mes.journal.codec import encode_event, from_us, to_us
 from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId
 
 STATE_EVENTS = (StateChanged, ConnectionLost, ConnectionRestored)
@@ -23,6 +23,13 @@ class ListReader:
 
     def last_seq(self, station: StationId | None = None) -> int:
         return max((each.seq for each in self.journal if station in (None, each.event.station)), default=0)
+
+    def changed_stations(self, after: int) -> frozenset[StationId]:
+        return frozenset(each.event.station for each in self.journal if each.seq > after)
+
+    def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
+        touched = [encode_event(each.event)[4] for each in self._of(station) if each.seq > after_seq]
+        return from_us(min(touched)) if touched else None
 
     def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         self.reads += 1

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from adapters.settings import (
     ByteOrder,
@@ -15,13 +15,9 @@ from adapters.settings import (
     Table,
 )
 from mes.collect.counters import ResetPolicy
+from mes.config.calendar_shape import STRICT, CalendarShape, Clock, Name
 from mes.model import State
 
-Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", description="letters, digits, `-`, `_` and `.`, without spaces")]
-Clock = Annotated[
-    str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='local time of day as "08:00" or "16:30"')
-]
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="a date as 2026-03-23")]
 Address = Annotated[
     int | str,
     Field(description='register address from 0, as on the wire; in a template also "{base+10}"'),
@@ -32,49 +28,7 @@ Seconds = Annotated[float, Field(gt=0, description="seconds, above 0")]
 class Shape(BaseModel):
     """One mapping of the file; a key that is not known is a mistake."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
-
-
-class Day(StrEnum):
-    """The days of a week."""
-
-    MON = "mon"
-    TUE = "tue"
-    WED = "wed"
-    THU = "thu"
-    FRI = "fri"
-    SAT = "sat"
-    SUN = "sun"
-
-
-class ShiftHours(Shape):
-    """Working time on one day. An `end` at or before `start` is on the next day."""
-
-    name: Name
-    start: Clock
-    end: Clock
-    breaks: list[tuple[Clock, Clock]] = Field(default=[], description='pairs such as ["10:00", "10:15"]')
-
-
-class WeeklyShift(ShiftHours):
-    """A shift that comes again every week."""
-
-    days: Annotated[list[Day], Field(min_length=1, description="the days on which it starts: [mon, tue, wed]")]
-
-
-class SpecialDay(Shape):
-    """A date on which other shifts hold than the weekly ones; no shifts: a holiday."""
-
-    date: Date
-    name: str
-    shifts: list[ShiftHours] = []
-
-
-class CalendarShape(Shape):
-    """When the site works; everything outside a shift, and every break, is not planned."""
-
-    shifts: Annotated[list[WeeklyShift], Field(min_length=1)]
-    special_days: list[SpecialDay] = []
+    model_config = STRICT
 
 
 class SiteShape(Shape):

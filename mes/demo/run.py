@@ -255,7 +255,7 @@ def _truth(plant: Plant, station: StationId, window: Interval) -> Truth:
 
 
 def _measured(results: Results, station: StationId, window: Interval, figures: Kpi) -> Measured:
-    timeline = results.timeline(station)
+    timeline = results.timeline(station, window)
     completed = [each.event for each in results.events(station) if isinstance(each.event, UnitCompleted)]
     unreconciled = [each for each in results.events(station) if isinstance(each.event, CountUnreconciled)]
     return Measured(

@@ -45,7 +45,7 @@ def _progress_table(progress: Progress, options: Options) -> Table:
         table.add_column(heading, justify="right")
     for station in progress.results.stations:
         kpi = progress.results.kpi(station, progress.window, until=progress.now)
-        spans = progress.results.timeline(station).states(progress.now)
+        spans = progress.results.timeline(station, progress.window).states(progress.now)
         table.add_row(
             label(station),
             str(spans[-1].state) if spans else "no_data",

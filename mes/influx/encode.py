@@ -90,31 +90,32 @@ def _event_point(event: StationEvent) -> tuple[str, Mapping[str, str], Mapping[s
             )
         case UnitsUnidentified():
             return "unidentified", {}, {"missing": event.missing}
-        case FaultRaised():
-            return "fault", {}, {"code": event.code, "active": True}
-        case FaultCleared():
-            return "fault", {}, {"code": event.code, "active": False}
+        case FaultRaised() | FaultCleared():
+            return "fault", {}, {"code": event.code, "active": isinstance(event, FaultRaised)}
         case ProductChanged():
             return "product", {}, {"product": event.product or NONE}
-        case ConnectionLost():
-            return "connection", {}, {"up": False, "cause": str(event.cause)}
-        case ConnectionRestored():
-            return "connection", {}, {"up": True, "cause": str(event.cause)}
+        case ConnectionLost() | ConnectionRestored():
+            return "connection", {}, {"up": isinstance(event, ConnectionRestored), "cause": str(event.cause)}
         case QualityChanged():
             return "quality", {"signal": event.signal}, {"quality": str(event.quality)}
-        case UnitEntered():
-            return "presence", {}, {"unit": event.unit, "present": True}
-        case UnitLeft():
-            return "presence", {}, {"unit": event.unit, "present": False}
-        case ReasonAssigned():
-            ends = {"end_s": _epoch_s(event.end)} if event.end is not None else {}
-            said = {"reason": event.reason or NONE, "by": event.by, "comment": event.comment}
-            return "reason", {}, {**said, "start_s": _epoch_s(event.start), **ends}
-        case ShiftClosed() | ShiftReopened():
-            span = {"start_s": _epoch_s(event.start), "end_s": _epoch_s(event.end)}
-            return "shift_book", {}, {"by": event.by, "closed": isinstance(event, ShiftClosed), **span}
+        case UnitEntered() | UnitLeft():
+            return "presence", {}, {"unit": event.unit, "present": isinstance(event, UnitEntered)}
+        case ReasonAssigned() | ShiftClosed() | ShiftReopened():
+            return _said(event)
         case _:
             assert_never(event)
+
+
+def _said(
+    event: ReasonAssigned | ShiftClosed | ShiftReopened,
+) -> tuple[str, Mapping[str, str], Mapping[str, Field]]:
+    """What a person said; the stretch that it is about stands in the fields."""
+    about: dict[str, Field] = {"by": event.by, "start_s": _epoch_s(event.start)}
+    if event.end is not None:
+        about["end_s"] = _epoch_s(event.end)
+    if isinstance(event, ReasonAssigned):
+        return "reason", {}, {**about, "reason": event.reason or NONE, "comment": event.comment}
+    return "shift_book", {}, {**about, "closed": isinstance(event, ShiftClosed)}
 
 
 def _epoch_s(instant: datetime) -> float:

@@ -139,6 +139,10 @@ class JournalReader:
             return int(self._fetch(SELECT_LAST_SEQ)[0][0])
         return int(self._fetch(f"{SELECT_LAST_SEQ} WHERE station = ?", station)[0][0])
 
+    def changed_stations(self, after: int) -> frozenset[StationId]:
+        """The stations that have events after a sequence number."""
+        return frozenset(StationId(row[0]) for row in self._fetch("SELECT station FROM event WHERE seq > ?", after))
+
     def stations(self) -> tuple[StationId, ...]:
         """The stations that have events, sorted by name."""
         # steps from name to name in the index, where DISTINCT would walk through all of it

@@ -1,12 +1,14 @@
-"""OEE from totals given by hand: how they are written, what can be wrong with them, what follows; all in exact fractions."""
+"""OEE from totals given by hand: how they are written, what can be wrong, what follows; in exact fractions."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
+COLUMNS = ("planned_s", "run_s", "ideal_cycle_s", "total", "good")
 UNITS_S = {"h": Fraction(3600), "min": Fraction(60), "m": Fraction(60), "s": Fraction(1), "ms": Fraction(1, 1000)}
 _DIGITS = r"[0-9]{1,30}(?:\.[0-9]{1,30})?"
 _UNIT = "h|min|ms|m|s"
@@ -23,9 +25,16 @@ class Flag(StrEnum):
     PARTS_WITHOUT_RUN = "parts_without_run"
 
 
+WORDS = {
+    Flag.PERFORMANCE_ABOVE_ONE: "performance is above 100 %: the ideal cycle is too long, parts are counted twice, "
+    "or running time is missing",
+    Flag.PARTS_WITHOUT_RUN: "parts were made in no running time: performance is not defined, running time is missing",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What is known of one run or machine; None: not known. The ideal cycle is for one part, good ones are in `total`."""
+    """What is known of one run or machine; None: not known. The ideal cycle is of one part."""
 
     planned_s: Fraction | None = None
     run_s: Fraction | None = None
@@ -118,7 +127,7 @@ def from_factors(
 def mistakes(each: Totals) -> list[tuple[str, str]]:
     """All that cannot be true: the field, and a sentence with what to do. Performance above one can be true."""
     found: list[tuple[str, str]] = []
-    for field in ("planned_s", "run_s", "ideal_cycle_s", "total", "good"):
+    for field in COLUMNS:
         value = getattr(each, field)
         if value is not None and value < 0:
             found.append((field, f"{plain(value)} is negative; give zero or more"))
@@ -140,7 +149,7 @@ def mean_time(between: Sequence[timedelta]) -> timedelta | None:
 
 
 def seconds(text: str) -> Fraction:
-    """A duration as written by hand, 7h, 1h30m, 420m, 420min, 1.5s, 500ms, in seconds; raises ValueError with a remedy."""
+    """A duration written as 7h, 1h30m, 420m, 420min, 1.5s or 500ms, in seconds; raises ValueError with a remedy."""
     written = text.strip()
     if written.startswith(("-", "−")):
         raise ValueError(f"{text!r} is negative; give zero or more, as in 90m")
@@ -193,13 +202,50 @@ def number(text: str) -> Fraction:
     return Fraction(text.strip())
 
 
+def count(text: str) -> int:
+    """A number of parts, which may be negative; raises ValueError with a remedy."""
+    found = number(text)
+    if found.denominator != 1:
+        raise ValueError(f"{text!r} is no number of parts; give a whole number")
+    return int(found)
+
+
+def of_header(names: Sequence[str]) -> list[str]:
+    """What is wrong with the names of a table's columns: each of ours has to stand there once."""
+    lacking = [f"{each}: there is no such column; add it to the first line" for each in COLUMNS if each not in names]
+    doubled = [each for each in COLUMNS if names.count(each) > 1]
+    return lacking + [f"{each}: there are {names.count(each)} such columns; leave one" for each in doubled]
+
+
+def of_cells(cells: Mapping[str, str], decimal_mark: str) -> tuple[Totals, list[str]]:
+    """One row of a table by the names of its columns, and all its mistakes; with any, the totals are of no use."""
+    known: dict[str, Any] = {}
+    wrong: list[str] = []
+    for column in COLUMNS:
+        text = cells.get(column, "").strip().replace(decimal_mark, ".")
+        try:
+            known[column] = number(text) if column.endswith("_s") else count(text)
+        except ValueError as error:
+            wrong.append(f"{column}: {error if text else 'is empty; give a number'}")
+    found = Totals(**known)
+    return found, wrong + [f"{field}: {text}" for field, text in mistakes(found)]
+
+
 def plain(value: Fraction | int) -> str:
     """An exact number for a person: in decimals if they end soon, else as a fraction."""
-    billionths = abs(value) * 10**9
+    billionths = abs(Fraction(value)) * 10**9
     if billionths.denominator != 1:
         return f"({value})"
     whole, rest = divmod(int(billionths), 10**9)
     return f"{'-' if value < 0 else ''}{whole}.{rest:09d}".rstrip("0").rstrip(".")
+
+
+def percent(value: Fraction | None) -> str:
+    """A ratio of zero or more in percent with two decimals, a half rounded up as on paper; None is not defined."""
+    if value is None:
+        return "not defined"
+    hundredths = int(value * 10_000 + Fraction(1, 2))
+    return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
 def _sum(values: Iterable[Fraction | int | None]) -> Fraction | None:

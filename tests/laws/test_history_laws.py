@@ -80,5 +80,5 @@ def test_a_long_history_is_not_read_whole() -> None:
 
     assert 60 < len(found) < 250
     assert all(left.interval.end == right.interval.start for left, right in pairwise(timeline(found).spans))
-    assert reader.reads == 2
+    assert reader.reads == 3
     assert timeline(found).spans[0].interval.start > at(10_000) - timedelta(hours=1)

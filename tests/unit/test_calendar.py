@@ -1,12 +1,13 @@
 """The calendar on chosen days: shifts over midnight, breaks, holidays, clocks that change."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from mes.calendar import Calendar, Shift, Window, WindowKind
+from mes.calendar import Calendar, Every, Maintenance, Rotation, Shift, Window, WindowKind
 from mes.intervals import Interval, total
 
 KOSTANAY = ZoneInfo("Asia/Qostanay")
@@ -151,11 +152,11 @@ def test_hours_of_a_day_with_a_half_hour_change_fill_the_day() -> None:
 
 
 def test_windows_of_each_kind() -> None:
-    """The kind of window chooses among hours, shifts and days."""
+    """The kind of window chooses among hours, shifts, days, weeks, months and years."""
     calendar = Calendar(KOSTANAY, (DAY_SHIFT,))
     window = Interval(utc(date(2026, 3, 2), 3), utc(date(2026, 3, 2), 5))
 
-    assert [len(calendar.windows(kind, window)) for kind in WindowKind] == [2, 1, 1]
+    assert [len(calendar.windows(kind, window)) for kind in WindowKind] == [2, 1, 1, 1, 1, 1]
 
 
 def test_breaks_over_midnight() -> None:
@@ -197,5 +198,245 @@ def test_an_unknown_kind_of_window_is_refused() -> None:
     """A kind that is none of the closed set is a defect of the caller and is not answered with nothing."""
     with pytest.raises(AssertionError):
         Calendar(KOSTANAY, ()).windows(
-            cast("WindowKind", "week"), Interval(utc(date(2026, 3, 2)), utc(date(2026, 3, 3)))
+            cast("WindowKind", "decade"), Interval(utc(date(2026, 3, 2)), utc(date(2026, 3, 3)))
         )
+
+
+def wall(day: date, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime.combine(day, time(hour, minute))
+
+
+def span(start: date, end: date) -> Interval:
+    """From one midnight in Kostanay to another."""
+    return Interval(utc(start) - timedelta(hours=5), utc(end) - timedelta(hours=5))
+
+
+def teams(calendar: Calendar, day: date) -> dict[str, str | None]:
+    """The team of each shift that starts on a date in Kostanay."""
+    return {each.name: each.team for each in calendar.shifts(span(day, day + timedelta(days=1))) if each.day == day}
+
+
+THREE = (Shift("early", time(6), time(14)), Shift("late", time(14), time(22)), NIGHT)
+CONTINENTAL = "AABBAAABBAABBB"  # two days on, two off, three on; then the other way round
+
+
+def test_three_teams_change_every_week() -> None:
+    """Weeks count from the rotation's start, the cycle comes again, and a night shift keeps the team of its start."""
+    cycle = tuple(dict(zip(("early", "late", "night"), each, strict=True)) for each in ("ABC", "CAB", "BCA"))
+    calendar = Calendar(KOSTANAY, THREE, rotations=(Rotation(date(2026, 1, 5), Every.WEEK, cycle),))
+
+    assert teams(calendar, date(2026, 1, 11)) == {"early": "A", "late": "B", "night": "C"}
+    assert teams(calendar, date(2026, 1, 12)) == {"early": "C", "late": "A", "night": "B"}
+    assert teams(calendar, date(2026, 1, 26)) == {"early": "A", "late": "B", "night": "C"}
+    after_midnight = calendar.shift_of(calendar.to_utc(wall(date(2026, 1, 12), 3)))
+    assert (after_midnight.name, after_midnight.team) == ("night", "C")
+
+
+def test_four_teams_in_the_continental_pattern() -> None:
+    """With a cycle of fourteen days, two teams share the days and two the nights, without a day off for the plant."""
+    shifts = (Shift("day", time(7), time(19)), Shift("night", time(19), time(7)))
+    cycle = tuple({"day": each, "night": {"A": "C", "B": "D"}[each]} for each in CONTINENTAL)
+    calendar = Calendar(KOSTANAY, shifts, rotations=(Rotation(date(2026, 1, 5), Every.DAY, cycle),))
+    days = [date(2026, 1, 19) + timedelta(days=each) for each in range(14)]
+
+    assert "".join(str(teams(calendar, day)["day"]) for day in days) == CONTINENTAL
+    assert {len(teams(calendar, day)) for day in days} == {2}
+
+
+def test_a_shift_rests_on_days_that_the_cycle_leaves_out() -> None:
+    """By the day, a shift named elsewhere in the cycle does not take place; by the week it does, without a team."""
+    cycle = ({"early": "A"}, {"late": "B"})
+    by_day = Calendar(KOSTANAY, THREE, rotations=(Rotation(date(2026, 1, 5), Every.DAY, cycle),))
+    by_week = Calendar(KOSTANAY, THREE, rotations=(Rotation(date(2026, 1, 5), Every.WEEK, cycle),))
+
+    assert teams(by_day, date(2026, 1, 5)) == {"early": "A", "night": None}
+    assert teams(by_day, date(2026, 1, 6)) == {"late": "B", "night": None}
+    assert teams(by_week, date(2026, 1, 6)) == {"early": "A", "late": None, "night": None}
+
+
+def test_a_rotation_holds_until_the_next_begins() -> None:
+    """Before the first rotation shifts have no team; the order in which rotations are given changes nothing."""
+    first = Rotation(date(2026, 1, 5), Every.DAY, ({"early": "A"},))
+    second = Rotation(date(2026, 1, 7), Every.DAY, ({"early": "B"},))
+
+    for rotations in ((first, second), (second, first)):
+        calendar = Calendar(KOSTANAY, THREE[:1], rotations=rotations)
+        found = [teams(calendar, date(2026, 1, day))["early"] for day in (4, 5, 6, 7, 8)]
+        assert found == [None, "A", "A", "B", "B"]
+
+
+def test_a_team_of_its_own_goes_before_the_rotation() -> None:
+    """Shifts of a special day and overtime get the rotation's team for their name, unless they name one."""
+    day = date(2026, 1, 5)
+    own = Shift("late", time(14), time(18), team="C")
+    calendar = Calendar(
+        KOSTANAY,
+        THREE,
+        exceptions={day: (Shift("early", time(8), time(12)), own)},
+        overtime={day: (Shift("extra", time(18), time(20)),)},
+        rotations=(Rotation(day, Every.WEEK, ({"early": "A", "late": "B"},)),),
+    )
+
+    assert teams(calendar, day) == {"early": "A", "late": "C", "extra": None}
+
+
+def test_no_shift_starts_on_a_holiday() -> None:
+    """A night shift runs into the holiday and none starts on it; a special day and overtime hold all the same."""
+    eve, holiday, other = date(2026, 3, 22), date(2026, 3, 23), date(2026, 3, 24)
+    short = Shift("short", time(8), time(12))
+    extra = Shift("extra", time(12), time(14))
+    calendar = Calendar(
+        KOSTANAY,
+        (NIGHT,),
+        exceptions={other: (short,)},
+        holidays=dict.fromkeys((holiday, other), "Nauryz"),
+        overtime={holiday: (extra,)},
+    )
+
+    assert [each.name for each in calendar.shifts(span(holiday, holiday + timedelta(days=1)))] == ["night", "extra"]
+    assert calendar.starting(eve) == (NIGHT,)
+    assert calendar.starting(other) == (short,)
+
+
+def test_maintenance_is_taken_out_of_planned_time_once() -> None:
+    """Maintenance over a break and over the shift's end costs only what was planned; the shift stays whole."""
+    monday = date(2026, 3, 2)
+    calendar = Calendar(
+        KOSTANAY,
+        (DAY_SHIFT,),
+        maintenance_plan=(
+            Maintenance("press", wall(monday, 11), wall(monday, 14)),
+            Maintenance("oven", wall(monday, 13, 30), wall(monday, 14, 30)),
+            Maintenance("roof", wall(monday, 16), wall(monday + timedelta(days=1), 9)),
+        ),
+    )
+    window = span(monday, monday + timedelta(days=1))
+
+    assert [each.interval.length for each in calendar.shifts(window)] == [timedelta(hours=9)]
+    assert total(calendar.manned(window)) == timedelta(hours=9)
+    assert total(calendar.breaks(window)) == timedelta(hours=1)
+    assert total(calendar.maintenance(window)) == timedelta(hours=3, minutes=30)
+    assert calendar.planned(window) == (
+        Interval(utc(monday, 3), utc(monday, 6)),
+        Interval(utc(monday, 9, 30), utc(monday, 11)),
+    )
+
+
+def test_off_shift_is_cut_at_production_days() -> None:
+    """Between Friday's and Monday's shift lie the rest of Friday, two whole days, and Monday's morning."""
+    calendar = Calendar(KOSTANAY, (DAY_SHIFT,))
+    friday, monday = date(2026, 3, 6), date(2026, 3, 9)
+    found = calendar.off_shift(Interval(calendar.to_utc(wall(friday, 17)), calendar.to_utc(wall(monday, 8))))
+
+    assert [each.interval.length for each in found] == [timedelta(hours=each) for each in (7, 24, 24, 8)]
+    assert {(each.kind, each.name, each.team) for each in found} == {(WindowKind.SHIFT, "off shift", None)}
+    assert [each.day for each in found] == [date(2026, 3, day) for day in (6, 7, 8, 9)]
+
+
+def test_long_holidays_are_off_shift() -> None:
+    """Without any shift for months, each production day is one stretch."""
+    window = span(date(2026, 1, 1), date(2026, 9, 1))
+    days = Calendar(KOSTANAY, ()).days(window)
+
+    assert [each.interval for each in Calendar(KOSTANAY, ()).off_shift(window)] == [each.interval for each in days]
+    assert len(days) == 243
+
+
+def test_an_instant_lies_in_its_shift_or_between_shifts() -> None:
+    """A shift holds its start and not its end; a break belongs to the shift."""
+    calendar = Calendar(KOSTANAY, (DAY_SHIFT,))
+    monday = date(2026, 3, 2)
+    clocks = [(7, 59), (8, 0), (12, 30), (16, 59), (17, 0)]
+
+    found = [calendar.shift_of(calendar.to_utc(wall(monday, *each))).name for each in clocks]
+
+    assert found == ["off shift", "day", "day", "day", "off shift"]
+
+
+def test_nothing_overlaps_an_empty_window() -> None:
+    """A window without length holds no time and overlaps no window."""
+    calendar = Calendar(KOSTANAY, (DAY_SHIFT,))
+    noon = utc(date(2026, 3, 2), 7)
+    empty = Interval(noon, noon)
+
+    assert [calendar.windows(kind, empty) for kind in WindowKind] == [()] * len(WindowKind)
+    assert calendar.off_shift(empty) == ()
+    assert calendar.manned(empty) == calendar.planned(empty) == ()
+
+
+@pytest.mark.parametrize(
+    ("day", "names"),
+    [
+        (date(2026, 3, 8), ("2026-W10", "2026-03", "2026")),
+        (date(2026, 12, 31), ("2026-W53", "2026-12", "2026")),
+        (date(2027, 1, 3), ("2026-W53", "2027-01", "2027")),
+        (date(2027, 1, 4), ("2027-W01", "2027-01", "2027")),
+        (date(2028, 2, 29), ("2028-W09", "2028-02", "2028")),
+    ],
+)
+def test_weeks_months_and_years_have_names(day: date, names: tuple[str, str, str]) -> None:
+    """Weeks bear the name of ISO 8601, in which the first days of a year may belong to the year before."""
+    calendar = Calendar(KOSTANAY, (), time(6))
+    noon = calendar.to_utc(wall(day, 12))
+    window = Interval(noon, noon + timedelta(hours=1))
+    kinds = (WindowKind.WEEK, WindowKind.MONTH, WindowKind.YEAR)
+
+    assert tuple(calendar.windows(kind, window)[0].name for kind in kinds) == names
+
+
+def test_a_month_is_made_of_whole_production_days() -> None:
+    """With a production day from 6 to 6, March begins at 6 o'clock of its first day; the year has its 365 days."""
+    calendar = Calendar(KOSTANAY, (), time(6))
+    window = span(date(2026, 3, 1), date(2026, 4, 2))
+
+    months = calendar.windows(WindowKind.MONTH, window)
+    year = calendar.windows(WindowKind.YEAR, window)[0]
+
+    assert [(each.name, each.day) for each in months] == [
+        ("2026-02", date(2026, 2, 1)),
+        ("2026-03", date(2026, 3, 1)),
+        ("2026-04", date(2026, 4, 1)),
+    ]
+    assert months[1].interval == Interval(utc(date(2026, 3, 1), 1), utc(date(2026, 4, 1), 1))
+    assert year.interval.length == timedelta(days=365)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("America/St_Johns", date(2006, 10, 29)),  # back from 00:01 to 23:01 of the day before
+        ("Pacific/Apia", date(2011, 12, 30)),  # a date that was left out
+        ("Asia/Qostanay", date(2024, 2, 29)),  # back from midnight to 23:00
+    ],
+)
+def test_days_in_which_the_date_itself_jumps(zone: str, day: date) -> None:
+    """Every instant is in the production day that `day_of` names, also where clocks change around midnight."""
+    calendar = Calendar(ZoneInfo(zone), (NIGHT,))
+    instants = [utc(day) + timedelta(minutes=30 * each) for each in range(-96, 144)]
+    days = calendar.days(Interval(instants[0], instants[-1]))
+
+    assert all(left.interval.end == right.interval.start for left, right in pairwise(days))
+    for instant in instants:
+        assert [each.day for each in days if instant in each.interval] == [calendar.day_of(instant)] * (
+            instant < days[-1].interval.end
+        )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "message"),
+    [
+        (wall(date(2026, 3, 2), 8), wall(date(2026, 3, 2), 8), "ends before it starts"),
+        (utc(date(2026, 3, 2), 8), wall(date(2026, 3, 2), 9), "without a zone"),
+        (wall(date(2026, 3, 2), 8), utc(date(2026, 3, 2), 9), "without a zone"),
+    ],
+)
+def test_maintenance_that_cannot_be_is_refused(start: datetime, end: datetime, message: str) -> None:
+    """Maintenance without length and aware times are refused with its name."""
+    with pytest.raises(ValueError, match=f"maintenance press.*{message}"):
+        Maintenance("press", start, end)
+
+
+def test_a_rotation_without_entries_is_refused() -> None:
+    """A cycle holds at least one entry."""
+    with pytest.raises(ValueError, match="at least one entry"):
+        Rotation(date(2026, 1, 5), Every.WEEK, ())

@@ -122,13 +122,17 @@ CASES: list[tuple[StationEvent, str]] = [
     ),
     (
         ReasonAssigned(**FRAME, start=NOW, end=None, reason=ReasonId("tip-change"), by="aigul"),
-        f'reason,{PLACE},{TAIL} by="aigul",comment="",reason="tip-change",seq=7i,start_s={NS // 1000 / 1e6!r},'
-        f'time_source="controller" {NS + 7}',
+        (
+            f'reason,{PLACE},{TAIL} by="aigul",comment="",reason="tip-change",seq=7i,start_s={NS // 1000 / 1e6!r},'
+            f'time_source="controller" {NS + 7}'
+        ),
     ),
     (
         ShiftReopened(**FRAME, start=NOW, end=NOW, by="aigul", why="late data"),
-        f'shift_book,{PLACE},{TAIL} by="aigul",closed=false,end_s={NS // 1000 / 1e6!r},seq=7i,'
-        f'start_s={NS // 1000 / 1e6!r},time_source="controller" {NS + 7}',
+        (
+            f'shift_book,{PLACE},{TAIL} by="aigul",closed=false,end_s={NS // 1000 / 1e6!r},seq=7i,'
+            f'start_s={NS // 1000 / 1e6!r},time_source="controller" {NS + 7}'
+        ),
     ),
 ]
 

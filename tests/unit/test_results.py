@@ -1,30 +1,14 @@
 """The door to the figures, over a list of events in place of a journal."""
 
-from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
+from list_reader import ListReader
 from oee_histories import EDGE, S3, STATION, at, between, counted, standard, state
 
 from mes.calendar import Calendar, Shift
-from mes.model import Journaled, State, StationEvent, StationId, UnitCompleted, UnitId, UnitResult
+from mes.model import Journaled, State, UnitCompleted, UnitId, UnitResult
 from mes.results import Results, WindowKind
-
-
-class ListReader:
-    """Events in memory; `reads` says how often they were asked for."""
-
-    def __init__(self, *events: StationEvent) -> None:
-        self.journal = [Journaled(seq, each) for seq, each in enumerate(events, start=1)]
-        self.reads = 0
-
-    def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
-        self.reads += 1
-        found = [each for each in self.journal if each.event.station == station]
-        return iter([each for each in found if until is None or each.event.time < until])
-
-    def last_seq(self, station: StationId | None = None) -> int:
-        return max((each.seq for each in self.journal if station in (None, each.event.station)), default=0)
 
 
 def results(reader: ListReader) -> Results:
@@ -48,11 +32,12 @@ def test_the_time_line_is_kept_until_the_journal_grows() -> None:
     reader = ListReader(state(0, State.PRODUCING))
     found = results(reader)
 
-    before = found.timeline(STATION)
-    assert found.timeline(STATION) is before
-    assert reader.reads == 1
+    before = found.timeline(STATION, between(0, 60))
+    reads = reader.reads
+    assert found.timeline(STATION, between(60, 90)) is before
+    assert reader.reads == reads
     reader.journal.append(Journaled(2, state(10, State.DOWN)))
-    assert len(found.timeline(STATION).spans) == 2
+    assert len(found.timeline(STATION, between(0, 60)).spans) == 2
 
 
 def test_units_come_in_the_order_of_time() -> None:

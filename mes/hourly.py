@@ -1,0 +1,191 @@
+"""Stored hourly components: a year's figures are sums of what was computed once, brought up to date by what is new.
+
+Time is cut into cells at each hour, each start and end of a shift, and each beginning of a production day, so that all
+of the calendar's windows are made of whole cells. What an event bears on is computed anew from the journal.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from mes.calendar import Calendar, WindowKind
+from mes.history import EventReader, history, in_force_since
+from mes.intervals import Interval
+from mes.journal.hourly import HourlyFile, Row
+from mes.model import ReasonId, StationId, StationStandard
+from mes.oee.components import IDEAL_TIMES, NUMBERS, TIMES, Bucket, Kpi, Loss
+from mes.oee.kpi import kpis
+from mes.oee.pieces import STOPS
+from mes.oee.timeline import END_OF_TIME, Timeline, timeline
+
+MICROSECOND = timedelta(microseconds=1)
+DAY = timedelta(days=1)
+SEARCH = timedelta(hours=1)  # there is a cut in any hour
+CUTTING = (WindowKind.HOUR, WindowKind.SHIFT, WindowKind.DAY)
+CHUNK = timedelta(days=30)  # of history in memory at once
+FORMAT = 1  # of what is kept in a cell
+CellBody = tuple[list[int], list[int | None], list[int], list[tuple[Bucket, ReasonId, int, int]]]
+
+Progress = Callable[[StationId, float], None]  # a station, and the share of its history that is done, 0..1
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(CellBody)
+
+
+@dataclass(slots=True)
+class Hourly:
+    """Components of stations by the hour; `changed` hears of longer work."""
+
+    reader: EventReader
+    file: HourlyFile
+    calendar: Calendar
+    changed: Progress | None = None
+
+    def kpi(self, station: StationId, standard: StationStandard, window: Interval) -> Kpi | None:
+        """The sums of the whole cells inside `window` that cannot change by time passing; None if there are none.
+
+        Its `window` says what it covers: from a cell's start to a cell's end.
+        """
+        variant = _variant(standard, self.calendar)
+        made = self._refresh(station, standard, variant)
+        if made is None:
+            return None
+        start, end = max(window.start, made.start), min(window.end, made.end)
+        starts = cell_cuts(self.calendar, Interval(start, start + SEARCH))
+        ends = cell_cuts(self.calendar, Interval(end - SEARCH, end))
+        if not starts or not ends or starts[0] >= ends[-1]:
+            return None
+        covered = Interval(starts[0], ends[-1])
+        bodies = self.file.cells(station, variant, covered.start, covered.end)
+        return _sum(covered, [_decoder.decode(each) for each in bodies])
+
+    def _refresh(self, station: StationId, standard: StationStandard, variant: str) -> Interval | None:
+        """Brings the station's cells up to date; returns from when to when they go, None if it has no events."""
+        known = self.reader.span_of(station)
+        if known is None:
+            return None
+        first = cell_cuts(self.calendar, Interval(known.start - SEARCH, known.start))[-1]
+        seq = self.reader.last_seq()
+        done = self.file.progress(station, variant)
+        if done is None:
+            return Interval(first, self._compute(station, standard, variant, first, known.end, seq))
+        touched = self.reader.earliest_touched(station, done[0]) if done[0] != seq else None
+        if touched is None:  # the news, if any, was of other stations
+            return Interval(first, done[1])
+        # the stop in force before the news may be of another class now
+        line = timeline(history(self.reader, station, Interval(touched, touched + MICROSECOND)))
+        start = min(touched, in_force_since(line, touched), done[1])
+        return Interval(first, self._compute(station, standard, variant, start, known.end, seq))
+
+    def _compute(
+        self, station: StationId, standard: StationStandard, variant: str, start: datetime, end: datetime, seq: int
+    ) -> datetime:
+        """Cells from the one that holds `start` up to the last one that is final."""
+        first = until = cell_cuts(self.calendar, Interval(start - SEARCH, start))[-1]
+        is_final = False
+        while not is_final:
+            cuts = cell_cuts(self.calendar, Interval(until, min(until + CHUNK, end)))
+            chunk = Interval(cuts[0], cuts[-1]) if cuts else Interval(until, until)
+            line = timeline(history(self.reader, station, chunk))
+            cells = _final(cuts, line)
+            until = cells[-1].end if cells else chunk.start
+            is_final = until < chunk.end or chunk.end + SEARCH > end
+            rows = self._rows(cells, line, standard)
+            # whoever stops in between begins anew: only the last chunk says that all events are in
+            done = seq if is_final else 0
+            self.file.replace(station, variant, rows, after=chunk.start, seq=done, until=until)
+            if self.changed is not None:
+                self.changed(station, (until - first) / max(end - first, MICROSECOND))
+        return until
+
+    def _rows(self, cells: Sequence[Interval], line: Timeline, standard: StationStandard) -> list[Row]:
+        if not cells:
+            return []
+        whole = Interval(cells[0].start, cells[-1].end)
+        planned = self.calendar.planned(Interval(min(in_force_since(line, whole.start), whole.start), whole.end))
+        found = kpis(line, cells, planned, standard, until=whole.end, manned=self.calendar.manned(whole))
+        return [(each.window.start, each.window.end, _encode(each)) for each in found if _says_something(each)]
+
+
+def _final(cuts: Sequence[datetime], line: Timeline) -> list[Interval]:
+    """The cells up to the stop that is still open: its class changes as time passes."""
+    last = line.spans[-1] if line.spans else None
+    is_open = last is not None and last.interval.end == END_OF_TIME and last.state in STOPS
+    end = last.interval.start if last is not None and is_open else END_OF_TIME
+    return [Interval(start, until) for start, until in pairwise(cuts) if until <= end]
+
+
+def cell_cuts(calendar: Calendar, window: Interval) -> Sequence[datetime]:
+    """Where cells begin and end, in order, the ends of `window` included if they are such places."""
+    windows = [
+        each for kind in CUTTING for each in calendar.windows(kind, Interval(window.start - DAY, window.end + DAY))
+    ]
+    found = {instant for each in windows for instant in (each.interval.start, each.interval.end)}
+    return sorted(each for each in found if window.start <= each <= window.end)
+
+
+def _variant(standard: StationStandard, calendar: Calendar) -> str:
+    """Names what the cells were made with: a standard and a calendar."""
+    ideal = sorted((product or "", cycle // MICROSECOND) for product, cycle in standard.ideal_cycle.items())
+    reasons = sorted((each.code, each.category, each.planned) for each in standard.reasons.reasons.values())
+    faults = sorted(standard.reasons.by_fault.items())
+    own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, sorted(standard.counted))
+    said = {each.name: getattr(calendar, each.name) for each in fields(calendar) if each.compare}
+    when = msgspec.to_builtins(said, enc_hook=str, str_keys=True, order="deterministic")
+    return hashlib.sha256(msgspec.json.encode((own, when))).hexdigest()
+
+
+def _says_something(kpi: Kpi) -> bool:
+    """Whether more is to be said of a cell than that nothing was planned and nothing happened."""
+    return bool(kpi.pbt or kpi.planned_stops or kpi.in_shift or kpi.unreconciled or kpi.resets or kpi.produced) or (
+        (kpi.good, kpi.rework, kpi.scrap) != (0, 0, 0)
+    )
+
+
+def _encode(kpi: Kpi) -> bytes:
+    ideal = [getattr(kpi, name) for name in IDEAL_TIMES]
+    return _encoder.encode(
+        (
+            [getattr(kpi, name) // MICROSECOND for name in TIMES],
+            [None if each is None else each // MICROSECOND for each in ideal],
+            [getattr(kpi, name) for name in NUMBERS],
+            [(each.bucket, each.reason, each.time // MICROSECOND, each.stops) for each in kpi.losses],
+        )
+    )
+
+
+def _sum(window: Interval, bodies: Sequence[CellBody]) -> Kpi:
+    """The sums of cells; the time of `window` that no cell tells of was not planned, and nothing happened in it."""
+    times = [sum(column) for column in zip(*(each[0] for each in bodies), strict=True)] or [0] * len(TIMES)
+    numbers = [sum(column) for column in zip(*(each[2] for each in bodies), strict=True)] or [0] * len(NUMBERS)
+    ideal = [_known_sum(column) for column in zip(*(each[1] for each in bodies), strict=True)] or [0] * len(IDEAL_TIMES)
+    spent: dict[tuple[Bucket, ReasonId], list[int]] = defaultdict(lambda: [0, 0])
+    for _, _, _, losses in bodies:
+        for bucket, reason, time_us, stops in losses:
+            both = spent[bucket, reason]
+            both[0] += time_us
+            both[1] += stops
+    found: dict[str, Any] = {name: each * MICROSECOND for name, each in zip(TIMES, times, strict=True)}
+    found |= {name: None if each is None else each * MICROSECOND for name, each in zip(IDEAL_TIMES, ideal, strict=True)}
+    found |= dict(zip(NUMBERS, numbers, strict=True))
+    silent = window.length - found["length"]
+    found["length"] += silent
+    found["not_planned"] += silent
+    listed = tuple(Loss(*key, spent[key][0] * MICROSECOND, spent[key][1]) for key in sorted(spent))
+    return Kpi(window=window, losses=listed, **found)
+
+
+def _known_sum(parts: Iterable[int | None]) -> int | None:
+    """None as soon as one part is not known."""
+    whole = 0
+    for each in parts:
+        if each is None:
+            return None
+        whole += each
+    return whole

@@ -1,0 +1,187 @@
+"""How cars flow: cycle times, what waits between two stations and how long, and what is good at the first attempt."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import prod
+
+from mes.intervals import Interval
+from mes.model import ProductId, StationId, UnitId, UnitResult
+from mes.oee.biography import Biography, Visit
+
+CLOCKS_DIFFER = timedelta(seconds=60)  # how far an entry may lie before the result upstream, by another clock
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """How long a unit was worked on until its result at `end`: from its entry, or from its result before that one."""
+
+    unit: UnitId
+    product: ProductId | None
+    end: datetime
+    length: timedelta
+
+
+def cycle_times(visits: Iterable[Visit], window: Interval) -> tuple[Cycle, ...]:
+    """The cycles of one station that ended in `window`, by the clock on the wall: stops and breaks are in them.
+
+    The first cycle of a visit whose entry nobody saw is left out.
+    """
+    found: list[Cycle] = []
+    for visit in visits:
+        begin = visit.entered
+        for each in visit.results:
+            if begin is not None and each.time in window:
+                found.append(Cycle(visit.unit, visit.product, each.time, each.time - begin))
+            begin = each.time
+    return tuple(sorted(found, key=lambda each: (each.end, each.unit)))
+
+
+@dataclass(frozen=True, slots=True)
+class Dwell:
+    """A unit's wait from its result upstream to its entry downstream; `until` None: it waits still."""
+
+    unit: UnitId
+    since: datetime
+    until: datetime | None
+
+    @property
+    def length(self) -> timedelta | None:
+        """Never below zero; None while it lasts."""
+        return self.until - self.since if self.until is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class DwellFigures:
+    """Of the waits that are over: how many, and how long; None where there are none."""
+
+    count: int
+    mean: timedelta | None
+    median: timedelta | None
+    longest: timedelta | None
+
+
+def wip(
+    upstream_visits: Sequence[Visit],
+    downstream_visits: Sequence[Visit],
+    at: datetime,
+    *,
+    sent: UnitResult = UnitResult.GOOD,
+) -> tuple[UnitId, ...]:
+    """The units between two stations at an instant, those that wait longest first.
+
+    A unit waits from its last result in a visit upstream, if that is `sent`, until it is seen downstream, or upstream
+    again. A blocked unit waits too, though it stands in the station still. Units that the upstream station sends back
+    to an earlier one wait there: ask with `sent` rework for what waits between an inspection and the booth before it.
+    """
+    waiting = [each for each in _waits(upstream_visits, downstream_visits, sent) if each.holds(at)]
+    return tuple(each.unit for each in sorted(waiting, key=lambda each: (each.since, each.unit)))
+
+
+def dwells(
+    upstream_visits: Sequence[Visit], downstream_visits: Sequence[Visit], *, sent: UnitResult = UnitResult.GOOD
+) -> tuple[Dwell, ...]:
+    """The waits of all units between two stations, in order of their beginnings; `sent` as in `wip`.
+
+    Left out are those that ended with an entry that nobody saw or back at the upstream station.
+    """
+    found = [
+        Dwell(each.unit, each.since, each.until)
+        for each in _waits(upstream_visits, downstream_visits, sent)
+        if each.until is None or (each.into is not None and each.into.entered is not None)
+    ]
+    return tuple(sorted(found, key=lambda each: (each.since, each.unit)))
+
+
+def dwell_figures(waits: Iterable[Dwell]) -> DwellFigures:
+    """Sums up the waits that are over."""
+    lengths = sorted(each.length for each in waits if each.length is not None)
+    count = len(lengths)
+    if not count:
+        return DwellFigures(0, None, None, None)
+    median = (lengths[(count - 1) // 2] + lengths[count // 2]) / 2
+    return DwellFigures(count, sum(lengths, timedelta()) / count, median, lengths[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """`into`: the visit downstream that ended it."""
+
+    unit: UnitId
+    since: datetime
+    until: datetime | None
+    into: Visit | None
+
+    def holds(self, at: datetime) -> bool:
+        """Whether the unit waits at that instant."""
+        return self.since <= at and (self.until is None or at < self.until)
+
+
+def _waits(upstream: Sequence[Visit], downstream: Sequence[Visit], sent: UnitResult) -> Iterator[_Wait]:
+    """Each unit's results upstream, each with the first visit downstream after it."""
+    arrivals = _by_unit(downstream)
+    for unit, stays in _by_unit(upstream).items():
+        coming = deque(arrivals.get(unit, ()))
+        returns = [*(each.first_seen for each in stays[1:]), None]
+        for stay, back in zip(stays, returns, strict=True):
+            if not stay.results or stay.results[-1].result is not sent:
+                continue
+            since = stay.results[-1].time
+            while coming and coming[0].first_seen < since - CLOCKS_DIFFER:
+                coming.popleft()
+            if coming and (back is None or coming[0].first_seen < back):
+                into = coming.popleft()
+                yield _Wait(unit, since, max(into.first_seen, since), into)
+            else:
+                yield _Wait(unit, since, back, None)
+
+
+def _by_unit(visits: Iterable[Visit]) -> dict[UnitId, list[Visit]]:
+    found: dict[UnitId, list[Visit]] = defaultdict(list)
+    for each in visits:
+        found[each.unit].append(each)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTime:
+    """How many units were inspected, and how many of them were good at the first attempt."""
+
+    inspected: int
+    first_time_good: int
+
+    @property
+    def ratio(self) -> float | None:
+        """From 0 to 1; None if none was inspected."""
+        return self.first_time_good / self.inspected if self.inspected else None
+
+
+def first_time_quality(visits: Sequence[Visit], window: Interval) -> FirstTime:
+    """Of the units whose first result at a station lies in `window`, those that were good at once.
+
+    Only a unit's first passage counts; where ids live more than once, the visits are those of the biographies.
+    """
+    firsts = [each.results[0] for each in visits if each.passage == 1 and each.results]
+    inside = [each.result for each in firsts if each.time in window]
+    return FirstTime(len(inside), inside.count(UnitResult.GOOD))
+
+
+def rolled(ratios: Sequence[float | None]) -> float | None:
+    """The product of the stations' ratios along a route; None if one is not known, or there is none."""
+    known = [each for each in ratios if each is not None]
+    return prod(known) if known and len(known) == len(ratios) else None
+
+
+def route_first_time(biographies: Iterable[Biography], window: Interval) -> FirstTime:
+    """Of the units that were finished in `window`, those whose first result was good at every station they were at."""
+    done = [each for each in biographies if each.finished_at is not None and each.finished_at in window]
+    return FirstTime(len(done), sum(map(_is_good_at_once, done)))
+
+
+def _is_good_at_once(life: Biography) -> bool:
+    firsts: dict[StationId, UnitResult] = {}
+    for each in life.visits:
+        if each.results:
+            firsts.setdefault(each.station, each.results[0].result)
+    return all(each is UnitResult.GOOD for each in firsts.values())

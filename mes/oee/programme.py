@@ -1,0 +1,398 @@
+"""The build programme: cars planned for any window, takt, the hour-by-hour board, and what was built against the plan.
+
+Shares of cars are exact fractions, so that hours add up to shifts and months to the year without a remainder.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from typing import Protocol
+
+from mes.calendar import Calendar, Window
+from mes.intervals import Interval, total
+from mes.model import ProductId, UnitId
+from mes.oee.components import LOSSES, NO_TIME, Kpi
+
+ALL = "all"
+UNKNOWN = "unknown"
+NO_PRODUCT = ProductId("")
+MONTHS = range(1, 13)
+MICROSECOND = timedelta(microseconds=1)
+NOTHING = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProgramme:
+    """Planned cars by (year, month) and product; (year, None) is the figure of the whole year.
+
+    Each product stands for itself: a month that names it takes that figure, and what then remains of the year's figure
+    belongs to all the year's months that do not name it. Without a figure for the year those months have none.
+    Raises ValueError for a month outside 1..12, a negative figure, months that exceed their year, and a year that
+    exceeds its months where each has a figure.
+    """
+
+    plan: Mapping[tuple[int, int | None], Mapping[ProductId, int]]
+
+    def __post_init__(self) -> None:
+        for (year, month), cars in self.plan.items():
+            if month is not None and month not in MONTHS:
+                raise ValueError(f"the plan of {year}: there is no month {month}")
+            for product, figure in cars.items():
+                if figure < 0:
+                    raise ValueError(f"the plan of {year}: {product} has a negative figure, {figure}")
+        for year in {year for year, _ in self.plan}:
+            for product in self.products(year):
+                rest, months = self._rest(product, year), self._open_months(product, year)
+                if rest < 0 or (rest > 0 and not months):
+                    raise ValueError(f"the plan of {year}: the months of {product} do not add up to the year's figure")
+
+    def products(self, year: int) -> tuple[ProductId, ...]:
+        """All that the plan names for a year, sorted."""
+        return tuple(sorted({product for (each, _), cars in self.plan.items() if each == year for product in cars}))
+
+    def cars(self, year: int) -> int:
+        """All cars planned for a year."""
+        own = sum(sum(self.plan.get((year, month), {}).values()) for month in MONTHS)
+        return own + sum(self._rest(product, year) for product in self.products(year))
+
+    def figure(self, product: ProductId, year: int, month: int) -> tuple[int, tuple[int, ...]]:
+        """The cars planned for a month, and the months (1..12) that share them: itself alone if it is named."""
+        own = self.plan.get((year, month), {}).get(product)
+        return (self._rest(product, year), self._open_months(product, year)) if own is None else (own, (month,))
+
+    def _open_months(self, product: ProductId, year: int) -> tuple[int, ...]:
+        return tuple(month for month in MONTHS if product not in self.plan.get((year, month), {}))
+
+    def _rest(self, product: ProductId, year: int) -> int:
+        whole = self.plan.get((year, None), {}).get(product)
+        return 0 if whole is None else whole - sum(self.plan.get((year, each), {}).get(product, 0) for each in MONTHS)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The programme laid over the calendar; it remembers how much time is planned in a month.
+
+    Months and years are those of production days: the first of a month begins at the calendar's `day_start`.
+    """
+
+    programme: BuildProgramme
+    calendar: Calendar
+    _planned: dict[tuple[int, int], timedelta] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def target(self, products: Collection[ProductId] | None, window: Interval) -> Fraction:
+        """Cars planned for `window`, of some products or (None) of all; exactly additive over adjoining windows.
+
+        The figure of the month × planned time in the window / planned time of the months that share the figure.
+        """
+        found = self.by_product(window)
+        return sum((cars for product, cars in found.items() if products is None or product in products), NOTHING)
+
+    def by_product(self, window: Interval) -> dict[ProductId, Fraction]:
+        """The same for each product that the plan names for a year in which the window has a part."""
+        found: dict[ProductId, Fraction] = defaultdict(Fraction)
+        for year, month, part in self.parts(window):
+            is_whole = part == self.month(year, month)
+            time = self.planned(year, month) if is_whole else total(self.calendar.planned(part))
+            for product in self.programme.products(year):
+                cars, months = self.programme.figure(product, year, month)
+                whole = sum((self.planned(year, each) for each in months), NO_TIME)
+                found[product] += cars * _fraction(time, whole) if whole else NOTHING
+        return dict(found)
+
+    def unplaced(self, year: int) -> int:
+        """Cars that the plan puts where the calendar plans no work at all, so that no target can hold them."""
+        return int(self.programme.cars(year) - self.target(None, self.year(year)))
+
+    def planned(self, year: int, month: int) -> timedelta:
+        """Planned time of a month."""
+        if (year, month) not in self._planned:
+            self._planned[year, month] = total(self.calendar.planned(self.month(year, month)))
+        return self._planned[year, month]
+
+    def month(self, year: int, month: int) -> Interval:
+        """From the start of the production day of the first to that of the next month's."""
+        return Interval(self._first(year, month), self._first(*_next(year, month)))
+
+    def year(self, year: int) -> Interval:
+        """Twelve months."""
+        return Interval(self._first(year, 1), self._first(year + 1, 1))
+
+    def parts(self, window: Interval) -> Iterator[tuple[int, int, Interval]]:
+        """`window` cut into months: year, month and what of the window lies there, in the order of time."""
+        day = self.calendar.day_of(window.start)
+        year, month = day.year, day.month
+        while (whole := self.month(year, month)).start < window.end:
+            if part := whole.clip(window):
+                yield year, month, part
+            year, month = _next(year, month)
+
+    def _first(self, year: int, month: int) -> datetime:
+        return self.calendar.to_utc(datetime.combine(date(year, month, 1), self.calendar.day_start))
+
+
+def target(
+    programme: BuildProgramme, products: Collection[ProductId] | None, window: Interval, calendar: Calendar
+) -> Fraction:
+    """Cars planned for one window; who asks for many keeps a `Targets`."""
+    return Targets(programme, calendar).target(products, window)
+
+
+def takt(planned: timedelta, demand: Fraction) -> timedelta | None:
+    """Net available time / cars demanded in it, to the nearest microsecond; None where nothing is demanded."""
+    return MICROSECOND * round((planned // MICROSECOND) / demand) if demand > 0 else None
+
+
+def over_takt(cycle_times: Iterable[timedelta], takt: timedelta) -> timedelta:
+    """Σ max(0, cycle − takt): the time by which cycles overran; faster cycles do not make up for it."""
+    return sum((max(NO_TIME, each - takt) for each in cycle_times), NO_TIME)
+
+
+class LossKind(StrEnum):
+    """What can take the most from an hour; where two took the same, the one named first here is shown."""
+
+    MINOR_STOPS = "minor_stops"
+    DOWN = "down"
+    SETUP = "setup"
+    IDLE = "idle"
+    STARVED = "starved"
+    BLOCKED = "blocked"
+    NO_DATA = "no_data"
+    SPEED = "speed"  # running time beyond the ideal time of what was made
+    QUALITY = "quality"  # the ideal time of what was not good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourRow:
+    """An hour of the board. `planned` is the calendar's, as far as the hour's figures reach; `actual` are good units.
+
+    `largest_loss` is None, and its time zero, where nothing was lost.
+    """
+
+    window: Window
+    planned: timedelta
+    target: Fraction
+    actual: int
+    cumulative_target: Fraction
+    cumulative_actual: int
+    largest_loss: LossKind | None
+    largest_loss_time: timedelta
+
+
+def hour_by_hour(kpis: Sequence[tuple[Window, Kpi]], targets: Sequence[Fraction]) -> tuple[HourRow, ...]:
+    """A row for each hour with sums since the first. Raises ValueError unless there are as many targets as hours."""
+    rows: list[HourRow] = []
+    planned_cars, good = NOTHING, 0
+    for (window, kpi), hour_target in zip(kpis, targets, strict=True):
+        planned_cars, good = planned_cars + hour_target, good + kpi.good
+        loss, time = _largest_loss(kpi)
+        rows.append(
+            HourRow(
+                window=window,
+                planned=kpi.pbt + kpi.planned_stops,
+                target=hour_target,
+                actual=kpi.good,
+                cumulative_target=planned_cars,
+                cumulative_actual=good,
+                largest_loss=loss,
+                largest_loss_time=time,
+            )
+        )
+    return tuple(rows)
+
+
+def _largest_loss(kpi: Kpi) -> tuple[LossKind | None, timedelta]:
+    """Speed and quality losses count only where they are known and above zero."""
+    lost = {LossKind(each.value): kpi.spent(each) for each in LOSSES}
+    lost |= {LossKind.SPEED: kpi.speed_loss or NO_TIME, LossKind.QUALITY: kpi.sum_pri_rejected or NO_TIME}
+    largest = max(lost, key=lost.__getitem__)
+    return (largest, lost[largest]) if lost[largest] > NO_TIME else (None, NO_TIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """A unit that left the exit station good at `time`; `product` None: which one it is could not be told."""
+
+    unit: UnitId
+    product: ProductId | None
+    time: datetime
+
+
+class ProductFacts(Protocol):
+    """What the report must know of a product; `local_content_pct` is the home-made share of its value, 0..100."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - the class says it
+    @property
+    def assembly_method(self) -> str: ...  # noqa: D102
+    @property
+    def market(self) -> str | None: ...  # noqa: D102
+    @property
+    def local_content_pct(self) -> float | None: ...  # noqa: D102
+
+
+Products = Mapping[ProductId, ProductFacts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgrammeRow:
+    """Cars under one label; `plan` is the whole window's, `share` the part of all cars built, None without any."""
+
+    label: str
+    built: int
+    plan: Fraction
+    plan_to_date: Fraction
+    share: Fraction | None
+
+    @property
+    def attainment(self) -> Fraction | None:
+        """Built / plan to date; None where nothing was planned."""
+        return self.built / self.plan_to_date if self.plan_to_date else None
+
+    @property
+    def ahead(self) -> Fraction:
+        """Cars built beyond the plan to date; negative: behind it."""
+        return self.built - self.plan_to_date
+
+
+@dataclass(frozen=True, slots=True)
+class LocalContent:
+    """Σ(cars·local content) / Σ cars in percent, None without such cars, over the `cars` whose product has a figure."""
+
+    mean_pct: Fraction | None
+    cars: int
+    cars_without_figure: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgrammeSection:
+    """Built against plan in a window, in all and split three ways; the rows of each split add up to `total`."""
+
+    window: Interval
+    total: ProgrammeRow
+    by_model: tuple[ProgrammeRow, ...]
+    by_assembly_method: tuple[ProgrammeRow, ...]
+    by_market: tuple[ProgrammeRow, ...]
+    local_content: LocalContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgrammeReport:
+    """Months of one year, by their number, and the `whole` of them, as things stood at `until`.
+
+    `forecast`: cars in the whole year if each hour of planned time brings what it brought so far in the window; None
+    before anything is built. `unplaced`: cars of the year's plan for which the calendar plans no work; no row has them.
+    """
+
+    year: int
+    until: datetime
+    months: Mapping[int, ProgrammeSection]
+    whole: ProgrammeSection
+    forecast: Fraction | None
+    unplaced: int
+
+
+def programme_report(
+    cars: Sequence[Car], products: Products, targets: Targets, calendar: Calendar, window: Interval, until: datetime
+) -> ProgrammeReport:
+    """Cars built before `until` against the plan; `calendar` is that of `targets`.
+
+    A unit counts once, when it first comes: let `cars` reach back as far as one may come again. A product that is not
+    in `products` goes by its id, its method and market are "unknown". Raises ValueError unless `window` is made of
+    whole months of one year.
+    """
+    parts = tuple(targets.parts(window))
+    if len({year for year, _, _ in parts}) != 1 or any(part != targets.month(*month) for *month, part in parts):
+        raise ValueError("a programme report is about whole months of one year")
+    year = parts[0][0]
+    once = _once(cars)
+    whole = _section(once, products, targets, window, until)
+    so_far, in_year = (total(calendar.planned(each)) for each in (_before(window, until), targets.year(year)))
+    has_rate = whole.total.built > 0 and so_far > NO_TIME
+    return ProgrammeReport(
+        year=year,
+        until=until,
+        months={month: _section(once, products, targets, part, until) for _, month, part in parts},
+        whole=whole,
+        forecast=whole.total.built * _fraction(in_year, so_far) if has_rate else None,
+        unplaced=targets.unplaced(year),
+    )
+
+
+def _once(cars: Iterable[Car]) -> tuple[Car, ...]:
+    first: dict[UnitId, Car] = {}
+    for car in sorted(cars, key=lambda each: each.time):
+        first.setdefault(car.unit, car)
+    return tuple(first.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Cars of a window by product; those of no known product under NO_PRODUCT."""
+
+    made: Mapping[ProductId, int]
+    plan: Mapping[ProductId, Fraction]
+    to_date: Mapping[ProductId, Fraction]
+
+    @property
+    def products(self) -> frozenset[ProductId]:
+        return frozenset(self.made) | frozenset(self.plan)
+
+    def rows(self, labels: Mapping[ProductId, str | None]) -> tuple[ProgrammeRow, ...]:
+        """One for each label, in their order, the unknown last."""
+        labelled: dict[str, list[ProductId]] = defaultdict(list)
+        for product in self.products:
+            labelled[labels.get(product) or UNKNOWN].append(product)
+        return tuple(self.row(each, labelled[each]) for each in sorted(labelled, key=lambda it: (it == UNKNOWN, it)))
+
+    def row(self, label: str, products: Collection[ProductId]) -> ProgrammeRow:
+        built, of_all = sum(self.made.get(each, 0) for each in products), sum(self.made.values())
+        return ProgrammeRow(
+            label=label,
+            built=built,
+            plan=sum((self.plan.get(each, NOTHING) for each in products), NOTHING),
+            plan_to_date=sum((self.to_date.get(each, NOTHING) for each in products), NOTHING),
+            share=Fraction(built, of_all) if of_all else None,
+        )
+
+
+def _section(
+    cars: Iterable[Car], products: Products, targets: Targets, window: Interval, until: datetime
+) -> ProgrammeSection:
+    seen = _before(window, until)
+    made = Counter(each.product or NO_PRODUCT for each in cars if each.time in seen)
+    figures = _Figures(made, targets.by_product(window), targets.by_product(seen))
+    return ProgrammeSection(
+        window=window,
+        total=figures.row(ALL, figures.products),
+        by_model=figures.rows({each: products[each].name if each in products else each for each in figures.products}),
+        by_assembly_method=figures.rows({product: str(facts.assembly_method) for product, facts in products.items()}),
+        by_market=figures.rows({product: facts.market for product, facts in products.items()}),
+        local_content=_local_content(made, products),
+    )
+
+
+def _local_content(made: Mapping[ProductId, int], products: Products) -> LocalContent:
+    """Percentages are taken as the decimals that were written down, not as their nearest binary numbers."""
+    known = [
+        (number, Fraction(str(pct)))
+        for product, number in made.items()
+        if product in products and (pct := products[product].local_content_pct) is not None
+    ]
+    cars = sum(number for number, _ in known)
+    mean_pct = sum((number * pct for number, pct in known), NOTHING) / cars if cars else None
+    return LocalContent(mean_pct, cars, sum(made.values()) - cars)
+
+
+def _before(window: Interval, until: datetime) -> Interval:
+    return Interval(window.start, max(window.start, min(window.end, until)))
+
+
+def _fraction(part: timedelta, whole: timedelta) -> Fraction:
+    return Fraction(part // MICROSECOND, whole // MICROSECOND)
+
+
+def _next(year: int, month: int) -> tuple[int, int]:
+    return (year, month + 1) if month < len(MONTHS) else (year + 1, 1)

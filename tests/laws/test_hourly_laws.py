@@ -1,0 +1,124 @@
+"""Stored hourly components give every window the figures that the journal's events give it."""
+
+from datetime import date, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from list_reader import ListReader
+from oee_histories import STATION, at, counted, state
+from random_histories import histories, standards
+
+from mes import results as module
+from mes.calendar import Calendar, Maintenance, Shift
+from mes.hourly import Hourly, cell_cuts
+from mes.intervals import Interval
+from mes.journal.hourly import HourlyFile
+from mes.model import Journaled, State, StationStandard
+from mes.results import Results
+
+CALENDAR = Calendar(
+    ZoneInfo("Asia/Qostanay"),
+    (Shift("day", time(8), time(9, 10), ((time(8, 30), time(8, 40)),)), Shift("night", time(9, 30), time(8))),
+    day_start=time(8, 20),
+    maintenance_plan=(),
+)
+windows = st.tuples(st.integers(-900, 400), st.integers(1, 900)).map(lambda pair: Interval(at(pair[0]), at(sum(pair))))
+
+
+def both(reader: ListReader, standard: StationStandard, file: HourlyFile) -> tuple[Results, Results]:
+    """Straight from the events, and by stored components."""
+    direct = Results(reader, {STATION: standard}, CALENDAR)
+    return direct, Results(reader, {STATION: standard}, CALENDAR, hourly=Hourly(reader, file, CALENDAR))
+
+
+@settings(deadline=None, max_examples=60)
+@given(histories(), standards, st.lists(windows, min_size=1, max_size=3))
+def test_components_and_events_give_the_same_figures(
+    events: list[Journaled], standard: StationStandard, some: list[Interval]
+) -> None:
+    """After each part of the history has arrived, in whatever order, all windows have the figures of the events."""
+    module.READ_AT_ONCE, before = timedelta(), module.READ_AT_ONCE
+    try:
+        with HourlyFile(None) as file:
+            reader = ListReader()
+            cuts = [0, len(events) // 3, len(events) * 2 // 3, len(events)]
+            for first, last in pairwise(cuts):
+                reader.journal.extend(events[first:last])
+                direct, stored = both(reader, standard, file)
+                for window in some:
+                    assert stored.kpi(STATION, window, until=window.end) == direct.kpi(
+                        STATION, window, until=window.end
+                    )
+    finally:
+        module.READ_AT_ONCE = before
+
+
+def test_cells_are_kept_and_only_what_is_new_is_computed() -> None:
+    """A second look reads the cells alone; news makes its own time anew; another standard has cells of its own."""
+    standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
+    turns = [state(minute, State.DOWN if minute % 10 else State.PRODUCING) for minute in range(0, 9000, 5)]
+    reader = ListReader(*turns)
+    told: list[float] = []
+    with HourlyFile(None) as file:
+        hourly = Hourly(reader, file, CALENDAR, changed=lambda _, share: told.append(share))
+        whole = Interval(at(0), at(9000))
+        first = hourly.kpi(STATION, standard, whole)
+        reads = reader.reads
+        assert first is not None
+        assert told[-1] > 0.9
+        assert hourly.kpi(STATION, standard, whole) == first
+        assert reader.reads == reads
+        reader.journal.append(Journaled(len(turns) + 1, counted(8999, 7)))
+        reader.journal.append(Journaled(len(turns) + 2, state(9010, State.PRODUCING)))
+        again = hourly.kpi(STATION, standard, Interval(at(0), at(9100)))
+        assert again is not None
+        assert again.good == 7
+        other = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=20))
+        changed = hourly.kpi(STATION, other, whole)
+        assert changed is not None
+        assert changed.down < first.down
+
+
+def test_old_variants_are_forgotten() -> None:
+    """The file does not grow with every change of the configuration."""
+    reader = ListReader(state(0, State.PRODUCING), state(500, State.DOWN), state(600, State.PRODUCING))
+    with HourlyFile(None) as file:
+        hourly = Hourly(reader, file, CALENDAR)
+        variants = set()
+        for minutes in range(1, 9):
+            standard = StationStandard(
+                ideal_cycle={None: timedelta(minutes=minutes)}, minor_stop=timedelta(minutes=minutes)
+            )
+            hourly.kpi(STATION, standard, Interval(at(0), at(500)))
+            variants.add(file.variants(STATION))
+        assert max(len(each) for each in variants) == 4
+
+
+def test_cells_are_cut_where_any_window_begins() -> None:
+    """Hours, shifts and production days are whole cells."""
+    window = Interval(at(-600), at(2000))
+    cuts = set(cell_cuts(CALENDAR, window))
+
+    for kind in module.WindowKind:
+        for each in CALENDAR.windows(kind, window):
+            if window.start <= each.interval.start <= window.end:
+                assert each.interval.start in cuts
+
+
+def test_a_calendar_has_a_name_of_its_own() -> None:
+    """Another calendar is another variant, whatever part of it changed."""
+    reader = ListReader(state(0, State.PRODUCING), state(500, State.DOWN), state(600, State.PRODUCING))
+    standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
+    service = Maintenance("oven", at(60).replace(tzinfo=None), at(120).replace(tzinfo=None))
+    calendars = [
+        CALENDAR,
+        Calendar(CALENDAR.zone, CALENDAR.shifts_by_rule, CALENDAR.day_start, holidays={date(2026, 3, 2): "Nauryz"}),
+        Calendar(CALENDAR.zone, CALENDAR.shifts_by_rule, CALENDAR.day_start, maintenance_plan=(service,)),
+        Calendar(ZoneInfo("Europe/Berlin"), CALENDAR.shifts_by_rule, CALENDAR.day_start),
+    ]
+    with HourlyFile(None) as file:
+        for each in calendars:
+            Hourly(reader, file, each).kpi(STATION, standard, Interval(at(0), at(500)))
+        assert len(file.variants(STATION)) == 4
