@@ -18,9 +18,9 @@ from adapters.settings import (
     OpcUaTag,
 )
 from mes.calendar import Calendar
-from mes.collect.signals import SignalSetup, StationSetup
+from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.collect.states import StateMap
-from mes.config import maps, roles, times
+from mes.config import maps, production, roles, times
 from mes.config.findings import Findings
 from mes.config.models import (
     AssemblyMethod,
@@ -32,12 +32,17 @@ from mes.config.models import (
     OpcUaEntry,
     OpcUaHeartbeat,
     PlantShape,
+    SignalsShape,
 )
 from mes.config.problems import did_you_mean
+from mes.config.production import Buffer, Programme
 from mes.config.source import Plain
 from mes.config.stations import Resolved, resolve
 from mes.config.tags import Tag, Use, check_uses, signals, tag
 from mes.model import ProductId, StationId, StationStandard
+from mes.oee.biography import ProcessLimit
+from mes.oee.definitions import BUILT_IN, TAKTLINE, Definition
+from mes.oee.further import FailureCount
 
 Entry = OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 
@@ -56,7 +61,9 @@ class Product:
 class PlantConfig:
     """A plant's file, resolved. Tag ids are `<station path>:<signal>` and `<controller>:heartbeat`.
 
+    `standards` has all stations in the order of the flow, `setups` those that are collected from controllers.
     `journal_path`, if relative, counts from the working directory. `influx.credential` is a name, not a secret.
+    `limits`: the windows of process values, by station and name.
     """
 
     site: str
@@ -69,6 +76,12 @@ class PlantConfig:
     products: Mapping[ProductId, Product]
     journal_path: Path
     influx: InfluxShape | None = None
+    buffers: tuple[Buffer, ...] = ()
+    definitions: Mapping[str, Definition] = field(default_factory=lambda: BUILT_IN)
+    definition: Definition = TAKTLINE
+    mean_times_per: FailureCount = FailureCount.FAILURES
+    programme: Programme | None = None
+    limits: Mapping[StationId, Mapping[str, ProcessLimit]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -84,6 +97,7 @@ class _Work:
     setups: dict[StationId, StationSetup] = field(default_factory=dict)
     station_controllers: dict[StationId, ControllerId] = field(default_factory=dict)
     standards: dict[StationId, StationStandard] = field(default_factory=dict)
+    limits: dict[StationId, Mapping[str, ProcessLimit]] = field(default_factory=dict)
 
 
 def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings) -> PlantConfig | None:
@@ -101,6 +115,11 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         check_uses(uses, findings)
         if all(each.station is None for each in uses) and not findings.places():
             findings.warning(("controllers", controller), "no station uses this controller", "delete it, or use it")
+    stations = list(work.standards)
+    reasons = production.catalogues(plant.reasons, stations, findings)
+    definitions = production.definitions(plant.definitions, plant.figures.definition, findings)
+    programme = production.programme(plant.programme, plant.site.name, stations, plant.products, findings)
+    buffers = production.buffers(plant.flow, plant.site.name, stations, findings)
     if calendar is None or findings.places():
         return None
     return PlantConfig(
@@ -109,7 +128,9 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         tags={name: {use.tag_id: use.tag for use in work.uses[name]} for name in work.controllers},
         setups=work.setups,
         station_controllers=work.station_controllers,
-        standards=work.standards,
+        standards={
+            station: replace(standard, reasons=reasons[station]) for station, standard in work.standards.items()
+        },
         calendar=calendar,
         products={
             ProductId(name): Product(each.name, each.assembly_method, each.market, each.local_content_pct)
@@ -117,6 +138,12 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         },
         journal_path=Path(plant.journal.path),
         influx=plant.influx,
+        buffers=buffers,
+        definitions=definitions,
+        definition=definitions[plant.figures.definition],
+        mean_times_per=plant.figures.mean_times_per,
+        programme=programme,
+        limits=work.limits,
     )
 
 
@@ -176,6 +203,13 @@ def _endpoints(controllers: Mapping[str, Entry], findings: Findings) -> None:
 def _station(station: Resolved, work: _Work) -> None:
     """A station's tags, signals and standard; whatever is wrong goes to the findings."""
     named = station.shape.controller
+    identity = StationId(station.path)
+    if named is None and station.shape.signals == SignalsShape():
+        what = "it has neither a controller nor signals, so it lives on imported events"
+        remedy = "nothing, if `mes journal import` feeds it; else name a controller and its signals"
+        work.findings.warning(station.place, what, remedy, station=station.path)
+        work.standards[identity] = roles.standard(station, list(work.plant.products), work.findings)
+        return
     if named is None or named not in work.controllers:
         what = f"there is no controller `{named}`" if named else "no controller is named"
         place = station.origin("controller")
@@ -193,11 +227,17 @@ def _station(station: Resolved, work: _Work) -> None:
         if role is not None:
             found[tag_id] = role
     roles.check_complete(station, work.findings)
-    identity = StationId(station.path)
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
     work.setups[identity] = StationSetup(identity, found, work.raw_products, offset)
-    work.standards[identity] = roles.standard(station, list(work.plant.products), work.findings)
+    counted = frozenset(each.setup.kind for each in found.values() if isinstance(each, CounterSignal))
+    standard = roles.standard(station, list(work.plant.products), work.findings)
+    work.standards[identity] = replace(standard, counted=counted)
+    work.limits[identity] = {
+        name: ProcessLimit(shape.low, shape.high)
+        for name, shape in station.shape.signals.process.items()
+        if (shape.low, shape.high) != (None, None)
+    }
 
 
 def for_simulation(

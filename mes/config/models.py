@@ -16,6 +16,7 @@ from adapters.settings import (
 )
 from mes.collect.counters import ResetPolicy
 from mes.config.calendar_shape import STRICT, CalendarShape, Clock, Name
+from mes.config.production_shape import DefinitionShape, FiguresShape, FlowShape, ProgrammeShape, ReasonShape
 from mes.model import State
 
 Address = Annotated[
@@ -165,10 +166,12 @@ class UnitLogShape(SignalShape):
 
 
 class ProcessShape(SignalShape):
-    """A measured value; kept when it moved by `deadband` or more (0: at every change)."""
+    """A measured value; kept when it moved by `deadband` or more (0: at every change). `low`, `high`: its window."""
 
     deadband: Annotated[float, Field(ge=0)] = 0.0
     unit_symbol: str
+    low: float | None = None
+    high: float | None = None
 
 
 class SignalsShape(Shape):
@@ -202,7 +205,10 @@ class TemplateShape(Shape):
 
 
 class StationShape(TemplateShape):
-    """A station: from a template with its own values `with`, or written out in full."""
+    """A station: from a template with its own values `with`, or written out in full.
+
+    One without a controller and without signals lives on events that are imported.
+    """
 
     template: str | None = None
     with_: Annotated[dict[str, int | str], Field(alias="with", description="values for `{name}` in the template")] = {}
@@ -244,8 +250,13 @@ class PlantShape(Shape):
     site: SiteShape
     products: Annotated[dict[Name, ProductShape], Field(min_length=1)]
     state_maps: dict[Name, StateMapShape] = {}
-    controllers: Annotated[dict[Name, ControllerEntry], Field(min_length=1)]
+    controllers: dict[Name, ControllerEntry] = {}
     templates: dict[Name, TemplateShape] = {}
     areas: Annotated[dict[Name, AreaShape], Field(min_length=1)]
+    flow: list[FlowShape] = []
+    reasons: dict[Name, ReasonShape] = {}
+    definitions: dict[Name, DefinitionShape] = {}
+    figures: FiguresShape = FiguresShape()
+    programme: ProgrammeShape | None = None
     journal: JournalShape = JournalShape(path="var/taktline/journal.sqlite")
     influx: InfluxShape | None = None

@@ -43,7 +43,7 @@ def check(
 
 
 @pytest.mark.parametrize("first_look", [1, 2, 32])
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(events=histories(), window=windows, planned=plans, ideal=standards)
 def test_a_stretch_read_by_itself_has_the_same_figures(
     first_look: int, events: list[Journaled], window: Interval, planned: list[Interval], ideal: StationStandard

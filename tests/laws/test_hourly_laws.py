@@ -33,7 +33,7 @@ def both(reader: ListReader, standard: StationStandard, file: HourlyFile) -> tup
     return direct, Results(reader, {STATION: standard}, CALENDAR, hourly=Hourly(reader, file, CALENDAR))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(histories(), standards, st.lists(windows, min_size=1, max_size=3))
 def test_components_and_events_give_the_same_figures(
     events: list[Journaled], standard: StationStandard, some: list[Interval]
