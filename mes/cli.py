@@ -13,15 +13,20 @@ from typing import Any, TypeVar
 import click
 
 from adapters.clock import Clock, ScaledClock, SystemClock
-from mes import daemon, report
-from mes.config.load import Loaded, default_config, load
+from mes import daemon
+from mes.commands.explain import explain_command
+from mes.commands.oee import oee_command
+from mes.commands.options import CONFIG, INSTANT, plant
+from mes.commands.programme import programme_command
+from mes.commands.report import report_command
+from mes.commands.unit import unit_command
+from mes.config.load import default_config
 from mes.demo import screen
 from mes.demo.compare import as_json
 from mes.demo.run import Options, run_demo
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError
 from mes.logs import configure_logging
-from mes.results import WindowKind
 from mes.terminal import console
 
 Result = TypeVar("Result")
@@ -56,21 +61,6 @@ class _Fault(click.ParamType["Fault"]):
             self.fail(str(error), param, ctx)
 
 
-class _Instant(click.ParamType["datetime"]):
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            instant = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a time; write it as 2026-03-02T08:00:00+05:00", param, ctx)
-        if instant.tzinfo is None:
-            self.fail(f"{value!r} has no zone; add one, as in 2026-03-02T08:00:00+05:00 or …Z", param, ctx)
-        return instant.astimezone(UTC)
-
-
 class _ClockSetting(click.ParamType["tuple[datetime, datetime]"]):
     name = "shown@real"
 
@@ -85,17 +75,10 @@ class _ClockSetting(click.ParamType["tuple[datetime, datetime]"]):
         return INSTANT.convert(shown, param, ctx), INSTANT.convert(real, param, ctx)
 
 
-DURATION, FAULT, INSTANT, CLOCK = _Duration(), _Fault(), _Instant(), _ClockSetting()
+DURATION, FAULT, CLOCK = _Duration(), _Fault(), _ClockSetting()
 SPEED = click.FloatRange(min=1, max=1000)
 FAULT_FORM = "NAME[:CONTROLLER]@TIME[+LENGTH]"
 FAULT_HELP = "Inject a fault, as in link-cut@2h or stuck:paint-plc@90m+5m. May be repeated."
-CONFIG = click.option(
-    "--config",
-    "config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    help="The plant's file; without it, the example plant of Kostanay.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -171,7 +154,7 @@ def demo(
 @click.option("--clock", type=CLOCK, help="A simulated plant's clock, as `mes simulate` prints it.")
 def run(*, config: Path | None, speed: float, clock: tuple[datetime, datetime] | None) -> None:
     """Collect from the controllers until stopped (SIGTERM or Ctrl-C): the daemon of the edge server."""
-    loaded = _load(config)
+    loaded = plant(config)
     asyncio.run(daemon.run(loaded.config, _clock(speed, clock)))
 
 
@@ -218,7 +201,7 @@ def simulate_command(
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 def check(*, file: Path | None) -> None:
     """Check a plant's file: every mistake at once, with line and remedy; exit code 2 if there is one."""
-    loaded = _load(file)
+    loaded = plant(file)
     for warning in loaded.warnings:
         click.echo(str(warning))
     config = loaded.config
@@ -229,35 +212,8 @@ def check(*, file: Path | None) -> None:
     )
 
 
-@mes.command("report", short_help="OEE, factors, counts and losses by hour, shift or day.")
-@CONFIG
-@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Read this journal instead.")
-@click.option("--by", type=click.Choice([str(each) for each in WindowKind]), default="shift", show_default=True)
-@click.option("--from", "start", type=INSTANT, help="Default: the first thing the journal knows.")
-@click.option("--to", "end", type=INSTANT, help="Default: the last thing the journal knows.")
-@click.option("--station", "stations", multiple=True, help="Only these (end of the path is enough). May be repeated.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-def report_command(
-    *,
-    config: Path | None,
-    journal: Path | None,
-    by: str,
-    start: datetime | None,
-    end: datetime | None,
-    stations: tuple[str, ...],
-    form: str,
-) -> None:
-    """Print OEE, its factors, counts and losses per station for hours, shifts or days."""
-    loaded = _load(config)
-    request = report.Request(WindowKind(by), start, end, stations)
-    rows = report.rows(loaded.config, journal or loaded.config.journal_path, request)
-    match form:
-        case "json":
-            click.echo(report.as_json(rows))
-        case "csv":
-            click.echo(report.as_csv(rows), nl=False)
-        case _:
-            report.show(console(), rows, loaded.config.calendar.zone)
+for command in (*(report_command, explain_command, unit_command, programme_command, oee_command),):
+    mes.add_command(command)
 
 
 def main() -> None:
@@ -302,10 +258,6 @@ def _until_done(start: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -
         return await start(daemon.stop_on_signal())
 
     return asyncio.run(body())
-
-
-def _load(file: Path | None) -> Loaded:
-    return load(file or default_config())
 
 
 def _clock(speed: float, setting: tuple[datetime, datetime] | None) -> Clock:

@@ -9,7 +9,7 @@ from mes.calendar import Calendar, Window, WindowKind
 from mes.history import EventReader, history, in_force_since
 from mes.hourly import Hourly
 from mes.intervals import Interval
-from mes.model import Journaled, StationId, StationStandard, UnitCompleted
+from mes.model import Journaled, StationId, StationStandard
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition
 from mes.oee.kpi import kpi
@@ -97,13 +97,6 @@ class Results:
     def events(self, station: StationId) -> Iterator[Journaled]:
         """The station's events in the order of their seq."""
         return self._reader.events(station)
-
-    def units(self, station: StationId) -> tuple[UnitCompleted, ...]:
-        """The units that were finished at the station, in the order of time."""
-        found = [
-            (each.event, each.seq) for each in self._reader.events(station) if isinstance(each.event, UnitCompleted)
-        ]
-        return tuple(unit for unit, _ in sorted(found, key=lambda each: (each[0].time, each[1])))
 
     def windows(self, kind: WindowKind, interval: Interval) -> tuple[Window, ...]:
         """The calendar's windows of a kind that overlap `interval`, whole."""

@@ -13,6 +13,11 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
+def errors() -> Console:
+    """Standard error, for what is no part of the answer: progress, warnings."""
+    return Console(stderr=True, highlight=False)
+
+
 def percent(ratio: float | None) -> str:
     """A ratio as a percentage with one decimal; a dash where it is undefined."""
     return "–" if ratio is None else f"{ratio * 100:.1f}"

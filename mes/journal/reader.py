@@ -12,6 +12,7 @@ from mes.intervals import Interval
 from mes.journal.codec import decode_event, from_us, to_us
 from mes.journal.store import (
     BUSY_MS,
+    COMPLETED,
     SCHEMA_VERSION,
     SELECT_EVENTS,
     SELECT_LAST_SEQ,
@@ -100,6 +101,10 @@ class JournalReader:
     def of_unit(self, unit: UnitId) -> list[Journaled]:
         """What was seen of a unit at all stations, in journal order."""
         return self._decoded(f"{SELECT} WHERE {UNIT} = ? AND {UNIT_KINDS} ORDER BY seq", unit)
+
+    def units_of(self, station: StationId) -> list[Journaled]:
+        """All units that were finished at a station, in the order of time."""
+        return self._decoded(f"{SELECT} WHERE station = ? AND {COMPLETED} ORDER BY time_us, seq", station)
 
     def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
         """The first instant on which the events after a sequence number bear; None if there are none."""

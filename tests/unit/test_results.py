@@ -38,25 +38,3 @@ def test_the_time_line_is_kept_until_the_journal_grows() -> None:
     assert reader.reads == reads
     reader.journal.append(Journaled(2, state(10, State.DOWN)))
     assert len(found.timeline(STATION, between(0, 60)).spans) == 2
-
-
-def test_units_come_in_the_order_of_time() -> None:
-    """Units are the finished ones, ordered by when they were finished; events keep the order of the journal."""
-
-    def unit(minutes: float, name: str) -> UnitCompleted:
-        time = at(minutes)
-        return UnitCompleted(
-            station=STATION,
-            time=time,
-            received_time=time,
-            time_source=EDGE,
-            unit=UnitId(name),
-            product=S3,
-            result=UnitResult.GOOD,
-            cycle_time=None,
-        )
-
-    found = results(ListReader(unit(5, "B"), state(1, State.PRODUCING), unit(2, "A")))
-
-    assert [each.unit for each in found.units(STATION)] == ["A", "B"]
-    assert [each.seq for each in found.events(STATION)] == [1, 2, 3]

@@ -1,0 +1,226 @@
+"""The command `mes explain`: from a figure through spans and events to the raw counter readings."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from mes.commands.options import CONFIG, JOURNAL, inquiry, plant
+from mes.explain import Explanation, Stretch, explain
+from mes.inquiry import Inquiry, Node
+from mes.model import CountUnreconciled, Journaled, UnitsCounted
+from mes.oee.components import LOSSES, Kpi
+from mes.report.rows import figures, reason_of, seconds
+from mes.report.text import WORDS, title
+from mes.terminal import console, percent
+
+SECOND = timedelta(seconds=1)
+
+
+@click.command("explain", short_help="Walk from a figure through spans and events to the raw counter readings.")
+@click.argument("station")
+@click.argument("window")
+@CONFIG
+@JOURNAL
+@click.option("--json", "as_json", is_flag=True, help="As JSON: times are UTC, durations seconds.")
+def explain_command(*, station: str, window: str, config: Path | None, journal: Path | None, as_json: bool) -> None:
+    """Explain every figure of STATION (the end of its path, or a line) in WINDOW.
+
+    WINDOW is 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), local time.
+    """
+    loaded = plant(config)
+    with inquiry(loaded.config, journal) as opened:
+        wanted = opened.window(window)
+        nodes = opened.nodes("station", [station])
+        found = [explain(opened, each.stations[0], wanted) for each in nodes]
+        if as_json:
+            click.echo(json.dumps([_json(each) for each in found], indent=2, ensure_ascii=False))
+            return
+        output, zone = console(), loaded.config.calendar.zone
+        if len(nodes) > 1:
+            _show_sum(output, opened, found, zone)
+            return
+        _show(output, found[0], zone)
+
+
+def _show_sum(output: Console, opened: Inquiry, found: Sequence[Explanation], zone: ZoneInfo) -> None:
+    """Several stations: the sums, and whose they are."""
+    stations = tuple(each.row.node.stations[0] for each in found)
+    window = found[0].row.window
+    whole = opened.row(Node("/".join(stations[0].split("/")[:-1]), stations), window, [opened.config.definition])
+    output.print(_formulas(whole.kpi, title(window, zone)))
+    table = Table(title="Each sum is that of the stations", caption="mes explain STATION WINDOW goes down from there.")
+    for heading in ("station", "good", "Σ(PRI·GQ) s", "Σ(PRI·PQ) s", "PBT s", *(WORDS[each] + " s" for each in LOSSES)):
+        table.add_column(heading, justify="left" if heading == "station" else "right", no_wrap=heading == "station")
+    for each in found:
+        kpi = each.row.kpi
+        spent = [_s(kpi.sum_pri_good), _s(kpi.sum_pri_produced), _s(kpi.pbt), *(_s(kpi.spent(loss)) for loss in LOSSES)]
+        table.add_row(each.row.node.path.partition("/")[2], str(kpi.good), *spent)
+    output.print(table)
+
+
+def _show(output: Console, found: Explanation, zone: ZoneInfo) -> None:
+    row = found.row
+    output.print(_formulas(row.kpi, f"{row.node.path}, {title(row.window, zone)}"))
+    ideal = Table(title="Ideal time of what was counted")
+    for heading in ("product", "result", "units", "ideal cycle s", "ideal time s"):
+        ideal.add_column(heading, justify="left" if heading in {"product", "result"} else "right")
+    for each in found.ideal:
+        ideal.add_row(each.product or "not known", str(each.kind), str(each.units), _s(each.ideal_cycle), _s(each.time))
+    output.print(ideal)
+    spans = Table(title="Every second of the window", caption="Events by their number in the journal (seq).")
+    for heading in ("from", "to", "state", "counts as", "reason", "fault", "s", "planned s", "said by"):
+        spans.add_column(heading, justify="right" if heading in {"s", "planned s"} else "left")
+    for stretch in found.stretches:
+        spans.add_row(*_span_cells(stretch, zone))
+    output.print(spans)
+    counts = Table(title="Every count, and the totaliser readings it came from")
+    for heading in (
+        "time",
+        "clock",
+        "result",
+        "units",
+        "in window",
+        "raw before",
+        "raw after",
+        "product",
+        "how",
+        "seq",
+    ):
+        counts.add_column(
+            heading, justify="right" if heading in {"units", "in window", "raw before", "raw after"} else "left"
+        )
+    for journaled, inside in found.counts:
+        counts.add_row(*_count_cells(journaled, inside, zone))
+    output.print(counts)
+    for journaled in found.unreconciled:
+        event = journaled.event
+        assert isinstance(event, CountUnreconciled)
+        output.print(f"not reconciled, seq {journaled.seq}, {event.kind}: {event.explanation}", style="yellow")
+
+
+def _formulas(kpi: Kpi, heading: str) -> Table:
+    """The factors with their numbers put in, in seconds."""
+    table = Table(title=heading, show_header=False)
+    good, made = _s(kpi.sum_pri_good), _s(kpi.sum_pri_produced)
+    table.add_row("OEE", f"Σ(PRI·GQ) / PBT = {good} / {_s(kpi.pbt)}", f"{percent(kpi.oee)} %")
+    table.add_row("availability A", f"OT / PBT = {_s(kpi.ot)} / {_s(kpi.pbt)}", f"{percent(kpi.availability)} %")
+    table.add_row("performance E", f"Σ(PRI·PQ) / OT = {made} / {_s(kpi.ot)}", f"{percent(kpi.performance)} %")
+    table.add_row("quality Q", f"Σ(PRI·GQ) / Σ(PRI·PQ) = {good} / {made}", f"{percent(kpi.quality)} %")
+    table.add_row("OT", f"producing + minor stops = {_s(kpi.apt)} + {_s(kpi.minor_stops)}", f"{_s(kpi.ot)} s")
+    lost = " + ".join(f"{WORDS[each]} {_s(kpi.spent(each))}" for each in LOSSES)
+    table.add_row("PBT", f"producing {_s(kpi.apt)} + {lost}", f"{_s(kpi.pbt)} s")
+    table.add_row("window", f"PBT + not planned = {_s(kpi.pbt)} + {_s(kpi.not_planned)}", f"{_s(kpi.length)} s")
+    if kpi.inferred:
+        table.add_row("inferred", "of producing, concluded from units that were caught up", f"{_s(kpi.inferred)} s")
+    for flag in sorted(kpi.flags):
+        table.add_row("flag", str(flag).replace("_", " "), "")
+    return table
+
+
+def _s(span: timedelta | None) -> str:
+    return "–" if span is None else f"{span / SECOND:.6f}".rstrip("0").rstrip(".")
+
+
+def _clock(instant: datetime, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%m-%d %H:%M:%S.%f}"[:-3]
+
+
+def _span_cells(stretch: Stretch, zone: ZoneInfo) -> list[str]:
+    piece = stretch.piece
+    begun = f"seq {stretch.begun_by.seq}" if stretch.begun_by is not None else ""
+    reason = reason_of(piece.bucket, piece.reason or "")
+    return [
+        _clock(piece.interval.start, zone),
+        _clock(piece.interval.end, zone),
+        str(piece.state),
+        WORDS[piece.bucket] + (" (inferred)" if piece.is_inferred else ""),
+        "" if reason == piece.bucket or piece.bucket == "apt" else reason,
+        piece.fault or "",
+        _s(piece.interval.length),
+        _s(stretch.planned),
+        begun,
+    ]
+
+
+def _count_cells(journaled: Journaled, inside: int, zone: ZoneInfo) -> list[str]:
+    event = journaled.event
+    assert isinstance(event, UnitsCounted)
+    how = str(event.flag).replace("_", " ")
+    if event.since is not None:
+        how += f" since {_clock(event.since, zone)}"
+    return [
+        _clock(event.time, zone),
+        str(event.time_source),
+        str(event.kind),
+        str(event.delta),
+        str(inside),
+        "–" if event.previous_raw is None else str(event.previous_raw),
+        str(event.raw),
+        event.product or "not known",
+        how,
+        str(journaled.seq),
+    ]
+
+
+def _json(found: Explanation) -> dict[str, object]:
+    window = found.row.window
+    return {
+        "station": found.row.node.path,
+        "window": window.name,
+        "start": window.interval.start.isoformat(),
+        "end": window.interval.end.isoformat(),
+        "figures": figures(found.row.kpi),
+        "ideal": [
+            {
+                "product": each.product,
+                "kind": str(each.kind),
+                "units": each.units,
+                "ideal_cycle_s": seconds(each.ideal_cycle),
+                "ideal_time_s": seconds(each.time),
+            }
+            for each in found.ideal
+        ],
+        "spans": [_span_json(each) for each in found.stretches],
+        "counts": [_count_json(each, inside) for each, inside in found.counts],
+        "unreconciled": [each.seq for each in found.unreconciled],
+    }
+
+
+def _span_json(stretch: Stretch) -> dict[str, object]:
+    piece = stretch.piece
+    return {
+        "start": piece.interval.start.isoformat(),
+        "end": piece.interval.end.isoformat(),
+        "state": str(piece.state),
+        "bucket": str(piece.bucket),
+        "reason": piece.reason,
+        "fault": piece.fault,
+        "inferred": piece.is_inferred,
+        "planned_s": seconds(stretch.planned),
+        "begun_by": stretch.begun_by.seq if stretch.begun_by is not None else None,
+        "ended_by": stretch.ended_by.seq if stretch.ended_by is not None else None,
+    }
+
+
+def _count_json(journaled: Journaled, inside: int) -> dict[str, object]:
+    event = journaled.event
+    assert isinstance(event, UnitsCounted)
+    return {
+        "seq": journaled.seq,
+        "time": event.time.isoformat(),
+        "time_source": str(event.time_source),
+        "since": event.since.isoformat() if event.since is not None else None,
+        "kind": str(event.kind),
+        "delta": event.delta,
+        "in_window": inside,
+        "raw_before": event.previous_raw,
+        "raw_after": event.raw,
+        "product": event.product,
+        "flag": str(event.flag),
+    }

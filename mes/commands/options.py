@@ -1,0 +1,75 @@
+"""What the commands have in common: how times and files are given, and how a plant and its journal are opened."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mes.config.build import PlantConfig
+from mes.config.load import Loaded, default_config, load
+from mes.inquiry import Inquiry
+from mes.model import StationId
+from mes.terminal import errors, label
+
+
+class _Instant(click.ParamType["datetime"]):
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write it as 2026-03-02T08:00:00+05:00", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"{value!r} has no zone; add one, as in 2026-03-02T08:00:00+05:00 or …Z", param, ctx)
+        return instant.astimezone(UTC)
+
+
+INSTANT = _Instant()
+CONFIG = click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="The plant's file; without it, the example plant of Kostanay.",
+)
+JOURNAL = click.option(
+    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Read this journal instead of the plant's."
+)
+
+
+def plant(file: Path | None) -> Loaded:
+    """The plant of a file, or the example plant. Raises ConfigProblems with every mistake."""
+    return load(file or default_config())
+
+
+@contextmanager
+def inquiry(config: PlantConfig, journal: Path | None) -> Iterator[Inquiry]:
+    """The journal opened for questions; what takes long shows its progress on a terminal."""
+    with _progress() as changed, Inquiry(config, journal or config.journal_path, changed=changed) as found:
+        yield found
+
+
+class _Shown:
+    """Progress by station, on standard error and only on a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("computing hourly components", total=1, visible=False)
+
+    def __call__(self, station: StationId, share: float) -> None:
+        self._progress.update(
+            self._task, description=f"computing hourly components of {label(station)}", completed=share, visible=True
+        )
+
+
+@contextmanager
+def _progress() -> Iterator[_Shown]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors(), transient=True, disable=not errors().is_terminal) as progress:
+        yield _Shown(progress)

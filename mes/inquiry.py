@@ -1,0 +1,234 @@
+"""Everything that a person asks of a journal under a plant's configuration; each figure comes through `mes.results`."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mes.calendar import Window, WindowKind
+from mes.config.build import PlantConfig
+from mes.config.problems import did_you_mean
+from mes.errors import ConfigError
+from mes.history import history
+from mes.hourly import Hourly, Progress
+from mes.intervals import Interval
+from mes.journal import JournalReader
+from mes.journal.hourly import hourly_file
+from mes.model import Journaled, ProductId, StationId, UnitCompleted, UnitId, UnitResult
+from mes.oee.biography import Biography, ProcessSummary, Visit, biographies, process_summary, visits
+from mes.oee.components import Kpi, combine
+from mes.oee.definitions import Definition, Figures, apply
+from mes.oee.further import Further, further
+from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
+from mes.results import Results
+
+AROUND = timedelta(hours=12)  # what a stay at a station may reach beyond the events that name its unit
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A station, or all stations of a line, of an area or of the site; `path` ends at that level."""
+
+    path: str
+    stations: tuple[StationId, ...]
+
+    @property
+    def level(self) -> str:
+        """site, area, line or station."""
+        return ("site", "area", "line", "station")[self.path.count("/")]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node in one window: its sums, what they are under each definition asked for, and the further figures.
+
+    The counts of `kpi` are sums over all stations of the node, `out` is what its last station made good; `target` is
+    what the build programme plans for that one, None without a programme.
+    """
+
+    node: Node
+    window: Window
+    kpi: Kpi
+    figures: tuple[Figures, ...]
+    further: Further
+    out: int
+    target: Fraction | None
+
+
+class Inquiry:
+    """A journal opened for questions; use as a context. Raises ConfigError where there is no journal."""
+
+    def __init__(self, config: PlantConfig, journal: Path, *, changed: Progress | None = None) -> None:
+        """`changed` hears of longer work: a station, and the share of its history that is done."""
+        if not journal.exists():
+            raise ConfigError(f"there is no journal at {journal}: run `mes run` or `mes demo --journal FOLDER` first")
+        self.config = config
+        self._opened = ExitStack()
+        self.reader = self._opened.enter_context(JournalReader(journal))
+        file = self._opened.enter_context(hourly_file(journal))
+        hourly = Hourly(self.reader, file, config.calendar, changed)
+        self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly)
+        self.known = self.reader.span()
+        self.targets = Targets(config.programme.plan, config.calendar) if config.programme else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    @property
+    def until(self) -> datetime:
+        """Up to when the journal knows anything. Raises ConfigError for an empty journal."""
+        if self.known is None:
+            raise ConfigError("the journal is empty: is the collector running, and on this journal?")
+        return self.known.end
+
+    def nodes(self, level: str, parts: Sequence[str]) -> list[Node]:
+        """Nodes of a level (site, area, line, station) that lie in one of `parts`; no parts: all of them.
+
+        A part is one or several neighbouring names of a path, or a station by the end of its path.
+        Raises ConfigError for a part that is not there.
+        """
+        stations = list(self.config.standards)
+        for part in parts:
+            if not any(_lies_in(each, part) for each in stations):
+                known = [each.partition("/")[2] for each in stations]
+                raise ConfigError(f"unknown station or part of the plant `{part}`: {did_you_mean(part, known)}")
+        chosen = [each for each in stations if not parts or any(_lies_in(each, part) for part in parts)]
+        depth = ("site", "area", "line", "station").index(level) + 1
+        grouped: dict[str, list[StationId]] = {}
+        for each in chosen:
+            grouped.setdefault("/".join(each.split("/")[:depth]), []).append(each)
+        return [Node(path, tuple(members)) for path, members in grouped.items()]
+
+    def row(self, node: Node, window: Window, definitions: Sequence[Definition]) -> Row:
+        """The figures of one node in one window, up to what is known."""
+        kpis = self.kpis(node, window.interval)
+        found = []
+        for each in definitions:
+            own = kpis if each.minor_stop is None else self.kpis(node, window.interval, each)
+            found.append(apply(each, own))
+        whole = combine(kpis)
+        more = further(whole, self.config.mean_times_per)
+        return Row(node, window, whole, tuple(found), more, kpis[-1].good, self.target(node, window.interval))
+
+    def kpis(self, node: Node, window: Interval, definition: Definition | None = None) -> list[Kpi]:
+        """The sums of each station of a node."""
+        return [self.results.kpi(each, window, until=self.until, definition=definition) for each in node.stations]
+
+    def windows(self, kind: WindowKind, span: Interval) -> tuple[Window, ...]:
+        """The calendar's windows of a kind; beside shifts also the time between them in which units were made."""
+        found = self.results.windows(kind, span)
+        if kind is not WindowKind.SHIFT:
+            return found
+        between = [each for each in self.config.calendar.off_shift(span) if self._was_busy(each.interval)]
+        return tuple(sorted((*found, *between), key=lambda each: each.interval))
+
+    def target(self, node: Node, window: Interval) -> Fraction | None:
+        """Cars planned for a node in a window: of the products that come to its last station; None without a plan."""
+        if self.targets is None:
+            return None
+        return self.targets.target(self._products(node.stations[-1]), window)
+
+    def events(self, station: StationId, window: Interval) -> list[Journaled]:
+        """The events that bear on a stretch of a station's time, once each, in the order of time."""
+        by_seq = {each.seq: each for each in history(self.reader, station, window)}
+        return sorted(by_seq.values(), key=lambda each: (each.event.time, each.seq))
+
+    def window(self, name: str) -> Window:
+        """A window by its name: 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day for a shift, 2026-03-02T08:00.
+
+        Times are local. Raises ConfigError for a name that is none of these, or no window of the calendar.
+        """
+        for kind in WindowKind:
+            for each in self._around(name, kind):
+                names = {each.name, each.name.replace(" ", "T")}
+                if kind is WindowKind.SHIFT:
+                    names = {f"{each.day.isoformat()}/{each.name}"}
+                if name in names:
+                    return each
+        raise ConfigError(
+            f"there is no window `{name}`: write 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day for a shift, "
+            "or 2026-03-02T08:00 for an hour, in local time"
+        )
+
+    def _around(self, name: str, kind: WindowKind) -> tuple[Window, ...]:
+        """The windows of a kind near the date that a name begins with."""
+        text = name[:10]
+        try:
+            if "W" in text:
+                day = date.fromisoformat(f"{text[:8]}-1")
+            else:
+                day = date.fromisoformat(text + "-01-01"[len(text) - 4 :] if len(text) in {4, 7} else text)
+            start = self.config.calendar.to_utc(datetime.combine(day, self.config.calendar.day_start))
+        except ValueError:
+            return ()
+        return self.config.calendar.windows(kind, Interval(start, start + timedelta(days=1)))
+
+    def visits(self, station: StationId, window: Interval) -> tuple[Visit, ...]:
+        """The stays of units at a station, from the events of a stretch of time."""
+        return visits(station, history(self.reader, station, window))
+
+    def biography(self, unit: UnitId) -> tuple[Biography, ...]:
+        """All lives of a unit id, from first to last station."""
+        seen = self.reader.of_unit(unit)
+        stays: dict[StationId, tuple[Visit, ...]] = {}
+        for station in dict.fromkeys(each.event.station for each in seen):
+            times = sorted(each.event.time for each in seen if each.event.station == station)
+            found: dict[Visit, None] = {}
+            for window in _around(times):
+                found.update(dict.fromkeys(each for each in self.visits(station, window) if each.unit == unit))
+            stays[station] = tuple(found)
+        return biographies(stays, unit, list(self.config.standards))
+
+    def process(self, visit: Visit) -> tuple[ProcessSummary, ...]:
+        """The process values of a station while a unit was there; nothing where its coming or going is not known."""
+        start, end = visit.entered, visit.left or visit.last_seen
+        if start is None or end <= start:
+            return ()
+        values = self.reader.process_values(visit.station, start - AROUND, end)
+        return process_summary(values, start, end, self.config.limits.get(visit.station, {}))
+
+    def programme(self, window: Interval) -> ProgrammeReport:
+        """What was built against what was planned, in whole months of one year. Raises ConfigError without a plan."""
+        if self.targets is None or self.config.programme is None:
+            raise ConfigError(
+                "the plant's file has no `programme`: say there what is to be built, and at which station"
+            )
+        built_at = self.config.programme.built_at
+        cars = [
+            Car(each.event.unit, each.event.product, each.event.time)
+            for each in self.reader.units_of(built_at)
+            if isinstance(each.event, UnitCompleted) and each.event.result is UnitResult.GOOD
+        ]
+        return programme_report(cars, self.config.products, self.targets, self.config.calendar, window, self.until)
+
+    def _products(self, station: StationId) -> frozenset[ProductId]:
+        standard = self.config.standards[station]
+        return frozenset(each for each in self.config.products if standard.ideal(each) is not None)
+
+    def _was_busy(self, window: Interval) -> bool:
+        return any(self.results.kpi(each, window, until=self.until).produced for each in self.config.standards)
+
+
+def _lies_in(station: StationId, part: str) -> bool:
+    return f"/{part}/" in f"/{station}/" or station.endswith(part)
+
+
+def _around(times: Sequence[datetime]) -> list[Interval]:
+    """Stretches that hold all times, with some time around them; those that touch are one."""
+    found: list[Interval] = []
+    for each in times:
+        start, end = each - AROUND, each + AROUND
+        if found and start <= found[-1].end:
+            found[-1] = Interval(found[-1].start, end)
+        else:
+            found.append(Interval(start, end))
+    return found
