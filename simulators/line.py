@@ -26,6 +26,7 @@ _REPAIR_MIN_MS, _REPAIR_MAX_MS = 150_000, 3_600_000
 _MINOR_MIN_MS, _MINOR_MAX_MS = 10_000, 90_000
 _BREAKDOWN_FAULTS = (101, 104, 112, 120, 131, 207)
 _MINOR_FAULTS = (901, 902, 905)
+FORCED_FAULT = 131
 
 
 class SimState(StrEnum):
@@ -83,6 +84,15 @@ class StationSpec:
     setup: timedelta = timedelta(minutes=3)
     process: Process | None = None
     climate: tuple[Process, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A breakdown on purpose: from `at` (aware), or as soon as the station works then, for so much working time."""
+
+    code: str
+    at: datetime
+    lasts: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +221,7 @@ class Station:
     emit: Emit
     record: Callable[[UnitRecord], None]
     now: Callable[[], datetime]
+    forced: deque[tuple[int, int]] = field(default_factory=deque)
     state: SimState = SimState.STARVED
     body: Body | None = None
     counts: dict[Result, int] = field(default_factory=lambda: {"good": 0, "rework": 0, "scrap": 0})
@@ -269,7 +280,11 @@ class Station:
         remaining_ms = round(ideal_ms * self.rng.triangular(_CYCLE_LOW, _CYCLE_HIGH, _CYCLE_MODE))
         self._enter(SimState.PRODUCING)
         while remaining_ms > 0:
+            if self.forced and self.forced[0][0] <= self.env.now:
+                yield from self._stop(self.forced.popleft()[1], FORCED_FAULT, minor=False)
             step_ms = min(remaining_ms, self._until_breakdown_ms, self._until_minor_ms)
+            if self.forced:
+                step_ms = min(step_ms, max(self.forced[0][0] - round(self.env.now), 1))
             yield self.env.timeout(step_ms)
             remaining_ms -= step_ms
             self._until_breakdown_ms -= step_ms

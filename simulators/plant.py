@@ -1,6 +1,9 @@
 """The Kostanay plant: its stations and buffers, and its time laid on the calendar."""
 
 import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from functools import partial
@@ -9,6 +12,7 @@ from typing import assert_never
 import simpy
 
 from simulators.line import (
+    Breakdown,
     Buffer,
     Change,
     Emit,
@@ -22,14 +26,15 @@ from simulators.line import (
     Trigger,
 )
 from simulators.programme import Exit, Programme, Supply
-from simulators.shift import Span, stretches
+from simulators.shift import Span, planned, stretches
 from simulators.truth import Truth
 
-__all__ = ["STATIONS", "Plant"]
+__all__ = ["STATIONS", "Breakdown", "Plant"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _CLIMATE_EVERY_MS = 60_000
+_NEVER = timedelta(days=36_500)
 
 
 def _minutes(value: float) -> timedelta:
@@ -172,8 +177,11 @@ class Plant:
     Booth climate goes on at all hours, everything else stands still outside work.
     """
 
-    def __init__(self, *, seed: int, start: datetime) -> None:
-        """`start` is aware and is cut to whole milliseconds. Raises ValueError if it is naive."""
+    def __init__(self, *, seed: int, start: datetime, breakdowns: Sequence[Breakdown] = (), calm: bool = False) -> None:
+        """`start` is aware and is cut to whole milliseconds; `calm`: nothing breaks down but by `breakdowns`.
+
+        Raises ValueError if `start` is naive.
+        """
         if start.tzinfo is None:
             raise ValueError("the plant's start needs an aware time")
         self._now_ms = (start - _EPOCH) // _MS
@@ -183,6 +191,8 @@ class Plant:
         self._paths = {spec.code: spec.path for spec in STATIONS}
         self._climate_ms = self._now_ms - self._now_ms % _CLIMATE_EVERY_MS + _CLIMATE_EVERY_MS
         self._env = simpy.Environment(initial_time=0)
+        self._calm = calm
+        self._breakdowns = sorted(breakdowns, key=lambda each: each.at)
         self._stretches = stretches(self.start)
         # The stretch of work that is on or comes next, and the working time at which it begins.
         self._begin_ms, self._end_ms, self._worked_ms = 0, 0, 0
@@ -315,7 +325,7 @@ class Plant:
         sink: Sink = self.buffers[following] if following else self._exit
         station = Station(
             env=self._env,
-            spec=spec,
+            spec=replace(spec, mtbf=_NEVER) if self._calm else spec,
             rng=random.Random(f"{seed}:{spec.code}"),
             source=source,
             sink=sink,
@@ -323,9 +333,17 @@ class Plant:
             emit=self._emit,
             record=partial(self._truth.complete, spec.path),
             now=lambda: self.now,
+            forced=deque(
+                (self._worked_before(each.at), each.lasts // _MS) for each in self._breakdowns if each.code == spec.code
+            ),
         )
         self._env.process(station.run())
         return station
+
+    def _worked_before(self, at: datetime) -> int:
+        """Milliseconds of working time from the plant's start to an instant."""
+        spans = planned(self.start, at) if at > self.start else []
+        return sum((span.end - span.start for span in spans), timedelta()) // _MS
 
     @staticmethod
     def _time(at_ms: int) -> datetime:

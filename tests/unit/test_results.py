@@ -4,10 +4,10 @@ from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
 from list_reader import ListReader
-from oee_histories import EDGE, S3, STATION, at, between, counted, standard, state
+from oee_histories import STATION, at, between, counted, standard, state
 
 from mes.calendar import Calendar, Shift
-from mes.model import Journaled, State, UnitCompleted, UnitId, UnitResult
+from mes.model import Journaled, State
 from mes.results import Results, WindowKind
 
 
