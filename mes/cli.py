@@ -14,6 +14,7 @@ import click
 
 from adapters.clock import Clock, ScaledClock, SystemClock
 from mes import daemon
+from mes.commands.causes import causes_command
 from mes.commands.explain import explain_command
 from mes.commands.oee import oee_command
 from mes.commands.options import CONFIG, INSTANT, plant
@@ -212,7 +213,7 @@ def check(*, file: Path | None) -> None:
     )
 
 
-for command in (*(report_command, explain_command, unit_command, programme_command, oee_command),):
+for command in (*(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),):
     mes.add_command(command)
 
 

@@ -1,6 +1,6 @@
 """Everything that a person asks of a journal under a plant's configuration; each figure comes through `mes.results`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,12 +20,15 @@ from mes.journal import JournalReader
 from mes.journal.hourly import hourly_file
 from mes.model import Journaled, ProductId, StationId, UnitCompleted, UnitId, UnitResult
 from mes.oee.biography import Biography, ProcessSummary, Visit, biographies, process_summary, visits
+from mes.oee.causes import Charge, Culprit, Link, bottleneck, charges, lost_cars
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition, Figures, apply
 from mes.oee.further import Further, further
 from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
+from mes.oee.timeline import Timeline
 from mes.results import Results
 
+LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
 AROUND = timedelta(hours=12)  # what a stay at a station may reach beyond the events that name its unit
 
 
@@ -195,6 +198,33 @@ class Inquiry:
             return ()
         values = self.reader.process_values(visit.station, start - AROUND, end)
         return process_summary(values, start, end, self.config.limits.get(visit.station, {}))
+
+    def charges(self, window: Interval) -> tuple[Charge, ...]:
+        """All starved and blocked time of the plant in a window, charged to those who caused it."""
+        lines, planned = self._seen(window)
+        return charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
+
+    def culprits(self, node: Node, window: Interval) -> tuple[Culprit, ...]:
+        """Who cost the last station of a node how much time and how many cars; the largest first."""
+        lines, planned = self._seen(window)
+        charged = charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
+        last = node.stations[-1]
+        return lost_cars(charged, lines, self.config.standards, last, planned, window, until=self.until)
+
+    def bottleneck(self, node: Node, at: datetime) -> StationId | None:
+        """The station of a node that keeps the others waiting at an instant; None outside work or if nobody works."""
+        lines, planned = self._seen(Interval(at, at))
+        return bottleneck({each: lines[each] for each in node.stations}, at, planned)
+
+    def _seen(self, window: Interval) -> tuple[Mapping[StationId, Timeline], tuple[Interval, ...]]:
+        """The time lines of all stations and the planned time, as far back as causes are looked for."""
+        shifts = self.config.calendar.planned(Interval(window.start - LOOK_BACK, window.end))
+        start = shifts[0].start if shifts else window.start
+        seen = Interval(min(start, window.start), max(window.end, window.start))
+        return {each: self.results.timeline(each, seen) for each in self.config.standards}, shifts
+
+    def _links(self) -> list[Link]:
+        return [Link(each.upstream, each.downstream) for each in self.config.buffers]
 
     def programme(self, window: Interval) -> ProgrammeReport:
         """What was built against what was planned, in whole months of one year. Raises ConfigError without a plan."""
