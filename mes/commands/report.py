@@ -8,6 +8,7 @@ import click
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, inquiry, plant
 from mes.errors import ConfigError
 from mes.report import rows, text
+from mes.report.page import page
 from mes.report.rows import WHOLE, Request
 from mes.results import WindowKind
 from mes.terminal import console
@@ -70,6 +71,9 @@ def report_command(
     names = tuple(each.strip() for each in (definitions or "").split(",") if each.strip())
     request = Request(by, start, end, parts, level, names)
     with inquiry(loaded.config, journal) as opened:
+        if form == "html":
+            _say(page(opened, request, language=language), output)
+            return
         found = list(rows.rows(opened, request))
     if form == "table" and output is None:
         text.show(console(), found, loaded.config.calendar.zone)

@@ -77,6 +77,9 @@ def _minutes(visit: Visit) -> str:
 
 
 def _process(found: ProcessSummary) -> str:
+    """Least, mean and greatest value, and the share of the time inside the window that it should keep."""
+    if found.minimum is None or found.mean is None or found.maximum is None:
+        return f"{found.name} not known"
     inside = ""
     if found.in_limits is not None and found.length:
         inside = f", {found.in_limits / found.length:.0%} in its window"
