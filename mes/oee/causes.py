@@ -199,6 +199,9 @@ def lost_cars(
     track = _track(exit_station, timelines[exit_station], standards[exit_station], axis, until)
     start, end = axis.at(window.start), axis.at(min(window.end, until))
     lost: dict[tuple[StationId | None, Cause], timedelta] = defaultdict(timedelta)
+    unseen = min(track.spans[0].start if track.spans else end, end) - start  # before the first event
+    if unseen > NO_TIME:
+        lost[exit_station, Cause.NO_DATA] += unseen
     for span in track.spans:
         part = min(span.end, end) - max(span.start, start)
         if span.cause is not None and part > NO_TIME:
