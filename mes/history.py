@@ -55,6 +55,10 @@ class EventReader(Protocol):
         """The last loss and the last return of the connection before an instant."""
         ...
 
+    def one_of_each_count(self, station: StationId) -> list[Journaled]:
+        """An event of each totaliser that the station has."""
+        ...
+
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """Events that bear on a part of a stretch though they may have happened at another time."""
         ...
@@ -85,7 +89,8 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
     gaps = [each.event.since for each in reaching if isinstance(each.event, UnitsCounted) and each.event.since]
     if gaps and min(gaps) < start:
         reaching = reader.reaching(station, min(gaps), last.interval.end)
-    return [*found, *reaching]
+    # what is made and what is good goes by which totalisers there are
+    return [*found, *reaching, *reader.one_of_each_count(station)]
 
 
 def in_force_since(known: Timeline, instant: datetime) -> datetime:

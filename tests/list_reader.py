@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mes.intervals import Interval
 from mes.journal.codec import encode_event, from_us, to_us
-from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId
+from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId, UnitsCounted
 
 STATE_EVENTS = (StateChanged, ConnectionLost, ConnectionRestored)
 
@@ -49,6 +49,10 @@ class ListReader:
             said = [each for each in self._of(station) if isinstance(each.event, kind) and each.event.time < instant]
             found += sorted(said, key=lambda each: each.event.time)[-1:]
         return found
+
+    def one_of_each_count(self, station: StationId) -> list[Journaled]:
+        found = {each.event.kind: each for each in self._of(station) if isinstance(each.event, UnitsCounted)}
+        return list(found.values())
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         found = []

@@ -13,6 +13,8 @@ from mes.journal.codec import decode_event, from_us, to_us
 from mes.journal.store import (
     BUSY_MS,
     COMPLETED,
+    COUNT_KIND,
+    COUNTS,
     SCHEMA_VERSION,
     SELECT_EVENTS,
     SELECT_LAST_SEQ,
@@ -23,7 +25,7 @@ from mes.journal.store import (
     failed,
     fetch,
 )
-from mes.model import Journaled, ProcessValue, StationId, UnitId
+from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitId
 
 SELECT = "SELECT seq, kind, body FROM event"
 
@@ -97,6 +99,11 @@ class JournalReader:
         """Events that bear on a part of `[start, end)` though they may have happened at another time."""
         statement = f"{SELECT} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
         return self._decoded(statement, station, to_us(start), to_us(end))
+
+    def one_of_each_count(self, station: StationId) -> list[Journaled]:
+        """An event of each totaliser that the station has."""
+        statement = f"{SELECT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} LIMIT 1"
+        return [each for kind in CountKind for each in self._decoded(statement, station, kind.value)]
 
     def of_unit(self, unit: UnitId) -> list[Journaled]:
         """What was seen of a unit at all stations, in journal order."""

@@ -112,7 +112,8 @@ def _planned_parts(laid: Iterable[Piece], planned: Sequence[Interval]) -> Iterat
             first += 1
         at = first
         while at < len(planned) and planned[at].start < end:
-            begins = at == first and start > BEGINNING_OF_TIME  # nobody knows how often it stopped before it was seen
+            # nobody knows how often a station stopped before it was seen
+            begins = at == first and piece.stop.start > BEGINNING_OF_TIME
             yield piece, Interval(max(planned[at].start, start), min(planned[at].end, end)), begins
             at += 1
 

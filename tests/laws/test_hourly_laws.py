@@ -4,6 +4,7 @@ from datetime import date, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
@@ -33,7 +34,8 @@ def both(reader: ListReader, standard: StationStandard, file: HourlyFile) -> tup
     return direct, Results(reader, {STATION: standard}, CALENDAR, hourly=Hourly(reader, file, CALENDAR))
 
 
-@settings(deadline=None, max_examples=25)
+@pytest.mark.timeout(60)  # each example is a history of its own
+@settings(deadline=None, max_examples=12)
 @given(histories(), standards, st.lists(windows, min_size=1, max_size=3))
 def test_components_and_events_give_the_same_figures(
     events: list[Journaled], standard: StationStandard, some: list[Interval]
