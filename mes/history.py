@@ -52,7 +52,7 @@ class EventReader(Protocol):
         ...
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
-        """The last loss and the last return of the connection before an instant."""
+        """The last two returns of the connection before an instant, and the first loss after each of them."""
         ...
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from mes.intervals import Interval
 from mes.journal.codec import encode_event, from_us, to_us
 from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId, UnitsCounted
+from mes.oee.timeline import BEGINNING_OF_TIME
 
 STATE_EVENTS = (StateChanged, ConnectionLost, ConnectionRestored)
 
@@ -44,11 +45,15 @@ class ListReader:
         return sorted(found, key=lambda each: each.event.time)[:limit]
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
-        found: list[Journaled] = []
-        for kind in (ConnectionLost, ConnectionRestored):
-            said = [each for each in self._of(station) if isinstance(each.event, kind) and each.event.time < instant]
-            found += sorted(said, key=lambda each: each.event.time)[-1:]
-        return found
+        before = [each for each in self._of(station) if each.event.time < instant]
+        by_time = sorted(before, key=lambda each: each.event.time)
+        returns = [each for each in by_time if isinstance(each.event, ConnectionRestored)][-2:]
+        since = [each.event.time for each in returns]
+        if len(since) < 2:
+            since.append(BEGINNING_OF_TIME)
+        losses = [each for each in by_time if isinstance(each.event, ConnectionLost)]
+        first = [next((each for each in losses if each.event.time >= time), None) for time in since]
+        return [*returns, *(each for each in first if each is not None)]
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
         found = {each.event.kind: each for each in self._of(station) if isinstance(each.event, UnitsCounted)}

@@ -1,7 +1,7 @@
 """Reading the journal from another process or thread, without ever standing in the writer's way."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ from mes.journal.store import (
 )
 from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitId
 
+EARLIEST_US = to_us(datetime.min.replace(tzinfo=UTC))
 SELECT = "SELECT seq, kind, body FROM event"
 
 
@@ -88,12 +89,20 @@ class JournalReader:
         return self._decoded(statement, station, to_us(instant), limit)
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
-        """The last loss and the last return of the connection before an instant, as far as there were any."""
-        statement = (
-            f"{SELECT} WHERE station = ? AND time_us < ? AND {STATE_KINDS} AND kind = ? ORDER BY time_us DESC LIMIT 1"
-        )
-        kinds = ("connection_lost", "connection_restored")
-        return [each for kind in kinds for each in self._decoded(statement, station, to_us(instant), kind)]
+        """The last two returns of the connection before an instant, and the first loss after each of them."""
+        of_states = f"{SELECT} WHERE station = ? AND time_us < ? AND {STATE_KINDS}"
+        last = f"{of_states} AND kind = 'connection_restored' "
+        first = f"{of_states} AND kind = 'connection_lost' AND time_us >= ? "
+        returns = self._decoded(last + "ORDER BY time_us DESC LIMIT 2", station, to_us(instant))
+        since_us = [to_us(each.event.time) for each in returns]
+        if len(since_us) < 2:
+            since_us.append(EARLIEST_US)
+        losses = [
+            each
+            for after_us in since_us
+            for each in self._decoded(first + "ORDER BY time_us LIMIT 1", station, to_us(instant), after_us)
+        ]
+        return [*returns, *losses]
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """Events that bear on a part of `[start, end)` though they may have happened at another time."""
