@@ -210,13 +210,15 @@ def _known_again(
 
 
 def _faults(ordered: Ordered) -> tuple[Fault, ...]:
-    """A code is on from its raising to its clearing; one that was never cleared is on still."""
+    """A code is on from its raising to its clearing, or to being raised again; one that never was cleared is on still."""
     raised: dict[str, datetime] = {}
     found: list[Fault] = []
     for each in ordered:
         match each:
             case FaultRaised():
-                raised.setdefault(each.code, each.time)
+                if each.code in raised:
+                    found.append(Fault(Interval(raised[each.code], each.time), each.code))
+                raised[each.code] = each.time
             case FaultCleared() if each.code in raised:
                 found.append(Fault(Interval(raised.pop(each.code), each.time), each.code))
             case _:
