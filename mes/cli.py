@@ -16,9 +16,11 @@ from adapters.clock import Clock, ScaledClock, SystemClock
 from mes import daemon
 from mes.commands.causes import causes_command
 from mes.commands.explain import explain_command
+from mes.commands.journal import journal_group
 from mes.commands.oee import oee_command
 from mes.commands.options import CONFIG, INSTANT, plant
 from mes.commands.programme import programme_command
+from mes.commands.replay import replay_command
 from mes.commands.report import report_command
 from mes.commands.unit import unit_command
 from mes.config.load import default_config
@@ -213,7 +215,10 @@ def check(*, file: Path | None) -> None:
     )
 
 
-for command in (*(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),):
+for command in (
+    *(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),
+    *(journal_group, replay_command),
+):
     mes.add_command(command)
 
 

@@ -1,5 +1,8 @@
 """The errors a person may meet; each class's docstring is the operator's sentence with the next step."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class MesError(Exception):
     """Something went wrong that has a name; the line below says what."""
@@ -34,3 +37,12 @@ class SinkRejected(SinkError):
 
 class JournalError(MesError):
     """The journal on disk cannot be written or read; check the disk, the program stops rather than lose data."""
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """A remedy for a name that does not exist: the nearest one, and what there is (at most twelve names)."""
+    names = list(known)
+    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    there_is = f"there is: {listed}" if names else "there is none yet"
+    return f"did you mean `{near[0]}`? {there_is}" if near else there_is

@@ -65,8 +65,13 @@ class Row:
 class Inquiry:
     """A journal opened for questions; use as a context. Raises ConfigError where there is no journal."""
 
-    def __init__(self, config: PlantConfig, journal: Path, *, changed: Progress | None = None) -> None:
-        """`changed` hears of longer work: a station, and the share of its history that is done."""
+    def __init__(
+        self, config: PlantConfig, journal: Path, *, changed: Progress | None = None, now: datetime | None = None
+    ) -> None:
+        """`changed` hears of longer work: a station, and the share of its history that is done.
+
+        `now`: open states last until then; by default as far as the journal knows.
+        """
         if not journal.exists():
             raise ConfigError(f"there is no journal at {journal}: run `mes run` or `mes demo --journal FOLDER` first")
         self.config = config
@@ -75,7 +80,8 @@ class Inquiry:
         file = self._opened.enter_context(hourly_file(journal))
         hourly = Hourly(self.reader, file, config.calendar, changed)
         self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly)
-        self.known = self.reader.span()
+        known = self.reader.span()
+        self.known = known if known is None or now is None else Interval(min(known.start, now), now)
         self.targets = Targets(config.programme.plan, config.calendar) if config.programme else None
 
     def __enter__(self) -> Self:

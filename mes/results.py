@@ -26,7 +26,8 @@ LEAST = timedelta(microseconds=1)
 class Results:
     """Figures of stations out of a journal, and the time lines that they come from.
 
-    A time line is kept until its station has a new event. `hourly`, if given, serves windows of more than two days.
+    A time line is kept until its station has a new event. `hourly`, if given, serves windows longer than `at_once`
+    (None: all of them).
     Raises KeyError for a station that is not in `stations`, and what the reader raises.
     """
 
@@ -37,11 +38,13 @@ class Results:
         calendar: Calendar,
         *,
         hourly: Hourly | None = None,
+        at_once: timedelta | None = READ_AT_ONCE,
     ) -> None:
         self.stations = stations
         self.calendar = calendar
         self._reader = reader
         self._hourly = hourly
+        self._at_once = at_once or timedelta()
         self._seq = -1
         self._kept: OrderedDict[tuple[StationId, Interval], Timeline] = OrderedDict()
 
@@ -54,7 +57,7 @@ class Results:
         """
         standard = self._standard(station, definition)
         window = Interval(min(window.start, until), min(window.end, until))
-        if self._hourly is None or window.length <= READ_AT_ONCE:
+        if self._hourly is None or window.length <= self._at_once:
             return self._direct(station, standard, window, until)
         stored = self._hourly.kpi(station, standard, window)
         if stored is None:

@@ -1,13 +1,13 @@
 """The command `mes causes`: who stopped the line, in minutes and in lost cars."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
 from mes.inquiry import Inquiry, Node
 from mes.oee.causes import Culprit
 from mes.report.text import title
@@ -21,17 +21,24 @@ MINUTE = timedelta(minutes=1)
 @click.argument("window")
 @CONFIG
 @JOURNAL
+@NOW
 @click.option("--of", "parts", multiple=True, metavar="PART", help="Only these lines, as weld/weld-1. May be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON: durations are seconds.")
 def causes_command(
-    *, window: str, config: Path | None, journal: Path | None, parts: tuple[str, ...], as_json: bool
+    *,
+    window: str,
+    config: Path | None,
+    journal: Path | None,
+    now: datetime | None,
+    parts: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Rank who cost each line how many cars in WINDOW, through all buffers, and name the bottleneck at its end.
 
     WINDOW is 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), in local time.
     """
     loaded = plant(config)
-    with inquiry(loaded.config, journal) as opened:
+    with inquiry(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         nodes = opened.nodes("line", parts)
         found = {node: opened.culprits(node, wanted.interval) for node in nodes}

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
 from mes.explain import Explanation, Stretch, explain
 from mes.inquiry import Inquiry, Node
 from mes.model import CountUnreconciled, Journaled, UnitsCounted
@@ -27,14 +27,17 @@ SECOND = timedelta(seconds=1)
 @click.argument("window")
 @CONFIG
 @JOURNAL
+@NOW
 @click.option("--json", "as_json", is_flag=True, help="As JSON: times are UTC, durations seconds.")
-def explain_command(*, station: str, window: str, config: Path | None, journal: Path | None, as_json: bool) -> None:
+def explain_command(
+    *, station: str, window: str, config: Path | None, journal: Path | None, now: datetime | None, as_json: bool
+) -> None:
     """Explain every figure of STATION (the end of its path, or a line) in WINDOW.
 
     WINDOW is 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), local time.
     """
     loaded = plant(config)
-    with inquiry(loaded.config, journal) as opened:
+    with inquiry(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         nodes = opened.nodes("station", [station])
         found = [explain(opened, each.stations[0], wanted) for each in nodes]

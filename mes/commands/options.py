@@ -41,6 +41,9 @@ CONFIG = click.option(
 JOURNAL = click.option(
     "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Read this journal instead of the plant's."
 )
+NOW = click.option(
+    "--now", type=INSTANT, help="Open states last until this time; by default, as far as the journal knows."
+)
 
 
 def plant(file: Path | None) -> Loaded:
@@ -49,9 +52,9 @@ def plant(file: Path | None) -> Loaded:
 
 
 @contextmanager
-def inquiry(config: PlantConfig, journal: Path | None) -> Iterator[Inquiry]:
+def inquiry(config: PlantConfig, journal: Path | None, now: datetime | None = None) -> Iterator[Inquiry]:
     """The journal opened for questions; what takes long shows its progress on a terminal."""
-    with _progress() as changed, Inquiry(config, journal or config.journal_path, changed=changed) as found:
+    with _progress() as changed, Inquiry(config, journal or config.journal_path, changed=changed, now=now) as found:
         yield found
 
 

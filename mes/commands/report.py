@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mes.commands.options import CONFIG, INSTANT, JOURNAL, inquiry, plant
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, inquiry, plant
 from mes.errors import ConfigError
 from mes.report import rows, text
 from mes.report.page import page
@@ -19,6 +19,7 @@ FORMS = ("table", "json", "csv", "html")
 @click.command("report", short_help="OEE, factors, counts and losses for any window and part of the plant.")
 @CONFIG
 @JOURNAL
+@NOW
 @click.option(
     "--by",
     type=click.Choice([*map(str, WindowKind), WHOLE]),
@@ -56,6 +57,7 @@ def report_command(
     *,
     config: Path | None,
     journal: Path | None,
+    now: datetime | None,
     by: str,
     start: datetime | None,
     end: datetime | None,
@@ -70,7 +72,7 @@ def report_command(
     loaded = plant(config)
     names = tuple(each.strip() for each in (definitions or "").split(",") if each.strip())
     request = Request(by, start, end, parts, level, names)
-    with inquiry(loaded.config, journal) as opened:
+    with inquiry(loaded.config, journal, now) as opened:
         if form == "html":
             _say(page(opened, request, language=language), output)
             return

@@ -109,6 +109,11 @@ class JournalReader:
         statement = f"{SELECT} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
         return self._decoded(statement, station, to_us(start), to_us(end))
 
+    def same_instant(self, station: StationId, kind: str, instant: datetime) -> list[Journaled]:
+        """A station's events of one kind at one instant."""
+        statement = f"{SELECT} WHERE station = ? AND time_us = ? AND kind = ?"
+        return self._decoded(statement, station, to_us(instant), kind)
+
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
         """An event of each totaliser that the station has."""
         statement = f"{SELECT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} LIMIT 1"

@@ -11,13 +11,12 @@ from list_reader import ListReader
 from oee_histories import STATION, at, counted, state
 from random_histories import histories, standards
 
-from mes import results as module
 from mes.calendar import Calendar, Maintenance, Shift
 from mes.hourly import Hourly, cell_cuts
 from mes.intervals import Interval
 from mes.journal.hourly import HourlyFile
 from mes.model import Journaled, State, StationStandard
-from mes.results import Results
+from mes.results import Results, WindowKind
 
 CALENDAR = Calendar(
     ZoneInfo("Asia/Qostanay"),
@@ -31,7 +30,8 @@ windows = st.tuples(st.integers(-900, 400), st.integers(1, 900)).map(lambda pair
 def both(reader: ListReader, standard: StationStandard, file: HourlyFile) -> tuple[Results, Results]:
     """Straight from the events, and by stored components."""
     direct = Results(reader, {STATION: standard}, CALENDAR)
-    return direct, Results(reader, {STATION: standard}, CALENDAR, hourly=Hourly(reader, file, CALENDAR))
+    hourly = Hourly(reader, file, CALENDAR)
+    return direct, Results(reader, {STATION: standard}, CALENDAR, hourly=hourly, at_once=None)
 
 
 @pytest.mark.timeout(60)  # each example is a history of its own
@@ -41,20 +41,14 @@ def test_components_and_events_give_the_same_figures(
     events: list[Journaled], standard: StationStandard, some: list[Interval]
 ) -> None:
     """After each part of the history has arrived, in whatever order, all windows have the figures of the events."""
-    module.READ_AT_ONCE, before = timedelta(), module.READ_AT_ONCE
-    try:
-        with HourlyFile(None) as file:
-            reader = ListReader()
-            cuts = [0, len(events) // 3, len(events) * 2 // 3, len(events)]
-            for first, last in pairwise(cuts):
-                reader.journal.extend(events[first:last])
-                direct, stored = both(reader, standard, file)
-                for window in some:
-                    assert stored.kpi(STATION, window, until=window.end) == direct.kpi(
-                        STATION, window, until=window.end
-                    )
-    finally:
-        module.READ_AT_ONCE = before
+    with HourlyFile(None) as file:
+        reader = ListReader()
+        cuts = [0, len(events) // 3, len(events) * 2 // 3, len(events)]
+        for first, last in pairwise(cuts):
+            reader.journal.extend(events[first:last])
+            direct, stored = both(reader, standard, file)
+            for window in some:
+                assert stored.kpi(STATION, window, until=window.end) == direct.kpi(STATION, window, until=window.end)
 
 
 def test_cells_are_kept_and_only_what_is_new_is_computed() -> None:
@@ -103,7 +97,7 @@ def test_cells_are_cut_where_any_window_begins() -> None:
     window = Interval(at(-600), at(2000))
     cuts = set(cell_cuts(CALENDAR, window))
 
-    for kind in module.WindowKind:
+    for kind in WindowKind:
         for each in CALENDAR.windows(kind, window):
             if window.start <= each.interval.start <= window.end:
                 assert each.interval.start in cuts

@@ -1,0 +1,142 @@
+"""The commands `mes journal export` and `mes journal import`: the journal as JSON lines."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import click
+from rich.progress import track
+
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
+from mes.errors import ConfigError
+from mes.journal import JournalReader
+from mes.journal.exchange import Lines, Mistake, header, line, unknown_rows
+from mes.journal.store import Rows, Store
+from mes.model import StationEvent, StationId
+from mes.terminal import errors
+
+MOST_MISTAKES = 20
+BATCH = 5_000
+
+
+@click.group("journal", short_help="The journal as JSON lines: export and import.")
+def journal_group() -> None:
+    """Write the journal as JSON lines, and read such lines from other tools (docs/journal-format.md)."""
+
+
+@journal_group.command("export")
+@CONFIG
+@JOURNAL
+@click.option("--station", "stations", multiple=True, help="Only these (end of the path is enough). May be repeated.")
+@click.option("--from", "start", type=INSTANT, help="Only events from this time on.")
+@click.option("--to", "end", type=INSTANT, help="Only events before this time.")
+@click.option("-o", "--output", type=click.File("w", encoding="utf-8", lazy=True), default="-", help="Default: print.")
+def export_command(
+    *,
+    config: Path | None,
+    journal: Path | None,
+    stations: tuple[str, ...],
+    start: datetime | None,
+    end: datetime | None,
+    output: TextIO,
+) -> None:
+    """Print every event as one JSON line, in the order of the journal."""
+    path = journal or plant(config).config.journal_path
+    if not path.exists():
+        raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
+    with JournalReader(path) as reader:
+        chosen = [each for each in reader.stations() if not stations or any(each.endswith(end) for end in stations)]
+        if stations and not chosen:
+            raise ConfigError(f"the journal knows no station that ends in {', '.join(stations)}")
+        output.write(header(datetime.now(UTC)) + "\n")
+        after = 0
+        while found := reader.read(after, BATCH):
+            after = found[-1].seq
+            for each in found:
+                inside = (start is None or each.event.time >= start) and (end is None or each.event.time < end)
+                if inside and each.event.station in chosen:
+                    output.write(line(each) + "\n")
+
+
+@journal_group.command("import")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@CONFIG
+@JOURNAL
+@click.option("--dry-run", is_flag=True, help="Check every line, write nothing.")
+def import_command(*, file: Path, config: Path | None, journal: Path | None, dry_run: bool) -> None:
+    """Append the events of FILE (- for standard input) that the journal does not hold yet.
+
+    All lines are checked first; if one is wrong nothing is written. Importing twice changes nothing.
+    """
+    loaded = plant(config)
+    path = journal or loaded.config.journal_path
+    with ExitStack() as stack:
+        source = _kept(file, stack)
+        total, stations = _check(source, str(file))
+        for each in sorted(stations - loaded.config.standards.keys()):
+            click.echo(f"warning: {each} is not in the plant's file, so no report shows it", err=True)
+        if dry_run:
+            click.echo(f"{total} events are good; nothing was written.")
+            return
+        store = stack.enter_context(Store(path))
+        reader = stack.enter_context(JournalReader(path))
+        new = 0
+        events = _events(source)
+        steps = range(0, total, BATCH)
+        for _ in track(steps, "importing", console=errors(), transient=True, disable=not errors().is_terminal):
+            rows = list(unknown_rows(reader, list(islice(events, BATCH))))
+            store.write([Rows(events=rows)])
+            new += len(rows)
+    click.echo(f"{new} events are new, {total - new} were known; the journal is {path}.")
+
+
+def _kept(file: Path, stack: ExitStack) -> Path:
+    """The file itself; standard input is kept, for it is read twice."""
+    if str(file) != "-":
+        if not file.is_file():
+            raise ConfigError(f"there is no file {file}")
+        return file
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with (folder / "input").open("wb") as kept:
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+    return folder / "input"
+
+
+def _check(source: Path, name: str) -> tuple[int, set[StationId]]:
+    """How many events of which stations; raises ConfigError with the first mistakes and the number of all."""
+    lines, total, stations, mistakes = Lines(), 0, set[StationId](), list[str]()
+    for number, text in _numbered(source):
+        try:
+            event = lines.event(text)
+        except Mistake as mistake:
+            mistakes.append(f"{name}:{number}: {mistake}")
+            continue
+        if event is not None:
+            total += 1
+            stations.add(event.station)
+    if mistakes:
+        more = len(mistakes) - MOST_MISTAKES
+        rest = [f"and {more} more"] if more > 0 else []
+        raise ConfigError("\n".join([*mistakes[:MOST_MISTAKES], *rest, "nothing was imported."]))
+    return total, stations
+
+
+def _numbered(source: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with source.open(encoding="utf-8-sig") as opened:
+            yield from enumerate(opened, start=1)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def _events(source: Path) -> Iterator[StationEvent]:
+    lines = Lines()
+    for _, text in _numbered(source):
+        if (event := lines.event(text)) is not None:
+            yield event

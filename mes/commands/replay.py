@@ -1,0 +1,114 @@
+"""The command `mes replay`: every figure of a journal computed anew, and what differs."""
+
+import json
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
+from mes.config.build import PlantConfig
+from mes.errors import ConfigError
+from mes.hourly import Hourly
+from mes.intervals import Interval
+from mes.journal import JournalReader
+from mes.journal.hourly import HourlyFile, hourly_file
+from mes.replay import Difference, replayed
+from mes.results import Results, WindowKind
+from mes.terminal import console, label
+
+EXIT_DIFFERS = 1
+MOST_SHOWN = 40
+
+
+@click.command("replay", short_help="Compute a journal anew, also under a changed plant's file; show what differs.")
+@CONFIG
+@JOURNAL
+@click.option("--was", type=click.Path(path_type=Path, dir_okay=False), help="The plant's file as it was before.")
+@click.option("--by", type=click.Choice([str(each) for each in WindowKind]), default="day", show_default=True)
+@click.option("--from", "start", type=INSTANT, help="Default: the first thing the journal knows.")
+@click.option("--to", "end", type=INSTANT, help="Default: the last thing the journal knows.")
+@click.option("--station", "stations", multiple=True, help="Only these (end of the path is enough). May be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, every difference.")
+def replay_command(
+    *,
+    config: Path | None,
+    journal: Path | None,
+    was: Path | None,
+    by: str,
+    start: datetime | None,
+    end: datetime | None,
+    stations: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Compute every figure of the journal anew from its events and say what differs.
+
+    Without --was the stored hourly components are checked, and a difference ends with exit code 1. With --was the
+    figures under that file are laid beside those under --config.
+    """
+    now = plant(config).config
+    path = journal or now.journal_path
+    if not path.exists():
+        raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
+    with ExitStack() as stack:
+        reader = stack.enter_context(JournalReader(path))
+        known = reader.span()
+        if known is None:
+            click.echo("The journal is empty: there is nothing to compute.")
+            return
+        span = Interval(start or known.start, max(end or known.end, start or known.start))
+        before = _stored(reader, now, path, stack) if was is None else _anew(reader, plant(was).config, stack)
+        chosen = [each for each in now.standards if not stations or any(each.endswith(name) for name in stations)]
+        chosen = [each for each in chosen if each in before.stations]
+        if not chosen:
+            raise ConfigError(f"unknown station {', '.join(stations)}; there are: {', '.join(now.standards)}")
+        windows = now.calendar.windows(WindowKind(by), span)
+        compared = list(replayed(before, _anew(reader, now, stack), windows, chosen))
+    found = [each for _, _, several in compared for each in several]
+    _say(found, windows=len(compared), as_json=as_json)
+    if found and was is None:
+        sys.exit(EXIT_DIFFERS)
+
+
+def _stored(reader: JournalReader, config: PlantConfig, path: Path, stack: ExitStack) -> Results:
+    """Figures as reports give them, from what is stored beside the journal."""
+    hourly = Hourly(reader, stack.enter_context(hourly_file(path)), config.calendar)
+    return Results(reader, config.standards, config.calendar, hourly=hourly, at_once=None)
+
+
+def _anew(reader: JournalReader, config: PlantConfig, stack: ExitStack) -> Results:
+    """Figures from the events alone."""
+    hourly = Hourly(reader, stack.enter_context(HourlyFile(None)), config.calendar)
+    return Results(reader, config.standards, config.calendar, hourly=hourly)
+
+
+def _say(found: list[Difference], *, windows: int, as_json: bool) -> None:
+    if as_json:
+        listed = [
+            {**asdict(each), "window": each.window.name, "start": each.window.interval.start.isoformat()}
+            for each in found
+        ]
+        click.echo(json.dumps({"windows": windows, "differences": listed}, indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo(f"Nothing differs in {windows} windows of stations.")
+        return
+    touched = len({(each.station, each.window.interval) for each in found})
+    table = Table(title=f"{touched} of {windows} windows of stations differ")
+    for heading in ("station", "window", "figure", "before", "after"):
+        table.add_column(heading, justify="right" if heading in {"before", "after"} else "left")
+    for each in found[:MOST_SHOWN]:
+        table.add_row(label(each.station), each.window.name, each.figure, _shown(each.before), _shown(each.after))
+    console().print(table)
+    if len(found) > MOST_SHOWN:
+        by_figure = ", ".join(f"{name} {number}" for name, number in Counter(each.figure for each in found).items())
+        click.echo(f"{len(found)} figures differ ({by_figure}); --json lists them all.")
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
