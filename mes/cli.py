@@ -16,17 +16,19 @@ from adapters.clock import Clock, ScaledClock, SystemClock
 from mes import daemon
 from mes.commands.causes import causes_command
 from mes.commands.explain import explain_command
+from mes.commands.flow import flow_command
 from mes.commands.journal import journal_group
 from mes.commands.oee import oee_command
 from mes.commands.options import CONFIG, INSTANT, plant
 from mes.commands.programme import programme_command
 from mes.commands.replay import replay_command
 from mes.commands.report import report_command
+from mes.commands.stops import reason_command, shift_group, stops_command
 from mes.commands.unit import unit_command
 from mes.config.load import default_config
 from mes.demo import screen
 from mes.demo.compare import as_json
-from mes.demo.run import Options, run_demo
+from mes.demo.run import Breakdown, Options, parse_breakdown, run_demo
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError
 from mes.logs import configure_logging
@@ -64,6 +66,18 @@ class _Fault(click.ParamType["Fault"]):
             self.fail(str(error), param, ctx)
 
 
+class _Breakdown(click.ParamType["Breakdown"]):
+    name = "station@time+length"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Breakdown:
+        if isinstance(value, Breakdown):
+            return value
+        try:
+            return parse_breakdown(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class _ClockSetting(click.ParamType["tuple[datetime, datetime]"]):
     name = "shown@real"
 
@@ -78,7 +92,7 @@ class _ClockSetting(click.ParamType["tuple[datetime, datetime]"]):
         return INSTANT.convert(shown, param, ctx), INSTANT.convert(real, param, ctx)
 
 
-DURATION, FAULT, CLOCK = _Duration(), _Fault(), _ClockSetting()
+DURATION, FAULT, CLOCK, BREAKDOWN = _Duration(), _Fault(), _ClockSetting(), _Breakdown()
 SPEED = click.FloatRange(min=1, max=1000)
 FAULT_FORM = "NAME[:CONTROLLER]@TIME[+LENGTH]"
 FAULT_HELP = "Inject a fault, as in link-cut@2h or stuck:paint-plc@90m+5m. May be repeated."
@@ -113,6 +127,14 @@ def mes(*, verbose: bool) -> None:
     help=FAULT_HELP,
 )
 @click.option(
+    "--break",
+    "breakdowns",
+    type=BREAKDOWN,
+    multiple=True,
+    metavar="STATION@TIME+LENGTH",
+    help="Break a station of the plant, as in W030@1h+40m: who is charged with it is checked. May be repeated.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
@@ -129,6 +151,7 @@ def demo(
     speed: float,
     seed: int,
     faults: tuple[Fault, ...],
+    breakdowns: tuple[Breakdown, ...],
     json_file: Path | None,
     journal: Path | None,
 ) -> None:
@@ -139,7 +162,7 @@ def demo(
     configure_logging(
         level=logging.DEBUG if click.get_current_context().find_root().params["verbose"] else logging.WARNING
     )
-    options = Options(length, speed, seed, faults, journal)
+    options = Options(length, speed, seed, faults, journal, breakdowns)
     output = console()
     with screen.live(output, options) as watch:
         finished = _until_done(lambda stop: run_demo(options, watch=watch, stop=stop))
@@ -217,7 +240,7 @@ def check(*, file: Path | None) -> None:
 
 for command in (
     *(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),
-    *(journal_group, replay_command),
+    *(stops_command, reason_command, shift_group, flow_command, journal_group, replay_command),
 ):
     mes.add_command(command)
 

@@ -11,13 +11,22 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mes.intervals import Interval
-from mes.model import Journaled, State, StationId, UnitsCounted
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    Journaled,
+    State,
+    StateChanged,
+    StationId,
+    UnitsCounted,
+)
 from mes.oee.pieces import FAULT_COMES_BEFORE, STOPS
 from mes.oee.timeline import Span, Timeline, timeline
 
 INSTANT = timedelta(microseconds=1)
 FIRST_LOOK = 32  # events; each further look is eight times as long
 FARTHER = 8
+TELLS_OF_STATES = (StateChanged, ConnectionLost, ConnectionRestored)  # spans are made of nothing else
 
 
 class EventReader(Protocol):
@@ -118,9 +127,10 @@ def _until_the_state_ends(
 ) -> tuple[Span, Sequence[Journaled]]:
     """The state in force just before `instant`, and the events from `instant` on that show its end."""
     limit = FIRST_LOOK
+    telling = [each for each in known if isinstance(each.event, TELLS_OF_STATES)]
     while True:
         found = reader.states_from(station, instant, limit)
-        spans = timeline([*known, *found]).spans
+        spans = timeline([*telling, *found]).spans
         at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
         last = spans[at] if at >= 0 else Span(Interval(instant, instant), State.NO_DATA)
         if len(found) < limit or last.interval.end < found[-1].event.time:

@@ -7,7 +7,7 @@ of the calendar's windows are made of whole cells. What an event bears on is com
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -25,10 +25,10 @@ from mes.oee.pieces import STOPS
 from mes.oee.timeline import END_OF_TIME, Timeline, timeline
 
 MICROSECOND = timedelta(microseconds=1)
-DAY = timedelta(days=1)
 SEARCH = timedelta(hours=1)  # there is a cut in any hour
 CUTTING = (WindowKind.HOUR, WindowKind.SHIFT, WindowKind.DAY)
 CHUNK = timedelta(days=30)  # of history in memory at once
+KEPT_EDGES = 1024
 FORMAT = 1  # of what is kept in a cell
 CellBody = tuple[list[int], list[int | None], list[int], list[tuple[Bucket, ReasonId, int, int]]]
 
@@ -46,6 +46,7 @@ class Hourly:
     file: HourlyFile
     calendar: Calendar
     changed: Progress | None = None
+    _searched: dict[Interval, Sequence[datetime]] = field(default_factory=dict, init=False, repr=False)
 
     def kpi(self, station: StationId, standard: StationStandard, window: Interval) -> Kpi | None:
         """The sums of the whole cells inside `window` that cannot change by time passing; None if there are none.
@@ -57,20 +58,28 @@ class Hourly:
         if made is None:
             return None
         start, end = max(window.start, made.start), min(window.end, made.end)
-        starts = cell_cuts(self.calendar, Interval(start, start + SEARCH))
-        ends = cell_cuts(self.calendar, Interval(end - SEARCH, end))
+        starts = self._cuts_at(Interval(start, start + SEARCH))
+        ends = self._cuts_at(Interval(end - SEARCH, end))
         if not starts or not ends or starts[0] >= ends[-1]:
             return None
         covered = Interval(starts[0], ends[-1])
         bodies = self.file.cells(station, variant, covered.start, covered.end)
         return _sum(covered, [_decoder.decode(each) for each in bodies])
 
+    def _cuts_at(self, edge: Interval) -> Sequence[datetime]:
+        """The cuts in a short stretch; a report asks for the same few of every station."""
+        if edge not in self._searched:
+            if len(self._searched) >= KEPT_EDGES:
+                self._searched.clear()
+            self._searched[edge] = cell_cuts(self.calendar, edge)
+        return self._searched[edge]
+
     def _refresh(self, station: StationId, standard: StationStandard, variant: str) -> Interval | None:
         """Brings the station's cells up to date; returns from when to when they go, None if it has no events."""
         known = self.reader.span_of(station)
         if known is None:
             return None
-        first = cell_cuts(self.calendar, Interval(known.start - SEARCH, known.start))[-1]
+        first = self._cuts_at(Interval(known.start - SEARCH, known.start))[-1]
         seq = self.reader.last_seq()
         done = self.file.progress(station, variant)
         if done is None:
@@ -123,9 +132,8 @@ def _final(cuts: Sequence[datetime], line: Timeline) -> list[Interval]:
 
 def cell_cuts(calendar: Calendar, window: Interval) -> Sequence[datetime]:
     """Where cells begin and end, in order, the ends of `window` included if they are such places."""
-    windows = [
-        each for kind in CUTTING for each in calendar.windows(kind, Interval(window.start - DAY, window.end + DAY))
-    ]
+    touching = Interval(window.start - MICROSECOND, window.end + MICROSECOND)
+    windows = [each for kind in CUTTING for each in calendar.windows(kind, touching)]
     found = {instant for each in windows for instant in (each.interval.start, each.interval.end)}
     return sorted(each for each in found if window.start <= each <= window.end)
 

@@ -23,8 +23,10 @@ from mes.oee.biography import Biography, ProcessSummary, Visit, biographies, pro
 from mes.oee.causes import Charge, Culprit, Link, bottleneck, charges, lost_cars
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition, Figures, apply
+from mes.oee.flow import Flow
 from mes.oee.further import Further, further
 from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
+from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
 from mes.results import Results
 
@@ -204,6 +206,17 @@ class Inquiry:
             return ()
         values = self.reader.process_values(visit.station, start - AROUND, end)
         return process_summary(values, start, end, self.config.limits.get(visit.station, {}))
+
+    def stops(self, station: StationId, window: Interval) -> tuple[Stop, ...]:
+        """The stops of a station in a window, cut to it, with their reasons."""
+        laid = self.results.pieces(station, window, until=self.until)
+        return stops(laid, self.config.calendar.planned(window), self.config.standards[station])
+
+    def flow(self, window: Interval) -> Flow:
+        """What stands in the stores at the end of a window, how long cars waited, and what was good at first."""
+        seen = Interval(window.start - LOOK_BACK, window.end)
+        stays = {each: self.visits(each, seen) for each in self.config.standards}
+        return Flow.of(stays, [(each.upstream, each.downstream) for each in self.config.buffers], window, self.until)
 
     def charges(self, window: Interval) -> tuple[Charge, ...]:
         """All starved and blocked time of the plant in a window, charged to those who caused it."""

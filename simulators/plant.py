@@ -297,6 +297,8 @@ class Plant:
             if not self._working:
                 return
             self._truth.enter(self._paths[code], self.now, value)
+        if field == "unit":
+            self._truth.show(self._paths[code], self.now, str(value))
         if field != "completed":
             self._present[code, field] = value
         self._changes.append(Change(self.now, code, field, value))

@@ -1,6 +1,7 @@
 """What the plant really did: exact states, units and figures, to hold everything collected against."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +24,37 @@ class StateSpan(NamedTuple):
 
 
 @dataclass(slots=True)
+class Visit:
+    """One stay of a unit at a station, with all its results there; `passage` 1 is its first stay at that station.
+
+    `entered`: when the station began to show the unit.
+    """
+
+    unit: str
+    passage: int
+    entered: datetime
+    results: list[UnitRecord] = field(default_factory=list)
+
+
+class Figures(NamedTuple):
+    """Times and ratios of a station under one way of counting; ratios are exact, None where they are not defined.
+
+    `run`: what performance is measured over. `setup`: set-up that is no loss. `made`, `good`: ideal cycle times of
+    all results and of the good ones.
+    """
+
+    planned: timedelta
+    run: timedelta
+    setup: timedelta
+    made: timedelta
+    good: timedelta
+    availability: Fraction | None
+    performance: Fraction | None
+    quality: Fraction | None
+    oee: Fraction | None
+
+
+@dataclass(slots=True)
 class _Book:
     """One station's ledger: state i holds from starts[i] to starts[i + 1]; units in order of time."""
 
@@ -30,6 +62,8 @@ class _Book:
     starts: list[datetime]
     states: list[SimState]
     units: list[UnitRecord] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    passages: Counter[str] = field(default_factory=Counter)
 
     def enter(self, time: datetime, state: SimState) -> None:
         # A state that lasted no time at all never was.
@@ -56,9 +90,18 @@ class Truth:
         """The station is in `state` from `time` on; the plant calls this in order of time."""
         self._books[path].enter(time, state)
 
+    def show(self, path: str, time: datetime, unit: str) -> None:
+        """The station shows another unit from `time` on, or none (""); the plant calls this in order of time."""
+        book = self._books[path]
+        if unit:
+            book.passages[unit] += 1
+            book.visits.append(Visit(unit, book.passages[unit], time))
+
     def complete(self, path: str, unit: UnitRecord) -> None:
-        """The station has counted a unit; the plant calls this in order of time."""
-        self._books[path].units.append(unit)
+        """The station has counted the unit that it shows; the plant calls this in order of time."""
+        book = self._books[path]
+        book.units.append(unit)
+        book.visits[-1].results.append(unit)
 
     def reach(self, now: datetime) -> None:
         """The open states last at least until `now`."""
@@ -87,6 +130,10 @@ class Truth:
         """Every result in the order of counting; a reworked unit has several."""
         return list(self._books[path].units)
 
+    def visits(self, path: str) -> list[Visit]:
+        """The stays of all units in the order of their coming; the last may have no result yet."""
+        return list(self._books[path].visits)
+
     def counts(self, path: str, start: datetime, end: datetime) -> dict[Result, int]:
         """Results counted in `[start, end)`."""
         found: dict[Result, int] = {"good": 0, "rework": 0, "scrap": 0}
@@ -110,7 +157,57 @@ class Truth:
         good = (spec.ideal[unit.product] for unit in self._between(path, start, end) if unit.result == "good")
         return float(Fraction(sum(good, timedelta()) // _TICK, planned // _TICK))
 
+    def figures(
+        self,
+        path: str,
+        start: datetime,
+        end: datetime,
+        *,
+        minor_stop: timedelta,
+        setup_is_lost: bool = True,
+        waits_are_planned: bool = True,
+    ) -> Figures:
+        """The station's figures in `[start, end)`, which must not reach beyond the present.
+
+        Breakdowns shorter than `minor_stop` count as run time, each as long as it lasted without a break of the shift.
+        Set-up that is not lost adds to availability and not to run time; starved and blocked time that is not planned
+        is taken out of planned time.
+        """
+        spec = self._books[path].spec
+        times = dict.fromkeys(SimState, timedelta())
+        minor = timedelta()
+        spans = self.states(path)
+        for work in self.planned(start, end):
+            for span in spans:
+                part = max(min(span.end, work.end) - max(span.start, work.start), timedelta())
+                times[span.state] += part
+                if span.state is SimState.DOWN and span.end - span.start < minor_stop:
+                    minor += part
+        waits = timedelta() if waits_are_planned else times[SimState.STARVED] + times[SimState.BLOCKED]
+        units = self._between(path, start, end)
+        return _figures(
+            planned=sum(times.values(), timedelta()) - waits,
+            run=times[SimState.PRODUCING] + minor,
+            setup=timedelta() if setup_is_lost else times[SimState.SETUP],
+            made=sum((spec.ideal[unit.product] for unit in units), timedelta()),
+            good=sum((spec.ideal[unit.product] for unit in units if unit.result == "good"), timedelta()),
+        )
+
     def _between(self, path: str, start: datetime, end: datetime) -> Sequence[UnitRecord]:
         units = self._books[path].units
         first = bisect_left(units, start, key=lambda unit: unit.time)
         return units[first : bisect_left(units, end, key=lambda unit: unit.time)]
+
+
+def _figures(*, planned: timedelta, run: timedelta, setup: timedelta, made: timedelta, good: timedelta) -> Figures:
+    availability, performance, quality = _ratio(run + setup, planned), _ratio(made, run), _ratio(good, made)
+    oee: Fraction | None = None
+    if availability is not None and performance is not None and quality is not None:
+        oee = availability * performance * quality
+    elif availability is not None and not good:
+        oee = Fraction(0)  # nothing good came of the planned time, whatever cannot be told
+    return Figures(planned, run, setup, made, good, availability, performance, quality, oee)
+
+
+def _ratio(part: timedelta, whole: timedelta) -> Fraction | None:
+    return Fraction(part // _TICK, whole // _TICK) if whole else None

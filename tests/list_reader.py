@@ -6,7 +6,7 @@ from datetime import datetime
 from mes.intervals import Interval
 from mes.journal.codec import encode_event, from_us, to_us
 from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId, UnitsCounted
-from mes.oee.timeline import BEGINNING_OF_TIME
+from mes.oee.timeline import BEGINNING_OF_TIME, SAID_LATER
 
 STATE_EVENTS = (StateChanged, ConnectionLost, ConnectionRestored)
 
@@ -68,7 +68,7 @@ class ListReader:
         return found
 
     def span_of(self, station: StationId) -> Interval | None:
-        times = [each.event.time for each in self._of(station)]
+        times = [each.event.time for each in self._of(station) if not isinstance(each.event, SAID_LATER)]
         return Interval(min(times), max(times)) if times else None
 
     def _of(self, station: StationId) -> Sequence[Journaled]:

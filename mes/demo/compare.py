@@ -1,61 +1,38 @@
 """Holds every measured figure against the truth of the simulated plant; pure, and able to say "differs"."""
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import timedelta
+from itertools import pairwise, product
+from math import inf
 from typing import Literal
 
+from mes.demo.truth import (
+    NO_CAUSES,
+    NO_LIVES,
+    Causes,
+    Counts,
+    Defined,
+    Life,
+    Lives,
+    Station,
+    Stay,
+    Times,
+    agreed,
+    blind,
+    seconds,
+    transitions,
+)
 from mes.intervals import Interval, subtract, total, union
 from mes.model import State, StationId
+from mes.oee.causes import Cause, Charge
 
 OEE_TOLERANCE = 1e-9  # both sides are exact fractions; only their last conversion to float may differ
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Units by what became of them."""
-
-    good: int
-    rework: int
-    scrap: int
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What one station really did in the window; `states` are contiguous and cover it."""
-
-    counts: Counts
-    states: tuple[tuple[Interval, State], ...]
-    units: tuple[str, ...]
-    oee: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the collector says of the same station and window; `states` cover it, with NO_DATA where it was blind."""
-
-    counts: Counts
-    states: tuple[tuple[Interval, State], ...]
-    units: tuple[str, ...]
-    oee: float | None
-    availability: float | None
-    performance: float | None
-    quality: float | None
-    unreconciled: int
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """Both sides of one station, with the instants at which its controller was looked at."""
-
-    truth: Truth
-    measured: Measured
-    observations: Sequence[datetime]
-    excused: tuple[Interval, ...]  # where faults were injected, with the time that recovery may take
-    scan: timedelta  # a controller's program shows a change only in its next scan
+RATIOS = ("availability", "performance", "quality", "oee")
+STOPS = frozenset({State.DOWN, State.IDLE})
+WAITS = frozenset({State.STARVED, State.BLOCKED})
+NO_TIME = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +48,10 @@ class Outcome:
     unreconciled: int
     truth_units: int
     measured_units: int
+    lives: int
+    lives_that_differ: int
+    charged: timedelta  # lost waiting, by all stations together
+    charged_otherwise: timedelta  # the part that a perfect observer would charge to another station or cause
 
     @property
     def verdict(self) -> Literal["ok", "differs"]:
@@ -78,42 +59,18 @@ class Outcome:
         return "differs" if self.problems else "ok"
 
 
-def seconds(states: Iterable[tuple[Interval, State]], within: Sequence[Interval]) -> dict[State, timedelta]:
-    """Time in each state inside the intervals, which must be disjoint; every state is a key."""
-    sums = dict.fromkeys(State, timedelta())
-    for span, state in states:
-        for each in within:
-            if part := span.clip(each):
-                sums[state] += part.length
-    return sums
-
-
-def blind(states: Iterable[tuple[Interval, State]]) -> tuple[Interval, ...]:
-    """Where the measured side says that it knows nothing."""
-    return union(span for span, state in states if state is State.NO_DATA)
-
-
-def observation_interval(observations: Sequence[datetime], at: datetime) -> timedelta:
-    """The stretch between the two looks at the controller around `at`, or the next one if that is longer.
-
-    A change that is shown just after a look is seen only by the one after it. Zero outside the observations.
-    """
-    after = bisect_right(observations, at)
-    if after == 0 or after == len(observations):
-        return timedelta()
-    looks = observations[after - 1 : after + 2]
-    return max(later - earlier for earlier, later in pairwise(looks))
-
-
 @dataclass(slots=True)
 class _Findings:
     problems: list[str] = field(default_factory=list)
     lost: int = 0
     doubled: int = 0
+    lives: int = 0
 
 
-def compare(stations: Mapping[StationId, Station], window: Interval) -> Outcome:
-    """Counts, unit ids and OEE must agree exactly, state seconds within one observation interval per transition.
+def compare(
+    stations: Mapping[StationId, Station], window: Interval, lives: Lives = NO_LIVES, causes: Causes = NO_CAUSES
+) -> Outcome:
+    """Counts, unit ids, OEE and the units' ways must agree exactly, states within one observation per transition.
 
     State seconds are compared where the measured side claims to know; where it does not, an injected fault must
     excuse it.
@@ -123,6 +80,11 @@ def compare(stations: Mapping[StationId, Station], window: Interval) -> Outcome:
         _compare_counts(station, both, found)
         _compare_states(station, both, window, found)
         _compare_oee(station, both, found)
+        _compare_definitions(station, both, window, found)
+        if both.measured.unreconciled and not both.excused:
+            found.problems.append(f"{station}: {both.measured.unreconciled} counts unreconciled without a fault")
+    _compare_lives(stations, lives, window, found)
+    moved = _compare_causes(stations, causes, window, found)
     true_units = Counter(f"{station} {unit}" for station, both in stations.items() for unit in both.truth.units)
     seen_units = Counter(f"{station} {unit}" for station, both in stations.items() for unit in both.measured.units)
     missing, extra = true_units - seen_units, seen_units - true_units
@@ -138,6 +100,10 @@ def compare(stations: Mapping[StationId, Station], window: Interval) -> Outcome:
         unreconciled=sum(both.measured.unreconciled for both in stations.values()),
         truth_units=true_units.total(),
         measured_units=seen_units.total(),
+        lives=len(lives.truth),
+        lives_that_differ=found.lives,
+        charged=sum((each.length for each in causes.measured), NO_TIME),
+        charged_otherwise=moved,
     )
 
 
@@ -151,8 +117,8 @@ def _compare_counts(station: StationId, both: Station, found: _Findings) -> None
 
 
 def _compare_states(station: StationId, both: Station, window: Interval, found: _Findings) -> None:
-    holes = blind(both.measured.states)
-    unexcused = total(subtract(holes, both.excused))
+    holes = _holes(both, window)
+    unexcused = total(subtract(holes, union(both.excused)))
     if unexcused:
         found.problems.append(f"{station}: {unexcused.total_seconds():.3f} s without data and without a fault")
     known = subtract((window,), holes)
@@ -161,8 +127,8 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
     for state in State:
         if state is State.NO_DATA:
             continue
-        turns = [*_transitions(both.truth.states, state), *edges]
-        allowed = sum((observation_interval(both.observations, at) + both.scan for at in turns), timedelta())
+        turns = [*transitions(both.truth.states, state), *edges]
+        allowed = sum((both.late(at) for at in turns), NO_TIME)
         off = abs(true[state] - seen[state])
         if off > allowed:
             found.problems.append(
@@ -170,15 +136,14 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
                 f"{true[state].total_seconds():.3f} s; off by {off.total_seconds():.3f} s, "
                 f"allowed {allowed.total_seconds():.3f} s"
             )
-
-
-def _transitions(states: Sequence[tuple[Interval, State]], state: State) -> list[datetime]:
-    """The instants at which the station entered or left `state`."""
-    return [
-        later[0].start
-        for earlier, later in pairwise(states)
-        if earlier[1] is not later[1] and state in (earlier[1], later[1])
-    ]
+    turns = [*(later[0].start for earlier, later in pairwise(both.truth.states) if earlier[1] is not later[1]), *edges]
+    allowed = sum((both.late(at) for at in turns), NO_TIME)
+    other = total(known) - agreed(both.truth.states, both.measured.states)
+    if other > allowed:
+        found.problems.append(
+            f"{station}: {other.total_seconds():.3f} s in another state than the true one, "
+            f"allowed {allowed.total_seconds():.3f} s"
+        )
 
 
 def _compare_oee(station: StationId, both: Station, found: _Findings) -> None:
@@ -187,6 +152,190 @@ def _compare_oee(station: StationId, both: Station, found: _Findings) -> None:
         return
     if true is None or seen is None or abs(true - seen) > OEE_TOLERANCE:
         found.problems.append(f"{station}: OEE {seen}, the truth is {true}")
+
+
+def _compare_definitions(station: StationId, both: Station, window: Interval, found: _Findings) -> None:
+    """The ratios are monotone in each time they are made of, so what they may be off is found at the extremes."""
+    for name, true in both.truth.definitions.items():
+        seen = both.measured.definitions.get(name)
+        if seen is None:
+            found.problems.append(f"{station}: no figures under {name}")
+            continue
+        corners = [each.ratios() for each in _extremes(both, true, window)]
+        for ratio in RATIOS:
+            expected, got = getattr(true.ratios, ratio), getattr(seen, ratio)
+            allowed = _reach(getattr(true.times.ratios(), ratio), [getattr(each, ratio) for each in corners])
+            if not _agree(expected, got, allowed + OEE_TOLERANCE):
+                found.problems.append(
+                    f"{station}: {ratio} under {name} {got}, the truth is {expected}; allowed {allowed:.6f}"
+                )
+
+
+def _agree(expected: float | None, got: float | None, allowed: float) -> bool:
+    if expected is None or got is None:
+        return expected is got or allowed == inf
+    return abs(expected - got) <= allowed
+
+
+def _reach(center: float | None, corners: Sequence[float | None]) -> float:
+    """How far the corners lie from the centre; without limit where it is open whether there is a figure at all."""
+    if all(each is None for each in (center, *corners)):
+        return 0.0
+    return max(inf if center is None or each is None else abs(each - center) for each in corners)
+
+
+def _extremes(both: Station, true: Defined, window: Interval) -> Iterable[Times]:
+    """The truth with run time, set-up and waits as much longer or shorter as they may be measured."""
+
+    def runs(span: Interval, state: State) -> bool:
+        return state is State.PRODUCING or (state in STOPS and span.length < true.minor_stop)
+
+    run = _slack(both, window, runs) + (_doubtful(both, window, true.minor_stop) if true.minor_stop else NO_TIME)
+    setup = NO_TIME if true.setup_is_lost else _slack(both, window, lambda _, state: state is State.SETUP)
+    waits = NO_TIME if true.waits_are_planned else _slack(both, window, lambda _, state: state in WAITS)
+    was = true.times
+    for a, b, c in product((-1, 1), repeat=3):
+        yield Times(
+            planned=max(was.planned + a * waits, NO_TIME),
+            run=max(was.run + b * run, NO_TIME),
+            setup=max(was.setup + c * setup, NO_TIME),
+            made=was.made,
+            good=was.good,
+        )
+
+
+def _slack(both: Station, window: Interval, holds: Callable[[Interval, State], bool]) -> timedelta:
+    """How far the time in spans that `holds` is true of may be off: one observation at each turn, and time unseen."""
+    turns = [late[0].start for early, late in pairwise(both.truth.states) if holds(*early) is not holds(*late)]
+    holes = _holes(both, window)
+    turns += [edge for hole in holes for edge in (hole.start, hole.end)]
+    return sum((both.late(at) for at in turns), NO_TIME) + total(holes)
+
+
+def _doubtful(both: Station, window: Interval, minor_stop: timedelta) -> timedelta:
+    """Stops that may be measured as minor or not: near the limit, cut by time without data, or seen as one."""
+    holes = _holes(both, window)
+    stops = [(span, state, both.late(span.start) + both.late(span.end)) for span, state in both.truth.states
+             if state in STOPS]  # fmt: skip
+    doubtful = {span for span, _, late in stops if abs(span.length - minor_stop) <= late}
+    doubtful |= {span for span, _, _ in stops if any(span.clip(hole) for hole in holes)}
+    for (one, state, late), (two, other, _) in pairwise(stops):
+        if state is other and two.start - one.end <= late:
+            doubtful |= {one, two}
+    return total(doubtful)
+
+
+def _compare_lives(stations: Mapping[StationId, Station], lives: Lives, window: Interval, found: _Findings) -> None:
+    holes = {station: blind(both.measured.states, window) for station, both in stations.items()}
+    nobody = Life((), 0)
+    for unit in sorted({*lives.truth, *lives.measured}):
+        true, seen = lives.truth.get(unit, nobody), lives.measured.get(unit, nobody)
+        before = len(found.problems)
+        way, measured_way = [each.told() for each in true.stays], [each.told() for each in seen.stays]
+        if way != measured_way:
+            found.problems.append(f"unit {unit}: its way is {', '.join(measured_way)}; in truth {', '.join(way)}")
+        if true.loops != seen.loops:
+            found.problems.append(f"unit {unit}: {seen.loops} loops, the truth is {true.loops}")
+        if way == measured_way:
+            for one, other in zip(true.stays, seen.stays, strict=True):
+                found.problems += _entry(unit, one, other, stations[one.station], holes[one.station], window)
+        found.lives += len(found.problems) > before
+
+
+def _entry(
+    unit: str, true: Stay, seen: Stay, both: Station, holes: Sequence[Interval], window: Interval
+) -> Iterable[str]:
+    """A unit is seen to come within one observation, unless it was there at the start or came near time unseen."""
+    assert true.entered is not None
+    late = both.late(true.entered)
+    near = Interval(true.entered - late, true.entered + late)
+    if true.entered <= window.start or any(hole.start <= near.end and near.start <= hole.end for hole in holes):
+        return
+    if seen.entered is None or abs(seen.entered - true.entered) > late:
+        yield f"unit {unit}: came to {true.station} at {seen.entered}, in truth at {true.entered}"
+
+
+Key = tuple[StationId | None, Cause]
+
+
+def _compare_causes(
+    stations: Mapping[StationId, Station], causes: Causes, window: Interval, found: _Findings
+) -> timedelta:
+    """What each station and cause is charged with, against what a perfect observer would charge; what was moved.
+
+    A charge may be off by one observation at either end, at the slower of victim and culprit. Where the two hang on
+    different controllers the whole charge may be moved: which of two simultaneous changes came first can be seen
+    either way. Charges that a station without data or with a fault has a part in are passed over.
+    """
+    order = list(stations)
+    dark = {place for place, each in enumerate(order) if stations[each].excused or _holes(stations[each], window)}
+    true: dict[Key, timedelta] = defaultdict(timedelta)
+    seen: dict[Key, timedelta] = defaultdict(timedelta)
+    allowed: dict[Key, timedelta] = defaultdict(timedelta)
+    for charged, sums in ((causes.truth, true), (causes.measured, seen)):
+        for each in charged:
+            if not dark.isdisjoint(_between(order, each)):
+                continue
+            sums[_key(each)] += each.length
+            allowed[_key(each)] += _late_charge(stations, each)
+    for key in {*true, *seen}:
+        off = abs(true[key] - seen[key])
+        if off > allowed[key]:
+            found.problems.append(
+                f"{key[0] or 'outside'}: charged for {key[1]} with {seen[key].total_seconds():.3f} s, in truth "
+                f"{true[key].total_seconds():.3f} s; allowed {allowed[key].total_seconds():.3f} s"
+            )
+    found.problems += [*_uncharged(causes), *_not_blamed(causes)]
+    return sum((abs(true[key] - seen[key]) for key in {*true, *seen}), NO_TIME) / 2
+
+
+def _holes(both: Station, window: Interval) -> tuple[Interval, ...]:
+    return blind(both.measured.states, window)
+
+
+def _key(charge: Charge) -> Key:
+    """A stop near the limit of minor stops may be taken for either."""
+    return charge.culprit, Cause.DOWN if charge.cause is Cause.MINOR_STOPS else charge.cause
+
+
+def _between(order: Sequence[StationId], charge: Charge) -> range:
+    """The places of victim, culprit and all stations between them along the flow; outside is beyond either end."""
+    victim = order.index(charge.victim)
+    outside = 0 if charge.loss is State.STARVED else len(order) - 1
+    culprit = order.index(charge.culprit) if charge.culprit is not None else outside
+    return range(min(victim, culprit), max(victim, culprit) + 1)
+
+
+def _late_charge(stations: Mapping[StationId, Station], charge: Charge) -> timedelta:
+    victim = stations[charge.victim]
+    culprit = stations[charge.culprit] if charge.culprit is not None else victim
+    ends = (charge.interval.start, charge.interval.end)
+    late = sum((max(victim.late(at), culprit.late(at)) for at in ends), NO_TIME)
+    together = charge.culprit is not None and culprit.controller == victim.controller
+    return late if together else late + charge.length
+
+
+def _uncharged(causes: Causes) -> Iterator[str]:
+    """Every second that a station waited is charged, once."""
+    told: dict[tuple[StationId, State], timedelta] = defaultdict(timedelta)
+    for each in causes.measured:
+        told[each.victim, each.loss] += each.length
+    for (station, loss), waited in causes.waits.items():
+        if told[station, loss] != waited:
+            yield f"{station}: {loss} for {waited}, charged to anybody are {told[station, loss]}"
+
+
+def _not_blamed(causes: Causes) -> Iterator[str]:
+    """A station that broke for long is charged with most of what its neighbours then waited."""
+    for broken in causes.broken:
+        sums: dict[StationId | None, timedelta] = defaultdict(timedelta)
+        for each in causes.measured:
+            part = each.interval.clip(broken.window)
+            if (each.victim, each.loss) in broken.waits and part is not None:
+                sums[each.culprit] += min(part.length, each.length)
+        most = max(sums, key=lambda culprit: sums[culprit], default=None)
+        if most != broken.station:
+            yield f"{broken.station}: broke down from {broken.window.start} on, but {most} is charged with most"
 
 
 def as_json(outcome: Outcome, window: Interval, *, seed: int, wall_s: float) -> dict[str, object]:
@@ -205,6 +354,11 @@ def as_json(outcome: Outcome, window: Interval, *, seed: int, wall_s: float) -> 
             "missing_ids": list(outcome.missing),
             "extra_ids": list(outcome.extra),
         },
+        "biographies": {"units": outcome.lives, "differ": outcome.lives_that_differ},
+        "causes": {
+            "charged_s": outcome.charged.total_seconds(),
+            "charged_otherwise_s": outcome.charged_otherwise.total_seconds(),
+        },
         "ledger": {"lost": outcome.lost, "doubled": outcome.doubled, "unreconciled": outcome.unreconciled},
         "problems": list(outcome.problems),
         "verdict": outcome.verdict,
@@ -212,8 +366,13 @@ def as_json(outcome: Outcome, window: Interval, *, seed: int, wall_s: float) -> 
 
 
 def _station_json(both: Station, window: Interval) -> dict[str, object]:
-    holes = blind(both.measured.states)
+    holes = _holes(both, window)
     return {
+        "definitions": {
+            name: {"truth": each.ratios.oee, "measured": seen.oee if seen else None}
+            for name, each in both.truth.definitions.items()
+            for seen in (both.measured.definitions.get(name),)
+        },
         "truth": {
             **_counts_json(both.truth.counts),
             "seconds": _seconds_json(both.truth.states, (window,)),

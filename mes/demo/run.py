@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,17 +15,24 @@ from adapters.reading import Batch, ControllerId
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
 from mes.daemon import Collector, OpenJournal, collector
-from mes.demo.compare import Counts, Measured, Outcome, Station, Truth, compare
+from mes.demo import truth
+from mes.demo.compare import Outcome, compare
+from mes.demo.truth import Causes, Counts, Life, Lives, Measured, Ratios, Station, Stay
 from mes.errors import ConfigError, MesError
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
 from mes.model import CountUnreconciled, State, StationId, UnitCompleted
+from mes.oee.biography import all_biographies, visits
+from mes.oee.causes import Link, charges
+from mes.oee.definitions import BUILT_IN, apply
 from mes.oee.kpi import Kpi
 from mes.results import Results
 from mes.supervisor import Backoff
-from simulators.faults import Fault
-from simulators.plant import Plant
+from simulators.faults import Fault, parse_duration
+from simulators.plant import STATIONS, Breakdown, Plant
 from simulators.served import SCAN_S, ServedPlant
+
+__all__ = ["START", "Breakdown", "Finished", "Options", "Progress", "parse_breakdown", "run_demo"]
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
 BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed one of them is four minutes of the plant
@@ -38,13 +45,14 @@ JOURNAL = "journal.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One run: `length` and the faults' times are the plant's own time."""
+    """One run: `length` and the times of faults and of `breakdowns` on purpose are the plant's own time."""
 
     length: timedelta
     speed: float
     seed: int
     faults: tuple[Fault, ...] = ()
     journal: Path | None = None
+    breakdowns: tuple[Breakdown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,18 @@ class _Observations:
         self.times[batch.controller].append(batch.received_time)
 
 
+def parse_breakdown(text: str) -> Breakdown:
+    """`STATION@TIME+LENGTH`, as in `W030@1h+40m`, from the demo's start; a ValueError says what is allowed."""
+    code, at_sign, when = text.partition("@")
+    at, plus, length = when.partition("+")
+    if not at_sign or not plus:
+        raise ValueError(f"{text!r} lacks a time or a length; write STATION@TIME+LENGTH, as in W030@1h+40m")
+    codes = [each.code for each in STATIONS]
+    if code not in codes:
+        raise ValueError(f"{code!r} is no station of the plant; there are {', '.join(codes)}")
+    return Breakdown(code, START + parse_duration(at), parse_duration(length))
+
+
 async def run_demo(
     options: Options,
     *,
@@ -96,7 +116,7 @@ async def run_demo(
     with ExitStack() as stack:
         folder = options.journal or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taktline-")))
         clock = ScaledClock(START, speed=options.speed, held=True)
-        plant = Plant(seed=options.seed, start=START)
+        plant = Plant(seed=options.seed, start=START, breakdowns=options.breakdowns)
         served = ServedPlant(plant, clock)
         await served.start()
         try:
@@ -212,6 +232,9 @@ def _finish(
     options: Options,
     began: float,
 ) -> Finished:
+    if unwatched := {spec.path for spec in plant.stations} - set(config.setups):
+        raise MesError(f"stations of the plant that nobody watches: {', '.join(sorted(unwatched))}")
+    plant.truth.reach(window.end)  # it stood still since the last reading
     recovery = timedelta(seconds=RECOVERY_REAL_S * options.speed)
     kpis = {station: results.kpi(station, window, until=window.end) for station in config.setups}
     stations = {}
@@ -223,34 +246,20 @@ def _finish(
             if where == controller
         )
         stations[station] = Station(
-            truth=_truth(plant, station, window),
+            truth=truth.station_truth(plant, station, config.standards[station], window),
             measured=_measured(results, station, window, kpis[station]),
             observations=seen.times[controller],
             excused=excused,
             scan=timedelta(seconds=SCAN_S * options.speed),
+            controller=str(controller),
         )
+    causes = _causes(config, plant, results, kpis, window, options)
     return Finished(
-        outcome=compare(stations, window),
+        outcome=compare(stations, window, Lives(truth.lives(plant), _lives(results, config)), causes),
         window=window,
         kpis=kpis,
         wall_s=time.monotonic() - began,
         stopped_early=window.length < options.length,
-    )
-
-
-def _truth(plant: Plant, station: StationId, window: Interval) -> Truth:
-    truth = plant.truth
-    spans = truth.states(station)
-    states = [(Interval(start, end), State(str(state))) for start, end, state in spans if start < end]
-    last = states[-1][0].end
-    if last < window.end:
-        states.append((Interval(last, window.end), states[-1][1]))
-    counts = truth.counts(station, window.start, window.end)
-    return Truth(
-        counts=Counts(good=counts["good"], rework=counts["rework"], scrap=counts["scrap"]),
-        states=tuple(states),
-        units=tuple(_named(each.unit, each.result, each.sequence) for each in truth.units(station)),
-        oee=truth.oee(station, window.start, window.end),
     )
 
 
@@ -265,15 +274,57 @@ def _measured(results: Results, station: StationId, window: Interval, figures: K
             for span in timeline.states(window.end)
             if (part := span.interval.clip(window)) is not None
         ),
-        units=tuple(_named(each.unit, each.result, each.sequence) for each in completed),
+        units=tuple(truth.record(each.unit, each.result, each.sequence) for each in completed),
         oee=figures.oee,
         availability=figures.availability,
         performance=figures.performance,
         quality=figures.quality,
         unreconciled=len(unreconciled),
+        definitions=_definitions(results, station, window),
     )
 
 
-def _named(unit: str, result: str, sequence: int | None) -> str:
-    """One finished unit at a station: its id, what became of it, and its number, for a unit may pass twice."""
-    return f"{unit} {result} #{sequence}"
+def _definitions(results: Results, station: StationId, window: Interval) -> dict[str, Ratios]:
+    found = {}
+    for name, definition in BUILT_IN.items():
+        each = apply(definition, [results.kpi(station, window, until=window.end, definition=definition)])
+        found[name] = Ratios(each.availability, each.performance, each.quality, each.oee)
+    return found
+
+
+def _lives(results: Results, config: PlantConfig) -> dict[str, Life]:
+    seen = {station: visits(station, results.events(station)) for station in config.setups}
+    return {
+        str(each.unit): Life(
+            tuple(
+                Stay(stay.station, stay.passage, tuple(str(end.result) for end in stay.results), stay.entered)
+                for stay in each.visits
+            ),
+            each.loops,
+        )
+        for each in all_biographies(seen, list(config.standards))
+    }
+
+
+def _causes(
+    config: PlantConfig,
+    plant: Plant,
+    results: Results,
+    kpis: Mapping[StationId, Kpi],
+    window: Interval,
+    options: Options,
+) -> Causes:
+    links = [Link(each.upstream, each.downstream) for each in config.buffers]
+    planned = config.calendar.planned(window)
+    seen = {station: results.timeline(station, window) for station in config.setups}
+    true = {station: truth.perfect(plant, station) for station in config.setups}
+    return Causes(
+        truth=charges(true, links, config.standards, planned, window, until=window.end),
+        measured=charges(seen, links, config.standards, planned, window, until=window.end),
+        waits={
+            (station, state): lasted
+            for station, each in kpis.items()
+            for state, lasted in ((State.STARVED, each.starved), (State.BLOCKED, each.blocked))
+        },
+        broken=truth.broken(plant, options.breakdowns, window),
+    )

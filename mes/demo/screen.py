@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mes.demo.compare import Station, blind, seconds
 from mes.demo.run import Finished, Options, Progress
+from mes.demo.truth import Station, blind, seconds
 from mes.intervals import Interval, subtract, total
 from mes.model import State
 from mes.terminal import label, percent
@@ -73,6 +73,11 @@ def show(console: Console, finished: Finished) -> None:
         f"{len(outcome.missing)} missing, {len(outcome.extra)} extra; "
         f"ledger: {outcome.lost} lost, {outcome.doubled} doubled, {outcome.unreconciled} unreconciled"
     )
+    console.print(
+        f"biographies: {outcome.lives} cars with all their visits and loops, {outcome.lives_that_differ} differ; "
+        f"waits: {outcome.charged.total_seconds() / 60:.0f} min charged, "
+        f"{outcome.charged_otherwise.total_seconds() / 60:.1f} min otherwise than in truth"
+    )
     for problem in outcome.problems[:MOST_PROBLEMS_SHOWN]:
         console.print(f"  {problem}", style="red", markup=False)
     if len(outcome.problems) > MOST_PROBLEMS_SHOWN:
@@ -89,14 +94,14 @@ def _figures(both: Station, window: Interval) -> list[str]:
         *counts,
         _minutes(both, window, producing=True),
         _minutes(both, window, producing=False),
-        f"{total(blind(seen.states)).total_seconds() / 60:.1f}",
+        f"{total(blind(seen.states, window)).total_seconds() / 60:.1f}",
         f"{percent(seen.oee)}/{percent(true.oee)}",
     ]
 
 
 def _minutes(both: Station, window: Interval, *, producing: bool) -> str:
     """Minutes in production, or in all other states, over the time in which the station was observed."""
-    known = subtract((window,), blind(both.measured.states))
+    known = subtract((window,), blind(both.measured.states, window))
     sides = []
     for states in (both.measured.states, both.truth.states):
         sums = seconds(states, known)

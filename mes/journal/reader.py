@@ -15,7 +15,10 @@ from mes.journal.store import (
     COMPLETED,
     COUNT_KIND,
     COUNTS,
+    LOST,
+    RESTORED,
     SCHEMA_VERSION,
+    SEEN,
     SELECT_EVENTS,
     SELECT_LAST_SEQ,
     STATE_KINDS,
@@ -28,6 +31,7 @@ from mes.journal.store import (
 from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitId
 
 EARLIEST_US = to_us(datetime.min.replace(tzinfo=UTC))
+SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
 SELECT = "SELECT seq, kind, body FROM event"
 
 
@@ -90,9 +94,9 @@ class JournalReader:
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
         """The last two returns of the connection before an instant, and the first loss after each of them."""
-        of_states = f"{SELECT} WHERE station = ? AND time_us < ? AND {STATE_KINDS}"
-        last = f"{of_states} AND kind = 'connection_restored' "
-        first = f"{of_states} AND kind = 'connection_lost' AND time_us >= ? "
+        before = f"{SELECT} WHERE station = ? AND time_us < ?"
+        last = f"{before} AND {RESTORED} "
+        first = f"{before} AND {LOST} AND time_us >= ? "
         returns = self._decoded(last + "ORDER BY time_us DESC LIMIT 2", station, to_us(instant))
         since_us = [to_us(each.event.time) for each in returns]
         if len(since_us) < 2:
@@ -134,10 +138,13 @@ class JournalReader:
         return None if found is None else from_us(found)
 
     def span_of(self, station: StationId) -> Interval | None:
-        """From a station's first event to its last, by their times; None if it has none."""
+        """From the first thing seen of a station to the last, by their times; None if nothing was.
+
+        What persons say of it later is nothing that was seen.
+        """
         # apart, each is one step in the index; together they would be a walk
-        first = self._fetch("SELECT min(time_us) FROM event WHERE station = ?", station)[0][0]
-        last = self._fetch("SELECT max(time_us) FROM event WHERE station = ?", station)[0][0]
+        first = self._fetch(f"SELECT min(time_us) {SEEN_OF_STATION}", station)[0][0]
+        last = self._fetch(f"SELECT max(time_us) {SEEN_OF_STATION}", station)[0][0]
         return None if first is None else Interval(from_us(first), from_us(last))
 
     def process_values(self, station: StationId, start: datetime, end: datetime) -> list[ProcessValue]:
@@ -167,7 +174,11 @@ class JournalReader:
 
     def changed_stations(self, after: int) -> frozenset[StationId]:
         """The stations that have events after a sequence number."""
-        return frozenset(StationId(row[0]) for row in self._fetch("SELECT station FROM event WHERE seq > ?", after))
+        if after <= 0:
+            return frozenset(self.stations())
+        # by the number, never by a walk through the stations' index, which is all of the journal
+        statement = "SELECT DISTINCT station FROM event NOT INDEXED WHERE seq > ?"
+        return frozenset(StationId(row[0]) for row in self._fetch(statement, after))
 
     def stations(self) -> tuple[StationId, ...]:
         """The stations that have events, sorted by name."""

@@ -49,13 +49,18 @@ CREATE TABLE consumer (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, note TEXT NO
 # after a stretch, have small indexes of their own. A car is found by its id.
 STATE_KINDS = "kind IN ('state_changed', 'connection_lost', 'connection_restored')"
 UNIT_KINDS = "kind IN ('unit_completed', 'unit_entered', 'unit_left')"
+LOST = "kind = 'connection_lost'"
+RESTORED = "kind = 'connection_restored'"
 COUNTS = "kind = 'units_counted'"
 COUNT_KIND = "json_extract(body, '$.kind')"
 COMPLETED = "kind = 'unit_completed'"
+SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened')"  # persons say those, later
 UNIT = "json_extract(body, '$.unit')"
 INDEXES = f"""
 CREATE INDEX IF NOT EXISTS event_reaching ON event (station, to_us) WHERE from_us <> to_us;
 CREATE INDEX IF NOT EXISTS event_state ON event (station, time_us) WHERE {STATE_KINDS};
+CREATE INDEX IF NOT EXISTS event_lost ON event (station, time_us) WHERE {LOST};
+CREATE INDEX IF NOT EXISTS event_restored ON event (station, time_us) WHERE {RESTORED};
 CREATE INDEX IF NOT EXISTS event_count_kind ON event (station, {COUNT_KIND}) WHERE {COUNTS};
 CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
 CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);

@@ -1,14 +1,14 @@
 """How cars flow: cycle times, what waits between two stations and how long, and what is good at the first attempt."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import prod
 
 from mes.intervals import Interval
 from mes.model import ProductId, StationId, UnitId, UnitResult
-from mes.oee.biography import Biography, Visit
+from mes.oee.biography import Biography, Visit, all_biographies
 
 CLOCKS_DIFFER = timedelta(seconds=60)  # how far an entry may lie before the result upstream, by another clock
 
@@ -185,3 +185,54 @@ def _is_good_at_once(life: Biography) -> bool:
         if each.results:
             firsts.setdefault(each.station, each.results[0].result)
     return all(each is UnitResult.GOOD for each in firsts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The units between two stations at the end of a window, and how long those waited that went on in it."""
+
+    upstream: StationId
+    downstream: StationId
+    waiting: tuple[UnitId, ...]
+    dwell: DwellFigures
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A plant's stores, and what was good at the first attempt: at each station, and of finished cars all along.
+
+    `rolled` is the product of the stations' ratios, None where one is not known.
+    """
+
+    stores: tuple[Store, ...]
+    first_time: Mapping[StationId, FirstTime]
+    rolled: float | None
+    cars: FirstTime
+    cycles: Mapping[StationId, tuple[Cycle, ...]]
+
+    @staticmethod
+    def of(
+        stays: Mapping[StationId, Sequence[Visit]],
+        ways: Sequence[tuple[StationId, StationId]],
+        window: Interval,
+        until: datetime,
+    ) -> "Flow":
+        """`stays` are those of all stations along the route, from some time before `window` on."""
+        end = min(window.end, until)
+        lives = all_biographies(stays, list(stays))
+        known: dict[StationId, list[Visit]] = {each: [] for each in stays}
+        for life in lives:
+            for visit in life.visits:
+                known[visit.station].append(visit)
+        first_time = {station: first_time_quality(known[station], window) for station in stays}
+        stores = tuple(
+            Store(start, to, wip(stays[start], stays[to], end), dwell_figures(_ended(stays[start], stays[to], window)))
+            for start, to in ways
+        )
+        ratios = [each.ratio for each in first_time.values()]
+        cycles = {station: cycle_times(stays[station], window) for station in stays}
+        return Flow(stores, first_time, rolled(ratios), route_first_time(lives, window), cycles)
+
+
+def _ended(upstream: Sequence[Visit], downstream: Sequence[Visit], window: Interval) -> Iterator[Dwell]:
+    return (each for each in dwells(upstream, downstream) if each.until is not None and each.until in window)

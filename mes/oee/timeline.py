@@ -19,6 +19,8 @@ from mes.model import (
     ProductId,
     ReasonAssigned,
     ReasonId,
+    ShiftClosed,
+    ShiftReopened,
     State,
     StateChanged,
     StationEvent,
@@ -26,6 +28,7 @@ from mes.model import (
 )
 
 BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
+SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -78,7 +81,8 @@ class Timeline:
 
     `spans` touch each other, neighbours differ in state, and the last one is open: its end is `END_OF_TIME`.
     `kinds`: the totalisers that the station has. `unreconciled`: when counts could not be told.
-    `faults` may overlap, `assigned` are disjoint: what was said last. `end`: the time of the last event, None without.
+    `faults` may overlap, `assigned` are disjoint: what was said last. `end`: when something
+    of the station was seen last, None without; what persons say of it later is nothing that was seen.
     """
 
     spans: tuple[Span, ...]
@@ -118,7 +122,7 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled]) -> Timeline:
         unreconciled=tuple(each.time for each in ordered if isinstance(each, CountUnreconciled)),
         faults=_faults(ordered),
         assigned=_assigned(ordered, spans),
-        end=ordered[-1].time if ordered else None,
+        end=max((each.time for each in ordered if not isinstance(each, SAID_LATER)), default=None),
     )
 
 
@@ -210,7 +214,7 @@ def _known_again(
 
 
 def _faults(ordered: Ordered) -> tuple[Fault, ...]:
-    """A code is on from its raising to its clearing, or to being raised again; one that never was cleared is on still."""
+    """A code is on from its raising to its clearing, or until it is raised again; one that was never cleared is on."""
     raised: dict[str, datetime] = {}
     found: list[Fault] = []
     for each in ordered:

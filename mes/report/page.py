@@ -11,10 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mes.calendar import Window, WindowKind
 from mes.inquiry import Inquiry, Node, Row
-from mes.intervals import Interval, intersect, total
+from mes.intervals import Interval
 from mes.model import State, StationId
 from mes.oee.components import LOSSES, Bucket, Kpi
-from mes.oee.pieces import STOPS
 from mes.oee.programme import hour_by_hour
 from mes.report.rows import Request, definitions, reason_of, windows
 from mes.report.text import title
@@ -307,18 +306,16 @@ def _culprits(sheet: _Sheet) -> list[dict[str, object]]:
 
 
 def _unexplained(sheet: _Sheet) -> Iterator[dict[str, str]]:
-    """Stops that a person should explain: no reason, and as much planned time as makes a stop."""
+    """Stops that a person should explain."""
     zone = sheet.inquiry.config.calendar.zone
     for station in sheet.node.stations:
-        least = sheet.inquiry.config.standards[station].minor_stop
-        for piece in sheet.inquiry.results.pieces(station, sheet.seen, until=sheet.inquiry.until):
-            lost = total(intersect((piece.interval,), sheet.inquiry.config.calendar.planned(piece.interval)))
-            if piece.state in STOPS and piece.reason is None and lost and lost >= least:
+        for stop in sheet.inquiry.stops(station, sheet.seen):
+            if stop.needs_reason:
                 yield {
                     "station": label(station),
-                    "start": _clock(piece.interval.start.astimezone(zone)),
-                    "end": _clock(piece.interval.end.astimezone(zone)),
-                    "minutes": f"{lost / MINUTE:.1f}",
+                    "start": _clock(stop.interval.start.astimezone(zone)),
+                    "end": _clock(stop.interval.end.astimezone(zone)),
+                    "minutes": f"{stop.planned / MINUTE:.1f}",
                 }
 
 

@@ -33,6 +33,7 @@ def test_the_cut_into_steps_changes_nothing(seed: int, lead: timedelta, cuts: li
     assert sorted(at_once, key=lambda change: change.time) == at_once
     for spec in STATIONS:
         assert stepped.truth.states(spec.path) == whole.truth.states(spec.path)
+        assert stepped.truth.visits(spec.path) == whole.truth.visits(spec.path)
 
 
 @settings(max_examples=10, deadline=None)
@@ -49,3 +50,21 @@ def test_seconds_add_up_over_any_cut(seed: int, start: timedelta, length: timede
         left, right = (plant.truth.counts(spec.path, *cut) for cut in ((begin, middle), (middle, end)))
         both = plant.truth.counts(spec.path, begin, end)
         assert {result: left[result] + right[result] for result in both} == both
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(), length=st.timedeltas(timedelta(), SPAN), limit=st.timedeltas(timedelta(), SPAN))
+def test_the_order_of_definitions(seed: int, length: timedelta, limit: timedelta) -> None:
+    """Run time never exceeds planned time; a higher limit of minor stops moves loss from availability to performance
+    and leaves OEE as it is; what is taken out of planned time never lowers OEE.
+    """
+    plant = Plant(seed=seed, start=MONDAY)
+    plant.advance(MONDAY + length)
+    for spec in STATIONS:
+        strict = plant.truth.figures(spec.path, MONDAY, plant.now, minor_stop=timedelta())
+        lax = plant.truth.figures(spec.path, MONDAY, plant.now, minor_stop=limit)
+        alone = plant.truth.figures(spec.path, MONDAY, plant.now, minor_stop=limit, waits_are_planned=False)
+        assert strict.run <= lax.run <= alone.planned <= lax.planned
+        assert strict.oee == lax.oee
+        if lax.oee is not None and alone.oee is not None:
+            assert lax.oee <= alone.oee

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from simulators.shift import planned, working
 from simulators.vin import ALPHABET, check_digit
 
 MONDAY = datetime(2026, 3, 2, 3, tzinfo=UTC)  # 08:00 in Kostanay
+TICK = timedelta(microseconds=1)
 WEEKS_4 = timedelta(days=28)
 
 
@@ -247,3 +249,51 @@ def test_a_shift_is_seven_and_a_half_hours() -> None:
     """A Monday has 7.5 h of work in four stretches, a Saturday none."""
     assert sum((span.end - span.start for span in working(MONDAY.date())), timedelta()) == timedelta(hours=7.5)
     assert working((MONDAY - timedelta(days=2)).date()) == ()
+
+
+def test_figures_are_what_their_times_make_them() -> None:
+    """By hand from states and records: minor stops are run time, set-up no loss, waits not planned, as one asks."""
+    plant = Plant(seed=1, start=MONDAY)
+    end = MONDAY + timedelta(hours=8, minutes=30)
+    plant.advance(end)
+    for spec in STATIONS:
+        spans = plant.truth.states(spec.path)
+        times = plant.truth.seconds(spec.path, [(MONDAY, end)])
+        minor = [span for span in spans if span.state is SimState.DOWN and span.end - span.start < timedelta(minutes=2)]
+        short = sum((span.end - span.start for span in minor), timedelta())
+        lost = plant.truth.figures(spec.path, MONDAY, end, minor_stop=timedelta())
+        kept = plant.truth.figures(
+            spec.path, MONDAY, end, minor_stop=timedelta(minutes=2), setup_is_lost=False, waits_are_planned=False
+        )
+        assert (lost.planned, lost.run) == (timedelta(hours=7.5), times[SimState.PRODUCING])
+        assert lost.oee is not None
+        assert float(lost.oee) == plant.truth.oee(spec.path, MONDAY, end)
+        assert kept.planned == lost.planned - times[SimState.STARVED] - times[SimState.BLOCKED]
+        assert (kept.run, kept.setup) == (lost.run + short, times[SimState.SETUP])
+        assert kept.availability == Fraction((kept.run + kept.setup) // TICK, kept.planned // TICK)
+
+
+def test_figures_of_no_time_are_not_defined() -> None:
+    """Off shift there is no ratio; in the first minute nothing is finished yet, and OEE is 0."""
+    plant = Plant(seed=1, start=MONDAY)
+    plant.advance(MONDAY + timedelta(days=7))
+    path, sunday, minute = STATIONS[0].path, MONDAY + timedelta(days=6), MONDAY + timedelta(minutes=1)
+
+    assert plant.truth.figures(path, sunday, sunday + timedelta(hours=9), minor_stop=timedelta())[5:] == (None,) * 4
+    first = plant.truth.figures(path, MONDAY, minute, minor_stop=timedelta())
+    assert first[5:] == (Fraction(1), Fraction(0), None, Fraction(0))
+
+
+def test_visits_hold_every_record_once(month: tuple[Plant, list[Change]]) -> None:
+    """A station's visits in order hold its records in order, each its own car's, and passages count from 1."""
+    plant, _ = month
+    for spec in STATIONS:
+        visits = plant.truth.visits(spec.path)
+        assert [unit for visit in visits for unit in visit.results] == plant.truth.units(spec.path)
+        assert all(unit.unit == visit.unit for visit in visits for unit in visit.results)
+        assert all(visit.results for visit in visits[:-1])
+        assert [visit.entered for visit in visits] == sorted(visit.entered for visit in visits)
+        seen = Counter[str]()
+        for visit in visits:
+            seen[visit.unit] += 1
+            assert visit.passage == seen[visit.unit]

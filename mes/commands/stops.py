@@ -1,0 +1,195 @@
+"""The commands `mes stops`, `mes reason` and `mes shift`: what stood, why, and whether a shift's books are closed."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, inquiry, plant
+from mes.errors import ConfigError
+from mes.inquiry import Inquiry
+from mes.intervals import Interval
+from mes.journal import Entry, Journal
+from mes.model import ReasonId, StationEvent, StationId
+from mes.oee.stops import NotAllowed, Stop, assign, close, reopen
+from mes.report.rows import reason_of
+from mes.report.text import WORDS
+from mes.terminal import console, label
+
+MINUTE = timedelta(minutes=1)
+BY = click.option("--by", required=True, metavar="NAME", help="Who says so.")
+
+
+@click.command("stops", short_help="What stood in a window and why; what still needs a reason.")
+@click.argument("window")
+@CONFIG
+@JOURNAL
+@NOW
+@click.option("--of", "parts", multiple=True, metavar="PART", help="Only this part of the plant. May be repeated.")
+@click.option("--unexplained", is_flag=True, help="Only stops that need a reason.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON: times are UTC, durations seconds.")
+def stops_command(
+    *,
+    window: str,
+    config: Path | None,
+    journal: Path | None,
+    now: datetime | None,
+    parts: tuple[str, ...],
+    unexplained: bool,
+    as_json: bool,
+) -> None:
+    """List the stops of WINDOW (2026-03-02, 2026-03-02/day for a shift, 2026-03-02T08:00 for an hour), local time."""
+    loaded = plant(config)
+    with inquiry(loaded.config, journal, now) as opened:
+        wanted = opened.window(window).interval
+        found = [
+            (node.stations[0], stop)
+            for node in opened.nodes("station", parts)
+            for stop in opened.stops(node.stations[0], wanted)
+            if stop.needs_reason or not unexplained
+        ]
+        reasons = {each: opened.config.standards[each].reasons.reasons for each in opened.config.standards}
+    if as_json:
+        click.echo(json.dumps([_json(station, stop) for station, stop in found], indent=2, ensure_ascii=False))
+        return
+    zone = loaded.config.calendar.zone
+    table = Table(title=f"Stops of {window}, {zone.key}", caption="* needs a reason: mes reason STATION FROM TO CODE")
+    for heading in ("station", "from", "to", "min planned", "counts as", "reason", "fault", ""):
+        table.add_column(heading, justify="right" if heading == "min planned" else "left")
+    for station, stop in found:
+        code = reason_of(stop.bucket, stop.reason or "")
+        known = reasons[station].get(ReasonId(code))
+        start, end = (each.astimezone(zone) for each in (stop.interval.start, stop.interval.end))
+        times = (f"{start:%m-%d %H:%M:%S}", f"{end:%m-%d %H:%M:%S}", f"{stop.planned / MINUTE:.1f}")
+        said = known.text() if known is not None else "" if code == stop.bucket else code
+        mark = "*" if stop.needs_reason else ""
+        table.add_row(label(station), *times, WORDS[stop.bucket], said, stop.fault or "", mark)
+    if found:
+        console().print(table)
+    else:
+        click.echo("Every stop has its reason." if unexplained else "Nothing stood.")
+
+
+def _json(station: StationId, stop: Stop) -> dict[str, object]:
+    return {
+        "station": station,
+        "start": stop.interval.start.isoformat(),
+        "end": stop.interval.end.isoformat(),
+        "planned_s": stop.planned.total_seconds(),
+        "state": str(stop.state),
+        "bucket": str(stop.bucket),
+        "reason": stop.reason,
+        "fault": stop.fault,
+        "needs_reason": stop.needs_reason,
+    }
+
+
+@click.command("reason", short_help="Say why a station stood; splits, merges or corrects, and keeps who and when.")
+@click.argument("station")
+@click.argument("start", type=INSTANT)
+@click.argument("end", type=INSTANT)
+@click.argument("code")
+@CONFIG
+@JOURNAL
+@BY
+@click.option("--comment", default="", help="More about it.")
+def reason_command(
+    *,
+    station: str,
+    start: datetime,
+    end: datetime,
+    code: str,
+    config: Path | None,
+    journal: Path | None,
+    by: str,
+    comment: str,
+) -> None:
+    """Give the time of STATION from START to END that was not producing the reason CODE; `-` takes a reason back.
+
+    While `mes run` is running it holds the journal, and reasons are given elsewhere.
+    """
+    if end <= start:
+        raise ConfigError("the end is not after the start")
+    loaded = plant(config)
+    with inquiry(loaded.config, journal) as opened:
+        (node,) = _one(opened, station)
+        about = Interval(start, end)
+        laid = opened.results.pieces(node, about, until=opened.until)
+        standard = opened.config.standards[node]
+        reason = None if code == "-" else ReasonId(code)
+        event = _allowed(lambda: assign(node, laid, standard, about, reason, by=by, now=_now(), comment=comment))
+    _append(journal or loaded.config.journal_path, event)
+    click.echo(f"{label(node)}: {code} from {start.isoformat()} to {end.isoformat()}, said by {by}.")
+
+
+@click.group("shift", short_help="Close a shift's books when every stop is explained, or open them again.")
+def shift_group() -> None:
+    """Close a shift's books when all its time is explained, or open them again with a reason."""
+
+
+@shift_group.command("close")
+@click.argument("station")
+@click.argument("window")
+@CONFIG
+@JOURNAL
+@BY
+def close_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str) -> None:
+    """Close the books of STATION for the shift WINDOW, as 2026-03-02/day."""
+    loaded = plant(config)
+    with inquiry(loaded.config, journal) as opened:
+        (node,) = _one(opened, station)
+        shift = opened.window(window).interval
+        told = [each.event for each in opened.events(node, shift)]
+        found = opened.stops(node, shift)
+        event = _allowed(lambda: close(node, shift, found, told, by=by, now=_now(), known=opened.until))
+    _append(journal or loaded.config.journal_path, event)
+    click.echo(f"{label(node)}: {window} is closed.")
+
+
+@shift_group.command("reopen")
+@click.argument("station")
+@click.argument("window")
+@CONFIG
+@JOURNAL
+@BY
+@click.option("--why", required=True, help="Why it is opened again.")
+def reopen_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str, why: str) -> None:
+    """Open the books of STATION for the shift WINDOW again."""
+    loaded = plant(config)
+    with inquiry(loaded.config, journal) as opened:
+        (node,) = _one(opened, station)
+        shift = opened.window(window).interval
+        told = [each.event for each in opened.events(node, shift)]
+        event = _allowed(lambda: reopen(node, shift, told, by=by, why=why, now=_now()))
+    _append(journal or loaded.config.journal_path, event)
+    click.echo(f"{label(node)}: {window} is open again.")
+
+
+def _one(opened: Inquiry, station: str) -> tuple[StationId, ...]:
+    nodes = opened.nodes("station", [station])
+    if len(nodes) > 1:
+        raise ConfigError(f"`{station}` is several stations: {', '.join(label(each.stations[0]) for each in nodes)}")
+    return nodes[0].stations
+
+
+def _allowed(make: Callable[[], StationEvent]) -> StationEvent:
+    try:
+        return make()
+    except NotAllowed as error:
+        raise ConfigError(str(error)) from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _append(path: Path, event: StationEvent) -> None:
+    async def write() -> None:
+        async with Journal.open(path) as journal:
+            await journal.append(Entry(events=[event]))
+
+    asyncio.run(write())

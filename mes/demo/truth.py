@@ -1,0 +1,351 @@
+"""Both sides of the demo's comparison in the same words, and the plant's own ledger put into them."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from mes.intervals import Interval, subtract, union
+from mes.model import (
+    CountFlag,
+    CountKind,
+    ProductId,
+    State,
+    StateChanged,
+    StationEvent,
+    StationId,
+    StationStandard,
+    TimeSource,
+    UnitsCounted,
+)
+from mes.oee.causes import Charge
+from mes.oee.definitions import BUILT_IN, Definition, Place
+from mes.oee.timeline import Timeline, timeline
+from simulators import truth as ledger
+from simulators.line import Breakdown, SimState, UnitRecord
+from simulators.plant import Plant
+
+NO_TIME = timedelta()
+LONG_BREAKDOWN = timedelta(minutes=30)  # what the stores around a station cannot hide
+AFTERMATH = timedelta(hours=1)  # how long after a breakdown its line may still wait because of it
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Units by what became of them."""
+
+    good: int
+    rework: int
+    scrap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """The figures under one definition; None where undefined."""
+
+    availability: float | None
+    performance: float | None
+    quality: float | None
+    oee: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """What a definition makes its ratios of: `setup` is set-up that is no loss, `made` and `good` are ideal times."""
+
+    planned: timedelta
+    run: timedelta
+    setup: timedelta
+    made: timedelta
+    good: timedelta
+
+    def ratios(self) -> Ratios:
+        """As the definitions have them."""
+        performance = self.made / self.run if self.run else None
+        if not self.planned:
+            return Ratios(None, performance, self.good / self.made if self.made else None, None)
+        oee: float | None = self.good / self.planned  # run time cancels out, unless set-up is added to it
+        if self.setup and self.good:
+            oee = (self.run + self.setup) / self.planned * (self.good / self.run) if self.run else None
+        return Ratios(
+            (self.run + self.setup) / self.planned, performance, self.good / self.made if self.made else None, oee
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defined:
+    """The truth under one definition. Stops shorter than `minor_stop` are run time; zero: none are."""
+
+    ratios: Ratios
+    times: Times
+    minor_stop: timedelta
+    setup_is_lost: bool = True
+    waits_are_planned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A unit's visit of a station; `entered` None: nobody saw it come."""
+
+    station: StationId
+    passage: int
+    results: tuple[str, ...]
+    entered: datetime | None
+
+    def told(self) -> str:
+        """In words, without its time."""
+        return f"{self.station} {self.passage} {'+'.join(self.results) or 'in work'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """All visits of one unit in order of time; `loops`: those of a station where it had been before."""
+
+    stays: tuple[Stay, ...]
+    loops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """Both sides of every unit's biography."""
+
+    truth: Mapping[str, Life] = field(default_factory=dict)
+    measured: Mapping[str, Life] = field(default_factory=dict)
+
+
+NO_LIVES = Lives()
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What one station really did in the window; `states` are contiguous and cover it."""
+
+    counts: Counts
+    states: tuple[tuple[Interval, State], ...]
+    units: tuple[str, ...]
+    oee: float | None
+    definitions: Mapping[str, Defined] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the collector says of the same station and window; `states` cover it, with NO_DATA where it was blind."""
+
+    counts: Counts
+    states: tuple[tuple[Interval, State], ...]
+    units: tuple[str, ...]
+    oee: float | None
+    availability: float | None
+    performance: float | None
+    quality: float | None
+    unreconciled: int
+    definitions: Mapping[str, Ratios] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Both sides of one station, with the instants at which its controller was looked at."""
+
+    truth: Truth
+    measured: Measured
+    observations: Sequence[datetime]
+    excused: tuple[Interval, ...]  # where faults were injected, with the time that recovery may take
+    scan: timedelta  # a controller's program shows a change only in its next scan
+
+    controller: str = ""
+
+    def late(self, at: datetime) -> timedelta:
+        """How late a change at an instant may be seen."""
+        return observation_interval(self.observations, at) + self.scan
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A station that broke down for long; its neighbours' `waits` in `window`, blocked before and starved behind it."""
+
+    station: StationId
+    waits: frozenset[tuple[StationId, State]]
+    window: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Causes:
+    """Charges out of what really happened and out of what was measured.
+
+    `waits`: how long each station was measured to be starved and blocked in planned time. `broken`: who must be
+    charged with most.
+    """
+
+    truth: tuple[Charge, ...] = ()
+    measured: tuple[Charge, ...] = ()
+    waits: Mapping[tuple[StationId, State], timedelta] = field(default_factory=dict)
+    broken: tuple[Broken, ...] = ()
+
+
+NO_CAUSES = Causes()
+
+
+def seconds(states: Iterable[tuple[Interval, State]], within: Sequence[Interval]) -> dict[State, timedelta]:
+    """Time in each state inside the intervals, which must be disjoint; every state is a key."""
+    sums = dict.fromkeys(State, timedelta())
+    for span, state in states:
+        for each in within:
+            if part := span.clip(each):
+                sums[state] += part.length
+    return sums
+
+
+def blind(states: Sequence[tuple[Interval, State]], window: Interval) -> tuple[Interval, ...]:
+    """Where the measured side says that it knows nothing, or says nothing at all."""
+    return subtract((window,), union(span for span, state in states if state is not State.NO_DATA))
+
+
+def observation_interval(observations: Sequence[datetime], at: datetime) -> timedelta:
+    """The stretch between the two looks at the controller around `at`, or the next one if that is longer.
+
+    A change that is shown just after a look is seen only by the one after it. Zero outside the observations.
+    """
+    after = bisect_right(observations, at)
+    if after == 0 or after == len(observations):
+        return timedelta()
+    looks = observations[after - 1 : after + 2]
+    return max(later - earlier for earlier, later in pairwise(looks))
+
+
+def transitions(states: Sequence[tuple[Interval, State]], state: State) -> list[datetime]:
+    """The instants at which the station entered or left `state`."""
+    return [
+        later[0].start
+        for earlier, later in pairwise(states)
+        if earlier[1] is not later[1] and state in (earlier[1], later[1])
+    ]
+
+
+def agreed(true: Sequence[tuple[Interval, State]], seen: Sequence[tuple[Interval, State]]) -> timedelta:
+    """How long both sides, each in order and disjoint, are in the same state."""
+    found, first = NO_TIME, 0
+    for span, state in seen:
+        while first < len(true) and true[first][0].end <= span.start:
+            first += 1
+        at = first
+        while at < len(true) and true[at][0].start < span.end:
+            part = span.clip(true[at][0]) if true[at][1] is state else None
+            found += part.length if part else NO_TIME
+            at += 1
+    return found
+
+
+def station_truth(plant: Plant, station: StationId, standard: StationStandard, window: Interval) -> Truth:
+    """One station in `window`, up to the end of which the plant's ledger must reach."""
+    told = plant.truth
+    counts = told.counts(station, window.start, window.end)
+    return Truth(
+        counts=Counts(good=counts["good"], rework=counts["rework"], scrap=counts["scrap"]),
+        states=tuple((Interval(start, end), State(str(state))) for start, end, state in told.states(station)),
+        units=tuple(record(each.unit, each.result, each.sequence) for each in told.units(station)),
+        oee=told.oee(station, window.start, window.end),
+        definitions={
+            name: _defined(told, station, standard, definition, window) for name, definition in BUILT_IN.items()
+        },
+    )
+
+
+def record(unit: str, result: str, sequence: int | None) -> str:
+    """One finished unit at a station: its id, what became of it, and its number, for a unit may pass twice."""
+    return f"{unit} {result} #{sequence}"
+
+
+def lives(plant: Plant) -> dict[str, Life]:
+    """The way of every unit that was in a station."""
+    stays: dict[str, list[Stay]] = {}
+    for spec in plant.stations:
+        for each in plant.truth.visits(spec.path):
+            stay = Stay(StationId(spec.path), each.passage, _results(each.results), each.entered)
+            stays.setdefault(each.unit, []).append(stay)
+    for each_way in stays.values():
+        each_way.sort(key=lambda stay: stay.entered or plant.start)
+    return {unit: Life(tuple(way), sum(stay.passage > 1 for stay in way)) for unit, way in stays.items()}
+
+
+def _results(records: list[UnitRecord]) -> tuple[str, ...]:
+    return tuple(str(each.result) for each in records)
+
+
+def _defined(
+    told: ledger.Truth, station: StationId, standard: StationStandard, definition: Definition, window: Interval
+) -> Defined:
+    minor_stop = definition.minor_stop or standard.minor_stop
+    if definition.minor_stops is not Place.PERFORMANCE:
+        minor_stop -= minor_stop
+    setup_is_lost = definition.setup is not Place.NO_LOSS
+    waits_are_planned = definition.starved is not Place.EXCLUDED
+    figures = told.figures(
+        station,
+        window.start,
+        window.end,
+        minor_stop=minor_stop,
+        setup_is_lost=setup_is_lost,
+        waits_are_planned=waits_are_planned,
+    )
+    ratios = (figures.availability, figures.performance, figures.quality, figures.oee)
+    return Defined(
+        ratios=Ratios(*(None if each is None else float(each) for each in ratios)),
+        times=Times(
+            planned=figures.planned, run=figures.run, setup=figures.setup, made=figures.made, good=figures.good
+        ),
+        minor_stop=minor_stop,
+        setup_is_lost=setup_is_lost,
+        waits_are_planned=waits_are_planned,
+    )
+
+
+def perfect(plant: Plant, station: StationId) -> Timeline:
+    """The time line of somebody who saw everything at once."""
+
+    def state(start: datetime, now: SimState) -> StationEvent:
+        return StateChanged(
+            station=station,
+            time=start,
+            received_time=start,
+            time_source=TimeSource.CONTROLLER,
+            state=State(str(now)),
+            raw=str(now),
+        )
+
+    def count(unit: UnitRecord) -> StationEvent:
+        return UnitsCounted(
+            station=station,
+            time=unit.time,
+            received_time=unit.time,
+            time_source=TimeSource.CONTROLLER,
+            kind=CountKind(unit.result),
+            delta=1,
+            raw=unit.sequence,
+            previous_raw=None,
+            product=ProductId(unit.product),
+            flag=CountFlag.NORMAL,
+        )
+
+    turns = [state(start, now) for start, _, now in plant.truth.states(station)]
+    return timeline([*turns, *(count(unit) for unit in plant.truth.units(station))])
+
+
+def broken(plant: Plant, breakdowns: Iterable[Breakdown], window: Interval) -> tuple[Broken, ...]:
+    """Breakdowns on purpose of half an hour and more, unless another station stood for half as long meanwhile."""
+    places = {spec.code: place for place, spec in enumerate(plant.stations)}
+    paths = [spec.path for spec in plant.stations]
+    found = []
+    for each in breakdowns:
+        meanwhile = Interval(each.at, each.at + each.lasts + AFTERMATH).clip(window)
+        if meanwhile is None:
+            continue
+        within = [(meanwhile.start, meanwhile.end)]
+        down = [plant.truth.seconds(path, within)[SimState.DOWN] for path in paths]
+        place = places[each.code]
+        others = max(lasted for other, lasted in enumerate(down) if other != place)
+        if down[place] >= LONG_BREAKDOWN and others <= down[place] / 2:
+            before = {(StationId(path), State.BLOCKED) for path in paths[max(place - 1, 0) : place]}
+            behind = {(StationId(path), State.STARVED) for path in paths[place + 1 : place + 2]}
+            found.append(Broken(StationId(paths[place]), frozenset(before | behind), meanwhile))
+    return tuple(found)

@@ -1,0 +1,159 @@
+"""Stops as people see them: which there were, which need a reason, what a person says, when a shift is done."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mes.intervals import Interval, intersect, total
+from mes.model import (
+    Explained,
+    ReasonAssigned,
+    ReasonId,
+    ShiftClosed,
+    ShiftReopened,
+    State,
+    StationEvent,
+    StationId,
+    StationStandard,
+    TimeSource,
+)
+from mes.oee.components import Bucket
+from mes.oee.pieces import STOPS, Piece
+
+
+class NotAllowed(ValueError):
+    """What somebody wants to say about a stop or a shift contradicts what is known; the text says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stretch that was not producing, with one reason or none; `planned`: how much of it lies in planned time.
+
+    `needs_reason`: nobody explained it, it does not explain itself, and it lost enough planned time to matter.
+    """
+
+    interval: Interval
+    state: State
+    bucket: Bucket
+    reason: ReasonId | None
+    fault: str | None
+    planned: timedelta
+    needs_reason: bool
+
+
+def stops(pieces: Iterable[Piece], planned: Sequence[Interval], standard: StationStandard) -> tuple[Stop, ...]:
+    """Those of the pieces that took planned time and were neither producing nor inferred to be, in order."""
+    found = []
+    for each in pieces:
+        lost = total(intersect((each.interval,), planned))
+        if each.bucket is Bucket.APT or not lost:
+            continue
+        is_open = each.state in STOPS and each.reason is None and lost >= standard.minor_stop
+        found.append(Stop(each.interval, each.state, each.bucket, each.reason, each.fault, lost, is_open))
+    return tuple(found)
+
+
+def assign(
+    station: StationId,
+    pieces: Sequence[Piece],
+    standard: StationStandard,
+    about: Interval,
+    reason: ReasonId | None,
+    *,
+    by: str,
+    now: datetime,
+    comment: str = "",
+) -> ReasonAssigned:
+    """The event that says why the station stood in `about`; `pieces` are those of this stretch at least.
+
+    It splits a stop where `about` is a part of it, merges several where it reaches over them, corrects what was said
+    before, and with `reason` None takes it back. It keeps what held until `now`.
+    Raises NotAllowed for an unknown reason, an empty stretch, the future, or a stretch in which nothing stood.
+    """
+    if reason is not None and reason not in standard.reasons.reasons:
+        known = ", ".join(standard.reasons.reasons) or "none"
+        raise NotAllowed(f"{station} has no reason `{reason}`; there are: {known}")
+    if not about.length or about.start >= now:
+        raise NotAllowed("a reason is given to a stretch of the past that is not empty")
+    stood = [
+        (part, each.reason)
+        for each in pieces
+        if each.bucket is not Bucket.APT and (part := each.interval.clip(about)) is not None
+    ]
+    if not stood:
+        raise NotAllowed(f"{station} stood nowhere between {about.start.isoformat()} and {about.end.isoformat()}")
+    return ReasonAssigned(
+        station=station,
+        time=now,
+        received_time=now,
+        time_source=TimeSource.EDGE,
+        start=about.start,
+        end=min(about.end, now),
+        reason=reason,
+        by=by,
+        comment=comment,
+        before=tuple(Explained(part.start, part.end, was) for part, was in stood),
+    )
+
+
+def close(
+    station: StationId,
+    shift: Interval,
+    found: Sequence[Stop],
+    events: Iterable[StationEvent],
+    *,
+    by: str,
+    now: datetime,
+    known: datetime,
+) -> ShiftClosed:
+    """The event that closes a shift's books; `known`: up to when the journal knows the station.
+
+    Raises NotAllowed while the shift is not known to its end, is closed, or has a stop that needs a reason.
+    """
+    if known < shift.end:
+        raise NotAllowed(f"the shift lasts until {shift.end.isoformat()}, and is known until {known.isoformat()}")
+    if is_closed(events, shift):
+        raise NotAllowed("the shift is closed already")
+    left = [each for each in found if each.needs_reason]
+    if left:
+        raise NotAllowed(f"{len(left)} stops have no reason yet, the first from {left[0].interval.start.isoformat()}")
+    return ShiftClosed(
+        station=station,
+        time=now,
+        received_time=now,
+        time_source=TimeSource.EDGE,
+        start=shift.start,
+        end=shift.end,
+        by=by,
+    )
+
+
+def reopen(
+    station: StationId, shift: Interval, events: Iterable[StationEvent], *, by: str, why: str, now: datetime
+) -> ShiftReopened:
+    """The event that opens them again. Raises NotAllowed for a shift that is not closed, and without a reason."""
+    if not is_closed(events, shift):
+        raise NotAllowed("the shift is not closed")
+    if not why.strip():
+        raise NotAllowed("say why the shift is opened again")
+    return ShiftReopened(
+        station=station,
+        time=now,
+        received_time=now,
+        time_source=TimeSource.EDGE,
+        start=shift.start,
+        end=shift.end,
+        by=by,
+        why=why,
+    )
+
+
+def is_closed(events: Iterable[StationEvent], shift: Interval) -> bool:
+    """Whether the last word on a shift's books is that they are closed."""
+    said = [
+        each
+        for each in events
+        if isinstance(each, ShiftClosed | ShiftReopened) and (each.start, each.end) == (shift.start, shift.end)
+    ]
+    last = max(said, key=lambda each: (each.time, each.received_time), default=None)
+    return isinstance(last, ShiftClosed)

@@ -1,0 +1,147 @@
+"""Stops and what people say of them: which need a reason, what an assignment keeps, when a shift can be closed."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from oee_histories import CATALOGUE, STATION, at, between, counted, raised, state
+
+from mes.cli import mes
+from mes.errors import ConfigError
+from mes.journal.codec import encode_event
+from mes.journal.store import Rows, Store
+from mes.model import Explained, ReasonId, State, StationEvent, StationStandard
+from mes.oee.kpi import kpi
+from mes.oee.pieces import Piece, pieces
+from mes.oee.stops import NotAllowed, Stop, assign, close, is_closed, reopen, stops
+from mes.oee.timeline import timeline
+
+STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=2)}, minor_stop=timedelta(minutes=2), reasons=CATALOGUE)
+HOUR = between(0, 60)
+P, D = State.PRODUCING, State.DOWN
+HISTORY: list[StationEvent] = [
+    *(state(0, P), state(10, D), raised(10, "101"), state(20, P), state(30, D), state(31, P), state(40, D)),
+    *(state(50, State.STARVED), state(55, P)),
+]
+
+
+def laid(*more: StationEvent) -> list[Piece]:
+    """The pieces of the hour after more was said."""
+    return list(pieces(timeline([*HISTORY, *more]), HOUR, STANDARD, horizon=at(60)))
+
+
+def found(*more: StationEvent) -> tuple[Stop, ...]:
+    """The stops of the hour."""
+    return stops(laid(*more), [HOUR], STANDARD)
+
+
+def test_only_a_long_stop_without_a_reason_needs_one() -> None:
+    """A fault explains its stop, a minor stop and a wait explain themselves; off the plan nothing needs a word."""
+    assert [(each.interval, each.needs_reason) for each in found()] == [
+        (between(10, 20), False),
+        (between(30, 31), False),
+        (between(40, 50), True),
+        (between(50, 55), False),
+    ]
+    assert stops(laid(), [between(0, 5)], STANDARD) == ()
+    assert [each.needs_reason for each in stops(laid(), [between(40, 41)], STANDARD)] == [False]
+
+
+def test_an_assignment_keeps_who_when_before_and_after() -> None:
+    """Over two stops it is one word; the producing between them is not touched, and what held before is kept."""
+    event = assign(STATION, laid(), STANDARD, between(15, 45), ReasonId("tips"), by="aigul", now=at(70), comment="both")
+
+    assert (event.by, event.time, event.reason, event.comment) == ("aigul", at(70), "tips", "both")
+    assert event.before == (
+        Explained(at(15), at(20), ReasonId("robot")),
+        Explained(at(30), at(31), None),
+        Explained(at(40), at(45), None),
+    )
+    assert [(each.interval, each.reason) for each in found(event)] == [
+        (between(10, 15), "robot"),
+        (between(15, 20), "tips"),
+        (between(30, 31), "tips"),
+        (between(40, 45), "tips"),
+        (between(45, 50), None),
+        (between(50, 55), None),
+    ]
+    back = assign(STATION, laid(event), STANDARD, between(15, 45), None, by="serik", now=at(80))
+    assert found(event, back) == found()
+
+
+def test_a_correction_moves_time_and_leaves_all_else() -> None:
+    """What a word moves from one bucket to another stays the same sum, and counts are not touched."""
+    event = assign(STATION, laid(), STANDARD, between(40, 50), ReasonId("service"), by="aigul", now=at(70))
+    counts = [counted(15, 3), counted(58, 4)]
+    before, after = (
+        kpi(timeline([*HISTORY, *counts, *more]), HOUR, [HOUR], STANDARD, until=at(60)) for more in ([], [event])
+    )
+
+    assert (after.good, after.apt, after.starved) == (before.good, before.apt, before.starved)
+    assert before.down - after.down == after.planned_stops == timedelta(minutes=10)
+    assert after.pbt == before.pbt - timedelta(minutes=10)
+
+
+def test_nonsense_is_refused() -> None:
+    """Unknown reasons, empty stretches, the future, and time in which nothing stood."""
+    for about, reason, said in (
+        (between(40, 50), "coffee", "has no reason `coffee`"),
+        (between(40, 40), "tips", "not empty"),
+        (between(80, 90), "tips", "past"),
+        (between(0, 5), "tips", "stood nowhere"),
+    ):
+        with pytest.raises(NotAllowed, match=said):
+            assign(STATION, laid(), STANDARD, about, ReasonId(reason), by="aigul", now=at(70))
+
+
+def test_a_shift_is_closed_when_all_is_explained_and_opened_with_a_reason() -> None:
+    """Closing waits for the shift's end and for every reason; the last word on the books holds."""
+    with pytest.raises(NotAllowed, match="lasts until"):
+        close(STATION, HOUR, found(), (), by="aigul", now=at(50), known=at(50))
+    with pytest.raises(NotAllowed, match="1 stops have no reason"):
+        close(STATION, HOUR, found(), (), by="aigul", now=at(70), known=at(60))
+    event = assign(STATION, laid(), STANDARD, between(40, 50), ReasonId("tips"), by="aigul", now=at(70))
+    closed = close(STATION, HOUR, found(event), (event,), by="aigul", now=at(71), known=at(60))
+    assert is_closed([event, closed], HOUR)
+    with pytest.raises(NotAllowed, match="closed already"):
+        close(STATION, HOUR, found(event), (closed,), by="aigul", now=at(72), known=at(60))
+    with pytest.raises(NotAllowed, match="say why"):
+        reopen(STATION, HOUR, [closed], by="serik", why=" ", now=at(73))
+    opened = reopen(STATION, HOUR, [closed], by="serik", why="a late reason", now=at(73))
+    assert not is_closed([opened, closed], HOUR)
+    with pytest.raises(NotAllowed, match="not closed"):
+        reopen(STATION, HOUR, [opened, closed], by="serik", why="again", now=at(74))
+
+
+def test_the_commands_do_the_same(tmp_path: Path) -> None:
+    """Listed, explained, closed and opened from the command line; what is not allowed is said."""
+    path = tmp_path / "journal.sqlite"
+    events = [*HISTORY, state(520, D)]  # to the end of the shift
+    with Store(path) as store:
+        store.write([Rows(events=[encode_event(each) for each in events])])
+
+    def say(*words: str) -> str:
+        done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
+        if done.exception is not None:
+            assert isinstance(done.exception, ConfigError), done.exception
+            return str(done.exception)
+        return done.output
+
+    shift = "2026-03-02/day"
+    assert "unexplained" in say("stops", shift, "--unexplained")
+    assert "have no reason yet" in say("shift", "close", "framing", shift, "--by", "aigul")
+    start, end = at(40).isoformat(), at(50).isoformat()
+    assert "has no reason `coffee`" in say("reason", "framing", start, end, "coffee", "--by", "aigul")
+    assert "said by aigul" in say("reason", "framing", start, end, "tip-change", "--by", "aigul")
+    assert "Every stop has its reason." in say("stops", shift, "--unexplained", "--of", "framing")
+    assert "is closed" in say("shift", "close", "framing", shift, "--by", "aigul")
+    assert "closed already" in say("shift", "close", "framing", shift, "--by", "aigul")
+    assert "is open again" in say("shift", "reopen", "framing", shift, "--by", "serik", "--why", "late")
+    assert '"needs_reason": false' in say("stops", shift, "--of", "framing", "--json")
+    assert "Tip change" in say("stops", shift, "--of", "framing")
+    assert "Nothing stood." in say("stops", "2026-03-01", "--of", "framing")
+    assert "several stations" in say("reason", "weld-1", start, end, "tip-change", "--by", "aigul")
+    assert "not after the start" in say("reason", "framing", end, start, "tip-change", "--by", "aigul")
+    assert "first-time quality" in say("flow", shift).lower()
+    assert '"rolled"' in say("flow", shift, "--json")
