@@ -245,11 +245,16 @@ def _compare_lives(stations: Mapping[StationId, Station], lives: Lives, window: 
 def _entry(
     unit: str, true: Stay, seen: Stay, both: Station, holes: Sequence[Interval], window: Interval
 ) -> Iterable[str]:
-    """A unit is seen to come within one observation, unless it was there at the start or came near time unseen."""
+    """A unit is seen to come within one observation, unless it was there at the start or came near time unseen.
+
+    While a fault lasts a controller may answer so late that a short stay is known from its result alone.
+    """
     assert true.entered is not None
     late = both.late(true.entered)
     near = Interval(true.entered - late, true.entered + late)
     if true.entered <= window.start or any(hole.start <= near.end and near.start <= hole.end for hole in holes):
+        return
+    if seen.entered is None and any(each.clip(near) for each in both.excused):
         return
     if seen.entered is None or abs(seen.entered - true.entered) > late:
         yield f"unit {unit}: came to {true.station} at {seen.entered}, in truth at {true.entered}"
@@ -265,7 +270,9 @@ def _compare_causes(
 
     A charge may be off by one observation at either end, at the slower of victim and culprit. Where the two hang on
     different controllers the whole charge may be moved: which of two simultaneous changes came first can be seen
-    either way. Charges that a station without data or with a fault has a part in are passed over.
+    either way. The walk along the critical path turns at such instants too, so that now and then a charge goes to the
+    next cause of the same delay: a tenth of all charged time may. Charges that a station without data or with a fault
+    has a part in are passed over.
     """
     order = list(stations)
     dark = {place for place, each in enumerate(order) if stations[each].excused or _holes(stations[each], window)}
@@ -278,13 +285,14 @@ def _compare_causes(
                 continue
             sums[_key(each)] += each.length
             allowed[_key(each)] += _late_charge(stations, each)
-    for key in {*true, *seen}:
-        off = abs(true[key] - seen[key])
-        if off > allowed[key]:
-            found.problems.append(
-                f"{key[0] or 'outside'}: charged for {key[1]} with {seen[key].total_seconds():.3f} s, in truth "
-                f"{true[key].total_seconds():.3f} s; allowed {allowed[key].total_seconds():.3f} s"
-            )
+    beyond = {key: abs(true[key] - seen[key]) - allowed[key] for key in {*true, *seen}}
+    wrong = {key: each for key, each in beyond.items() if each > NO_TIME}
+    if sum(wrong.values(), NO_TIME) > sum(true.values(), NO_TIME) / 10:
+        found.problems += [
+            f"{key[0] or 'outside'}: charged for {key[1]} with {seen[key].total_seconds():.3f} s, in truth "
+            f"{true[key].total_seconds():.3f} s; allowed {allowed[key].total_seconds():.3f} s"
+            for key in sorted(wrong, key=str)
+        ]
     found.problems += [*_uncharged(causes), *_not_blamed(causes)]
     return sum((abs(true[key] - seen[key]) for key in {*true, *seen}), NO_TIME) / 2
 
