@@ -51,7 +51,11 @@ def export_command(
     if not path.exists():
         raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
     with JournalReader(path) as reader:
-        chosen = [each for each in reader.stations() if not stations or any(each.endswith(end) for end in stations)]
+        chosen = [
+            each
+            for each in reader.stations()
+            if not stations or any(f"/{each}".endswith(f"/{name}") for name in stations)
+        ]
         if stations and not chosen:
             raise ConfigError(f"the journal knows no station that ends in {', '.join(stations)}")
         output.write(header(datetime.now(UTC)) + "\n")
@@ -110,20 +114,21 @@ def _kept(file: Path, stack: ExitStack) -> Path:
 
 def _check(source: Path, name: str) -> tuple[int, set[StationId]]:
     """How many events of which stations; raises ConfigError with the first mistakes and the number of all."""
-    lines, total, stations, mistakes = Lines(), 0, set[StationId](), list[str]()
+    lines, total, stations, mistakes, wrong = Lines(), 0, set[StationId](), list[str](), 0
     for number, text in _numbered(source):
         try:
             event = lines.event(text)
         except Mistake as mistake:
-            mistakes.append(f"{name}:{number}: {mistake}")
+            wrong += 1
+            if wrong <= MOST_MISTAKES:
+                mistakes.append(f"{name}:{number}: {mistake}")
             continue
         if event is not None:
             total += 1
             stations.add(event.station)
     if mistakes:
-        more = len(mistakes) - MOST_MISTAKES
-        rest = [f"and {more} more"] if more > 0 else []
-        raise ConfigError("\n".join([*mistakes[:MOST_MISTAKES], *rest, "nothing was imported."]))
+        rest = [f"and {wrong - len(mistakes)} more"] if wrong > len(mistakes) else []
+        raise ConfigError("\n".join([*mistakes, *rest, "nothing was imported."]))
     return total, stations
 
 

@@ -63,7 +63,9 @@ def replay_command(
             return
         span = Interval(start or known.start, max(end or known.end, start or known.start))
         before = _stored(reader, now, path, stack) if was is None else _anew(reader, plant(was).config, stack)
-        chosen = [each for each in now.standards if not stations or any(each.endswith(name) for name in stations)]
+        chosen = [
+            each for each in now.standards if not stations or any(f"/{each}".endswith(f"/{name}") for name in stations)
+        ]
         chosen = [each for each in chosen if each in before.stations]
         if not chosen:
             raise ConfigError(f"unknown station {', '.join(stations)}; there are: {', '.join(now.standards)}")

@@ -13,7 +13,7 @@ import msgspec
 from mes.errors import did_you_mean
 from mes.journal.codec import KINDS, EventRow, encode_event
 from mes.journal.reader import JournalReader
-from mes.model import CountKind, Journaled, StationEvent, StationId, UnitsCounted
+from mes.model import Journaled, StationEvent, UnitsCounted
 
 FORMAT, VERSION = "taktline-journal", 1
 RENAMED = {"cycle_time": "cycle_s"}  # durations are seconds
@@ -62,9 +62,13 @@ def _text(instant: datetime) -> str:
 
 @dataclass(slots=True)
 class Lines:
-    """Reads lines in their order; counts without a totaliser reading get a running one for their station and kind."""
+    """Reads lines; counts without a totaliser reading are told apart where they are equal in everything else.
 
-    running: dict[tuple[StationId, CountKind], int] = field(default_factory=lambda: defaultdict(int))
+    The first of equal ones gets 1 for a reading, the next 2: so neither the order of lines nor what else is in a file
+    makes the same count another one.
+    """
+
+    equal: dict[UnitsCounted, int] = field(default_factory=lambda: defaultdict(int))
 
     def event(self, text: str) -> StationEvent | None:
         """The event of a line; None for the header and for empty lines. Raises Mistake."""
@@ -85,11 +89,11 @@ class Lines:
         return event
 
     def _numbered(self, event: UnitsCounted, said: Mapping[str, object]) -> UnitsCounted:
-        key = (event.station, event.kind)
-        self.running[key] += event.delta
         if said.get("raw") is not None:
             return event
-        return replace(event, raw=self.running[key], previous_raw=self.running[key] - event.delta)
+        bare = replace(event, raw=0, received_time=event.time)
+        self.equal[bare] += 1
+        return replace(event, raw=self.equal[bare])
 
 
 def _check_header(said: Mapping[str, object]) -> None:
@@ -112,7 +116,7 @@ def _event(said: Mapping[str, Any]) -> StationEvent:
     if missing:
         raise Mistake(f"{kind} lacks {', '.join(f'`{name}`' for name in missing)}")
     for name in ("code", "raw"):
-        if name in names and isinstance(given.get(name), int) and names[name].type is str:
+        if name in names and type(given.get(name)) is int and names[name].type is str:
             given[name] = str(given[name])
     return _checked(_converted(given, names, event_type))
 
@@ -151,7 +155,10 @@ def _checked(event: StationEvent) -> StationEvent:
         if isinstance(value, datetime):
             if value.tzinfo is None:
                 raise Mistake(f"`{each.name}` has no zone; write it as 2026-03-02T08:00:00+05:00 or …Z")
-            times[each.name] = value.astimezone(UTC)
+            try:
+                times[each.name] = value.astimezone(UTC)
+            except OverflowError as error:
+                raise Mistake(f"`{each.name}` is {value.isoformat()}, which is no time of this calendar") from error
     since, start, end = (times.get(name) for name in ("since", "start", "end"))
     if since is not None and since > times["time"]:
         raise Mistake("`since` is later than `time`")

@@ -105,6 +105,7 @@ def test_the_order_of_lines_changes_no_figure(tmp_path: Path) -> None:
         ({**EVENT, "station": "weld/framing"}, "write site/area/line/station"),
         ({**EVENT, "time": "2026-03-02T08:00:00"}, "`time` has no zone"),
         ({**EVENT, "time": "yesterday"}, "`time`"),
+        ({**EVENT, "time": "0001-01-01T00:00:00+05:00"}, "no time of this calendar"),
         ({"event": "state_changed", "station": str(STATION)}, "lacks `time`"),
         ({**COUNT, "delta": -1}, "a count never goes down"),
         ({**COUNT, "delta": 1.5}, "`delta`"),
@@ -155,6 +156,11 @@ def test_counts_without_a_reading_stay_apart(tmp_path: Path) -> None:
     assert "2 events are good; nothing was written." in bring(text, tmp_path, "--dry-run")
     assert "2 events are new" in bring(text, tmp_path)
     assert "0 events are new" in bring(text, tmp_path)
+    other = {**COUNT, "product": "S2"}
+    mixed = [json.dumps(each) for each in (COUNT, other, COUNT, {**COUNT, "delta": 2})]
+    assert "2 events are new, 2 were known" in bring("\n".join(mixed), tmp_path)
+    assert "0 events are new" in bring("\n".join(mixed[::-1]), tmp_path)
+    assert "0 events are new" in bring("\n".join(mixed[2:]), tmp_path)
     journal = str(tmp_path / "other.sqlite")
     found = CliRunner().invoke(mes, ["journal", "import", "-", "--journal", journal], input=text)
     assert "2 events are new" in found.output
