@@ -11,6 +11,7 @@ from mes.influx.encode import KpiPoint
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.model import StationId, StationStandard
+from mes.oee.timeline import END_OF_TIME
 from mes.results import Results
 
 INSTANT = timedelta(microseconds=1)
@@ -56,12 +57,18 @@ class PublishedFigures:
             start = self._in_force_since(station, span.start)
             if start is None:
                 continue  # nothing was ever seen of it
-            touched = Interval(min(start, span.end), span.end + INSTANT)
+            end = max(span.end, min(self._holds_until(station, span.end), now))
+            touched = Interval(min(start, end), end + INSTANT)
             for kind in PUBLISHED:
                 for window in self._results.windows(kind, touched):
                     kpi = self._results.kpi(station, window.interval, until=max(now, span.end))
                     points.append(KpiPoint(str(kind), window.interval, station, kpi, revision))
         return points
+
+    def _holds_until(self, station: StationId, instant: datetime) -> datetime:
+        """Until when a state that was told late holds: the next one; an open one is stated from the last time on."""
+        until = self._results.in_force_until(station, instant)
+        return until if until < END_OF_TIME or instant < self._stated else instant
 
     def _in_force_since(self, station: StationId, instant: datetime) -> datetime | None:
         """When the state began that was in force just before an instant, at most a day earlier; None: never seen."""

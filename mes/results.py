@@ -1,5 +1,6 @@
 """The one door to every figure: board, report, InfluxDB, demo and replay all ask here and so give the same answer."""
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -96,6 +97,12 @@ class Results:
         if known is None:
             return None
         return max(in_force_since(self.timeline(station, Interval(instant, instant)), instant), known.start)
+
+    def in_force_until(self, station: StationId, instant: datetime) -> datetime:
+        """When the state ends that is in force at an instant, the end of time if it is open."""
+        spans = self.timeline(station, Interval(instant, instant)).spans
+        at = bisect_right(spans, instant, key=lambda each: each.interval.start) - 1
+        return spans[at].interval.end if at >= 0 else instant
 
     def events(self, station: StationId) -> Iterator[Journaled]:
         """The station's events in the order of their seq."""

@@ -14,6 +14,7 @@ from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.encode import KpiPoint, body, event_line, kpi_line, process_line
 from mes.influx.server import InfluxServer
 from mes.intervals import Interval
+from mes.journal.codec import bears_on
 from mes.model import Journaled, ProcessValue, StationId
 
 log = structlog.get_logger()
@@ -204,10 +205,7 @@ def touched(found: Iterable[Journaled]) -> dict[StationId, Interval]:
     """The stretch of time that the events of each station bear on, from the earliest to the latest."""
     spans: dict[StationId, Interval] = {}
     for each in found:
-        event = each.event
-        first = getattr(event, "since", None) or event.time
-        known = spans.get(event.station)
-        start = min(first, event.time, known.start if known else first)
-        end = max(first, event.time, known.end if known else first)
-        spans[event.station] = Interval(start, end)
+        about = bears_on(each.event)
+        known = spans.get(each.event.station, about)
+        spans[each.event.station] = Interval(min(about.start, known.start), max(about.end, known.end))
     return spans

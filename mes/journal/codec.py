@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from mes.errors import JournalError
+from mes.intervals import Interval
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -73,17 +74,20 @@ def encode_event(event: StationEvent) -> EventRow:
 
     An event bears on the time at which it was; a catch-up, a restored connection, a reason on a stretch before it.
     """
+    about = bears_on(event)
     return (
         event.station,
         _kind_of[type(event)],
         to_us(event.time),
         to_us(event.received_time),
-        *_bears_on(event),
+        to_us(about.start),
+        to_us(about.end),
         _encoder.encode(event).decode(),
     )
 
 
-def _bears_on(event: StationEvent) -> tuple[int, int]:
+def bears_on(event: StationEvent) -> Interval:
+    """From the first to the last instant about which an event says something, its own time among them."""
     match event:
         case UnitsCounted() | ConnectionRestored():
             other = (event.since or event.time, event.time)
@@ -93,7 +97,7 @@ def _bears_on(event: StationEvent) -> tuple[int, int]:
             other = (event.start, event.end)
         case _:
             other = (event.time, event.time)
-    return to_us(min(other[0], event.time)), to_us(max(other[1], event.time))
+    return Interval(min(other[0], event.time), max(other[1], event.time))
 
 
 def decode_event(seq: int, kind: str, body: str) -> Journaled:

@@ -312,6 +312,9 @@ def test_commands_answer(journal: Path, tmp_path: Path) -> None:
     assert json.loads(said("causes", SHIFT, "--of", "weld-1", "--json"))[0]["culprits"]
     assert "Programme 2026" in said("programme")
     assert json.loads(said("programme", "--period", "2026-03", "--json"))["whole"]["total"]["built"] == 1
+    stores = json.loads(said("flow", SHIFT, "--json"))
+    assert stores["stations"][FRAMING]["inspected"] == 1
+    assert stores["cars"] == {"inspected": 1, "first_time_good": 1}
     written = tmp_path / "page.html"
     said("report", "--format", "html", "--language", "kk", "-o", str(written))
     assert 'lang="kk"' in written.read_text()

@@ -1,5 +1,6 @@
 """The time line on chosen histories."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -122,3 +123,14 @@ def test_unreconciled_counts_are_remembered() -> None:
     line = timeline(events)
 
     assert (line.unreconciled, line.counts, line.end) == ((at(7),), (), at(8))
+
+
+def test_a_state_that_was_seen_after_the_loss_ends_it() -> None:
+    """A state that began before the connection was lost, and was read only after it, is known from the return on."""
+    late = replace(state(8, DOWN), received_time=at(20))
+
+    assert states(state(0, PRODUCING), late, lost(10), restored(20, 10))[1:] == [
+        (8, 10, DOWN),
+        (10, 20, State.NO_DATA),
+        (20, 60, DOWN),
+    ]

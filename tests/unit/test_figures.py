@@ -1,0 +1,53 @@
+"""Which published windows late and corrected events make anew."""
+
+from datetime import time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from oee_histories import CATALOGUE, START, STATION, assigned, at, between, counted, state
+
+from adapters.clock import ManualClock
+from mes.calendar import Calendar, Shift
+from mes.figures import PublishedFigures
+from mes.influx.writer import touched
+from mes.journal.codec import encode_event
+from mes.journal.store import Rows, Store
+from mes.model import Journaled, State, StationEvent, StationStandard
+
+CALENDAR = Calendar(ZoneInfo("Asia/Qostanay"), (Shift("day", time(8), time(16)),))
+STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=2)}, minor_stop=timedelta(minutes=2), reasons=CATALOGUE)
+RUN: list[StationEvent] = [
+    state(0, State.PRODUCING),
+    counted(30, 5),
+    state(300, State.DOWN),
+    state(310, State.PRODUCING),
+]
+
+
+async def hours(path: Path, *events: StationEvent) -> dict[float, tuple[float, float]]:
+    """The hours that the last event makes anew: minutes from START, with their minutes producing and down."""
+    with Store(path) as store:
+        store.write([Rows(events=[encode_event(each) for each in events])])
+    figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
+    points = await figures.touched(touched([Journaled(len(events), events[-1])]), revision=9)
+    minute = timedelta(minutes=1)
+    return {
+        (each.window.start - START) / minute: (each.kpi.apt / minute, each.kpi.down / minute)
+        for each in points
+        if each.kind == "hour"
+    }
+
+
+async def test_a_state_that_came_late_changes_all_hours_that_it_lasts(tmp_path: Path) -> None:
+    """A stop told days later holds until the next state that is known: its hours are made anew, and no others."""
+    found = await hours(tmp_path / "journal.sqlite", *RUN, state(90, State.DOWN))
+
+    assert found == {0: (60, 0), 60: (30, 30), 120: (0, 60), 180: (0, 60), 240: (0, 60), 300: (50, 10)}
+
+
+async def test_a_corrected_reason_reaches_back_to_its_stop(tmp_path: Path) -> None:
+    """What is said at minute 390 of a stop at 300 makes the hours between anew."""
+    found = await hours(tmp_path / "journal.sqlite", *RUN, assigned(390, 300, 310, "tips"))
+
+    assert found[300] == (50.0, 0.0)
+    assert touched([Journaled(9, assigned(390, 300, 310, "tips"))]) == {STATION: between(300, 390)}
