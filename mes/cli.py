@@ -27,7 +27,7 @@ from mes.commands.stops import reason_command, shift_group, stops_command
 from mes.commands.unit import unit_command
 from mes.config.load import default_config
 from mes.demo import screen
-from mes.demo.compare import as_json
+from mes.demo.result_file import as_json
 from mes.demo.run import Breakdown, Options, parse_breakdown, run_demo
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError

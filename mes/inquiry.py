@@ -68,11 +68,18 @@ class Inquiry:
     """A journal opened for questions; use as a context. Raises ConfigError where there is no journal."""
 
     def __init__(
-        self, config: PlantConfig, journal: Path, *, changed: Progress | None = None, now: datetime | None = None
+        self,
+        config: PlantConfig,
+        journal: Path,
+        *,
+        changed: Progress | None = None,
+        now: datetime | None = None,
+        asked_until: datetime | None = None,
     ) -> None:
         """`changed` hears of longer work: a station, and the share of its history that is done.
 
-        `now`: open states last until then; by default as far as the journal knows.
+        `now`: open states last until then; by default as far as the journal knows. That is the last proof of life of
+        a controller; events that were only imported have none, and their last states hold for as long as is asked.
         """
         if not journal.exists():
             raise ConfigError(f"there is no journal at {journal}: run `mes run` or `mes demo --journal FOLDER` first")
@@ -83,6 +90,8 @@ class Inquiry:
         hourly = Hourly(self.reader, file, config.calendar, changed)
         self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly)
         known = self.reader.span()
+        if now is None and asked_until is not None and known is not None and not self.reader.was_collected():
+            now = max(asked_until, known.end)
         self.known = known if known is None or now is None else Interval(min(known.start, now), now)
         self.targets = Targets(config.programme.plan, config.calendar) if config.programme else None
 

@@ -52,9 +52,12 @@ def plant(file: Path | None) -> Loaded:
 
 
 @contextmanager
-def inquiry(config: PlantConfig, journal: Path | None, now: datetime | None = None) -> Iterator[Inquiry]:
+def inquiry(
+    config: PlantConfig, journal: Path | None, now: datetime | None = None, *, asked_until: datetime | None = None
+) -> Iterator[Inquiry]:
     """The journal opened for questions; what takes long shows its progress on a terminal."""
-    with _progress() as changed, Inquiry(config, journal or config.journal_path, changed=changed, now=now) as found:
+    path = journal or config.journal_path
+    with _progress() as changed, Inquiry(config, path, changed=changed, now=now, asked_until=asked_until) as found:
         yield found
 
 

@@ -72,7 +72,7 @@ def report_command(
     loaded = plant(config)
     names = tuple(each.strip() for each in (definitions or "").split(",") if each.strip())
     request = Request(by, start, end, parts, level, names)
-    with inquiry(loaded.config, journal, now) as opened:
+    with inquiry(loaded.config, journal, now, asked_until=end) as opened:
         if form == "html":
             _say(page(opened, request, language=language), output)
             return

@@ -12,7 +12,6 @@ from mes.demo.truth import (
     NO_CAUSES,
     NO_LIVES,
     Causes,
-    Counts,
     Defined,
     Life,
     Lives,
@@ -344,65 +343,3 @@ def _not_blamed(causes: Causes) -> Iterator[str]:
         most = max(sums, key=lambda culprit: sums[culprit], default=None)
         if most != broken.station:
             yield f"{broken.station}: broke down from {broken.window.start} on, but {most} is charged with most"
-
-
-def as_json(outcome: Outcome, window: Interval, *, seed: int, wall_s: float) -> dict[str, object]:
-    """The demo's result file: seconds are floats, ratios are 0..1 (performance may be above) or null."""
-    return {
-        "seed": seed,
-        "simulated_s": window.length.total_seconds(),
-        "wall_s": round(wall_s, 3),
-        "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
-        "stations": {str(name): _station_json(both, window) for name, both in outcome.stations.items()},
-        "units": {
-            "truth": outcome.truth_units,
-            "measured": outcome.measured_units,
-            "missing": len(outcome.missing),
-            "extra": len(outcome.extra),
-            "missing_ids": list(outcome.missing),
-            "extra_ids": list(outcome.extra),
-        },
-        "biographies": {"units": outcome.lives, "differ": outcome.lives_that_differ},
-        "causes": {
-            "charged_s": outcome.charged.total_seconds(),
-            "charged_otherwise_s": outcome.charged_otherwise.total_seconds(),
-        },
-        "ledger": {"lost": outcome.lost, "doubled": outcome.doubled, "unreconciled": outcome.unreconciled},
-        "problems": list(outcome.problems),
-        "verdict": outcome.verdict,
-    }
-
-
-def _station_json(both: Station, window: Interval) -> dict[str, object]:
-    holes = _holes(both, window)
-    return {
-        "definitions": {
-            name: {"truth": each.ratios.oee, "measured": seen.oee if seen else None}
-            for name, each in both.truth.definitions.items()
-            for seen in (both.measured.definitions.get(name),)
-        },
-        "truth": {
-            **_counts_json(both.truth.counts),
-            "seconds": _seconds_json(both.truth.states, (window,)),
-            "seconds_while_observed": _seconds_json(both.truth.states, subtract((window,), holes)),
-            "oee": both.truth.oee,
-        },
-        "measured": {
-            **_counts_json(both.measured.counts),
-            "seconds": _seconds_json(both.measured.states, (window,)),
-            "no_data_s": total(holes).total_seconds(),
-            "oee": both.measured.oee,
-            "availability": both.measured.availability,
-            "performance": both.measured.performance,
-            "quality": both.measured.quality,
-        },
-    }
-
-
-def _counts_json(counts: Counts) -> dict[str, int]:
-    return {"good": counts.good, "rework": counts.rework, "scrap": counts.scrap}
-
-
-def _seconds_json(states: Iterable[tuple[Interval, State]], within: Sequence[Interval]) -> dict[str, float]:
-    sums = seconds(states, within)
-    return {str(state): sums[state].total_seconds() for state in State if state is not State.NO_DATA}

@@ -172,6 +172,10 @@ class JournalReader:
             return int(self._fetch(SELECT_LAST_SEQ)[0][0])
         return int(self._fetch(f"{SELECT_LAST_SEQ} WHERE station = ?", station)[0][0])
 
+    def was_collected(self) -> bool:
+        """Whether a collector wrote here; else all events were imported, and no proof of life says how far they go."""
+        return bool(self._fetch("SELECT 1 FROM observed LIMIT 1"))
+
     def changed_stations(self, after: int) -> frozenset[StationId]:
         """The stations that have events after a sequence number."""
         if after <= 0:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mes.config.load import default_config, load
-from mes.demo.compare import as_json, compare
+from mes.demo.compare import compare
+from mes.demo.result_file import as_json
 from mes.demo.truth import (
     Broken,
     Causes,

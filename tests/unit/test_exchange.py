@@ -191,3 +191,35 @@ def test_the_documents_examples_work(tmp_path: Path) -> None:
     file = tmp_path / "plant.yaml"
     file.write_text(plant[1], encoding="utf-8")
     assert list(load(file).config.standards) == ["acme/press/press-1/press"]
+
+
+def test_the_last_state_of_imported_events_lasts_as_long_as_is_asked(tmp_path: Path) -> None:
+    """States and counters of a published test: running, running, stopped, running; four hours of eight planned ones."""
+    station = "acme/press/press-1/press"
+    said = ["producing", "producing", "down", "producing"]
+    lines: list[dict[str, object]] = [
+        {"event": "state_changed", "station": station, "time": f"2026-03-02T{hour:02}:00:00Z", "state": each}
+        for hour, each in enumerate(said)
+    ]
+    counts = {"event": "units_counted", "station": station, "time": "2026-03-02T02:30:00Z"}
+    lines += [{**counts, "kind": "good", "delta": 236}, {**counts, "kind": "scrap", "delta": 4}]
+    bring("\n".join(map(json.dumps, lines)), tmp_path)
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(
+        """
+site:
+  name: acme
+  time_zone: UTC
+  calendar: {shifts: [{name: night, days: [mon], start: "00:00", end: "08:00"}]}
+products: {P: {name: Part, assembly_method: CKD, raw: [P]}}
+areas: {press: {lines: {press-1: {stations: {press: {ideal_cycle_s: {any: 30}}}}}}}
+""",
+        encoding="utf-8",
+    )
+    words = ["report", "--config", str(plant), "--journal", str(tmp_path / "journal.sqlite"), "--format", "json"]
+    asked = ["--by", "interval", "--from", "2026-03-02T00:00Z", "--to", "2026-03-02T04:00Z"]
+    (row,) = json.loads(CliRunner().invoke(mes, [*words, *asked], catch_exceptions=False).output)
+
+    assert (row["apt_s"], row["down_s"], row["pbt_s"]) == (10_800, 3600, 14_400)
+    assert (row["performance"], row["quality"]) == (240 * 30 / 10_800, 236 / 240)
+    assert row["oee"] == 236 * 30 / 14_400
