@@ -31,6 +31,7 @@ from mes.oee.timeline import Timeline
 from mes.results import Results
 
 LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
+SILENT = timedelta(minutes=2)  # a collector that runs has seen its controllers since
 AROUND = timedelta(hours=12)  # what a stay at a station may reach beyond the events that name its unit
 
 
@@ -74,12 +75,15 @@ class Inquiry:
         *,
         changed: Progress | None = None,
         now: datetime | None = None,
+        present: datetime | None = None,
         asked_until: datetime | None = None,
     ) -> None:
         """`changed` hears of longer work: a station, and the share of its history that is done.
 
         `now`: open states last until then; by default as far as the journal knows. That is the last proof of life of
-        a controller; events that were only imported have none, and their last states hold for as long as is asked.
+        a controller; from there to `present`, the clock of whoever asks, there is no data, once the collector has
+        been silent for long. Events that were only imported have no proof of life: their last states hold for as long
+        as is asked.
         """
         if not journal.exists():
             raise ConfigError(f"there is no journal at {journal}: run `mes run` or `mes demo --journal FOLDER` first")
@@ -88,11 +92,18 @@ class Inquiry:
         self.reader = self._opened.enter_context(JournalReader(journal))
         file = self._opened.enter_context(hourly_file(journal))
         hourly = Hourly(self.reader, file, config.calendar, changed)
-        self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly)
-        known = self.reader.span()
-        if now is None and asked_until is not None and known is not None and not self.reader.was_collected():
-            now = max(asked_until, known.end)
-        self.known = known if known is None or now is None else Interval(min(known.start, now), now)
+        known, blind_from = self.reader.span(), None
+        until = now
+        if now is None and known is not None:
+            until = known.end
+            if not self.reader.was_collected():
+                until = max(asked_until or until, until)
+            elif present is not None and present - until > SILENT:
+                until, blind_from = present, known.end
+        self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly, blind_from=blind_from)
+        self._until = until
+        end = until if blind_from is None else blind_from
+        self.known = known if known is None or end is None else Interval(min(known.start, end), end)
         self.targets = Targets(config.programme.plan, config.calendar) if config.programme else None
 
     def __enter__(self) -> Self:
@@ -105,10 +116,10 @@ class Inquiry:
 
     @property
     def until(self) -> datetime:
-        """Up to when the journal knows anything. Raises ConfigError for an empty journal."""
-        if self.known is None:
+        """The present: figures go up to there. Raises ConfigError for an empty journal."""
+        if self.known is None or self._until is None:
             raise ConfigError("the journal is empty: is the collector running, and on this journal?")
-        return self.known.end
+        return self._until
 
     def nodes(self, level: str, parts: Sequence[str]) -> list[Node]:
         """Nodes of a level (site, area, line, station) that lie in one of `parts`; no parts: all of them.

@@ -10,7 +10,7 @@ from mes.calendar import Calendar, Window, WindowKind
 from mes.history import EventReader, history, in_force_since
 from mes.hourly import Hourly
 from mes.intervals import Interval
-from mes.model import Journaled, StationId, StationStandard
+from mes.model import ConnectionLost, GapCause, Journaled, StationId, StationStandard, TimeSource
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition
 from mes.oee.kpi import kpi
@@ -28,7 +28,7 @@ class Results:
     """Figures of stations out of a journal, and the time lines that they come from.
 
     A time line is kept until its station has a new event. `hourly`, if given, serves windows longer than `at_once`
-    (None: all of them).
+    (None: all of them). `blind_from`: since when nobody collects, so that what comes after is no data.
     Raises KeyError for a station that is not in `stations`, and what the reader raises.
     """
 
@@ -40,12 +40,14 @@ class Results:
         *,
         hourly: Hourly | None = None,
         at_once: timedelta | None = READ_AT_ONCE,
+        blind_from: datetime | None = None,
     ) -> None:
         self.stations = stations
         self.calendar = calendar
         self._reader = reader
         self._hourly = hourly
         self._at_once = at_once or timedelta()
+        self._blind_from = blind_from
         self._seq = -1
         self._kept: OrderedDict[tuple[StationId, Interval], Timeline] = OrderedDict()
 
@@ -77,7 +79,7 @@ class Results:
             self._seq = seq
         key = (station, self._around(window))
         if key not in self._kept:
-            self._kept[key] = timeline(history(self._reader, station, key[1]))
+            self._kept[key] = timeline([*history(self._reader, station, key[1]), *self._end_of_collecting(station)])
             if len(self._kept) > KEPT_TIMELINES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -124,6 +126,19 @@ class Results:
         start = min(in_force_since(line, window.start), window.start)
         planned = self.calendar.planned(Interval(start, window.end))
         return kpi(line, window, planned, standard, until=until, manned=self.calendar.manned(window))
+
+    def _end_of_collecting(self, station: StationId) -> Iterator[Journaled]:
+        """What the collector will write when it comes back: that it saw nothing since its last proof of life."""
+        if self._blind_from is not None:
+            lost = ConnectionLost(
+                station=station,
+                time=self._blind_from,
+                received_time=self._blind_from,
+                time_source=TimeSource.EDGE,
+                cause=GapCause.COLLECTOR,
+                detail="the collector does not run",
+            )
+            yield Journaled(self._reader.last_seq() + 1, lost)
 
     def _around(self, window: Interval) -> Interval:
         """The production days of a window, so that its hours and shifts share one reading of the journal."""

@@ -180,7 +180,6 @@ class Controller:
         self._beats = 0
         self._stuck = False
         self._running = True
-        self._booting = False
         self._turn = asyncio.Lock()
 
     @property
@@ -272,12 +271,9 @@ class Controller:
             await self.device.power_off()
 
     async def _power_on(self, time: datetime) -> None:
-        # A server takes its time to come up and must not hold up the plant: what changes meanwhile is shown after.
+        await self.device.power_on()  # takes its time, and must not hold up the plant
         async with self._turn:
-            self._booting = True
-        await self.device.power_on()
-        async with self._turn:
-            self._booting, self._running = False, True
+            self._running = True
             await self._refresh(time)
 
     async def _refresh(self, time: datetime) -> None:
@@ -286,7 +282,7 @@ class Controller:
             await self._show(code, max(time, self._latest))
 
     async def _show(self, code: str, time: datetime) -> None:
-        if self._stuck or self._booting:
+        if self._stuck:
             return
         image, before = self._images[code], self._shown.get(code)
         if image != before:

@@ -111,6 +111,7 @@ class OpcUaServer:
         self._namespace = namespace
         self._nodes = {node.name: node for node in nodes}
         self._held = {node.name: _Held(node.initial, None, "good") for node in nodes}
+        self._shown: dict[str, _Held] = {}
         self._wanted_port = port
         self._limits = limits or Limits()
         self._security = security or Security()
@@ -161,6 +162,7 @@ class OpcUaServer:
         assert server.bserver is not None
         self._wanted_port = server.bserver.port
         self._listening = True
+        await self._catch_up()
 
     async def stop(self) -> None:
         """Ends all connections and closes the port."""
@@ -181,8 +183,10 @@ class OpcUaServer:
         assert self._server.bserver is not None
         await self._server.delete_nodes([self._server.get_node(self._id(name)) for name in self._nodes])
         await self._power_up()
+        await self._catch_up()
         await self._server.bserver.start()
         self._listening = True
+        await self._catch_up()
 
     async def restart(self, *, down_s: float) -> None:
         """A power cycle with `down_s` real seconds without power."""
@@ -243,6 +247,13 @@ class OpcUaServer:
             self._id(name), AttributeIds.Value, self._value(name, held)
         )
         status.check()
+        self._shown[name] = held
+
+    async def _catch_up(self) -> None:
+        """Shows what was written while the nodes were laid out."""
+        for name in self._nodes:
+            if self._shown[name] is not self._held[name]:
+                await self._show(name, self._held[name])
 
     async def _declare_limits(self) -> None:
         assert self._server is not None

@@ -42,7 +42,9 @@ JOURNAL = click.option(
     "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Read this journal instead of the plant's."
 )
 NOW = click.option(
-    "--now", type=INSTANT, help="Open states last until this time; by default, as far as the journal knows."
+    "--now",
+    type=INSTANT,
+    help="Open states last until this time; by default until the last proof of life, and then no data until now.",
 )
 
 
@@ -57,7 +59,11 @@ def inquiry(
 ) -> Iterator[Inquiry]:
     """The journal opened for questions; what takes long shows its progress on a terminal."""
     path = journal or config.journal_path
-    with _progress() as changed, Inquiry(config, path, changed=changed, now=now, asked_until=asked_until) as found:
+    present = datetime.now(UTC)
+    with (
+        _progress() as changed,
+        Inquiry(config, path, changed=changed, now=now, present=present, asked_until=asked_until) as found,
+    ):
         yield found
 
 

@@ -196,6 +196,21 @@ async def test_restart_moves_the_namespace(chosen: OpcUaController, server: OpcU
         assert again.values("n2") == [77]
 
 
+async def test_what_is_written_while_it_comes_up_is_shown(chosen: OpcUaController, server: OpcUaServer) -> None:
+    """Whoever connects after a restart never reads a value from before it that has changed since."""
+    await server.power_off()
+    coming = asyncio.create_task(server.power_on())
+    written = 100
+    while not coming.done():
+        written += 1
+        await write(server, "n0", written)
+        await asyncio.sleep(0)
+    assert written > 101, "the server never let go while it came up"
+    journal = Journal()
+    async with running(adapter(chosen, NAMES), journal):
+        assert journal.values("n0") == [written]
+
+
 async def test_stuck_heartbeat(chosen: OpcUaController, server: OpcUaServer) -> None:
     """A server that answers while its program stands still is found out; we are blind since the last beat."""
     heart = chosen.model_copy(update={"heartbeat": Heartbeat(tag=TagId("beat"), max_age_s=0.6)})

@@ -12,13 +12,14 @@ import pytest
 from click.testing import CliRunner
 from oee_histories import EDGE, at, between, counted, raised, state
 
+from adapters.reading import ControllerId
 from mes.cli import mes
 from mes.config.load import default_config, load
 from mes.errors import ConfigError
 from mes.explain import explain
 from mes.inquiry import Inquiry, Node
 from mes.intervals import Interval
-from mes.journal.codec import encode_event
+from mes.journal.codec import encode_event, to_us
 from mes.journal.store import Rows, Store
 from mes.model import (
     CountKind,
@@ -123,6 +124,24 @@ def test_a_line_is_the_sum_of_its_stations(inquiry: Inquiry) -> None:
     assert (final.node.path, final.out) == ("kostanay/final/final-1", 1)
     assert final.target is not None
     assert 0 < final.target < 10
+
+
+def test_what_nobody_collected_is_no_data(tmp_path: Path) -> None:
+    """From the last proof of life of a dead collector to the present there is no data; until then all is as was."""
+    path = tmp_path / "journal.sqlite"
+    with Store(path) as store:
+        rows_ = [encode_event(each) for each in history()]
+        store.write([Rows(events=rows_, observed=[(ControllerId("weld-plc"), to_us(at(70)))])])
+    window = between(0, 90)
+    with Inquiry(CONFIG, path, present=at(71)) as alive:
+        before = alive.results.kpi(FRAMING, window, until=alive.until)
+    with Inquiry(CONFIG, path, present=at(85)) as dead:
+        after = dead.results.kpi(FRAMING, window, until=dead.until)
+        assert (dead.until, dead.known) == (at(85), between(0, 70))
+
+    assert (before.window, after.window) == (between(0, 70), between(0, 85))
+    assert (before.no_data, after.no_data) == (timedelta(), 15 * MINUTE)
+    assert (after.apt, after.down, after.idle, after.good) == (before.apt, before.down, before.idle, before.good)
 
 
 def test_windows_follow_the_calendar_or_are_exactly_what_was_asked(inquiry: Inquiry) -> None:
