@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
 from mes.history import EventReader, history, in_force_since
 from mes.hourly import Hourly
 from mes.intervals import Interval
-from mes.model import ConnectionLost, GapCause, Journaled, StationId, StationStandard, TimeSource
+from mes.model import ConnectionLost, Journaled, StationId, StationStandard, TimeSource
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition
 from mes.oee.kpi import kpi
