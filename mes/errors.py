@@ -39,6 +39,14 @@ class JournalError(MesError):
     """The journal on disk cannot be written or read; check the disk, the program stops rather than lose data."""
 
 
+class JournalBlocked(JournalError):
+    """The disk takes nothing more (full, or read-only); make room, collecting goes on by itself as soon as there is."""
+
+
+class JournalDamaged(JournalError):
+    """The journal's file is damaged; the collector saves what can be read into a new one, keep the old one."""
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """A remedy for a name that does not exist: the nearest one, and what there is (at most twelve names)."""
     names = list(known)

@@ -14,6 +14,7 @@ from mes.collect.station import (
     decode_state,
     encode_state,
     initial_state,
+    rebuilt,
     step,
 )
 from mes.journal import Entry, Journal
@@ -87,9 +88,14 @@ class Pipeline:
 
     async def recover(self) -> None:
         """Takes up what the journal holds; the time since then is a gap, for this program was not running."""
-        for station, body in (await self._journal.station_states()).items():
+        states = await self._journal.station_states()
+        for station, body in states.items():
             if station in self._states:
                 self._states[station] = decode_state(body)
+        if self._journal.salvaged is not None:
+            counted = [each.event for each in await self._journal.last_counts()]
+            lost = (self._states.keys() - states.keys()) & {each.station for each in counted}
+            self._states.update({station: rebuilt(station, counted) for station in lost})
         work = _Work(self._states)
         observed = await self._journal.observed()
         for controller, stations in self._stations.items():

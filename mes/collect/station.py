@@ -1,11 +1,13 @@
 """The heart of collecting: one station's readings and gaps in, its events and its new state out; pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import msgspec
 
 from adapters.reading import Gap, Reading
+from mes.collect.counters import CounterState
 from mes.collect.counting import read_counter, read_unit_log, settle_counters
 from mes.collect.signals import (
     Blind,
@@ -34,10 +36,12 @@ from mes.model import (
     State,
     StateChanged,
     StationEvent,
+    StationId,
     TimeSource,
     UnitEntered,
     UnitId,
     UnitLeft,
+    UnitsCounted,
 )
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "decode_state",
     "encode_state",
     "initial_state",
+    "rebuilt",
     "step",
 ]
 
@@ -70,6 +75,12 @@ class Step:
 def initial_state() -> StationState:
     """A station of which nothing was ever seen."""
     return StationState()
+
+
+def rebuilt(station: StationId, events: Iterable[StationEvent]) -> StationState:
+    """What the last counts of a station say of its totalisers, for a journal whose station states were damaged."""
+    counts = [each for each in events if isinstance(each, UnitsCounted) and each.station == station]
+    return StationState(counters={each.kind: CounterState(each.raw, each.time) for each in counts})
 
 
 def encode_state(state: StationState) -> bytes:

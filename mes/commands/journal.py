@@ -1,10 +1,10 @@
-"""The commands `mes journal export` and `mes journal import`: the journal as JSON lines."""
+"""The commands `mes journal …`: check, backup and restore of the file, export and import as JSON lines."""
 
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.progress import track
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
 from mes.errors import ConfigError
 from mes.journal import JournalReader
+from mes.journal.care import Contents, backup, check, restore
 from mes.journal.exchange import Lines, Mistake, header, line, unknown_rows
 from mes.journal.store import Rows, Store
 from mes.model import StationEvent, StationId
@@ -25,9 +26,67 @@ MOST_MISTAKES = 20
 BATCH = 5_000
 
 
-@click.group("journal", short_help="The journal as JSON lines: export and import.")
+@click.group("journal", short_help="The journal's file: check, backup, restore, export, import.")
 def journal_group() -> None:
-    """Write the journal as JSON lines, and read such lines from other tools (docs/journal-format.md)."""
+    """Look after the journal's file; write it as JSON lines and read such lines (docs/journal-format.md)."""
+
+
+@journal_group.command("check")
+@CONFIG
+@JOURNAL
+def check_command(*, config: Path | None, journal: Path | None) -> None:
+    """Read the whole file, while it may be in use, and say whether it is sound; exit code 1 if it is not."""
+    path = journal or plant(config).config.journal_path
+    with _working("checking"):
+        found = check(path)
+    click.echo(f"{path}: format {found.format}, {found.bytes_file:,} bytes and {found.bytes_log:,} in its log.")
+    if found.contents is not None:
+        _tell(found.contents)
+    if not found.sound:
+        click.echo("\n".join(("NOT SOUND:", *found.faults)), err=True)
+        click.echo("`mes run` saves what can be read into a new file, and keeps this one.", err=True)
+        sys.exit(1)
+    click.echo("sound.")
+
+
+def _tell(held: Contents) -> None:
+    known = f" from {held.first:%Y-%m-%d %H:%M:%S} to {held.last:%Y-%m-%d %H:%M:%S} UTC" if held.first else ""
+    click.echo(f"{held.events:,} events of {held.stations} stations{known}; {held.process_values:,} process values.")
+    for name, seq in held.consumers:
+        click.echo(f"{name} has everything up to {seq:,}.")
+    for first, last in held.damage:
+        click.echo(f"events {first} to {last} were lost when the file was damaged; the damaged file stands beside it.")
+
+
+@journal_group.command("backup")
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@CONFIG
+@JOURNAL
+def backup_command(*, target: Path, config: Path | None, journal: Path | None) -> None:
+    """Copy the journal to TARGET, a new file, while it is in use; the copy is checked."""
+    path = journal or plant(config).config.journal_path
+    with _working("copying"):
+        size = backup(path, target)
+    click.echo(f"wrote {target}, {size:,} bytes, and checked it.")
+
+
+@journal_group.command("restore")
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@CONFIG
+@JOURNAL
+def restore_command(*, source: Path, config: Path | None, journal: Path | None) -> None:
+    """Put the backup SOURCE in the journal's place; what is there now is kept. Stop the collector first."""
+    path = journal or plant(config).config.journal_path
+    with _working("restoring"):
+        kept = restore(source, path)
+    click.echo(f"{path} is {source} now" + (f"; what was there is {kept}." if kept else "."))
+    click.echo("What was made since the backup is booked as caught up at the first reading, from the totalisers.")
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    with errors().status(what) if errors().is_terminal else nullcontext():
+        yield
 
 
 @journal_group.command("export")

@@ -9,7 +9,7 @@ from typing import Self
 import apsw
 
 from mes.journal.codec import from_us, to_us
-from mes.journal.store import BUSY_MS, failed, fetch
+from mes.journal.schema import BUSY_MS, failed, fetch
 from mes.model import StationId
 
 FORMAT = 1

@@ -10,7 +10,7 @@ import apsw
 from mes.errors import JournalError
 from mes.intervals import Interval
 from mes.journal.codec import decode_event, from_us, to_us
-from mes.journal.store import (
+from mes.journal.schema import (
     BUSY_MS,
     COMPLETED,
     COUNT_KIND,
@@ -175,6 +175,11 @@ class JournalReader:
     def was_collected(self) -> bool:
         """Whether a collector wrote here; else all events were imported, and no proof of life says how far they go."""
         return bool(self._fetch("SELECT 1 FROM observed LIMIT 1"))
+
+    def damage(self) -> list[tuple[int, int]]:
+        """The numbers of events that a damaged disk took, as stretches from the first to the last."""
+        rows = self._fetch("SELECT first_seq, last_seq FROM damage ORDER BY first_seq")
+        return [(int(first), int(last)) for first, last in rows]
 
     def changed_stations(self, after: int) -> frozenset[StationId]:
         """The stations that have events after a sequence number."""

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,61 +13,11 @@ import apsw
 
 from adapters.reading import ControllerId
 from mes.errors import JournalError
-from mes.journal.codec import EventRow, decode_event, encode_event, from_us
+from mes.journal.codec import EventRow, decode_event, from_us
+from mes.journal.schema import COUNT_KIND, COUNTS, SELECT_EVENTS, SELECT_LAST_SEQ, failed, fetch, prepare
 from mes.model import Journaled, ProcessValue, StationId
 
-APPLICATION_ID = 0x54414B54  # "TAKT", in the file's header
-SCHEMA_VERSION = 2
-BUSY_MS = 5_000
-WAL_LIMIT_BYTES = 64 * 1024 * 1024
-
-SCHEMA = """
-CREATE TABLE event (
-    seq INTEGER PRIMARY KEY,
-    station TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    time_us INTEGER NOT NULL,
-    received_us INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    from_us INTEGER NOT NULL DEFAULT 0,
-    to_us INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX event_by_station ON event (station, time_us);
-CREATE TABLE station_state (station TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE observed (controller TEXT PRIMARY KEY, time_us INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE telemetry (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    station TEXT NOT NULL,
-    name TEXT NOT NULL,
-    time_us INTEGER NOT NULL,
-    value REAL NOT NULL
-);
-CREATE TABLE consumer (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, note TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
-"""
-
-# Stretches of a station's history are read by time; what bears on other times than its own, and states before and
-# after a stretch, have small indexes of their own. A car is found by its id.
-STATE_KINDS = "kind IN ('state_changed', 'connection_lost', 'connection_restored')"
-UNIT_KINDS = "kind IN ('unit_completed', 'unit_entered', 'unit_left')"
-LOST = "kind = 'connection_lost'"
-RESTORED = "kind = 'connection_restored'"
-COUNTS = "kind = 'units_counted'"
-COUNT_KIND = "json_extract(body, '$.kind')"
-COMPLETED = "kind = 'unit_completed'"
-SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened')"  # persons say those, later
-UNIT = "json_extract(body, '$.unit')"
-INDEXES = f"""
-CREATE INDEX IF NOT EXISTS event_reaching ON event (station, to_us) WHERE from_us <> to_us;
-CREATE INDEX IF NOT EXISTS event_state ON event (station, time_us) WHERE {STATE_KINDS};
-CREATE INDEX IF NOT EXISTS event_lost ON event (station, time_us) WHERE {LOST};
-CREATE INDEX IF NOT EXISTS event_restored ON event (station, time_us) WHERE {RESTORED};
-CREATE INDEX IF NOT EXISTS event_count_kind ON event (station, {COUNT_KIND}) WHERE {COUNTS};
-CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
-CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
-CREATE INDEX IF NOT EXISTS event_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
-"""
-SELECT_EVENTS = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
-SELECT_LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM event"
+WAL_TIDY_BYTES = 16 * 1024 * 1024
 INSERT_EVENT = (
     "INSERT INTO event (seq, station, kind, time_us, received_us, from_us, to_us, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
@@ -82,6 +32,31 @@ INSERT_TELEMETRY = "INSERT INTO telemetry (station, name, time_us, value) VALUES
 UPSERT_CONSUMER = (
     "INSERT INTO consumer (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)"
 )
+UPSERT_QUARANTINE = (
+    "INSERT INTO quarantine (sink, point, line, status, answer, since_us) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
+    "(sink, point) DO UPDATE SET line = excluded.line, status = excluded.status, answer = excluded.answer"
+)
+DELETE_QUARANTINE = "DELETE FROM quarantine WHERE sink = ? AND point = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line that a sink refuses by itself; `point` is its identity there, `since_us` when it was first refused."""
+
+    point: str
+    line: str
+    status: int
+    answer: str
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes of the file and of its write-ahead log, and how many of the file's are free to be used again."""
+
+    file: int
+    log: int
+    unused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +68,8 @@ class Rows:
     telemetry: Sequence[tuple[str, str, int, float]] = ()
     observed: Sequence[tuple[str, int]] = ()
     cursors: Sequence[tuple[str, int]] = ()
+    refused: Sequence[tuple[str, str, str, int, str, int]] = ()  # sink, then the fields of Refused
+    accepted: Sequence[tuple[str, str]] = ()  # sink and point of what it takes after all
 
 
 class Store:
@@ -101,17 +78,21 @@ class Store:
     Used by one thread at a time. Every method raises JournalError for whatever SQLite or the disk reports.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Creates or opens, checks and locks the file; what it holds is then known to be readable."""
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+        """Creates or opens, checks and locks the file; what it holds is then known to be readable.
+
+        `vfs`: the name of SQLite's layer to the disk, None for the system's.
+        """
         self._path = path
+        self._vfs = vfs
         with contextlib.ExitStack() as undo:
             try:
                 _create(path)
                 self._lock = _lock(path)
                 undo.callback(os.close, self._lock)
-                self._connection = apsw.Connection(str(path))
+                self._connection = apsw.Connection(str(path), vfs=vfs)
                 undo.callback(self._connection.close, force=True)
-                _prepare(self._connection, path)
+                prepare(self._connection, path)
             except (apsw.Error, OSError) as error:
                 raise failed(path, error) from error
             self.last_seq = int(self._fetch(SELECT_LAST_SEQ)[0][0])
@@ -128,6 +109,17 @@ class Store:
             raise failed(self._path, error) from error
         finally:
             os.close(self._lock)
+
+    def reopen(self) -> None:
+        """A fresh connection under the same lock, after the disk refused something; what is on disk decides."""
+        try:
+            with contextlib.suppress(apsw.Error):
+                self._connection.close(force=True)
+            self._connection = apsw.Connection(str(self._path), vfs=self._vfs)
+            prepare(self._connection, self._path, check=False)
+        except (apsw.Error, OSError) as error:
+            raise failed(self._path, error) from error
+        self.last_seq = int(self._fetch(SELECT_LAST_SEQ)[0][0])
 
     def write(self, requests: Sequence[Rows]) -> list[int]:
         """One transaction, one fsync; returns the last sequence number of each request when all is on disk."""
@@ -147,6 +139,8 @@ class Store:
                 (UPSERT_OBSERVED, [row for rows in requests for row in rows.observed]),
                 (INSERT_TELEMETRY, [row for rows in requests for row in rows.telemetry]),
                 (UPSERT_CONSUMER, [row for rows in requests for row in rows.cursors]),
+                (UPSERT_QUARANTINE, [row for rows in requests for row in rows.refused]),
+                (DELETE_QUARANTINE, [row for rows in requests for row in rows.accepted]),
             ):
                 self._connection.executemany(statement, part)
             self._connection.execute("COMMIT")
@@ -174,6 +168,11 @@ class Store:
         """Every station's state as it was last written."""
         return {StationId(station): body for station, body in self._fetch("SELECT station, body FROM station_state")}
 
+    def last_counts(self) -> list[Journaled]:
+        """The last event of each station's totalisers."""
+        newest = f"SELECT max(seq) FROM event WHERE {COUNTS} GROUP BY station, {COUNT_KIND}"
+        return [decode_event(*row) for row in self._fetch(f"SELECT seq, kind, body FROM event WHERE seq IN ({newest})")]
+
     def observed(self) -> dict[ControllerId, datetime]:
         """When each controller was last known to have been seen."""
         found = self._fetch("SELECT controller, time_us FROM observed")
@@ -184,33 +183,46 @@ class Store:
         found = self._fetch("SELECT seq FROM consumer WHERE name = ?", name)
         return int(found[0][0]) if found else 0
 
+    def cursors(self) -> dict[str, int]:
+        """Where every consumer stands."""
+        return {name: int(seq) for name, seq in self._fetch("SELECT name, seq FROM consumer")}
+
+    def refused(self, sink: str) -> list[Refused]:
+        """All lines that a sink refuses, the oldest first."""
+        statement = (
+            "SELECT point, line, status, answer, since_us FROM quarantine WHERE sink = ? ORDER BY since_us, point"
+        )
+        return [Refused(*row) for row in self._fetch(statement, sink)]
+
+    def thin_telemetry(self, before_us: int, limit: int) -> tuple[int, int]:
+        """Drops the oldest process values, as far as they are from before an instant, at most `limit` at once.
+
+        Returns how many went, and the number of the last of them (0 if none did).
+        """
+        oldest = "SELECT id, time_us FROM telemetry ORDER BY id LIMIT ?"
+        old = [row for row, time_us in self._fetch(oldest, limit) if time_us < before_us]
+        if not old:
+            return 0, 0
+        self._change("DELETE FROM telemetry WHERE id <= ? AND time_us < ?", old[-1], before_us)
+        return len(old), int(old[-1])
+
+    def tidy(self, pages: int) -> Footprint:
+        """Gives at most `pages` unused pages back to the disk, empties a long write-ahead log; what is then left."""
+        self._change(f"PRAGMA incremental_vacuum({int(pages)})")
+        log = self._path.with_name(self._path.name + "-wal")
+        if log.exists() and log.stat().st_size > WAL_TIDY_BYTES:
+            self._change("PRAGMA wal_checkpoint(TRUNCATE)")  # does nothing while somebody reads
+        unused = int(self._connection.pragma("freelist_count")) * int(self._connection.pragma("page_size"))
+        return Footprint(self._path.stat().st_size, log.stat().st_size if log.exists() else 0, unused)
+
+    def _change(self, statement: str, *values: int) -> None:
+        try:
+            self._connection.execute(statement, values).fetchall()
+        except apsw.Error as error:
+            raise failed(self._path, error) from error
+
     def _fetch(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
         return fetch(self._connection, self._path, statement, *values)
-
-
-def fetch(connection: apsw.Connection, path: Path, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
-    """All rows at once: a read that stays open stops the checkpoints. Raises JournalError."""
-    try:
-        return connection.execute(statement, values).fetchall()
-    except apsw.Error as error:
-        raise failed(path, error) from error
-
-
-def check_identity(connection: apsw.Connection, path: Path) -> int:
-    """The file's format; raises JournalError unless it is a journal that this version can read."""
-    if connection.pragma("application_id") != APPLICATION_ID:
-        raise JournalError(f"{path} is a database of some other program: name another file for the journal")
-    version = connection.pragma("user_version")
-    if not 1 <= version <= SCHEMA_VERSION:
-        raise JournalError(
-            f"{path} has format {version}, this program reads format {SCHEMA_VERSION}: run the version that wrote it"
-        )
-    return int(version)
-
-
-def failed(path: Path, error: Exception) -> JournalError:
-    """The error to raise for what SQLite or the disk said."""
-    return JournalError(f"{path}: {type(error).__name__}: {error}")
 
 
 def _create(path: Path) -> None:
@@ -228,6 +240,16 @@ def _create(path: Path) -> None:
         os.close(folder)
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps every collector out while the block runs. Raises JournalError when one is in."""
+    lock = _lock(path)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _lock(path: Path) -> int:
     """Holds `<path>.lock` until the descriptor is closed, which the system does even for a killed process."""
     name = path.with_name(path.name + ".lock")
@@ -241,47 +263,3 @@ def _lock(path: Path) -> int:
             "or give this one a journal of its own"
         ) from error
     return lock
-
-
-def _prepare(connection: apsw.Connection, path: Path) -> None:
-    connection.set_busy_timeout(BUSY_MS)
-    fresh = connection.pragma("page_count") == 0
-    if fresh:
-        connection.pragma("auto_vacuum", "INCREMENTAL")  # must come before anything is in the file
-    else:
-        check_identity(connection, path)
-    connection.pragma("mmap_size", 0)
-    connection.pragma("journal_mode", "WAL")
-    connection.pragma("journal_size_limit", WAL_LIMIT_BYTES)
-    connection.pragma("synchronous", "FULL")  # plants lose power
-    if fresh:
-        with connection:
-            connection.execute(SCHEMA + INDEXES)
-            connection.pragma("application_id", APPLICATION_ID)
-            connection.pragma("user_version", SCHEMA_VERSION)
-        return
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchall()
-    if verdict != [("ok",)]:
-        found = " ".join(str(verdict[0][0]).split())
-        raise JournalError(
-            f"{path} is damaged ({found}): move it and its -wal file aside, keep them for recovery, "
-            "and start again with a new journal"
-        )
-    if connection.pragma("user_version") == 1:
-        with connection:
-            _from_format_1(connection)
-
-
-def _from_format_1(connection: apsw.Connection) -> None:
-    """Adds what format 2 knows of each event: the stretch that it bears on."""
-    connection.execute("ALTER TABLE event ADD COLUMN from_us INTEGER NOT NULL DEFAULT 0")
-    connection.execute("ALTER TABLE event ADD COLUMN to_us INTEGER NOT NULL DEFAULT 0")
-    connection.execute("UPDATE event SET from_us = time_us, to_us = time_us")
-    reaching = "SELECT seq, kind, body FROM event WHERE kind IN ('units_counted', 'connection_restored')"
-    rows: list[tuple[Any, ...]] = connection.execute(reaching).fetchall()
-    for seq, kind, body in rows:
-        _, _, _, _, from_us, to_us, _ = encode_event(decode_event(seq, kind, body).event)
-        if from_us != to_us:
-            connection.execute("UPDATE event SET from_us = ? WHERE seq = ?", (from_us, seq))
-    connection.execute(INDEXES)
-    connection.pragma("user_version", SCHEMA_VERSION)

@@ -1,10 +1,13 @@
 """The running journal: one thread owns the file, and everything that waits at a moment becomes one commit."""
 
 import asyncio
+import collections
 import contextlib
+import itertools
 import math
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,15 +15,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import apsw
+
 from adapters.reading import ControllerId
-from mes.errors import JournalError
+from mes.errors import JournalBlocked, JournalDamaged, JournalError
 from mes.journal.codec import encode_event, to_us
-from mes.journal.store import Rows, Store
+from mes.journal.salvage import salvage
+from mes.journal.store import Footprint, Refused, Rows, Store
 from mes.model import Journaled, ProcessValue, StationEvent, StationId
 
 T = TypeVar("T")
 
 GROUP_LIMIT = 10_000  # requests in one transaction: bounds the memory and the time of a commit
+RETRY_S = 1.0  # real seconds between tries while the disk takes nothing
+REMEMBERED = 1000  # commits whose time is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,16 @@ class Entry:
     states: Mapping[StationId, bytes] = field(default_factory=dict)
     telemetry: Sequence[ProcessValue] = ()
     observed: Mapping[ControllerId, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """How the journal's commits go: how many there were, and of the last thousand the real seconds that they took."""
+
+    count: int
+    last_s: float
+    median_s: float
+    p99_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +71,23 @@ class _Stop:
 class Journal:
     """Events in the order in which they were appended, durable once an append's future is done.
 
-    Open it with `async with Journal.open(path) as journal`. After any failure of the disk or of SQLite every
-    request raises JournalError: the program must stop, and start anew from what is on disk.
+    Open it with `async with Journal.open(path) as journal`. While the disk is full or read-only whoever appends waits,
+    and so do the controllers' acknowledgements; `blocked` says why. After any other failure of the disk or of SQLite
+    that a fresh connection does not mend, every request raises JournalError: the program must stop, and start anew from
+    what is on disk.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, vfs: str | None = None, retry_s: float = RETRY_S) -> None:
         """Starts the owning thread; call inside the running loop. `open` is the way in."""
         self.last_seq = 0  # of the last committed event
+        self.blocked: str | None = None  # why nothing can be written now
+        self.salvaged: str | None = None  # what was saved out of a damaged file when this one was opened
         self._path = path
+        self._vfs = vfs
+        self._retry_s = retry_s
+        self._closing = threading.Event()
+        self._commits: collections.deque[float] = collections.deque(maxlen=REMEMBERED)
+        self._committed = 0
         self._loop = asyncio.get_running_loop()
         self._requests: queue.SimpleQueue[_Write | _Call | _Stop] = queue.SimpleQueue()
         self._taken: Sequence[_Write | _Call | _Stop] = ()
@@ -72,12 +99,14 @@ class Journal:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator["Journal"]:
+    async def open(cls, path: Path, *, vfs: str | None = None, retry_s: float = RETRY_S) -> AsyncIterator["Journal"]:
         """Opens or creates the journal; leaving the block waits until everything appended is on disk.
 
-        Raises JournalError when another program has it open, or it is damaged or of another version.
+        A damaged file is put aside, and what can be read of it is saved into a new one (`salvaged`).
+        `vfs`: the name of SQLite's layer to the disk, None for the system's; `retry_s`: real seconds between tries
+        while the disk takes nothing. Raises JournalError when another program has it open, or it is of another version.
         """
-        journal = cls(path)
+        journal = cls(path, vfs=vfs, retry_s=retry_s)
         try:
             await journal._opened
             yield journal
@@ -119,9 +148,46 @@ class Journal:
         """At most `limit` process values after row `after_rowid`, with their rows' numbers, in order."""
         return await self._ask(lambda store: store.read_telemetry(after_rowid, limit))
 
+    async def cursors(self) -> dict[str, int]:
+        """Where every consumer stands."""
+        return await self._ask(Store.cursors)
+
+    async def refused(self, sink: str) -> list[Refused]:
+        """All lines that a sink refuses by themselves, the oldest first."""
+        return await self._ask(lambda store: store.refused(sink))
+
+    async def quarantine(self, sink: str, lines: Sequence[Refused]) -> None:
+        """Puts lines aside that a sink refuses, so that the queue goes on; returns when that is on disk."""
+        await self._write(
+            Rows(refused=[(sink, each.point, each.line, each.status, each.answer, each.since_us) for each in lines])
+        )
+
+    async def release(self, sink: str, points: Sequence[str]) -> None:
+        """Takes points out of quarantine; returns when that is on disk."""
+        await self._write(Rows(accepted=[(sink, each) for each in points]))
+
+    async def thin_telemetry(self, before: datetime, limit: int) -> tuple[int, int]:
+        """Drops at most `limit` of the oldest process values, those from before an instant: how many, and the last."""
+        return await self._ask(lambda store: store.thin_telemetry(to_us(before), limit))
+
+    async def tidy(self, pages: int) -> Footprint:
+        """Gives unused pages back to the disk and keeps the write-ahead log short; what is then left."""
+        return await self._ask(lambda store: store.tidy(pages))
+
+    def commits(self) -> Commits | None:
+        """How the commits go; None before the first."""
+        took = sorted(self._commits)
+        if not took:
+            return None
+        return Commits(self._committed, self._commits[-1], took[len(took) // 2], took[len(took) * 99 // 100])
+
     async def station_states(self) -> dict[StationId, bytes]:
         """Every station's state as it was last written."""
         return await self._ask(Store.station_states)
+
+    async def last_counts(self) -> list[Journaled]:
+        """The last event of each station's totalisers."""
+        return await self._ask(Store.last_counts)
 
     async def observed(self) -> dict[ControllerId, datetime]:
         """When each controller was last known to have been seen, by our clock."""
@@ -145,6 +211,7 @@ class Journal:
             raise JournalError(*self._failure.args)
 
     async def _close(self) -> None:
+        self._closing.set()
         self._requests.put(_Stop())
         try:
             await asyncio.shield(self._ended)
@@ -158,7 +225,7 @@ class Journal:
     def _own(self) -> None:
         failure = JournalError(f"{self._path} is closed")
         try:
-            with Store(self._path) as store:
+            with self._opened_store() as store:
                 self.last_seq = store.last_seq
                 self._answer([(self._opened, None)])
                 while self._serve(store):
@@ -169,18 +236,55 @@ class Journal:
             self._failure = failure
             self._refuse(failure)
 
+    def _opened_store(self) -> Store:
+        try:
+            return Store(self._path, vfs=self._vfs)
+        except JournalDamaged as error:
+            self.salvaged = salvage(self._path, str(error), vfs=self._vfs)
+            return Store(self._path, vfs=self._vfs)
+
     def _serve(self, store: Store) -> bool:
         """Everything that waits: what writes first, as one commit, then what reads; False when it is to stop."""
         self._taken = self._take()
         writes = [each for each in self._taken if isinstance(each, _Write)]
         if writes:
-            last_seqs = store.write([each.rows for each in writes])
+            last_seqs = self._commit(store, [each.rows for each in writes])
             self.last_seq = store.last_seq
             self._answer([(each.future, seq) for each, seq in zip(writes, last_seqs, strict=True)])
         for each in self._taken:
             if isinstance(each, _Call):
-                self._answer([(each.future, each.run(store))])
+                self._answer([(each.future, _answered(each, store))])
         return not any(isinstance(each, _Stop) for each in self._taken)
+
+    def _commit(self, store: Store, requests: Sequence[Rows]) -> list[int]:
+        """Writes until it is on disk. What the disk refused is tried on; what it failed at, once, by a new connection.
+
+        After a failed fsync nobody knows what is on disk but the disk: so the file is opened anew and asked.
+        """
+        began = time.monotonic()
+        before, mended = store.last_seq, False
+        while True:
+            try:
+                last_seqs = store.write(requests) if store.last_seq == before else _numbers(before, requests)
+                break
+            except JournalBlocked as error:
+                self.blocked = str(error)
+                if self._closing.wait(self._retry_s):
+                    raise
+                if not isinstance(error.__cause__, apsw.FullError):  # a full disk leaves the connection as it was
+                    with contextlib.suppress(JournalBlocked):
+                        store.reopen()
+            except JournalDamaged:
+                raise
+            except JournalError:
+                if mended:
+                    raise
+                mended = True
+                store.reopen()
+        self.blocked = None
+        self._commits.append(time.monotonic() - began)
+        self._committed += 1
+        return last_seqs
 
     def _take(self) -> list[_Write | _Call | _Stop]:
         taken = [self._requests.get()]
@@ -201,6 +305,18 @@ class Journal:
         futures = [self._opened, *(each.future for each in left if not isinstance(each, _Stop))]
         self._answer([(future, JournalError(*failure.args)) for future in futures])
         self._answer([(self._ended, None)])
+
+
+def _answered(call: _Call, store: Store) -> object:
+    try:
+        return call.run(store)
+    except JournalBlocked as error:  # who asked may ask again; nothing that was promised is at stake
+        return error
+
+
+def _numbers(before: int, requests: Sequence[Rows]) -> list[int]:
+    """The last sequence number of each request, of a commit that was on disk though it seemed to fail."""
+    return list(itertools.accumulate((len(each.events) for each in requests), initial=before))[1:]
 
 
 def _deliver(answers: Sequence[tuple[asyncio.Future[Any], object]]) -> None:

@@ -190,17 +190,3 @@ async def test_a_foreign_file_is_refused(tmp_path: Path, statement: str, says: s
             pass
     with pytest.raises(JournalError, match=says):
         JournalReader(path)
-
-
-async def test_damage_is_found_at_the_start(tmp_path: Path) -> None:
-    """A file with overwritten pages is refused at opening, with what to do about it."""
-    path = tmp_path / "journal.sqlite"
-    async with Journal.open(path) as journal:
-        await asyncio.gather(*(journal.append(Entry(events=[fault(n)])) for n in range(500)))
-    with path.open("r+b") as file:
-        file.seek(5 * 4096)
-        file.write(b"\xa5" * 4096)
-
-    with pytest.raises(JournalError, match=r"damaged.*aside|CorruptError"):
-        async with Journal.open(path):
-            pass

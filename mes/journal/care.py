@@ -1,0 +1,176 @@
+"""Looking after a journal's file by hand: is it sound, a copy of it while it is in use, and back from a copy."""
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+
+from mes.errors import ConfigError, JournalDamaged, JournalError
+from mes.journal.codec import from_us
+from mes.journal.schema import check_identity, failed, fetch
+from mes.journal.store import locked
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a journal holds; `damage`: the numbers of events that were lost once, as stretches."""
+
+    events: int
+    first: datetime | None
+    last: datetime | None
+    stations: int
+    process_values: int
+    damage: tuple[tuple[int, int], ...]
+    consumers: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found. `faults`: SQLite's findings, empty if the file is sound; `contents` None: not readable."""
+
+    path: Path
+    format: int
+    faults: tuple[str, ...]
+    contents: Contents | None
+    bytes_file: int
+    bytes_log: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether all of the file can be read as it was written."""
+        return not self.faults
+
+
+def check(path: Path) -> Checked:
+    """Reads the whole file beside whoever uses it; about a second for a million events.
+
+    Raises ConfigError where there is no file, JournalError for one that is no journal.
+    """
+    connection = _readable(path)
+    try:
+        version = check_identity(connection, path)
+        faults, contents = _faults(connection, path), None
+        with suppress(JournalDamaged):
+            contents = _contents(connection, path, version)
+    except apsw.Error as error:
+        raise failed(path, error) from error
+    finally:
+        connection.close()
+    return Checked(path, version, faults, contents, path.stat().st_size, _size(path.with_name(path.name + "-wal")))
+
+
+def _faults(connection: apsw.Connection, path: Path) -> tuple[str, ...]:
+    try:
+        verdict = [str(row[0]) for row in fetch(connection, path, "PRAGMA integrity_check(20)")]
+    except JournalDamaged as error:
+        return (str(error),)
+    return tuple(line for each in verdict for line in each.splitlines() if each != "ok")
+
+
+def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents:
+    count = "SELECT count(*), min(time_us), max(time_us), count(DISTINCT station) FROM event"
+    (events, first_us, last_us, stations), *_ = fetch(connection, path, count)
+    (values,), *_ = fetch(connection, path, "SELECT count(*) FROM telemetry")
+    holes = "SELECT first_seq, last_seq FROM damage ORDER BY first_seq"
+    damage = fetch(connection, path, holes) if version >= 3 else []
+    consumers = fetch(connection, path, "SELECT name, seq FROM consumer ORDER BY name")
+    first, last = (None if each is None else from_us(each) for each in (first_us, last_us))
+    return Contents(
+        events=events,
+        first=first,
+        last=last,
+        stations=stations,
+        process_values=values,
+        damage=tuple((int(one), int(other)) for one, other in damage),
+        consumers=tuple((str(name), int(seq)) for name, seq in consumers),
+    )
+
+
+def backup(path: Path, target: Path) -> int:
+    """Copies the journal as it is at this moment, while it is in use; returns the bytes of the copy.
+
+    The copy is checked and on disk before it gets its name. Raises ConfigError if `target` exists or there is no
+    journal, JournalError for what SQLite reports.
+    """
+    if target.exists():
+        raise ConfigError(f"{target} exists already: name a new file for the backup")
+    if not target.parent.is_dir():
+        raise ConfigError(f"there is no folder {target.parent}: make it first, on another disk if there is one")
+    begun = target.with_name(target.name + ".part")
+    begun.unlink(missing_ok=True)
+    connection = _readable(path)
+    try:
+        check_identity(connection, path)
+        connection.execute("VACUUM INTO ?", (str(begun),))
+    except apsw.Error as error:
+        begun.unlink(missing_ok=True)
+        raise failed(path, error) from error
+    finally:
+        connection.close()
+    found = check(begun)
+    if not found.sound:
+        begun.unlink()
+        raise JournalError(f"the copy of {path} is not sound ({found.faults[0]}): run `mes journal check`")
+    begun.chmod(0o600)
+    _to_disk(begun)
+    begun.rename(target)
+    _to_disk(target.parent)
+    return found.bytes_file
+
+
+def restore(source: Path, path: Path) -> Path | None:
+    """Puts a backup in the journal's place; what was there is kept beside it and returned, None if nothing was.
+
+    Raises ConfigError for a backup that is none, JournalError while a collector uses the journal.
+    """
+    found = check(source)
+    if not found.sound:
+        raise ConfigError(f"{source} is damaged ({found.faults[0]}): take another backup")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path):
+        fresh = path.with_name(path.name + ".new")
+        shutil.copyfile(source, fresh)
+        fresh.chmod(0o600)
+        _to_disk(fresh)
+        kept = _put_aside(path)
+        fresh.rename(path)
+        for beside in (".hourly", ".hourly-wal", ".hourly-shm"):  # computed from what was there before
+            path.with_name(path.name + beside).unlink(missing_ok=True)
+        _to_disk(path.parent)
+    return kept
+
+
+def _put_aside(path: Path) -> Path | None:
+    if not path.exists():
+        return None
+    kept = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    for end in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + end)
+        if part.exists():
+            part.rename(kept.with_name(kept.name + end))
+    return kept
+
+
+def _readable(path: Path) -> apsw.Connection:
+    if not path.is_file():
+        raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
+    try:
+        return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error as error:
+        raise failed(path, error) from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

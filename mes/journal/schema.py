@@ -1,0 +1,150 @@
+"""The journal's tables, the file's format and how an older one is brought up to date."""
+
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from mes.errors import JournalBlocked, JournalDamaged, JournalError
+from mes.journal.codec import decode_event, encode_event
+
+APPLICATION_ID = 0x54414B54  # "TAKT", in the file's header
+SCHEMA_VERSION = 3
+BUSY_MS = 5_000
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+SCHEMA = """
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    station TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    time_us INTEGER NOT NULL,
+    received_us INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    from_us INTEGER NOT NULL DEFAULT 0,
+    to_us INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX event_by_station ON event (station, time_us);
+CREATE TABLE station_state (station TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE observed (controller TEXT PRIMARY KEY, time_us INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE telemetry (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    station TEXT NOT NULL,
+    name TEXT NOT NULL,
+    time_us INTEGER NOT NULL,
+    value REAL NOT NULL
+);
+CREATE TABLE consumer (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, note TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+"""
+# What a sink refuses by itself, while it takes the rest; and what a damaged disk took from the journal.
+SINCE_FORMAT_3 = """
+CREATE TABLE quarantine (
+    sink TEXT NOT NULL, point TEXT NOT NULL, line TEXT NOT NULL,
+    status INTEGER NOT NULL, answer TEXT NOT NULL, since_us INTEGER NOT NULL,
+    PRIMARY KEY (sink, point)
+) WITHOUT ROWID;
+CREATE TABLE damage (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, found_us INTEGER NOT NULL);
+"""
+
+# Stretches of a station's history are read by time; what bears on other times than its own, and states before and
+# after a stretch, have small indexes of their own. A car is found by its id.
+STATE_KINDS = "kind IN ('state_changed', 'connection_lost', 'connection_restored')"
+UNIT_KINDS = "kind IN ('unit_completed', 'unit_entered', 'unit_left')"
+LOST = "kind = 'connection_lost'"
+RESTORED = "kind = 'connection_restored'"
+COUNTS = "kind = 'units_counted'"
+COUNT_KIND = "json_extract(body, '$.kind')"
+COMPLETED = "kind = 'unit_completed'"
+SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened')"  # persons say those, later
+UNIT = "json_extract(body, '$.unit')"
+INDEXES = f"""
+CREATE INDEX IF NOT EXISTS event_reaching ON event (station, to_us) WHERE from_us <> to_us;
+CREATE INDEX IF NOT EXISTS event_state ON event (station, time_us) WHERE {STATE_KINDS};
+CREATE INDEX IF NOT EXISTS event_lost ON event (station, time_us) WHERE {LOST};
+CREATE INDEX IF NOT EXISTS event_restored ON event (station, time_us) WHERE {RESTORED};
+CREATE INDEX IF NOT EXISTS event_count_kind ON event (station, {COUNT_KIND}) WHERE {COUNTS};
+CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
+CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
+CREATE INDEX IF NOT EXISTS event_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
+"""
+SELECT_EVENTS = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+SELECT_LAST_SEQ = (
+    "SELECT max(coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(last_seq) FROM damage), 0))"
+)
+
+
+def fetch(connection: apsw.Connection, path: Path, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+    """All rows at once: a read that stays open stops the checkpoints. Raises JournalError."""
+    try:
+        return connection.execute(statement, values).fetchall()
+    except apsw.Error as error:
+        raise failed(path, error) from error
+
+
+def check_identity(connection: apsw.Connection, path: Path) -> int:
+    """The file's format; raises JournalError unless it is a journal that this version can read."""
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise JournalError(f"{path} is a database of some other program: name another file for the journal")
+    version = connection.pragma("user_version")
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise JournalError(
+            f"{path} has format {version}, this program reads format {SCHEMA_VERSION}: run the version that wrote it"
+        )
+    return int(version)
+
+
+def failed(path: Path, error: Exception) -> JournalError:
+    """The error to raise for what SQLite or the disk said."""
+    text = f"{path}: {type(error).__name__}: {error}"
+    match error:
+        case apsw.CorruptError():
+            return JournalDamaged(text)
+        case apsw.FullError() | apsw.ReadOnlyError() | apsw.CantOpenError():
+            return JournalBlocked(text)
+        case _:
+            return JournalError(text)
+
+
+def prepare(connection: apsw.Connection, path: Path, *, check: bool = True) -> None:
+    """Makes an empty file a journal, brings an older one up to date. Raises JournalError and apsw.Error."""
+    connection.set_busy_timeout(BUSY_MS)
+    fresh = connection.pragma("page_count") == 0
+    if fresh:
+        connection.pragma("auto_vacuum", "INCREMENTAL")  # must come before anything is in the file
+    else:
+        check_identity(connection, path)
+    connection.pragma("mmap_size", 0)
+    connection.pragma("journal_mode", "WAL")
+    connection.pragma("journal_size_limit", WAL_LIMIT_BYTES)
+    connection.pragma("synchronous", "FULL")  # plants lose power
+    if fresh:
+        with connection:
+            connection.execute(SCHEMA + SINCE_FORMAT_3 + INDEXES)
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", SCHEMA_VERSION)
+        return
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchall() if check else [("ok",)]
+    if verdict != [("ok",)]:
+        found = " ".join(str(verdict[0][0]).split())
+        raise JournalDamaged(f"{path} is damaged ({found}): `mes run` saves what can be read into a new journal")
+    with connection:
+        if connection.pragma("user_version") == 1:
+            _from_format_1(connection)
+        if connection.pragma("user_version") == 2:
+            connection.execute(SINCE_FORMAT_3)
+            connection.pragma("user_version", SCHEMA_VERSION)
+
+
+def _from_format_1(connection: apsw.Connection) -> None:
+    """Adds what format 2 knows of each event: the stretch that it bears on."""
+    connection.execute("ALTER TABLE event ADD COLUMN from_us INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE event ADD COLUMN to_us INTEGER NOT NULL DEFAULT 0")
+    connection.execute("UPDATE event SET from_us = time_us, to_us = time_us")
+    reaching = "SELECT seq, kind, body FROM event WHERE kind IN ('units_counted', 'connection_restored')"
+    rows: list[tuple[Any, ...]] = connection.execute(reaching).fetchall()
+    for seq, kind, body in rows:
+        _, _, _, _, from_us, to_us, _ = encode_event(decode_event(seq, kind, body).event)
+        if from_us != to_us:
+            connection.execute("UPDATE event SET from_us = ? WHERE seq = ?", (from_us, seq))
+    connection.execute(INDEXES)
+    connection.pragma("user_version", 2)

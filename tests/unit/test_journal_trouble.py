@@ -1,0 +1,246 @@
+"""The journal when the disk is full, read-only, failing or damaged."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import apsw
+import pytest
+from click.testing import CliRunner
+from fakes import PLC, START
+from faulty_disk import NAME, Disk, faulty_disk
+
+from mes.cli import mes
+from mes.collect.station import decode_state
+from mes.errors import ConfigError, JournalDamaged, JournalError
+from mes.journal import Entry, Journal, JournalReader
+from mes.journal.care import backup, check, restore
+from mes.journal.store import Rows, Store
+from mes.model import CountFlag, CountKind, FaultRaised, ProcessValue, StationId, TimeSource, UnitsCounted
+
+WELD = StationId("kostanay/weld/weld-1/framing")
+SOON_S = 0.01
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    with faulty_disk() as made:
+        yield made
+
+
+def fault(code: int) -> FaultRaised:
+    time = START + timedelta(seconds=code)
+    return FaultRaised(station=WELD, time=time, received_time=START, time_source=TimeSource.EDGE, code=str(code))
+
+
+def counted(raw: int) -> UnitsCounted:
+    return UnitsCounted(
+        station=WELD,
+        time=START + timedelta(seconds=raw),
+        received_time=START,
+        time_source=TimeSource.EDGE,
+        kind=CountKind.GOOD,
+        delta=1,
+        raw=raw,
+        previous_raw=raw - 1,
+        product=None,
+        flag=CountFlag.NORMAL,
+    )
+
+
+def damage(path: Path, *, page: int) -> None:
+    """Overwrites one page of the file."""
+    with path.open("r+b") as file:
+        file.seek(page * 4096)
+        file.write(b"\xa5" * 4096)
+
+
+def forget(folder: Path) -> None:
+    """Removes a journal and all that stands beside it."""
+    for kept in folder.glob("journal.sqlite*"):
+        kept.unlink()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits for what the journal's own thread does."""
+    while not holds():
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("refusal", [apsw.FullError, apsw.ReadOnlyError])
+async def test_a_full_disk_stops_acknowledging_and_nothing_else(
+    tmp_path: Path, disk: Disk, refusal: type[apsw.Error]
+) -> None:
+    """While the disk takes nothing no append is acknowledged; once it does, all are there, in order, once each."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path, vfs=NAME, retry_s=SOON_S) as journal:
+        await journal.append(Entry(events=[fault(1)]))
+        disk.refuse = refusal
+        queued = [journal.append(Entry(events=[fault(n)])) for n in range(2, 50)]
+        await until(lambda: disk.refusals > 3)
+        assert not any(each.done() for each in queued)
+        assert "takes nothing" in str(journal.blocked)
+        disk.refuse = None
+        assert await asyncio.gather(*queued) == list(range(2, 50))
+        assert journal.blocked is None
+        assert [each.event for each in await journal.read(0, 100)] == [fault(n) for n in range(1, 50)]
+
+
+async def test_a_full_disk_does_not_keep_the_program_from_ending(tmp_path: Path, disk: Disk) -> None:
+    """Whoever still waits when the program ends is told that nothing was written."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path, vfs=NAME, retry_s=60) as journal:
+        await journal.append(Entry(events=[fault(1)]))
+        disk.refuse = apsw.FullError
+        queued = journal.append(Entry(events=[fault(2)]))
+        await until(lambda: journal.blocked is not None)
+    with pytest.raises(JournalError, match="FullError"):
+        await queued
+    disk.refuse = None
+    with JournalReader(path) as reader:
+        assert reader.last_seq() == 1
+
+
+async def test_one_failure_of_the_disk_is_mended_by_asking_it(tmp_path: Path, disk: Disk) -> None:
+    """After a failed write the file is opened anew, and what waits is written once."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path, vfs=NAME) as journal:
+        await journal.append(Entry(events=[fault(1)]))
+        disk.fails = [apsw.IOError]
+        assert await journal.append(Entry(events=[fault(2)])) == 2
+        assert [each.event for each in await journal.read(0, 10)] == [fault(1), fault(2)]
+
+
+async def test_a_disk_that_goes_on_failing_ends_the_journal(tmp_path: Path, disk: Disk) -> None:
+    """A second failure is final: nobody is acknowledged, and what was before is there."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path, vfs=NAME) as journal:
+        await journal.append(Entry(events=[fault(1)]))
+        disk.refuse = apsw.IOError
+        with pytest.raises(JournalError, match="IOError"):
+            await journal.append(Entry(events=[fault(2)]))
+        disk.refuse = None
+    with JournalReader(path) as reader:
+        assert [each.event for each in reader.read(0, 10)] == [fault(1)]
+
+
+async def test_telemetry_goes_and_counts_stay(tmp_path: Path) -> None:
+    """Old process values are dropped in their order and their room is given back; events and states never are."""
+    path = tmp_path / "journal.sqlite"
+    values = [
+        ProcessValue(station=WELD, name="current", time=START + timedelta(seconds=n), value=n) for n in range(20_000)
+    ]
+    async with Journal.open(path) as journal:
+        await journal.append(Entry(events=[counted(1)], states={WELD: b"one"}, telemetry=values, observed={PLC: START}))
+        before = await journal.tidy(0)
+        cut = START + timedelta(seconds=19_000)
+        assert await journal.thin_telemetry(cut, 15_000) == (15_000, 15_000)
+        assert await journal.thin_telemetry(cut, 15_000) == (4_000, 19_000)
+        assert await journal.thin_telemetry(cut, 15_000) == (0, 0)
+        after = await journal.tidy(100_000)
+
+        assert [value for _, value in await journal.read_telemetry(0, 30_000)] == values[19_000:]
+        assert [each.event for each in await journal.read(0, 10)] == [counted(1)]
+        assert await journal.station_states() == {WELD: b"one"}
+    assert path.stat().st_size < (before.file + before.log) / 4
+    assert after.unused == 0
+
+
+async def test_a_damaged_page_costs_what_stood_on_it(tmp_path: Path) -> None:
+    """Whatever page is overwritten: the file is kept, what can be read goes on under its numbers, the rest is named."""
+    path = tmp_path / "journal.sqlite"
+    events = 600
+    with Store(path) as store:
+        store.write([Rows()])
+    async with Journal.open(path) as journal:
+        await asyncio.gather(*(journal.append(Entry(events=[counted(n)])) for n in range(1, events + 1)))
+        await journal.append(Entry(states={WELD: b"{}"}))
+        await journal.advance("influx-events", events)
+    whole = path.read_bytes()
+    damaged = salvaged = lost = 0
+    for page in range(1, len(whole) // 4096):
+        path.write_bytes(whole[: page * 4096] + b"\xa5" * 4096 + whole[(page + 1) * 4096 :])
+        async with Journal.open(path) as journal:
+            found = await journal.read(0, events + 1)
+            states, cursor, last = (
+                await journal.station_states(),
+                await journal.cursor("influx-events"),
+                journal.last_seq,
+            )
+            damaged += journal.salvaged is not None
+            counts = await journal.last_counts()
+        assert all(each.event == counted(each.seq) for each in found)
+        assert last == events or cursor == 0, f"page {page}: a number would be given away twice"
+        if len(found) < events:
+            lost += 1
+            with JournalReader(path) as reader:
+                gone = {n for first, until_ in reader.damage() for n in range(first, until_ + 1)}
+            assert gone | {each.seq for each in found} >= set(range(1, last + 1)), f"page {page}"
+        salvaged += bool(states) or bool(counts)
+        forget(tmp_path)
+    assert damaged > 20
+    assert lost > 10
+    assert salvaged == len(whole) // 4096 - 1
+
+
+async def test_a_backup_is_a_journal(tmp_path: Path) -> None:
+    """A copy made while the journal is written to holds all that was acknowledged, and can take its place."""
+    path, copy = tmp_path / "journal.sqlite", tmp_path / "copy"
+    async with Journal.open(path) as journal:
+        await journal.append(Entry(events=[fault(n) for n in range(1, 100)], states={WELD: b"one"}))
+        backup(path, copy)
+        await journal.append(Entry(events=[fault(100)]))
+        with pytest.raises(JournalError, match="in use"):
+            restore(copy, path)
+        with pytest.raises(ConfigError, match="exists already"):
+            backup(path, copy)
+    found = check(copy)
+    assert found.sound
+    assert found.contents is not None
+    assert (found.contents.events, found.contents.damage, found.contents.stations) == (99, (), 1)
+    kept = restore(copy, path)
+    assert kept is not None
+    before = check(kept).contents
+    assert before is not None
+    assert before.events == 100
+    async with Journal.open(path) as journal:
+        assert [each.event for each in await journal.read(0, 200)] == [fault(n) for n in range(1, 100)]
+        assert await journal.station_states() == {WELD: b"one"}
+
+
+async def test_a_check_says_what_is_wrong(tmp_path: Path) -> None:
+    """A damaged file is not sound, is no backup, and after it was saved the check tells what was lost."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path) as journal:
+        await asyncio.gather(*(journal.append(Entry(events=[counted(n)])) for n in range(1, 601)))
+    damage(path, page=40)
+    assert not check(path).sound
+    with pytest.raises(ConfigError, match="damaged"):
+        restore(path, tmp_path / "other.sqlite")
+    asked = CliRunner().invoke(mes, ["journal", "check", "--journal", str(path)])
+    assert (asked.exit_code, "NOT SOUND" in asked.stderr) == (1, True)
+    async with Journal.open(path) as journal:
+        assert "kept as journal.sqlite.damaged-" in str(journal.salvaged)
+    asked = CliRunner().invoke(mes, ["journal", "check", "--journal", str(path)])
+    assert (asked.exit_code, "were lost when the file was damaged" in asked.stdout) == (0, True)
+
+
+def test_a_file_that_is_no_journal_is_not_touched(tmp_path: Path) -> None:
+    """A text named as the journal by mistake is refused and stays as it is."""
+    path = tmp_path / "plant.yaml"
+    path.write_text("site: kostanay\n" * 1000)
+    with pytest.raises(JournalError, match="NotADBError") as refused:
+        Store(path)
+    assert not isinstance(refused.value, JournalDamaged)
+    assert path.read_text() == "site: kostanay\n" * 1000
+
+
+async def test_totals_outlive_damaged_states(tmp_path: Path) -> None:
+    """Where a station's state is lost its totalisers go on from the last counts."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path) as journal:
+        await journal.append(Entry(events=[counted(7), counted(8)]))
+    with Store(path) as store:
+        assert [each.event for each in store.last_counts()] == [counted(8)]
+    assert decode_state(b"{}").counters == {}
