@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from types import TracebackType
@@ -16,7 +16,7 @@ from influxdb_client.rest import ApiException
 
 from mes.errors import SinkRejected, SinkUnavailable
 
-TIMEOUT_MS = 10_000
+TIMEOUT = timedelta(seconds=10)
 BODY_SHOWN = 500  # characters of a server's answer that are kept in an error
 RETRY_AFTER_RANGE_S = (1.0, 300.0)
 
@@ -48,8 +48,9 @@ class Target:
 class InfluxServer:
     """An open client; `async with`. Every failure is a SinkUnavailable (try again) or a SinkRejected (hold)."""
 
-    def __init__(self, target: Target) -> None:
-        """Connects to nothing yet."""
+    def __init__(self, target: Target, *, timeout: timedelta = TIMEOUT) -> None:
+        """Connects to nothing yet; `timeout` is how long one answer may take, in real time."""
+        self._timeout = timeout
         self._target = target
         self._kind = target.kind
         self._client: InfluxDBClientAsync | None = None
@@ -64,7 +65,7 @@ class InfluxServer:
             target.url.rstrip("/"),
             token=token,
             org=target.org,
-            timeout=TIMEOUT_MS,
+            timeout=self._timeout // timedelta(milliseconds=1),
             allow_redirects=False,
             auth_basic=target.user is not None,
         )

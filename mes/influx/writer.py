@@ -1,8 +1,12 @@
-"""Follows the journal and keeps InfluxDB up to date: events first, then the figures that they touch."""
+"""Follows the journal and keeps InfluxDB up to date: events, process values, and the figures that events touch.
+
+Each goes its own way at its own pace. Where one is far behind, after a long outage, what is new goes first and what
+waited is sent beside it: points have an identity, so their order does not matter.
+"""
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +14,11 @@ from typing import Protocol
 
 import structlog
 
+from adapters.clock import Clock, SystemClock
 from mes.errors import SinkRejected, SinkUnavailable
-from mes.influx.encode import KpiPoint, body, event_line, kpi_line, process_line
-from mes.influx.server import InfluxServer
+from mes.influx.delivery import Delivery, Quarantine, Writes
+from mes.influx.encode import KpiPoint, event_line, kpi_line, process_line
 from mes.intervals import Interval
-from mes.journal.codec import bears_on
 from mes.model import Journaled, ProcessValue, StationId
 
 log = structlog.get_logger()
@@ -22,10 +26,35 @@ log = structlog.get_logger()
 EVENTS = "influx-events"
 FIGURES = "influx-kpi"
 TELEMETRY = "influx-process"
+YIELD_EVERY = 500  # lines
+LIVE_FROM, LIVE = "-live-from", "-live"  # after a stream's name: the new is sent from here on, and was sent up to here
+
+Step = Callable[[], Awaitable[bool]]
 
 
-class Followed(Protocol):
+class Server(Writes, Protocol):
+    """An InfluxDB server."""
+
+    async def ensure(self) -> bool:
+        """Makes the database where that is ours to do."""
+        ...
+
+
+class Followed(Quarantine, Protocol):
     """What the writer needs of the journal."""
+
+    @property
+    def last_seq(self) -> int:
+        """Of the last committed event."""
+        ...
+
+    async def last_telemetry(self) -> int:
+        """The number of the last process value."""
+        ...
+
+    async def touched(self, after: int, limit: int) -> tuple[int, Mapping[StationId, Interval]]:
+        """Up to which number the next events go, and the stretch of each station's time that they bear on."""
+        ...
 
     async def read(self, after: int, limit: int) -> Sequence[Journaled]:
         """Events after a sequence number, in order."""
@@ -62,9 +91,14 @@ class Figures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Real seconds and lines; a refusal (`hold_s`) waits longer than an outage, for it needs a person."""
+    """Real seconds and lines; a refusal (`hold_s`) waits longer than an outage, for it needs a person.
+
+    `behind_lines`: with more than so many waiting, what is new goes first.
+    """
 
     batch_lines: int = 5000
+    behind_lines: int = 20_000
+    figures_events: int = 20_000
     idle_s: float = 1.0
     restate_s: float = 30.0
     first_s: float = 1.0
@@ -74,24 +108,47 @@ class Pace:
 
 @dataclass(slots=True)
 class SinkStatus:
-    """How the writer stands, for health; `held` is the server's refusal in words, None while it takes what we send."""
+    """How the writer stands, for health.
+
+    `held` is the server's refusal in words, `unavailable` why it cannot be reached; both None while it takes what we
+    send. `quarantined` counts lines; `sent_until` is the received time of the newest event that is stored.
+    """
 
     sent_seq: int = 0
+    sent_until: datetime | None = None
     held: str | None = None
     unavailable: str | None = None
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    text: str
+    received: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A kind of rows that become lines: how they are read after a number, and the number of the last one."""
+
+    name: str
+    read: Callable[[int, int], Awaitable[Sequence[_Line]]]
+    last: Callable[[], Awaitable[int]]
 
 
 class InfluxWriter:
-    """One consumer of the journal. A cursor moves only after the server said that it has stored what came before."""
+    """A consumer of the journal. A cursor moves only after the server said that it has stored what came before it."""
 
     def __init__(
         self,
-        server: InfluxServer,
+        server: Server,
         journal: Followed,
         figures: Figures,
         *,
         rng: random.Random,
         pace: Pace | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Reads nothing and connects to nothing yet."""
         self.status = SinkStatus()
@@ -100,10 +157,23 @@ class InfluxWriter:
         self._figures = figures
         self._rng = rng
         self._pace = pace or Pace()
+        self._delivery = Delivery(server, journal, clock or SystemClock())
         self._restated = 0.0
+        self._troubles: dict[str, SinkRejected | SinkUnavailable] = {}
+        self._events = _Stream(EVENTS, self._read_events, self._last_event)
+        self._process = _Stream(TELEMETRY, self._read_telemetry, journal.last_telemetry)
 
     async def run(self) -> None:
         """Forwards for ever; ends only by cancellation."""
+        self.status.quarantined = len(await self._journal.refused("influx"))
+        await self._follow("quarantine", self._retry, once=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(EVENTS, lambda: self._forward(self._events)), name=EVENTS)
+            group.create_task(self._follow(TELEMETRY, lambda: self._forward(self._process)), name=TELEMETRY)
+            group.create_task(self._follow(FIGURES, self._state_figures), name=FIGURES)
+
+    async def _follow(self, name: str, step: Step, *, once: bool = False) -> None:
+        """Repeats a step: at once while it moves something, slower while the server cannot or will not."""
         failures = 0
         ensured = False
         while True:
@@ -112,26 +182,27 @@ class InfluxWriter:
                     with suppress(SinkRejected):  # only an administrator may; what is missing shows at the write
                         await self._server.ensure()
                     ensured = True
-                moved = await self.forward()
-                await self.restate()
+                moved = await step()
             except SinkUnavailable as error:
                 failures += 1
-                self._report(unavailable=str(error), held=None)
+                self._report(name, error)
                 await asyncio.sleep(error.retry_after_s or self._backoff_s(failures))
             except SinkRejected as error:
-                self._report(unavailable=None, held=str(error))
+                self._report(name, error)
                 ensured = False  # the database may be what is missing
                 await asyncio.sleep(self._pace.hold_s)
             else:
                 failures = 0
-                self._report(unavailable=None, held=None)
+                self._report(name, None)
+                if once:
+                    return
                 if not moved:
                     await asyncio.sleep(self._pace.idle_s)
 
     async def forward(self) -> bool:
         """Sends one batch of each kind; False when there was nothing. Raises SinkError, with no cursor moved."""
-        events = await self._forward_events()
-        telemetry = await self._forward_telemetry()
+        events = await self._forward(self._events)
+        telemetry = await self._forward(self._process)
         figures = await self._forward_figures()
         return events or telemetry or figures
 
@@ -140,34 +211,72 @@ class InfluxWriter:
         while await self.forward():
             pass
 
-    async def _forward_events(self) -> bool:
-        after = await self._journal.cursor(EVENTS)
-        found = await self._journal.read(after, self._pace.batch_lines)
-        if not found:
-            return False
-        await self._server.write(body(event_line(each) for each in found))
-        await self._journal.advance(EVENTS, found[-1].seq)
-        self.status.sent_seq = found[-1].seq
+    async def _forward(self, stream: _Stream) -> bool:
+        """One batch; of a stream that is far behind, one of what is new and one of what waits."""
+        done = await self._journal.cursor(stream.name)
+        live_from = await self._journal.cursor(stream.name + LIVE_FROM)
+        if live_from <= done:
+            last = await stream.last()
+            if last - done <= self._pace.behind_lines:
+                return await self._send(stream, stream.name, after=done) is not None
+            await self._journal.advance(stream.name + LIVE, last)
+            await self._journal.advance(stream.name + LIVE_FROM, last)
+            live_from = last
+        live = max(live_from, await self._journal.cursor(stream.name + LIVE))
+        sent = await self._send(stream, stream.name + LIVE, after=live)
+        caught_up = await self._send(stream, stream.name, after=done, until=live_from)
+        if caught_up is None or caught_up >= live_from:  # both meet, and go on as one
+            await self._journal.advance(stream.name, max(live, sent or 0))
         return True
 
-    async def _forward_telemetry(self) -> bool:
-        after = await self._journal.cursor(TELEMETRY)
-        found = await self._journal.read_telemetry(after, self._pace.batch_lines)
+    async def _send(self, stream: _Stream, cursor: str, *, after: int, until: int | None = None) -> int | None:
+        """The lines after a number, up to another; returns the last one's number, None if there was nothing to send."""
+        found = await stream.read(after, self._pace.batch_lines)
+        if until is not None:
+            found = [each for each in found if each.number <= until]
         if not found:
-            return False
-        await self._server.write(body(process_line(value, row) for row, value in found))
-        await self._journal.advance(TELEMETRY, found[-1][0])
-        return True
+            return None
+        self.status.quarantined += await self._delivery.send([each.text for each in found if each.text])
+        last = found[-1]
+        await self._journal.advance(cursor, last.number)
+        if stream is self._events:
+            self.status.sent_seq, self.status.sent_until = max(self.status.sent_seq, last.number), last.received
+        return last.number
+
+    async def _last_event(self) -> int:
+        return self._journal.last_seq
+
+    async def _read_events(self, after: int, limit: int) -> Sequence[_Line]:
+        lines: list[_Line] = []
+        for each in await self._journal.read(after, limit):
+            try:
+                text = event_line(each)
+            except ValueError as error:  # a value that the protocol cannot carry holds up nothing else
+                await self._delivery.put_aside(f"event {each.seq}", repr(each.event), str(error))
+                text = ""
+            lines.append(_Line(each.seq, text, each.event.received_time))
+            if len(lines) % YIELD_EVERY == 0:
+                await asyncio.sleep(0)  # the collecting comes first
+        return lines
+
+    async def _read_telemetry(self, after: int, limit: int) -> Sequence[_Line]:
+        found = await self._journal.read_telemetry(after, limit)
+        return [_Line(row, process_line(value, row), None) for row, value in found]
 
     async def _forward_figures(self) -> bool:
         """Figures have a cursor of their own, so that a crash between events and figures loses no figure."""
         after = await self._journal.cursor(FIGURES)
-        found = await self._journal.read(after, self._pace.batch_lines)
-        if not found:
+        until, spans = await self._journal.touched(after, self._pace.figures_events)
+        if until <= after:
             return False
-        await self._send(await self._figures.touched(touched(found), found[-1].seq))
-        await self._journal.advance(FIGURES, found[-1].seq)
+        await self._send_figures(await self._figures.touched(spans, until))
+        await self._journal.advance(FIGURES, until)
         return True
+
+    async def _state_figures(self) -> bool:
+        moved = await self._forward_figures()
+        await self.restate()
+        return moved
 
     async def restate(self) -> None:
         """States the windows that are still open again: time passes in them though nothing happens."""
@@ -175,37 +284,39 @@ class InfluxWriter:
         if clock - self._restated < self._pace.restate_s:
             return
         points, until = await self._figures.open(await self._journal.cursor(FIGURES))
-        await self._send(points)
+        await self._send_figures(points)
         self._figures.stated(until)
         self._restated = clock
 
-    async def _send(self, points: Sequence[KpiPoint]) -> None:
+    async def _send_figures(self, points: Sequence[KpiPoint]) -> None:
         for some in range(0, len(points), self._pace.batch_lines):
-            await self._server.write(body(kpi_line(each) for each in points[some : some + self._pace.batch_lines]))
+            lines = [kpi_line(each) for each in points[some : some + self._pace.batch_lines]]
+            self.status.quarantined += await self._delivery.send(lines)
+
+    async def _retry(self) -> bool:
+        """What was refused before may be taken now, after somebody has mended the server or this program is newer."""
+        self.status.quarantined = await self._delivery.retry()
+        return False
 
     def _backoff_s(self, failures: int) -> float:
         ceiling = min(self._pace.cap_s, self._pace.first_s * 2 ** min(failures, 16))
         return self._rng.uniform(self._pace.first_s / 2, ceiling)
 
-    def _report(self, *, unavailable: str | None, held: str | None) -> None:
+    def _report(self, name: str, trouble: SinkRejected | SinkUnavailable | None) -> None:
         """One log line per change of standing, not per try."""
+        if trouble is None:
+            self._troubles.pop(name, None)
+        else:
+            self._troubles[name] = trouble
         before = (self.status.unavailable is None, self.status.held is None)
-        self.status.unavailable, self.status.held = unavailable, held
-        if before == (unavailable is None, held is None):
+        troubles = list(self._troubles.values())
+        self.status.held = next((str(each) for each in troubles if isinstance(each, SinkRejected)), None)
+        self.status.unavailable = next((str(each) for each in troubles if isinstance(each, SinkUnavailable)), None)
+        if before == (self.status.unavailable is None, self.status.held is None):
             return
-        if held is not None:
-            log.error("influx_refused", answer=held)
-        elif unavailable is not None:
-            log.info("influx_lost", detail=unavailable)
+        if self.status.held is not None:
+            log.error("influx_refused", answer=self.status.held)
+        elif self.status.unavailable is not None:
+            log.info("influx_lost", detail=self.status.unavailable)
         else:
             log.info("influx_restored", sent_seq=self.status.sent_seq)
-
-
-def touched(found: Iterable[Journaled]) -> dict[StationId, Interval]:
-    """The stretch of time that the events of each station bear on, from the earliest to the latest."""
-    spans: dict[StationId, Interval] = {}
-    for each in found:
-        about = bears_on(each.event)
-        known = spans.get(each.event.station, about)
-        spans[each.event.station] = Interval(min(about.start, known.start), max(about.end, known.end))
-    return spans

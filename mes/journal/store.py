@@ -13,6 +13,7 @@ import apsw
 
 from adapters.reading import ControllerId
 from mes.errors import JournalError
+from mes.intervals import Interval
 from mes.journal.codec import EventRow, decode_event, from_us
 from mes.journal.schema import COUNT_KIND, COUNTS, SELECT_EVENTS, SELECT_LAST_SEQ, failed, fetch, prepare
 from mes.model import Journaled, ProcessValue, StationId
@@ -193,6 +194,17 @@ class Store:
             "SELECT point, line, status, answer, since_us FROM quarantine WHERE sink = ? ORDER BY since_us, point"
         )
         return [Refused(*row) for row in self._fetch(statement, sink)]
+
+    def last_telemetry(self) -> int:
+        """The number of the last process value; 0 if there is none."""
+        return int(self._fetch("SELECT coalesce(max(id), 0) FROM telemetry")[0][0])
+
+    def touched(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
+        """Up to which number the next events go, and the stretch of each station's time that they bear on."""
+        until = min(after + limit, self.last_seq)
+        spans = "SELECT station, min(from_us), max(to_us) FROM event NOT INDEXED WHERE seq > ? AND seq <= ?"
+        found = self._fetch(f"{spans} GROUP BY station", after, until)
+        return until, {StationId(station): Interval(from_us(first), from_us(last)) for station, first, last in found}
 
     def thin_telemetry(self, before_us: int, limit: int) -> tuple[int, int]:
         """Drops the oldest process values, as far as they are from before an instant, at most `limit` at once.

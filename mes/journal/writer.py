@@ -19,6 +19,7 @@ import apsw
 
 from adapters.reading import ControllerId
 from mes.errors import JournalBlocked, JournalDamaged, JournalError
+from mes.intervals import Interval
 from mes.journal.codec import encode_event, to_us
 from mes.journal.salvage import salvage
 from mes.journal.store import Footprint, Refused, Rows, Store
@@ -147,6 +148,14 @@ class Journal:
     async def read_telemetry(self, after_rowid: int, limit: int) -> list[tuple[int, ProcessValue]]:
         """At most `limit` process values after row `after_rowid`, with their rows' numbers, in order."""
         return await self._ask(lambda store: store.read_telemetry(after_rowid, limit))
+
+    async def last_telemetry(self) -> int:
+        """The number of the last process value; 0 if there is none."""
+        return await self._ask(Store.last_telemetry)
+
+    async def touched(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
+        """Up to which number the next events go, at most `limit`, and the time of each station that they bear on."""
+        return await self._ask(lambda store: store.touched(after, limit))
 
     async def cursors(self) -> dict[str, int]:
         """Where every consumer stands."""

@@ -19,14 +19,13 @@ from mes.errors import SinkRejected, SinkUnavailable
 from mes.figures import PublishedFigures
 from mes.influx.encode import KpiPoint
 from mes.influx.server import InfluxServer, Target
-from mes.influx.writer import EVENTS, FIGURES, InfluxWriter, Pace, touched
+from mes.influx.writer import EVENTS, FIGURES, LIVE, InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
 from mes.model import (
     ConnectionRestored,
     CountFlag,
     CountKind,
-    Journaled,
     ProcessValue,
     ProductId,
     State,
@@ -156,7 +155,7 @@ async def test_an_outage_moves_no_cursor(influx: StandIn, server: InfluxServer, 
     assert influx.points == stored
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 422])
+@pytest.mark.parametrize("status", [401, 403, 404])
 async def test_a_refusal_drops_nothing(influx: StandIn, server: InfluxServer, journal: Journal, status: int) -> None:
     """The queue is held by a refusal, and everything arrives when it is over."""
     influx.next_answers = [(status, {})]
@@ -256,8 +255,8 @@ async def test_it_runs_through_outage_and_refusal(
     assert [line["event"] for line in logged] == ["influx_lost", "influx_refused", "influx_restored"]
 
 
-def test_touched_reaches_back_to_the_start_of_a_gap() -> None:
-    """An event that bears on the past touches all of it."""
+async def test_touched_reaches_back_to_the_start_of_a_gap(tmp_path: Path) -> None:
+    """An event that bears on the past touches all of it; the next events go as far as is asked."""
     restored = ConnectionRestored(
         station=STATION,
         time=at(50),
@@ -266,5 +265,32 @@ def test_touched_reaches_back_to_the_start_of_a_gap() -> None:
         since=at(10),
         cause=GapCause.CONNECTION,
     )
+    async with Journal.open(tmp_path / "journal.sqlite") as journal:
+        await append(journal, counted(40, 5), restored, counted(60, 6))
 
-    assert touched([Journaled(1, counted(40, 5)), Journaled(2, restored)]) == {STATION: Interval(at(10), at(50))}
+        assert await journal.touched(0, 2) == (2, {STATION: Interval(at(10), at(50))})
+        assert await journal.touched(2, 2) == (3, {STATION: Interval(at(60), at(60))})
+        assert await journal.touched(3, 2) == (3, {})
+
+
+async def test_what_is_new_goes_first_after_a_long_outage(
+    influx: StandIn, server: InfluxServer, journal: Journal
+) -> None:
+    """With much waiting, the newest event is stored in the next round; in the end all are, once, under one cursor."""
+    await append(journal, *(counted(n / 60, 1000 + n) for n in range(200)))
+    pace = replace(QUICK, batch_lines=10, behind_lines=50)
+    following = InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace)
+    await following.forward()
+    await append(journal, counted(59, 5000))
+    await following.forward()
+    assert any(stamp == str(59 * 60 * 10**9 + int(T0.timestamp()) * 10**9 + 212) for _, stamp in influx.points)
+    assert len(influx.points) == 21
+    for _ in range(3):  # as after a restart of the program in the middle of it
+        again = InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace)
+        await append(journal, counted(59.5, 5001 + _))
+        await again.forward()
+    await InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace).drain()
+
+    assert len(influx.points) == journal.last_seq == 215
+    assert await journal.cursor(EVENTS) == journal.last_seq
+    assert await journal.cursor(EVENTS + LIVE) <= journal.last_seq

@@ -9,10 +9,9 @@ from oee_histories import CATALOGUE, START, STATION, assigned, at, between, coun
 from adapters.clock import ManualClock
 from mes.calendar import Calendar, Shift
 from mes.figures import PublishedFigures
-from mes.influx.writer import touched
-from mes.journal.codec import encode_event
+from mes.journal.codec import bears_on, encode_event
 from mes.journal.store import Rows, Store
-from mes.model import Journaled, State, StationEvent, StationStandard
+from mes.model import State, StationEvent, StationStandard
 
 CALENDAR = Calendar(ZoneInfo("Asia/Qostanay"), (Shift("day", time(8), time(16)),))
 STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=2)}, minor_stop=timedelta(minutes=2), reasons=CATALOGUE)
@@ -28,8 +27,9 @@ async def hours(path: Path, *events: StationEvent) -> dict[float, tuple[float, f
     """The hours that the last event makes anew: minutes from START, with their minutes producing and down."""
     with Store(path) as store:
         store.write([Rows(events=[encode_event(each) for each in events])])
+        _, spans = store.touched(len(events) - 1, 1)
     figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
-    points = await figures.touched(touched([Journaled(len(events), events[-1])]), revision=9)
+    points = await figures.touched(spans, revision=9)
     minute = timedelta(minutes=1)
     return {
         (each.window.start - START) / minute: (each.kpi.apt / minute, each.kpi.down / minute)
@@ -50,4 +50,4 @@ async def test_a_corrected_reason_reaches_back_to_its_stop(tmp_path: Path) -> No
     found = await hours(tmp_path / "journal.sqlite", *RUN, assigned(390, 300, 310, "tips"))
 
     assert found[300] == (50.0, 0.0)
-    assert touched([Journaled(9, assigned(390, 300, 310, "tips"))]) == {STATION: between(300, 390)}
+    assert bears_on(assigned(390, 300, 310, "tips")) == between(300, 390)

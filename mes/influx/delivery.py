@@ -1,0 +1,139 @@
+"""Gets lines stored: splits what is too large, puts aside what is refused by itself, holds when the server is at fault.
+
+An answer of 400 or 422 is neither proof of a bad line nor of a lost batch: 1.x and 2.x store the good lines of such a
+body, 3 stores none, and 3 says 400 for faults of its own too (influxdb main, influxdb3_server/src/http.rs). So a
+known-good line, the canary, is sent first; only while the server takes that one is a bad line looked for.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from adapters.clock import Clock
+from mes.errors import SinkRejected, SinkUnavailable
+from mes.influx.encode import body
+from mes.journal.codec import to_us
+from mes.journal.store import Refused
+
+SINK = "influx"
+CANARY = b"canary,of=taktline ok=true"  # without a time: the server's own is inside every retention
+TOO_LARGE = 413
+MAY_BE_A_LINE = (400, 422)
+PASSING = "pending deletion"  # 2.x says 422 while it deletes a shard, and takes the same line afterwards
+MOST_IN_A_ROW = 100  # so many bad lines one after the other are no bad lines
+_HEAD = re.compile(r"(?:[^ \\]|\\.)+")
+
+
+class Writes(Protocol):
+    """A server of line protocol."""
+
+    async def write(self, body: bytes) -> None:
+        """Returns when the server has stored it; raises SinkUnavailable or SinkRejected."""
+        ...
+
+
+class Quarantine(Protocol):
+    """Where lines are kept that the server refuses by themselves."""
+
+    async def quarantine(self, sink: str, lines: Sequence[Refused]) -> None:
+        """Returns when they are on disk."""
+        ...
+
+    async def release(self, sink: str, points: Sequence[str]) -> None:
+        """Takes points out; returns when that is on disk."""
+        ...
+
+    async def refused(self, sink: str) -> list[Refused]:
+        """All that is kept."""
+        ...
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Sends lines until each is stored or on disk in quarantine. `in_a_row`: bad lines since the last good ones."""
+
+    server: Writes
+    kept: Quarantine
+    clock: Clock
+    in_a_row: int = field(default=0, init=False)
+
+    async def send(self, lines: Sequence[str]) -> int:
+        """Returns how many were put into quarantine. Raises SinkError; then all of it is to be sent again."""
+        bad = 0
+        asked = False
+        waiting = [list(lines)] if lines else []
+        while waiting:
+            part = waiting.pop()
+            refused = await self._refused(part)
+            if refused is None:
+                continue
+            if not asked and refused.status != TOO_LARGE:
+                await self._canary(refused)
+                asked = True
+            if len(part) > 1:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+            else:
+                bad += await self._put_aside(part[0], refused)
+        return bad
+
+    async def retry(self) -> int:
+        """Offers again what is in quarantine, line by line; returns how many the server still refuses."""
+        left = await self.kept.refused(SINK)
+        taken = [each.point for each in left if each.status and await self._refused([each.line]) is None]
+        if taken:
+            await self.kept.release(SINK, taken)
+        return len(left) - len(taken)
+
+    async def put_aside(self, point: str, text: str, reason: str) -> None:
+        """Keeps what cannot even be said in line protocol; it is never offered again."""
+        await self.kept.quarantine(SINK, [Refused(point, text, 0, reason, to_us(self.clock.now()))])
+
+    async def _refused(self, part: Sequence[str]) -> SinkRejected | None:
+        """None if it is stored; the refusal if a line in it may be why. Raises every other."""
+        try:
+            await self.server.write(body(part))
+        except SinkRejected as refused:
+            if PASSING in refused.body:
+                raise SinkUnavailable(str(refused)) from refused
+            if refused.status in MAY_BE_A_LINE or (refused.status == TOO_LARGE and len(part) > 1):
+                return refused
+            raise
+        self.in_a_row = 0
+        return None
+
+    async def _canary(self, refused: SinkRejected) -> None:
+        """Raises if the server refuses a known-good line too: then it is at fault, and no line is."""
+        try:
+            await self.server.write(CANARY)
+        except SinkRejected as fault:
+            raise SinkRejected(
+                f"the server refuses a known-good line too: {fault}; before: {refused}",
+                status=fault.status,
+                body=fault.body,
+            ) from fault
+
+    async def _put_aside(self, line: str, refused: SinkRejected) -> int:
+        """A line that is refused again after the server took the canary goes to quarantine; 0 if it is taken now."""
+        await self._canary(refused)
+        again = await self._refused([line])
+        if again is None:
+            return 0
+        self.in_a_row += 1
+        if self.in_a_row > MOST_IN_A_ROW:
+            raise SinkRejected(
+                f"more than {MOST_IN_A_ROW} lines one after the other are refused, so it is not the lines: {again}",
+                status=again.status,
+                body=again.body,
+            )
+        await self.kept.quarantine(
+            SINK, [Refused(point_of(line), line, again.status, again.body, to_us(self.clock.now()))]
+        )
+        return 1
+
+
+def point_of(line: str) -> str:
+    """A line's identity at the server: measurement, tags and time."""
+    head = _HEAD.match(line)
+    return f"{head[0] if head else ''} {line.rpartition(' ')[2]}"
