@@ -33,6 +33,7 @@ from mes.config.models import (
     OpcUaHeartbeat,
     PlantShape,
     SignalsShape,
+    WebShape,
 )
 from mes.config.problems import did_you_mean
 from mes.config.production import Buffer, Programme
@@ -75,6 +76,8 @@ class PlantConfig:
     calendar: Calendar
     products: Mapping[ProductId, Product]
     journal_path: Path
+    keep_process_values: timedelta
+    web: WebShape | None
     influx: InfluxShape | None = None
     buffers: tuple[Buffer, ...] = ()
     definitions: Mapping[str, Definition] = field(default_factory=lambda: BUILT_IN)
@@ -137,6 +140,8 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
             for name, each in plant.products.items()
         },
         journal_path=Path(plant.journal.path),
+        keep_process_values=timedelta(days=plant.journal.process_values_days),
+        web=plant.web,
         influx=plant.influx,
         buffers=buffers,
         definitions=definitions,
@@ -253,7 +258,9 @@ def for_simulation(
         for name, settings in config.controllers.items()
     }
     setups = {station: replace(setup, max_source_offset=timedelta(hours=1)) for station, setup in config.setups.items()}
-    return replace(config, controllers=controllers, setups=setups, journal_path=journal or config.journal_path)
+    return replace(
+        config, controllers=controllers, setups=setups, journal_path=journal or config.journal_path, web=None
+    )
 
 
 def _simulated(settings: Controller, port: int) -> Controller:

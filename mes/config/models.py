@@ -227,9 +227,20 @@ class AreaShape(Shape):
 
 
 class JournalShape(Shape):
-    """Where the journal lies; a relative path counts from the folder in which the program is started."""
+    """Where the journal lies; a relative path counts from the folder in which the program is started.
+
+    Process values are kept for `process_values_days`; counts, states and every other event are kept for ever.
+    """
 
     path: str
+    process_values_days: Annotated[float, Field(gt=0, le=3660)] = 30.0
+
+
+class WebShape(Shape):
+    """Where health, metrics and the board are served: this machine alone, unless another address is named here."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8090
 
 
 class InfluxShape(Shape):
@@ -260,3 +271,4 @@ class PlantShape(Shape):
     programme: ProgrammeShape | None = None
     journal: JournalShape = JournalShape(path="var/taktline/journal.sqlite")
     influx: InfluxShape | None = None
+    web: WebShape | None = WebShape()
