@@ -65,6 +65,11 @@ class Influxd:
         except aiohttp.ClientError:
             return False
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._process is not None
+
     async def stop(self) -> None:
         """Ends the process as a plant's power cut would."""
         if self._process is not None:
