@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -28,6 +28,9 @@ FIGURES = "influx-kpi"
 TELEMETRY = "influx-process"
 YIELD_EVERY = 500  # lines
 LIVE_FROM, LIVE = "-live-from", "-live"  # after a stream's name: the new is sent from here on, and was sent up to here
+
+IN_FLIGHT = 2  # batches of what waited, beside the new: a server that acknowledges once a second shall not set the pace
+T = TypeVar("T")
 
 Step = Callable[[], Awaitable[bool]]
 
@@ -223,20 +226,27 @@ class InfluxWriter:
             await self._journal.advance(stream.name + LIVE_FROM, last)
             live_from = last
         live = max(live_from, await self._journal.cursor(stream.name + LIVE))
-        sent = await self._send(stream, stream.name + LIVE, after=live)
-        caught_up = await self._send(stream, stream.name, after=done, until=live_from)
+        sent, caught_up = await _together(
+            self._send(stream, stream.name + LIVE, after=live),
+            self._send(stream, stream.name, after=done, until=live_from, batches=IN_FLIGHT),
+        )
         if caught_up is None or caught_up >= live_from:  # both meet, and go on as one
             await self._journal.advance(stream.name, max(live, sent or 0))
         return True
 
-    async def _send(self, stream: _Stream, cursor: str, *, after: int, until: int | None = None) -> int | None:
+    async def _send(
+        self, stream: _Stream, cursor: str, *, after: int, until: int | None = None, batches: int = 1
+    ) -> int | None:
         """The lines after a number, up to another; returns the last one's number, None if there was nothing to send."""
-        found = await stream.read(after, self._pace.batch_lines)
+        batch = self._pace.batch_lines
+        found = await stream.read(after, batch * batches)
         if until is not None:
             found = [each for each in found if each.number <= until]
         if not found:
             return None
-        self.status.quarantined += await self._delivery.send([each.text for each in found if each.text])
+        texts = [each.text for each in found if each.text]
+        parts = [texts[start : start + batch] for start in range(0, len(texts), batch)]
+        self.status.quarantined += sum(await _together(*(self._delivery.send(each) for each in parts)))
         last = found[-1]
         await self._journal.advance(cursor, last.number)
         if stream is self._events:
@@ -320,3 +330,12 @@ class InfluxWriter:
             log.info("influx_lost", detail=self.status.unavailable)
         else:
             log.info("influx_restored", sent_seq=self.status.sent_seq)
+
+
+async def _together(*works: Awaitable[T]) -> list[T]:
+    """The results of all; if any failed, its error once all have ended."""
+    found = await asyncio.gather(*works, return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in found if not isinstance(each, BaseException)]
