@@ -1,12 +1,17 @@
 """How the collector itself is doing: each controller's standing, as a plain record to show or to export."""
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NoReturn
 
 from adapters.clock import Clock
 from adapters.ports import Adapter
 from adapters.reading import ControllerId
+from mes.errors import JournalBlocked
 
 
 class ControllerStanding(StrEnum):
@@ -23,6 +28,8 @@ class ControllerHealth:
     """One controller. `since`: of the standing; `attempts` counts tries, `connections` those that gave data.
 
     `items_active` is 0 unless it is running; `error` is the last failure's sentence and stays when it is over.
+    Real seconds as of the snapshot: `last_batch_age_s` since a batch was journaled, None before the first;
+    `quiet_s` since its task did anything at all (a try, a batch, a loss).
     """
 
     controller: ControllerId
@@ -35,37 +42,43 @@ class ControllerHealth:
     items_configured: int = 0
     items_active: int = 0
     notes: tuple[str, ...] = ()
+    last_batch_age_s: float | None = None
+    quiet_s: float = 0.0
 
 
 class Health:
     """Is told by the supervisor, asked by whoever shows it; lives in the event loop and does no input or output."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         """Knows no controller yet; each appears with its first attempt."""
         self._clock = clock
+        self._monotonic_s = monotonic_s
+        self._ticked_s: dict[ControllerId, float] = {}
+        self._batch_s: dict[ControllerId, float] = {}
         self._known: dict[ControllerId, ControllerHealth] = {}
         self._adapters: dict[ControllerId, Adapter] = {}
 
     def connecting(self, controller: ControllerId, adapter: Adapter) -> None:
         """A connection is being made; a parked or lost controller stays so until it gives data."""
-        known = self._of(controller)
+        known = self._ticked(controller)
         self._known[controller] = replace(known, attempts=known.attempts + 1)
         self._adapters[controller] = adapter
 
     def seen(self, controller: ControllerId, received_time: datetime) -> None:
         """A batch came and is journaled."""
-        known = self._of(controller)
+        known = self._ticked(controller)
+        self._batch_s[controller] = self._ticked_s[controller]
         if known.standing is not ControllerStanding.RUNNING:
             known = replace(self._now(known, ControllerStanding.RUNNING), connections=known.connections + 1)
         self._known[controller] = replace(known, last_batch=received_time)
 
     def lost(self, controller: ControllerId, detail: str) -> None:
         """The connection ended; it will be tried again."""
-        self._known[controller] = replace(self._now(self._of(controller), ControllerStanding.LOST), error=detail)
+        self._known[controller] = replace(self._now(self._ticked(controller), ControllerStanding.LOST), error=detail)
 
     def parked(self, controller: ControllerId, detail: str) -> None:
         """The controller refuses what the configuration asks; it is tried again now and then."""
-        self._known[controller] = replace(self._now(self._of(controller), ControllerStanding.PARKED), error=detail)
+        self._known[controller] = replace(self._now(self._ticked(controller), ControllerStanding.PARKED), error=detail)
 
     def is_running(self, controller: ControllerId) -> bool:
         """Whether its present connection has given data."""
@@ -74,7 +87,19 @@ class Health:
 
     def snapshot(self) -> tuple[ControllerHealth, ...]:
         """All controllers as they stand now, by name."""
-        return tuple(self._with_items(self._known[each]) for each in sorted(self._known))
+        return tuple(self._with_ages(self._with_items(self._known[each])) for each in sorted(self._known))
+
+    def _ticked(self, controller: ControllerId) -> ControllerHealth:
+        self._ticked_s[controller] = self._monotonic_s()
+        return self._of(controller)
+
+    def _with_ages(self, known: ControllerHealth) -> ControllerHealth:
+        now_s, batch_s = self._monotonic_s(), self._batch_s.get(known.controller)
+        return replace(
+            known,
+            last_batch_age_s=None if batch_s is None else now_s - batch_s,
+            quiet_s=now_s - self._ticked_s[known.controller],
+        )
 
     def _of(self, controller: ControllerId) -> ControllerHealth:
         fresh = ControllerHealth(controller, ControllerStanding.CONNECTING, self._clock.now())
@@ -96,3 +121,43 @@ class Health:
             items_active=status.items_active if running else 0,
             notes=status.notes,
         )
+
+
+class Pulse:
+    """Asks the journal something small again and again, and knows how long it has been owing the answer.
+
+    An answer comes after everything that was queued before it is on disk: so it says that the journal commits, or had
+    nothing to commit.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[object]],
+        *,
+        every_s: float = 1.0,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Asks nothing yet. `every_s`: real seconds between an answer and the next question."""
+        self._ask = ask
+        self._every_s = every_s
+        self._monotonic_s = monotonic_s
+        self._sleep = sleep
+        self._asked_s: float | None = None
+
+    @property
+    def waiting_s(self) -> float:
+        """Real seconds since a question that is not answered; 0 when there is none."""
+        return 0.0 if self._asked_s is None else self._monotonic_s() - self._asked_s
+
+    async def run(self) -> NoReturn:
+        """Asks for ever; a disk that cannot be read for now is no answer. Raises every other JournalError."""
+        while True:
+            if self._asked_s is None:
+                self._asked_s = self._monotonic_s()
+            try:
+                await self._ask()
+                self._asked_s = None
+            except JournalBlocked:
+                pass
+            await self._sleep(self._every_s)
