@@ -86,6 +86,7 @@ class Journal:
         self._path = path
         self._vfs = vfs
         self._retry_s = retry_s
+        self._busy_since_s: float | None = None
         self._closing = threading.Event()
         self._commits: collections.deque[float] = collections.deque(maxlen=REMEMBERED)
         self._committed = 0
@@ -183,6 +184,12 @@ class Journal:
         """Gives unused pages back to the disk and keeps the write-ahead log short; what is then left."""
         return await self._ask(lambda store: store.tidy(pages))
 
+    @property
+    def waiting_s(self) -> float:
+        """For how many real seconds the journal has owed its present answers; 0 when it owes none."""
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
     def commits(self) -> Commits | None:
         """How the commits go; None before the first."""
         took = sorted(self._commits)
@@ -255,6 +262,7 @@ class Journal:
     def _serve(self, store: Store) -> bool:
         """Everything that waits: what writes first, as one commit, then what reads; False when it is to stop."""
         self._taken = self._take()
+        self._busy_since_s = time.monotonic()
         writes = [each for each in self._taken if isinstance(each, _Write)]
         if writes:
             last_seqs = self._commit(store, [each.rows for each in writes])
@@ -263,6 +271,7 @@ class Journal:
         for each in self._taken:
             if isinstance(each, _Call):
                 self._answer([(each.future, _answered(each, store))])
+        self._busy_since_s = None
         return not any(isinstance(each, _Stop) for each in self._taken)
 
     def _commit(self, store: Store, requests: Sequence[Rows]) -> list[int]:

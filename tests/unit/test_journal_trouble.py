@@ -81,9 +81,11 @@ async def test_a_full_disk_stops_acknowledging_and_nothing_else(
         await until(lambda: disk.refusals > 3)
         assert not any(each.done() for each in queued)
         assert "takes nothing" in str(journal.blocked)
+        assert journal.waiting_s > 0
         disk.refuse = None
         assert await asyncio.gather(*queued) == list(range(2, 50))
         assert journal.blocked is None
+        assert journal.commits() is not None
         assert [each.event for each in await journal.read(0, 100)] == [fault(n) for n in range(1, 50)]
 
 
