@@ -1,11 +1,14 @@
 """The pipeline: routing, gaps, recovery, and states that move only with their journal entry."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 from fakes import PLC, START
+from faulty_disk import NAME, faulty_disk
 
 from adapters.clock import ManualClock
 from adapters.reading import Batch, GapCause, Quality, Reading, TagId
@@ -179,3 +182,20 @@ async def test_a_refused_entry_moves_no_state(bench: Bench, tmp_path: Path) -> N
     for _ in range(2):
         with pytest.raises(JournalError, match="closed"):
             await bench.pipeline.accept(counts(1, 11, 20))
+
+
+async def test_a_batch_is_acknowledged_when_it_is_on_disk(tmp_path: Path) -> None:
+    """While the disk takes nothing, `accept` and `lost` do not return: so no controller is acknowledged too early."""
+    with faulty_disk() as disk:
+        async with Journal.open(tmp_path / "journal.sqlite", vfs=NAME, retry_s=0.01) as journal:
+            bench = Bench(journal)
+            await bench.pipeline.accept(counts(0, 5, baseline=True))
+            disk.refuse = apsw.FullError
+            lost = bench.pipeline.lost(PLC, cause=GapCause.CONNECTION, detail="cut", since=None)
+            waiting = [asyncio.create_task(bench.pipeline.accept(counts(1, 7))), asyncio.create_task(lost)]
+            while disk.refusals < 3:
+                await asyncio.sleep(0.001)
+            assert not any(each.done() for each in waiting)
+            disk.refuse = None
+            await asyncio.gather(*waiting)
+            assert [each.delta for each in await bench.units(FIRST)] == [0, 2]
