@@ -26,7 +26,7 @@ log = structlog.get_logger()
 EVENTS = "influx-events"
 FIGURES = "influx-kpi"
 TELEMETRY = "influx-process"
-YIELD_EVERY = 500  # lines
+CHUNK = 500  # rows read from the journal at once
 LIVE_FROM, LIVE = "-live-from", "-live"  # after a stream's name: the new is sent from here on, and was sent up to here
 
 IN_FLIGHT = 2  # batches of what waited, beside the new: a server that acknowledges once a second shall not set the pace
@@ -258,20 +258,32 @@ class InfluxWriter:
 
     async def _read_events(self, after: int, limit: int) -> Sequence[_Line]:
         lines: list[_Line] = []
-        for each in await self._journal.read(after, limit):
-            try:
-                text = event_line(each)
-            except ValueError as error:  # a value that the protocol cannot carry holds up nothing else
-                await self._delivery.put_aside(f"event {each.seq}", repr(each.event), str(error))
-                text = ""
-            lines.append(_Line(each.seq, text, each.event.received_time))
-            if len(lines) % YIELD_EVERY == 0:
-                await asyncio.sleep(0)  # the collecting comes first
+        while len(lines) < limit:  # in small chunks, for the collecting comes first
+            found = await self._journal.read(after, min(CHUNK, limit - len(lines)))
+            for each in found:
+                lines.append(_Line(each.seq, await self._said(each), each.event.received_time))
+            if len(found) < CHUNK:
+                break
+            after = found[-1].seq
         return lines
 
+    async def _said(self, journaled: Journaled) -> str:
+        """The event's line; empty for one that holds what the protocol cannot carry, so that it holds up nothing."""
+        try:
+            return event_line(journaled)
+        except ValueError as error:
+            await self._delivery.put_aside(f"event {journaled.seq}", repr(journaled.event), str(error))
+            return ""
+
     async def _read_telemetry(self, after: int, limit: int) -> Sequence[_Line]:
-        found = await self._journal.read_telemetry(after, limit)
-        return [_Line(row, process_line(value, row), None) for row, value in found]
+        lines: list[_Line] = []
+        while len(lines) < limit:
+            found = await self._journal.read_telemetry(after, min(CHUNK, limit - len(lines)))
+            lines += [_Line(row, process_line(value, row), None) for row, value in found]
+            if len(found) < CHUNK:
+                break
+            after = found[-1][0]
+        return lines
 
     async def _forward_figures(self) -> bool:
         """Figures have a cursor of their own, so that a crash between events and figures loses no figure."""
