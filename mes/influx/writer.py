@@ -260,8 +260,7 @@ class InfluxWriter:
         lines: list[_Line] = []
         while len(lines) < limit:  # in small chunks, for the collecting comes first
             found = await self._journal.read(after, min(CHUNK, limit - len(lines)))
-            for each in found:
-                lines.append(_Line(each.seq, await self._said(each), each.event.received_time))
+            lines += [_Line(each.seq, await self._said(each), each.event.received_time) for each in found]
             if len(found) < CHUNK:
                 break
             after = found[-1].seq
