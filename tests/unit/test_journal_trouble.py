@@ -246,3 +246,19 @@ async def test_totals_outlive_damaged_states(tmp_path: Path) -> None:
     with Store(path) as store:
         assert [each.event for each in store.last_counts()] == [counted(8)]
     assert decode_state(b"{}").counters == {}
+
+
+async def test_a_new_version_opens_an_old_journal(tmp_path: Path) -> None:
+    """A journal of format 2 is brought up to date when it is opened, and holds what it held."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path) as journal:
+        await journal.append(Entry(events=[counted(1), fault(2)], states={WELD: b"one"}))
+    older = apsw.Connection(str(path))
+    older.execute("DROP TABLE quarantine; DROP TABLE damage; PRAGMA user_version = 2")
+    older.close()
+    with pytest.raises(JournalError, match="older format"):
+        JournalReader(path)
+    async with Journal.open(path) as journal:
+        assert [each.event for each in await journal.read(0, 10)] == [counted(1), fault(2)]
+        assert await journal.refused("influx") == []
+    assert check(path).format == 3
