@@ -17,15 +17,19 @@ from adapters import registry
 from adapters.clock import Clock
 from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
+from mes.board.app import app, serve
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError
 from mes.figures import PublishedFigures
+from mes.gauge import Gauge
 from mes.health import Health
 from mes.influx.server import InfluxServer, ServerKind, Target
-from mes.influx.writer import InfluxWriter
+from mes.influx.writer import EVENTS, InfluxWriter
 from mes.journal import Journal
+from mes.ledger import Ledger, moduli
 from mes.pipeline import Pipeline
 from mes.supervisor import Backoff, Taker, keep, supervise
+from mes.upkeep import Upkeep
 
 log = structlog.get_logger()
 
@@ -39,6 +43,7 @@ class Collector:
     pipeline: Pipeline
     journal: Journal
     health: Health
+    gauge: Gauge
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +91,13 @@ async def collector(
     """
     target = _target(config, secret)
     async with open_journal(config.journal_path) as journal:
+        if journal.salvaged is not None:
+            log.error("journal_salvaged", detail=journal.salvaged)
         health = Health(clock)
+        gauge = _gauge(config, journal, health, clock, forwarded=target is not None)
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
         await pipeline.recover()
+        gauge.recovered = True
         taker: Taker = pipeline if tap is None else _Tapped(pipeline, tap)
         async with asyncio.TaskGroup() as group:
             tasks: list[asyncio.Task[None]] = [
@@ -106,10 +115,8 @@ async def collector(
                 for controller in config.controllers
             ]
             if target is not None:
-                tasks.append(
-                    group.create_task(keep("influx", partial(_forward, target, config, journal, clock)), name="influx")
-                )
-            yield Collector(pipeline, journal, health)
+                tasks.append(group.create_task(keep("influx", partial(_forward, target, config, gauge)), name="influx"))
+            yield Collector(pipeline, journal, health, gauge)
             for task in tasks:
                 task.cancel()
 
@@ -135,10 +142,22 @@ def _target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
     )
 
 
-async def _forward(target: Target, config: PlantConfig, journal: Journal, clock: Clock) -> None:
-    figures = PublishedFigures(config.journal_path, config.standards, config.calendar, clock)
+def _gauge(config: PlantConfig, journal: Journal, health: Health, clock: Clock, *, forwarded: bool) -> Gauge:
+    path = config.journal_path
+    return Gauge(
+        journal=journal,
+        health=health,
+        upkeep=Upkeep(journal, path, clock, keep=config.keep_process_values, forwarded=forwarded),
+        ledger=Ledger(path, journal, moduli=moduli(config.setups), consumer=EVENTS if forwarded else None),
+        clock=clock,
+    )
+
+
+async def _forward(target: Target, config: PlantConfig, gauge: Gauge) -> None:
+    figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock)
     async with InfluxServer(target) as server:
-        await InfluxWriter(server, journal, figures, rng=random.Random()).run()
+        gauge.writer = InfluxWriter(server, gauge.journal, figures, rng=random.Random(), clock=gauge.clock)
+        await gauge.writer.run()
 
 
 def stop_on_signal() -> asyncio.Event:
@@ -152,8 +171,16 @@ def stop_on_signal() -> asyncio.Event:
 async def run(config: PlantConfig, clock: Clock) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order."""
     stop = stop_on_signal()
-    async with collector(config, clock) as running:
+    async with collector(config, clock) as running, asyncio.TaskGroup() as group:
+        gauge = running.gauge
+        works = [keep("upkeep", gauge.upkeep.run), keep("ledger", gauge.ledger.follow), keep("gauge", gauge.follow)]
+        tasks: list[asyncio.Task[None]] = [group.create_task(work) for work in works]
+        if config.web is not None:
+            tasks.append(group.create_task(serve(app(gauge.status), host=config.web.host, port=config.web.port)))
+            log.info("health_served", url=f"http://{config.web.host}:{config.web.port}/healthz")
         log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
         await stop.wait()
         log.info("collector_stopping", last_seq=running.journal.last_seq)
+        for task in tasks:
+            task.cancel()
     log.info("collector_stopped")

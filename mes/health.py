@@ -1,17 +1,14 @@
 """How the collector itself is doing: each controller's standing, as a plain record to show or to export."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NoReturn
 
 from adapters.clock import Clock
 from adapters.ports import Adapter
 from adapters.reading import ControllerId
-from mes.errors import JournalBlocked
 
 
 class ControllerStanding(StrEnum):
@@ -121,43 +118,3 @@ class Health:
             items_active=status.items_active if running else 0,
             notes=status.notes,
         )
-
-
-class Pulse:
-    """Asks the journal something small again and again, and knows how long it has been owing the answer.
-
-    An answer comes after everything that was queued before it is on disk: so it says that the journal commits, or had
-    nothing to commit.
-    """
-
-    def __init__(
-        self,
-        ask: Callable[[], Awaitable[object]],
-        *,
-        every_s: float = 1.0,
-        monotonic_s: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        """Asks nothing yet. `every_s`: real seconds between an answer and the next question."""
-        self._ask = ask
-        self._every_s = every_s
-        self._monotonic_s = monotonic_s
-        self._sleep = sleep
-        self._asked_s: float | None = None
-
-    @property
-    def waiting_s(self) -> float:
-        """Real seconds since a question that is not answered; 0 when there is none."""
-        return 0.0 if self._asked_s is None else self._monotonic_s() - self._asked_s
-
-    async def run(self) -> NoReturn:
-        """Asks for ever; a disk that cannot be read for now is no answer. Raises every other JournalError."""
-        while True:
-            if self._asked_s is None:
-                self._asked_s = self._monotonic_s()
-            try:
-                await self._ask()
-                self._asked_s = None
-            except JournalBlocked:
-                pass
-            await self._sleep(self._every_s)

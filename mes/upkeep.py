@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 2_000  # dropped in one go, so that no commit waits long for it
 GOES_AT_ONCE = 50
 PAGES_AT_ONCE = 1_000  # given back to the disk in one go
 REMEMBERED = 24 * 60  # looks: a day
-TELLING = timedelta(minutes=10)  # growth over less says nothing
+TELLING = timedelta(hours=1)  # growth over less says nothing: the file grows by leaps
 HOUR = timedelta(hours=1)
 
 

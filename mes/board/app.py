@@ -1,0 +1,127 @@
+"""The web application of the daemon, and how it is served inside the daemon's own event loop."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mes.board.metrics import exposition
+from mes.errors import ConfigError
+from mes.status import Status, Verdict, alive, ready
+
+log = structlog.get_logger()
+
+NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+REASONS_SHOWN = 20
+CLOSE_WITHIN_S = 1  # for answers that are under way when the program stops
+
+
+def app(status: Callable[[], Status]) -> Starlette:
+    """`/healthz`, `/readyz` and `/metrics`; `status` is asked anew for each request, in the event loop."""
+
+    async def healthz(_: Request) -> Response:
+        return _verdict("alive", alive(status()))
+
+    async def readyz(_: Request) -> Response:
+        return _verdict("ready", ready(status()))
+
+    async def metrics(request: Request) -> Response:
+        page, content_type = exposition(status(), request.headers.get("accept", ""))
+        return Response(page, headers={**NO_STORE, "content-type": content_type})
+
+    pages = (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics))
+    return Starlette(
+        routes=[Route(path, page, methods=["GET"]) for path, page in pages],  # and HEAD with it
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
+
+
+def _verdict(name: str, verdict: Verdict) -> Response:
+    """200 or 503, with the reasons; more than twenty are only counted."""
+    reasons = list(verdict.reasons[:REASONS_SHOWN])
+    if len(verdict.reasons) > REASONS_SHOWN:
+        reasons.append(f"and {len(verdict.reasons) - REASONS_SHOWN} more")
+    return JSONResponse(
+        {name: verdict.holds, "reasons": reasons}, status_code=200 if verdict.holds else 503, headers=NO_STORE
+    )
+
+
+async def _refused(_: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, HTTPException)
+    return PlainTextResponse(
+        refusal.detail, status_code=refusal.status_code, headers={**(refusal.headers or {}), **NO_STORE}
+    )
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A defect of a page is logged and ends nothing else."""
+    log.error("page_failed", path=request.url.path, exc_info=error)
+    return PlainTextResponse("this page has failed; the program's log says how", status_code=500, headers=NO_STORE)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but that the signals stay the daemon's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+
+async def serve(
+    application: Starlette, *, host: str, port: int, listening: Callable[[int], None] | None = None
+) -> None:
+    """Serves until it is cancelled, and then ends within about a second whatever is under way.
+
+    `port` 0 lets the system choose; `listening` is told the port as soon as clients can connect to it.
+    Raises ConfigError where the address cannot be had.
+    """
+    listener = _listener(host, port)
+    server = _Server(
+        uvicorn.Config(
+            application,
+            loop="none",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            log_level="critical",  # a page's own failure is logged above; what clients send wrongly is not ours
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=CLOSE_WITHIN_S,
+        )
+    )
+    try:
+        if listening is not None:
+            listening(listener.getsockname()[1])
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="board")
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving
+    finally:
+        listener.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        known = error.errno is not None and error.errno > 0
+        why = os.strerror(error.errno or 0).lower() if known else str(error)  # a name that is not known has its text
+        raise ConfigError(
+            f"health and metrics cannot be served at {host} port {port}: {why}; "
+            "stop the program that has this address, or name another one in the plant's file"
+        ) from error

@@ -1,0 +1,88 @@
+"""Reads how the running program stands off its parts, for health, metrics and the watchdog."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from adapters.clock import Clock
+from adapters.reading import ControllerId
+from mes.health import Health
+from mes.influx.writer import EVENTS, FIGURES, TELEMETRY, InfluxWriter
+from mes.journal import Journal
+from mes.ledger import Ledger, backlog
+from mes.status import JournalStatus, Sink, Status, controller_status
+from mes.upkeep import Upkeep
+
+EVERY_S = 5.0  # real seconds between two looks at the consumers' cursors
+
+
+def _no_offsets() -> Mapping[ControllerId, float]:
+    return {}
+
+
+@dataclass(slots=True)
+class Gauge:
+    """The parts of a running program; `writer` is None where there is no sink.
+
+    `recovered`: what the journal held was taken up. `offsets`: seconds by which controllers' clocks are ahead.
+    """
+
+    journal: Journal
+    health: Health
+    upkeep: Upkeep
+    ledger: Ledger
+    clock: Clock
+    writer: InfluxWriter | None = None
+    offsets: Callable[[], Mapping[ControllerId, float]] = _no_offsets
+    recovered: bool = False
+    _cursors: Mapping[str, int] = field(default_factory=dict, init=False)
+    _last_telemetry: int = field(default=0, init=False)
+
+    async def follow(self) -> NoReturn:
+        """Looks at the consumers' cursors for ever; raises JournalError."""
+        while True:
+            self._cursors = await self.journal.cursors()
+            self._last_telemetry = await self.journal.last_telemetry()
+            await asyncio.sleep(EVERY_S)
+
+    def status(self) -> Status:
+        """As of now, without waiting for anything."""
+        offsets = self.offsets()
+        return Status(
+            controllers=tuple(controller_status(each, offsets) for each in self.health.snapshot()),
+            journal=self._journal_status(),
+            sinks=() if self.writer is None else (self._sink(self.writer),),
+            ledger=self.ledger.lines(),
+        )
+
+    def _journal_status(self) -> JournalStatus:
+        commits, room = self.journal.commits(), self.upkeep.room
+        return JournalStatus(
+            recovered=self.recovered,
+            last_seq=self.journal.last_seq,
+            blocked=self.journal.blocked,
+            waiting_s=self.journal.waiting_s,
+            commits=commits.count if commits else 0,
+            commit_last_s=commits.last_s if commits else None,
+            commit_p50_s=commits.median_s if commits else None,
+            commit_p99_s=commits.p99_s if commits else None,
+            file_bytes=room.file if room else None,
+            log_bytes=room.log if room else None,
+            free_bytes=room.free if room else None,
+            free_hours=room.hours_left if room else None,
+            events_per_hour=room.events_per_hour if room else None,
+            damaged_events=self.ledger.damaged_events,
+        )
+
+    def _sink(self, writer: InfluxWriter) -> Sink:
+        last = {EVENTS: self.journal.last_seq, FIGURES: self.journal.last_seq, TELEMETRY: self._last_telemetry}
+        oldest = self.ledger.oldest_not_stored
+        return Sink(
+            name="influx",
+            backlogs={name: backlog(self._cursors, name, number) for name, number in last.items()},
+            lag_s=max(0.0, (self.clock.now() - oldest).total_seconds()) if oldest is not None else 0.0,
+            held=writer.status.held,
+            unavailable=writer.status.unavailable,
+            quarantined_lines=writer.status.quarantined,
+        )

@@ -1,0 +1,285 @@
+"""The books of every totaliser: follows the journal and holds its counts against the controller and the sink."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from mes.collect.signals import CounterSignal
+from mes.collect.station import StationSetup, decode_state
+from mes.influx.writer import LIVE, LIVE_FROM
+from mes.journal import JournalReader
+from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, UnitsCounted
+from mes.status import LedgerLine
+
+CHUNK = 2000  # events that are read at once: some ten milliseconds of a thread
+FOLLOW_EVERY_S = 5.0
+
+Key = tuple[StationId, CountKind]
+Count = UnitsCounted | CountUnreconciled
+Stretch = tuple[int, int]  # the events after the first number, up to the second
+
+
+class Followed(Protocol):
+    """What the ledger needs of the running journal."""
+
+    @property
+    def last_seq(self) -> int:
+        """Of the last committed event."""
+        ...
+
+    async def station_states(self) -> Mapping[StationId, bytes]:
+        """Every station's state as it was last written."""
+        ...
+
+    async def cursors(self) -> Mapping[str, int]:
+        """Where every consumer stands."""
+        ...
+
+
+def stretches(cursors: Mapping[str, int], consumer: str) -> tuple[Stretch, ...]:
+    """What a consumer has done: from the beginning up to its cursor, and what it sent ahead while it is far behind."""
+    done = cursors.get(consumer, 0)
+    live_from = cursors.get(consumer + LIVE_FROM, 0)
+    if live_from <= done:
+        return ((0, done),)
+    return ((0, done), (live_from, max(live_from, cursors.get(consumer + LIVE, 0))))
+
+
+def backlog(cursors: Mapping[str, int], consumer: str, last_seq: int) -> int:
+    """How many rows up to `last_seq` a consumer has not done."""
+    return max(0, last_seq - sum(until - after for after, until in stretches(cursors, consumer)))
+
+
+def moduli(setups: Mapping[StationId, StationSetup]) -> dict[Key, int]:
+    """Where each configured totaliser wraps."""
+    return {
+        (station, signal.setup.kind): signal.setup.modulus
+        for station, setup in setups.items()
+        for signal in setup.signals.values()
+        if isinstance(signal, CounterSignal)
+    }
+
+
+@dataclass(slots=True)
+class Account:
+    """One totaliser as its events tell it, in the order of the journal; what the figures mean says LedgerLine.
+
+    Each event says from where to where the totaliser moved, so the moves must join without a break, and each must be
+    as long as what it booked, but for the turn of a rollover and the fall of a reset. `seq`: of the last event.
+    """
+
+    modulus: int | None = None
+    seq: int = 0
+    baseline: int | None = None
+    last: int | None = None  # where the last event left the totaliser
+    counted: int = 0
+    resets: int = 0
+    rollovers: int = 0
+    unreconciled: int = 0
+    difference: int = 0
+    doubted: set[int] = field(default_factory=set)  # values that are said to be undecided, since the last count
+    shown: int | None = None  # the collector's state
+    unbooked: int = 0  # by how much it is ahead of the events in silence
+    undecided: int = 0  # and by how much as was said
+
+    def take(self, seq: int, event: Count) -> None:
+        """The next event."""
+        self.seq = seq
+        self.unbooked = self.undecided = 0
+        if isinstance(event, CountUnreconciled):
+            self.doubted.add(event.raw)
+            return
+        self.counted += event.delta
+        if event.previous_raw is None and event.flag is not CountFlag.BASELINE:
+            return  # an imported count: nobody read a totaliser
+        self._joins(event.raw if event.previous_raw is None else event.previous_raw)
+        self.doubted.clear()
+        if event.previous_raw is not None:
+            self._booked(event, event.raw - event.previous_raw)
+        self.shown = self.last = event.raw
+
+    def compare(self, raw: int, suspect: int | None) -> None:
+        """The collector's state as of the last event, or later with no event of this totaliser in between."""
+        self.shown = raw
+        ahead = 0 if self.last is None else raw - self.last
+        doubted = raw in self.doubted
+        self.unbooked = 0 if doubted else ahead
+        self.undecided = (ahead if doubted else 0) + (0 if suspect is None else suspect - raw)
+
+    def line(self, key: Key, stored: int | None) -> LedgerLine:
+        """The books as they stand."""
+        return LedgerLine(
+            station=key[0],
+            kind=key[1],
+            baseline_raw=self.baseline,
+            totaliser_raw=self.shown,
+            counted=self.counted,
+            resets=self.resets,
+            rollovers=self.rollovers,
+            unreconciled=self.unreconciled + self.undecided,
+            difference=None if self.seq == 0 else self.difference + self.unbooked,
+            stored=stored,
+        )
+
+    def _joins(self, raw: int) -> None:
+        """A move that begins at `raw`: where the last one ended, or elsewhere, as was said before or in silence."""
+        if self.last is None:
+            self.baseline = raw
+        elif raw in self.doubted:
+            self.unreconciled += raw - self.last
+        else:
+            self.difference += raw - self.last
+
+    def _booked(self, event: UnitsCounted, moved: int) -> None:
+        over = moved - event.delta
+        if over and event.flag is CountFlag.RESET:
+            self.resets += 1
+        elif over and event.flag is CountFlag.ROLLOVER and self.modulus in (None, -over):
+            self.rollovers += 1
+        else:
+            self.difference += over
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Units of each totaliser in the events of a stretch, as far as it was read."""
+
+    position: int
+    units: dict[Key, int] = field(default_factory=dict)
+
+    def take(self, seq: int, event: Count) -> None:
+        self.position = seq
+        if isinstance(event, UnitsCounted):
+            key = (event.station, event.kind)
+            self.units[key] = self.units.get(key, 0) + event.delta
+
+
+class Ledger:
+    """Keeps every account incrementally: reads each event once, in a thread, and leaves the collecting its share.
+
+    `lines` is empty until the journal has been read through once. Lives in the event loop.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        journal: Followed,
+        *,
+        moduli: Mapping[Key, int] | None = None,
+        consumer: str | None = None,
+    ) -> None:
+        """Reads nothing yet. `moduli`: where totalisers wrap; a rollover of another length is a difference.
+
+        `consumer`: whose cursor says what is stored; None where there is no sink.
+        """
+        self.position = 0  # of the last event that is in the books
+        self.damaged_events = 0
+        self.oldest_not_stored: datetime | None = None  # when the oldest event was received that the sink lacks
+        self._path = path
+        self._journal = journal
+        self._moduli = moduli or {}
+        self._consumer = consumer
+        self._accounts: dict[Key, Account] = {}
+        self._stored: dict[int, _Tally] = {}
+        self._complete = False
+
+    def lines(self) -> tuple[LedgerLine, ...]:
+        """All accounts, by station and kind."""
+        if not self._complete:
+            return ()
+        return tuple(self._accounts[key].line(key, self._stored_units(key)) for key in sorted(self._accounts))
+
+    async def follow(self, *, every_s: float = FOLLOW_EVERY_S) -> NoReturn:
+        """Keeps the books up to date for ever; raises JournalError."""
+        while True:
+            await self.catch_up()
+            await asyncio.sleep(every_s)
+
+    async def catch_up(self) -> None:
+        """Up to the journal's present end, and then against the states of the stations. Raises JournalError."""
+        before = self._journal.last_seq
+        states = await self._journal.station_states()
+        until = self._journal.last_seq
+        if self._consumer is not None:
+            await self._catch_up_sink(await self._journal.cursors(), self._consumer, until)
+        await self._read_on(until)
+        self.damaged_events = await asyncio.to_thread(_damaged, self._path)
+        # What was booked after the states were asked for may or may not be in them; it is compared next time.
+        for station, body in states.items():
+            for kind, counter in decode_state(body).counters.items():
+                account = self._account((station, kind))
+                if account.seq <= before:
+                    account.compare(counter.raw, counter.suspect_raw)
+        self._complete = True
+
+    async def _catch_up_sink(self, cursors: Mapping[str, int], consumer: str, until: int) -> None:
+        done = stretches(cursors, consumer)
+        self._stored = {after: self._stored.get(after, _Tally(after)) for after, _ in done}
+        for after, end in done:
+            end = min(end, until)
+            tally = self._stored[after]
+            if after == 0 and end >= self.position:  # the accounts pass by there themselves: nothing is read twice
+                await self._read_on(end)
+                self._stored[0] = _Tally(end, {key: each.counted for key, each in self._accounts.items()})
+            elif end > tally.position:
+                await _walk(self._path, tally.position, end, tally.take)
+                tally.position = end
+        first = min(done[0][1], until)
+        self.oldest_not_stored = await asyncio.to_thread(_received_after, self._path, first) if first < until else None
+
+    async def _read_on(self, until: int) -> None:
+        if until > self.position:
+            await _walk(self._path, self.position, until, self._take)
+            self.position = until
+
+    def _take(self, seq: int, event: Count) -> None:
+        self._account((event.station, event.kind)).take(seq, event)
+        self.position = seq
+
+    def _account(self, key: Key) -> Account:
+        return self._accounts.setdefault(key, Account(self._moduli.get(key)))
+
+    def _stored_units(self, key: Key) -> int | None:
+        if self._consumer is None:
+            return None
+        return sum(each.units.get(key, 0) for each in self._stored.values())
+
+
+async def _walk(path: Path, after: int, until: int, take: Callable[[int, Count], None]) -> None:
+    """Gives out the counts of a stretch in order; rests as long as each chunk took, for the collecting comes first."""
+    while after < until:
+        began = time.monotonic()
+        after, counts = await asyncio.to_thread(_counts, path, after, until)
+        for seq, event in counts:
+            take(seq, event)
+        if after < until:
+            await asyncio.sleep(time.monotonic() - began)
+
+
+def _counts(path: Path, after: int, until: int) -> tuple[int, Sequence[tuple[int, Count]]]:
+    """The counts of one chunk, and up to where it goes."""
+    with JournalReader(path) as reader:
+        found = reader.read(after, CHUNK)
+    # what a damaged disk took has left holes
+    reached = min(until, found[-1].seq) if len(found) == CHUNK else until
+    counts = [
+        (each.seq, each.event)
+        for each in found
+        if each.seq <= until and isinstance(each.event, UnitsCounted | CountUnreconciled)
+    ]
+    return reached, counts
+
+
+def _received_after(path: Path, after: int) -> datetime | None:
+    with JournalReader(path) as reader:
+        found = reader.read(after, 1)
+    return found[0].event.received_time if found else None
+
+
+def _damaged(path: Path) -> int:
+    with JournalReader(path) as reader:
+        return sum(last - first + 1 for first, last in reader.damage())

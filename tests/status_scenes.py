@@ -1,0 +1,51 @@
+"""A status of the whole program in which all is well and everything is known."""
+
+from fakes import PLC, START
+
+from mes.health import ControllerStanding
+from mes.model import CountKind, StationId
+from mes.status import ControllerStatus, JournalStatus, LedgerLine, Sink, Status
+
+WELD = StationId("kostanay/weld/weld-1/framing")
+CONTROLLER = ControllerStatus(
+    controller=PLC,
+    standing=ControllerStanding.RUNNING,
+    since=START,
+    last_reading_age_s=0.25,
+    quiet_s=0.25,
+    items_configured=12,
+    items_active=11,
+    attempts=5,
+    connections=3,
+    notes=(),
+    error="refused",
+    clock_offset_s=-1.5,
+    insecure=True,
+)
+JOURNAL = JournalStatus(
+    recovered=True,
+    last_seq=1000,
+    commits=70,
+    commit_last_s=0.004,
+    commit_p50_s=0.003,
+    commit_p99_s=0.09,
+    file_bytes=1_000_000,
+    log_bytes=4096,
+    free_bytes=10**10,
+    free_hours=4000.0,
+    events_per_hour=120.0,
+)
+SINK = Sink(name="influx", backlogs={"influx-events": 10, "influx-kpi": 12}, lag_s=2.0)
+LINE = LedgerLine(
+    station=WELD,
+    kind=CountKind.GOOD,
+    baseline_raw=100,
+    totaliser_raw=107,
+    counted=7,
+    resets=0,
+    rollovers=0,
+    unreconciled=0,
+    difference=0,
+    stored=5,
+)
+STATUS = Status(controllers=[CONTROLLER], journal=JOURNAL, sinks=[SINK], ledger=[LINE])

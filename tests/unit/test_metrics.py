@@ -1,0 +1,124 @@
+"""The metrics: what is scraped is the status, under the names that the documentation gives."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+from status_scenes import CONTROLLER, JOURNAL, LINE, SINK, STATUS
+
+from mes.board.metrics import FAMILIES, exposition
+from mes.health import ControllerStanding
+from mes.status import JournalStatus, Status
+
+TEXT = (Path(__file__).parents[2] / "docs" / "health.md").read_text(encoding="utf-8")
+UNITS = {"_seconds": "s", "_bytes": "bytes", "_hours": "h", "_per_hour": "1/h", "_units": "units"}
+
+
+def scraped(status: Status) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Every sample by its name and its labels' values in the order of the labels' names."""
+    page, _ = exposition(status, "")
+    return {
+        (sample.name, tuple(sample.labels[label] for label in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(page.decode())
+        for sample in family.samples
+    }
+
+
+def test_the_table_of_the_documentation_is_what_is_scraped() -> None:
+    """Names, labels and meanings of all metrics, in order; a unit in a name is the unit in the table."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines()]
+    table = [row for row in rows if len(row) == 4 and row[0].startswith("`taktline_")]
+    page = exposition(STATUS, "")[0].decode()
+    helps = [line.removeprefix("# HELP ").split(" ", 1) for line in page.splitlines() if line.startswith("# HELP")]
+    labels = {
+        sample.name: set(sample.labels) for family in text_string_to_metric_families(page) for sample in family.samples
+    }
+
+    assert [[name.strip("`"), meaning] for name, _, _, meaning in table] == helps
+    assert {name.strip("`"): set(re.findall(r"\w+", said)) for name, said, _, _ in table} == labels
+    for name, _, unit, _ in table:
+        assert [each for end, each in UNITS.items() if name.strip("`").endswith(end)] in ([], [unit])
+
+
+def test_samples_are_the_status() -> None:
+    """One figure of each kind is found under its labels, as it was given."""
+    found = scraped(STATUS)
+
+    assert found["taktline_alive", ()] == 1
+    assert found["taktline_controller_last_reading_age_seconds", ("weld-plc",)] == CONTROLLER.last_reading_age_s
+    assert found["taktline_controller_connections_total", ("weld-plc",)] == CONTROLLER.connections
+    assert found["taktline_controller_clock_offset_seconds", ("weld-plc",)] == CONTROLLER.clock_offset_s
+    assert found["taktline_controller_standing", ("weld-plc", "running")] == 1
+    assert sum(value for (name, _), value in found.items() if name == "taktline_controller_standing") == 1
+    assert found["taktline_journal_commit_seconds", ("0.99",)] == JOURNAL.commit_p99_s
+    assert found["taktline_journal_backlog_events", ("influx-events",)] == SINK.backlogs["influx-events"]
+    assert found["taktline_sink_lag_seconds", ("influx",)] == SINK.lag_s
+    assert found["taktline_station_ledger_difference_units", ("good", LINE.station)] == LINE.difference
+
+
+def test_what_is_not_known_has_no_sample() -> None:
+    """A None is left out, never shown as 0; the metric itself stays described."""
+    known = scraped(STATUS)
+    unknown = replace(
+        STATUS,
+        controllers=[replace(CONTROLLER, last_reading_age_s=None, clock_offset_s=None)],
+        journal=JournalStatus(recovered=False, last_seq=0),
+        sinks=[replace(SINK, lag_s=None)],
+        ledger=[replace(LINE, stored=None, difference=None)],
+    )
+    lost = {name for name, _ in known} - {name for name, _ in scraped(unknown)}
+
+    assert lost == {
+        "taktline_controller_last_reading_age_seconds",
+        "taktline_controller_clock_offset_seconds",
+        "taktline_journal_commit_seconds",
+        "taktline_journal_last_commit_seconds",
+        "taktline_journal_file_bytes",
+        "taktline_journal_wal_bytes",
+        "taktline_journal_free_bytes",
+        "taktline_journal_free_hours",
+        "taktline_journal_events_per_hour",
+        "taktline_sink_lag_seconds",
+        "taktline_station_stored_units",
+        "taktline_station_ledger_difference_units",
+    }
+    assert all(f"# HELP {each} " in exposition(unknown, "")[0].decode() for each in lost)
+
+
+def test_errors_and_notes_are_no_labels() -> None:
+    """Texts of errors, that may hold anything, are in no sample; that there are some shows as a number."""
+    secret = "opc.tcp://user:secret@plc"
+    status = replace(
+        STATUS,
+        controllers=[replace(CONTROLLER, standing=ControllerStanding.LOST, error=secret, notes=(secret,))],
+        journal=replace(JOURNAL, blocked=secret),
+        sinks=[replace(SINK, held=secret, unavailable=secret)],
+    )
+
+    assert "secret" not in exposition(status, "")[0].decode()
+    assert scraped(status)["taktline_controller_notes", ("weld-plc",)] == 1
+    assert scraped(status)["taktline_journal_blocked", ()] == 1
+    assert scraped(status)["taktline_sink_held", ("influx",)] == 1
+
+
+def test_a_client_may_ask_for_openmetrics() -> None:
+    """The same families come in the other format, complete to its end mark, under its content type."""
+    page, content_type = exposition(STATUS, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert page.endswith(b"# EOF\n")
+    parsed = parse_openmetrics(page.decode())  # type: ignore[no-untyped-call]  # the library has no types here
+    families = [each.name for each in parsed]
+    assert families == [each.name.removesuffix("_total") for each in FAMILIES]
+    assert exposition(STATUS, "*/*")[1].startswith("text/plain; version=0.0.4")
+
+
+def test_the_registry_is_no_global_one() -> None:
+    """Two pages of different statuses in a row have nothing of each other."""
+    other = replace(STATUS, controllers=[], sinks=[], ledger=[])
+    first = exposition(STATUS, "")
+
+    assert not any(labels and name != "taktline_journal_commit_seconds" for name, labels in scraped(other))
+    assert exposition(STATUS, "") == first
