@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +11,19 @@ import apsw
 import pytest
 from faulty_disk import NAME, Disk, faulty_disk
 
-from mes.demo.run import Options, run_demo
+from adapters.clock import ScaledClock
+from adapters.reading import ControllerId
+from mes.config.build import for_simulation
+from mes.config.load import default_config, load
+from mes.config.models import InfluxShape
+from mes.daemon import Collector, collector
+from mes.demo.run import START, Options, run_demo
 from mes.journal import Journal
+from mes.model import ConnectionLost
+from mes.status import alive, ready
 from simulators.faults import parse_fault
+from simulators.plant import Plant
+from simulators.served import ServedPlant
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -56,3 +67,50 @@ async def fill(disk: Disk) -> None:
     disk.refuse = apsw.FullError
     await asyncio.sleep(FULL_FOR_S)
     disk.refuse = None
+
+
+async def test_an_influxdb_that_never_answers_costs_nothing(tmp_path: Path) -> None:
+    """Connections are taken and nothing ever comes back: collecting goes on, nobody is lost, health says it."""
+    async with black_hole() as url, simulated_plant(tmp_path, InfluxShape(url=url, database="plant")) as running:
+        async with asyncio.timeout(40):
+            while not running.gauge.status().sinks or running.gauge.status().sinks[0].unavailable is None:
+                await asyncio.sleep(0.1)
+        before = running.journal.last_seq
+        await asyncio.sleep(3)
+        assert running.journal.last_seq > before + 20
+        events = [each.event for each in await running.journal.read(0, 100_000)]
+        assert not [each for each in events if isinstance(each, ConnectionLost)]
+        status = running.gauge.status()
+        assert "TimeoutError" in str(status.sinks[0].unavailable)
+        assert (alive(status).holds, ready(status).holds) == (True, True)
+
+
+@asynccontextmanager
+async def black_hole() -> AsyncIterator[str]:
+    """A server that takes connections and says nothing."""
+    taken: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: taken.append(writer), "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        for each in taken:
+            each.close()
+        server.close()
+
+
+@asynccontextmanager
+async def simulated_plant(folder: Path, influx: InfluxShape) -> AsyncIterator[Collector]:
+    """A collector with the running plant in the same process."""
+    clock = ScaledClock(START, speed=240)
+    served = ServedPlant(Plant(seed=3, start=START), clock)
+    await served.start()
+    running_plant = asyncio.create_task(served.run())
+    try:
+        ports = {ControllerId(name): port for name, port in served.ports.items()}
+        config = for_simulation(load(default_config()).config, ports=ports, journal=folder / "journal.sqlite")
+        async with collector(replace(config, influx=influx), clock) as running:
+            yield running
+    finally:
+        running_plant.cancel()
+        await asyncio.gather(running_plant, return_exceptions=True)
+        await served.stop()
