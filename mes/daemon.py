@@ -1,6 +1,7 @@
 """The composition root: builds the whole program from the configuration, runs it, and shuts it down in order."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -32,6 +33,8 @@ from mes.supervisor import Backoff, Taker, keep, supervise
 from mes.upkeep import Upkeep
 
 log = structlog.get_logger()
+
+SETTLES_WITHIN_S = 5.0
 
 OpenJournal = Callable[[Path], AbstractAsyncContextManager[Journal]]
 
@@ -153,7 +156,16 @@ def _gauge(config: PlantConfig, journal: Journal, health: Health, clock: Clock, 
     )
 
 
+async def _settled(gauge: Gauge, config: PlantConfig) -> None:
+    """Until each controller gave its first reading or could not be reached, a few seconds at most: that comes first."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SETTLES_WITHIN_S):
+            while not gauge.health.all_tried(config.controllers):
+                await asyncio.sleep(0.05)
+
+
 async def _forward(target: Target, config: PlantConfig, gauge: Gauge) -> None:
+    await _settled(gauge, config)
     figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock)
     async with InfluxServer(target) as server:
         gauge.writer = InfluxWriter(server, gauge.journal, figures, rng=random.Random(), clock=gauge.clock)
@@ -168,13 +180,21 @@ def stop_on_signal() -> asyncio.Event:
     return stop
 
 
+async def _look_after(gauge: Gauge, config: PlantConfig) -> None:
+    """Everything beside the collecting, once that has begun."""
+    await _settled(gauge, config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keep("upkeep", gauge.upkeep.run))
+        group.create_task(keep("ledger", gauge.ledger.follow))
+        group.create_task(keep("gauge", gauge.follow))
+
+
 async def run(config: PlantConfig, clock: Clock) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order."""
     stop = stop_on_signal()
     async with collector(config, clock) as running, asyncio.TaskGroup() as group:
         gauge = running.gauge
-        works = [keep("upkeep", gauge.upkeep.run), keep("ledger", gauge.ledger.follow), keep("gauge", gauge.follow)]
-        tasks: list[asyncio.Task[None]] = [group.create_task(work) for work in works]
+        tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(gauge, config))]
         if config.web is not None:
             tasks.append(group.create_task(serve(app(gauge.status), host=config.web.host, port=config.web.port)))
             log.info("health_served", url=f"http://{config.web.host}:{config.web.port}/healthz")

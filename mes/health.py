@@ -1,7 +1,7 @@
 """How the collector itself is doing: each controller's standing, as a plain record to show or to export."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -81,6 +81,11 @@ class Health:
         """Whether its present connection has given data."""
         known = self._known.get(controller)
         return known is not None and known.standing is ControllerStanding.RUNNING
+
+    def all_tried(self, controllers: Iterable[ControllerId]) -> bool:
+        """Whether each of them has given data or could not be reached."""
+        known = [self._known.get(each) for each in controllers]
+        return all(each is not None and each.standing is not ControllerStanding.CONNECTING for each in known)
 
     def snapshot(self) -> tuple[ControllerHealth, ...]:
         """All controllers as they stand now, by name."""
