@@ -1,6 +1,7 @@
 """Time is passed in, never imported: the system's clock, a scaled one for simulation, or a test's."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -19,6 +20,50 @@ class SystemClock:
     def now(self) -> datetime:
         """The present instant, aware, in UTC."""
         return datetime.now(UTC)
+
+
+class SteadyClock:
+    """The machine's time at the start and the monotonic clock since: no step of the machine's clock moves anything.
+
+    A machine's clock that is off by no more than `FOLLOWED` is approached gently, so that a disciplined clock is
+    followed. A larger deviation is a step; it is not followed until the program starts anew, and shows in `stepped`.
+    Time in which the machine slept counts (CLOCK_BOOTTIME): the plant went on meanwhile. Never goes backwards.
+    """
+
+    FOLLOWED = timedelta(seconds=2)
+    SLEW = 500e-6  # of the time that passed: as gently as the operating system disciplines its own clock
+
+    def __init__(
+        self, wall: Callable[[], datetime] | None = None, monotonic_s: Callable[[], float] | None = None
+    ) -> None:
+        """`wall`: the machine's clock, aware, in UTC; `monotonic_s`: seconds that only ever grow."""
+        self._wall = wall or SystemClock().now
+        self._monotonic_s = monotonic_s or _boot_time_s
+        self._shown = self._wall()
+        self._at_s = self._monotonic_s()
+        self._deviation = timedelta()
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC; no earlier than the last one."""
+        at_s = self._monotonic_s()
+        passed_s = max(0.0, at_s - self._at_s)
+        shown = self._shown + timedelta(seconds=passed_s)
+        self._deviation = self._wall() - shown
+        if abs(self._deviation) <= self.FOLLOWED:
+            most = timedelta(seconds=passed_s * self.SLEW)
+            shown += max(-most, min(most, self._deviation))
+        if shown > self._shown:
+            self._shown, self._at_s = shown, at_s
+        return self._shown
+
+    @property
+    def stepped(self) -> timedelta | None:
+        """By how much the machine's clock is ahead of this one since it was set; None while it is followed."""
+        return self._deviation if abs(self._deviation) > self.FOLLOWED else None
+
+
+def _boot_time_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class ScaledClock:

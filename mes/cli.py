@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from adapters.clock import Clock, ScaledClock, SystemClock
+from adapters.clock import Clock, ScaledClock, SteadyClock
 from mes import daemon
 from mes.commands.causes import causes_command
 from mes.commands.explain import explain_command
@@ -295,7 +295,7 @@ def _clock(speed: float, setting: tuple[datetime, datetime] | None) -> Clock:
         return ScaledClock.anchored(shown, real=real, speed=speed)
     if speed != 1:
         raise click.UsageError("--speed needs --clock: `mes simulate` prints the right one when it starts")
-    return SystemClock()
+    return SteadyClock()
 
 
 def _z(instant: datetime) -> str:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from adapters.clock import Clock
 from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.board.app import app, serve
+from mes.clocks import ControllerClocks
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError
 from mes.figures import PublishedFigures
@@ -54,11 +55,12 @@ class _Tapped:
     """A pipeline whose batches somebody looks at once they are journaled."""
 
     pipeline: Pipeline
-    tap: Callable[[Batch], None]
+    taps: Sequence[Callable[[Batch], None]]
 
     async def accept(self, batch: Batch, /) -> None:
         await self.pipeline.accept(batch)
-        self.tap(batch)
+        for each in self.taps:
+            each(batch)
 
     async def lost(self, controller: ControllerId, *, cause: GapCause, detail: str, since: datetime | None) -> None:
         await self.pipeline.lost(controller, cause=cause, detail=detail, since=since)
@@ -101,7 +103,9 @@ async def collector(
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
         await pipeline.recover()
         gauge.recovered = True
-        taker: Taker = pipeline if tap is None else _Tapped(pipeline, tap)
+        clocks = ControllerClocks()
+        gauge.offsets = clocks.offsets
+        taker: Taker = _Tapped(pipeline, [clocks.take, *([tap] if tap is not None else [])])
         async with asyncio.TaskGroup() as group:
             tasks: list[asyncio.Task[None]] = [
                 group.create_task(

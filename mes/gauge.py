@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from adapters.clock import Clock
+import structlog
+
+from adapters.clock import Clock, SteadyClock
 from adapters.reading import ControllerId
 from mes.health import Health
 from mes.influx.writer import EVENTS, FIGURES, TELEMETRY, InfluxWriter
@@ -13,6 +15,8 @@ from mes.journal import Journal
 from mes.ledger import Ledger, backlog
 from mes.status import JournalStatus, Sink, Status, controller_status
 from mes.upkeep import Upkeep
+
+log = structlog.get_logger()
 
 EVERY_S = 5.0  # real seconds between two looks at the consumers' cursors
 
@@ -38,12 +42,14 @@ class Gauge:
     recovered: bool = False
     _cursors: Mapping[str, int] = field(default_factory=dict, init=False)
     _last_telemetry: int = field(default=0, init=False)
+    _stepped: bool = field(default=False, init=False)
 
     async def follow(self) -> NoReturn:
         """Looks at the consumers' cursors for ever; raises JournalError."""
         while True:
             self._cursors = await self.journal.cursors()
             self._last_telemetry = await self.journal.last_telemetry()
+            self._tell_of_a_step()
             await asyncio.sleep(EVERY_S)
 
     def status(self) -> Status:
@@ -54,7 +60,23 @@ class Gauge:
             journal=self._journal_status(),
             sinks=() if self.writer is None else (self._sink(self.writer),),
             ledger=self.ledger.lines(),
+            clock_step_s=self._step_s(),
         )
+
+    def _step_s(self) -> float:
+        stepped = self.clock.stepped if isinstance(self.clock, SteadyClock) else None
+        return 0.0 if stepped is None else stepped.total_seconds()
+
+    def _tell_of_a_step(self) -> None:
+        """Once for each: a person decides when to begin anew under the machine's new time."""
+        step_s = self._step_s()
+        if bool(step_s) is self._stepped:
+            return
+        self._stepped = bool(step_s)
+        if step_s:
+            log.error("machine_clock_stepped", ahead_s=step_s, remedy="set it right, or restart to go by it")
+        else:
+            log.info("machine_clock_right")
 
     def _journal_status(self) -> JournalStatus:
         commits, room = self.journal.commits(), self.upkeep.room

@@ -119,12 +119,16 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The whole program at one moment; holds no secrets, but texts of errors that are for those who run it."""
+    """The whole program at one moment; holds no secrets, but texts of errors that are for those who run it.
+
+    `clock_step_s`: by how much the machine's clock was set since the start; 0 while it is followed.
+    """
 
     controllers: Sequence[ControllerStatus]
     journal: JournalStatus
     sinks: Sequence[Sink] = ()
     ledger: Sequence[LedgerLine] = ()
+    clock_step_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,11 @@ def _backlogs(status: Status) -> Iterator[Sample]:
 FAMILIES = (
     _program("alive", "1 while the program makes progress, as /healthz says.", lambda each: alive(each).holds),
     _program("ready", "1 while the program collects, as /readyz says.", lambda each: ready(each).holds),
+    _program(
+        "clock_step_seconds",
+        "By how much the machine's clock was set since the start, which is not followed; 0 while it is followed.",
+        lambda each: each.clock_step_s,
+    ),
     Family(
         "taktline_controller_standing",
         "1 for the standing that the controller's connection is in, 0 for the others.",
@@ -152,9 +157,7 @@ FAMILIES = (
         "How long that room lasts at the rate of the last day; none in the first hour and while nothing grows.",
         lambda each: each.free_hours,
     ),
-    _journal(
-        "events_per_hour", "The rate of the last day; none in the first hour.", lambda each: each.events_per_hour
-    ),
+    _journal("events_per_hour", "The rate of the last day; none in the first hour.", lambda each: each.events_per_hour),
     _journal("damaged_events", "Events that a damaged disk took from the journal.", lambda each: each.damaged_events),
     Family(
         "taktline_journal_backlog_events",
