@@ -30,8 +30,10 @@ from mes.influx.writer import EVENTS, InfluxWriter
 from mes.journal import Journal
 from mes.ledger import Ledger, moduli
 from mes.pipeline import Pipeline
+from mes.status import alive
 from mes.supervisor import Backoff, Taker, keep, supervise
 from mes.upkeep import Upkeep
+from mes.watchdog import Manager, watch
 
 log = structlog.get_logger()
 
@@ -193,6 +195,12 @@ async def _look_after(gauge: Gauge, config: PlantConfig) -> None:
         group.create_task(keep("gauge", gauge.follow))
 
 
+def _standstill(gauge: Gauge) -> str | None:
+    """What stands still, None while the program makes progress."""
+    reasons = alive(gauge.status()).reasons
+    return reasons[0] if reasons else None
+
+
 async def run(config: PlantConfig, clock: Clock) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order."""
     stop = stop_on_signal()
@@ -202,8 +210,11 @@ async def run(config: PlantConfig, clock: Clock) -> None:
         if config.web is not None:
             tasks.append(group.create_task(serve(app(gauge.status), host=config.web.host, port=config.web.port)))
             log.info("health_served", url=f"http://{config.web.host}:{config.web.port}/healthz")
+        manager = Manager()
+        tasks.append(group.create_task(watch(manager, partial(_standstill, gauge))))
         log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
         await stop.wait()
+        manager.tell("STOPPING=1")
         log.info("collector_stopping", last_seq=running.journal.last_seq)
         for task in tasks:
             task.cancel()
