@@ -14,7 +14,7 @@ log = structlog.get_logger()
 BUCKET = timedelta(seconds=10)
 BUCKETS = 12  # the estimate is made of the last two minutes
 FAR = timedelta(seconds=2)  # beyond it an offset is worth an alarm
-STEP = timedelta(seconds=1)  # a faster move than this between two buckets is a step: 100 ppm of drift are 1 ms
+STEP = timedelta(seconds=5)  # a larger move between two buckets is a step: 100 ppm of drift are 1 ms, a publish is late
 
 
 @dataclass(frozen=True, slots=True)

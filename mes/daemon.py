@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from adapters import registry
-from adapters.clock import Clock
+from adapters.clock import Clock, SteadyClock
 from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.board.app import app, serve
@@ -31,7 +31,7 @@ from mes.journal import Journal
 from mes.ledger import Ledger, moduli
 from mes.pipeline import Pipeline
 from mes.status import alive
-from mes.supervisor import Backoff, Taker, keep, supervise
+from mes.supervisor import Backoff, keep, supervise
 from mes.upkeep import Upkeep
 from mes.watchdog import Manager, watch
 
@@ -105,9 +105,12 @@ async def collector(
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
         await pipeline.recover()
         gauge.recovered = True
-        clocks = ControllerClocks()
-        gauge.offsets = clocks.offsets
-        taker: Taker = _Tapped(pipeline, [clocks.take, *([tap] if tap is not None else [])])
+        taps = [tap] if tap is not None else []
+        if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
+            clocks = ControllerClocks()
+            gauge.offsets = clocks.offsets
+            taps.append(clocks.take)
+        taker = _Tapped(pipeline, taps)
         async with asyncio.TaskGroup() as group:
             tasks: list[asyncio.Task[None]] = [
                 group.create_task(
