@@ -103,6 +103,24 @@ class CountUnreconciled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountReconciled(Event):
+    """A person has decided that `parts` were made where two totaliser readings allowed more than one truth.
+
+    It is about the CountUnreconciled of the same station, kind, `time`, `raw` and `previous_raw`, whatever number that
+    has in the journal, and the parts count at that `time`. What was decided last, by `recorded_time`, holds alone.
+    """
+
+    kind: CountKind
+    raw: int
+    previous_raw: int
+    parts: int
+    by: str
+    why: str
+    recorded_time: datetime
+    product: ProductId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitCompleted(Event):
     """A unit was finished; `sequence` is its number in the controller's record of units, where there is one."""
 
@@ -241,6 +259,7 @@ StationEvent = (
     StateChanged
     | UnitsCounted
     | CountUnreconciled
+    | CountReconciled
     | UnitCompleted
     | UnitsUnidentified
     | UnitEntered

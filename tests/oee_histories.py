@@ -10,6 +10,7 @@ from mes.model import (
     ConnectionRestored,
     CountFlag,
     CountKind,
+    CountReconciled,
     CountUnreconciled,
     FaultCleared,
     FaultRaised,
@@ -100,7 +101,9 @@ def restored(minutes: float, since: float) -> ConnectionRestored:
     )
 
 
-def unreconciled(minutes: float) -> CountUnreconciled:
+def unreconciled(
+    minutes: float, kind: CountKind = CountKind.GOOD, *, raw: int = 1, previous_raw: int = 9
+) -> CountUnreconciled:
     """A count that a person has to decide."""
     time = at(minutes)
     return CountUnreconciled(
@@ -108,10 +111,36 @@ def unreconciled(minutes: float) -> CountUnreconciled:
         time=time,
         received_time=time,
         time_source=EDGE,
-        kind=CountKind.GOOD,
-        raw=1,
-        previous_raw=9,
+        kind=kind,
+        raw=raw,
+        previous_raw=previous_raw,
         explanation="lower",
+    )
+
+
+def decided(
+    about: CountUnreconciled,
+    parts: int,
+    *,
+    minutes: float = 500,
+    by: str = "aigul",
+    why: str = "counted by hand",
+    product: ProductId | None = S3,
+) -> CountReconciled:
+    """A person says then how many parts were made."""
+    return CountReconciled(
+        station=about.station,
+        time=about.time,
+        received_time=at(minutes),
+        time_source=about.time_source,
+        kind=about.kind,
+        raw=about.raw,
+        previous_raw=about.previous_raw,
+        parts=parts,
+        by=by,
+        why=why,
+        recorded_time=at(minutes),
+        product=product,
     )
 
 

@@ -4,7 +4,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from oee_histories import CATALOGUE, S3, assigned, at, cleared, counted, lost, raised, restored, state, unreconciled
+from oee_histories import (
+    CATALOGUE,
+    S3,
+    assigned,
+    at,
+    cleared,
+    counted,
+    decided,
+    lost,
+    raised,
+    restored,
+    state,
+    unreconciled,
+)
 
 from mes.intervals import Interval
 from mes.model import CountFlag, CountKind, Journaled, ProductId, State, StationEvent, StationStandard, UnitsCounted
@@ -39,7 +52,11 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
     events: list[StationEvent] = [state(each, draw(st.sampled_from(SAID))) for each in draw(times)]
     events.extend(counted(each, draw(st.integers(0, 3)), draw(kinds), product=draw(products)) for each in draw(times))
     for each in draw(st.lists(instants, max_size=2)):
-        events += [unreconciled(each), counted(each, 2, flag=CountFlag.RESET)]
+        doubted = unreconciled(each, draw(kinds))
+        events += [doubted, counted(each, 2, doubted.kind, flag=CountFlag.RESET)]
+        words = st.tuples(st.integers(0, 5), st.integers(490, 495), products)
+        for parts, minutes, product in draw(st.lists(words, max_size=3)):
+            events.append(decided(doubted, parts, minutes=minutes, product=product))
     for some in draw(st.lists(gaps(), max_size=3)):
         events.extend(some)
     for on, off in draw(st.lists(st.tuples(instants, instants), max_size=3)):

@@ -15,6 +15,7 @@ from mes.intervals import Interval
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
+    CountReconciled,
     CountUnreconciled,
     FaultCleared,
     FaultRaised,
@@ -100,22 +101,37 @@ def _event_point(event: StationEvent) -> tuple[str, Mapping[str, str], Mapping[s
             return "quality", {"signal": event.signal}, {"quality": str(event.quality)}
         case UnitEntered() | UnitLeft():
             return "presence", {}, {"unit": event.unit, "present": isinstance(event, UnitEntered)}
-        case ReasonAssigned() | ShiftClosed() | ShiftReopened():
+        case ReasonAssigned() | ShiftClosed() | ShiftReopened() | CountReconciled():
             return _said(event)
         case _:
             assert_never(event)
 
 
 def _said(
-    event: ReasonAssigned | ShiftClosed | ShiftReopened,
+    event: ReasonAssigned | ShiftClosed | ShiftReopened | CountReconciled,
 ) -> tuple[str, Mapping[str, str], Mapping[str, Field]]:
     """What a person said; the stretch that it is about stands in the fields."""
+    if isinstance(event, CountReconciled):
+        return "reconciled", {"kind": str(event.kind)}, _decided(event)
     about: dict[str, Field] = {"by": event.by, "start_s": _epoch_s(event.start)}
     if event.end is not None:
         about["end_s"] = _epoch_s(event.end)
     if isinstance(event, ReasonAssigned):
         return "reason", {}, {**about, "reason": event.reason or NONE, "comment": event.comment}
     return "shift_book", {}, {**about, "closed": isinstance(event, ShiftClosed)}
+
+
+def _decided(event: CountReconciled) -> Mapping[str, Field]:
+    """What a person decided of a count; each decision stays a point, the figures know which one holds."""
+    return {
+        "parts": event.parts,
+        "raw": event.raw,
+        "previous_raw": event.previous_raw,
+        "by": event.by,
+        "why": event.why,
+        "product": event.product or NONE,
+        "recorded_s": _epoch_s(event.recorded_time),
+    }
 
 
 def _epoch_s(instant: datetime) -> float:

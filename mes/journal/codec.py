@@ -10,6 +10,7 @@ from mes.intervals import Interval
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
+    CountReconciled,
     CountUnreconciled,
     FaultCleared,
     FaultRaised,
@@ -49,6 +50,7 @@ KINDS: Mapping[str, type[StationEvent]] = {
     "reason_assigned": ReasonAssigned,
     "shift_closed": ShiftClosed,
     "shift_reopened": ShiftReopened,
+    "count_reconciled": CountReconciled,
 }
 
 # station, kind, time_us, received_us, the first and the last instant that the event bears on, body

@@ -13,7 +13,7 @@ import msgspec
 from mes.errors import did_you_mean
 from mes.journal.codec import KINDS, EventRow, encode_event
 from mes.journal.reader import JournalReader
-from mes.model import Journaled, StationEvent, UnitsCounted
+from mes.model import CountReconciled, Journaled, StationEvent, UnitsCounted
 
 FORMAT, VERSION = "taktline-journal", 1
 RENAMED = {"cycle_time": "cycle_s"}  # durations are seconds
@@ -166,6 +166,8 @@ def _checked(event: StationEvent) -> StationEvent:
         raise Mistake("`end` is before `start`")
     if isinstance(event, UnitsCounted) and event.delta < 0:
         raise Mistake(f"`delta` is {event.delta}; a count never goes down")
+    if isinstance(event, CountReconciled) and event.parts < 0:
+        raise Mistake(f"`parts` is {event.parts}; write 0 where nothing was made, or how many were")
     return replace(event, **times)  # type: ignore[arg-type]  # the names are its fields
 
 

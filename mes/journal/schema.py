@@ -55,7 +55,9 @@ RESTORED = "kind = 'connection_restored'"
 COUNTS = "kind = 'units_counted'"
 COUNT_KIND = "json_extract(body, '$.kind')"
 COMPLETED = "kind = 'unit_completed'"
-SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened')"  # persons say those, later
+DOUBTS = "kind IN ('count_unreconciled', 'count_reconciled')"
+# persons say the others, later
+SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened', 'count_reconciled')"
 UNIT = "json_extract(body, '$.unit')"
 INDEXES = f"""
 CREATE INDEX IF NOT EXISTS event_reaching ON event (station, to_us) WHERE from_us <> to_us;
@@ -66,6 +68,7 @@ CREATE INDEX IF NOT EXISTS event_count_kind ON event (station, {COUNT_KIND}) WHE
 CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
 CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
 CREATE INDEX IF NOT EXISTS event_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
+CREATE INDEX IF NOT EXISTS event_doubt ON event (station) WHERE {DOUBTS};
 """
 SELECT_EVENTS = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 SELECT_LAST_SEQ = (
@@ -133,6 +136,7 @@ def prepare(connection: apsw.Connection, path: Path, *, check: bool = True) -> N
         if connection.pragma("user_version") == 2:
             connection.execute(SINCE_FORMAT_3)
             connection.pragma("user_version", SCHEMA_VERSION)
+        connection.execute(INDEXES)  # those that a version of the same format did not make yet
 
 
 def _from_format_1(connection: apsw.Connection) -> None:

@@ -12,6 +12,7 @@ from mes.model import (
     ConnectionRestored,
     CountFlag,
     CountKind,
+    CountReconciled,
     CountUnreconciled,
     FaultCleared,
     FaultRaised,
@@ -26,9 +27,10 @@ from mes.model import (
     StationEvent,
     UnitsCounted,
 )
+from mes.oee.decisions import decided, doubt
 
 BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
-SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened)
+SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened, CountReconciled)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -42,13 +44,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """`units` of `product` were counted at `time`; of a catch-up each unit is a count of its own."""
+    """`units` of `product` were counted at `time`; of a catch-up each unit is a count of its own.
+
+    `flag` None: a person decided that they were made.
+    """
 
     time: datetime
     kind: CountKind
     product: ProductId | None
     units: int
-    flag: CountFlag
+    flag: CountFlag | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ class Timeline:
     """What is known of one station. All sequences are in the order of time.
 
     `spans` touch each other, neighbours differ in state, and the last one is open: its end is `END_OF_TIME`.
-    `kinds`: the totalisers that the station has. `unreconciled`: when counts could not be told.
+    `kinds`: the totalisers that the station has. `unreconciled`: when counts could not be told
+    and nobody has decided yet.
     `faults` may overlap, `assigned` are disjoint: what was said last. `end`: when something
     of the station was seen last, None without; what persons say of it later is nothing that was seen.
     """
@@ -112,14 +118,17 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled]) -> Timeline:
     """
     ordered = _ordered(events)
     counted = [each for each in ordered if isinstance(each, UnitsCounted)]
-    counts, slices = _counts(counted)
+    by_persons = decided(ordered)
+    counts, slices = _counts(counted, by_persons.values())
     spans = _spans(ordered)
     return Timeline(
         spans=spans,
         counts=counts,
         slices=slices,
         kinds=frozenset(each.kind for each in counted),
-        unreconciled=tuple(each.time for each in ordered if isinstance(each, CountUnreconciled)),
+        unreconciled=tuple(
+            each.time for each in ordered if isinstance(each, CountUnreconciled) and doubt(each) not in by_persons
+        ),
         faults=_faults(ordered),
         assigned=_assigned(ordered, spans),
         end=max((each.time for each in ordered if not isinstance(each, SAID_LATER)), default=None),
@@ -253,13 +262,15 @@ def _end_of_stop(spans: Sequence[Span], instant: datetime) -> datetime:
     return spans[at].interval.end if at >= 0 else instant
 
 
-def _counts(counted: Sequence[UnitsCounted]) -> tuple[tuple[Count, ...], tuple[Slice, ...]]:
-    """All counts at their instants; what was caught up is spread over its gap.
+def _counts(
+    counted: Sequence[UnitsCounted], by_persons: Iterable[CountReconciled]
+) -> tuple[tuple[Count, ...], tuple[Slice, ...]]:
+    """All counts at their instants, those that persons decided among them; what was caught up is spread over its gap.
 
     Good, rework and scrap of one gap are spread together, in the order of their events. A totaliser of all units
     counts the same units once more and is spread by itself; in a gap where there is one, its units make the slices.
     """
-    counts: list[Count] = []
+    counts = [Count(each.time, each.kind, each.product, each.parts, None) for each in by_persons if each.parts]
     slices: list[Slice] = []
     gaps: dict[tuple[datetime, bool], list[UnitsCounted]] = {}
     for each in counted:

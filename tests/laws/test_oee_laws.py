@@ -11,7 +11,7 @@ from oee_histories import at, counted, lost, restored
 from random_histories import WINDOW, histories, plans, standards
 
 from mes.intervals import Interval
-from mes.model import CountKind, Journaled, StationEvent, StationStandard, UnitsCounted
+from mes.model import CountKind, CountReconciled, Journaled, StationEvent, StationStandard, UnitsCounted
 from mes.oee.components import LOSSES
 from mes.oee.kpi import Bucket, Kpi, combine, kpi, kpis
 from mes.oee.timeline import timeline
@@ -115,7 +115,7 @@ def test_the_label_of_the_zone_changes_nothing(
 @settings(deadline=None)
 @given(histories())
 def test_a_time_line_is_gapless_and_each_unit_has_one_instant(events: list[Journaled]) -> None:
-    """States touch and differ from their neighbours; every counted unit is there once, caught up or not."""
+    """States touch and differ from their neighbours; every unit is there once: counted, caught up or decided last."""
     line = timeline(events)
     spans = line.states(WINDOW.end)
 
@@ -123,7 +123,15 @@ def test_a_time_line_is_gapless_and_each_unit_has_one_instant(events: list[Journ
     assert all(left.state is not right.state for left, right in itertools.pairwise(spans))
     for kind in CountKind:
         said = sum(each.delta for each in _counted(events) if each.kind is kind)
+        said += sum(_decided_last(events, kind).values())
         assert sum(each.units for each in line.counts if each.kind is kind) == said
+
+
+def _decided_last(events: list[Journaled], kind: CountKind) -> dict[datetime, int]:
+    """The last word on each instant's undecided reading; a history has but one of a kind at an instant."""
+    words = [each.event for each in events if isinstance(each.event, CountReconciled)]
+    in_order = sorted(words, key=lambda each: each.recorded_time)
+    return {each.time: each.parts for each in in_order if each.kind is kind}
 
 
 def _counted(events: list[Journaled]) -> list[UnitsCounted]:

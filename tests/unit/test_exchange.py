@@ -29,6 +29,19 @@ FORMAT = Path(__file__).parents[2] / "docs" / "journal-format.md"
 EVENT = {"event": "state_changed", "station": str(STATION), "time": "2026-03-02T08:00:00+05:00", "state": "down"}
 COUNT = {"event": "units_counted", "station": str(STATION), "time": "2026-03-02T08:00:00Z", "kind": "good", "delta": 1}
 
+DECISION = {
+    "station": str(STATION),
+    "time": "2026-03-02T08:00:00Z",
+    "event": "count_reconciled",
+    "kind": "good",
+    "raw": 3,
+    "previous_raw": 9,
+    "parts": -1,
+    "by": "aigul",
+    "why": "seen",
+    "recorded_time": "2026-03-02T09:00:00Z",
+}
+
 
 def bring(text: str, folder: Path, *more: str) -> str:
     """What `mes journal import` says of a text; raises what it raises."""
@@ -111,6 +124,7 @@ def test_the_order_of_lines_changes_no_figure(tmp_path: Path) -> None:
         ({**COUNT, "delta": 1.5}, "`delta`"),
         ({**COUNT, "since": "2026-03-02T09:00:00Z"}, "`since` is later than `time`"),
         ({**EVENT, "event": "unit_completed", "unit": "A", "cycle_s": "9"}, "has no `state`"),
+        (DECISION, "`parts` is -1"),
     ],
 )
 def test_a_wrong_line_is_explained(wrong: object, said: str) -> None:

@@ -12,6 +12,7 @@ from mes.model import (
     ConnectionRestored,
     CountFlag,
     CountKind,
+    CountReconciled,
     CountUnreconciled,
     FaultCleared,
     FaultRaised,
@@ -69,6 +70,23 @@ CASES: list[tuple[StationEvent, str]] = [
         (
             f"unreconciled,{PLACE.replace('line', 'kind=scrap,line')},{TAIL} "
             f'explanation="a \\"why\\"",previous_raw=900i,raw=3i,seq=7i,time_source="controller" {NS + 7}'
+        ),
+    ),
+    (
+        CountReconciled(
+            **FRAME,
+            kind=CountKind.SCRAP,
+            raw=3,
+            previous_raw=900,
+            parts=4,
+            by="aigul",
+            why="counted by hand",
+            recorded_time=NOW,
+        ),
+        (
+            f"reconciled,{PLACE.replace('line', 'kind=scrap,line')},{TAIL} "
+            f'by="aigul",parts=4i,previous_raw=900i,product="none",raw=3i,recorded_s={NS // 1000 / 1e6!r},seq=7i,'
+            f'time_source="controller",why="counted by hand" {NS + 7}'
         ),
     ),
     (

@@ -216,7 +216,7 @@ async def test_a_check_says_what_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
         await asyncio.gather(*(journal.append(Entry(events=[counted(n)])) for n in range(1, 601)))
-    damage(path, page=40)
+    damage(path, page=41)
     assert not check(path).sound
     with pytest.raises(ConfigError, match="damaged"):
         restore(path, tmp_path / "other.sqlite")

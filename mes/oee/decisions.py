@@ -1,0 +1,44 @@
+"""Counts that the totalisers left undecided, and what persons decided of them: which word is about what, and holds."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from mes.model import CountKind, CountReconciled, CountUnreconciled, StationEvent, StationId
+
+Doubt = tuple[StationId, CountKind, datetime, int, int]  # when, and the readings before and after
+
+
+def doubt(event: CountUnreconciled | CountReconciled) -> Doubt:
+    """What names an undecided count in every journal: numbers of events differ between journals, readings do not."""
+    return (event.station, event.kind, event.time, event.previous_raw, event.raw)
+
+
+def keep(held: dict[Doubt, CountReconciled], said: CountReconciled) -> None:
+    """Puts a decision in the place of the one that held before it, unless that was recorded later."""
+    about = doubt(said)
+    if about not in held or held[about].recorded_time <= said.recorded_time:
+        held[about] = said
+
+
+def decided(events: Iterable[StationEvent]) -> dict[Doubt, CountReconciled]:
+    """The decision that holds for each count that somebody decided."""
+    held: dict[Doubt, CountReconciled] = {}
+    for each in events:
+        if isinstance(each, CountReconciled):
+            keep(held, each)
+    return held
+
+
+def leading(doubted: Sequence[CountUnreconciled], start: int | None, end: int) -> list[CountUnreconciled]:
+    """Which of the undecided readings between two counts lead from the value `start` to the value `end`; newest first.
+
+    Those were real, for the totaliser went on from there. `start` None: nobody knows it.
+    """
+    found = []
+    for each in reversed(doubted):
+        if end == start:
+            break
+        if each.raw == end:
+            found.append(each)
+            end = each.previous_raw
+    return found

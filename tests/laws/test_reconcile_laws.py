@@ -1,0 +1,144 @@
+"""What a person decides of a count adds just that, there and then; the last word holds alone, in every journal."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oee_histories import STATION, at, decided, unreconciled
+from random_histories import LENGTH_MIN, histories, instants, products, standards
+
+from mes.intervals import Interval
+from mes.journal import JournalReader
+from mes.journal.exchange import Lines, line, unknown_rows
+from mes.journal.store import Rows, Store
+from mes.model import (
+    CountKind,
+    CountReconciled,
+    CountUnreconciled,
+    Journaled,
+    ProductId,
+    ReasonAssigned,
+    StationEvent,
+    StationStandard,
+    UnitsCounted,
+)
+from mes.oee.kpi import Kpi, kpis
+from mes.oee.timeline import timeline
+
+HOUR = timedelta(hours=1)
+HOURS = [Interval(at(0) + HOUR * n, at(0) + HOUR * (n + 1)) for n in range(-10, LENGTH_MIN // 60 + 1)]
+COUNTED = {CountKind.GOOD: "good", CountKind.REWORK: "rework", CountKind.SCRAP: "scrap", CountKind.TOTAL: "produced"}
+# what does not go by units
+REST = (
+    "length",
+    "not_planned",
+    "apt",
+    "minor_stops",
+    "down",
+    "setup",
+    "idle",
+    "starved",
+    "blocked",
+    "no_data",
+    "losses",
+)
+
+
+def hourly(events: Sequence[Journaled | StationEvent], standard: StationStandard) -> list[Kpi]:
+    """The figures of each hour of a history."""
+    told = [each.event if isinstance(each, Journaled) else each for each in events]
+    return kpis(timeline(told), HOURS, HOURS, standard, until=HOURS[-1].end)
+
+
+@settings(deadline=None)
+@given(histories(), instants, st.sampled_from(CountKind), st.integers(0, 50), products, standards)
+def test_a_decision_adds_its_parts_to_its_hour_and_nothing_elsewhere(
+    events: list[Journaled],
+    minutes: float,
+    kind: CountKind,
+    parts: int,
+    product: ProductId | None,
+    standard: StationStandard,
+) -> None:
+    """The count of its kind grows by just the parts in just that hour, the doubt is gone, and no second moves."""
+    doubted = unreconciled(minutes, kind, raw=77, previous_raw=70)
+    whole = [*(each.event for each in events), doubted]
+    before, after = hourly(whole, standard), hourly([*whole, decided(doubted, parts, product=product)], standard)
+    kinds = {each.kind for each in whole if isinstance(each, UnitsCounted)}
+
+    for was, now in zip(before, after, strict=True):
+        here = doubted.time in now.window
+        if not here:
+            assert now == was
+            continue
+        assert was.unreconciled - now.unreconciled == 1
+        assert [getattr(now, name) for name in REST] == [getattr(was, name) for name in REST]
+        # with a total of all units, and none of good ones, good is the rest; a total that nobody counts is the sum
+        if kind is not CountKind.TOTAL or kind in kinds:
+            is_rest = CountKind.TOTAL in kinds and CountKind.GOOD not in kinds
+            if not (kind is CountKind.GOOD and is_rest):
+                assert getattr(now, COUNTED[kind]) - getattr(was, COUNTED[kind]) == parts
+        for other in set(COUNTED) - {kind, CountKind.GOOD, CountKind.TOTAL}:
+            assert getattr(now, COUNTED[other]) == getattr(was, COUNTED[other])
+
+
+@settings(deadline=None)
+@given(histories(), instants, st.lists(st.integers(0, 50), min_size=1, max_size=4), standards, st.randoms())
+def test_decided_twice_is_the_last_word_alone(
+    events: list[Journaled], minutes: float, words: list[int], standard: StationStandard, order: Random
+) -> None:
+    """However often a count is decided, and in whatever order the words come, the figures are those of the last one."""
+    doubted = unreconciled(minutes, raw=77, previous_raw=70)
+    whole: list[StationEvent] = [*(each.event for each in events), doubted]
+    said = [decided(doubted, parts, minutes=500 + place) for place, parts in enumerate(words)]
+    last = said[-1]
+    order.shuffle(said)
+
+    assert hourly([*whole, *said], standard) == hourly([*whole, last], standard)
+
+
+@pytest.mark.timeout(60)  # each example is a journal of its own
+@settings(deadline=None, max_examples=20)
+@given(histories(), st.randoms(), standards)
+def test_a_decision_survives_export_and_import(
+    events: list[Journaled], order: Random, standard: StationStandard
+) -> None:
+    """In another journal, where every event has another number, the same is decided; importing again adds nothing."""
+    told = [each for each in events if not _is_backwards(each.event)]
+    texts = [line(each) for each in told]
+    order.shuffle(texts)
+    lines = Lines()
+    brought = [each for text in texts if (each := lines.event(text)) is not None]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.sqlite"
+        for _ in range(2):
+            with Store(path) as store, JournalReader(path) as reader:
+                store.write([Rows(events=list(unknown_rows(reader, brought)))])
+        with JournalReader(path) as reader:
+            found = list(reader.events(STATION))
+    words = [each.event for each in told if isinstance(each.event, CountReconciled)]
+    held = [each.event for each in found if isinstance(each.event, CountReconciled)]
+
+    assert {_bare(each) for each in held} == {_bare(each) for each in words}
+    if not _ties(words):
+        plain = (CountReconciled, CountUnreconciled, UnitsCounted)
+        mine, theirs = ([each for each in some if isinstance(each.event, plain)] for some in (told, found))
+        assert hourly(theirs, standard) == hourly(mine, standard)
+
+
+def _bare(event: CountReconciled) -> tuple[object, ...]:
+    return (event.time, event.kind, event.raw, event.previous_raw, event.parts, event.recorded_time, event.product)
+
+
+def _ties(words: list[CountReconciled]) -> bool:
+    """Whether two words were recorded in the same microsecond: then the journal's order decides."""
+    return len({(each.time, each.kind, each.recorded_time) for each in words}) < len({_bare(each) for each in words})
+
+
+def _is_backwards(event: StationEvent) -> bool:
+    return isinstance(event, ReasonAssigned) and event.end is not None and event.end < event.start
