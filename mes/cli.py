@@ -21,6 +21,7 @@ from mes.commands.journal import journal_group
 from mes.commands.oee import oee_command
 from mes.commands.options import CONFIG, INSTANT, plant
 from mes.commands.programme import programme_command
+from mes.commands.reconcile import reconcile_command
 from mes.commands.replay import replay_command
 from mes.commands.report import report_command
 from mes.commands.stops import reason_command, shift_group, stops_command
@@ -240,7 +241,7 @@ def check(*, file: Path | None) -> None:
 
 for command in (
     *(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),
-    *(stops_command, reason_command, shift_group, flow_command, journal_group, replay_command),
+    *(stops_command, reason_command, shift_group, reconcile_command, flow_command, journal_group, replay_command),
 ):
     mes.add_command(command)
 

@@ -1,15 +1,25 @@
 """From a figure down to the raw readings: the ideal times, spans, events and counter values that made it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mes.calendar import Window
 from mes.inquiry import Inquiry, Node, Row
 from mes.intervals import Interval, intersect, total
-from mes.model import CountKind, CountUnreconciled, Journaled, ProductId, StateChanged, StationId, UnitsCounted
+from mes.model import (
+    CountKind,
+    CountReconciled,
+    CountUnreconciled,
+    Journaled,
+    ProductId,
+    StateChanged,
+    StationId,
+    UnitsCounted,
+)
 from mes.oee.components import Bucket
+from mes.oee.decisions import Doubt, decided, doubt
 from mes.oee.pieces import Piece
 
 
@@ -43,8 +53,9 @@ class Explanation:
     """All that made the figures of one station in one window.
 
     `counts`: the events whose units lie in the window, with the raw totaliser readings before and after; of a catch-up
-    only those units count here that are spread into the window, `counted` says how many. `unreconciled`: readings that
-    a person has to decide.
+    only those units count here that are spread into the window, `counted` says how many. What persons decided counts
+    as well. `unreconciled`: readings that a person has to decide. `decisions`: all that were taken, the last one last,
+    and whether it holds or another took its place.
     """
 
     row: Row
@@ -52,6 +63,7 @@ class Explanation:
     stretches: tuple[Stretch, ...]
     counts: tuple[tuple[Journaled, int], ...]
     unreconciled: tuple[Journaled, ...]
+    decisions: tuple[tuple[CountReconciled, bool], ...]
 
 
 def explain(inquiry: Inquiry, station: StationId, window: Window) -> Explanation:
@@ -61,25 +73,37 @@ def explain(inquiry: Inquiry, station: StationId, window: Window) -> Explanation
     until = min(window.interval.end, inquiry.until)
     seen = Interval(min(window.interval.start, until), until)
     events = inquiry.events(station, seen)
-    counts = _counts(inquiry, station, seen, events)
+    held = decided(each.event for each in events)
+    counts = _counts(inquiry, station, seen, events, held)
+    said = [each.event for each in events if isinstance(each.event, CountReconciled) and each.event.time in seen]
+    said.sort(key=lambda each: each.recorded_time)
     return Explanation(
         row=row,
         ideal=_ideal(inquiry, station, counts),
         stretches=tuple(_stretches(inquiry, station, seen, events)),
         counts=counts,
         unreconciled=tuple(
-            each for each in events if isinstance(each.event, CountUnreconciled) and each.event.time in seen
+            each
+            for each in events
+            if isinstance(each.event, CountUnreconciled) and each.event.time in seen and doubt(each.event) not in held
         ),
+        decisions=tuple((each, held[doubt(each)] is each) for each in said),
     )
 
 
 def _counts(
-    inquiry: Inquiry, station: StationId, window: Interval, events: Sequence[Journaled]
+    inquiry: Inquiry,
+    station: StationId,
+    window: Interval,
+    events: Sequence[Journaled],
+    held: Mapping[Doubt, CountReconciled],
 ) -> tuple[tuple[Journaled, int], ...]:
-    """Each counting event with how many of its units fall into the window."""
+    """Each counting event, and each decision that holds, with how many of its units fall into the window."""
     found = []
     for each in events:
         event = each.event
+        if isinstance(event, CountReconciled) and event.parts and event.time in window and held[doubt(event)] is event:
+            found.append((each, event.parts))
         if not isinstance(event, UnitsCounted):
             continue
         if event.since is None or event.since >= event.time:
@@ -100,7 +124,7 @@ def _counts(
 def _ideal(inquiry: Inquiry, station: StationId, counts: Iterable[tuple[Journaled, int]]) -> tuple[Ideal, ...]:
     units: dict[tuple[ProductId | None, CountKind], int] = defaultdict(int)
     for each, inside in counts:
-        if isinstance(each.event, UnitsCounted):
+        if isinstance(each.event, UnitsCounted | CountReconciled):
             units[each.event.product, each.event.kind] += inside
     standard = inquiry.config.standards[station]
     ordered = sorted(units, key=lambda key: (key[0] or "", key[1]))

@@ -12,14 +12,15 @@ from mes.collect.signals import CounterSignal
 from mes.collect.station import StationSetup, decode_state
 from mes.influx.writer import LIVE, LIVE_FROM
 from mes.journal import JournalReader
-from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, UnitsCounted
+from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, StationId, UnitsCounted
+from mes.oee.decisions import Doubt, doubt, keep, leading
 from mes.status import LedgerLine
 
 CHUNK = 2000  # events that are read at once: some ten milliseconds of a thread
 FOLLOW_EVERY_S = 5.0
 
 Key = tuple[StationId, CountKind]
-Count = UnitsCounted | CountUnreconciled
+Count = UnitsCounted | CountUnreconciled | CountReconciled
 Stretch = tuple[int, int]  # the events after the first number, up to the second
 
 
@@ -69,19 +70,21 @@ class Account:
     """One totaliser as its events tell it, in the order of the journal; what the figures mean says LedgerLine.
 
     Each event says from where to where the totaliser moved, so the moves must join without a break, and each must be
-    as long as what it booked, but for the turn of a rollover and the fall of a reset. `seq`: of the last event.
+    as long as what it booked, but for the turn of a rollover and the fall of a reset. A move that could not be decided
+    is as long as a person says. `seq`: of the last event.
     """
 
     modulus: int | None = None
     seq: int = 0
     baseline: int | None = None
     last: int | None = None  # where the last event left the totaliser
-    counted: int = 0
+    booked: int = 0
     resets: int = 0
     rollovers: int = 0
-    unreconciled: int = 0
     difference: int = 0
-    doubted: set[int] = field(default_factory=set)  # values that are said to be undecided, since the last count
+    doubted: dict[int, CountUnreconciled] = field(default_factory=dict)  # by value, since the last count; newest last
+    moves: dict[Doubt, int] = field(default_factory=dict)  # of the totaliser, that nobody has decided
+    decided: dict[Doubt, CountReconciled] = field(default_factory=dict)
     shown: int | None = None  # the collector's state
     unbooked: int = 0  # by how much it is ahead of the events in silence
     undecided: int = 0  # and by how much as was said
@@ -90,10 +93,15 @@ class Account:
         """The next event."""
         self.seq = seq
         self.unbooked = self.undecided = 0
-        if isinstance(event, CountUnreconciled):
-            self.doubted.add(event.raw)
+        if isinstance(event, CountReconciled):
+            keep(self.decided, event)
+            self.moves.pop(doubt(event), None)
             return
-        self.counted += event.delta
+        if isinstance(event, CountUnreconciled):
+            self.doubted.pop(event.raw, None)
+            self.doubted[event.raw] = event
+            return
+        self.booked += event.delta
         if event.previous_raw is None and event.flag is not CountFlag.BASELINE:
             return  # an imported count: nobody read a totaliser
         self._joins(event.raw if event.previous_raw is None else event.previous_raw)
@@ -106,9 +114,16 @@ class Account:
         """The collector's state as of the last event, or later with no event of this totaliser in between."""
         self.shown = raw
         ahead = 0 if self.last is None else raw - self.last
-        doubted = raw in self.doubted
-        self.unbooked = 0 if doubted else ahead
-        self.undecided = (ahead if doubted else 0) + (0 if suspect is None else suspect - raw)
+        is_doubted = raw in self.doubted
+        self.unbooked = 0 if is_doubted else ahead
+        self.undecided = sum(self._undecided(raw, ahead).values()) if is_doubted else 0
+        if suspect is not None and not self._is_decided(suspect):
+            self.undecided += suspect - raw
+
+    @property
+    def counted(self) -> int:
+        """Units that were counted, and those that persons decided."""
+        return self.booked + sum(each.parts for each in self.decided.values())
 
     def line(self, key: Key, stored: int | None) -> LedgerLine:
         """The books as they stand."""
@@ -120,7 +135,7 @@ class Account:
             counted=self.counted,
             resets=self.resets,
             rollovers=self.rollovers,
-            unreconciled=self.unreconciled + self.undecided,
+            unreconciled=sum(self.moves.values()) + self.undecided,
             difference=None if self.seq == 0 else self.difference + self.unbooked,
             stored=stored,
         )
@@ -130,9 +145,20 @@ class Account:
         if self.last is None:
             self.baseline = raw
         elif raw in self.doubted:
-            self.unreconciled += raw - self.last
+            self.moves |= self._undecided(raw, raw - self.last)
         else:
             self.difference += raw - self.last
+
+    def _undecided(self, raw: int, moved: int) -> dict[Doubt, int]:
+        """The doubtful readings that lead to `raw` and are open, each with its part of what the totaliser `moved`."""
+        led = leading(list(self.doubted.values()), self.last, raw)
+        parts = {doubt(each): each.raw - each.previous_raw for each in led}
+        if led:  # should the first not begin where the last count ended, the way there is its own
+            parts[doubt(led[-1])] += moved - sum(parts.values())
+        return {about: part for about, part in parts.items() if about not in self.decided}
+
+    def _is_decided(self, raw: int) -> bool:
+        return raw in self.doubted and doubt(self.doubted[raw]) in self.decided
 
     def _booked(self, event: UnitsCounted, moved: int) -> None:
         over = moved - event.delta
@@ -146,16 +172,19 @@ class Account:
 
 @dataclass(slots=True)
 class _Tally:
-    """Units of each totaliser in the events of a stretch, as far as it was read."""
+    """Units of each totaliser in the events of a stretch, as far as it was read, and what persons decided there."""
 
     position: int
     units: dict[Key, int] = field(default_factory=dict)
+    decided: dict[Doubt, CountReconciled] = field(default_factory=dict)
 
     def take(self, seq: int, event: Count) -> None:
         self.position = seq
         if isinstance(event, UnitsCounted):
             key = (event.station, event.kind)
             self.units[key] = self.units.get(key, 0) + event.delta
+        elif isinstance(event, CountReconciled):
+            keep(self.decided, event)
 
 
 class Ledger:
@@ -224,7 +253,9 @@ class Ledger:
             tally = self._stored[after]
             if after == 0 and end >= self.position:  # the accounts pass by there themselves: nothing is read twice
                 await self._read_on(end)
-                self._stored[0] = _Tally(end, {key: each.counted for key, each in self._accounts.items()})
+                units = {key: each.booked for key, each in self._accounts.items()}
+                words = {about: said for each in self._accounts.values() for about, said in each.decided.items()}
+                self._stored[0] = _Tally(end, units, words)
             elif end > tally.position:
                 await _walk(self._path, tally.position, end, tally.take)
                 tally.position = end
@@ -246,7 +277,12 @@ class Ledger:
     def _stored_units(self, key: Key) -> int | None:
         if self._consumer is None:
             return None
-        return sum(each.units.get(key, 0) for each in self._stored.values())
+        held: dict[Doubt, CountReconciled] = {}
+        for after in sorted(self._stored):
+            for said in self._stored[after].decided.values():
+                keep(held, said)
+        decided = sum(each.parts for each in held.values() if (each.station, each.kind) == key)
+        return decided + sum(each.units.get(key, 0) for each in self._stored.values())
 
 
 async def _walk(path: Path, after: int, until: int, take: Callable[[int, Count], None]) -> None:
@@ -269,7 +305,7 @@ def _counts(path: Path, after: int, until: int) -> tuple[int, Sequence[tuple[int
     counts = [
         (each.seq, each.event)
         for each in found
-        if each.seq <= until and isinstance(each.event, UnitsCounted | CountUnreconciled)
+        if each.seq <= until and isinstance(each.event, UnitsCounted | CountUnreconciled | CountReconciled)
     ]
     return reached, counts
 

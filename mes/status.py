@@ -88,16 +88,17 @@ class LedgerLine:
     """The books of one totaliser: what the controller showed, what the journal booked, what the sink was given.
 
     `baseline_raw` and `totaliser_raw`: the first value ever and the last one that counts were taken from.
-    `counted`: units booked in the journal. `stored`: those of them up to the sink's cursor, that is stored there or in
-    quarantine; None without a sink. `unreconciled`: units by which the totaliser moved while the journal says, by a
-    `CountUnreconciled`, that they cannot be decided; negative where it fell, and with the last unbelievable value as if
-    it were true.
+    `counted`: units booked in the journal, those that persons decided among them. `stored`: those of them up to the
+    sink's cursor, that is stored there or in quarantine; None without a sink. `unreconciled`: units by which the
+    totaliser moved while the journal says, by a `CountUnreconciled`, that they cannot be decided, and nobody has
+    decided them; negative where it fell, and with the last unbelievable value as if it were true.
 
     `difference`: (last raw - first raw) - counted - unreconciled, where the turn of a rollover and the fall of a reset
-    (both flagged on the events) are taken out. 0: every unit that the totaliser showed is booked once, or said to be
-    undecided. Above 0: units that the totaliser showed are not in the journal, and nobody said so. Below 0: units are
-    booked more than once, or the totaliser fell and nobody said so. None: the journal has no count of a totaliser
-    that the collector knows. What was made between the last look and a reset no totaliser shows, and so no ledger.
+    (both flagged on the events) are taken out, and that by which a decided move differs from its parts. 0: every unit
+    that the totaliser showed is booked once, or said to be undecided. Above 0: units that the totaliser showed are not
+    in the journal, and nobody said so. Below 0: units are booked more than once, or the totaliser fell and nobody said
+    so. None: the journal has no count of a totaliser that the collector knows. What was made between the last look and
+    a reset no totaliser shows, and so no ledger.
     """
 
     station: StationId

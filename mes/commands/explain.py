@@ -13,7 +13,7 @@ from rich.table import Table
 from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
 from mes.explain import Explanation, Stretch, explain
 from mes.inquiry import Inquiry, Node
-from mes.model import CountUnreconciled, Journaled, UnitsCounted
+from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounted
 from mes.oee.components import LOSSES, Kpi
 from mes.report.rows import figures, reason_of, seconds
 from mes.report.text import WORDS, title
@@ -105,6 +105,16 @@ def _show(output: Console, found: Explanation, zone: ZoneInfo) -> None:
         event = journaled.event
         assert isinstance(event, CountUnreconciled)
         output.print(f"not reconciled, seq {journaled.seq}, {event.kind}: {event.explanation}", style="yellow")
+        output.print(f"decide it: mes reconcile {journaled.seq} --parts N --by NAME --why TEXT", style="yellow")
+    for said, holds in found.decisions:
+        output.print(_decision(said, zone, holds=holds))
+
+
+def _decision(said: CountReconciled, zone: ZoneInfo, *, holds: bool) -> str:
+    """Who decided what, when and why."""
+    made = f"{said.parts} parts ({said.kind}) from {said.previous_raw} to {said.raw} at {_clock(said.time, zone)}"
+    word = "decided" if holds else "decided before, and replaced"
+    return f"{word}: {made}, by {said.by} on {_clock(said.recorded_time, zone)}: {said.why}"
 
 
 def _formulas(kpi: Kpi, heading: str) -> Table:
@@ -153,15 +163,18 @@ def _span_cells(stretch: Stretch, zone: ZoneInfo) -> list[str]:
 
 def _count_cells(journaled: Journaled, inside: int, zone: ZoneInfo) -> list[str]:
     event = journaled.event
-    assert isinstance(event, UnitsCounted)
-    how = str(event.flag).replace("_", " ")
-    if event.since is not None:
-        how += f" since {_clock(event.since, zone)}"
+    assert isinstance(event, UnitsCounted | CountReconciled)
+    if isinstance(event, CountReconciled):
+        how, units = f"decided by {event.by}", event.parts
+    else:
+        how, units = str(event.flag).replace("_", " "), event.delta
+        if event.since is not None:
+            how += f" since {_clock(event.since, zone)}"
     return [
         _clock(event.time, zone),
         str(event.time_source),
         str(event.kind),
-        str(event.delta),
+        str(units),
         str(inside),
         "–" if event.previous_raw is None else str(event.previous_raw),
         str(event.raw),
@@ -192,6 +205,21 @@ def _json(found: Explanation) -> dict[str, object]:
         "spans": [_span_json(each) for each in found.stretches],
         "counts": [_count_json(each, inside) for each, inside in found.counts],
         "unreconciled": [each.seq for each in found.unreconciled],
+        "decisions": [{**_decision_json(each), "holds": holds} for each, holds in found.decisions],
+    }
+
+
+def _decision_json(said: CountReconciled) -> dict[str, object]:
+    return {
+        "time": said.time.isoformat(),
+        "kind": str(said.kind),
+        "parts": said.parts,
+        "product": said.product,
+        "raw_before": said.previous_raw,
+        "raw_after": said.raw,
+        "by": said.by,
+        "why": said.why,
+        "recorded_time": said.recorded_time.isoformat(),
     }
 
 
@@ -213,17 +241,21 @@ def _span_json(stretch: Stretch) -> dict[str, object]:
 
 def _count_json(journaled: Journaled, inside: int) -> dict[str, object]:
     event = journaled.event
-    assert isinstance(event, UnitsCounted)
+    assert isinstance(event, UnitsCounted | CountReconciled)
+    if isinstance(event, CountReconciled):
+        since, units, how = None, event.parts, "decided"
+    else:
+        since, units, how = event.since, event.delta, str(event.flag)
     return {
         "seq": journaled.seq,
         "time": event.time.isoformat(),
         "time_source": str(event.time_source),
-        "since": event.since.isoformat() if event.since is not None else None,
+        "since": since.isoformat() if since is not None else None,
         "kind": str(event.kind),
-        "delta": event.delta,
+        "delta": units,
         "in_window": inside,
         "raw_before": event.previous_raw,
         "raw_after": event.raw,
         "product": event.product,
-        "flag": str(event.flag),
+        "flag": how,
     }

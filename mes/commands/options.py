@@ -1,5 +1,6 @@
 """What the commands have in common: how times and files are given, and how a plant and its journal are opened."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from mes.config.build import PlantConfig
 from mes.config.load import Loaded, default_config, load
 from mes.inquiry import Inquiry
-from mes.model import StationId
+from mes.journal import Entry, Journal
+from mes.model import StationEvent, StationId
 from mes.terminal import errors, label
 
 
@@ -65,6 +67,16 @@ def inquiry(
         Inquiry(config, path, changed=changed, now=now, present=present, asked_until=asked_until) as found,
     ):
         yield found
+
+
+def append(path: Path, event: StationEvent) -> None:
+    """Journals what a person says. Raises JournalError while a collector holds the journal."""
+
+    async def write() -> None:
+        async with Journal.open(path) as journal:
+            await journal.append(Entry(events=[event]))
+
+    asyncio.run(write())
 
 
 class _Shown:

@@ -1,6 +1,5 @@
 """The commands `mes stops`, `mes reason` and `mes shift`: what stood, why, and whether a shift's books are closed."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,11 +8,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, inquiry, plant
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, inquiry, plant
 from mes.errors import ConfigError
 from mes.inquiry import Inquiry
 from mes.intervals import Interval
-from mes.journal import Entry, Journal
 from mes.model import ReasonId, StationEvent, StationId
 from mes.oee.stops import NotAllowed, Stop, assign, close, reopen
 from mes.report.rows import reason_of
@@ -122,7 +120,7 @@ def reason_command(
         standard = opened.config.standards[node]
         reason = None if code == "-" else ReasonId(code)
         event = _allowed(lambda: assign(node, laid, standard, about, reason, by=by, now=_now(), comment=comment))
-    _append(journal or loaded.config.journal_path, event)
+    append(journal or loaded.config.journal_path, event)
     click.echo(f"{label(node)}: {code} from {start.isoformat()} to {end.isoformat()}, said by {by}.")
 
 
@@ -146,7 +144,7 @@ def close_command(*, station: str, window: str, config: Path | None, journal: Pa
         told = [each.event for each in opened.events(node, shift)]
         found = opened.stops(node, shift)
         event = _allowed(lambda: close(node, shift, found, told, by=by, now=_now(), known=opened.until))
-    _append(journal or loaded.config.journal_path, event)
+    append(journal or loaded.config.journal_path, event)
     click.echo(f"{label(node)}: {window} is closed.")
 
 
@@ -165,7 +163,7 @@ def reopen_command(*, station: str, window: str, config: Path | None, journal: P
         shift = opened.window(window).interval
         told = [each.event for each in opened.events(node, shift)]
         event = _allowed(lambda: reopen(node, shift, told, by=by, why=why, now=_now()))
-    _append(journal or loaded.config.journal_path, event)
+    append(journal or loaded.config.journal_path, event)
     click.echo(f"{label(node)}: {window} is open again.")
 
 
@@ -185,11 +183,3 @@ def _allowed(make: Callable[[], StationEvent]) -> StationEvent:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _append(path: Path, event: StationEvent) -> None:
-    async def write() -> None:
-        async with Journal.open(path) as journal:
-            await journal.append(Entry(events=[event]))
-
-    asyncio.run(write())

@@ -15,6 +15,7 @@ from mes.journal.schema import (
     COMPLETED,
     COUNT_KIND,
     COUNTS,
+    DOUBTS,
     LOST,
     RESTORED,
     SCHEMA_VERSION,
@@ -33,6 +34,9 @@ from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitId
 EARLIEST_US = to_us(datetime.min.replace(tzinfo=UTC))
 SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
 SELECT = "SELECT seq, kind, body FROM event"
+# an imported count without a reading says nothing of the totaliser
+READ = "(json_extract(body, '$.previous_raw') IS NOT NULL OR json_extract(body, '$.flag') = 'baseline')"
+OF_TOTALISER = f"{SELECT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {READ}"
 
 
 class JournalReader:
@@ -122,6 +126,20 @@ class JournalReader:
         """An event of each totaliser that the station has."""
         statement = f"{SELECT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} LIMIT 1"
         return [each for kind in CountKind for each in self._decoded(statement, station, kind.value)]
+
+    def doubts(self) -> list[Journaled]:
+        """Every count that could not be decided, and every decision of a person about one, in journal order."""
+        return self._decoded(f"{SELECT} WHERE {DOUBTS} ORDER BY seq")
+
+    def counts_around(self, station: StationId, kind: CountKind, seq: int) -> tuple[Journaled | None, Journaled | None]:
+        """The last reading of a totaliser before a number in the journal that counted, and the first one after it."""
+        before = self._decoded(f"{OF_TOTALISER} AND seq < ? ORDER BY seq DESC LIMIT 1", station, kind.value, seq)
+        after = self._decoded(f"{OF_TOTALISER} AND seq > ? ORDER BY seq LIMIT 1", station, kind.value, seq)
+        return (before[0] if before else None, after[0] if after else None)
+
+    def station_states(self) -> dict[StationId, bytes]:
+        """Every station's state as the collector wrote it last."""
+        return {StationId(name): body for name, body in self._fetch("SELECT station, body FROM station_state")}
 
     def of_unit(self, unit: UnitId) -> list[Journaled]:
         """What was seen of a unit at all stations, in journal order."""

@@ -22,7 +22,7 @@ from mes.oee.pieces import STOPS, Piece
 
 
 class NotAllowed(ValueError):
-    """What somebody wants to say about a stop or a shift contradicts what is known; the text says how."""
+    """What somebody wants to say about a stop, a shift or a count contradicts what is known; the text says how."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,158 @@
+"""The command `mes reconcile`: counts that the totalisers could not decide are listed, and a person decides."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from rich.table import Table
+
+from mes.commands.options import CONFIG, JOURNAL, append, inquiry, plant
+from mes.config.build import PlantConfig
+from mes.errors import ConfigError, did_you_mean
+from mes.model import CountReconciled, ProductId
+from mes.oee.doubts import Case, decide
+from mes.oee.stops import NotAllowed
+from mes.reconcile import cases
+from mes.terminal import console, label
+
+HOW = "mes reconcile NUMBER --parts N --by NAME --why TEXT"
+
+
+@click.command("reconcile", short_help="List the counts that no totaliser could decide, and decide them.")
+@click.argument("number", type=int, required=False)
+@CONFIG
+@JOURNAL
+@click.option("--parts", type=int, metavar="N", help="How many parts were made; 0: none.")
+@click.option("--by", metavar="NAME", help="Who says so.")
+@click.option("--why", metavar="TEXT", help="How that is known.")
+@click.option("--product", metavar="NAME", help="What was made; by default the product of the counts around it.")
+@click.option("--all", "also_decided", is_flag=True, help="List the decided ones too: who, when and why.")
+@click.option("--of", "of", multiple=True, metavar="PART", help="Only this part of the plant. May be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON: times are UTC.")
+def reconcile_command(
+    *,
+    number: int | None,
+    config: Path | None,
+    journal: Path | None,
+    parts: int | None,
+    by: str | None,
+    why: str | None,
+    product: str | None,
+    also_decided: bool,
+    of: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """List the counts that need a decision; with the NUMBER of one, book how many parts were made.
+
+    They count at the time of that reading, in every figure of that hour. Deciding once more replaces what was decided
+    before, and keeps it in the journal. While `mes run` is running it holds the journal, and nothing can be decided.
+    """
+    loaded = plant(config).config
+    path = journal or loaded.journal_path
+    if number is None:
+        if parts is not None or by is not None or why is not None or product is not None:
+            raise click.UsageError(f"say which count is decided: {HOW}")
+        found = _chosen(loaded, path, of)
+        _list([each for each in found if also_decided or not each.said], loaded.calendar.zone, as_json=as_json)
+        return
+    if parts is None or by is None or why is None:
+        raise click.UsageError(f"a decision has a number of parts, a person and a reason: {HOW}")
+    about = _one(_chosen(loaded, path, ()), number)
+    if product is not None and product not in loaded.products:
+        raise ConfigError(f"the plant's file has no product `{product}`: {did_you_mean(product, loaded.products)}")
+    made = ProductId(product) if product is not None else None
+    standard = loaded.standards.get(about.event.station)
+    try:
+        event = decide(about, parts, made, standard, by=by, why=why, now=datetime.now(UTC))
+    except NotAllowed as error:
+        raise ConfigError(str(error)) from error
+    append(path, event)
+    _tell(about, event, loaded.calendar.zone)
+
+
+def _chosen(config: PlantConfig, path: Path, of: Sequence[str]) -> list[Case]:
+    with inquiry(config, path) as opened:
+        inside = {each for node in opened.nodes("station", of) for each in node.stations}
+        return [each for each in cases(opened.reader, config.setups) if not of or each.event.station in inside]
+
+
+def _one(found: Sequence[Case], number: int) -> Case:
+    for each in found:
+        if each.seq == number:
+            return each
+    still_open = ", ".join(str(each.seq) for each in found if not each.said) or "none"
+    raise ConfigError(f"event {number} is no count that a person has to decide; open are: {still_open}")
+
+
+def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([_json(each) for each in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("Every count is decided.")
+        return
+    table = Table(title=f"Counts for a person to decide, {zone.key}", caption=HOW)
+    for heading in ("number", "station", "count", "time", "before", "after", "parts", "why", "decided"):
+        table.add_column(heading, justify="right" if heading in {"number", "before", "after"} else "left")
+    for each in found:
+        event = each.event
+        table.add_row(
+            str(each.seq),
+            label(event.station),
+            str(event.kind),
+            _clock(event.time, zone),
+            str(event.previous_raw),
+            str(event.raw),
+            each.possible,
+            event.explanation,
+            "\n".join(_words(said, zone) for said in each.said),
+        )
+    console().print(table)
+
+
+def _words(said: CountReconciled, zone: ZoneInfo) -> str:
+    made = f"{said.parts} {said.product}" if said.product else str(said.parts)
+    return f"{made}, by {said.by} at {_clock(said.recorded_time, zone)}: {said.why}"
+
+
+def _tell(about: Case, event: CountReconciled, zone: ZoneInfo) -> None:
+    click.echo(
+        f"{label(event.station)}: {event.parts} parts ({event.kind}) count at {_clock(event.time, zone)}, "
+        f"decided by {event.by}: {event.why}."
+    )
+    if about.said:
+        click.echo(f"Before: {_words(about.said[-1], zone)}.")
+
+
+def _clock(instant: datetime, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _json(each: Case) -> dict[str, object]:
+    event = each.event
+    return {
+        "number": each.seq,
+        "station": event.station,
+        "kind": str(event.kind),
+        "time": event.time.isoformat(),
+        "raw_before": event.previous_raw,
+        "raw_after": event.raw,
+        "standing": str(each.standing),
+        "at_most": each.most,
+        "shown": list(each.shown),
+        "possible": each.possible,
+        "explanation": event.explanation,
+        "decisions": [
+            {
+                "parts": said.parts,
+                "product": said.product,
+                "by": said.by,
+                "why": said.why,
+                "recorded_time": said.recorded_time.isoformat(),
+            }
+            for said in each.said
+        ],
+    }
