@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
@@ -114,7 +115,7 @@ def _decision(said: CountReconciled, zone: ZoneInfo, *, holds: bool) -> str:
     """Who decided what, when and why."""
     made = f"{said.parts} parts ({said.kind}) from {said.previous_raw} to {said.raw} at {_clock(said.time, zone)}"
     word = "decided" if holds else "decided before, and replaced"
-    return f"{word}: {made}, by {said.by} on {_clock(said.recorded_time, zone)}: {said.why}"
+    return escape(f"{word}: {made}, by {said.by} on {_clock(said.recorded_time, zone)}: {said.why}")
 
 
 def _formulas(kpi: Kpi, heading: str) -> Table:
@@ -165,7 +166,7 @@ def _count_cells(journaled: Journaled, inside: int, zone: ZoneInfo) -> list[str]
     event = journaled.event
     assert isinstance(event, UnitsCounted | CountReconciled)
     if isinstance(event, CountReconciled):
-        how, units = f"decided by {event.by}", event.parts
+        how, units = escape(f"decided by {event.by}"), event.parts
     else:
         how, units = str(event.flag).replace("_", " "), event.delta
         if event.since is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, append, inquiry, plant
@@ -107,8 +108,8 @@ def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:
             str(event.previous_raw),
             str(event.raw),
             each.possible,
-            event.explanation,
-            "\n".join(_words(said, zone) for said in each.said),
+            escape(event.explanation),
+            escape("\n".join(_words(said, zone) for said in each.said)),
         )
     console().print(table)
 

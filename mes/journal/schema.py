@@ -68,7 +68,7 @@ CREATE INDEX IF NOT EXISTS event_count_kind ON event (station, {COUNT_KIND}) WHE
 CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
 CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
 CREATE INDEX IF NOT EXISTS event_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
-CREATE INDEX IF NOT EXISTS event_doubt ON event (station) WHERE {DOUBTS};
+CREATE INDEX IF NOT EXISTS event_doubt ON event (kind) WHERE {DOUBTS};
 """
 SELECT_EVENTS = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 SELECT_LAST_SEQ = (

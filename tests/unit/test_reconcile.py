@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
@@ -23,6 +25,8 @@ from mes.errors import ConfigError, JournalError
 from mes.figures import PublishedFigures
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
+from mes.journal.reader import SELECT
+from mes.journal.schema import DOUBTS
 from mes.journal.store import Rows, Store
 from mes.ledger import Account, Ledger
 from mes.model import (
@@ -359,6 +363,27 @@ def test_a_station_that_left_the_plant_can_still_be_decided(tmp_path: Path) -> N
         (Standing.OPEN, None),
     ]
     assert "500 parts" in Desk(path).decide(FIRST, 500)
+
+
+def test_what_a_person_writes_is_shown_as_it_is(desk: Desk) -> None:
+    """Brackets in a name or a reason are no commands to the terminal."""
+    desk.say("reconcile", FIRST, "--parts", "2", "--by", "[aigul]", "--why", "see [/sheet 7]")
+
+    for words in (("reconcile", "--all"), ("explain", "framing", "2026-03-02T08:00")):
+        text = desk.say(*words)
+        assert "[aigul]" in text
+        assert "[/sheet" in text
+
+
+def test_a_journal_of_before_is_found_through_the_same_index(tmp_path: Path) -> None:
+    """A file that an earlier program made is read as it is, and gets the index when it is opened for writing."""
+    path = journal(tmp_path / "journal.sqlite", HISTORY)
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("DROP INDEX event_doubt")
+    assert len(found(path)) == 3
+    with Store(path), closing(apsw.Connection(str(path))) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {SELECT} WHERE {DOUBTS} ORDER BY seq").fetchall()
+    assert "event_doubt" in str(plan)
 
 
 # The books and what is published
