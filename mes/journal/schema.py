@@ -1,5 +1,6 @@
 """The journal's tables, the file's format and how an older one is brought up to date."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,9 @@ def prepare(connection: apsw.Connection, path: Path, *, check: bool = True) -> N
         if connection.pragma("user_version") == 2:
             connection.execute(SINCE_FORMAT_3)
             connection.pragma("user_version", SCHEMA_VERSION)
-        connection.execute(INDEXES)  # those that a version of the same format did not make yet
+    # an index that an earlier program of this format did not make only makes faster: a full disk can wait with it
+    with suppress(apsw.FullError, apsw.ReadOnlyError):
+        connection.execute(INDEXES)
 
 
 def _from_format_1(connection: apsw.Connection) -> None:

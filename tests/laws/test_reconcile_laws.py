@@ -2,21 +2,29 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
+from collect_scenes import at as seconds
+from collect_scenes import live, lost, seen, station
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oee_histories import STATION, at, decided, unreconciled
 from random_histories import LENGTH_MIN, histories, instants, products, standards
 
+from adapters.reading import Gap
+from mes.collect.counters import ResetPolicy
+from mes.collect.station import Observation, encode_state
 from mes.intervals import Interval
 from mes.journal import JournalReader
+from mes.journal.codec import encode_event
 from mes.journal.exchange import Lines, line, unknown_rows
 from mes.journal.store import Rows, Store
+from mes.ledger import Account
 from mes.model import (
     CountKind,
     CountReconciled,
@@ -28,8 +36,10 @@ from mes.model import (
     StationStandard,
     UnitsCounted,
 )
+from mes.oee.doubts import decide
 from mes.oee.kpi import Kpi, kpis
 from mes.oee.timeline import Timeline, timeline
+from mes.reconcile import cases
 
 HOUR = timedelta(hours=1)
 HOURS = [Interval(at(0) + HOUR * n, at(0) + HOUR * (n + 1)) for n in range(-10, LENGTH_MIN // 60 + 1)]
@@ -145,3 +155,75 @@ def _ties(words: list[CountReconciled]) -> bool:
 
 def _is_backwards(event: StationEvent) -> bool:
     return isinstance(event, ReasonAssigned) and event.end is not None and event.end < event.start
+
+
+@dataclass(slots=True)
+class Line:
+    """A station that makes cars, watched or not, and whose totaliser shows nonsense at times."""
+
+    now_s: float = 0
+    made: int = 0
+    known: dict[datetime, int] = field(default_factory=dict)  # what a person knows was made, at the time of a reading
+    scenes: list[Observation | Gap] = field(default_factory=lambda: [seen(0, baseline=True, good=0)])
+
+    def watched(self, made: int) -> None:
+        self.now_s += 60
+        self.made += made
+        self.scenes.append(seen(self.now_s, good=self.made % MODULUS))
+
+    def nonsense(self) -> None:
+        self.now_s += 60
+        self.known[seconds(self.now_s)] = 0
+        self.scenes.append(seen(self.now_s, good=(self.made + MODULUS // 2) % MODULUS))
+        self.watched(0)
+
+    def blind(self, hours: int, made: int) -> None:
+        since = self.now_s
+        self.now_s += 3600 * hours
+        self.made += made
+        self.known[seconds(self.now_s)] = made
+        self.scenes += [lost(since), lost(since, self.now_s), seen(self.now_s, baseline=True, good=self.made % MODULUS)]
+
+
+MODULUS = 1000
+blindness = st.integers(1, 60).flatmap(lambda hours: st.tuples(st.just(hours), st.integers(0, 60 * hours)))
+
+
+@pytest.mark.timeout(60)  # each example is a journal of its own
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 1) | st.none() | blindness, max_size=12))
+def test_counted_and_decided_is_what_was_made(days: list[int | tuple[int, int] | None]) -> None:
+    """Whoever knows the truth of each doubt may say it, and no car is then missing or there twice; the books agree."""
+    work = Line()
+    for each in days:
+        match each:
+            case None:
+                work.nonsense()
+            case (hours, made):
+                work.blind(hours, made)
+            case int():
+                work.watched(each)
+    work.watched(1)
+    setup = station(log=False, reset=ResetPolicy.NEVER, modulus=MODULUS)
+    done = live(setup, *work.scenes)
+    account = Account(MODULUS)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.sqlite"
+        rows = Rows(events=[encode_event(each) for each in done.events], states=[(STATION, encode_state(done.state))])
+        with Store(path) as store:
+            store.write([rows])
+        with JournalReader(path) as reader:
+            doubtful = cases(reader, {STATION: setup})
+    words = [
+        decide(each, work.known[each.event.time], None, None, by="aigul", why="she saw", now=at(9999))
+        for each in doubtful
+    ]
+    for seq, event in enumerate([*done.events, *words], start=1):
+        if isinstance(event, UnitsCounted | CountUnreconciled | CountReconciled):
+            account.take(seq, event)
+    line = timeline([*done.events, *words])
+
+    assert sum(each.units for each in line.counts) == work.made == account.counted
+    assert line.unreconciled == ()
+    books = account.line((STATION, CountKind.GOOD), None)
+    assert (books.unreconciled, books.difference) == (0, 0)

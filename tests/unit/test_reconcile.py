@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 import pytest
 from click.testing import CliRunner, Result
+from faulty_disk import NAME, faulty_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oee_histories import S3, STATION, at, counted, decided, state, unreconciled
@@ -376,11 +377,16 @@ def test_what_a_person_writes_is_shown_as_it_is(desk: Desk) -> None:
 
 
 def test_a_journal_of_before_is_found_through_the_same_index(tmp_path: Path) -> None:
-    """A file that an earlier program made is read as it is, and gets the index when it is opened for writing."""
+    """A file that an earlier program made is read as it is, and gets the index once its disk has room for it."""
     path = journal(tmp_path / "journal.sqlite", HISTORY)
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("DROP INDEX event_doubt")
     assert len(found(path)) == 3
+    with faulty_disk() as disk:
+        disk.refuse = apsw.FullError
+        with Store(path, vfs=NAME) as store:
+            assert store.last_seq == len(HISTORY)
+            disk.refuse = None
     with Store(path), closing(apsw.Connection(str(path))) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {SELECT} WHERE {DOUBTS} ORDER BY seq").fetchall()
     assert "event_doubt" in str(plan)
