@@ -1,22 +1,26 @@
 """States, gaps, faults and telemetry of one station, and the state that is kept of it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from collect_scenes import at, live, lost, only, said, seen, station
 
 from adapters.reading import GapCause, Quality, Value
 from mes.collect.states import PACKML_OPC30060, PACKML_TAGS, BitMap, BitRule, CodeMap
-from mes.collect.station import Observation, decode_state, encode_state, initial_state
+from mes.collect.station import Observation, decode_state, encode_state, initial_state, rebuilt, step
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
+    CountKind,
     FaultCleared,
     FaultRaised,
     QualityChanged,
     State,
     StateChanged,
+    StationId,
     TimeSource,
+    UnitsCounted,
 )
 
 
@@ -142,3 +146,16 @@ def test_the_state_survives_other_versions() -> None:
     older = decode_state(json.dumps(body).encode())
     assert (older.fault, older.counters, older.state) == ("", {}, State.PRODUCING)
     assert decode_state(b"{}") == initial_state()
+
+
+def test_the_totalisers_are_rebuilt_from_the_last_counts() -> None:
+    """After a journal lost its station states, counting goes on from the last reading booked: no part twice."""
+    before = live(
+        station(), seen(0, baseline=True, state=6, good=10, scrap=3), seen(60, good=11, scrap=4), seen(120, good=12)
+    )
+    elsewhere = replace(only(UnitsCounted, before)[0], station=StationId("elsewhere"), raw=900)
+
+    state = rebuilt(station().station, [*before.events, elsewhere])
+    after = step(station(), state, seen(180, baseline=True, good=14, scrap=4))
+
+    assert [(each.kind, each.delta) for each in only(UnitsCounted, after)] == [(CountKind.GOOD, 2)]
