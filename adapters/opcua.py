@@ -12,8 +12,9 @@ from adapters.clock import Clock
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
 from adapters.opcua_items import Items
+from adapters.opcua_publishing import Publishing
 from adapters.opcua_session import Session, translated
-from adapters.opcua_values import Overlap, in_order
+from adapters.opcua_values import InSequence, Overlap, in_order
 from adapters.ports import Emit
 from adapters.reading import Batch, ControllerId, GapCause, Reading, TagId
 from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
@@ -21,7 +22,7 @@ from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
 _SILENCE_KEEPALIVES = 3  # so many keep-alives may be missing before the connection counts as dead
 _RETRY_FIRST_S, _RETRY_MOST_S = 1.0, 30.0
 _SETTLING_LEAST_S = 2.0  # how long after the baseline older notifications may still come in
-_SEQUENCE_MAX = 2**32 - 1  # after which follows 1, OPC 10000-4 7.9
+_OVERTAKEN_MOST_S = 1.0  # how long a notification may stay behind later ones before it counts as lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,12 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class _Notification:
-    """A publish response that waits; it is acknowledged once `handled` is set, and never if it is not."""
+class _Arrival:
+    """A publish response that waits to be journaled: when it came, by our clock and in the event loop's time."""
 
     result: ua.PublishResult
-    handled: asyncio.Future[None]
-
-    def release(self) -> None:
-        """Lets asyncua acknowledge it; the session may have gone meanwhile."""
-        if not self.handled.done():
-            self.handled.set_result(None)
+    received_time: datetime
+    received_s: float
 
 
 class OpcUaAdapter:
@@ -76,7 +73,7 @@ class OpcUaAdapter:
 
     async def run(self, emit: Emit) -> None:
         """One connection's life; see adapters.ports.Adapter. Every error that `emit` raises goes through."""
-        inbox: asyncio.Queue[_Notification | AdapterError] = asyncio.Queue()
+        inbox: asyncio.Queue[_Arrival | AdapterError] = asyncio.Queue()
 
         def lost(reason: str) -> None:
             inbox.put_nowait(ControllerUnavailable(f"the connection was lost: {reason}"))
@@ -165,9 +162,11 @@ class _Life:
         """Real seconds until the heartbeat has to be looked at again; None without one."""
         return None if self._watch is None else max(self._watch.remaining_s(real_s=_real_s()), 0.0)
 
-    async def emit(self, readings: tuple[Reading, ...], *, baseline: bool = False) -> None:
-        """Hands a batch on; returns when it is journaled."""
-        self.last_batch = self.now()
+    async def emit(
+        self, readings: tuple[Reading, ...], *, received_time: datetime | None = None, baseline: bool = False
+    ) -> None:
+        """Hands a batch on, received now if nothing else is said; returns when it is journaled."""
+        self.last_batch = received_time or self.now()
         await self._emit(Batch(self._controller, self.last_batch, readings, baseline=baseline))
 
     async def present(self) -> tuple[Reading, ...]:
@@ -178,9 +177,12 @@ class _Life:
 
 
 class _Subscribed:
-    """Mode "subscribe": one notification at a time, each emitted before it is acknowledged."""
+    """Mode "subscribe": what came while the last batch was being journaled is the next batch.
 
-    def __init__(self, life: _Life, inbox: asyncio.Queue[_Notification | AdapterError]) -> None:
+    So a slow commit makes batches longer and holds up nothing, and each notification is acknowledged after its commit.
+    """
+
+    def __init__(self, life: _Life, inbox: asyncio.Queue[_Arrival | AdapterError]) -> None:
         self._life = life
         self._items = life.items
         self._session = life.session
@@ -188,84 +190,108 @@ class _Subscribed:
         self._subscription = 0
         self._silence_s = 0.0
         self._interval_s = 0.0
-        self._expected: int | None = None
+        self._sequence = InSequence[_Arrival]()
+        self._overtaken_s: float | None = None  # since when one notification is behind others
+        self._failure: AdapterError | None = None  # to be raised after what came before it is journaled
 
     async def run(self) -> None:
         """Subscribes, waits for a sign of life, emits the baseline, then what comes."""
         await self._subscribe()
+        publishing = Publishing(self._session, self._subscription, self._arrived)
         retry = asyncio.create_task(self._retry_refused())
         try:
             while not self._life.alive():
-                waiting = await self._next()
-                self._life.watch(self._readings(waiting.result))
-                waiting.release()  # what it said is in the baseline, which is read later
+                came = await self._next(publishing)
+                self._life.watch(self._readings(came))
+                for each in came:
+                    publishing.handled(each.result)  # what it said is in the baseline, which is read later
             baseline = await self._life.present()
             await self._life.emit(baseline, baseline=True)
-            await self._follow(Overlap(baseline))
+            await self._follow(publishing, Overlap(baseline))
         finally:
             retry.cancel()
-            await asyncio.gather(retry, return_exceptions=True)
+            await asyncio.gather(retry, publishing.stop(), return_exceptions=True)
 
-    async def _follow(self, overlap: Overlap) -> None:
+    async def _follow(self, publishing: Publishing, overlap: Overlap) -> None:
         settled_s = _real_s() + max(_SETTLING_LEAST_S, 3 * self._interval_s)
         while True:
-            waiting = await self._next()
-            news = self._readings(waiting.result)
-            if _real_s() < settled_s:
+            came = await self._next(publishing)
+            news = self._readings(came)
+            if came[0].received_s < settled_s:
                 news = tuple(each for each in news if overlap.admits(each))
-            await self._life.emit(news)
-            waiting.release()
+            await self._life.emit(news, received_time=came[-1].received_time)
+            for each in came:
+                publishing.handled(each.result)
             self._life.watch(news)
 
-    async def _on_publish(self, result: ua.PublishResult) -> None:
-        """What asyncua awaits: it must not return before the batch is safe, nor raise, for both acknowledge."""
-        waiting = _Notification(result, asyncio.get_running_loop().create_future())
-        self._inbox.put_nowait(waiting)
-        await waiting.handled
+    def _arrived(self, result: ua.PublishResult | AdapterError) -> None:
+        now = self._life.now()
+        self._inbox.put_nowait(result if isinstance(result, AdapterError) else _Arrival(result, now, _real_s()))
 
-    async def _next(self) -> _Notification:
-        """The next publish response; watches silence and heartbeat meanwhile."""
+    async def _next(self, publishing: Publishing) -> list[_Arrival]:
+        """All publish responses that wait, in order and at least one; raises the error that stands behind them."""
+        came: list[_Arrival] = []
+        while not came:
+            if self._failure is not None:
+                raise self._failure
+            self._take(await self._first(), came, publishing)
+            while not self._inbox.empty():
+                self._take(self._inbox.get_nowait(), came, publishing)
+        return came
+
+    async def _first(self) -> _Arrival | AdapterError:
+        """What comes next; watches silence, heartbeat and what was overtaken meanwhile."""
         silent_s = _real_s() + self._silence_s
         while True:
+            late_s = silent_s if self._overtaken_s is None else self._overtaken_s + _OVERTAKEN_MOST_S
             patience_s = self._life.patience_s()
-            wait_s = silent_s - _real_s()
+            wait_s = min(silent_s, late_s) - _real_s()
             try:
                 async with asyncio.timeout(wait_s if patience_s is None else min(wait_s, patience_s)):
-                    arrived = await self._inbox.get()
+                    return await self._inbox.get()
             except TimeoutError:
                 self._life.watch(())
+                if self._overtaken_s is not None and _real_s() >= late_s:
+                    raise ControllerUnavailable(
+                        f"notification {self._sequence.missing} was lost, later ones came",
+                        cause=GapCause.OVERFLOW,
+                        blind_since=self._life.last_batch,
+                    ) from None
                 if _real_s() >= silent_s:
                     raise ControllerUnavailable(f"no sign of life for {self._silence_s:.0f} s") from None
-                continue
-            if isinstance(arrived, AdapterError):
-                raise arrived
-            self._check(arrived.result.NotificationMessage)
-            return arrived
 
-    def _check(self, message: ua.NotificationMessage) -> None:
-        """Raises ControllerUnavailable if a notification was lost or the subscription ended.
+    def _take(self, arrived: _Arrival | AdapterError, came: list[_Arrival], publishing: Publishing) -> None:
+        """Puts an arrival, and those that waited for it, behind what came; or finds out that the connection is over.
 
-        Only numbers of notifications count: a keep-alive carries the next one's (OPC 10000-4 7.26).
+        Only numbers of notifications count: a keep-alive carries the next one's (OPC 10000-4 7.26), and while a
+        notification is missing it proves nothing.
         """
+        if self._failure is not None:
+            return
+        if isinstance(arrived, AdapterError):
+            self._failure = arrived
+            return
+        message = arrived.result.NotificationMessage
         for each in message.NotificationData or []:
             if isinstance(each, ua.StatusChangeNotification):
-                raise ControllerUnavailable(f"the server ended the subscription: {each.Status.name}")
-        if not message.NotificationData:
-            return
-        number = int(message.SequenceNumber)
-        if self._expected is not None and number != self._expected:
-            raise ControllerUnavailable(
-                f"notification {self._expected} was lost, {number} came",
-                cause=GapCause.OVERFLOW,
-                blind_since=self._life.last_batch,
-            )
-        self._expected = 1 if number >= _SEQUENCE_MAX else number + 1
+                self._failure = ControllerUnavailable(f"the server ended the subscription: {each.Status.name}")
+                return
+        if message.NotificationData:
+            came += self._sequence.put(int(message.SequenceNumber), arrived)
+        elif self._sequence.missing is None:
+            came.append(arrived)
+        else:
+            publishing.handled(arrived.result)
+        if self._sequence.missing is None:
+            self._overtaken_s = None
+        elif self._overtaken_s is None:
+            self._overtaken_s = _real_s()
 
-    def _readings(self, result: ua.PublishResult) -> tuple[Reading, ...]:
-        now = self._life.now()
+    def _readings(self, came: Sequence[_Arrival]) -> tuple[Reading, ...]:
         changes = [
-            self._items.read(self._items.tags[int(item.ClientHandle)], item.Value, now)
-            for each in result.NotificationMessage.NotificationData or []
+            self._items.read(self._items.tags[int(item.ClientHandle)], item.Value, arrival.received_time)
+            for arrival in came
+            for each in arrival.result.NotificationMessage.NotificationData or []
             if isinstance(each, ua.DataChangeNotification)
             for item in each.MonitoredItems
         ]
@@ -274,7 +300,7 @@ class _Subscribed:
     async def _subscribe(self) -> None:
         settings, notes = self._life.settings, self._session.notes
         with translated("creating the subscription"):
-            created = await self._session.subscribe(self._on_publish)
+            created = await self._session.subscribe()
         self._subscription = int(created.SubscriptionId)
         interval_ms = float(created.RevisedPublishingInterval)
         self._interval_s = interval_ms / 1000

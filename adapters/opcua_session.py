@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from asyncua import ua
 from asyncua.client.client import Client
+from asyncua.client.ua_session import UaSession
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies
 from asyncua.crypto.truststore import TrustStore
@@ -106,6 +107,13 @@ def node_id(address: NodeAddress, index: int) -> ua.NodeId:
     return ua.NodeId(cast(ua.String, address.identifier), ua.Int16(index))
 
 
+class _WithoutPublishing(UaSession):
+    """asyncua's session without its publishing: one request at a time, so that each commit holds up the next answer."""
+
+    def ensure_publish_loop(self) -> None:
+        """Starts nothing: `Publishing` asks."""
+
+
 class Session:
     """A fresh client for one connection. Every call may raise what `translated` translates."""
 
@@ -116,6 +124,7 @@ class Session:
         self._settings = settings
         self._on_lost = on_lost
         self._client = Client(settings.url, timeout=settings.request_timeout_s, watchdog_intervall=_WATCHDOG_S)
+        self._client.uaclient.session = _WithoutPublishing(self._client.uaclient)
         self._client.application_uri = settings.application_uri
         self._client.name = self._client.description = "Taktline"
         self._client.session_timeout = int(settings.session_timeout_s * 1000)
@@ -157,8 +166,8 @@ class Session:
         """The present values, bad ones included, in the order of `nodes`."""
         return await self._in_chunks("read", nodes, self._read_values)
 
-    async def subscribe(self, callback: Callable[[ua.PublishResult], Awaitable[None]]) -> ua.CreateSubscriptionResult:
-        """Creates the subscription. asyncua acknowledges a notification only after `callback` has returned."""
+    async def subscribe(self) -> ua.CreateSubscriptionResult:
+        """Creates the subscription; what it says comes by `publish`."""
         settings = self._settings
         interval_ms = settings.publish_interval_ms
         keepalive_count = min(max(1, round(settings.keepalive_s * 1000 / interval_ms)), _MAX_KEEPALIVE_COUNT)
@@ -170,7 +179,15 @@ class Session:
             MaxNotificationsPerPublish=ua.Counter(0),
             PublishingEnabled=cast(ua.Boolean, True),
         )
-        return await self._client.uaclient.create_subscription(parameters, callback)
+        return await self._client.uaclient.create_subscription(parameters, lambda _: None)
+
+    async def publish(self, subscription: int, acknowledged: Sequence[int]) -> ua.PublishResult:
+        """Waits for the next notification or keep-alive, and acknowledges those numbers by the way."""
+        acknowledgements = [
+            ua.SubscriptionAcknowledgement(SubscriptionId=ua.IntegerId(subscription), SequenceNumber=ua.Counter(number))
+            for number in acknowledged
+        ]
+        return cast(ua.PublishResult, (await self._client.uaclient.publish(acknowledgements)).Parameters)
 
     async def create_items(
         self, subscription: int, items: Sequence[tuple[int, ua.NodeId]]

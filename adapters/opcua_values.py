@@ -3,13 +3,16 @@
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from asyncua import ua
 
 from adapters.reading import Quality, Reading, Scalar, TagId, Value
 from adapters.settings import OpcUaTag
 
+_Item = TypeVar("_Item")
+
+_SEQUENCE_MAX = 2**32 - 1  # after which follows 1, OPC 10000-4 7.9
 _FIRST_REAL_YEAR = 1602  # OPC UA counts from 1601: a time in that year is "not set"
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _INFO_TYPE_MASK, _INFO_TYPE_DATA_VALUE, _OVERFLOW_BIT = 0xC00, 0x400, 0x80  # OPC 10000-4 7.39
@@ -94,6 +97,30 @@ def in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:
         newest[each.tag] = before = key
         keyed.append((key, each))
     return tuple(each for _, each in sorted(keyed, key=lambda pair: pair[0]))
+
+
+class InSequence(Generic[_Item]):
+    """Notifications in the order of their numbers: where several requests are under way, an answer may overtake."""
+
+    def __init__(self) -> None:
+        self._expected: int | None = None
+        self._early: dict[int, _Item] = {}
+
+    @property
+    def missing(self) -> int | None:
+        """The number that others have overtaken; None if there is none."""
+        return self._expected if self._early else None
+
+    def put(self, number: int, item: _Item) -> list[_Item]:
+        """Takes one in and gives out what is now in order; the first number of all is taken as it comes."""
+        if self._expected is None:
+            self._expected = number
+        self._early[number] = item
+        ready = []
+        while self._expected in self._early:
+            ready.append(self._early.pop(self._expected))
+            self._expected = 1 if self._expected >= _SEQUENCE_MAX else self._expected + 1
+        return ready
 
 
 class Overlap:

@@ -17,6 +17,7 @@ from opcua_servers import (
 
 from adapters.certificates import create
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
+from adapters.opcua_values import InSequence
 from adapters.reading import Batch, GapCause, TagId
 from adapters.settings import Heartbeat, OpcUaController
 from simulators.opcua_server import Limits, Node, OpcUaServer, Security
@@ -85,6 +86,73 @@ async def test_acknowledged_after_commit(chosen: OpcUaController, server: OpcUaS
         before = len(server.faults.acknowledged)
     assert len(held) == 1
     assert len(server.faults.acknowledged) == before
+
+
+async def test_slow_commit_throttles_nothing(chosen: OpcUaController, server: OpcUaServer) -> None:
+    """With commits of 300 ms the controller goes on publishing every 100 ms, and nothing is lost or changes order."""
+    batches: list[Batch] = []
+
+    async def slow(batch: Batch, /) -> None:
+        batches.append(batch)
+        await asyncio.sleep(0.3)
+
+    every_100_ms = chosen.model_copy(update={"publish_interval_ms": 100})
+    task = asyncio.create_task(adapter(every_100_ms, NAMES).run(slow))
+    await eventually(lambda: bool(server.faults.acknowledged))
+    before = max([*server.unacknowledged(), *(number for _, number in server.faults.acknowledged)])
+    began = len(batches)
+    for step in range(60):
+        await write(server, "n1", 1000 + step, second=step)
+        await asyncio.sleep(0.05)
+    published = max([*server.unacknowledged(), *(number for _, number in server.faults.acknowledged)]) - before
+    committed = len(batches) - began
+    await eventually(lambda: bool(batches[-1].readings) and batches[-1].readings[-1].value == 1059)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert published >= 20, "one publish each 100 ms of three seconds, less what a busy machine takes"
+    assert committed <= 11
+    came = [each.value for batch in batches for each in batch.readings if each.tag == "n1" and not batch.baseline]
+    assert came == [1000 + step for step in range(60)]
+
+
+async def test_none_is_acknowledged_before_its_commit(chosen: OpcUaController, server: OpcUaServer) -> None:
+    """While one commit lasts the controller publishes on, up to a bound, and gets no acknowledgement of any of it."""
+    gate, held = asyncio.Event(), asyncio.Event()
+    batches: list[Batch] = []
+
+    async def emit(batch: Batch, /) -> None:
+        batches.append(batch)
+        if any(each.value == 50 for each in batch.readings):
+            held.set()
+            await gate.wait()
+
+    task = asyncio.create_task(adapter(chosen, NAMES).run(emit))
+    await eventually(lambda: bool(server.faults.acknowledged))
+    await write(server, "n0", 50)
+    await held.wait()
+    before = list(server.faults.acknowledged)
+    for step in range(12):
+        await write(server, "n0", 51 + step, second=1 + step)
+        await asyncio.sleep(0.1)
+    waiting = server.unacknowledged()
+    assert server.faults.acknowledged == before
+    assert 5 <= len(waiting) <= 11, "ten that we hold, and one that the server could not send yet"
+    gate.set()
+    await eventually(lambda: {number for _, number in server.faults.acknowledged} >= set(waiting))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    came = [each.value for batch in batches for each in batch.readings if each.tag == "n0" and not batch.baseline]
+    assert came == list(range(50, 63))
+
+
+def test_overtaken_notifications_come_in_order() -> None:
+    """Answers that overtook each other are put in order by number, over the wrap too; a missing one is named."""
+    sequence = InSequence[str]()
+    assert sequence.put(2**32 - 2, "a") == ["a"]
+    assert sequence.put(1, "c") == []
+    assert sequence.missing == 2**32 - 1
+    assert sequence.put(2**32 - 1, "b") == ["b", "c"]
+    assert sequence.missing is None
 
 
 async def test_failing_journal_is_never_acknowledged(chosen: OpcUaController, server: OpcUaServer) -> None:
