@@ -1,0 +1,68 @@
+"""What happened to a simulated plant, and what became of its parts."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from simulation.faults import Fault
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Faults by kind, parts, and what was found wrong. `problems` is empty if and only if every promise was kept.
+
+    `parts` are results at stations: a car that passes fifteen stations is fifteen parts. `lost` and `doubled` count
+    parts, unit ids, events and points alike; `unreconciled`: parts that the journal itself says it could not decide;
+    `overrun`: parts whose id the controller forgot before anybody could read it, counted all the same.
+    `starts` is how often the program came up; `digest` is of all that was journaled.
+    """
+
+    faults: Counter[Fault] = field(default_factory=Counter)
+    weeks: float = 0.0
+    starts: int = 0
+    ends: int = 0
+    parts: int = 0
+    events: int = 0
+    process_values: int = 0
+    points: int = 0
+    resent: int = 0
+    stale: int = 0
+    lost: int = 0
+    doubled: int = 0
+    unreconciled: int = 0
+    overrun: int = 0
+    problems: list[str] = field(default_factory=list)
+    digest: str = ""
+
+    def problem(self, text: str, *, lost: int = 0, doubled: int = 0) -> None:
+        """A promise was broken."""
+        self.lost += lost
+        self.doubled += doubled
+        self.problems.append(text)
+
+    def add(self, other: "Ledger") -> None:
+        """Both together; the digests stay each one's own."""
+        self.faults.update(other.faults)
+        for name in COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.problems += other.problems
+
+    @property
+    def sentence(self) -> str:
+        """The result in one line."""
+        said: Mapping[str, int] = {
+            "kills": self.faults[Fault.KILL] + self.faults[Fault.POWER_CUT],
+            "link cuts": self.faults[Fault.LINK_CUT] + self.faults[Fault.HALF_OPEN],
+            "controller restarts": self.faults[Fault.RESTART],
+            "InfluxDB outages": self.faults[Fault.INFLUX],
+            "disk faults": self.faults[Fault.DISK_FULL] + self.faults[Fault.DISK_ERROR],
+            "parts": self.parts,
+        }
+        happened = ", ".join(f"{count:,} {name}" for name, count in said.items())
+        return f"{happened}: {self.lost} lost, {self.doubled} doubled, {self.unreconciled} unreconciled"
+
+
+COUNTED = (
+    *("weeks", "starts", "ends", "parts", "events", "process_values", "points", "resent", "stale"),
+    *("lost", "doubled", "unreconciled", "overrun"),
+)
