@@ -2,13 +2,16 @@
 PYTHON ?= python3
 PIP = .venv/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: demo run-env test dev-env check clean
+.PHONY: demo test check torture clean
 
 demo: .venv/run            ## the main job: one simulated shift, counted and checked against the truth
 	.venv/bin/mes demo --for 8h --speed 240 --seed 7
 
 test: .venv/dev            ## everything that CI runs
 	scripts/test
+
+torture: .venv/dev        ## the long campaign of faults, about an hour; writes docs/loss-ledger.md
+	scripts/torture
 
 check: .venv/dev           ## style, types and contracts only
 	scripts/check

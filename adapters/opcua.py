@@ -11,6 +11,7 @@ from asyncua import ua
 from adapters.clock import Clock
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
+from adapters.opcua_client import LeftOpen
 from adapters.opcua_items import Items
 from adapters.opcua_publishing import Publishing
 from adapters.opcua_session import Session, translated
@@ -54,12 +55,17 @@ class OpcUaAdapter:
         *,
         clock: Clock,
         secret: Callable[[str], str],
+        left: LeftOpen | None = None,
     ) -> None:
-        """Raises ControllerMisconfigured for what no server could mend: addresses, heartbeat, open password."""
+        """`left` is what connections of this controller hand on to one another.
+
+        Raises ControllerMisconfigured for what no server could mend: addresses, heartbeat, open password.
+        """
         self._controller = controller
         self._settings = settings
         self._clock = clock
         self._secret = secret
+        self._left = left or LeftOpen()
         self._items = Items(tags)
         self._notes: list[str] = []
         if settings.password_credential is not None and settings.security.policy is SecurityPolicy.NONE:
@@ -78,7 +84,7 @@ class OpcUaAdapter:
         def lost(reason: str) -> None:
             inbox.put_nowait(ControllerUnavailable(f"the connection was lost: {reason}"))
 
-        session = Session(self._settings, password=self._password(), on_lost=lost)
+        session = Session(self._settings, self._left, password=self._password(), on_lost=lost)
         self._notes = session.notes
         life = _Life(self._controller, self._settings, self._items, self._clock, session, emit)
         try:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from asyncua import ua
-from asyncua.client.client import Client
-from asyncua.client.ua_session import UaSession
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies
 from asyncua.crypto.truststore import TrustStore
@@ -26,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_addressing import NodeAddress
+from adapters.opcua_client import LeftOpen, QuietClient
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 
 _CLOSE_TIMEOUT_S = 2.0
-_CONNECT_REQUESTS = 6  # socket, hello, channel, session, activation and the limits: each may take its full time
+_CONNECT_REQUESTS = 8  # socket, hello, channel, two for a session left open, session, activation and the limits
 _WATCHDOG_S = 86_400.0  # asyncua's own watchdog kills slow controllers; our keep-alive rule replaces it
 _EXPIRY_WARNING = timedelta(days=60)
 _MAX_CHUNK = 500  # far larger calls exceed the message size of many servers, which then just close
@@ -107,24 +106,20 @@ def node_id(address: NodeAddress, index: int) -> ua.NodeId:
     return ua.NodeId(cast(ua.String, address.identifier), ua.Int16(index))
 
 
-class _WithoutPublishing(UaSession):
-    """asyncua's session without its publishing: one request at a time, so that each commit holds up the next answer."""
-
-    def ensure_publish_loop(self) -> None:
-        """Starts nothing: `Publishing` asks."""
-
-
 class Session:
     """A fresh client for one connection. Every call may raise what `translated` translates."""
 
-    def __init__(self, settings: OpcUaController, *, password: str | None, on_lost: Callable[[str], None]) -> None:
-        """`on_lost` is called with a reason when the transport goes away."""
+    def __init__(
+        self, settings: OpcUaController, left: LeftOpen, *, password: str | None, on_lost: Callable[[str], None]
+    ) -> None:
+        """`left` is of this controller; `on_lost` is called with a reason when the transport goes away."""
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what matters reaches us as exceptions
         logging.getLogger("asyncuagds").setLevel(logging.CRITICAL)
         self._settings = settings
         self._on_lost = on_lost
-        self._client = Client(settings.url, timeout=settings.request_timeout_s, watchdog_intervall=_WATCHDOG_S)
-        self._client.uaclient.session = _WithoutPublishing(self._client.uaclient)
+        self._client = QuietClient(
+            settings.url, left, request_timeout_s=settings.request_timeout_s, watchdog_s=_WATCHDOG_S
+        )
         self._client.application_uri = settings.application_uri
         self._client.name = self._client.description = "Taktline"
         self._client.session_timeout = int(settings.session_timeout_s * 1000)

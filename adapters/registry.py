@@ -6,6 +6,7 @@ from typing import assert_never
 from adapters.clock import Clock
 from adapters.modbus import ModbusAdapter
 from adapters.opcua import OpcUaAdapter
+from adapters.opcua_client import LeftOpen
 from adapters.ports import Adapter
 from adapters.reading import ControllerId, TagId
 from adapters.settings import (
@@ -19,24 +20,25 @@ from adapters.settings import (
 )
 
 
-def make(
+def maker(
     controller: ControllerId,
     settings: Controller,
     tags: Mapping[TagId, OpcUaTag | ModbusTag],
     *,
     clock: Clock,
     secret: Callable[[str], str],
-) -> Adapter:
-    """An adapter for one connection. `secret` gives the password behind the name of a credential.
+) -> Callable[[], Adapter]:
+    """Makes an adapter for each connection to a controller. `secret` gives the password behind a credential's name.
 
     Tags of another protocol than the controller's are left out; the configuration refuses them beforehand.
     """
     match settings:
         case OpcUaController():
             nodes = {name: tag for name, tag in tags.items() if isinstance(tag, OpcUaTag)}
-            return OpcUaAdapter(controller, settings, nodes, clock=clock, secret=secret)
+            left = LeftOpen()
+            return lambda: OpcUaAdapter(controller, settings, nodes, clock=clock, secret=secret, left=left)
         case ModbusTcpController() | ModbusRtuOverTcpController() | ModbusRtuController():
             registers = {name: tag for name, tag in tags.items() if isinstance(tag, ModbusTag)}
-            return ModbusAdapter(controller, settings, registers, clock=clock, secret=secret)
+            return lambda: ModbusAdapter(controller, settings, registers, clock=clock, secret=secret)
         case _:
             assert_never(settings)

@@ -16,7 +16,6 @@ import structlog
 
 from adapters import registry
 from adapters.clock import Clock, SteadyClock
-from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.board.app import app, serve
 from mes.clocks import ControllerClocks
@@ -116,7 +115,7 @@ async def collector(
                 group.create_task(
                     supervise(
                         controller,
-                        partial(_adapter, config, controller, clock, secret),
+                        registry.maker(controller, settings, config.tags[controller], clock=clock, secret=secret),
                         taker,
                         health,
                         rng=random.Random(),
@@ -124,19 +123,13 @@ async def collector(
                     ),
                     name=f"controller {controller}",
                 )
-                for controller in config.controllers
+                for controller, settings in config.controllers.items()
             ]
             if target is not None:
                 tasks.append(group.create_task(keep("influx", partial(_forward, target, config, gauge)), name="influx"))
             yield Collector(pipeline, journal, health, gauge)
             for task in tasks:
                 task.cancel()
-
-
-def _adapter(config: PlantConfig, controller: ControllerId, clock: Clock, secret: Callable[[str], str]) -> Adapter:
-    return registry.make(
-        controller, config.controllers[controller], config.tags[controller], clock=clock, secret=secret
-    )
 
 
 def _target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:

@@ -34,6 +34,7 @@ class Manager:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.setblocking(False)  # a manager whose queue is full must not hold up the plant
                 sender.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
             log.warning("service_manager_not_told", detail=str(error))

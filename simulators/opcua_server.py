@@ -209,6 +209,10 @@ class OpcUaServer:
         """Sessions of clients, alive or abandoned."""
         return len(self._services.sessions()) if self._services else 0
 
+    def sessions_created(self) -> int:
+        """Sessions that clients have opened since `start`."""
+        return self._services.sessions_created if self._services else 0
+
     def subscriptions(self) -> int:
         """Subscriptions of clients, alive or abandoned."""
         return len(self._services.subscriptions.present()) if self._services else 0
@@ -286,3 +290,4 @@ class OpcUaServer:
         server.bserver.closing_tasks.clear()
         for session in self._services.sessions():
             await session.close_session(delete_subs=True)
+        await self._services.forget_watches()

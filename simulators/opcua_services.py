@@ -1,5 +1,6 @@
 """An OPC UA server's services with the limits and manners of a real controller, where asyncua's own are too kind."""
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.monitored_item_service import MonitoredItemData, MonitoredItemService
 from asyncua.server.subscription_service import SubscriptionService
+from asyncua.server.uaprocessor import UaProcessor
 from asyncua.server.user_managers import UserManager
 from asyncua.ua.status_codes import StatusCodes
 
@@ -245,6 +247,7 @@ class ControllerServices(InternalServer):
 
     def __init__(self, limits: Limits, faults: Faults, *, user: str | None, password: str | None) -> None:
         super().__init__(user_manager=_Users(user, password))
+        self.sessions_created = 0
         self._limits = limits
         self.attribute_service = _Attributes(self.aspace, limits, faults)
         self.subscriptions = Subscriptions(self.aspace, self, limits, faults)
@@ -255,7 +258,20 @@ class ControllerServices(InternalServer):
         """Refuses one session too many at its creation, as controllers do; asyncua's own does so at activation."""
         if external and len(self._external_sessions) >= self._limits.sessions:
             raise ServiceError(StatusCodes.BadTooManySessions)
+        self.sessions_created += external
         return super().create_session(name, user, external)
+
+    async def forget_watches(self) -> None:
+        """Ends what asyncua leaves running of a session that was taken up and closed on another connection."""
+        stray = []
+        for task in asyncio.all_tasks():
+            frame = getattr(task.get_coro(), "cr_frame", None)
+            processor = frame.f_locals.get("self") if frame is not None else None
+            if isinstance(processor, UaProcessor) and processor.iserver is self:
+                stray.append(task)
+        for task in stray:
+            task.cancel()
+        await asyncio.gather(*stray, return_exceptions=True)
 
     def sessions(self) -> list[InternalSession]:
         """The clients' sessions that exist now, alive or abandoned."""

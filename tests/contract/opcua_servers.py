@@ -11,6 +11,7 @@ from typing import Protocol
 
 from adapters.clock import SystemClock
 from adapters.opcua import OpcUaAdapter
+from adapters.opcua_client import LeftOpen
 from adapters.reading import Batch, ControllerId, Reading, TagId
 from adapters.settings import Heartbeat, OpcUaController, OpcUaSecurity, OpcUaTag
 from simulators.opcua_server import Limits, Node, OpcUaServer, Policy, Quality, Security
@@ -104,6 +105,13 @@ class NodeOpcUa:
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
         await self._answer("done")
 
+    async def sessions(self) -> int:
+        """Sessions that it holds, alive or abandoned."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(b'{"ask": "sessions"}\n')
+        return int((await self._answer("sessions"))["sessions"])
+
     async def _answer(self, key: str) -> dict[str, str]:
         """The next line of output that is an answer; the stack prints warnings of its own in between."""
         assert self._process is not None
@@ -180,10 +188,14 @@ def settings(
     return OpcUaController.model_validate(fields | changes)
 
 
-def adapter(controller: OpcUaController, names: Sequence[str], **secrets: str) -> OpcUaAdapter:
+def adapter(
+    controller: OpcUaController, names: Sequence[str], left: LeftOpen | None = None, **secrets: str
+) -> OpcUaAdapter:
     """An adapter for tags that are called as their nodes are."""
     tags = {TagId(name): OpcUaTag(node=f"nsu={NAMESPACE};s={name}") for name in names}
-    return OpcUaAdapter(ControllerId("plc"), controller, tags, clock=SystemClock(), secret=secrets.__getitem__)
+    return OpcUaAdapter(
+        ControllerId("plc"), controller, tags, clock=SystemClock(), secret=secrets.__getitem__, left=left
+    )
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ from adapters.clock import ManualClock
 from adapters.modbus import ModbusAdapter
 from adapters.opcua import OpcUaAdapter
 from adapters.reading import ControllerId, TagId
-from adapters.registry import make
+from adapters.registry import maker
 from adapters.settings import Controller, ModbusTag, OpcUaTag
 
 
@@ -30,7 +30,7 @@ async def test_each_kind_has_its_adapter(settings: dict[str, Any], kind: type) -
         TagId("word"): ModbusTag(address=1),
         TagId("node"): OpcUaTag(node="nsu=urn:x;s=a"),
     }
-    made = make(ControllerId("plc"), controller, tags, clock=ManualClock(NOW), secret=lambda _: "")
+    made = maker(ControllerId("plc"), controller, tags, clock=ManualClock(NOW), secret=lambda _: "")()
 
     assert isinstance(made, kind)
     assert made.status().items_configured == 1

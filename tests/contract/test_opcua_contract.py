@@ -22,9 +22,11 @@ from adapters.certificates import create
 from adapters.clock import SystemClock
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua import OpcUaAdapter
+from adapters.opcua_client import LeftOpen
 from adapters.reading import ControllerId, Quality, TagId
 from adapters.settings import OpcUaController, OpcUaTag
-from simulators.opcua_server import Node, Policy
+from simulators.link import Link
+from simulators.opcua_server import Node, OpcUaServer, Policy
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -119,6 +121,30 @@ async def test_changes_keep_their_order(chosen: OpcUaController, server: ServerU
         await journal.until(lambda: 209 in journal.values("good"))
     came = [each.value for batch in journal.batches[1:] for each in batch.readings]
     assert came == [200 + step for step in range(10)]
+
+
+async def test_a_session_left_behind_is_closed_by_the_next_connection(
+    chosen: OpcUaController, server: ServerUnderTest
+) -> None:
+    """Three lost connections leave no session behind but the last one's, though each server keeps them for a minute."""
+    link, left = Link(int(chosen.url.rstrip("/").rpartition(":")[2])), LeftOpen()
+    await link.start()
+    through = chosen.model_copy(update={"url": f"opc.tcp://127.0.0.1:{link.port}/"})
+    tokens = []
+    for _ in range(3):
+        journal = Journal()
+        async with running(adapter(through, NAMES, left), journal) as task:
+            assert left.session is not None
+            tokens.append(left.session.token)
+            assert journal.batches[0].baseline
+            await link.cut()
+            with pytest.raises(ControllerUnavailable):
+                await task
+        await link.heal()
+    await link.stop()
+    assert len(set(tokens)) == 3
+    assert isinstance(server, NodeOpcUa | OpcUaServer)
+    assert (await server.sessions() if isinstance(server, NodeOpcUa) else server.sessions()) == 1
 
 
 async def test_bad_quality_has_no_value(chosen: OpcUaController, server: ServerUnderTest) -> None:

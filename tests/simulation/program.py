@@ -24,7 +24,7 @@ from simulation.influx import NoFigures, SimulatedInflux
 from simulation.journal import Medium, Promises, SimulatedJournal, simulated_journal
 from simulation.ledger import Ledger
 
-PACE = Pace(idle_s=20.0)  # a look at an empty queue costs real time
+PACE = Pace(idle_s=90.0)  # a look at an empty queue costs real time
 RESTART_S = 5.0  # the service manager's pause
 FUSE_S = 120.0  # a fuse that nothing has burnt down by then goes out, and the program is killed as it stands
 

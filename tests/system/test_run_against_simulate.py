@@ -1,6 +1,7 @@
 """The daemon against the simulated plant in another process and a real InfluxDB, killed again and again.
 
-TAKTLINE_KILLS and TAKTLINE_SEED make it longer and another one; `make torture` does.
+TAKTLINE_KILLS and TAKTLINE_SEED make it longer and another one, TAKTLINE_LEDGER names a file for what came of it;
+`make torture` does.
 """
 
 import asyncio
@@ -25,13 +26,14 @@ from mes.influx.server import InfluxServer, Target
 
 KILLS = int(os.environ.get("TAKTLINE_KILLS", "30"))
 SEED = int(os.environ.get("TAKTLINE_SEED", "5"))
+LEDGER = os.environ.get("TAKTLINE_LEDGER")
 OUTAGE_EVERY = 8  # kills; InfluxDB is away for the next two
 LIVES_S = (0.2, 3.0)  # how long the daemon runs before it is killed, its start included
 PER_KILL_S = 2.0
 SPEED = 240
 SECURITY = "security: {policy: None, insecure: true}"
-SHOWN = "2026-03-02T02:00:00Z"  # an hour before the shift begins, so that everybody is connected by then
-LENGTH_S = int((30 + KILLS * PER_KILL_S) * SPEED)  # of the plant
+SHOWN = "2026-03-02T01:00:00Z"  # two hours before the shift begins, so that everybody is connected by then
+LENGTH_S = int((45 + KILLS * PER_KILL_S) * SPEED)  # of the plant
 
 pytestmark = [pytest.mark.timeout(150 + int(3 * KILLS * PER_KILL_S)), pytest.mark.influxd]
 
@@ -83,6 +85,8 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
 
     with process(simulate, log):
         await until(lambda: asyncio.to_thread(lambda: "In another terminal" in log.read_text()), 20)
+        with process(run, log):  # what is made before anybody looked for the first time is not counted
+            await until(lambda: asyncio.to_thread(lambda: log.read_text().count("controller_connected") >= 3), 25)
         await storm(run, log, influxd)
         with process(run, log) as last:
             await until(lambda: asyncio.to_thread(truth_file.exists), 60 + LENGTH_S / SPEED)
@@ -95,6 +99,8 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
 
                 with suppress(TimeoutError):
                     await until(all_there, 30)
+                if LEDGER:
+                    await book(server, truth, Path(LEDGER))
                 assert await stored_counts(server) == true_counts(truth), log.read_text()[-3000:]
                 assert await stored_units(server) == true_units(truth)
                 assert await kpi_good(server) == good(truth)
@@ -115,6 +121,23 @@ async def storm(run: list[str], log: Path, influxd: Influxd) -> None:
             assert running.poll() is None, await asyncio.to_thread(log.read_text)
     if not influxd.running:
         await influxd.start()
+
+
+async def book(server: InfluxServer, truth: dict[str, Any], ledger: Path) -> None:
+    """Writes down what became of all parts and their ids."""
+    counted, units = await stored_counts(server), await stored_units(server)
+    made, known = Counter(true_counts(truth)), true_units(truth)
+    open_counts = await server.query('SELECT count("raw") AS n FROM "unreconciled"')
+    figures = {
+        "seed": SEED,
+        "kills": KILLS,
+        "outages": sum(kill % OUTAGE_EVERY == 3 for kill in range(KILLS)),
+        "parts": made.total(),
+        "lost": (made - Counter(counted)).total() + (known - units).total(),
+        "doubled": (Counter(counted) - made).total() + (units - known).total(),
+        "unreconciled": sum(int(each["n"]) for each in open_counts),
+    }
+    await asyncio.to_thread(ledger.write_text, json.dumps(figures))
 
 
 def good(truth: dict[str, Any]) -> dict[str, int]:

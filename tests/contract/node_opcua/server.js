@@ -58,14 +58,18 @@ async function main() {
   await server.start();
   const lines = readline.createInterface({ input: process.stdin });
   lines.on("line", (line) => {
-    const { name, value, quality, time } = JSON.parse(line);
+    const { name, value, quality, time, ask } = JSON.parse(line);
+    if (ask === "sessions") {
+      console.log(JSON.stringify({ sessions: server.currentSessionCount }));
+      return;
+    }
     const { node, type } = nodes.get(name);
     const now = new Date(time);
     node.setValueFromSource(variant(type, value), qualities[quality], now);
     console.log(JSON.stringify({ done: name }));
   });
   lines.on("close", () => process.exit(0));
-  console.log(JSON.stringify({ port: server.endpoints[0].port, sessions: 0 }));
+  console.log(JSON.stringify({ port: server.endpoints[0].port }));
 }
 
 main().catch((error) => {

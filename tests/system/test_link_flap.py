@@ -1,0 +1,148 @@
+"""Cables that fail at random: cut, black and half open, for as long as TAKTLINE_FLAP_S says (real seconds)."""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from adapters.clock import ScaledClock
+from adapters.reading import ControllerId
+from mes.config.build import for_simulation
+from mes.config.load import default_config, load
+from mes.daemon import Collector, collector
+from mes.demo.run import START
+from mes.health import ControllerStanding
+from mes.model import UnitCompleted, UnitsCounted
+from mes.supervisor import Backoff
+from simulators.controllers import OpcUaDevice
+from simulators.link import Link
+from simulators.opcua_server import OpcUaServer
+from simulators.plant import Plant
+from simulators.served import ServedPlant
+
+FLAP_S = float(os.environ.get("TAKTLINE_FLAP_S", "25"))
+SEED = int(os.environ.get("TAKTLINE_SEED", "3"))
+SPEED = 240.0
+BACKOFF = Backoff(first_s=0.5, cap_s=2.0)
+
+pytestmark = pytest.mark.timeout(90 + int(2 * FLAP_S))
+
+
+class Watched:
+    """What the controllers' servers bear meanwhile: the most sessions at a time, and how many were opened."""
+
+    def __init__(self, servers: dict[str, OpcUaServer]) -> None:
+        self.servers = servers
+        self.most = dict.fromkeys(servers, 0)
+
+    async def run(self) -> None:
+        """Looks at them often, until it is cancelled."""
+        while True:
+            for name, server in self.servers.items():
+                self.most[name] = max(self.most[name], server.sessions())
+            await asyncio.sleep(0.02)
+
+    def opened(self) -> dict[str, int]:
+        """Sessions opened so far."""
+        return {name: server.sessions_created() for name, server in self.servers.items()}
+
+
+async def flap(link: Link, rng: random.Random, until_s: float) -> int:
+    """One cable: now well, now not; returns how often it failed."""
+    loop, failures = asyncio.get_running_loop(), 0
+    while loop.time() < until_s:
+        await asyncio.sleep(rng.uniform(0.3, 3.0))
+        failures += 1
+        if rng.random() < 0.5:
+            await link.cut()
+        else:
+            link.black_hole()
+        await asyncio.sleep(rng.uniform(0.05, 2.5))
+        if rng.random() < 0.3:  # what waited in the black hole never arrives
+            await link.cut()
+        await link.heal()
+    return failures
+
+
+def resources() -> tuple[int, int]:
+    """Tasks and open files of this process; a simulated server's own tasks for its clients come and go."""
+    tasks = [each for each in asyncio.all_tasks() if "UaProcessor" not in repr(each.get_coro())]
+    return len(tasks), len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def all_connected(running: Collector) -> None:
+    """Waits until every controller is; a minute at most."""
+    async with asyncio.timeout(60):
+        while [each.standing for each in running.gauge.status().controllers] != [ControllerStanding.RUNNING] * 3:
+            await asyncio.sleep(0.1)
+
+
+async def booked(running: Collector) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+    """Parts by station and kind, and unit ids by station."""
+    events = [each.event for each in await running.journal.read(0, 1_000_000)]
+    parts: Counter[tuple[str, str]] = Counter()
+    for each in events:
+        if isinstance(each, UnitsCounted):
+            parts[str(each.station), str(each.kind)] += each.delta
+    return +parts, Counter((str(each.station), str(each.unit)) for each in events if isinstance(each, UnitCompleted))
+
+
+def made(plant: Plant) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+    """The same in truth."""
+    units = [(spec.path, each) for spec in plant.stations for each in plant.truth.units(spec.path)]
+    return Counter((path, str(each.result)) for path, each in units), Counter((path, each.unit) for path, each in units)
+
+
+async def test_cables_that_fail_at_random_cost_nothing(tmp_path: Path) -> None:
+    """Every part and id once; at a controller at most two sessions, at most one opened a second; nothing piles up."""
+    print(f"seed {SEED}, {FLAP_S:g} s")  # noqa: T201  # shown when the test fails
+    rng, loop = random.Random(SEED), asyncio.get_running_loop()
+    clock = ScaledClock(START, speed=SPEED, held=True)
+    plant = Plant(seed=SEED, start=START)
+    served = ServedPlant(plant, clock)
+    await served.start()
+    try:
+        ports = {ControllerId(name): port for name, port in served.ports.items()}
+        config = for_simulation(load(default_config()).config, ports=ports, journal=tmp_path / "journal.sqlite")
+        servers = {
+            name: each.device.server
+            for name, each in served.controllers.items()
+            if isinstance(each.device, OpcUaDevice)
+        }
+        watched = Watched(servers)
+        async with collector(config, clock, backoff=BACKOFF) as running:
+            await all_connected(running)
+            await asyncio.sleep(1)
+            before, opened = resources(), watched.opened()
+            clock.release()
+            followers = [asyncio.create_task(served.run()), asyncio.create_task(watched.run())]
+            links = [each.link for each in served.controllers.values()]
+            began_s = loop.time()
+            failures = await asyncio.gather(
+                *(flap(link, random.Random(rng.random()), began_s + FLAP_S) for link in links)
+            )
+            took_s = loop.time() - began_s
+            for each in followers:
+                each.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
+            await all_connected(running)
+            truth = made(plant)
+            async with asyncio.timeout(30):
+                while await booked(running) != truth:
+                    await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
+            after = resources()
+    finally:
+        await served.stop()
+
+    assert min(failures) > FLAP_S / 10
+    assert truth[0].total() > FLAP_S
+    assert len(servers) == 2
+    assert max(watched.most.values()) <= 2, watched.most
+    for name, count in watched.opened().items():
+        assert 3 <= count - opened[name] <= took_s
+    assert after[0] <= before[0] + 2
+    assert after[1] <= before[1] + 2
