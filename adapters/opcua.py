@@ -10,14 +10,14 @@ from asyncua import ua
 
 from adapters.clock import Clock
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
-from adapters.liveness import HeartbeatWatch
 from adapters.opcua_client import LeftOpen
 from adapters.opcua_items import Items
+from adapters.opcua_life import Life, real_s
 from adapters.opcua_publishing import Publishing
 from adapters.opcua_session import Session, translated
 from adapters.opcua_values import InSequence, Overlap, in_order
 from adapters.ports import Emit
-from adapters.reading import Batch, ControllerId, GapCause, Reading, TagId
+from adapters.reading import ControllerId, GapCause, Reading, TagId
 from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
 
 _SILENCE_KEEPALIVES = 3  # so many keep-alives may be missing before the connection counts as dead
@@ -37,11 +37,19 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """A publish response that waits to be journaled: when it came, by our clock and in the event loop's time."""
+    """A publish response that waits to be journaled; when it came and was asked for.
+
+    `complete`: the server had nothing more to say when it made it.
+    """
 
     result: ua.PublishResult
     received_time: datetime
     received_s: float
+    asked_s: float
+
+    @property
+    def complete(self) -> bool:
+        return not self.result.MoreNotifications
 
 
 class OpcUaAdapter:
@@ -86,7 +94,7 @@ class OpcUaAdapter:
 
         session = Session(self._settings, self._left, password=self._password(), on_lost=lost)
         self._notes = session.notes
-        life = _Life(self._controller, self._settings, self._items, self._clock, session, emit)
+        life = Life(self._controller, self._settings, self._items, self._clock, session, emit)
         try:
             await session.open()
             with translated("reading the namespaces"):
@@ -112,83 +120,13 @@ class OpcUaAdapter:
             raise ControllerMisconfigured(f"the credential {name} cannot be read") from error
 
 
-class _Life:
-    """What both modes share: the heartbeat, the baseline, and the batches."""
-
-    def __init__(
-        self,
-        controller: ControllerId,
-        settings: OpcUaController,
-        items: Items,
-        clock: Clock,
-        session: Session,
-        emit: Emit,
-    ) -> None:
-        self.settings = settings
-        self.items = items
-        self.session = session
-        self.last_batch: datetime | None = None
-        self._controller = controller
-        self._clock = clock
-        self._emit = emit
-        heartbeat = settings.heartbeat
-        self._heartbeat_tag = None if heartbeat is None else heartbeat.tag
-        self._watch: HeartbeatWatch | None = None
-        if heartbeat is not None:
-            self._watch = HeartbeatWatch(max_age_s=heartbeat.max_age_s, real_s=_real_s(), now=clock.now())
-
-    def now(self) -> datetime:
-        """The present instant of our clock."""
-        return self._clock.now()
-
-    def require_items(self) -> None:
-        """Raises ControllerUnavailable if the server has none of the tags: its program is not loaded yet."""
-        if self.items.tags and not self.items.active:
-            raise ControllerUnavailable("the server knows none of the configured tags now")
-
-    def alive(self) -> bool:
-        """Whether a baseline may be emitted: the heartbeat was seen to change, or there is none."""
-        return self._watch is None or self._watch.beating
-
-    def watch(self, readings: Sequence[Reading]) -> None:
-        """Looks for the heartbeat among readings; raises ControllerUnavailable when it stands still too long."""
-        if self._watch is None:
-            return
-        for each in readings:
-            if each.tag == self._heartbeat_tag:
-                self._watch.see(each, real_s=_real_s())
-        if self._watch.stuck(real_s=_real_s()):
-            raise ControllerUnavailable(
-                f"the server answers, but its heartbeat {self._heartbeat_tag} stands still",
-                cause=GapCause.STUCK,
-                blind_since=self._watch.last_change if self._watch.beating else None,
-            )
-
-    def patience_s(self) -> float | None:
-        """Real seconds until the heartbeat has to be looked at again; None without one."""
-        return None if self._watch is None else max(self._watch.remaining_s(real_s=_real_s()), 0.0)
-
-    async def emit(
-        self, readings: tuple[Reading, ...], *, received_time: datetime | None = None, baseline: bool = False
-    ) -> None:
-        """Hands a batch on, received now if nothing else is said; returns when it is journaled."""
-        self.last_batch = received_time or self.now()
-        await self._emit(Batch(self._controller, self.last_batch, readings, baseline=baseline))
-
-    async def present(self) -> tuple[Reading, ...]:
-        """All present values, bad ones included."""
-        values = await self.items.values(self.session)
-        now = self.now()
-        return tuple(self.items.read(tag, data, now) for tag, data in values)
-
-
 class _Subscribed:
     """Mode "subscribe": what came while the last batch was being journaled is the next batch.
 
     So a slow commit makes batches longer and holds up nothing, and each notification is acknowledged after its commit.
     """
 
-    def __init__(self, life: _Life, inbox: asyncio.Queue[_Arrival | AdapterError]) -> None:
+    def __init__(self, life: Life, inbox: asyncio.Queue[_Arrival | AdapterError]) -> None:
         self._life = life
         self._items = life.items
         self._session = life.session
@@ -212,27 +150,37 @@ class _Subscribed:
                 for each in came:
                     publishing.handled(each.result)  # what it said is in the baseline, which is read later
             baseline = await self._life.present()
+            read_s = real_s()
             await self._life.emit(baseline, baseline=True)
-            await self._follow(publishing, Overlap(baseline))
+            await self._follow(publishing, Overlap(baseline), read_s)
         finally:
             retry.cancel()
             await asyncio.gather(retry, publishing.stop(), return_exceptions=True)
 
-    async def _follow(self, publishing: Publishing, overlap: Overlap) -> None:
-        settled_s = _real_s() + max(_SETTLING_LEAST_S, 3 * self._interval_s)
+    async def _follow(self, publishing: Publishing, overlap: Overlap, read_s: float) -> None:
+        """Emits what comes. What was sampled before the baseline was read, at `read_s`, is no news.
+
+        A server puts all that it has into one answer: after the first that was asked for later than `read_s`, only
+        samples follow that are younger than the baseline.
+        """
+        settled_s = read_s + max(_SETTLING_LEAST_S, 3 * self._interval_s)
+        flushed = False
         while True:
             came = await self._next(publishing)
             news = self._readings(came)
-            if came[0].received_s < settled_s:
+            if not flushed or came[0].received_s < settled_s:
                 news = tuple(each for each in news if overlap.admits(each))
+            flushed = flushed or any(each.asked_s >= read_s and each.complete for each in came)
             await self._life.emit(news, received_time=came[-1].received_time)
             for each in came:
                 publishing.handled(each.result)
             self._life.watch(news)
 
-    def _arrived(self, result: ua.PublishResult | AdapterError) -> None:
-        now = self._life.now()
-        self._inbox.put_nowait(result if isinstance(result, AdapterError) else _Arrival(result, now, _real_s()))
+    def _arrived(self, result: ua.PublishResult | AdapterError, asked_s: float) -> None:
+        if isinstance(result, AdapterError):
+            self._inbox.put_nowait(result)
+        else:
+            self._inbox.put_nowait(_Arrival(result, self._life.now(), real_s(), asked_s))
 
     async def _next(self, publishing: Publishing) -> list[_Arrival]:
         """All publish responses that wait, in order and at least one; raises the error that stands behind them."""
@@ -247,23 +195,23 @@ class _Subscribed:
 
     async def _first(self) -> _Arrival | AdapterError:
         """What comes next; watches silence, heartbeat and what was overtaken meanwhile."""
-        silent_s = _real_s() + self._silence_s
+        silent_s = real_s() + self._silence_s
         while True:
             late_s = silent_s if self._overtaken_s is None else self._overtaken_s + _OVERTAKEN_MOST_S
             patience_s = self._life.patience_s()
-            wait_s = min(silent_s, late_s) - _real_s()
+            wait_s = min(silent_s, late_s) - real_s()
             try:
                 async with asyncio.timeout(wait_s if patience_s is None else min(wait_s, patience_s)):
                     return await self._inbox.get()
             except TimeoutError:
                 self._life.watch(())
-                if self._overtaken_s is not None and _real_s() >= late_s:
+                if self._overtaken_s is not None and real_s() >= late_s:
                     raise ControllerUnavailable(
                         f"notification {self._sequence.missing} was lost, later ones came",
                         cause=GapCause.OVERFLOW,
                         blind_since=self._life.last_batch,
                     ) from None
-                if _real_s() >= silent_s:
+                if real_s() >= silent_s:
                     raise ControllerUnavailable(f"no sign of life for {self._silence_s:.0f} s") from None
 
     def _take(self, arrived: _Arrival | AdapterError, came: list[_Arrival], publishing: Publishing) -> None:
@@ -291,7 +239,7 @@ class _Subscribed:
         if self._sequence.missing is None:
             self._overtaken_s = None
         elif self._overtaken_s is None:
-            self._overtaken_s = _real_s()
+            self._overtaken_s = real_s()
 
     def _readings(self, came: Sequence[_Arrival]) -> tuple[Reading, ...]:
         changes = [
@@ -359,12 +307,12 @@ class _Subscribed:
             self._inbox.put_nowait(error)
 
 
-async def _poll(life: _Life) -> None:
+async def _poll(life: Life) -> None:
     """Mode "poll": one bulk read each interval; emits what changed, and an empty batch where nothing did."""
     interval_s = life.settings.publish_interval_ms / 1000
     known: dict[TagId, Reading] | None = None
     while True:
-        due_s = _real_s() + interval_s
+        due_s = real_s() + interval_s
         readings = await _poll_once(life)
         life.watch(readings)
         if known is not None:
@@ -374,10 +322,10 @@ async def _poll(life: _Life) -> None:
         elif life.alive():
             await life.emit(readings, baseline=True)
             known = {each.tag: each for each in readings}
-        await asyncio.sleep(max(due_s - _real_s(), 0.0))
+        await asyncio.sleep(max(due_s - real_s(), 0.0))
 
 
-async def _poll_once(life: _Life) -> tuple[Reading, ...]:
+async def _poll_once(life: Life) -> tuple[Reading, ...]:
     if life.items.absent():
         with translated("reading the namespaces"):
             life.items.resolve(await life.session.namespaces())
@@ -393,8 +341,3 @@ async def _poll_once(life: _Life) -> tuple[Reading, ...]:
 
 def _differs(known: Reading | None, new: Reading) -> bool:
     return known is None or known.value != new.value or known.quality is not new.quality
-
-
-def _real_s() -> float:
-    """The event loop's own time: real seconds, whatever our clock shows."""
-    return asyncio.get_running_loop().time()

@@ -22,9 +22,12 @@ class Publishing:
     """
 
     def __init__(
-        self, session: Session, subscription: int, arrived: Callable[[ua.PublishResult | AdapterError], None]
+        self, session: Session, subscription: int, arrived: Callable[[ua.PublishResult | AdapterError, float], None]
     ) -> None:
-        """Begins to ask at once; `arrived` is given every answer, and last the error that ended the asking."""
+        """Begins to ask at once; `arrived` is given every answer, and last the error that ended the asking.
+
+        With it comes when that was asked for, in the event loop's time: a server makes an answer after it was asked.
+        """
         self._session = session
         self._subscription = subscription
         self._arrived = arrived
@@ -50,8 +53,9 @@ class Publishing:
             with translated("publishing"):
                 while await self._room.acquire():
                     acknowledged, self._handled = self._handled, []
+                    asked_s = asyncio.get_running_loop().time()
                     try:
-                        self._arrived(await self._session.publish(self._subscription, acknowledged))
+                        self._arrived(await self._session.publish(self._subscription, acknowledged), asked_s)
                     except (BadTimeout, BadTooManyPublishRequests) as error:
                         self._handled[:0] = acknowledged
                         self._room.release()
@@ -62,4 +66,4 @@ class Publishing:
                         self._asking.discard(cast("asyncio.Task[None]", asyncio.current_task()))
                         return  # the server holds fewer requests than we would like
         except AdapterError as error:
-            self._arrived(error)
+            self._arrived(error, asyncio.get_running_loop().time())

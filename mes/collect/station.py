@@ -1,7 +1,8 @@
 """The heart of collecting: one station's readings and gaps in, its events and its new state out; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, assert_never
 
 import msgspec
@@ -56,8 +57,9 @@ __all__ = [
     "step",
 ]
 
-# The record of units first, since it says what the counts were; then counts, while product and unit are still those
-# of the unit that was counted; then what has changed since.
+ONE_SCAN = timedelta(milliseconds=100)  # what changed by one cycle of a controller's program, or by two
+# Within one scan the record of units first, since it says what the counts were; then counts, while product and unit are
+# still those of the unit that was counted; then what has changed since.
 ORDER: tuple[type[Any], ...] = (
     *(UnitLogSignal, CounterSignal, StateSignal, ProductSignal, UnitSignal, FaultSignal, ProcessSignal),
 )
@@ -102,8 +104,9 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
             return _restored(setup, state, seen)
         case Observation():
             work = Work(setup, state, seen)
-            for reading in sorted(seen.readings, key=lambda each: ORDER.index(type(setup.signals[each.tag]))):
-                _take(work, reading)
+            for scan in _scans(seen):
+                for reading in sorted(scan, key=lambda each: ORDER.index(type(setup.signals[each.tag]))):
+                    _take(work, reading)
             settle_counters(work, state.held)
             return Step(work.state, tuple(work.events), tuple(work.telemetry))
         case _:
@@ -140,6 +143,23 @@ def _restored(setup: StationSetup, state: StationState, gap: Gap) -> Step:
     unseen = {kind: earlier.get(kind, state.blind.since) for kind in state.counters}
     closed = Closed(state.blind.since, gap.until, unseen)
     return Step(replace(state, blind=None, state=None, closed=closed), (event,))
+
+
+def _scans(seen: Observation) -> Iterator[list[Reading]]:
+    """What a controller showed at one instant, for all the instants that came together; a baseline is one."""
+    scan: list[Reading] = []
+    for each in seen.readings:
+        if scan and not seen.baseline and not _same_scan(scan[0], each):
+            yield scan
+            scan = []
+        scan.append(each)
+    yield scan
+
+
+def _same_scan(one: Reading, other: Reading) -> bool:
+    if one.source_time is not None and other.source_time is not None:
+        return abs(other.source_time - one.source_time) <= ONE_SCAN
+    return other.received_time == one.received_time
 
 
 def _take(work: Work, reading: Reading) -> None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from collect_scenes import at, live, lost, only, said, seen, station
+from collect_scenes import at, entry, live, lost, only, said, seen, station
 
 from adapters.reading import GapCause, Quality, Value
 from mes.collect.states import PACKML_OPC30060, PACKML_TAGS, BitMap, BitRule, CodeMap
@@ -20,6 +20,9 @@ from mes.model import (
     StateChanged,
     StationId,
     TimeSource,
+    UnitCompleted,
+    UnitEntered,
+    UnitLeft,
     UnitsCounted,
 )
 
@@ -159,3 +162,37 @@ def test_the_totalisers_are_rebuilt_from_the_last_counts() -> None:
     after = step(station(), state, seen(180, baseline=True, good=14, scrap=4))
 
     assert [(each.kind, each.delta) for each in only(UnitsCounted, after)] == [(CountKind.GOOD, 2)]
+
+
+def test_scans_that_come_together_keep_their_order() -> None:
+    """A unit that came in one scan and was finished in a later one of the same batch: it entered first."""
+    baseline = seen(0, baseline=True, good=0, unit="V0", log=(entry(0, -60),))
+    batch = Observation(
+        (
+            said("unit", "V1", 100, stamped=10),
+            said("unit", "V2", 100, stamped=70.05),
+            said("good", 1, 100, stamped=70),
+            said("log", (entry(0, -60), entry(1, 70)), 100, stamped=70.02),
+            said("unit", "V3", 130, stamped=None),
+        ),
+        at(130),
+        baseline=False,
+    )
+
+    done = live(station(), baseline, batch)
+
+    told = [
+        (type(each).__name__, getattr(each, "unit", None))
+        for each in done.events
+        if isinstance(each, UnitEntered | UnitLeft | UnitCompleted | UnitsCounted)
+    ]
+    assert told[-8:] == [
+        ("UnitLeft", "V0"),
+        ("UnitEntered", "V1"),
+        ("UnitCompleted", "V1"),
+        ("UnitsCounted", None),
+        ("UnitLeft", "V1"),
+        ("UnitEntered", "V2"),
+        ("UnitLeft", "V2"),
+        ("UnitEntered", "V3"),
+    ]
