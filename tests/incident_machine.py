@@ -12,7 +12,7 @@ from random import Random
 
 from collect_scenes import at, entry, lost, said, station
 
-from adapters.reading import Gap
+from adapters.reading import Gap, Value
 from mes.collect.counters import ResetPolicy
 from mes.collect.station import Observation, StationSetup
 
@@ -161,7 +161,7 @@ class Machine:
 
     def tell(self, *tags: str, raw: int | None = None, stamp_s: int | None = None, baseline: bool = False) -> None:
         """One observation."""
-        values = {"good": self.shown if raw is None else raw, "log": tuple(self.ring)}
+        values: dict[str, Value] = {"good": self.shown if raw is None else raw, "log": tuple(self.ring)}
         stamp = (self.now_s if stamp_s is None else stamp_s) if self.stamped else None
         for _ in range(1 + self.twice):
             if "good" in tags:

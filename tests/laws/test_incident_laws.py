@@ -63,7 +63,8 @@ def verdict(facts: Facts, policy: ResetPolicy) -> Verdict:
 
 def events_of(case: Incident) -> list[StationEvent]:
     """What comes of a story; once in it the state goes through the journal."""
-    state, events = initial_state(), []
+    state = initial_state()
+    events: list[StationEvent] = []
     for number, scene in enumerate(case.story):
         if number == case.restart:
             state = decode_state(encode_state(state))
