@@ -97,6 +97,7 @@ def count(
     gap: timedelta | None = None,
     unread: timedelta = timedelta(),
     recorded: int | None = None,
+    overrun: int = 0,
     settled: bool = True,
 ) -> tuple[CounterState | None, Outcome]:
     """One reading of good quality. `gap`: how long we were blind since the last one. `unread`: how long
@@ -104,8 +105,9 @@ def count(
 
     `recorded`: how many units of this kind the controller's own record of units shows since the last count, where
     it keeps one; it shows what was made before a reset, and where a fall can be a rollover as well as a reset, too few
-    recorded units mean a reset. A record may come a little after its count: while `settled` is false such a fall is
-    `Undecided` and the state stays as it was. Raises nothing; a total never goes down.
+    recorded units mean a reset. `overrun`: units whose record was overwritten before it was read; any of them may be
+    of this kind, so they prove no reset. A record may come a little after its count: while `settled` is false such a
+    fall is `Undecided` and the state stays as it was. Raises nothing; a total never goes down.
     """
     if not setup.holds(raw):
         explanation = f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus"
@@ -116,13 +118,17 @@ def count(
     if setup.max_per_hour * (blind / timedelta(hours=1)) >= setup.modulus:
         explanation = f"not read for {blind}, long enough for a full turn of the totaliser"
         return CounterState(raw, time), Unreconciled(state.raw, explanation)
-    outcome = _between(setup, state.raw, raw, time - state.time, gap=gap, recorded=recorded)
+    provable = None if recorded is None else recorded + overrun
+    outcome = _between(
+        setup, state.raw, raw, time - state.time, gap=gap, blind=blind, recorded=recorded, provable=provable
+    )
     if isinstance(outcome, Undecided):
         if not settled:
             return state, outcome
         outcome = _reset(state.raw, raw, setup.allowance(time - state.time), recorded)
     if state.suspect_raw is not None and state.suspect_time is not None:
-        after = _between(setup, state.suspect_raw, raw, time - state.suspect_time, gap=gap, recorded=None)
+        span = time - state.suspect_time
+        after = _between(setup, state.suspect_raw, raw, span, gap=gap, blind=blind, recorded=None, provable=None)
         if _advance(after, raw) < _advance(outcome, raw):
             return (state if isinstance(after, Unchanged) else CounterState(raw, time)), after
     if isinstance(outcome, Unreconciled):
@@ -138,21 +144,31 @@ def _advance(outcome: Outcome, raw: int) -> float:
 
 
 def _between(
-    setup: CounterSetup, old: int, new: int, span: timedelta, *, gap: timedelta | None, recorded: int | None
+    setup: CounterSetup,
+    old: int,
+    new: int,
+    span: timedelta,
+    *,
+    gap: timedelta | None,
+    blind: timedelta,
+    recorded: int | None,
+    provable: int | None,
 ) -> Outcome:
     if new == old:
         return Unchanged()
     # Unbroken watching misses no half turn, however long the station stood still: only blindness may prove more.
     # Less than half, so that a glitch and the way back never make a full turn that nobody sees.
-    allowed = min(setup.allowance(span), max((setup.modulus - 1) // 2, setup.allowance(gap or timedelta())))
+    allowed = min(setup.allowance(span), max((setup.modulus - 1) // 2, setup.allowance(blind)))
     ahead = (new - old) % setup.modulus
     if new > old:
         if ahead <= allowed:
             return Counted(ahead, CountFlag.NORMAL if gap is None else CountFlag.CATCH_UP, old)
         return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span}")
-    may_reset = setup.reset is ResetPolicy.ALLOWED and new <= allowed
+    # what the controller said before its last reading, and we heard after it, is stale and no new start
+    late = gap is None and span < timedelta()
+    may_reset = setup.reset is ResetPolicy.ALLOWED and new <= allowed and not late
     if ahead <= allowed:
-        unexplained = may_reset and recorded is not None and recorded < ahead
+        unexplained = may_reset and provable is not None and provable < ahead
         return Undecided() if unexplained else Counted(ahead, CountFlag.ROLLOVER, old)
     if may_reset:
         return _reset(old, new, allowed, recorded)

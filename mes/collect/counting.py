@@ -34,8 +34,10 @@ def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
         work.state = replace(work.state, unread={setup.kind: reading.received_time, **work.state.unread})
         return
     time, source = work.when(reading)
-    waited = setup.kind in work.state.held
-    _read(work, setup, Held(raw, time, source, reading.received_time), settled=waited)
+    held = work.state.held.get(setup.kind)
+    if held is not None and held.raw == raw:
+        return  # said again, it waits on
+    _read(work, setup, Held(raw, time, source, reading.received_time), settled=held is not None)
 
 
 def settle_counters(work: Work, before: Mapping[CountKind, Held]) -> None:
@@ -60,8 +62,9 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
         gap = max(now.time, closed.until) - since  # one that could be read only later was unseen until then
     unread = now.received_time - work.state.unread.get(setup.kind, now.received_time)
     recorded = _recorded(work, setup.kind, time if source is TimeSource.CONTROLLER else None)
+    overrun = work.state.log.overrun if work.state.log is not None else 0
     counter, outcome = count(
-        setup, known, now.raw, now.time, gap=gap, unread=unread, recorded=recorded, settled=settled
+        setup, known, now.raw, now.time, gap=gap, unread=unread, recorded=recorded, overrun=overrun, settled=settled
     )
     if isinstance(outcome, Undecided):
         work.state = replace(work.state, held={**work.state.held, setup.kind: now})

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from collect_scenes import at, booked, live, lost, only, seen, station
+from collect_scenes import S3, at, booked, entry, live, lost, only, ring, said, seen, station
 
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unchanged, Unreconciled, count
+from mes.collect.station import Observation
 from mes.model import CountFlag, CountKind, CountUnreconciled, TimeSource, UnitCompleted, UnitsCounted
 
 SETUP = CounterSetup(CountKind.GOOD, 65536, ResetPolicy.NEVER, max_per_hour=60)
@@ -122,3 +123,53 @@ def test_what_no_database_holds_is_no_totaliser(misread: float) -> None:
 
     assert [each.raw for each in only(UnitsCounted, done) if each.kind is CountKind.GOOD] == [100, 101]
     assert only(CountUnreconciled, done) == []
+
+
+def test_an_overrun_record_proves_no_reset() -> None:
+    """A turn in a gap in which more units were made than the record holds is a turn."""
+    done = live(
+        station(),
+        seen(0, baseline=True, good=65530, product="S3", log=ring(entry(1, -5))),
+        lost(10),
+        lost(10, 1800),
+        seen(1800, baseline=True, good=14, log=tuple(entry(number, 80 * number) for number in range(6, 22))),
+    )
+
+    assert booked(done) == [(20, "rollover", S3)]
+
+
+def test_a_value_from_before_the_last_one_is_no_reset() -> None:
+    """An old low value that is delivered late is flagged, and its few units are not counted again."""
+    late = Observation((said("good", 2, 301, stamped=280),), at(301), baseline=False)
+    done = live(
+        station(log=False),
+        seen(0, baseline=True, good=1),
+        Observation((said("good", 2, 280, stamped=280),), at(280), baseline=False),
+        Observation((said("good", 3, 300, stamped=300),), at(300), baseline=False),
+        late,
+        Observation((said("good", 4, 400, stamped=400),), at(400), baseline=False),
+    )
+
+    assert booked(done) == [(1, "normal", None)] * 3
+    assert [(each.previous_raw, each.raw) for each in only(CountUnreconciled, done)] == [(3, 2)]
+
+
+def test_more_than_half_a_turn_in_a_bad_stretch_is_counted() -> None:
+    """A totaliser that could not be read proves no less than one that we were blind for."""
+    fast = station(log=False, max_per_hour=3600, modulus=10_000)
+    done = live(fast, seen(0, baseline=True, good=10), seen(10, good=None), seen(9000, good=8000))
+
+    assert booked(done) == [(7990, "normal", None)]
+
+
+def test_saying_it_again_does_not_decide_what_waits_for_its_record() -> None:
+    """A turn that is told twice before its record came is a turn all the same."""
+    done = live(
+        station(),
+        seen(0, baseline=True, good=65535, product="S3", log=ring(entry(10, -5))),
+        seen(120, good=0),
+        seen(121, good=0),
+        seen(122, log=ring(entry(10, -5), entry(11, 120))),
+    )
+
+    assert booked(done) == [(1, "rollover", S3)]
