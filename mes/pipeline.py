@@ -1,7 +1,7 @@
 """A batch in, committed events out: routes readings to stations, steps them, journals what came of it."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -145,9 +145,14 @@ class Pipeline:
             work.step(self._setups[station], gap)
 
     def _shares(self, batch: Batch) -> dict[StationId, list[Reading]]:
-        """The readings of each station; a baseline concerns all of them, even those of whom nothing can be read."""
-        everyone: Iterable[StationId] = self._stations[batch.controller] if batch.baseline else ()
-        shares: dict[StationId, list[Reading]] = {station: [] for station in everyone}
+        """The readings of each station.
+
+        A baseline concerns all of them, even those of whom nothing can be read; time alone those that hold a count.
+        """
+        stations = self._stations[batch.controller]
+        shares: dict[StationId, list[Reading]] = {
+            station: [] for station in stations if batch.baseline or self._states[station].held
+        }
         routes = self._routes[batch.controller]
         for reading in batch.readings:
             for station in routes.get(reading.tag, ()):  # a heartbeat belongs to no station

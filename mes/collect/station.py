@@ -146,7 +146,10 @@ def _restored(setup: StationSetup, state: StationState, gap: Gap) -> Step:
 
 
 def _scans(seen: Observation) -> Iterator[list[Reading]]:
-    """What a controller showed at one instant, for all the instants that came together; a baseline is one."""
+    """What a controller showed at one instant, for all the instants that came together.
+
+    A baseline is one, and so is what comes without the controller's time, for that was polled in one cycle.
+    """
     scan: list[Reading] = []
     for each in seen.readings:
         if scan and not seen.baseline and not _same_scan(scan[0], each):
@@ -157,9 +160,9 @@ def _scans(seen: Observation) -> Iterator[list[Reading]]:
 
 
 def _same_scan(one: Reading, other: Reading) -> bool:
-    if one.source_time is not None and other.source_time is not None:
-        return abs(other.source_time - one.source_time) <= ONE_SCAN
-    return other.received_time == one.received_time
+    if one.source_time is None or other.source_time is None:
+        return True
+    return abs(other.source_time - one.source_time) <= ONE_SCAN
 
 
 def _take(work: Work, reading: Reading) -> None:

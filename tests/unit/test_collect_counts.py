@@ -523,3 +523,14 @@ def test_an_unknown_product_is_not_the_one_before() -> None:
     )
 
     assert booked(done) == [(1, "normal", S3), (1, "normal", None), (1, "normal", None)]
+
+
+def test_a_poll_is_one_scan_though_its_blocks_were_read_one_after_the_other() -> None:
+    """What comes without the controller's time says itself together: the record of units decides what the count was."""
+    polled = Observation(
+        (said("good", 0, 120), said("log", ring(entry(10, -5), entry(11, 119)), 120.03)), at(120.03), baseline=False
+    )
+    done = live(station(), seen(0, baseline=True, good=65535, product="S3", log=ring(entry(10, -5))), polled)
+
+    assert booked(done) == [(1, "rollover", S3)]
+    assert done.state.held == {}

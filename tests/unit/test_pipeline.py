@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from fakes import PLC, START
 from faulty_disk import NAME, faulty_disk
 
 from adapters.clock import ManualClock
-from adapters.reading import Batch, GapCause, Quality, Reading, TagId
+from adapters.reading import Batch, GapCause, Quality, Reading, TagId, Value
 from mes.collect.counters import CounterSetup, ResetPolicy
-from mes.collect.signals import CounterSignal, StationSetup
+from mes.collect.signals import CounterSignal, StationSetup, UnitLogSignal
 from mes.errors import JournalError
 from mes.journal import Journal
 from mes.model import ConnectionLost, ConnectionRestored, CountFlag, CountKind, StationId, UnitsCounted
@@ -199,3 +200,30 @@ async def test_a_batch_is_acknowledged_when_it_is_on_disk(tmp_path: Path) -> Non
             disk.refuse = None
             await asyncio.gather(*waiting)
             assert [each.delta for each in await bench.units(FIRST)] == [0, 2]
+
+
+async def test_a_count_that_is_held_back_is_decided_though_the_station_says_nothing_more(tmp_path: Path) -> None:
+    """A fall that may be a rollover or a reset waits a minute for the record of units, not for the station's next word.
+
+    Without a record in that minute it was a reset.
+    """
+    counter = CounterSetup(CountKind.GOOD, modulus=2**16, reset=ResetPolicy.ALLOWED, max_per_hour=600)
+    log = TagId("W030.Units")
+    of_first = replace(setup(FIRST), signals={TAGS[FIRST]: CounterSignal(counter), log: UnitLogSignal()})
+
+    def said(minute: float, **tags: Value) -> Batch:
+        names = {"good": TAGS[FIRST], "log": log}
+        readings = (Reading(names[tag], value, Quality.GOOD, None, at(minute)) for tag, value in tags.items())
+        return Batch(PLC, at(minute), tuple(readings), baseline=minute == 0)
+
+    async with Journal.open(tmp_path / "journal.sqlite") as journal:
+        pipeline = Pipeline({FIRST: of_first}, journal, ManualClock(at(9)), controllers={FIRST: PLC})
+        await pipeline.accept(said(0, good=65535, log=("7;G;1772420000;S3;V7",)))
+        await pipeline.accept(said(1, good=1))
+        await pipeline.accept(said(1.5))
+        waiting = await journal.read(0, 1000)
+        await pipeline.accept(said(2.1))
+        told = [each.event for each in await journal.read(0, 1000)]
+
+    assert not any(isinstance(each.event, UnitsCounted) and each.event.delta for each in waiting)
+    assert [(each.delta, each.flag) for each in told if isinstance(each, UnitsCounted)][1:] == [(1, CountFlag.RESET)]
