@@ -8,7 +8,7 @@ from typing import assert_never
 from adapters.reading import Quality, Reading
 from mes.collect.counters import Counted, CounterSetup, CounterState, Unchanged, Undecided, Unreconciled, count
 from mes.collect.signals import CounterSignal, Held, UnitLogSignal
-from mes.collect.units import UnitRecord, forget, parse, read_log, take, waiting_units
+from mes.collect.units import UnitRecord, forget, forget_overrun, parse, read_log, take, waiting_units
 from mes.collect.values import NO_PRODUCT, whole
 from mes.collect.work import Work
 from mes.model import (
@@ -61,6 +61,7 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
         time, source, since = closed.until, TimeSource.EDGE, closed.unseen[setup.kind]
         gap = max(now.time, closed.until) - since  # one that could be read only later was unseen until then
     unread = now.received_time - work.state.unread.get(setup.kind, now.received_time)
+    _forget_overrun(work, now.received_time - RECORDS_COME_WITHIN)
     recorded = _recorded(work, setup.kind, time if source is TimeSource.CONTROLLER else None)
     overrun = work.state.log.overrun if work.state.log is not None else 0
     counter, outcome = count(
@@ -103,6 +104,12 @@ def _done_with(work: Work, kind: CountKind, counter: CounterState | None) -> Non
 def _forget(work: Work, kind: CountKind, before: datetime) -> None:
     if work.state.log is not None and kind in RESULT_OF:
         work.state = replace(work.state, log=forget(work.state.log, RESULT_OF[kind], before))
+
+
+def _forget_overrun(work: Work, before: datetime) -> None:
+    """A count comes within the same time of its record as a record of its count, if all totalisers can be read."""
+    if work.state.log is not None and not work.state.unread:
+        work.state = replace(work.state, log=forget_overrun(work.state.log, before))
 
 
 def _recorded(work: Work, kind: CountKind, until: datetime | None) -> int | None:
@@ -181,6 +188,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
         work.state.log,
         records,
         signal.modulus,
+        now=reading.received_time,
         tolerance=work.setup.max_source_offset,
         malformed=malformed,
         empty=len(reading.value) - len(records) - malformed,

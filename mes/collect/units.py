@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from mes.model import UnitResult
 
-KEPT = 128  # records that wait for their count; a ring is shorter
+KEPT = 128  # records that wait for their count, and counts that wait for their records; a ring is shorter
 RESULTS = {"G": UnitResult.GOOD, "R": UnitResult.REWORK, "S": UnitResult.SCRAP}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # eleven digits of seconds reach beyond the year 5000 and stay within what a datetime can hold
@@ -41,10 +41,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A counted unit whose record has not been seen yet; `time` is when it was counted."""
+    """Units that were counted together at `time` and whose records have not been seen yet."""
 
     result: UnitResult
     time: datetime
+    units: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class LogState:
     """How far the record was read: `last` is the last sequence number, made endless, None while the record is empty.
 
     `last_time` is that unit's completion by the controller's clock. `waiting` holds what no count has claimed yet,
-    `owed` the counts that came before their record, both oldest first; `overrun` is how many units were counted,
-    or will be, whose record never was read.
+    `owed` the counts that came before their record, both oldest first. `overrun` is how many units are yet to be
+    counted whose record never was read, since `overrun_at` by our clock.
     """
 
     last: int | None
@@ -61,6 +62,7 @@ class LogState:
     last_time: datetime | None = None
     owed: tuple[Owed, ...] = ()
     overrun: int = 0
+    overrun_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def read_log(
     records: Sequence[UnitRecord],
     modulus: int,
     *,
+    now: datetime,
     tolerance: timedelta,
     malformed: int = 0,
     empty: int = 0,
@@ -100,8 +103,9 @@ def read_log(
 
     Records keep their endless sequence numbers in `News`. A sequence number more than half the modulus ahead is behind.
     A number that is missing although the ring is long enough to hold it is waited for, with all that follow it: the
-    ring was read while it was written. `tolerance`: how far the controller's clock may be from ours. `malformed` and
-    `empty`: how many places of the ring hold nothing that can be read, and nothing at all.
+    ring was read while it was written. `now`: when it was read, by our clock. `tolerance`: how far the controller's
+    clock may be from ours. `malformed` and `empty`: how many places of the ring hold nothing that can be read, and
+    nothing at all.
     """
     if state is None:
         return _first_sight(records, modulus), News()
@@ -113,7 +117,7 @@ def read_log(
     if not known:
         return state, News()
     end = known[-1]
-    state = replace(state, last=end.sequence, last_time=end.time, overrun=state.overrun + missing)
+    state = _overwritten(replace(state, last=end.sequence, last_time=end.time), missing, now)
     for each in known:
         state = _settle(state, each, tolerance)
     return state, News(tuple(known), missing, first_missing)
@@ -178,13 +182,30 @@ def _without_holes(last: int, fresh: Sequence[UnitRecord], *, overwritten: int) 
     return known, missing, first_missing
 
 
+def _overwritten(state: LogState, missing: int, now: datetime) -> LogState:
+    """Records that nobody will read: of the units counted longest ago, and the rest of units yet to be counted."""
+    if not missing:
+        return state
+    owed = list(state.owed)
+    while owed and missing:
+        met = min(owed[0].units, missing)
+        missing -= met
+        owed[:1] = _less(owed[0], met)
+    overrun = state.overrun + missing
+    return replace(state, owed=tuple(owed), overrun=overrun, overrun_at=now if overrun else None)
+
+
+def _less(owed: Owed, met: int) -> list[Owed]:
+    return [replace(owed, units=owed.units - met)] if owed.units > met else []
+
+
 def _settle(state: LogState, record: UnitRecord, tolerance: timedelta) -> LogState:
     """A record meets the count that came before it, or waits for its own."""
     # what was finished only after a count cannot be what was counted
     open_ = [each for each in state.owed if each.result is not record.result or record.time - each.time <= tolerance]
-    owner = next((each for each in open_ if each.result is record.result), None)
+    owner = next((at for at, each in enumerate(open_) if each.result is record.result), None)
     if owner is not None:
-        open_.remove(owner)
+        open_[owner : owner + 1] = _less(open_[owner], 1)
         return replace(state, owed=tuple(open_))
     waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time))
     return replace(state, owed=tuple(open_), waiting=waiting[-KEPT:])
@@ -204,6 +225,13 @@ def forget(state: LogState, result: UnitResult, before: datetime) -> LogState:
     return state if len(rest) == len(state.waiting) else replace(state, waiting=rest)
 
 
+def forget_overrun(state: LogState, before: datetime) -> LogState:
+    """Without the units whose records were overwritten `before` then: what counts were to come of them have come."""
+    if state.overrun_at is None or state.overrun_at >= before:
+        return state
+    return replace(state, overrun=0, overrun_at=None)
+
+
 def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> tuple[LogState, list[str]]:
     """The products of the next `units` units of one result, counted at `time`, oldest first.
 
@@ -214,9 +242,10 @@ def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> 
     rest = tuple(each for each in state.waiting if each.sequence not in numbers)
     short = units - len(taken)
     overrun = min(short, state.overrun)
-    # of a jump that no ring could hold only the last records can still come
-    owed = (*state.owed, *(Owed(result, time) for _ in range(min(short - overrun, KEPT))))[-KEPT:]
-    return replace(state, waiting=rest, owed=owed, overrun=state.overrun - overrun), [each.product for each in taken]
+    owed = (*state.owed, Owed(result, time, short - overrun))[-KEPT:] if short > overrun else state.owed
+    left = state.overrun - overrun
+    state = replace(state, waiting=rest, owed=owed, overrun=left, overrun_at=state.overrun_at if left else None)
+    return state, [each.product for each in taken]
 
 
 def waiting_units(state: LogState, result: UnitResult, until: datetime | None = None) -> int:

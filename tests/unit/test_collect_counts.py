@@ -534,3 +534,44 @@ def test_a_poll_is_one_scan_though_its_blocks_were_read_one_after_the_other() ->
 
     assert booked(done) == [(1, "rollover", S3)]
     assert done.state.held == {}
+
+
+def test_a_count_of_more_units_than_the_record_holds_leaves_nothing_behind() -> None:
+    """Counted first, recorded after: the overwritten records were of units that are counted, and owe no later count."""
+    new = ring(*(entry(number, 60 * number) for number in range(185, 201)))
+    done = live(
+        station(),
+        seen(0, baseline=True, good=0, product="S3", log=ring(entry(0, -5))),
+        lost(1),
+        lost(1, 12000),
+        seen(12000, baseline=True, good=200, log=None),
+        seen(12001, log=new),
+        seen(12100, good=202),
+        seen(12101, log=(*new[2:], entry(201, 12060), entry(202, 12100))),
+        seen(12160, good=1),
+        seen(12161, log=(*new[3:], entry(201, 12060), entry(202, 12100), entry(203, 12160))),
+    )
+
+    assert booked(done) == [(200, "catch_up", S3), (2, "normal", S3), (1, "reset", S3)]
+    assert done.state.log is not None
+    assert (done.state.log.waiting, done.state.log.owed, done.state.log.overrun) == ((), (), 0)
+
+
+def test_units_whose_record_was_overwritten_await_their_count_for_a_minute() -> None:
+    """The totaliser moved by fewer than were overwritten, so the rest had been counted: no later count is one of them.
+
+    A totaliser that cannot be read is waited for.
+    """
+    new = ring(*(entry(number, 60 * number) for number in range(5, 21)))
+    scenes = (
+        seen(0, baseline=True, good=17, product="S3", log=ring(entry(1, -5))),
+        lost(1),
+        lost(1, 1300),
+        seen(1300, baseline=True, good=20, log=new),
+    )
+    at_once = live(station(), *scenes)
+    later = live(station(), *scenes, seen(1400, good=21))
+    unread = live(station(), *scenes, seen(1301, scrap=None), seen(1400, good=21))
+    logs = [each.state.log for each in (at_once, later, unread)]
+
+    assert [(log.overrun, [each.units for each in log.owed]) for log in logs if log] == [(3, []), (0, [1]), (2, [])]
