@@ -107,6 +107,16 @@ def node_id(address: NodeAddress, index: int) -> ua.NodeId:
     return ua.NodeId(cast(ua.String, address.identifier), ua.Int16(index))
 
 
+class _WithoutRequests(logging.Filter):
+    """asyncua's debug log shows every request whole, and one of them holds the password."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Sending")
+
+
+_WITHOUT_REQUESTS = _WithoutRequests()
+
+
 class Session:
     """A fresh client for one connection. Every call may raise what `translated` translates."""
 
@@ -114,6 +124,7 @@ class Session:
         """`on_lost` is called with a reason when the transport goes away."""
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what matters reaches us as exceptions
         logging.getLogger("asyncuagds").setLevel(logging.CRITICAL)
+        logging.getLogger("asyncua.client.ua_client.UASocketProtocol").addFilter(_WITHOUT_REQUESTS)
         self._settings = settings
         self._on_lost = on_lost
         self._client = Client(settings.url, timeout=settings.request_timeout_s, watchdog_intervall=_WATCHDOG_S)

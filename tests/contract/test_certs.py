@@ -462,11 +462,13 @@ async def listening(talk: Talk) -> AsyncIterator[str]:
             writer.transport.abort()
 
     server = await asyncio.start_server(talked, "127.0.0.1", 0)
-    yield f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    server.close()
-    for each in tasks:
-        each.cancel()
-    await asyncio.gather(*tasks)
+    try:
+        yield f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        server.close()
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks)
 
 
 async def web_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
