@@ -1,6 +1,7 @@
 """Why a connection to an OPC UA server is or would be refused: asked step by step, read-only, in plain words."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -136,7 +137,8 @@ class _Examination:
             self._find(Code.SERVER_UNREACHABLE, f"{host}:{port} gives no answer within {patience_s:g} s")
             return False
         except OSError as error:
-            self._find(Code.SERVER_UNREACHABLE, f"{host}:{port} cannot be reached: {error.strerror or error}")
+            said = os.strerror(error.errno) if error.errno else str(error)
+            self._find(Code.SERVER_UNREACHABLE, f"{host}:{port} cannot be reached: {said}")
             return False
         opened.transport.abort()
         return True

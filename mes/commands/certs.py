@@ -160,17 +160,20 @@ def check_command(*, names: tuple[str, ...], config: Path | None, no_login: bool
 
 
 async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) -> dict[ControllerId, Report]:
-    reports: dict[ControllerId, Report] = {}
-    for name, settings in chosen.items():
+    """All at the same time: of many controllers that cannot be reached each takes its while."""
+
+    async def one(name: ControllerId, settings: OpcUaController) -> Report:
         most = [built.setups[each].max_source_offset for each, at in built.station_controllers.items() if at == name]
-        reports[name] = await examine(
+        return await examine(
             settings,
             clock=SystemClock(),
             secret=_secret,
             log_in=log_in,
             most_clock_difference=min(most, default=timedelta(seconds=2)),
         )
-    return reports
+
+    reports = await asyncio.gather(*(one(name, settings) for name, settings in chosen.items()))
+    return dict(zip(chosen, reports, strict=True))
 
 
 def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, OpcUaController]:

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from opcua_servers import CLIENT_URI, NAMESPACE, SERVER_URI, Journal, adapter, running
+from opcua_servers import CLIENT_URI, NAMESPACE, SERVER_URI, Certificates, Journal, NodeOpcUa, adapter, running
 
 from adapters.certificate_cards import (
     Wanted,
@@ -523,6 +523,70 @@ async def test_a_server_that_just_hangs_up(scene: Scene) -> None:
 
     async with listening(between) as scene.plant.url:
         assert await scene.check() == {Code.CONNECTION_CLOSED}
+
+
+@asynccontextmanager
+async def independent(scene: Scene, **how: object) -> AsyncIterator[Path]:
+    """A server of the other stack, which we trust; yields the folder of its certificates."""
+    lay(scene.theirs, THEIRS, number=1)
+    scene.trusting()
+    theirs = scene.theirs.certificate, scene.theirs.key
+    server = NodeOpcUa(NODES, Certificates(theirs, theirs, theirs), scene.folder, **how)  # type: ignore[arg-type]
+    await server.start()
+    scene.plant.url = server.url
+    scene.plant.fields |= {"request_timeout_s": 5}
+    try:
+        yield scene.folder / "pki"
+    finally:
+        await server.stop()
+
+
+@pytest.mark.nodeopcua
+async def test_moved_from_rejected_to_trusted(scene: Scene) -> None:
+    """Another stack hangs up and keeps our certificate among the rejected ones; moved from there we are served."""
+    async with independent(scene, accept_strangers=False) as pki:
+        assert await scene.check() == {Code.CONNECTION_CLOSED}
+        (rejected,) = await asyncio.to_thread(lambda: list((pki / "rejected").iterdir()))
+        rejected.rename(pki / "trusted" / "certs" / rejected.name)
+        while await scene.check() == {Code.CONNECTION_CLOSED}:  # it looks into its folders now and then
+            await asyncio.sleep(0.2)
+
+        assert await scene.check() == set()
+
+
+@pytest.mark.nodeopcua
+@pytest.mark.parametrize(("password", "expected"), [("right", set()), ("wrong", {Code.LOGIN_REFUSED})])
+async def test_another_stack_is_logged_in_to(scene: Scene, password: str, expected: set[Code]) -> None:
+    """The right password is taken, and a wrong one is found by its code; the server encrypts it for itself."""
+    secrets = scene.plant.folder / "secrets"
+    secrets.mkdir()
+    (secrets / "plc").write_text(password)
+    scene.plant.fields |= READER
+    async with independent(scene, password="right"):
+        assert await scene.check() == expected
+
+
+@pytest.mark.nodeopcua
+async def test_another_stack_takes_no_anonymous_login(scene: Scene) -> None:
+    """What a server does not offer is found before anything is sent."""
+    async with independent(scene, password="right"):
+        assert await scene.check() == {Code.LOGIN_NOT_OFFERED}
+
+
+@pytest.mark.nodeopcua
+async def test_another_stack_is_full(scene: Scene) -> None:
+    """The one session is the collector's."""
+    async with independent(scene, sessions=1), running(adapter(scene.settings(), ("state",)), Journal()):
+        assert await scene.check() == {Code.TOO_MANY_SESSIONS}
+
+
+async def test_our_ended_certificate_is_a_note_of_the_connection(scene: Scene) -> None:
+    """Where the server takes it nevertheless, health shows that it has ended, and since when."""
+    await served()(scene)
+    lay(scene.ours, replace(YEAR, days=0))
+    subject = adapter(scene.settings(), ("state",))
+    async with running(subject, Journal()):
+        assert any(note.startswith("our certificate ended on") for note in subject.status().notes)
 
 
 def test_every_code_is_provoked() -> None:
