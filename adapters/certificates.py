@@ -1,73 +1,189 @@
-"""This program's own OPC UA application certificate: self-signed, with the application's URI in it."""
+"""This program's own certificates and the ones that it trusts, as files: made whole, never lost, never half trusted."""
 
-import datetime as dt
 import os
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_KEY_BITS = 3072
-_PUBLIC_EXPONENT = 65537
+from adapters.certificate_cards import (
+    Wanted,
+    belong_together,
+    encoded_certificate,
+    encoded_key,
+    new_key,
+    read_certificate,
+    read_key,
+    self_signed,
+    sha256_of,
+)
+
+_SECRET, _PUBLIC = 0o600, 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Where a certificate and its private key lie, or shall lie."""
+
+    certificate: Path
+    key: Path
+
+    @property
+    def prepared(self) -> "Pair":
+        """Where the pair waits that is to follow."""
+        return Pair(_with_suffix(self.certificate, "new"), _with_suffix(self.key, "new"))
 
 
 def create(folder: Path, *, application_uri: str, hostname: str, days: int) -> tuple[Path, Path]:
-    """Makes `certificate.pem` and `private_key.pem` (mode 0600) in `folder`, valid from now for `days` days.
+    """Makes `certificate.pem` and `private_key.pem` in `folder`; see `make`."""
+    pair = Pair(folder / "certificate.pem", folder / "private_key.pem")
+    make(pair, Wanted(application_uri=application_uri, hostname=hostname, days=days))
+    return pair.certificate, pair.key
 
-    The certificate is fit for a client and for a server (OPC 10000-6 6.2.2: the URI stands in the
-    subjectAltName). Raises FileExistsError rather than replace a key.
+
+def make(pair: Pair, wanted: Wanted) -> x509.Certificate:
+    """Makes a pair where there is none: the key first, readable by its owner alone from its first byte on.
+
+    Interrupted, it leaves a key that nobody knows, which `mend` goes on from. Raises FileExistsError rather than
+    replace anything, and for a pair of which one half is there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    certificate_file, key_file = folder / "certificate.pem", folder / "private_key.pem"
-    key = rsa.generate_private_key(public_exponent=_PUBLIC_EXPONENT, key_size=_KEY_BITS)
-    encoded = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(encoded)
-    certificate = _self_signed(key, application_uri=application_uri, hostname=hostname, days=days)
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return certificate_file, key_file
+    present = [file for file in (pair.certificate, pair.key) if file.exists()]
+    if len(present) == 2:
+        raise FileExistsError(f"{pair.certificate} and {pair.key} are there already: `mes certs renew` replaces them")
+    if present:
+        lost = pair.key if pair.key not in present else pair.certificate
+        raise FileExistsError(
+            f"{present[0]} is there and {lost} is not: a pair whose making was interrupted, or half of it was lost; "
+            "look for the other half, or let `mes certs create --mend` complete it"
+        )
+    key = new_key(wanted.bits)
+    certificate = self_signed(key, wanted)
+    _put(pair.key, encoded_key(key, pair.key), mode=_SECRET)
+    _put(pair.certificate, encoded_certificate(certificate, pair.certificate), mode=_PUBLIC)
+    return certificate
 
 
-def _self_signed(key: rsa.RSAPrivateKey, *, application_uri: str, hostname: str, days: int) -> x509.Certificate:
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, application_uri[:64]),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Taktline"),
-        ]
+def mend(pair: Pair, wanted: Wanted, *, now: datetime) -> str | None:
+    """Makes a pair whole that an interruption or a loss has left in pieces; returns what it did, None for nothing.
+
+    A key without a certificate gets one. A certificate without its key is of no use: it is kept aside, and a new pair
+    is made. Of a renewal that stopped between its two files the second is put in place. Raises FileExistsError for two
+    files that do not belong together, which only a person can judge; OSError, ValueError for a key that is unreadable.
+    """
+    if not pair.key.exists():
+        if not pair.certificate.exists():
+            return None
+        kept = _keep_aside(pair.certificate, now)
+        make(pair, wanted)
+        return f"{pair.certificate} had lost its key: it is {kept} now, and a new pair was made"
+    key = read_key(pair.key)
+    if not pair.certificate.exists():
+        certificate = self_signed(key, wanted)
+        _put(pair.certificate, encoded_certificate(certificate, pair.certificate), mode=_PUBLIC)
+        return f"{pair.certificate} was made for the key that was there"
+    if belong_together(read_certificate(pair.certificate), key):
+        return None
+    follower = pair.prepared.certificate
+    if follower.exists() and belong_together(read_certificate(follower), key):
+        follower.replace(pair.certificate)
+        _settle(pair.certificate.parent)
+        return f"{pair.certificate} was taken from {follower}: a renewal had stopped half-way"
+    raise FileExistsError(
+        f"{pair.key} is not the key of {pair.certificate}: put the right file back, or move both away and create anew"
     )
-    now = dt.datetime.now(dt.UTC)
-    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(application_uri), x509.DNSName(hostname)])
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=True,
-        key_encipherment=True,
-        data_encipherment=True,
-        key_agreement=False,
-        key_cert_sign=True,  # it signs itself
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    roles = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
-    public = key.public_key()
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))  # a controller's clock may be behind ours
-        .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(roles, critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+
+
+def prepare(pair: Pair, wanted: Wanted) -> x509.Certificate:
+    """Makes the pair that is to follow, beside the present one; one that waits already is returned as it is."""
+    follower = pair.prepared
+    if follower.certificate.exists() and follower.key.exists():
+        waiting = read_certificate(follower.certificate)
+        if belong_together(waiting, read_key(follower.key)):
+            return waiting
+    for half in (follower.certificate, follower.key):  # nobody has ever used or trusted these
+        half.unlink(missing_ok=True)
+    return make(follower, wanted)
+
+
+def swap(pair: Pair, *, now: datetime) -> tuple[Path, Path]:
+    """Puts the prepared pair in place; returns where the old (certificate, key) are kept.
+
+    At every instant both files are there and whole. If it stops between the two, `mend` finishes it.
+    """
+    follower = pair.prepared
+    kept = _keep_copy(pair.certificate, now), _keep_copy(pair.key, now)
+    follower.key.replace(pair.key)
+    follower.certificate.replace(pair.certificate)
+    for folder in {pair.certificate.parent, pair.key.parent}:
+        _settle(folder)
+    return kept
+
+
+def pin(file: Path, certificate: x509.Certificate, *, now: datetime) -> Path | None:
+    """Makes this the server's certificate that is trusted; returns where another one that was there is kept."""
+    kept = _keep_copy(file, now) if file.exists() else None
+    _put(file, encoded_certificate(certificate, file), mode=_PUBLIC, replace=True)
+    return kept
+
+
+def admit(folder: Path, name: str, certificate: x509.Certificate) -> Path:
+    """Adds a certificate to the folder of trusted ones; the file is named after `name` and its thumbprint."""
+    file = folder / f"{name}-{sha256_of(certificate)[:16]}.pem"
+    _put(file, encoded_certificate(certificate, file), mode=_PUBLIC, replace=True)
+    return file
+
+
+def readable_by_others(file: Path) -> bool:
+    """Whether anybody but its owner may read a file."""
+    return bool(file.stat().st_mode & 0o077)
+
+
+def _with_suffix(file: Path, suffix: str) -> Path:
+    """Beside the file, ending as it ends, because the ending says PEM or DER."""
+    return file.with_name(f"{file.stem}.{suffix}{file.suffix}")
+
+
+def _old_name(file: Path, now: datetime) -> Path:
+    return file.with_name(f"{file.name}.old-{now:%Y%m%dT%H%M%S.%fZ}")
+
+
+def _keep_copy(file: Path, now: datetime) -> Path:
+    kept = _old_name(file, now)
+    os.link(file, kept)
+    return kept
+
+
+def _keep_aside(file: Path, now: datetime) -> Path:
+    return file.rename(_old_name(file, now))
+
+
+def _put(file: Path, content: bytes, *, mode: int, replace: bool = False) -> None:
+    """The file is whole and on disk, or not there at all; raises FileExistsError unless it may be replaced."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # the scratch file is 0600 from the start, and has no ending: a trust folder is read by the endings of its files
+    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
+    scratch = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fchmod(opened.fileno(), mode)
+            os.fsync(opened.fileno())
+        if replace:
+            scratch.replace(file)
+        else:
+            os.link(scratch, file)
+    finally:
+        scratch.unlink(missing_ok=True)
+    _settle(file.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Puts the names in a folder on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.certificate_cards import first_of_chain, is_pem, read_certificate, uris
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_addressing import NodeAddress
 from adapters.opcua_client import LeftOpen, QuietClient
@@ -41,7 +42,7 @@ _LIMITS = {
     "read": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
     "items": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
 }
-_POLICIES: dict[SecurityPolicy, type[security_policies.SecurityPolicy]] = {
+POLICIES: dict[SecurityPolicy, type[security_policies.SecurityPolicy]] = {
     SecurityPolicy.NONE: security_policies.SecurityPolicyNone,
     SecurityPolicy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
     SecurityPolicy.AES128: security_policies.SecurityPolicyAes128Sha256RsaOaep,
@@ -106,6 +107,16 @@ def node_id(address: NodeAddress, index: int) -> ua.NodeId:
     return ua.NodeId(cast(ua.String, address.identifier), ua.Int16(index))
 
 
+class _WithoutRequests(logging.Filter):
+    """asyncua's debug log shows every request whole, and one of them holds the password."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Sending")
+
+
+_WITHOUT_REQUESTS = _WithoutRequests()
+
+
 class Session:
     """A fresh client for one connection. Every call may raise what `translated` translates."""
 
@@ -115,6 +126,7 @@ class Session:
         """`left` is of this controller; `on_lost` is called with a reason when the transport goes away."""
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what matters reaches us as exceptions
         logging.getLogger("asyncuagds").setLevel(logging.CRITICAL)
+        logging.getLogger("asyncua.client.ua_client.UASocketProtocol").addFilter(_WITHOUT_REQUESTS)
         self._settings = settings
         self._on_lost = on_lost
         self._client = QuietClient(
@@ -151,6 +163,18 @@ class Session:
             if protocol is not None and protocol.transport is not None:
                 protocol.transport.abort()
             await asyncio.sleep(0)  # lets asyncua's cancelled tasks end before we return
+
+    async def endpoints(self) -> list[ua.EndpointDescription]:
+        """What the server offers to whoever asks: no session, no login."""
+        with translated("asking for endpoints"):
+            async with asyncio.timeout(_CONNECT_REQUESTS * self._settings.request_timeout_s):
+                return await self._client.connect_and_get_server_endpoints()
+
+    async def server_time(self) -> datetime | None:
+        """What the server's clock shows, None if it does not say."""
+        answer = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))]))[0]
+        shown = answer.Value.Value if answer.Value is not None else None
+        return shown.replace(tzinfo=UTC) if isinstance(shown, datetime) else None
 
     async def namespaces(self) -> list[str]:
         """The server's NamespaceArray as it is now; index = place."""
@@ -251,17 +275,17 @@ class Session:
             return
         assert settings.certificate is not None
         assert settings.private_key is not None
-        ours = _load_certificate(settings.certificate)
+        ours = _certificate(settings.certificate)
         self._check_own(ours)
-        policy, mode = _POLICIES[settings.policy], ua.MessageSecurityMode[settings.mode]
+        policy, mode = POLICIES[settings.policy], ua.MessageSecurityMode[settings.mode]
         endpoint = self._endpoint(await self._client.connect_and_get_server_endpoints(), policy.URI, mode)
-        theirs = x509.load_der_x509_certificate(_first_certificate(endpoint.ServerCertificate or b""))
+        theirs = x509.load_der_x509_certificate(first_of_chain(endpoint.ServerCertificate or b""))
         await self._check_theirs(theirs, endpoint, settings)
         try:
             await self._client.set_security(
                 policy,
                 CertProperties(ours.public_bytes(Encoding.DER), "der"),
-                CertProperties(settings.private_key, _extension(settings.private_key)),
+                CertProperties(settings.private_key, _form(settings.private_key)),
                 server_certificate=CertProperties(theirs.public_bytes(Encoding.DER), "der"),
                 mode=mode,
             )
@@ -278,27 +302,33 @@ class Session:
         endpoint = fitting[0]
         if self._settings.password_credential is not None and mode == ua.MessageSecurityMode.Sign:
             for token in endpoint.UserIdentityTokens:
-                plain = token.SecurityPolicyUri == _POLICIES[SecurityPolicy.NONE].URI
+                plain = token.SecurityPolicyUri == POLICIES[SecurityPolicy.NONE].URI
                 if token.TokenType == ua.UserTokenType.UserName and plain:
                     raise ControllerMisconfigured("the server asks for the password in clear: use SignAndEncrypt")
         return endpoint
 
     def _check_own(self, ours: x509.Certificate) -> None:
-        if self._settings.application_uri not in _uris(ours):
+        if self._settings.application_uri not in uris(ours):
             raise ControllerMisconfigured(
                 f"our certificate does not name the application URI {self._settings.application_uri}"
             )
         left = ours.not_valid_after_utc - datetime.now(UTC)
         if left < _EXPIRY_WARNING:
-            self.notes.append(f"our certificate ends in {left.days} days: make a new one and have it trusted")
+            when = (
+                f"ends in {left.days} days" if left > timedelta() else f"ended on {ours.not_valid_after_utc:%Y-%m-%d}"
+            )
+            self.notes.append(f"our certificate {when}: make a new one and have it trusted")
 
     async def _check_theirs(
         self, theirs: x509.Certificate, endpoint: ua.EndpointDescription, settings: OpcUaSecurity
     ) -> None:
         """Pinned, or issued or listed in the trust folder. asyncua then holds the session to this certificate."""
         if settings.server_certificate is not None:
-            if theirs != _load_certificate(settings.server_certificate):
+            if theirs != _certificate(settings.server_certificate):
                 raise ControllerMisconfigured("the server shows another certificate than the configured one")
+            if not theirs.not_valid_before_utc <= datetime.now(UTC) <= theirs.not_valid_after_utc:
+                span = f"{theirs.not_valid_before_utc:%Y-%m-%d} to {theirs.not_valid_after_utc:%Y-%m-%d}"
+                self.notes.append(f"the server's certificate is valid from {span}, and is taken only as it is pinned")
             return
         assert settings.trust_folder is not None
         store = TrustStore([settings.trust_folder], [])
@@ -315,28 +345,12 @@ class Session:
         self._on_lost(str(error) or type(error).__name__)
 
 
-def _load_certificate(file: Path) -> x509.Certificate:
+def _certificate(file: Path) -> x509.Certificate:
     try:
-        content = file.read_bytes()
-        if content.startswith(b"-----"):
-            return x509.load_pem_x509_certificate(content)
-        return x509.load_der_x509_certificate(content)
+        return read_certificate(file)
     except (OSError, ValueError) as error:
         raise ControllerMisconfigured(f"the certificate {file} cannot be read: {error}") from error
 
 
-def _extension(file: Path) -> str:
-    return "pem" if file.suffix.lower() == ".pem" else "der"
-
-
-def _first_certificate(chain: bytes) -> bytes:
-    """The leading certificate of a chain: a DER sequence with two bytes of length (ITU-T X.690 8.1.3)."""
-    return chain[: int.from_bytes(chain[2:4], "big") + 4]
-
-
-def _uris(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return names.get_values_for_type(x509.UniformResourceIdentifier)
+def _form(file: Path) -> str:
+    return "pem" if is_pem(file.read_bytes()) else "der"

@@ -15,6 +15,7 @@ import click
 from adapters.clock import Clock, ScaledClock, SteadyClock
 from mes import daemon
 from mes.commands.causes import causes_command
+from mes.commands.certs import certs_group
 from mes.commands.explain import explain_command
 from mes.commands.flow import flow_command
 from mes.commands.journal import journal_group
@@ -242,6 +243,7 @@ def check(*, file: Path | None) -> None:
 for command in (
     *(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),
     *(stops_command, reason_command, shift_group, reconcile_command, flow_command, journal_group, replay_command),
+    certs_group,
 ):
     mes.add_command(command)
 

@@ -79,6 +79,8 @@ def credential(name: str) -> str:
         return (Path(folder) / name).read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
         raise ConfigError(f"the credential {name!r} cannot be read: {error.strerror}; look into {folder}") from error
+    except UnicodeDecodeError:  # whose own text and traceback would show what is in it
+        raise ConfigError(f"the credential {name!r} is no UTF-8 text: write it anew into {folder}") from None
 
 
 @asynccontextmanager

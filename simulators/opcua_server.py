@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
@@ -14,13 +14,13 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
-from simulators.opcua_services import ControllerServices, Faults, Limits, status_code
+from simulators.opcua_services import ControllerServices, Doorkeeper, Faults, Limits, status_code
 
 __all__ = ["Limits", "Node", "NodeType", "OpcUaServer", "Policy", "Quality", "Security"]
 
 NodeType = Literal["int16", "uint16", "int32", "uint32", "float", "double", "string", "string[]", "bool"]
 Quality = Literal["good", "uncertain", "bad"]
-Policy = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
+Policy = Literal["None", "Basic256", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
 
 _HOST = "127.0.0.1"
 _STANDARD_NAMESPACE = "http://opcfoundation.org/UA/"
@@ -42,6 +42,7 @@ _STATUS: dict[Quality, int] = {
 }
 _POLICIES: dict[Policy, tuple[ua.SecurityPolicyType, ...]] = {
     "None": (ua.SecurityPolicyType.NoSecurity,),
+    "Basic256": (ua.SecurityPolicyType.Basic256_SignAndEncrypt,),  # deprecated, as old controllers offer it
     "Basic256Sha256": (
         ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
         ua.SecurityPolicyType.Basic256Sha256_Sign,
@@ -72,13 +73,20 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
-    """How clients may come in. Policies other than None need a certificate and its key (PEM or DER files)."""
+    """How clients may come in. Policies other than None need a certificate and its key (PEM or DER files).
+
+    Clients whose certificate does not lie in `trusted_clients` are refused, with the status `stranger`; without the
+    folder everybody is trusted.
+    """
 
     policies: tuple[Policy, ...] = ("None",)
     certificate: Path | None = None
     private_key: Path | None = None
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
+    trusted_clients: Path | None = None
+    stranger: int = StatusCodes.BadSecurityChecksFailed  # which tells nobody why, as OPC 10000-4 6.1.3 advises
+    modes: tuple[Literal["Sign", "SignAndEncrypt"], ...] = ("Sign", "SignAndEncrypt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +157,16 @@ class OpcUaServer:
         await server.init()
         await server.set_application_uri(self._application_uri)
         server.set_endpoint(f"opc.tcp://{_HOST}:{self._wanted_port}/")
-        server.set_security_policy([kind for policy in security.policies for kind in _POLICIES[policy]])
+        kinds = [kind for policy in security.policies for kind in _POLICIES[policy]]
+        endings = ("NoSecurity", *(f"_{mode}" for mode in security.modes))
+        server.set_security_policy([kind for kind in kinds if kind.name.endswith(endings)])
         if security.certificate is not None and security.private_key is not None:
             await server.load_certificate(security.certificate)
             await server.load_private_key(security.private_key)
         if security.user is not None:
             server.set_identity_tokens([ua.UserNameIdentityToken])
+        if security.trusted_clients is not None:
+            server.set_certificate_validator(Doorkeeper(security.trusted_clients, security.stranger).admit)
         self._server, self._services = server, services
         await self._declare_limits()
         await self._power_up()

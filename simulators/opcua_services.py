@@ -4,7 +4,9 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
@@ -17,10 +19,13 @@ from asyncua.server.monitored_item_service import MonitoredItemData, MonitoredIt
 from asyncua.server.subscription_service import SubscriptionService
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.server.user_managers import UserManager
+from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
+from cryptography import x509
 
 OVERFLOW_BITS = 0x480  # InfoType DataValue and bit 7, OPC 10000-4 7.39: values of this item were dropped
 
+_CURRENT_TIME = ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))
 _NOBODY = User(role=UserRole.Anonymous)
 
 
@@ -47,6 +52,7 @@ class Faults:
     refused_nodes: set[str] = field(default_factory=set)
     refuse_subscriptions: int = 0
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
+    clock_ahead: timedelta = timedelta()
 
     def refuses(self, node: ua.NodeId | None) -> bool:
         """Whether this node is unknown for the time being."""
@@ -225,7 +231,25 @@ class _Attributes(AttributeService):
         for place, wanted in enumerate(params.NodesToRead):
             if self._faults.refuses(wanted.NodeId):
                 results[place] = ua.DataValue(StatusCode=status_code(StatusCodes.BadNodeIdUnknown))
+            elif wanted.NodeId == _CURRENT_TIME:
+                shown = cast(ua.DateTime, datetime.now(UTC).replace(tzinfo=None) + self._faults.clock_ahead)
+                results[place] = ua.DataValue(Value=ua.Variant(shown, ua.VariantType.DateTime))
         return results
+
+
+class Doorkeeper:
+    """Lets in clients whose certificate lies in a folder (PEM files), as an engineer put it there."""
+
+    def __init__(self, folder: Path, stranger: int) -> None:
+        """`stranger`: the status by which others are refused."""
+        self._folder = folder
+        self._stranger = stranger
+
+    async def admit(self, certificate: x509.Certificate, _who: ua.ApplicationDescription) -> None:
+        """Raises ServiceError for a stranger."""
+        known = [x509.load_pem_x509_certificate(file.read_bytes()) for file in self._folder.glob("*.pem")]
+        if certificate not in known:
+            raise ServiceError(self._stranger)
 
 
 class _Users(UserManager):

@@ -35,6 +35,7 @@ class _Instant(click.ParamType["datetime"]):
 INSTANT = _Instant()
 CONFIG = click.option(
     "--config",
+    "-c",
     "config",
     type=click.Path(path_type=Path, dir_okay=False),
     default=None,

@@ -14,7 +14,12 @@ from mes.config.problems import Problem, did_you_mean
 from mes.config.source import Place, Plain, Source, at
 
 SECRET = re.compile(r"(password|passwd|passphrase|secret|token|api_?key)$", re.IGNORECASE)
-URL_WITH_SECRET = re.compile(r"^[a-z.]+://[^/@\s]*:[^/@\s]*@")
+URL_WITH_SECRET = re.compile(r"^[a-z.]+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+SECRET_IN_ADDRESS = re.compile(r"@|[?&;]\w*(pass|pwd|token|secret|key)\w*=", re.IGNORECASE)
+ADDRESS = re.compile(r"(^|_)(url|host)$")
+CREDENTIAL = re.compile(r"(^|_)credential$")
+FILE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
+ADDRESS_HOLDS_ONE = "this address holds a user and a password, and secrets do not stand in this file"
 DEEPEST = 8  # how many mappings may lie in each other around a mistake
 REFERRED_TO = ("products", "controllers", "state_maps")
 Node = Mapping[str, Any]
@@ -38,8 +43,7 @@ def shape(source: Source) -> Shaped:
     """Checks types, limits and keys. Mistakes that can be left out are, so that the rest is checked as well."""
     shaped = Shaped(_copy(source.data))
     for place, what in _secrets(source.data, ()):
-        remedy = "take it out of the file, and out of its history; name a credential (…_credential: NAME) instead"
-        shaped.problems.append(source.problem(place, what, remedy))
+        shaped.problems.append(source.problem(place, what, _where_to_put_it(place)))
         _leave_out(shaped, place)
     try:
         shaped.plant = PlantShape.model_validate(shaped.data)
@@ -53,6 +57,14 @@ def shape(source: Source) -> Shaped:
                 _leave_out(shaped, at_fault)
         shaped.plant = _with_stand_ins(shaped)
     return shaped
+
+
+def _where_to_put_it(place: Place) -> str:
+    key = "credential" if place[0] == "influx" else "password_credential"
+    return (
+        "take it out of the file, and out of its history; put it into a file of its own in $CREDENTIALS_DIRECTORY "
+        f"(LoadCredential= in the unit), and name a credential here: {key}: NAME-OF-THAT-FILE"
+    )
 
 
 def _with_stand_ins(shaped: Shaped) -> PlantShape | None:
@@ -203,17 +215,29 @@ def _secrets(value: Plain, place: Place) -> Iterator[tuple[Place, str]]:
     match value:
         case dict():
             for key, each in value.items():
-                if isinstance(key, str) and SECRET.search(key) and not isinstance(each, dict | list):
-                    yield (*place, key), f"`{key}` looks like a secret, and secrets do not stand in this file"
+                what = _secret(key, each) if isinstance(key, str) and not isinstance(each, dict | list) else None
+                if what is not None:
+                    yield (*place, key), what
                 else:
                     yield from _secrets(each, (*place, key))
         case list():
             for index, each in enumerate(value):
                 yield from _secrets(each, (*place, index))
         case str() if URL_WITH_SECRET.search(value):
-            yield place, "this address holds a user and a password, and secrets do not stand in this file"
+            yield place, ADDRESS_HOLDS_ONE
         case _:
             return
+
+
+def _secret(key: str, value: Plain) -> str | None:
+    """Why a value looks like a secret; the secret itself is never shown."""
+    if SECRET.search(key):
+        return f"`{key}` looks like a secret, and secrets do not stand in this file"
+    if isinstance(value, str) and ADDRESS.search(key) and SECRET_IN_ADDRESS.search(value):
+        return ADDRESS_HOLDS_ONE
+    if isinstance(value, str) and CREDENTIAL.search(key) and not FILE_NAME.fullmatch(value):
+        return f"`{key}` is no name of a file but looks like the secret itself, and secrets do not stand in this file"
+    return None
 
 
 @cache

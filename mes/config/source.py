@@ -1,5 +1,6 @@
 """Reads YAML 1.2 into plain values and remembers the line of every key, so that each mistake can name its place."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,9 @@ def _syntax(file: str, error: YAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
     said = (error.problem or error.context) if isinstance(error, MarkedYAMLError) else str(error).split("\n", 1)[0]
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    said = re.sub(
+        r"^(found (?:undefined|duplicate) [a-z ]+) '.*", r"\1", said or "", flags=re.DOTALL
+    )  # may be a secret
     remedy = f"look at column {column} and the line above: indentation by spaces, a colon and a space after a key"
     return Problem(file, line, "file", f"not YAML: {said or 'cannot be read'}", remedy)
 
@@ -130,12 +134,17 @@ def _scalar(node: ScalarNode) -> bool | int | float | str | None:
             return None
         case "bool":
             return text.lower() == "true"
-        case "int":
-            return int(text, 0) if text.lstrip("+-").startswith(("0x", "0o")) else int(text)
-        case "float":
-            return _float(text)
+        case "int" | "float" as kind:
+            try:
+                return _int(text) if kind == "int" else _float(text)
+            except ValueError:  # a tag that was written by hand, as in `!!int abc`
+                return text
         case _:
             return text
+
+
+def _int(text: str) -> int:
+    return int(text, 0) if text.lstrip("+-").startswith(("0x", "0o")) else int(text)
 
 
 def _float(text: str) -> float:

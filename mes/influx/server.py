@@ -1,6 +1,7 @@
 """One InfluxDB server of any generation: what it is, how it is written to, and what its answers mean."""
 
 import asyncio
+import base64
 import gzip
 import json
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from influxdb_client.rest import ApiException
 from mes.errors import SinkRejected, SinkUnavailable
 
 TIMEOUT = timedelta(seconds=10)
+HIDDEN = "[secret]"
 BODY_SHOWN = 500  # characters of a server's answer that are kept in an error
 RETRY_AFTER_RANGE_S = (1.0, 300.0)
 
@@ -157,11 +159,19 @@ class InfluxServer:
                 _return_http_data_only=False,
             )
         except ApiException as error:
-            return int(error.status or 0), dict(error.headers or {}), _text(error.body)
+            return int(error.status or 0), dict(error.headers or {}), self._without_secret(_text(error.body))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SinkUnavailable(f"{type(error).__name__} at {self._target.url}") from error
         _, status, answered = answer
-        return int(status), dict(answered), _text(self._client.api_client.last_response.data)
+        return int(status), dict(answered), self._without_secret(_text(self._client.api_client.last_response.data))
+
+    def _without_secret(self, text: str) -> str:
+        """What a server says goes to the log and into the quarantine; some say the token that they refuse."""
+        secret = self._target.secret
+        if not secret:
+            return text
+        basic = base64.b64encode(f"{self._target.user or ''}:{secret}".encode()).decode()
+        return text.replace(secret, HIDDEN).replace(basic, HIDDEN)
 
 
 def _text(body: object) -> str:

@@ -57,9 +57,22 @@ def simulated(
 
 
 class NodeOpcUa:
-    """The server on node-opcua, in a process of its own."""
+    """The server on node-opcua, in a process of its own.
 
-    def __init__(self, nodes: Sequence[Node], certificates: Certificates, folder: Path) -> None:
+    Clients that it does not know go to `<folder>/pki/rejected`, and are served only if it accepts strangers.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        certificates: Certificates,
+        folder: Path,
+        *,
+        accept_strangers: bool = True,
+        password: str | None = None,
+        sessions: int = 10,
+    ) -> None:
+        """`password`: of any user; without one everybody may come in anonymously."""
         self._folder = folder
         self._declared = {
             "namespace": NAMESPACE,
@@ -67,6 +80,9 @@ class NodeOpcUa:
             "certificate": str(certificates.server[0]),
             "privateKey": str(certificates.server[1]),
             "pki": str(folder / "pki"),
+            "acceptStrangers": accept_strangers,
+            "password": password,
+            "sessions": sessions,
             "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
         }
         self._process: asyncio.subprocess.Process | None = None

@@ -25,6 +25,8 @@ from adapters.opcua import OpcUaAdapter
 from adapters.opcua_client import LeftOpen
 from adapters.reading import ControllerId, Quality, TagId
 from adapters.settings import OpcUaController, OpcUaTag
+from mes.health import Health
+from mes.status import UNPROTECTED, controller_status
 from simulators.link import Link
 from simulators.opcua_server import Node, OpcUaServer, Policy
 
@@ -167,6 +169,20 @@ async def test_string_array_is_a_tuple(chosen: OpcUaController, server: ServerUn
     async with running(adapter(chosen, NAMES), journal):
         await server.write("log", log, source_time=T0)
         await journal.until(lambda: tuple(log) in journal.values("log"))
+
+
+async def test_an_unprotected_connection_says_so_for_health(
+    kind: tuple[str, Policy], chosen: OpcUaController, server: ServerUnderTest
+) -> None:
+    """While policy None is in use, and only then, a note begins by the words by which health knows it."""
+    subject, journal = adapter(chosen, NAMES), Journal()
+    async with running(subject, journal):
+        said = [note for note in subject.status().notes if note.startswith(UNPROTECTED)]
+        health = Health(SystemClock())
+        health.connecting(ControllerId("plc"), subject)
+        (known,) = health.snapshot()
+    assert len(said) == (kind[1] == "None")
+    assert controller_status(known).insecure == (kind[1] == "None")
 
 
 async def test_lost_server_is_unavailable(chosen: OpcUaController, server: ServerUnderTest) -> None:

@@ -24,14 +24,43 @@ def overall(text: str, folder: Path) -> float:
     return float(last.split(":")[1].split()[0])
 
 
+def complaints(text: str, folder: Path) -> list[str]:
+    """What the manager itself finds wrong with a unit; the program need not be installed."""
+    program = shutil.which("systemd-analyze")
+    assert program is not None, "systemd-analyze is not installed: `make test` does it, or install Debian's systemd"
+    unit = folder / "taktline.service"
+    unit.write_text(text.replace("/opt/taktline/bin/mes", "/bin/true"))
+    words = [program, "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10)
+    said = [line for line in (ran.stdout + ran.stderr).splitlines() if "taktline.service" in line]
+    return said or [f"exit code {ran.returncode}"] * (ran.returncode != 0)
+
+
+def with_drop_in(drop_in: str | None) -> str:
+    """The unit's text, with a drop-in's."""
+    text = UNIT.read_text()
+    return text if drop_in is None else text.replace("[Install]", (UNITS / drop_in).read_text() + "\n[Install]")
+
+
+@pytest.mark.parametrize("drop_in", [None, "taktline-serial.conf"])
+def test_the_manager_understands_the_unit(tmp_path: Path, drop_in: str | None) -> None:
+    """`systemd-analyze verify` finds nothing wrong with the unit, nor with the one for serial lines."""
+    assert complaints(with_drop_in(drop_in), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "instead"),
+    [("WatchdogSec=30", "WatchdogSecs=30"), ("Type=notify", "Type=notified"), ("ExecStart=", "Exec=")],
+)
+def test_the_manager_would_complain(tmp_path: Path, was: str, instead: str) -> None:
+    """A misspelt key or value, and a unit that starts nothing, are complained of."""
+    assert complaints(UNIT.read_text().replace(was, instead), tmp_path) != []
+
+
 @pytest.mark.parametrize("drop_in", [None, "taktline-serial.conf"])
 def test_the_unit_is_hardened(tmp_path: Path, drop_in: str | None) -> None:
     """By the manager's own measure the unit, and the one with serial lines, are exposed by 2.0 of 10 at most."""
-    text = UNIT.read_text()
-    if drop_in is not None:
-        text = text.replace("[Install]", (UNITS / drop_in).read_text() + "\n[Install]")
-
-    assert overall(text, tmp_path) <= MOST_EXPOSED
+    assert overall(with_drop_in(drop_in), tmp_path) <= MOST_EXPOSED
 
 
 def test_the_measure_can_fail(tmp_path: Path) -> None:

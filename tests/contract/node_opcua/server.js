@@ -23,7 +23,9 @@ function variant(type, value) {
 }
 
 async function main() {
-  const pki = new OPCUACertificateManager({ rootFolder: declared.pki, automaticallyAcceptUnknownCertificate: true });
+  const pki = new OPCUACertificateManager({
+    rootFolder: declared.pki, automaticallyAcceptUnknownCertificate: declared.acceptStrangers,
+  });
   await pki.initialize();
   const server = new OPCUAServer({
     host: "127.0.0.1",
@@ -35,6 +37,9 @@ async function main() {
     userCertificateManager: pki,
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
+    serverCapabilities: { maxSessions: declared.sessions },
+    allowAnonymous: declared.password === null,
+    userManager: { isValidUser: (_user, password) => password === declared.password },
     serverInfo: { applicationUri: declared.applicationUri },
     disableDiscovery: false,
     skipOwnNamespace: false,

@@ -1,0 +1,336 @@
+"""The commands `mes certs …`: certificates of OPC UA connections made, shown, trusted, renewed and explained."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from cryptography import x509
+
+from adapters.certificate_cards import Card, Wanted, card, read_certificate, sha256_of
+from adapters.certificates import Pair, admit, make, mend, pin, prepare, readable_by_others, swap
+from adapters.clock import SystemClock
+from adapters.errors import AdapterError
+from adapters.opcua_doctor import Report, examine, server_certificate
+from adapters.opcua_findings import own_card_findings
+from adapters.reading import ControllerId
+from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
+from mes.commands.options import CONFIG, plant
+from mes.config.build import PlantConfig
+from mes.daemon import credential
+from mes.errors import ConfigError, did_you_mean
+
+FIVE_YEARS_DAYS = 1825
+
+NAMES = click.argument("names", nargs=-1, metavar="[CONTROLLER]...")
+DAYS = click.option(
+    "--days", type=click.IntRange(1, 7300), default=FIVE_YEARS_DAYS, show_default=True, help="How long it is valid."
+)
+BITS = click.option("--bits", type=click.Choice(["2048", "3072"]), default="3072", show_default=True, help="RSA key.")
+HOST = click.option("--host", default=None, help="This machine's name in the certificate; by default what it says.")
+Controllers = Mapping[ControllerId, OpcUaController]
+
+
+@click.group("certs", short_help="Certificates of OPC UA connections: create, trust, renew, check.")
+def certs_group() -> None:
+    """Bring an OPC UA connection from nothing to trusted, and keep it so (docs/certificates.md)."""
+
+
+@certs_group.command("create")
+@NAMES
+@CONFIG
+@DAYS
+@BITS
+@HOST
+@click.option("--renew", is_flag=True, help="Replace pairs that are there, as `mes certs renew` does.")
+@click.option("--mend", "mending", is_flag=True, help="Complete pairs of which one half is missing or does not fit.")
+def create_command(
+    *,
+    names: tuple[str, ...],
+    config: Path | None,
+    days: int,
+    bits: str,
+    host: str | None,
+    renew: bool,
+    mending: bool,
+) -> None:
+    """Make this program's certificate and key where the plant's file names them; whole pairs stay as they are."""
+    for pair, shared in _pairs(_chosen(plant(config).config, names)).items():
+        wanted = _wanted(pair, shared, days=days, bits=bits, host=host)
+        if mending and (done := _mended(pair, wanted)) is not None:
+            click.echo(f"{done}.")
+        elif not (pair.certificate.exists() and pair.key.exists()):
+            make(pair, wanted)
+            click.echo(f"made {pair.certificate} and {pair.key}.")
+        elif renew:
+            _renew(pair, wanted)
+        else:
+            click.echo(f"{pair.certificate} and {pair.key} are there already; `mes certs renew` replaces them.")
+        _tell(card(_read(pair.certificate)))
+        click.echo(f"  for: {', '.join(shared)}\n")
+    click.echo("The controllers have to trust it: copy the certificate, never the key, to each of them.")
+
+
+@certs_group.command("renew")
+@NAMES
+@CONFIG
+@DAYS
+@BITS
+@HOST
+@click.option("--prepare", "only_prepare", is_flag=True, help="Make the new pair and use it later, once it is trusted.")
+def renew_command(
+    *, names: tuple[str, ...], config: Path | None, days: int, bits: str, host: str | None, only_prepare: bool
+) -> None:
+    """Put a new pair in the place of the old one, which is kept. A pair that --prepare has made is the one taken."""
+    for pair, shared in _pairs(_chosen(plant(config).config, names)).items():
+        if not (pair.certificate.exists() and pair.key.exists()):
+            raise ConfigError(
+                f"there is no whole pair {pair.certificate} and {pair.key}: begin with `mes certs create`"
+            )
+        wanted = _wanted(pair, shared, days=days, bits=bits, host=host)
+        if only_prepare:
+            _tell(card(prepare(pair, wanted)))
+            click.echo(
+                f"  waits as {pair.prepared.certificate}. Have {', '.join(shared)} trust it, then: mes certs renew"
+            )
+        else:
+            _renew(pair, wanted)
+            _tell(card(_read(pair.certificate)))
+            click.echo(f"  {', '.join(shared)} must trust this one now: at the next connection it is shown.")
+
+
+@certs_group.command("show")
+@NAMES
+@CONFIG
+def show_command(*, names: tuple[str, ...], config: Path | None) -> None:
+    """Show of each controller the policy, our certificate, how long it lasts, and whom we trust."""
+    for name, settings in _chosen(plant(config).config, names).items():
+        security = settings.security
+        bare = security.policy is SecurityPolicy.NONE
+        click.echo(f"{name}  {settings.url}")
+        click.echo("  policy: None, nothing is protected" if bare else f"  policy: {security.policy}, {security.mode}")
+        if security.certificate is not None and security.private_key is not None:
+            _tell_own(security.certificate, security.private_key, settings)
+        _tell_trust(security)
+        click.echo("")
+
+
+@certs_group.command("trust")
+@click.argument("name", metavar="CONTROLLER")
+@CONFIG
+@click.option("--yes", is_flag=True, help="Trust what the server shows. Only where nobody can stand between.")
+@click.option("--thumbprint", help="Trust it only if this is its SHA-256 thumbprint, as read at the controller.")
+@click.option("--replace", is_flag=True, help="Let it take the place of another certificate that is pinned.")
+def trust_command(*, name: str, config: Path | None, yes: bool, thumbprint: str | None, replace: bool) -> None:
+    """Fetch the certificate that CONTROLLER's server shows, and trust it once you have compared its thumbprint."""
+    settings = _chosen(plant(config).config, (name,))[ControllerId(name)]
+    security = settings.security
+    if security.server_certificate is None and security.trust_folder is None:
+        raise ConfigError(
+            f"{name} has no place for trust: give it a `policy`, and `server_certificate` or `trust_folder`"
+        )
+    theirs = _shown_by(name, settings)
+    _tell(card(theirs))
+    _agree(theirs, yes=yes, thumbprint=thumbprint)
+    if security.server_certificate is not None:
+        click.echo(_pinned(security.server_certificate, theirs, replace=replace))
+    elif security.trust_folder is not None:
+        click.echo(f"trusted as {admit(security.trust_folder, name, theirs)}.")
+
+
+@certs_group.command("check")
+@NAMES
+@CONFIG
+@click.option("--no-login", "no_login", is_flag=True, help="Take no session: for controllers that allow very few.")
+def check_command(*, names: tuple[str, ...], config: Path | None, no_login: bool) -> None:
+    """Say why a connection is or would be refused, each finding by its code; exit code 1 if there is any.
+
+    Reads only, but takes a session for a moment unless told not to.
+    """
+    built = plant(config).config
+    chosen = _chosen(built, names)
+    reports = asyncio.run(_examined(built, chosen, log_in=not no_login))
+    for name, report in reports.items():
+        _tell_report(name, chosen[name], report, logged_in=not no_login)
+    if any(report.findings for report in reports.values()):
+        sys.exit(1)
+
+
+async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) -> dict[ControllerId, Report]:
+    """All at the same time: of many controllers that cannot be reached each takes its while."""
+
+    async def one(name: ControllerId, settings: OpcUaController) -> Report:
+        most = [built.setups[each].max_source_offset for each, at in built.station_controllers.items() if at == name]
+        return await examine(
+            settings,
+            clock=SystemClock(),
+            secret=_secret,
+            log_in=log_in,
+            most_clock_difference=min(most, default=timedelta(seconds=2)),
+        )
+
+    reports = await asyncio.gather(*(one(name, settings) for name, settings in chosen.items()))
+    return dict(zip(chosen, reports, strict=True))
+
+
+def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, OpcUaController]:
+    """The OPC UA controllers that are meant; all of them where none is named."""
+    known = {name: each for name, each in config.controllers.items() if isinstance(each, OpcUaController)}
+    for name in names:
+        if name in config.controllers and name not in known:
+            raise ConfigError(f"{name} is no OPC UA controller: Modbus has neither certificates nor logins")
+        if name not in known:
+            raise ConfigError(f"there is no controller `{name}`: {did_you_mean(name, known)}")
+    if not known:
+        raise ConfigError("the plant's file names no OPC UA controller, so that there is nothing to certify")
+    return {name: each for name, each in known.items() if not names or name in names}
+
+
+def _pairs(chosen: Controllers) -> dict[Pair, dict[ControllerId, OpcUaController]]:
+    """The pairs of files, each with the controllers that share it."""
+    pairs: dict[Pair, dict[ControllerId, OpcUaController]] = {}
+    for name, settings in chosen.items():
+        security = settings.security
+        if security.certificate is not None and security.private_key is not None:
+            pairs.setdefault(Pair(security.certificate, security.private_key), {})[name] = settings
+    if not pairs:
+        raise ConfigError(
+            f"{', '.join(chosen)}: `security` names no `certificate` and `private_key`, so there is nothing to make; "
+            "choose a policy other than None and say where they shall lie"
+        )
+    return pairs
+
+
+def _wanted(pair: Pair, shared: Controllers, *, days: int, bits: str, host: str | None) -> Wanted:
+    uris = {each.application_uri for each in shared.values()}
+    if len(uris) > 1:
+        raise ConfigError(
+            f"{', '.join(shared)} share {pair.certificate} and differ in `application_uri`: a certificate holds one, "
+            "so give them the same, or files of their own"
+        )
+    return Wanted(application_uri=uris.pop(), hostname=host or socket.gethostname(), days=days, bits=int(bits))
+
+
+def _mended(pair: Pair, wanted: Wanted) -> str | None:
+    try:
+        return mend(pair, wanted, now=datetime.now(UTC))
+    except ValueError as error:
+        raise ConfigError(f"{pair.certificate} or {pair.key} cannot be read: {error}") from error
+
+
+def _renew(pair: Pair, wanted: Wanted) -> None:
+    try:
+        prepare(pair, wanted)
+    except ValueError as error:
+        raise ConfigError(f"{pair.prepared.certificate} waits and cannot be read ({error}): delete it") from error
+    for kept in swap(pair, now=datetime.now(UTC)):
+        click.echo(f"the old one is kept as {kept}.")
+
+
+def _shown_by(name: str, settings: OpcUaController) -> x509.Certificate:
+    try:
+        return asyncio.run(server_certificate(settings))
+    except (AdapterError, LookupError, ValueError) as error:
+        raise ConfigError(f"{name}: no certificate can be fetched: {error.args[0]}; see `mes certs check`") from error
+
+
+def _agree(theirs: x509.Certificate, *, yes: bool, thumbprint: str | None) -> None:
+    """Ends the command unless a person, or a thumbprint that a person gave, says that this is the one."""
+    if thumbprint is not None:
+        if "".join(each for each in thumbprint.upper() if each.isalnum()) != sha256_of(theirs):
+            click.echo(
+                "NOT trusted: its thumbprint is another one. Somebody may stand between; do not go on.", err=True
+            )
+            sys.exit(1)
+        return
+    if not yes and not click.confirm(
+        "Does the controller itself, or its engineering tool, show this SHA-256 thumbprint?"
+    ):
+        click.echo("nothing was trusted.", err=True)
+        sys.exit(1)
+
+
+def _pinned(file: Path, theirs: x509.Certificate, *, replace: bool) -> str:
+    if file.exists():
+        if _read(file) == theirs:
+            return f"{file} holds it already."
+        if not replace:
+            raise ConfigError(f"{file} holds another certificate; find out why it changed, then use --replace")
+    kept = pin(file, theirs, now=datetime.now(UTC))
+    return f"trusted as {file}." + (f" The former one is kept as {kept}." if kept else "")
+
+
+def _read(file: Path) -> x509.Certificate:
+    try:
+        return read_certificate(file)
+    except ValueError as error:
+        raise ConfigError(f"{file} is no certificate: {error}") from error
+
+
+def _secret(name: str) -> str:
+    try:
+        return credential(name)
+    except ConfigError as error:
+        raise LookupError(str(error)) from error
+
+
+def _tell(shown: Card) -> None:
+    now = datetime.now(UTC)
+    click.echo(f"  subject: {shown.subject}")
+    click.echo(f"  SHA-1:   {shown.sha1}")
+    click.echo(f"  SHA-256: {shown.sha256}")
+    click.echo(
+        f"  valid:   {shown.starts:%Y-%m-%d %H:%M} to {shown.ends:%Y-%m-%d %H:%M} UTC, {shown.days_left(now)} days left"
+    )
+    click.echo(f"  URI:     {', '.join(shown.uris) or 'none'}; host: {', '.join(shown.hosts) or 'none'}")
+    click.echo(f"  usage:   {', '.join(shown.usages) or 'none'}; RSA {shown.key_bits or 'no'} bits")
+
+
+def _tell_own(certificate: Path, key: Path, settings: OpcUaController) -> None:
+    if not certificate.exists():
+        click.echo(f"  ours: {certificate} is not there; `mes certs create` makes it")
+        return
+    click.echo(f"  ours: {certificate}")
+    ours = card(_read(certificate))
+    _tell(ours)
+    for finding in own_card_findings(ours, settings, now=datetime.now(UTC)):
+        click.echo(f"  WARNING {finding.code}: {finding.detail}")
+    if not key.exists():
+        click.echo(f"  WARNING: its key {key} is not there")
+    elif readable_by_others(key):
+        click.echo(f"  WARNING: others than its owner may read the key {key}: chmod 600 it")
+
+
+def _tell_trust(security: OpcUaSecurity) -> None:
+    if security.server_certificate is not None:
+        files = [security.server_certificate]
+    elif security.trust_folder is not None:
+        folder = security.trust_folder
+        files = sorted(each for each in folder.glob("*.*") if each.suffix.lower() in (".pem", ".der"))
+    else:
+        return
+    click.echo("  trusted:" if files else f"  trusted: nobody, {security.trust_folder} is empty")
+    for file in files:
+        if not file.exists():
+            click.echo(f"    {file} is not there; `mes certs trust` puts it there")
+            continue
+        theirs = card(_read(file))
+        click.echo(f"    {file}: {theirs.subject}, SHA-256 {theirs.sha256}, until {theirs.ends:%Y-%m-%d}")
+
+
+def _tell_report(name: ControllerId, settings: OpcUaController, report: Report, *, logged_in: bool) -> None:
+    click.echo(f"{name}  {settings.url}")
+    if report.offers is not None:
+        click.echo(f"  offers: {', '.join(report.offers) or 'nothing'}")
+    if report.server is not None:
+        click.echo(f"  server: {report.server.subject}, SHA-256 {report.server.sha256}")
+    if report.clock_ahead is not None:
+        click.echo(f"  clock:  {report.clock_ahead.total_seconds():+.1f} s against ours")
+    for finding in report.findings:
+        click.echo(f"  {'REFUSED' if finding.stops else 'WARNING'} {finding.code}: {finding.detail}")
+        click.echo(f"      {finding.remedy}")
+    if not report.findings:
+        click.echo("  fine." if logged_in else "  fine, as far as can be seen without a login.")
