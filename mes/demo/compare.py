@@ -212,7 +212,10 @@ def _slack(both: Station, window: Interval, holds: Callable[[Interval, State], b
 
 
 def _doubtful(both: Station, window: Interval, minor_stop: timedelta) -> timedelta:
-    """Stops that may be measured as minor or not: near the limit, cut by time without data, or seen as one."""
+    """Stops that may be measured as minor or not: near the limit, cut by time without data, or seen as one.
+
+    Each is as long as it may be measured.
+    """
     holes = _holes(both, window)
     stops = [(span, state, both.late(span.start) + both.late(span.end)) for span, state in both.truth.states
              if state in STOPS]  # fmt: skip
@@ -221,7 +224,7 @@ def _doubtful(both: Station, window: Interval, minor_stop: timedelta) -> timedel
     for (one, state, late), (two, other, _) in pairwise(stops):
         if state is other and two.start - one.end <= late:
             doubtful |= {one, two}
-    return total(doubtful)
+    return total(doubtful) + sum((late for span, _, late in stops if span in doubtful), NO_TIME)
 
 
 def _compare_lives(stations: Mapping[StationId, Station], lives: Lives, window: Interval, found: _Findings) -> None:

@@ -237,6 +237,29 @@ def test_two_stops_may_be_seen_as_one(apart_s: float, expected: str) -> None:
     assert verdict(both) == expected
 
 
+@pytest.mark.parametrize(("availability", "expected"), [(48 / 60, "ok"), (46.7 / 60, "differs")])
+def test_a_minor_stop_whose_end_was_seen_late_may_be_none(availability: float, expected: str) -> None:
+    """A controller that answers slowly makes a stop longer: beyond the limit all of it is lost, not its true length.
+
+    A minute of stop in six without an answer: either end may be seen six late, so that up to thirteen may be lost.
+    """
+    stop = states((0, State.PRODUCING), (20, State.DOWN), (21, State.PRODUCING))
+    seen = states((0, State.PRODUCING), (20, State.DOWN), (30, State.PRODUCING))
+    times = replace(TIMES, run=timedelta(minutes=60))
+    true = Defined(ratios=times.ratios(), times=times, minor_stop=timedelta(minutes=5))
+    looks = [each for each in OBSERVATIONS if not at(20) < each < at(26)]
+    performance = 50 / 60 / availability
+    both = defined(true=true, availability=availability, performance=performance, oee=times.ratios().oee)
+    both = replace(
+        both,
+        truth=replace(both.truth, states=stop),
+        measured=replace(both.measured, states=seen),
+        observations=looks,
+    )
+
+    assert verdict(both) == expected
+
+
 def test_a_figure_that_may_not_be_defined_may_be_missing() -> None:
     """A shift that may have been waiting all through, as far as one could see, may have no stand-alone OEE."""
     times = replace(TIMES, planned=timedelta(seconds=5), made=timedelta(), good=timedelta(), run=timedelta())
