@@ -1,4 +1,4 @@
-"""The commands `mes journal …`: check, backup and restore of the file, export and import as JSON lines."""
+"""The commands `mes journal …`: check, backup and restore of the file, what was refused, export and import."""
 
 import shutil
 import sys
@@ -15,8 +15,10 @@ from rich.progress import track
 
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
 from mes.errors import ConfigError
+from mes.influx.delivery import SINK
 from mes.journal import JournalReader
 from mes.journal.care import Contents, backup, check, restore
+from mes.journal.codec import from_us
 from mes.journal.exchange import Lines, Mistake, header, line, unknown_rows
 from mes.journal.store import Rows, Store
 from mes.model import StationEvent, StationId
@@ -26,7 +28,7 @@ MOST_MISTAKES = 20
 BATCH = 5_000
 
 
-@click.group("journal", short_help="The journal's file: check, backup, restore, export, import.")
+@click.group("journal", short_help="The journal's file: check, backup, restore, quarantine, export, import.")
 def journal_group() -> None:
     """Look after the journal's file; write it as JSON lines and read such lines (docs/journal-format.md)."""
 
@@ -81,6 +83,30 @@ def restore_command(*, source: Path, config: Path | None, journal: Path | None) 
         kept = restore(source, path)
     click.echo(f"{path} is {source} now" + (f"; what was there is {kept}." if kept else "."))
     click.echo("What was made since the backup is booked as caught up at the first reading, from the totalisers.")
+
+
+@journal_group.command("quarantine")
+@CONFIG
+@JOURNAL
+@click.option("--lines", "whole", is_flag=True, help="Show the whole lines, too, as they were sent.")
+def quarantine_command(*, config: Path | None, journal: Path | None, whole: bool) -> None:
+    """List the points that InfluxDB refuses by themselves, with its own words.
+
+    They are offered again whenever `mes run` starts, and go once they are taken: mend the cause at the server, then
+    restart. The events behind them are in the journal in any case.
+    """
+    path = journal or plant(config).config.journal_path
+    if not path.exists():
+        raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
+    with JournalReader(path) as reader:
+        found = reader.refused(SINK)
+    for each in found:
+        since = f"{from_us(each.since_us):%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"{since}  {each.status or 'not sent'}  {each.point}")
+        click.echo(f"    {each.answer or 'without a word'}")
+        if whole:
+            click.echo(f"    {each.line}")
+    click.echo(f"{len(found):,} points are refused." if found else "no point is refused.")
 
 
 @contextmanager

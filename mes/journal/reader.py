@@ -29,6 +29,7 @@ from mes.journal.schema import (
     failed,
     fetch,
 )
+from mes.journal.store import REFUSED, Refused
 from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitId
 
 EARLIEST_US = to_us(datetime.min.replace(tzinfo=UTC))
@@ -126,6 +127,10 @@ class JournalReader:
         """An event of each totaliser that the station has."""
         statement = f"{SELECT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} LIMIT 1"
         return [each for kind in CountKind for each in self._decoded(statement, station, kind.value)]
+
+    def refused(self, sink: str) -> list[Refused]:
+        """The lines that a sink refuses by themselves, the oldest first."""
+        return [Refused(*row) for row in self._fetch(REFUSED, sink)]
 
     def doubts(self) -> list[Journaled]:
         """Every count that could not be decided, and every decision of a person about one, in journal order."""

@@ -37,6 +37,7 @@ UPSERT_QUARANTINE = (
     "INSERT INTO quarantine (sink, point, line, status, answer, since_us) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
     "(sink, point) DO UPDATE SET line = excluded.line, status = excluded.status, answer = excluded.answer"
 )
+REFUSED = "SELECT point, line, status, answer, since_us FROM quarantine WHERE sink = ? ORDER BY since_us, point"
 DELETE_QUARANTINE = "DELETE FROM quarantine WHERE sink = ? AND point = ?"
 
 
@@ -190,10 +191,7 @@ class Store:
 
     def refused(self, sink: str) -> list[Refused]:
         """All lines that a sink refuses, the oldest first."""
-        statement = (
-            "SELECT point, line, status, answer, since_us FROM quarantine WHERE sink = ? ORDER BY since_us, point"
-        )
-        return [Refused(*row) for row in self._fetch(statement, sink)]
+        return [Refused(*row) for row in self._fetch(REFUSED, sink)]
 
     def last_telemetry(self) -> int:
         """The number of the last process value; 0 if there is none."""

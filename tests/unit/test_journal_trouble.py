@@ -16,7 +16,7 @@ from mes.collect.station import decode_state
 from mes.errors import ConfigError, JournalDamaged, JournalError
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.care import backup, check, restore
-from mes.journal.store import Rows, Store
+from mes.journal.store import Refused, Rows, Store
 from mes.model import CountFlag, CountKind, FaultRaised, ProcessValue, StationId, TimeSource, UnitsCounted
 
 WELD = StationId("kostanay/weld/weld-1/framing")
@@ -226,6 +226,32 @@ async def test_a_check_says_what_is_wrong(tmp_path: Path) -> None:
         assert "kept as journal.sqlite.damaged-" in str(journal.salvaged)
     asked = CliRunner().invoke(mes, ["journal", "check", "--journal", str(path)])
     assert (asked.exit_code, "were lost when the file was damaged" in asked.stdout) == (0, True)
+
+
+async def test_what_is_refused_is_listed_with_the_reason(tmp_path: Path) -> None:
+    """While the journal is in use; the whole line only when it is asked for, and nothing is nothing."""
+    path = tmp_path / "journal.sqlite"
+    words = ["journal", "quarantine", "--journal", str(path)]
+    nowhere = CliRunner().invoke(mes, words)
+    async with Journal.open(path) as journal:
+        empty = CliRunner().invoke(mes, words)
+        refused = Refused(
+            "counts,station=trim 17", "counts,station=trim delta=1i 17", 422, "field type conflict", 10**6
+        )
+        await journal.quarantine("influx", [refused, Refused("odd 5", "odd", 0, "no line protocol", 2 * 10**6)])
+        listed = CliRunner().invoke(mes, words)
+        whole = CliRunner().invoke(mes, [*words, "--lines"])
+
+    assert "there is no journal" in str(nowhere.exception)
+    assert (empty.exit_code, empty.stdout) == (0, "no point is refused.\n")
+    assert listed.stdout.splitlines() == [
+        "1970-01-01 00:00:01 UTC  422  counts,station=trim 17",
+        "    field type conflict",
+        "1970-01-01 00:00:02 UTC  not sent  odd 5",
+        "    no line protocol",
+        "2 points are refused.",
+    ]
+    assert "    counts,station=trim delta=1i 17" in whole.stdout.splitlines()
 
 
 def test_a_file_that_is_no_journal_is_not_touched(tmp_path: Path) -> None:
