@@ -14,6 +14,7 @@ from mes.intervals import Interval
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
+    CountKind,
     Journaled,
     State,
     StateChanged,
@@ -100,6 +101,12 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
         reaching = reader.reaching(station, min(gaps), last.interval.end)
     # what is made and what is good goes by which totalisers there are
     return [*found, *reaching, *reader.one_of_each_count(station)]
+
+
+def totalisers(reader: EventReader, station: StationId) -> frozenset[CountKind]:
+    """Which totalisers a station was ever counted by."""
+    events = [each.event for each in reader.one_of_each_count(station)]
+    return frozenset(each.kind for each in events if isinstance(each, UnitsCounted))
 
 
 def in_force_since(known: Timeline, instant: datetime) -> datetime:

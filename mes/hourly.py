@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from mes.calendar import Calendar, WindowKind
-from mes.history import EventReader, history, in_force_since
+from mes.history import EventReader, history, in_force_since, totalisers
 from mes.intervals import Interval
 from mes.journal.hourly import HourlyFile, Row
-from mes.model import ReasonId, StationId, StationStandard
+from mes.model import CountKind, ReasonId, StationId, StationStandard
 from mes.oee.components import IDEAL_TIMES, NUMBERS, TIMES, Bucket, Kpi, Loss
 from mes.oee.kpi import kpis
 from mes.oee.pieces import STOPS
@@ -53,7 +53,7 @@ class Hourly:
 
         Its `window` says what it covers: from a cell's start to a cell's end.
         """
-        variant = _variant(standard, self.calendar)
+        variant = _variant(standard, self.calendar, totalisers(self.reader, station))
         made = self._refresh(station, standard, variant)
         if made is None:
             return None
@@ -138,12 +138,15 @@ def cell_cuts(calendar: Calendar, window: Interval) -> Sequence[datetime]:
     return sorted(each for each in found if window.start <= each <= window.end)
 
 
-def _variant(standard: StationStandard, calendar: Calendar) -> str:
-    """Names what the cells were made with: a standard and a calendar."""
+def _variant(standard: StationStandard, calendar: Calendar, kinds: frozenset[CountKind]) -> str:
+    """Names what the cells were made with: a standard, a calendar, and the totalisers that the station has.
+
+    Without a total, made is the sum of the others; one that appears later changes the cells of before.
+    """
     ideal = sorted((product or "", cycle // MICROSECOND) for product, cycle in standard.ideal_cycle.items())
     reasons = sorted((each.code, each.category, each.planned) for each in standard.reasons.reasons.values())
     faults = sorted(standard.reasons.by_fault.items())
-    own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, sorted(standard.counted))
+    own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, sorted(standard.counted | kinds))
     said = {each.name: getattr(calendar, each.name) for each in fields(calendar) if each.compare}
     when = msgspec.to_builtins(said, enc_hook=str, str_keys=True, order="deterministic")
     return hashlib.sha256(msgspec.json.encode((own, when))).hexdigest()

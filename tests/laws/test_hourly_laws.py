@@ -15,7 +15,7 @@ from mes.calendar import Calendar, Maintenance, Shift
 from mes.hourly import Hourly, cell_cuts
 from mes.intervals import Interval
 from mes.journal.hourly import HourlyFile
-from mes.model import Journaled, State, StationStandard
+from mes.model import CountKind, Journaled, State, StationStandard
 from mes.results import Results, WindowKind
 
 CALENDAR = Calendar(
@@ -75,6 +75,21 @@ def test_cells_are_kept_and_only_what_is_new_is_computed() -> None:
         changed = hourly.kpi(STATION, other, whole)
         assert changed is not None
         assert changed.down < first.down
+
+
+def test_a_totaliser_that_appears_later_changes_what_was_made_before() -> None:
+    """Without a total, made is what was good; with one, it is what that counted, in the hours before it too."""
+    standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
+    reader = ListReader(state(0, State.PRODUCING), counted(10, 7), state(130, State.DOWN), state(200, State.PRODUCING))
+    window = Interval(at(0), at(120))
+    with HourlyFile(None) as file:
+        _, stored = both(reader, standard, file)
+        assert stored.kpi(STATION, window, until=window.end).produced == 7
+        reader.journal.append(Journaled(4, counted(210, 1, CountKind.TOTAL)))
+        direct, stored = both(reader, standard, file)
+
+        assert stored.kpi(STATION, window, until=window.end) == direct.kpi(STATION, window, until=window.end)
+        assert direct.kpi(STATION, window, until=window.end).produced == 0
 
 
 def test_old_variants_are_forgotten() -> None:
