@@ -33,7 +33,7 @@ async def test_a_session_that_cannot_be_closed_is_given_up() -> None:
 def test_a_password_is_never_sent_in_clear(mode: ua.MessageSecurityMode) -> None:
     """Whatever the endpoints said before: what the session asks for decides, and an open password is not given."""
     subject = client(LeftOpen())
-    subject.security_policy = SecurityPolicyNone()
+    subject.security_policy = SecurityPolicyNone()  # type: ignore[no-untyped-call]  # asyncua is only partly typed
     subject.security_policy.Mode = mode
     subject._policy_ids = [IN_CLEAR]  # as a session's answer says
     asked = ua.ActivateSessionParameters()
