@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -284,6 +285,16 @@ class ControllerServices(InternalServer):
         self.subscriptions = Subscriptions(self.aspace, self, limits, faults)
         self.subscription_service = self.subscriptions
         self.isession.subscription_service = self.subscriptions
+
+    async def load_standard_address_space(self, shelf_file: Path | None = None) -> None:
+        """As asyncua's, in half the time: of its six thousand nodes none is garbage, so that nobody has to look."""
+        looks = gc.isenabled()
+        gc.disable()
+        try:
+            await super().load_standard_address_space(shelf_file)
+        finally:
+            if looks:
+                gc.enable()
 
     def create_session(self, name: str, user: User = _NOBODY, external: bool = False) -> InternalSession:
         """Refuses one session too many at its creation, as controllers do; asyncua's own does so at activation."""
