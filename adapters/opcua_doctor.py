@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
-from asyncua.crypto.truststore import TrustStore
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 from asyncua.ua.uaerrors import UaStatusCodeError
 from cryptography import x509
@@ -21,6 +20,7 @@ from adapters.errors import AdapterError
 from adapters.opcua_client import LeftOpen
 from adapters.opcua_findings import Code, Finding, own_findings, their_card_findings
 from adapters.opcua_session import POLICIES, Session
+from adapters.opcua_trust import TrustFolder
 from adapters.settings import OpcUaController, SecurityPolicy
 
 _DEFAULT_PORT = 4840
@@ -209,12 +209,12 @@ class _Examination:
         """Whether the folder of trusted certificates vouches for it; that it may have ended is another matter."""
         folder = self.settings.security.trust_folder
         assert folder is not None
-        store = TrustStore([folder], [])
+        store = TrustFolder(folder)
         store.policy_builder = store.policy_builder.time(theirs.not_valid_before_utc + timedelta(seconds=1))
         try:
             await store.load()
         except (OSError, ValueError) as error:
-            self._find(Code.TRUST_MISSING, f"no trusted certificate can be read from {folder}: {error}")
+            self._find(Code.TRUST_MISSING, str(error))
             return
         if not store.is_trusted(theirs):
             self._find(Code.SERVER_CERTIFICATE_UNTRUSTED, f"nothing in {folder} vouches for the server's certificate")

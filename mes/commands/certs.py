@@ -17,6 +17,7 @@ from adapters.clock import SystemClock
 from adapters.errors import AdapterError
 from adapters.opcua_doctor import Report, examine, server_certificate
 from adapters.opcua_findings import own_card_findings
+from adapters.opcua_trust import trusted_files
 from adapters.reading import ControllerId
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 from mes.commands.options import CONFIG, plant
@@ -360,8 +361,7 @@ def _tell_trust(security: OpcUaSecurity) -> None:
     if security.server_certificate is not None:
         files = [security.server_certificate]
     elif security.trust_folder is not None:
-        folder = security.trust_folder
-        files = sorted(each for each in folder.glob("*.*") if each.suffix.lower() in (".pem", ".der"))
+        files = trusted_files(security.trust_folder)
     else:
         return
     click.echo("  trusted:" if files else f"  trusted: nobody, {security.trust_folder} is empty")

@@ -350,6 +350,24 @@ async def stranger(scene: Scene) -> None:
     shutil.copy(scene.plant.certificate, scene.plant.folder / "trusted" / "server.pem")
 
 
+async def among_other_files(scene: Scene) -> None:
+    """What a person leaves in a folder: a note, and a certificate that was put aside."""
+    await served(folder=True)(scene)
+    (scene.plant.folder / "trusted" / "order.txt").write_text("a note")
+    (scene.plant.folder / "trusted" / "plc.pem.old").write_text("nothing")
+
+
+async def withdrawn(scene: Scene) -> None:
+    await stranger(scene)
+    folder = scene.plant.folder / "trusted"
+    shutil.copy(scene.theirs.certificate, folder / "plc.pem.revoked")
+
+
+async def damaged_beside(scene: Scene) -> None:
+    await served(folder=True)(scene)
+    (scene.plant.folder / "trusted" / "other.pem").write_text("nothing")
+
+
 async def their_bare_certificate(scene: Scene) -> None:
     lay_certificate(scene.theirs, without_usages(SERVER_URI, number=1), number=1)
     await served(None, folder=True)(scene)
@@ -393,6 +411,9 @@ WITH_A_SERVER: dict[str, tuple[Story, set[Code]]] = {
     "wrong password": (wrong_password, {Code.LOGIN_REFUSED}),
     "empty folder": (empty_folder, {Code.TRUST_MISSING}),
     "stranger": (stranger, {Code.SERVER_CERTIFICATE_UNTRUSTED}),
+    "among other files": (among_other_files, set()),
+    "withdrawn": (withdrawn, {Code.SERVER_CERTIFICATE_UNTRUSTED}),
+    "damaged beside": (damaged_beside, {Code.TRUST_MISSING}),
     "expired": (served(replace(THEIRS, days=0), folder=True), {Code.SERVER_CERTIFICATE_EXPIRED}),
     "soon": (served(replace(THEIRS, days=10)), {Code.SERVER_CERTIFICATE_EXPIRES_SOON}),
     "not yet": (served(replace(THEIRS, starts=LATER), folder=True), {Code.SERVER_CERTIFICATE_NOT_YET_VALID}),
