@@ -79,6 +79,19 @@ def test_what_is_written_can_be_read(tmp_path: Path, ending: str) -> None:
     assert whole(pair)
 
 
+@pytest.mark.parametrize(
+    "before", [b"Bag Attributes\n    localKeyID: 01\nsubject=CN=plc\n", b"\xef\xbb\xbf", b"\r\n"], ids=repr
+)
+def test_text_before_pem_does_not_matter(pair: Pair, before: bytes) -> None:
+    """What openssl writes above a certificate or key, and what editors put at the beginning of a file."""
+    made = make(pair, WANTED)
+    for file in (pair.certificate, pair.key):
+        file.write_bytes(before + file.read_bytes())
+
+    assert read_certificate(pair.certificate) == made
+    assert whole(pair)
+
+
 def test_nothing_is_replaced(pair: Pair) -> None:
     """A pair that is there, whole or half, stays byte for byte."""
     make(pair, WANTED)
