@@ -149,16 +149,17 @@ class _Subscribed:
                 self._life.watch(self._readings(came))
                 for each in came:
                     publishing.handled(each.result)  # what it said is in the baseline, which is read later
+            began_s = real_s()
             baseline = await self._life.present()
             read_s = real_s()
             await self._life.emit(baseline, baseline=True)
-            await self._follow(publishing, Overlap(baseline), read_s)
+            await self._follow(publishing, Overlap(baseline), began_s, read_s)
         finally:
             retry.cancel()
             await asyncio.gather(retry, publishing.stop(), return_exceptions=True)
 
-    async def _follow(self, publishing: Publishing, overlap: Overlap, read_s: float) -> None:
-        """Emits what comes. What was sampled before the baseline was read, at `read_s`, is no news.
+    async def _follow(self, publishing: Publishing, overlap: Overlap, began_s: float, read_s: float) -> None:
+        """Emits what comes. What was sampled before the baseline was read, from `began_s` to `read_s`, is no news.
 
         A server puts all that it has into one answer: after the first that was asked for later than `read_s`, only
         samples follow that are younger than the baseline.
@@ -169,7 +170,12 @@ class _Subscribed:
             came = await self._next(publishing)
             news = self._readings(came)
             if not flushed or came[0].received_s < settled_s:
-                news = tuple(each for each in news if overlap.admits(each))
+                early = self._readings([each for each in came if each.received_s < began_s])
+                news = self._readings([each for each in came if each.received_s >= began_s])
+                news = (
+                    *(each for each in early if overlap.admits(each, earlier=True)),
+                    *(each for each in news if overlap.admits(each)),
+                )
             flushed = flushed or any(each.asked_s >= read_s and each.complete for each in came)
             await self._life.emit(news, received_time=came[-1].received_time)
             for each in came:

@@ -8,6 +8,11 @@ from asyncua.client.ua_session import UaSession
 from asyncua.ua.uaerrors import BadTimeout, UaError
 from cryptography import x509
 
+from adapters.errors import ControllerMisconfigured
+
+PASSWORD_IN_CLEAR = "the server asks for the password in clear: use SignAndEncrypt"  # noqa: S105  # a sentence
+_CLOSE_TRIES = 2
+
 
 @dataclass(frozen=True, slots=True)
 class _Left:
@@ -22,11 +27,12 @@ class LeftOpen:
     """The session that one controller's last connection left open, if any; it outlives connections.
 
     Controllers bear 3 to 10 sessions, and keep one that nobody closed for its whole time-out: a cable that comes and
-    goes would use them up.
+    goes would use them up. `tries`: how often a connection has set out to close it.
     """
 
     def __init__(self) -> None:
         self.session: _Left | None = None
+        self.tries = 0
 
 
 class _WithoutPublishing(UaSession):
@@ -63,17 +69,34 @@ class QuietClient(Client):
 
     async def close_session(self) -> None:
         """Closes the session; one whose server does not answer is left open, for the next connection to close."""
-        protocol = self.uaclient.protocol
+        protocol, left = self.uaclient.protocol, self._left.session
         reachable = protocol is not None and not protocol.is_closed
+        # a connection that ended before it had a session of its own closes none
+        ours = left is not None and self.uaclient.session.authentication_token == left.token
         await super().close_session()
-        if reachable:
+        if reachable and ours:
             self._left.session = None
+
+    def _add_user_auth(self, params: ua.ActivateSessionParameters, username: str | None, password: str | None) -> None:
+        """Logs in with a password only where nobody on the wire can read it.
+
+        What decides is what the server says in the session; what it offered before came over an open channel.
+        """
+        super()._add_user_auth(params, username, password)
+        encrypted = params.UserIdentityToken.EncryptionAlgorithm is not None
+        if password and not encrypted and self.security_policy.Mode != ua.MessageSecurityMode.SignAndEncrypt:
+            params.UserIdentityToken.Password = None
+            raise ControllerMisconfigured(PASSWORD_IN_CLEAR)
 
     def _remember(self) -> None:
         token = self.uaclient.session.authentication_token
         self._left.session = _Left(token, self._server_nonce, list(self._policy_ids))
+        self._left.tries = 0
 
     async def _close_left(self, left: _Left) -> None:
+        self._left.tries += 1
+        if self._left.tries >= _CLOSE_TRIES:
+            self._left.session = None  # a server may choke on it, time after time; its time-out ends it
         self.uaclient.session.restore_authentication_token(left.token)
         self._server_nonce = left.nonce  # type: ignore[assignment]  # asyncua infers None from its first value
         self._policy_ids = left.logins

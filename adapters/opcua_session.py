@@ -21,15 +21,17 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.certificate_cards import first_of_chain, is_pem, read_certificate, uris
+from adapters.certificate_cards import first_of_chain, is_pem, read_certificate, read_key, uris
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_addressing import NodeAddress
-from adapters.opcua_client import LeftOpen, QuietClient
+from adapters.opcua_client import PASSWORD_IN_CLEAR, LeftOpen, QuietClient
 from adapters.opcua_trust import TrustFolder
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 
 _CLOSE_TIMEOUT_S = 2.0
-_CONNECT_REQUESTS = 8  # socket, hello, channel, two for a session left open, session, activation and the limits
+# asking for endpoints on a channel of its own, then socket, hello, channel, two for a session left open, session,
+# activation and the limits
+_CONNECT_REQUESTS = 12
 _WATCHDOG_S = 86_400.0  # asyncua's own watchdog kills slow controllers; our keep-alive rule replaces it
 _EXPIRY_WARNING = timedelta(days=60)
 _MAX_CHUNK = 500  # far larger calls exceed the message size of many servers, which then just close
@@ -93,6 +95,8 @@ def translated(doing: str) -> Iterator[None]:
         raise ControllerUnavailable(f"{doing}: no answer in time") from error
     except OSError as error:
         raise ControllerUnavailable(f"{doing}: {error}") from error
+    except (AssertionError, LookupError, TypeError, ValueError) as error:  # asyncua's, of answers that are none
+        raise ControllerUnavailable(f"{doing}: no answer of OPC UA ({type(error).__name__}: {error})") from error
 
 
 def _from_status(code: int, doing: str) -> AdapterError:
@@ -172,7 +176,8 @@ class Session:
 
     async def server_time(self) -> datetime | None:
         """What the server's clock shows, None if it does not say."""
-        answer = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))]))[0]
+        with translated("reading the server's clock"):
+            answer = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))]))[0]
         shown = answer.Value.Value if answer.Value is not None else None
         return shown.replace(tzinfo=UTC) if isinstance(shown, datetime) else None
 
@@ -206,7 +211,12 @@ class Session:
             ua.SubscriptionAcknowledgement(SubscriptionId=ua.IntegerId(subscription), SequenceNumber=ua.Counter(number))
             for number in acknowledged
         ]
-        return cast(ua.PublishResult, (await self._client.uaclient.publish(acknowledgements)).Parameters)
+        response = await self._client.uaclient.publish(acknowledgements)
+        response.ResponseHeader.ServiceResult.check()  # some servers refuse with an empty answer that is no fault
+        result = cast(ua.PublishResult, response.Parameters)
+        if int(result.SubscriptionId) != subscription:
+            raise UaError(f"an answer for subscription {result.SubscriptionId}, which is not {subscription}")
+        return result
 
     async def create_items(
         self, subscription: int, items: Sequence[tuple[int, ua.NodeId]]
@@ -279,9 +289,13 @@ class Session:
         self._check_own(ours)
         policy, mode = POLICIES[settings.policy], ua.MessageSecurityMode[settings.mode]
         endpoint = self._endpoint(await self._client.connect_and_get_server_endpoints(), policy.URI, mode)
-        theirs = x509.load_der_x509_certificate(first_of_chain(endpoint.ServerCertificate or b""))
+        try:
+            theirs = x509.load_der_x509_certificate(first_of_chain(endpoint.ServerCertificate or b""))
+        except ValueError as error:
+            raise ControllerMisconfigured(f"the server shows no certificate that can be read: {error}") from error
         await self._check_theirs(theirs, endpoint, settings)
         try:
+            read_key(settings.private_key)  # says what is wrong with it
             await self._client.set_security(
                 policy,
                 CertProperties(ours.public_bytes(Encoding.DER), "der"),
@@ -304,7 +318,7 @@ class Session:
             for token in endpoint.UserIdentityTokens:
                 plain = token.SecurityPolicyUri == POLICIES[SecurityPolicy.NONE].URI
                 if token.TokenType == ua.UserTokenType.UserName and plain:
-                    raise ControllerMisconfigured("the server asks for the password in clear: use SignAndEncrypt")
+                    raise ControllerMisconfigured(PASSWORD_IN_CLEAR)
         return endpoint
 
     def _check_own(self, ours: x509.Certificate) -> None:

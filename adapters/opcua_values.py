@@ -129,16 +129,21 @@ class Overlap:
     def __init__(self, baseline: Sequence[Reading]) -> None:
         self._known = {each.tag: each for each in baseline}
 
-    def admits(self, new: Reading) -> bool:
-        """Whether this reading is news: neither the same sample as the last one of its tag, nor an older one."""
+    def admits(self, new: Reading, *, earlier: bool = False) -> bool:
+        """Whether this reading is news: neither the same sample as the last one of its tag, nor an older one.
+
+        `earlier`: it came before the baseline was asked for, and is older unless the controller's time says otherwise.
+        """
         known = self._known.get(new.tag)
-        if known is not None and self._covers(known, new):
+        if known is not None and self._covers(known, new, earlier=earlier):
             return False
         self._known[new.tag] = new
         return True
 
     @staticmethod
-    def _covers(known: Reading, new: Reading) -> bool:
+    def _covers(known: Reading, new: Reading, *, earlier: bool) -> bool:
         if known.source_time is not None and new.source_time is not None and new.source_time != known.source_time:
             return new.source_time < known.source_time
+        if earlier:
+            return True
         return new.value == known.value and new.quality is known.quality and new.source_time == known.source_time

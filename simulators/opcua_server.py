@@ -239,6 +239,11 @@ class OpcUaServer:
         for subscription in self._services.subscriptions.present() if self._services else []:
             subscription.skip_sequence()
 
+    async def answer_nothing(self) -> None:
+        """Refuses a publish request of every subscription as some servers do, without saying so."""
+        for subscription in self._services.subscriptions.present() if self._services else []:
+            await subscription.answer_nothing()
+
     async def end_subscriptions(self) -> None:
         """Tells the clients that their subscriptions have ended."""
         for subscription in self._services.subscriptions.present() if self._services else []:

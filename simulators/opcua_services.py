@@ -154,6 +154,13 @@ class _Subscription(InternalSubscription):
         """Sequence numbers that were sent and not yet acknowledged."""
         return list(self._not_acknowledged_results)
 
+    async def answer_nothing(self) -> None:
+        """Answers a publish request as some servers refuse one: with an empty response of no subscription."""
+        assert self.pub_request_callback is not None
+        request = self.pub_request_callback(self.data.SubscriptionId)
+        assert request is not None
+        await self.pub_result_callback(ua.PublishResult(), request)
+
     def skip_sequence(self) -> None:
         """Behaves as if one notification had been sent and lost."""
         self._notification_seq += 1

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -84,7 +85,9 @@ class InfluxServer:
         """The server's generation: as configured, else asked once through /ping and its version header."""
         if self._kind is None:
             status, headers, _ = await self._call("GET", "/ping", {}, None)
-            version = headers.get("X-Influxdb-Version", "").lstrip("v")
+            if status == 429 or status >= 500:
+                _judge(status, headers, "")
+            version = headers.get("x-influxdb-version", "").lstrip("v")
             if status not in (200, 204) or not version:
                 raise SinkRejected(
                     f"{self._target.url} does not say that it is InfluxDB (no X-Influxdb-Version at /ping)",
@@ -159,11 +162,11 @@ class InfluxServer:
                 _return_http_data_only=False,
             )
         except ApiException as error:
-            return int(error.status or 0), dict(error.headers or {}), self._without_secret(_text(error.body))
+            return int(error.status or 0), _lower(error.headers or {}), self._without_secret(_text(error.body))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SinkUnavailable(f"{type(error).__name__} at {self._target.url}") from error
         _, status, answered = answer
-        return int(status), dict(answered), self._without_secret(_text(self._client.api_client.last_response.data))
+        return int(status), _lower(answered), self._without_secret(_text(self._client.api_client.last_response.data))
 
     def _without_secret(self, text: str) -> str:
         """What a server says goes to the log and into the quarantine; some say the token that they refuse."""
@@ -172,6 +175,11 @@ class InfluxServer:
             return text
         basic = base64.b64encode(f"{self._target.user or ''}:{secret}".encode()).decode()
         return text.replace(secret, HIDDEN).replace(basic, HIDDEN)
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Names of headers have no case (RFC 9110 5.1)."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _text(body: object) -> str:
@@ -184,7 +192,7 @@ def _judge(status: int, headers: dict[str, str], text: str) -> None:
         return
     if status == 429 or status >= 500:
         raise SinkUnavailable(
-            f"HTTP {status}: {text[:BODY_SHOWN]}", retry_after_s=retry_after_s(headers.get("Retry-After"))
+            f"HTTP {status}: {text[:BODY_SHOWN]}", retry_after_s=retry_after_s(headers.get("retry-after"))
         )
     raise SinkRejected(f"HTTP {status}: {text[:BODY_SHOWN]}", status=status, body=text[:BODY_SHOWN])
 

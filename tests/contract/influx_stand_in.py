@@ -45,7 +45,7 @@ class StandIn:
         return web.json_response({"results": [{}]})
 
     async def ping(self, _request: web.Request) -> web.Response:
-        return web.Response(status=204, headers={"X-Influxdb-Version": self.version})
+        return web.Response(status=204, headers={"x-influxdb-version": self.version})
 
     async def write(self, request: web.Request) -> web.Response:
         self.requests += 1

@@ -227,6 +227,15 @@ async def test_ended_subscription_ends_the_connection(chosen: OpcUaController, s
             await task
 
 
+async def test_an_empty_answer_is_no_sign_of_life(chosen: OpcUaController, server: OpcUaServer) -> None:
+    """A publish request that a server answers for no subscription ends the connection, for that one is gone there."""
+    async with running(adapter(chosen, NAMES), Journal()) as task:
+        await eventually(lambda: bool(server.faults.acknowledged))
+        await server.answer_nothing()
+        with pytest.raises(ControllerUnavailable, match="an answer for subscription 0"):
+            await task
+
+
 async def test_refused_subscription_is_unavailable(chosen: OpcUaController, server: OpcUaServer) -> None:
     """A server without room for a subscription is tried again; its session is closed before."""
     server.faults.refuse_subscriptions = 1

@@ -28,3 +28,10 @@ def test_every_mutation_is_marked() -> None:
     mutations = (ROOT / "scripts" / "mutations").read_text().count("    Mutation(\n")
 
     assert 0 < TABLE.count(" ✂ |") <= mutations
+
+
+def test_the_readme_quotes_the_loss_ledger() -> None:
+    """What the README says of losses is the last line of what `make torture` wrote."""
+    last = (ROOT / "docs" / "loss-ledger.md").read_text().strip().splitlines()[-1]
+
+    assert last in " ".join((ROOT / "README.md").read_text().replace("> ", "").split())

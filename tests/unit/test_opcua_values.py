@@ -114,6 +114,14 @@ def test_overlap_without_times() -> None:
     assert overlap.admits(sample(5, None))
 
 
+@pytest.mark.parametrize(("second", "admitted"), [(None, False), (10, False), (9, False), (11, True)])
+def test_what_came_before_the_baseline_was_asked_for_is_older(second: float | None, *, admitted: bool) -> None:
+    """A value that waited in the server's queue is no way back from the baseline's; only the controller's time may."""
+    overlap = Overlap([sample(10, None if second is None else 10)])
+
+    assert overlap.admits(sample(9, second), earlier=True) is admitted
+
+
 def test_text_that_is_no_utf8_can_still_be_journaled() -> None:
     """A controller's text in another code page arrives with marks for what cannot be read, not as what breaks us."""
     found = reading(TagId("t"), PLAIN, data("Ку\udcbaзов"), received_time=T0)

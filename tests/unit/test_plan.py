@@ -78,3 +78,8 @@ def test_a_value_larger_than_a_request_is_refused() -> None:
 def test_beats_keep_their_grid(due_s: float, now_s: float, beat_s: float) -> None:
     """Polling neither drifts nor bursts."""
     assert next_beat(due_s, now_s=now_s, interval_s=1.0) == beat_s
+
+
+def test_a_block_is_named_as_an_engineer_names_it() -> None:
+    """Its table, its first and its last address."""
+    assert str(Block(Table.HOLDING, 100, 3)) == "holding 100 to 102"
