@@ -113,7 +113,11 @@ def _entry(section: str | int, name: str | int, old: Plain) -> dict[str | int, P
     if section == "state_maps":
         return {"numbers": {0: "idle"}}
     if isinstance(old, dict) and "security" in old:
-        return {"kind": "opcua", "url": f"opc.tcp://{name}", "security": {"policy": "None", "insecure": True}}
+        return {
+            "kind": "opcua",
+            "url": f"opc.tcp://stand-in:4840/{name}",
+            "security": {"policy": "None", "insecure": True},
+        }
     return {"kind": "modbus-tcp", "host": f"stand-in {name}"}
 
 
