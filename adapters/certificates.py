@@ -143,9 +143,9 @@ def swap(pair: Pair, *, now: datetime) -> tuple[Path, Path]:
     follower = pair.prepared
     kept = _keep_copy(pair.certificate, now), _keep_copy(pair.key, now)
     follower.key.replace(pair.key)
+    _settle(pair.key.parent)  # the key first, on disk as well: the other way round nothing could go on from
     follower.certificate.replace(pair.certificate)
-    for folder in {pair.certificate.parent, pair.key.parent}:
-        _settle(folder)
+    _settle(pair.certificate.parent)
     return kept
 
 

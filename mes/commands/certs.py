@@ -364,7 +364,7 @@ def _tell_trust(security: OpcUaSecurity) -> None:
         files = trusted_files(security.trust_folder)
     else:
         return
-    click.echo("  trusted:" if files else f"  trusted: nobody, {security.trust_folder} is empty")
+    click.echo("  trusted:" if files else f"  trusted: nobody, no file in {security.trust_folder} ends in .pem or .der")
     for file in files:
         if not file.exists():
             click.echo(f"    {file} is not there; `mes certs trust` puts it there")

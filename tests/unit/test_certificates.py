@@ -481,3 +481,20 @@ def test_show_says_what_there_is_and_what_is_not(tmp_path: Path) -> None:
         "policy: None, nothing is protected",
     ):
         assert part in said.output, part
+
+
+def test_show_lists_whom_the_connection_trusts(tmp_path: Path) -> None:
+    """Of a trust folder the certificates by their endings; a withdrawn one and a note are not among them."""
+    folder = tmp_path / "trusted"
+    folder.mkdir()
+    entry = secured(tmp_path, 1).replace(f"server_certificate: {tmp_path}/s.pem", f"trust_folder: {folder}")
+    words = ["certs", "show", "-c", str(plant(tmp_path, entry))]
+    (folder / "order.txt").write_text("a note")
+    assert f"trusted: nobody, no file in {folder} ends in" in CliRunner().invoke(mes, words).output
+    make(Pair(folder / "plc.der", tmp_path / "k.der"), WANTED)
+    (folder / "gone.der.revoked").write_bytes((folder / "plc.der").read_bytes())
+
+    said = CliRunner().invoke(mes, words)
+
+    assert f"{folder}/plc.der: O=Taktline" in said.output
+    assert not any(name in said.output for name in ("revoked", "order.txt"))
