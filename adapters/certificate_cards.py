@@ -64,8 +64,8 @@ class Wanted:
 
 
 def is_pem(content: bytes) -> bool:
-    """Whether a file's content is PEM; else it is DER."""
-    return content.lstrip().startswith(b"-----")
+    """Whether a file's content is PEM, before which other tools write text; else it is DER."""
+    return b"-----BEGIN" in content
 
 
 def read_certificate(file: Path) -> x509.Certificate:

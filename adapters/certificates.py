@@ -2,15 +2,18 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 
 from adapters.certificate_cards import (
     Wanted,
     belong_together,
+    card,
     encoded_certificate,
     encoded_key,
     new_key,
@@ -21,6 +24,12 @@ from adapters.certificate_cards import (
 )
 
 _SECRET, _PUBLIC = 0o600, 0o644
+
+_Read = TypeVar("_Read")
+
+
+class Unreadable(ValueError):
+    """A file that holds something else than it should; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def mend(pair: Pair, wanted: Wanted, *, now: datetime) -> str | None:
 
     A key without a certificate gets one. A certificate without its key is of no use: it is kept aside, and a new pair
     is made. Of a renewal that stopped between its two files the second is put in place. Raises FileExistsError for two
-    files that do not belong together, which only a person can judge; OSError, ValueError for a key that is unreadable.
+    files that do not belong together, which only a person can judge; OSError, Unreadable.
     """
     if not pair.key.exists():
         if not pair.certificate.exists():
@@ -78,32 +87,51 @@ def mend(pair: Pair, wanted: Wanted, *, now: datetime) -> str | None:
         kept = _keep_aside(pair.certificate, now)
         make(pair, wanted)
         return f"{pair.certificate} had lost its key: it is {kept} now, and a new pair was made"
-    key = read_key(pair.key)
+    if (done := resume(pair)) is not None:
+        return done
     if not pair.certificate.exists():
-        certificate = self_signed(key, wanted)
+        certificate = self_signed(_read(read_key, pair.key), wanted)
         _put(pair.certificate, encoded_certificate(certificate, pair.certificate), mode=_PUBLIC)
         return f"{pair.certificate} was made for the key that was there"
-    if belong_together(read_certificate(pair.certificate), key):
+    if _fits(pair.certificate, pair.key):
         return None
-    follower = pair.prepared.certificate
-    if follower.exists() and belong_together(read_certificate(follower), key):
-        follower.replace(pair.certificate)
-        _settle(pair.certificate.parent)
-        return f"{pair.certificate} was taken from {follower}: a renewal had stopped half-way"
     raise FileExistsError(
         f"{pair.key} is not the key of {pair.certificate}: put the right file back, or move both away and create anew"
     )
 
 
+def resume(pair: Pair) -> str | None:
+    """Finishes a renewal that stopped between its two files; returns what it did, None where none has stopped.
+
+    Its certificate may be the one that controllers have been made to trust already. Raises OSError, Unreadable.
+    """
+    follower = pair.prepared.certificate
+    if not (follower.exists() and pair.key.exists()) or _waiting(pair) is not None:
+        return None
+    if (pair.certificate.exists() and _fits(pair.certificate, pair.key)) or not _fits(follower, pair.key):
+        return None
+    follower.replace(pair.certificate)
+    _settle(pair.certificate.parent)
+    return f"{pair.certificate} was taken from {follower}: a renewal had stopped half-way"
+
+
 def prepare(pair: Pair, wanted: Wanted) -> x509.Certificate:
-    """Makes the pair that is to follow, beside the present one; one that waits already is returned as it is."""
+    """Makes the pair that is to follow, beside the present one; one that waits already is returned as it is.
+
+    Raises FileExistsError where one waits that is not as wanted, or has lost its key: it may be trusted already, and
+    only a person can give it up; OSError, Unreadable.
+    """
     follower = pair.prepared
-    if follower.certificate.exists() and follower.key.exists():
-        waiting = read_certificate(follower.certificate)
-        if belong_together(waiting, read_key(follower.key)):
-            return waiting
-    for half in (follower.certificate, follower.key):  # nobody has ever used or trusted these
-        half.unlink(missing_ok=True)
+    waiting = _waiting(pair)
+    if waiting is not None:
+        _insist(waiting, wanted, follower)
+        return waiting
+    if follower.certificate.exists():
+        raise FileExistsError(
+            f"{follower.certificate} waits without its key: `mes certs create --mend` finishes a renewal that stopped "
+            f"half-way; else put {follower.key} back, or delete both and prepare anew"
+        )
+    follower.key.unlink(missing_ok=True)  # of a making that was interrupted, which nobody knows
     return make(follower, wanted)
 
 
@@ -115,9 +143,9 @@ def swap(pair: Pair, *, now: datetime) -> tuple[Path, Path]:
     follower = pair.prepared
     kept = _keep_copy(pair.certificate, now), _keep_copy(pair.key, now)
     follower.key.replace(pair.key)
+    _settle(pair.key.parent)  # the key first, on disk as well: the other way round nothing could go on from
     follower.certificate.replace(pair.certificate)
-    for folder in {pair.certificate.parent, pair.key.parent}:
-        _settle(folder)
+    _settle(pair.certificate.parent)
     return kept
 
 
@@ -138,6 +166,40 @@ def admit(folder: Path, name: str, certificate: x509.Certificate) -> Path:
 def readable_by_others(file: Path) -> bool:
     """Whether anybody but its owner may read a file."""
     return bool(file.stat().st_mode & 0o077)
+
+
+def _waiting(pair: Pair) -> x509.Certificate | None:
+    """The certificate of the pair that is to follow, if both of its files are there and belong together."""
+    follower = pair.prepared
+    if not (follower.certificate.exists() and follower.key.exists() and _fits(follower.certificate, follower.key)):
+        return None
+    return _read(read_certificate, follower.certificate)
+
+
+def _insist(waiting: x509.Certificate, wanted: Wanted, follower: Pair) -> None:
+    said = card(waiting)
+    anew = f"delete it and {follower.key}, then prepare anew"
+    if wanted.application_uri not in said.uris:
+        names = ", ".join(said.uris) or "nobody"
+        raise FileExistsError(
+            f"{follower.certificate} waits and is for {names}, not for {wanted.application_uri}: {anew}"
+        )
+    if (said.key_bits or 0) < wanted.bits:
+        raise FileExistsError(
+            f"{follower.certificate} waits and has {said.key_bits} bits, not {wanted.bits}: {anew}, "
+            f"or take it with --bits {said.key_bits}"
+        )
+
+
+def _fits(certificate: Path, key: Path) -> bool:
+    return belong_together(_read(read_certificate, certificate), _read(read_key, key))
+
+
+def _read(read: Callable[[Path], _Read], file: Path) -> _Read:
+    try:
+        return read(file)
+    except ValueError as error:
+        raise Unreadable(f"{file} cannot be read: {error}") from error
 
 
 def _with_suffix(file: Path, suffix: str) -> Path:

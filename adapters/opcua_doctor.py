@@ -6,11 +6,9 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
-from asyncua.crypto.truststore import TrustStore
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 from asyncua.ua.uaerrors import UaStatusCodeError
 from cryptography import x509
@@ -21,9 +19,9 @@ from adapters.errors import AdapterError
 from adapters.opcua_client import LeftOpen
 from adapters.opcua_findings import Code, Finding, own_findings, their_card_findings
 from adapters.opcua_session import POLICIES, Session
-from adapters.settings import OpcUaController, SecurityPolicy
+from adapters.opcua_trust import TrustFolder
+from adapters.settings import OpcUaController, SecurityPolicy, host_and_port
 
-_DEFAULT_PORT = 4840
 _CLOCK_GRAIN = timedelta(seconds=1)  # servers may renew the time that they show once a second
 _SPOKEN = {policy.URI for name, policy in POLICIES.items() if name is not SecurityPolicy.NONE}
 _DEPRECATED = ("Basic128Rsa15", "Basic256")
@@ -101,6 +99,12 @@ class _Examination:
     clock_ahead: timedelta | None = None
 
     async def run(self, *, log_in: bool) -> None:
+        try:
+            await self._go(log_in=log_in)
+        except AdapterError as error:
+            self._refused(error)
+
+    async def _go(self, *, log_in: bool) -> None:
         if not await self._reached():
             return
         try:
@@ -127,11 +131,10 @@ class _Examination:
         """Whether anything listens there at all."""
         url, patience_s = self.settings.url, self.settings.request_timeout_s
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or _DEFAULT_PORT
+            host, port = host_and_port(url)
             async with asyncio.timeout(patience_s):
                 _, opened = await asyncio.open_connection(host, port)
-        except (socket.gaierror, ValueError, UnicodeError) as error:
+        except (socket.gaierror, ValueError) as error:
             self._find(Code.HOST_UNKNOWN, f"{url} leads nowhere: {error}")
             return False
         except TimeoutError:
@@ -206,15 +209,16 @@ class _Examination:
             await self._listed(theirs)
 
     async def _listed(self, theirs: x509.Certificate) -> None:
-        """Whether the folder of trusted certificates vouches for it; that it may have ended is another matter."""
+        """Whether the folder of trusted certificates vouches for it now; that it may have ended is another matter."""
         folder = self.settings.security.trust_folder
         assert folder is not None
-        store = TrustStore([folder], [])
-        store.policy_builder = store.policy_builder.time(theirs.not_valid_before_utc + timedelta(seconds=1))
+        store = TrustFolder(folder)
+        within = min(max(self.clock.now(), theirs.not_valid_before_utc), theirs.not_valid_after_utc)
+        store.policy_builder = store.policy_builder.time(within)
         try:
             await store.load()
         except (OSError, ValueError) as error:
-            self._find(Code.TRUST_MISSING, f"no trusted certificate can be read from {folder}: {error}")
+            self._find(Code.TRUST_MISSING, str(error))
             return
         if not store.is_trusted(theirs):
             self._find(Code.SERVER_CERTIFICATE_UNTRUSTED, f"nothing in {folder} vouches for the server's certificate")
@@ -233,8 +237,6 @@ class _Examination:
             before = self.clock.now()
             shown = await session.server_time()
             self._compare(shown, before, self.clock.now())
-        except AdapterError as error:
-            self._refused(error)
         finally:
             await session.close()
 

@@ -11,7 +11,6 @@ from typing import TypeVar, cast
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies
-from asyncua.crypto.truststore import TrustStore
 from asyncua.crypto.uacrypto import CertProperties
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from asyncua.ua.attribute_ids import AttributeIds
@@ -26,6 +25,7 @@ from adapters.certificate_cards import first_of_chain, is_pem, read_certificate,
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_addressing import NodeAddress
 from adapters.opcua_client import PASSWORD_IN_CLEAR, LeftOpen, QuietClient
+from adapters.opcua_trust import TrustFolder
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 
 _CLOSE_TIMEOUT_S = 2.0
@@ -345,11 +345,11 @@ class Session:
                 self.notes.append(f"the server's certificate is valid from {span}, and is taken only as it is pinned")
             return
         assert settings.trust_folder is not None
-        store = TrustStore([settings.trust_folder], [])
+        store = TrustFolder(settings.trust_folder)
         try:
             await store.load()
         except ValueError as error:
-            raise ControllerMisconfigured(f"no certificate can be read from {settings.trust_folder}") from error
+            raise ControllerMisconfigured(str(error)) from error
         wanted = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
         validator = CertificateValidator(wanted, store)
         await validator.validate(theirs, endpoint.Server)

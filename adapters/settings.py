@@ -1,12 +1,17 @@
 """Controllers and tags as configured; shapes and limits are checked here, names and cross-references by the caller."""
 
+import re
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adapters.reading import TagId
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
 class _Settings(BaseModel):
@@ -145,6 +150,40 @@ class OpcUaSecurity(_Settings):
         return self
 
 
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where an OPC UA server's address leads. Raises ValueError, without the address, where it can lead nowhere."""
+    write = "write opc.tcp://HOST:PORT, the port is most often 4840"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise ValueError(f"this address cannot be read: {write}") from error
+    try:
+        port = parts.port or 0
+    except ValueError:
+        port = 0
+    if not _is_host(host):
+        raise ValueError(f"this address has no host that can exist: {write}")
+    if port == 0:
+        raise ValueError(f"this address has no port from 1 to 65535: {write}")
+    return host, port
+
+
+def _is_host(name: str) -> bool:
+    """Whether it is an IP address, or may be a name; a name that ends in a number is a mistaken IPv4 address."""
+    try:
+        ip_address(name)
+    except ValueError:
+        pass
+    else:
+        return True
+    try:
+        labels = name.encode("idna").decode().removesuffix(".").split(".")
+    except UnicodeError:
+        return False
+    return all(_LABEL.fullmatch(each) for each in labels) and not labels[-1].isdigit()
+
+
 class OpcUaController(_Settings):
     """An OPC UA server. Durations are real seconds. The file names the credential of the password, never itself."""
 
@@ -162,6 +201,12 @@ class OpcUaController(_Settings):
     application_uri: str = "urn:taktline:collector"
     security: OpcUaSecurity
     heartbeat: Heartbeat | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _leads_somewhere(cls, url: str) -> str:
+        host_and_port(url)
+        return url
 
 
 class _Modbus(_Settings):

@@ -1,9 +1,10 @@
 """The commands `mes certs …`: certificates of OPC UA connections made, shown, trusted, renewed and explained."""
 
 import asyncio
+import contextlib
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import click
 from cryptography import x509
 
 from adapters.certificate_cards import Card, Wanted, card, read_certificate, sha256_of
-from adapters.certificates import Pair, admit, make, mend, pin, prepare, readable_by_others, swap
+from adapters.certificates import Pair, Unreadable, admit, make, mend, pin, prepare, readable_by_others, resume, swap
 from adapters.clock import SystemClock
 from adapters.errors import AdapterError
 from adapters.opcua_doctor import Report, examine, server_certificate
 from adapters.opcua_findings import own_card_findings
+from adapters.opcua_trust import trusted_files
 from adapters.reading import ControllerId
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 from mes.commands.options import CONFIG, plant
@@ -58,16 +60,16 @@ def create_command(
     mending: bool,
 ) -> None:
     """Make this program's certificate and key where the plant's file names them; whole pairs stay as they are."""
-    for pair, shared in _pairs(_chosen(plant(config).config, names)).items():
-        wanted = _wanted(pair, shared, days=days, bits=bits, host=host)
-        if mending and (done := _mended(pair, wanted)) is not None:
-            click.echo(f"{done}.")
-        elif not (pair.certificate.exists() and pair.key.exists()):
-            make(pair, wanted)
+    pairs = _pairs(plant(config).config, names)
+    wanted = {pair: _wanted(pair, shared, days=days, bits=bits, host=host) for pair, shared in pairs.items()}
+    mended = {pair for pair in pairs if mending and _mended(pair, wanted[pair])}
+    if renew:
+        _renew({pair: each for pair, each in wanted.items() if _both_there(pair) and pair not in mended})
+    for pair, shared in pairs.items():
+        if not _both_there(pair):
+            make(pair, wanted[pair])
             click.echo(f"made {pair.certificate} and {pair.key}.")
-        elif renew:
-            _renew(pair, wanted)
-        else:
+        elif not renew and pair not in mended:
             click.echo(f"{pair.certificate} and {pair.key} are there already; `mes certs renew` replaces them.")
         _tell(card(_read(pair.certificate)))
         click.echo(f"  for: {', '.join(shared)}\n")
@@ -85,21 +87,23 @@ def renew_command(
     *, names: tuple[str, ...], config: Path | None, days: int, bits: str, host: str | None, only_prepare: bool
 ) -> None:
     """Put a new pair in the place of the old one, which is kept. A pair that --prepare has made is the one taken."""
-    for pair, shared in _pairs(_chosen(plant(config).config, names)).items():
-        if not (pair.certificate.exists() and pair.key.exists()):
+    pairs = _pairs(plant(config).config, names)
+    for pair in pairs:
+        if not _both_there(pair):
             raise ConfigError(
                 f"there is no whole pair {pair.certificate} and {pair.key}: begin with `mes certs create`"
             )
-        wanted = _wanted(pair, shared, days=days, bits=bits, host=host)
-        if only_prepare:
-            _tell(card(prepare(pair, wanted)))
-            click.echo(
-                f"  waits as {pair.prepared.certificate}. Have {', '.join(shared)} trust it, then: mes certs renew"
-            )
-        else:
-            _renew(pair, wanted)
-            _tell(card(_read(pair.certificate)))
-            click.echo(f"  {', '.join(shared)} must trust this one now: at the next connection it is shown.")
+    wanted = {pair: _wanted(pair, shared, days=days, bits=bits, host=host) for pair, shared in pairs.items()}
+    if only_prepare:
+        for pair, shared in pairs.items():
+            if not _finished(pair):
+                _tell(card(_prepared(pair, wanted[pair])))
+                waits = f"waits as {pair.prepared.certificate}"
+                click.echo(f"  {waits}. Have {', '.join(shared)} trust it, then: mes certs renew")
+        return
+    for pair in _renew(wanted):
+        _tell(card(_read(pair.certificate)))
+        click.echo(f"  {', '.join(pairs[pair])} must trust this one now: at the next connection it is shown.")
 
 
 @certs_group.command("show")
@@ -189,13 +193,24 @@ def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, Opc
     return {name: each for name, each in known.items() if not names or name in names}
 
 
-def _pairs(chosen: Controllers) -> dict[Pair, dict[ControllerId, OpcUaController]]:
-    """The pairs of files, each with the controllers that share it."""
-    pairs: dict[Pair, dict[ControllerId, OpcUaController]] = {}
-    for name, settings in chosen.items():
-        security = settings.security
-        if security.certificate is not None and security.private_key is not None:
-            pairs.setdefault(Pair(security.certificate, security.private_key), {})[name] = settings
+def _pairs(config: PlantConfig, names: Sequence[str]) -> dict[Pair, dict[ControllerId, OpcUaController]]:
+    """The pairs of files of the controllers that are meant, each with all that share it, named or not."""
+    chosen = _chosen(config, names)
+    shared: dict[Pair, dict[ControllerId, OpcUaController]] = {}
+    written: dict[tuple[Path, Path], Pair] = {}  # where the files are -> how the plant's file says it first
+    for name, settings in _chosen(config, ()).items():
+        certificate, key = settings.security.certificate, settings.security.private_key
+        if certificate is not None and key is not None:
+            pair = written.setdefault((certificate.resolve(), key.resolve()), Pair(certificate, key))
+            shared.setdefault(pair, {})[name] = settings
+    for files, pair in written.items():
+        for others, other in written.items():
+            if pair != other and set(files) & set(others) and not chosen.keys().isdisjoint(shared[pair]):
+                raise ConfigError(
+                    f"{', '.join(shared[pair])} and {', '.join(shared[other])} share one of certificate and key and "
+                    "not the other: give them both files in common, or none"
+                )
+    pairs = {pair: each for pair, each in shared.items() if not chosen.keys().isdisjoint(each)}
     if not pairs:
         raise ConfigError(
             f"{', '.join(chosen)}: `security` names no `certificate` and `private_key`, so there is nothing to make; "
@@ -214,20 +229,58 @@ def _wanted(pair: Pair, shared: Controllers, *, days: int, bits: str, host: str 
     return Wanted(application_uri=uris.pop(), hostname=host or socket.gethostname(), days=days, bits=int(bits))
 
 
-def _mended(pair: Pair, wanted: Wanted) -> str | None:
-    try:
-        return mend(pair, wanted, now=datetime.now(UTC))
-    except ValueError as error:
-        raise ConfigError(f"{pair.certificate} or {pair.key} cannot be read: {error}") from error
+def _both_there(pair: Pair) -> bool:
+    return pair.certificate.exists() and pair.key.exists()
 
 
-def _renew(pair: Pair, wanted: Wanted) -> None:
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
     try:
-        prepare(pair, wanted)
-    except ValueError as error:
-        raise ConfigError(f"{pair.prepared.certificate} waits and cannot be read ({error}): delete it") from error
-    for kept in swap(pair, now=datetime.now(UTC)):
-        click.echo(f"the old one is kept as {kept}.")
+        yield
+    except Unreadable as error:
+        raise ConfigError(f"{error}; put the right file there, or move it away") from error
+
+
+def _mended(pair: Pair, wanted: Wanted) -> bool:
+    """Whether there was anything to mend; it is told."""
+    with _readable():
+        done = mend(pair, wanted, now=datetime.now(UTC))
+    if done is not None:
+        click.echo(f"{done}.")
+    return done is not None
+
+
+def _finished(pair: Pair) -> bool:
+    """Whether a renewal had stopped half-way; it is finished now, and told."""
+    with _readable():
+        done = resume(pair)
+    if done is not None:
+        click.echo(f"{done}. It is finished now, and no other pair was made.")
+    return done is not None
+
+
+def _prepared(pair: Pair, wanted: Wanted) -> x509.Certificate:
+    with _readable():
+        return prepare(pair, wanted)
+
+
+def _renew(wanted: Mapping[Pair, Wanted]) -> list[Pair]:
+    """Puts new pairs in place, and returns which; all are made before the first is put.
+
+    Where new pairs wait, only those are: a renewal of several that was interrupted and is run again must not take away
+    what the controllers have been made to trust.
+    """
+    due = [pair for pair in wanted if pair.prepared.certificate.exists()] or list(wanted)
+    for pair in wanted:
+        if pair not in due:
+            click.echo(f"{pair.certificate} stays: for others a new pair waits, for this one none; renew it by name.")
+    unmade = [pair for pair in due if not _finished(pair)]
+    for pair in unmade:
+        _prepared(pair, wanted[pair])
+    for pair in unmade:
+        for kept in swap(pair, now=datetime.now(UTC)):
+            click.echo(f"the old one is kept as {kept}.")
+    return due
 
 
 def _shown_by(name: str, settings: OpcUaController) -> x509.Certificate:
@@ -308,11 +361,10 @@ def _tell_trust(security: OpcUaSecurity) -> None:
     if security.server_certificate is not None:
         files = [security.server_certificate]
     elif security.trust_folder is not None:
-        folder = security.trust_folder
-        files = sorted(each for each in folder.glob("*.*") if each.suffix.lower() in (".pem", ".der"))
+        files = trusted_files(security.trust_folder)
     else:
         return
-    click.echo("  trusted:" if files else f"  trusted: nobody, {security.trust_folder} is empty")
+    click.echo("  trusted:" if files else f"  trusted: nobody, no file in {security.trust_folder} ends in .pem or .der")
     for file in files:
         if not file.exists():
             click.echo(f"    {file} is not there; `mes certs trust` puts it there")

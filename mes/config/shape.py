@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from mes.config.models import PlantShape
 from mes.config.problems import Problem, did_you_mean
-from mes.config.source import Place, Plain, Source, at
+from mes.config.source import PEM, Place, Plain, Source, at
 
 SECRET = re.compile(r"(password|passwd|passphrase|secret|token|api_?key)$", re.IGNORECASE)
 URL_WITH_SECRET = re.compile(r"^[a-z.]+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
@@ -19,6 +19,7 @@ SECRET_IN_ADDRESS = re.compile(r"@|[?&;]\w*(pass|pwd|token|secret|key)\w*=", re.
 ADDRESS = re.compile(r"(^|_)(url|host)$")
 CREDENTIAL = re.compile(r"(^|_)credential$")
 FILE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
+PEM_STANDS_HERE = "a certificate or key itself stands here, where only the path of its file may"
 ADDRESS_HOLDS_ONE = "this address holds a user and a password, and secrets do not stand in this file"
 DEEPEST = 8  # how many mappings may lie in each other around a mistake
 REFERRED_TO = ("products", "controllers", "state_maps")
@@ -43,8 +44,11 @@ def shape(source: Source) -> Shaped:
     """Checks types, limits and keys. Mistakes that can be left out are, so that the rest is checked as well."""
     shaped = Shaped(_copy(source.data))
     for place, what in _secrets(source.data, ()):
-        shaped.problems.append(source.problem(place, what, _where_to_put_it(place)))
-        _leave_out(shaped, place)
+        shaped.problems.append(source.problem(place, what, _where_to_put_it(place, what)))
+        if what == PEM_STANDS_HERE:
+            _put_path(shaped, place)
+        else:
+            _leave_out(shaped, place)
     try:
         shaped.plant = PlantShape.model_validate(shaped.data)
     except ValidationError as error:
@@ -59,7 +63,12 @@ def shape(source: Source) -> Shaped:
     return shaped
 
 
-def _where_to_put_it(place: Place) -> str:
+def _where_to_put_it(place: Place, what: str) -> str:
+    if what == PEM_STANDS_HERE:
+        return (
+            "put it into a file of its own (chmod 600), and write that file's path here; a private key goes out of "
+            "this file's history as well, and is made anew: `mes certs create` or `mes certs renew`"
+        )
     key = "credential" if place[0] == "influx" else "password_credential"
     return (
         "take it out of the file, and out of its history; put it into a file of its own in $CREDENTIALS_DIRECTORY "
@@ -104,7 +113,11 @@ def _entry(section: str | int, name: str | int, old: Plain) -> dict[str | int, P
     if section == "state_maps":
         return {"numbers": {0: "idle"}}
     if isinstance(old, dict) and "security" in old:
-        return {"kind": "opcua", "url": f"opc.tcp://{name}", "security": {"policy": "None", "insecure": True}}
+        return {
+            "kind": "opcua",
+            "url": f"opc.tcp://stand-in:4840/{name}",
+            "security": {"policy": "None", "insecure": True},
+        }
     return {"kind": "modbus-tcp", "host": f"stand-in {name}"}
 
 
@@ -196,6 +209,16 @@ def _leave_out(shaped: Shaped, place: Place) -> None:
         holder.pop(place[-1], None)
 
 
+def _put_path(shaped: Shaped, place: Place) -> None:
+    """Puts in the place of a certificate what should stand there, so that nobody misses it or shows it."""
+    shaped.broken.add(place)
+    match at(shaped.data, place[:-1]), place[-1]:
+        case dict() as holder, key:
+            holder[key] = "stand-in"
+        case list() as items, int() as index:
+            items[index] = "stand-in"
+
+
 def _copy(data: dict[str | int, Plain]) -> dict[str | int, Plain]:
     return {key: _copied(value) for key, value in data.items()}
 
@@ -223,6 +246,8 @@ def _secrets(value: Plain, place: Place) -> Iterator[tuple[Place, str]]:
         case list():
             for index, each in enumerate(value):
                 yield from _secrets(each, (*place, index))
+        case str() if PEM in value:
+            yield place, PEM_STANDS_HERE
         case str() if URL_WITH_SECRET.search(value):
             yield place, ADDRESS_HOLDS_ONE
         case _:

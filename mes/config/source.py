@@ -11,6 +11,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from mes.config.problems import ConfigProblems, Problem
 
+PEM = "-----BEGIN"  # of certificates and keys, which are never shown
 Place = tuple[str | int, ...]
 Plain = bool | int | float | str | list["Plain"] | dict[str | int, "Plain"] | None
 
@@ -110,8 +111,9 @@ def _mapping(node: MappingNode, place: Place, source: Source) -> dict[str | int,
     for key_node, value_node in node.value:
         key = _scalar(key_node) if isinstance(key_node, ScalarNode) else None
         line = key_node.start_mark.line + 1
-        if key == "<<" or not isinstance(key, str | int):
-            what = f"`{key_node.value if isinstance(key_node, ScalarNode) else '…'}` cannot be a key here"
+        written = str(key_node.value) if isinstance(key_node, ScalarNode) else PEM
+        if key == "<<" or not isinstance(key, str | int) or PEM in written:
+            what = f"`{'…' if PEM in written else written}` cannot be a key here"
             source.problems.append(Problem(source.file, line, dotted(place), what, "use a plain word or number"))
             continue
         if key in found:

@@ -1,6 +1,7 @@
 """`mes certs` against real servers: from nothing to a trusted connection, and each reason why there is none."""
 
 import asyncio
+import json
 import shutil
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from asyncua.ua.status_codes import StatusCodes
-from certified_plant import Plant, codes
+from certified_plant import Plant, codes, run_certs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -71,6 +72,30 @@ def without_usages(application_uri: str, number: int = 0) -> x509.Certificate:
         builder.serial_number(7).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=99))
     )
     return builder.add_extension(names, critical=False).sign(key(number=number), hashes.SHA256())
+
+
+def issued(wanted: Wanted, authority: x509.Name, number: int = 1) -> x509.Certificate:
+    """A certificate that says what is wanted, signed by the authority's key, which is number 2."""
+    like = self_signed(key(number=number), wanted)
+    builder = x509.CertificateBuilder().subject_name(like.subject).issuer_name(authority)
+    builder = builder.public_key(like.public_key()).serial_number(8)
+    builder = builder.not_valid_before(like.not_valid_before_utc).not_valid_after(like.not_valid_after_utc)
+    for each in like.extensions:
+        if each.oid != x509.AuthorityKeyIdentifier.oid:
+            builder = builder.add_extension(each.value, critical=each.critical)
+    ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(key(number=2).public_key())
+    return builder.add_extension(ours, critical=False).sign(key(number=2), hashes.SHA256())
+
+
+def authority_since(starts: datetime) -> x509.Certificate:
+    """The authority's own certificate, as it was renewed at that time with the same key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
+    public = key(number=2).public_key()
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(public).serial_number(9)
+    builder = builder.not_valid_before(starts).not_valid_after(starts + timedelta(days=99))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    return builder.sign(key(number=2), hashes.SHA256())
 
 
 @dataclass(slots=True)
@@ -350,6 +375,39 @@ async def stranger(scene: Scene) -> None:
     shutil.copy(scene.plant.certificate, scene.plant.folder / "trusted" / "server.pem")
 
 
+async def among_other_files(scene: Scene) -> None:
+    """What a person leaves in a folder: a note, and a certificate that was put aside."""
+    await served(folder=True)(scene)
+    (scene.plant.folder / "trusted" / "order.txt").write_text("a note")
+    (scene.plant.folder / "trusted" / "plc.pem.old").write_text("nothing")
+
+
+async def withdrawn(scene: Scene) -> None:
+    await stranger(scene)
+    folder = scene.plant.folder / "trusted"
+    shutil.copy(scene.theirs.certificate, folder / "plc.pem.revoked")
+
+
+async def damaged_beside(scene: Scene) -> None:
+    await served(folder=True)(scene)
+    (scene.plant.folder / "trusted" / "other.pem").write_text("nothing")
+
+
+def renewed_authority(days_ago: int) -> Story:
+    """A server with a certificate of ten days, and the certificate of its authority, begun so many days ago."""
+
+    async def told(scene: Scene) -> None:
+        now = datetime.now(UTC)
+        authority = authority_since(now - timedelta(days=days_ago))
+        wanted = replace(THEIRS, starts=now - timedelta(days=10))
+        lay_certificate(scene.theirs, issued(wanted, authority.subject), number=1)
+        await served(None, folder=True)(scene)
+        file = scene.plant.folder / "trusted" / "server.pem"
+        file.write_bytes(encoded_certificate(authority, file))
+
+    return told
+
+
 async def their_bare_certificate(scene: Scene) -> None:
     lay_certificate(scene.theirs, without_usages(SERVER_URI, number=1), number=1)
     await served(None, folder=True)(scene)
@@ -393,6 +451,12 @@ WITH_A_SERVER: dict[str, tuple[Story, set[Code]]] = {
     "wrong password": (wrong_password, {Code.LOGIN_REFUSED}),
     "empty folder": (empty_folder, {Code.TRUST_MISSING}),
     "stranger": (stranger, {Code.SERVER_CERTIFICATE_UNTRUSTED}),
+    "authority": (renewed_authority(20), set()),
+    "authority, renewed since": (renewed_authority(1), set()),
+    "authority, ended": (renewed_authority(100), {Code.SERVER_CERTIFICATE_UNTRUSTED}),
+    "among other files": (among_other_files, set()),
+    "withdrawn": (withdrawn, {Code.SERVER_CERTIFICATE_UNTRUSTED}),
+    "damaged beside": (damaged_beside, {Code.TRUST_MISSING}),
     "expired": (served(replace(THEIRS, days=0), folder=True), {Code.SERVER_CERTIFICATE_EXPIRED}),
     "soon": (served(replace(THEIRS, days=10)), {Code.SERVER_CERTIFICATE_EXPIRES_SOON}),
     "not yet": (served(replace(THEIRS, starts=LATER), folder=True), {Code.SERVER_CERTIFICATE_NOT_YET_VALID}),
@@ -491,19 +555,17 @@ async def test_what_is_no_opcua_server(scene: Scene, talk: Talk) -> None:
         assert await scene.check() == {Code.NO_OPCUA}
 
 
-@pytest.mark.parametrize("url", ["opc.tcp://127.0.0.1:99999/", "opc.tcp://plc..local:4840/"])
+@pytest.mark.parametrize("url", ["opc.tcp://[fe80::1%nosuch]:4840/", f"opc.tcp://{'plc.' * 70}plant:4840/"])
 async def test_an_address_that_leads_nowhere(scene: Scene, url: str) -> None:
-    """A name that nobody knows, and a port that does not exist, are no question of cables."""
+    """A name that nobody knows, and an address on a card that is not there, are no question of cables."""
     lay(scene.ours, YEAR)
     scene.plant.url = url
 
     assert await scene.check() == {Code.HOST_UNKNOWN}
 
 
-async def test_a_server_that_just_hangs_up(scene: Scene) -> None:
-    """A controller that answers whoever asks, and closes the socket when we show our certificate, has its code."""
-    await served()(scene)
-    port = urlsplit(scene.plant.url).port
+def hanging_up(port: int, when: Callable[[bytes], bool]) -> Talk:
+    """What stands between us and the server at this port, and lets nothing of ours pass from that moment on."""
 
     async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, here = await asyncio.open_connection("127.0.0.1", port)
@@ -516,13 +578,48 @@ async def test_a_server_that_just_hangs_up(scene: Scene) -> None:
             stack.callback(here.transport.abort)
             answering = group.create_task(back())
             while said := await reader.read(65536):
-                if said.startswith(b"OPN") and b"#Basic256Sha256" in said:
+                if when(said):
                     break
                 here.write(said)
             answering.cancel()
 
-    async with listening(between) as scene.plant.url:
+    return between
+
+
+async def test_a_server_that_just_hangs_up(scene: Scene) -> None:
+    """A controller that answers whoever asks, and closes the socket when we show our certificate, has its code."""
+    await served()(scene)
+    port = urlsplit(scene.plant.url).port
+    assert port is not None
+
+    def shown(said: bytes) -> bool:
+        return said.startswith(b"OPN") and b"#Basic256Sha256" in said
+
+    async with listening(hanging_up(port, shown)) as scene.plant.url:
         assert await scene.check() == {Code.CONNECTION_CLOSED}
+
+
+async def test_one_controller_that_fails_late_hides_no_other(scene: Scene) -> None:
+    """One that hangs up after the login, when its clock is asked for, has its report, and so has the other one."""
+    await served(policies=("None",), plant={"policy": "None", "insecure": True})(scene)
+    port = urlsplit(scene.plant.url).port
+    assert port is not None
+    asked: list[bytes] = []
+
+    def clock(said: bytes) -> bool:
+        asked.extend([said] if b"\x01\x00\xd2\x08" in said else [])  # i=2258, Server_ServerStatus_CurrentTime
+        return bool(asked)
+
+    async with listening(hanging_up(port, clock)) as scene.plant.url:
+        plant = json.loads(scene.plant.file.read_text())
+        plant["controllers"]["other"] = plant["controllers"]["plc"] | {"url": NOWHERE}
+        file = scene.folder / "two.yaml"
+        file.write_text(json.dumps(plant))
+        said = await run_certs(["check", "--config", str(file)])
+
+    assert len(asked) == 1
+    assert codes(said) == {Code.POLICY_NONE, Code.CONNECTION_CLOSED, Code.SERVER_UNREACHABLE}
+    assert "other  opc.tcp://127.0.0.1:9/" in said.output
 
 
 @asynccontextmanager

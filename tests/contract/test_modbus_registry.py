@@ -20,7 +20,7 @@ from adapters.settings import Controller, ModbusTag, OpcUaTag
         ({"kind": "modbus-tcp", "host": "127.0.0.1"}, ModbusAdapter),
         ({"kind": "modbus-rtu-over-tcp", "host": "127.0.0.1"}, ModbusAdapter),
         ({"kind": "modbus-rtu", "device": "/dev/none"}, ModbusAdapter),
-        ({"kind": "opcua", "url": "opc.tcp://127.0.0.1", "security": {"insecure": True}}, OpcUaAdapter),
+        ({"kind": "opcua", "url": "opc.tcp://127.0.0.1:4840", "security": {"insecure": True}}, OpcUaAdapter),
     ],
 )
 async def test_each_kind_has_its_adapter(settings: dict[str, Any], kind: type) -> None:

@@ -7,13 +7,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from adapters.certificate_cards import Wanted, belong_together, card, lacking, read_certificate, read_key
-from adapters.certificates import Pair, create, make, mend, pin, prepare, readable_by_others, swap
+from adapters.certificates import (
+    Pair,
+    Unreadable,
+    create,
+    make,
+    mend,
+    pin,
+    prepare,
+    readable_by_others,
+    resume,
+    swap,
+)
 from mes.cli import mes
+from mes.errors import ConfigError
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 WANTED = Wanted(application_uri="urn:taktline:collector", hostname="edge", days=365, bits=2048)
@@ -64,6 +76,19 @@ def test_what_is_written_can_be_read(tmp_path: Path, ending: str) -> None:
     make(pair, WANTED)
 
     assert pair.certificate.read_bytes().startswith(b"-----") == (ending == "pem")
+    assert whole(pair)
+
+
+@pytest.mark.parametrize(
+    "before", [b"Bag Attributes\n    localKeyID: 01\nsubject=CN=plc\n", b"\xef\xbb\xbf", b"\r\n"], ids=repr
+)
+def test_text_before_pem_does_not_matter(pair: Pair, before: bytes) -> None:
+    """What openssl writes above a certificate or key, and what editors put at the beginning of a file."""
+    made = make(pair, WANTED)
+    for file in (pair.certificate, pair.key):
+        file.write_bytes(before + file.read_bytes())
+
+    assert read_certificate(pair.certificate) == made
     assert whole(pair)
 
 
@@ -164,6 +189,61 @@ def test_a_renewal_that_stopped_between_its_files_is_finished_on_demand(pair: Pa
     assert whole(pair)
 
 
+def test_a_renewal_that_stopped_is_never_begun_anew(pair: Pair) -> None:
+    """What waits may be trusted already: it is not made anew, and going on takes it, even where the old one is lost."""
+    make(pair, WANTED)
+    new = prepare(pair, WANTED)
+    pair.prepared.key.replace(pair.key)
+
+    with pytest.raises(FileExistsError, match=r"certificate\.new\.pem waits without its key: .*--mend"):
+        prepare(pair, WANTED)
+    pair.certificate.unlink()
+    assert resume(pair) is not None
+    assert read_certificate(pair.certificate) == new
+    assert whole(pair)
+    assert resume(pair) is None
+
+
+def test_only_a_renewal_that_stopped_is_resumed(pair: Pair) -> None:
+    """Neither a pair without a follower, nor one whose follower waits whole, nor a follower of another key."""
+    assert resume(pair) is None
+    make(pair, WANTED)
+    assert resume(pair) is None
+    prepare(pair, WANTED)
+    before = pair.certificate.read_bytes(), pair.key.read_bytes()
+    assert resume(pair) is None
+    pair.prepared.key.unlink()
+    assert resume(pair) is None
+    assert (pair.certificate.read_bytes(), pair.key.read_bytes()) == before
+
+
+def test_what_waits_must_be_what_is_wanted(pair: Pair) -> None:
+    """A pair for another application, or with a shorter key, is neither taken nor thrown away without a person."""
+    make(pair, WANTED)
+    new = prepare(pair, WANTED)
+
+    with pytest.raises(FileExistsError, match=r"is for urn:taktline:collector, not for urn:b: delete it"):
+        prepare(pair, replace(WANTED, application_uri="urn:b"))
+    with pytest.raises(FileExistsError, match=r"has 2048 bits, not 3072: .* --bits 2048"):
+        prepare(pair, replace(WANTED, bits=3072))
+    assert read_certificate(pair.prepared.certificate) == new
+    assert whole(pair.prepared)
+
+
+@pytest.mark.parametrize("damaged", ["certificate", "key"])
+def test_what_waits_and_is_damaged_is_named(pair: Pair, damaged: str) -> None:
+    """The error says which file it is, and nothing is thrown away."""
+    make(pair, WANTED)
+    prepare(pair, WANTED)
+    file: Path = getattr(pair.prepared, damaged)
+    file.write_text("-----BEGIN NOTHING-----\n")
+
+    for ask in (lambda: prepare(pair, WANTED), lambda: resume(pair)):
+        with pytest.raises(Unreadable, match=rf"{file.name} cannot be read"):
+            ask()
+    assert file.exists()
+
+
 def test_a_key_of_something_else_is_left_to_a_person(pair: Pair, tmp_path: Path) -> None:
     """Two files that do not belong together are not touched."""
     make(pair, WANTED)
@@ -210,11 +290,14 @@ def plant(tmp_path: Path, *controllers: str) -> Path:
     return file
 
 
-def secured(tmp_path: Path, number: int, uri: str = "urn:a") -> str:
+def secured(tmp_path: Path, number: int, uri: str = "urn:a", *, files: tuple[str, str] = ("c.pem", "k.pem")) -> str:
     """A controller with the pair of the folder."""
-    files = f"certificate: {tmp_path}/c.pem, private_key: {tmp_path}/k.pem, server_certificate: {tmp_path}/s.pem"
+    certificate, key = files
+    named = (
+        f"certificate: {tmp_path}/{certificate}, private_key: {tmp_path}/{key}, server_certificate: {tmp_path}/s.pem"
+    )
     address = f"url: 'opc.tcp://127.0.0.1:{number}', application_uri: '{uri}'"
-    return f"{address}, security: {{policy: Basic256Sha256, {files}}}"
+    return f"{address}, security: {{policy: Basic256Sha256, {named}}}"
 
 
 def test_controllers_that_share_a_pair_get_one(tmp_path: Path) -> None:
@@ -245,6 +328,115 @@ def test_one_certificate_cannot_be_two_applications(tmp_path: Path) -> None:
 
     assert "differ in `application_uri`" in str(said.exception)
     assert not (tmp_path / "k.pem").exists()
+
+
+def certs(file: Path, *words: str) -> Result:
+    """Runs `mes certs …`, with keys that are made quickly."""
+    return CliRunner().invoke(mes, ["certs", *words, "--bits", "2048", "-c", str(file)])
+
+
+def test_who_shares_a_pair_is_told_though_not_named(tmp_path: Path) -> None:
+    """Whatever is done to a pair for one controller names all that share it, in whatever way its path is written."""
+    (tmp_path / "own").mkdir()
+    file = plant(tmp_path, secured(tmp_path, 1), secured(tmp_path, 2, files=("own/../c.pem", "k.pem")))
+
+    made = certs(file, "create", "plc0")
+    prepared = certs(file, "renew", "plc0", "--prepare")
+    renewed = certs(file, "renew", "plc1")
+
+    assert "for: plc0, plc1" in made.output
+    assert "Have plc0, plc1 trust it" in prepared.output
+    assert "plc0, plc1 must trust this one now" in renewed.output
+    assert renewed.output.count("must trust") == 1
+
+
+def test_one_certificate_cannot_be_two_applications_though_one_is_named(tmp_path: Path) -> None:
+    """A controller that is not named and shares the files has its say."""
+    file = plant(tmp_path, secured(tmp_path, 1), secured(tmp_path, 2, "urn:b"))
+
+    assert "plc0, plc1 share" in str(certs(file, "create", "plc0").exception)
+    assert not (tmp_path / "k.pem").exists()
+
+
+def test_half_a_pair_is_not_shared(tmp_path: Path) -> None:
+    """A key under two certificates would be lost to one of them by the next renewal; others are not concerned."""
+    halves = secured(tmp_path, 2, files=("d.pem", "k.pem"))
+    file = plant(tmp_path, secured(tmp_path, 1), halves, secured(tmp_path, 3, files=("e.pem", "f.pem")))
+
+    for name in ("plc0", "plc1"):
+        assert "share one of certificate and key and not the other" in str(certs(file, "create", name).exception)
+    assert not (tmp_path / "k.pem").exists()
+    assert certs(file, "create", "plc2").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["renew"], ["renew", "--prepare"], ["create", "--renew"], ["create", "--mend"]], ids=" ".join
+)
+def test_a_renewal_that_stopped_is_finished_by_whatever_is_run_next(tmp_path: Path, words: list[str]) -> None:
+    """The certificate that the controllers were made to trust is the one in place, and no third one is made."""
+    file, pair = plant(tmp_path, secured(tmp_path, 1)), Pair(tmp_path / "c.pem", tmp_path / "k.pem")
+    certs(file, "create")
+    certs(file, "renew", "--prepare")
+    trusted = read_certificate(pair.prepared.certificate)
+    pair.prepared.key.replace(pair.key)
+
+    said = certs(file, *words)
+
+    assert said.exit_code == 0, said.output
+    assert "a renewal had stopped half-way" in said.output
+    assert read_certificate(pair.certificate) == trusted
+    assert whole(pair)
+    assert not pair.prepared.certificate.exists()
+
+
+@pytest.mark.parametrize("words", [["renew"], ["create", "--renew"]], ids=" ".join)
+def test_a_renewal_of_several_that_stopped_between_them_can_be_run_again(tmp_path: Path, words: list[str]) -> None:
+    """What was put in place before stays, what waits follows: each controller gets what it was made to trust."""
+    pairs = [Pair(tmp_path / f"c{at}.pem", tmp_path / f"k{at}.pem") for at in (0, 1)]
+    controllers = [
+        secured(tmp_path, at, files=(each.certificate.name, each.key.name)) for at, each in enumerate(pairs, 1)
+    ]
+    file = plant(tmp_path, *controllers)
+    certs(file, "create")
+    certs(file, "renew", "--prepare")
+    trusted = [read_certificate(each.prepared.certificate) for each in pairs]
+    swap(pairs[0], now=NOW)
+
+    said = certs(file, *words)
+
+    assert said.exit_code == 0, said.output
+    assert f"{pairs[0].certificate} stays" in said.output
+    assert [read_certificate(each.certificate) for each in pairs] == trusted
+    assert all(whole(each) for each in pairs)
+
+
+def test_a_changed_application_is_not_renewed_to_the_old_one(tmp_path: Path) -> None:
+    """A pair that was prepared for another URI is not put in place, of several none, and how to go on is said."""
+    file = plant(tmp_path, secured(tmp_path, 1, "urn:b"), secured(tmp_path, 2, files=("d.pem", "l.pem")))
+    certs(file, "create")
+    certs(file, "renew", "--prepare")
+    before = (tmp_path / "c.pem").read_bytes(), (tmp_path / "d.pem").read_bytes()
+    plant(tmp_path, secured(tmp_path, 1, "urn:b"), secured(tmp_path, 2, "urn:c", files=("d.pem", "l.pem")))
+
+    said = certs(file, "renew")
+
+    assert "waits and is for urn:a, not for urn:c: delete it" in str(said.exception)
+    assert ((tmp_path / "c.pem").read_bytes(), (tmp_path / "d.pem").read_bytes()) == before
+
+
+@pytest.mark.parametrize("words", [["renew"], ["renew", "--prepare"], ["create", "--renew"]], ids=" ".join)
+def test_a_damaged_pair_that_waits_is_said(tmp_path: Path, words: list[str]) -> None:
+    """In a sentence with what to do."""
+    file = plant(tmp_path, secured(tmp_path, 1))
+    certs(file, "create")
+    certs(file, "renew", "--prepare")
+    (tmp_path / "k.new.pem").write_text("-----BEGIN NOTHING-----\n")
+
+    said = certs(file, *words)
+
+    assert isinstance(said.exception, ConfigError)
+    assert "k.new.pem cannot be read" in str(said.exception)
+    assert "move it away" in str(said.exception)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +481,20 @@ def test_show_says_what_there_is_and_what_is_not(tmp_path: Path) -> None:
         "policy: None, nothing is protected",
     ):
         assert part in said.output, part
+
+
+def test_show_lists_whom_the_connection_trusts(tmp_path: Path) -> None:
+    """Of a trust folder the certificates by their endings; a withdrawn one and a note are not among them."""
+    folder = tmp_path / "trusted"
+    folder.mkdir()
+    entry = secured(tmp_path, 1).replace(f"server_certificate: {tmp_path}/s.pem", f"trust_folder: {folder}")
+    words = ["certs", "show", "-c", str(plant(tmp_path, entry))]
+    (folder / "order.txt").write_text("a note")
+    assert f"trusted: nobody, no file in {folder} ends in" in CliRunner().invoke(mes, words).output
+    make(Pair(folder / "plc.der", tmp_path / "k.der"), WANTED)
+    (folder / "gone.der.revoked").write_bytes((folder / "plc.der").read_bytes())
+
+    said = CliRunner().invoke(mes, words)
+
+    assert f"{folder}/plc.der: O=Taktline" in said.output
+    assert not any(name in said.output for name in ("revoked", "order.txt"))

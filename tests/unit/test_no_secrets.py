@@ -171,6 +171,54 @@ def test_an_address_holds_no_secret(tmp_path: Path, address: str) -> None:
         assert MARK not in "".join(map(str, problems))
 
 
+PEM = f"-----BEGIN PRIVATE KEY-----\\n{MARK}\\n-----END PRIVATE KEY-----\\n"
+CERTIFIED = SMALL.replace("security: {policy: None, insecure: true}", SECURED)
+
+
+@pytest.mark.parametrize(
+    ("was", "instead"),
+    [
+        ("k.pem", f'"{PEM}"'),
+        ("c.pem", f'"Bag Attributes\\n{PEM}"'),
+        ("private_key: k.pem", "private_key: " + PEM.replace("\\n", "\n      ")),
+        ("server_certificate: s.pem", f'trust_folder: "{PEM}"'),
+        ("k.pem", f'["{PEM}"]'),
+        ("k.pem", f'{{"{PEM}": a, "{PEM}": b, !!null "{PEM}": c, ? ["{PEM}"] : d}}'),
+        ("opc.tcp://127.0.0.1:48400", f'"{PEM}"'),
+        ("    unit: 1\n", f'    unit: "{PEM}"\n'),
+        ("    unit: 1\n", f'    key_file: "{PEM}"\n'),
+        ("areas:", f'  third-plc: "{PEM}"\nareas:'),
+        ("areas:", f'"{PEM}": 1\nareas:'),
+        ("[mon]", f'["{PEM}"]'),
+        ("raw: [S3]", f'raw: ["{PEM}", "{PEM}"]'),
+    ],
+)
+def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path, was: str, instead: str) -> None:
+    """Wherever the text of a private key stands, the file is refused and no message repeats it."""
+    assert was in CERTIFIED
+    problems = check(written(tmp_path, CERTIFIED.replace(was, instead))).problems
+
+    assert problems
+    assert MARK not in "".join(map(str, problems))
+
+
+def test_the_refusal_says_where_a_key_belongs(tmp_path: Path) -> None:
+    """The one mistake is said in its line, with what to do, and nothing that only follows from it."""
+    block = "private_key: |\n        " + PEM.replace("\\n", "\n        ").rstrip() + "\n      "
+    named = SECURED.replace("security: {", "security:\n      ").replace(", ", "\n      ").rstrip("}")
+    text = CERTIFIED.replace(SECURED, named.replace("private_key: k.pem\n      ", block))
+
+    (problem,) = check(written(tmp_path, text)).problems
+
+    assert problem.where == "controllers.weld-plc.security.private_key"
+    assert problem.line == 1 + text.splitlines().index("      private_key: |")
+    assert "only the path of its file" in problem.what
+    assert all(word in problem.remedy for word in ("a file of its own", "chmod 600", "history", "mes certs renew"))
+    said = CliRunner().invoke(mes, ["--verbose", "check", str(tmp_path / "plant.yaml")])
+    assert said.exception is not None
+    assert MARK not in said.output + "".join(traceback.format_exception(said.exception))
+
+
 @pytest.mark.parametrize(
     ("where", "what", "key"),
     [
