@@ -152,20 +152,20 @@ class OpcUaSecurity(_Settings):
 
 def host_and_port(url: str) -> tuple[str, int]:
     """Where an OPC UA server's address leads. Raises ValueError, without the address, where it can lead nowhere."""
-    write = "write opc.tcp://HOST:PORT, the port is most often 4840"
+    remedy = "write opc.tcp://HOST:PORT, the port is most often 4840"
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError as error:
-        raise ValueError(f"this address cannot be read: {write}") from error
+        raise ValueError(f"this address cannot be read: {remedy}") from error
     try:
         port = parts.port or 0
     except ValueError:
         port = 0
     if not _is_host(host):
-        raise ValueError(f"this address has no host that can exist: {write}")
+        raise ValueError(f"this address has no host that can exist: {remedy}")
     if port == 0:
-        raise ValueError(f"this address has no port from 1 to 65535: {write}")
+        raise ValueError(f"this address has no port from 1 to 65535: {remedy}")
     return host, port
 
 

@@ -8,7 +8,17 @@ from typing import assert_never
 from adapters.reading import Quality, Reading
 from mes.collect.counters import Counted, CounterSetup, CounterState, Unchanged, Undecided, Unreconciled, count
 from mes.collect.signals import CounterSignal, Held, UnitLogSignal
-from mes.collect.units import UnitRecord, forget, forget_overrun, parse, read_log, take, waiting_units
+from mes.collect.units import (
+    RECORDS_COME_WITHIN,
+    UnitRecord,
+    forget,
+    forget_counted,
+    forget_overrun,
+    parse,
+    read_log,
+    take,
+    waiting_units,
+)
 from mes.collect.values import NO_PRODUCT, whole
 from mes.collect.work import Work
 from mes.model import (
@@ -24,7 +34,6 @@ from mes.model import (
 )
 
 RESULT_OF = {CountKind.GOOD: UnitResult.GOOD, CountKind.REWORK: UnitResult.REWORK, CountKind.SCRAP: UnitResult.SCRAP}
-RECORDS_COME_WITHIN = timedelta(minutes=1)  # of their counts, by our clock
 
 
 def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
@@ -48,14 +57,17 @@ def settle_counters(work: Work, before: Mapping[CountKind, Held]) -> None:
             continue
         held = work.state.held.get(signal.setup.kind)
         if held is not None and (spoke or work.seen.received_time - held.received_time >= RECORDS_COME_WITHIN):
-            _read(work, signal.setup, held, settled=True)
+            _read(work, signal.setup, held, settled=True, earlier=True)
 
 
-def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
+def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, earlier: bool = False) -> None:
+    """One reading. `earlier`: it is of an earlier observation, perhaps of before the last gap."""
     known = work.state.counters.get(setup.kind)
     if known is not None:
-        _forget(work, setup.kind, known.time - work.setup.max_source_offset)
+        _forget(work, setup.kind, known.time)
     closed, since, gap = work.state.closed, None, None
+    if earlier and closed is not None and now.received_time <= closed.since:
+        closed = None
     time, source = now.time, now.time_source
     if closed is not None and setup.kind in closed.unseen:
         time, source, since = closed.until, TimeSource.EDGE, closed.unseen[setup.kind]
@@ -71,7 +83,8 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
         work.state = replace(work.state, held={**work.state.held, setup.kind: now})
         return
     if setup.holds(now.raw):  # a value that the totaliser cannot show says nothing, and ends no gap
-        _done_with(work, setup.kind, counter)
+        _done_with(work, setup.kind, counter, now.received_time, ends_gap=closed is not None)
+        _forget_counted(work, setup.kind, known, counter, outcome, now.time)
     match outcome:
         case Unchanged():
             return
@@ -90,20 +103,49 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool) -> None:
             assert_never(outcome)
 
 
-def _done_with(work: Work, kind: CountKind, counter: CounterState | None) -> None:
-    """The totaliser was read: nothing of it is held, and the last gap is over for it."""
+def _done_with(
+    work: Work, kind: CountKind, counter: CounterState | None, read_at: datetime, *, ends_gap: bool
+) -> None:
+    """The totaliser was read: nothing of it is held, and what it was not seen for is over."""
     closed = work.state.closed
-    if closed is not None and kind in closed.unseen:
+    if ends_gap and closed is not None and kind in closed.unseen:
         closed = replace(closed, unseen={other: at for other, at in closed.unseen.items() if other is not kind})
     held = {other: each for other, each in work.state.held.items() if other is not kind}
-    unread = {other: at for other, at in work.state.unread.items() if other is not kind}
+    unread = {other: at for other, at in work.state.unread.items() if other is not kind or at > read_at}
     counters = {**work.state.counters, kind: counter} if counter is not None else work.state.counters
     work.state = replace(work.state, counters=counters, held=held, unread=unread, closed=closed)
 
 
-def _forget(work: Work, kind: CountKind, before: datetime) -> None:
+def _forget(work: Work, kind: CountKind, counted: datetime) -> None:
     if work.state.log is not None and kind in RESULT_OF:
-        work.state = replace(work.state, log=forget(work.state.log, RESULT_OF[kind], before))
+        log = forget(work.state.log, RESULT_OF[kind], counted, work.setup.max_source_offset)
+        work.state = replace(work.state, log=log)
+
+
+def _forget_counted(
+    work: Work,
+    kind: CountKind,
+    known: CounterState | None,
+    counter: CounterState | None,
+    outcome: Counted | Unchanged | Unreconciled,
+    time: datetime,
+) -> None:
+    """Where counting goes on from a value that was not counted up to, the units in that value await no count."""
+    if work.state.log is None or kind not in RESULT_OF or counter is None:
+        return
+    match outcome:
+        case Counted(delta=delta, previous_raw=previous):
+            begins = known is None or previous != known.raw
+            but = delta
+        case Unchanged():
+            begins = known is not None and known.suspect_raw is not None and counter.suspect_raw is None
+            but = 0
+        case Unreconciled():
+            begins, but = counter.suspect_raw is None, 0
+        case _:
+            assert_never(outcome)
+    if begins:
+        work.state = replace(work.state, log=forget_counted(work.state.log, RESULT_OF[kind], time, but=but))
 
 
 def _forget_overrun(work: Work, before: datetime) -> None:
@@ -190,6 +232,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
         signal.modulus,
         now=reading.received_time,
         tolerance=work.setup.max_source_offset,
+        believes=lambda time: _believes(work, time),
         malformed=malformed,
         empty=len(reading.value) - len(records) - malformed,
     )
@@ -202,9 +245,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
 
 def _completed(work: Work, record: UnitRecord, reading: Reading) -> None:
     time, source = record.time, TimeSource.CONTROLLER
-    closed = work.state.closed
-    in_gap = closed is not None and closed.since - work.setup.max_source_offset <= time <= closed.until
-    if not in_gap and not work.is_sane(time):
+    if not _believes(work, time):
         time, source = reading.received_time, TimeSource.EDGE
     since = work.state.unit_since if record.unit == work.state.unit else None
     work.emit(
@@ -216,6 +257,13 @@ def _completed(work: Work, record: UnitRecord, reading: Reading) -> None:
         cycle_time=time - since if since is not None and since <= time else None,
         sequence=record.sequence,
     )
+
+
+def _believes(work: Work, time: datetime) -> bool:
+    """Whether a unit can have been finished then by our clock: now, or in the last gap."""
+    closed = work.state.closed
+    in_gap = closed is not None and closed.since - work.setup.max_source_offset <= time <= closed.until
+    return in_gap or work.is_sane(time)
 
 
 def _runs(products: list[ProductId | None]) -> list[tuple[ProductId | None, int]]:

@@ -5,12 +5,13 @@ seconds. Each entry stands by itself, so a torn read of the array does no harm (
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from mes.model import UnitResult
 
+RECORDS_COME_WITHIN = timedelta(minutes=1)  # of their counts, by our clock
 KEPT = 128  # records that wait for their count, and counts that wait for their records; a ring is shorter
 RESULTS = {"G": UnitResult.GOOD, "R": UnitResult.REWORK, "S": UnitResult.SCRAP}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,12 +32,17 @@ class UnitRecord:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A recorded unit whose count has not been seen yet; `sequence` counts on without end."""
+    """A recorded unit whose count has not been seen yet; `sequence` counts on without end.
+
+    `time` is when it was finished by the controller's clock; where that is not to be believed (`ours`), when its record
+    was read.
+    """
 
     sequence: int
     result: UnitResult
     product: str
     time: datetime = EPOCH
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ def read_log(
     *,
     now: datetime,
     tolerance: timedelta,
+    believes: Callable[[datetime], bool] = lambda _: True,
     malformed: int = 0,
     empty: int = 0,
 ) -> tuple[LogState, News]:
@@ -104,7 +111,7 @@ def read_log(
     Records keep their endless sequence numbers in `News`. A sequence number more than half the modulus ahead is behind.
     A number that is missing although the ring is long enough to hold it is waited for, with all that follow it: the
     ring was read while it was written. `now`: when it was read, by our clock. `tolerance`: how far the controller's
-    clock may be from ours. `malformed` and `empty`: how many places of the ring hold nothing that can be read, and
+    clock may be from ours. `believes`: whether a time in a record can be one by our clock. `malformed` and `empty`: how many places of the ring hold nothing that can be read, and
     nothing at all.
     """
     if state is None:
@@ -119,7 +126,9 @@ def read_log(
     end = known[-1]
     state = _overwritten(replace(state, last=end.sequence, last_time=end.time), missing, now)
     for each in known:
-        state = _settle(state, each, tolerance)
+        ours = not believes(each.time)
+        placed = replace(each, time=now) if ours else each
+        state = _settle(state, placed, RECORDS_COME_WITHIN if ours else tolerance, ours=ours)
     return state, News(tuple(known), missing, first_missing)
 
 
@@ -199,7 +208,7 @@ def _less(owed: Owed, met: int) -> list[Owed]:
     return [replace(owed, units=owed.units - met)] if owed.units > met else []
 
 
-def _settle(state: LogState, record: UnitRecord, tolerance: timedelta) -> LogState:
+def _settle(state: LogState, record: UnitRecord, tolerance: timedelta, *, ours: bool) -> LogState:
     """A record meets the count that came before it, or waits for its own."""
     # what was finished only after a count cannot be what was counted
     open_ = [each for each in state.owed if each.result is not record.result or record.time - each.time <= tolerance]
@@ -207,7 +216,7 @@ def _settle(state: LogState, record: UnitRecord, tolerance: timedelta) -> LogSta
     if owner is not None:
         open_[owner : owner + 1] = _less(open_[owner], 1)
         return replace(state, owed=tuple(open_))
-    waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time))
+    waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time, ours))
     return replace(state, owed=tuple(open_), waiting=waiting[-KEPT:])
 
 
@@ -219,15 +228,32 @@ def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
     return max(wrapped) if wrapped else high
 
 
-def forget(state: LogState, result: UnitResult, before: datetime) -> LogState:
-    """Without the waiting units that were finished before a count was taken that they were not part of."""
-    rest = tuple(each for each in state.waiting if each.result is not result or each.time >= before)
+def forget(state: LogState, result: UnitResult, counted: datetime, tolerance: timedelta) -> LogState:
+    """Without the waiting units that were finished before the last count was taken, and that it did not take.
+
+    By the controller's clock that is certain only beyond the tolerance; by ours, they were read when it was, or before.
+    """
+    rest = tuple(
+        each
+        for each in state.waiting
+        if each.result is not result or (each.time > counted if each.ours else each.time >= counted - tolerance)
+    )
     return state if len(rest) == len(state.waiting) else replace(state, waiting=rest)
+
+
+def forget_counted(state: LogState, result: UnitResult, until: datetime, *, but: int) -> LogState:
+    """Without the waiting units that were finished `until` then, except the newest `but` of them.
+
+    For where a totaliser's present value was taken as it is, and not counted up to.
+    """
+    past = [each for each in state.waiting if each.result is result and (each.ours or each.time <= until)]
+    gone = {each.sequence for each in past[: max(len(past) - but, 0)]}
+    return replace(state, waiting=tuple(each for each in state.waiting if each.sequence not in gone))
 
 
 def forget_overrun(state: LogState, before: datetime) -> LogState:
     """Without the units whose records were overwritten `before` then: what counts were to come of them have come."""
-    if state.overrun_at is None or state.overrun_at >= before:
+    if not state.overrun or (state.overrun_at is not None and state.overrun_at >= before):
         return state
     return replace(state, overrun=0, overrun_at=None)
 
@@ -250,4 +276,6 @@ def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> 
 
 def waiting_units(state: LogState, result: UnitResult, until: datetime | None = None) -> int:
     """Recorded units of one result that no count has claimed, and that were finished by `until` if that is given."""
-    return sum(each.result is result and (until is None or each.time <= until) for each in state.waiting)
+    return sum(
+        each.result is result and (until is None or each.ours or each.time <= until) for each in state.waiting
+    )
