@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from adapters.reading import Quality, Reading
@@ -103,9 +103,7 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, earlier:
             assert_never(outcome)
 
 
-def _done_with(
-    work: Work, kind: CountKind, counter: CounterState | None, read_at: datetime, *, ends_gap: bool
-) -> None:
+def _done_with(work: Work, kind: CountKind, counter: CounterState | None, read_at: datetime, *, ends_gap: bool) -> None:
     """The totaliser was read: nothing of it is held, and what it was not seen for is over."""
     closed = work.state.closed
     if ends_gap and closed is not None and kind in closed.unseen:

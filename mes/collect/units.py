@@ -111,8 +111,8 @@ def read_log(
     Records keep their endless sequence numbers in `News`. A sequence number more than half the modulus ahead is behind.
     A number that is missing although the ring is long enough to hold it is waited for, with all that follow it: the
     ring was read while it was written. `now`: when it was read, by our clock. `tolerance`: how far the controller's
-    clock may be from ours. `believes`: whether a time in a record can be one by our clock. `malformed` and `empty`: how many places of the ring hold nothing that can be read, and
-    nothing at all.
+    clock may be from ours. `believes`: whether a time in a record can be one by our clock. `malformed` and `empty`: how
+    many places of the ring hold nothing that can be read, and nothing at all.
     """
     if state is None:
         return _first_sight(records, modulus), News()
@@ -276,6 +276,4 @@ def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> 
 
 def waiting_units(state: LogState, result: UnitResult, until: datetime | None = None) -> int:
     """Recorded units of one result that no count has claimed, and that were finished by `until` if that is given."""
-    return sum(
-        each.result is result and (until is None or each.ours or each.time <= until) for each in state.waiting
-    )
+    return sum(each.result is result and (until is None or each.ours or each.time <= until) for each in state.waiting)

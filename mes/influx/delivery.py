@@ -51,16 +51,23 @@ class Quarantine(Protocol):
 
 @dataclass(slots=True)
 class Delivery:
-    """Sends lines until each is stored or on disk in quarantine. `in_a_row`: bad lines since the last good ones."""
+    """Sends lines until each is stored or on disk in quarantine. `in_a_row`: bad lines since the last good ones.
+
+    `aside`: the points that are in quarantine, once `look` has asked for them.
+    """
 
     server: Writes
     kept: Quarantine
     clock: Clock
     in_a_row: int = field(default=0, init=False)
+    aside: set[str] = field(default_factory=set, init=False)
 
-    async def send(self, lines: Sequence[str]) -> int:
-        """Returns how many were put into quarantine. Raises SinkError; then all of it is to be sent again."""
-        bad = 0
+    async def look(self) -> None:
+        """Finds out what is in quarantine from earlier."""
+        self.aside = {each.point for each in await self.kept.refused(SINK)}
+
+    async def send(self, lines: Sequence[str]) -> None:
+        """Raises SinkError; then all of it is to be sent again."""
         asked = False
         waiting = [list(lines)] if lines else []
         while waiting:
@@ -75,20 +82,18 @@ class Delivery:
                 middle = len(part) // 2
                 waiting += [part[middle:], part[:middle]]
             else:
-                bad += await self._put_aside(part[0], refused)
-        return bad
+                await self._put_aside(part[0], refused)
 
-    async def retry(self) -> int:
-        """Offers again what is in quarantine, line by line; returns how many the server still refuses."""
-        left = await self.kept.refused(SINK)
-        taken = [each.point for each in left if each.status and await self._refused([each.line]) is None]
-        if taken:
-            await self.kept.release(SINK, taken)
-        return len(left) - len(taken)
+    async def retry(self) -> None:
+        """Offers again what is in quarantine, line by line; what the server takes now is released."""
+        for each in await self.kept.refused(SINK):
+            if each.status:
+                await self._refused([each.line])
 
     async def put_aside(self, point: str, text: str, reason: str) -> None:
         """Keeps what cannot even be said in line protocol; it is never offered again."""
         await self.kept.quarantine(SINK, [Refused(point, text, 0, reason, to_us(self.clock.now()))])
+        self.aside.add(point)
 
     async def _refused(self, part: Sequence[str]) -> SinkRejected | None:
         """None if it is stored; the refusal if a line in it may be why. Raises every other."""
@@ -101,6 +106,11 @@ class Delivery:
                 return refused
             raise
         self.in_a_row = 0
+        if self.aside:  # what the server has now is newer than what it refused of the same point
+            taken = [point for point in map(point_of, part) if point in self.aside]
+            if taken:
+                await self.kept.release(SINK, taken)
+                self.aside.difference_update(taken)
         return None
 
     async def _canary(self, refused: SinkRejected) -> None:
@@ -114,12 +124,12 @@ class Delivery:
                 body=fault.body,
             ) from fault
 
-    async def _put_aside(self, line: str, refused: SinkRejected) -> int:
-        """A line that is refused again after the server took the canary goes to quarantine; 0 if it is taken now."""
+    async def _put_aside(self, line: str, refused: SinkRejected) -> None:
+        """A line that is refused again after the server took the canary goes to quarantine."""
         await self._canary(refused)
         again = await self._refused([line])
         if again is None:
-            return 0
+            return
         self.in_a_row += 1
         if self.in_a_row > MOST_IN_A_ROW:
             raise SinkRejected(
@@ -130,7 +140,7 @@ class Delivery:
         await self.kept.quarantine(
             SINK, [Refused(point_of(line), line, again.status, again.body, to_us(self.clock.now()))]
         )
-        return 1
+        self.aside.add(point_of(line))
 
 
 def point_of(line: str) -> str:

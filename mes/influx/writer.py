@@ -168,7 +168,8 @@ class InfluxWriter:
 
     async def run(self) -> None:
         """Forwards for ever; ends only by cancellation."""
-        self.status.quarantined = len(await self._journal.refused("influx"))
+        await self._delivery.look()
+        self.status.quarantined = len(self._delivery.aside)
         await self._follow("quarantine", self._retry, once=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(EVENTS, lambda: self._forward(self._events)), name=EVENTS)
@@ -246,7 +247,10 @@ class InfluxWriter:
             return None
         texts = [each.text for each in found if each.text]
         parts = [texts[start : start + batch] for start in range(0, len(texts), batch)]
-        self.status.quarantined += sum(await _together(*(self._delivery.send(each) for each in parts)))
+        try:
+            await _together(*(self._delivery.send(each) for each in parts))
+        finally:
+            self.status.quarantined = len(self._delivery.aside)
         last = found[-1]
         await self._journal.advance(cursor, last.number)
         if stream is self._events:
@@ -312,11 +316,13 @@ class InfluxWriter:
     async def _send_figures(self, points: Sequence[KpiPoint]) -> None:
         for some in range(0, len(points), self._pace.batch_lines):
             lines = [kpi_line(each) for each in points[some : some + self._pace.batch_lines]]
-            self.status.quarantined += await self._delivery.send(lines)
+            await self._delivery.send(lines)
+            self.status.quarantined = len(self._delivery.aside)
 
     async def _retry(self) -> bool:
         """What was refused before may be taken now, after somebody has mended the server or this program is newer."""
-        self.status.quarantined = await self._delivery.retry()
+        await self._delivery.retry()
+        self.status.quarantined = len(self._delivery.aside)
         return False
 
     def _backoff_s(self, failures: int) -> float:

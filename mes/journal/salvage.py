@@ -24,7 +24,9 @@ TABLES = {
 EVENT = ("seq", "station", "kind", "time_us", "received_us", "body", "from_us", "to_us")
 LEAST_ROW_BYTES = 20
 PROBES = 200
-EVENT_CONSUMERS = "'influx-events', 'influx-kpi'"  # a number that was handed on is never given to another event
+# A number that was handed on is never given to another event, nor to another process value.
+EVENT_CONSUMERS = "name = 'influx-kpi' OR name LIKE 'influx-events%'"
+TELEMETRY_CONSUMERS = "name LIKE 'influx-process%'"
 TELEMETRY = ("id", "station", "name", "time_us", "value")
 
 
@@ -59,6 +61,8 @@ def salvage(path: Path, damage: str, *, vfs: str | None = None) -> str:
         if old.exists():
             old.rename(kept)
     fresh.rename(path)
+    for beside in (".hourly", ".hourly-wal", ".hourly-shm"):  # computed from what is lost in part
+        path.with_name(path.name + beside).unlink(missing_ok=True)
     gone = ", ".join(f"{first} to {last}" for first, last in lost) or "none"
     return f"{damage}; the damaged file is kept as {aside.name}; events that could not be read: {gone}"
 
@@ -75,6 +79,7 @@ def _copy(source: apsw.Connection, target: apsw.Connection, now_us: int) -> list
             for row in source.execute(f"SELECT {names} FROM {table}"):
                 target.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", row)
     _copy_numbered(source, target, "telemetry", TELEMETRY)
+    _number_on(source, target)
     _copy_numbered(source, target, "event", EVENT)
     lost = _holes(target)
     known = {row[0] for row in target.execute("SELECT first_seq FROM damage")}
@@ -90,6 +95,16 @@ def _copy_numbered(source: apsw.Connection, target: apsw.Connection, table: str,
     stretch = f"SELECT {names} FROM {table} WHERE {columns[0]} BETWEEN ? AND ?"
     for rows in _readable(source, stretch, _last(source, table, columns[0])):
         target.executemany(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", rows)
+
+
+def _number_on(source: apsw.Connection, target: apsw.Connection) -> None:
+    """Process values go on after the highest number that there ever was, though it was lost, or thinned out."""
+    known = [_number(target, f"SELECT coalesce(max(seq), 0) FROM consumer WHERE {TELEMETRY_CONSUMERS}")]
+    for each in (source, target):
+        with contextlib.suppress(apsw.Error, IndexError):
+            known.append(_number(each, "SELECT seq FROM sqlite_sequence WHERE name = 'telemetry'"))
+    target.execute("DELETE FROM sqlite_sequence WHERE name = 'telemetry'")
+    target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('telemetry', ?)", (max(known),))
 
 
 def _last(source: apsw.Connection, table: str, number: str) -> int:
@@ -147,5 +162,5 @@ def _holes(target: apsw.Connection) -> list[tuple[int, int]]:
         f"SELECT before + 1, seq - 1 FROM ({numbered}) WHERE seq > before + 1"
     ).fetchall()
     last = _number(target, "SELECT coalesce(max(seq), 0) FROM event")
-    seen = _number(target, f"SELECT coalesce(max(seq), 0) FROM consumer WHERE name IN ({EVENT_CONSUMERS})")
+    seen = _number(target, f"SELECT coalesce(max(seq), 0) FROM consumer WHERE {EVENT_CONSUMERS}")
     return [*rows, *([(last + 1, seen)] if seen > last else [])]

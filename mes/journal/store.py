@@ -98,6 +98,7 @@ class Store:
             except (apsw.Error, OSError) as error:
                 raise failed(path, error) from error
             self.last_seq = int(self._fetch(SELECT_LAST_SEQ)[0][0])
+            self.is_open = True
             undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -113,15 +114,20 @@ class Store:
             os.close(self._lock)
 
     def reopen(self) -> None:
-        """A fresh connection under the same lock, after the disk refused something; what is on disk decides."""
+        """A fresh connection under the same lock, after the disk refused something; what is on disk decides.
+
+        Until it succeeds the store is not open. It creates no file: where that is gone its disk is, and may come back.
+        """
+        self.is_open = False
         try:
             with contextlib.suppress(apsw.Error):
                 self._connection.close(force=True)
-            self._connection = apsw.Connection(str(self._path), vfs=self._vfs)
+            self._connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs)
             prepare(self._connection, self._path, check=False)
         except (apsw.Error, OSError) as error:
             raise failed(self._path, error) from error
         self.last_seq = int(self._fetch(SELECT_LAST_SEQ)[0][0])
+        self.is_open = True
 
     def write(self, requests: Sequence[Rows]) -> list[int]:
         """One transaction, one fsync; returns the last sequence number of each request when all is on disk."""

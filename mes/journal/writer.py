@@ -283,7 +283,9 @@ class Journal:
         before, mended = store.last_seq, False
         while True:
             try:
-                last_seqs = store.write(requests) if store.last_seq == before else _numbers(before, requests)
+                if not store.is_open:
+                    store.reopen()
+                last_seqs = store.write(requests) if store.last_seq == before else _numbers(before, requests, store)
                 break
             except JournalBlocked as error:
                 self.blocked = str(error)
@@ -298,7 +300,8 @@ class Journal:
                 if mended:
                     raise
                 mended = True
-                store.reopen()
+                with contextlib.suppress(JournalBlocked):
+                    store.reopen()
         self.blocked = None
         self._commits.append(time.monotonic() - began)
         self._committed += 1
@@ -332,9 +335,18 @@ def _answered(call: _Call, store: Store) -> object:
         return error
 
 
-def _numbers(before: int, requests: Sequence[Rows]) -> list[int]:
-    """The last sequence number of each request, of a commit that was on disk though it seemed to fail."""
-    return list(itertools.accumulate((len(each.events) for each in requests), initial=before))[1:]
+def _numbers(before: int, requests: Sequence[Rows], store: Store) -> list[int]:
+    """The last sequence number of each request, of a commit that was on disk though it seemed to fail.
+
+    Raises JournalError for a file that holds neither what was there before nor what was to be.
+    """
+    last_seqs = list(itertools.accumulate((len(each.events) for each in requests), initial=before))[1:]
+    if last_seqs[-1] != store.last_seq:
+        raise JournalError(
+            f"the journal holds events up to {store.last_seq}, and should hold them up to {before} or {last_seqs[-1]}: "
+            "it is another file than the one that was opened"
+        )
+    return last_seqs
 
 
 def _deliver(answers: Sequence[tuple[asyncio.Future[Any], object]]) -> None:

@@ -61,14 +61,14 @@ class Case:
     def allows(self, parts: int) -> bool:
         """Whether so many can have been made, and are in no other count."""
         if self.standing is not Standing.REAL:
-            return parts == 0
+            return self.standing is Standing.PASSED and parts == 0
         return parts >= 0 and (self.most is None or parts <= self.most or parts in self.shown)
 
     @property
     def possible(self) -> str:
         """The numbers that can be, in words."""
         if self.standing is Standing.OPEN:
-            return "0; more once the totaliser counts on from there"
+            return "nothing yet: the totaliser has counted nothing since"
         if self.standing is Standing.PASSED:
             return "0: it did not go on from there"
         if self.most is None:
@@ -187,7 +187,7 @@ def _why_not(about: Case) -> str:
         case Standing.OPEN:
             return (
                 f"the totaliser has counted nothing since, so nobody knows whether {raw} was real; "
-                "wait for its next count, or decide 0"
+                "wait for its next count"
             )
         case Standing.REAL:
             return (

@@ -11,8 +11,9 @@ import pytest
 from influx_stand_in import Answer, StandIn, stand_in
 from influxd import private_influxd
 
+from adapters.clock import SystemClock
 from mes.errors import SinkRejected, SinkUnavailable
-from mes.influx.delivery import SINK, point_of
+from mes.influx.delivery import SINK, Delivery, point_of
 from mes.influx.encode import KpiPoint, line
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import EVENTS, InfluxWriter, Pace
@@ -144,6 +145,23 @@ async def test_exactly_the_bad_lines_are_put_aside(influx: StandIn, journal: Jou
         again = await run_until_stored(influx, server, journal, MADE + 51)
         assert await journal.refused(SINK) == []
         assert again.status.quarantined == 0
+
+
+async def test_what_was_refused_never_overwrites_what_was_stored_after_it(influx: StandIn, journal: Journal) -> None:
+    """A figure that was put aside, and then stated anew and taken, is out of quarantine: nobody offers the old one."""
+    async with client_of(influx) as server:
+        delivery = Delivery(server, journal, SystemClock())
+        influx.refused_text = "good=5i"
+        await delivery.send(["kpi,station=trim good=5i 1000"])
+        assert [each.point for each in await journal.refused(SINK)] == ["kpi,station=trim 1000"]
+        await delivery.send(["kpi,station=trim good=9i 1000"])
+
+        assert await journal.refused(SINK) == []
+        influx.refused_text = None
+        later = Delivery(server, journal, SystemClock())
+        await later.look()
+        await later.retry()
+    assert influx.points[("kpi,station=trim", "1000")] == {"good": "9i"}
 
 
 async def test_a_server_at_fault_holds_the_queue(influx: StandIn, journal: Journal) -> None:

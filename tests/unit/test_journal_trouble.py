@@ -16,6 +16,7 @@ from mes.collect.station import decode_state
 from mes.errors import ConfigError, JournalDamaged, JournalError
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.care import backup, check, restore
+from mes.journal.salvage import salvage
 from mes.journal.store import Refused, Rows, Store
 from mes.model import CountFlag, CountKind, FaultRaised, ProcessValue, StationId, TimeSource, UnitsCounted
 
@@ -288,3 +289,51 @@ async def test_a_new_version_opens_an_old_journal(tmp_path: Path) -> None:
         assert [each.event for each in await journal.read(0, 10)] == [counted(1), fault(2)]
         assert await journal.refused("influx") == []
     assert check(path).format == 3
+
+
+async def test_numbers_that_were_handed_on_are_not_given_again(tmp_path: Path) -> None:
+    """Events that went ahead of a backlog, and process values that were thinned out: what is new has a later number."""
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path) as journal:
+        values = [ProcessValue(station=WELD, name="process.current", time=START, value=float(n)) for n in range(50)]
+        await journal.append(Entry(events=[counted(n) for n in range(1, 101)], telemetry=values))
+        await journal.advance("influx-events", 20)
+        await journal.advance("influx-events-live", 100)
+        await journal.advance("influx-process", 50)
+        await journal.thin_telemetry(START + timedelta(days=1), 100)
+    path.with_name(path.name + ".hourly").touch()
+    with apsw.Connection(str(path)) as tail:
+        tail.execute("DELETE FROM event WHERE seq > 90")
+    tail.close()
+
+    said = salvage(path, "for a test")
+
+    assert "events that could not be read: 91 to 100" in said
+    assert not path.with_name(path.name + ".hourly").exists()
+    async with Journal.open(path) as journal:
+        assert await journal.append(Entry(events=[counted(101)], telemetry=values[:1])) == 101
+        assert [row for row, _ in await journal.read_telemetry(0, 10)] == [51]
+
+
+def move(name: str, *, of: Path, to: Path) -> None:
+    """Moves a journal's files to another folder."""
+    for each in of.glob(f"{name}*"):
+        each.rename(to / each.name)
+
+
+async def test_a_file_that_vanishes_is_waited_for_and_none_is_made(tmp_path: Path) -> None:
+    """Its disk is gone, and comes back: nothing was acknowledged meanwhile, and all of it is there then."""
+    path, away = tmp_path / "journal.sqlite", tmp_path / "away"
+    away.mkdir()
+    with faulty_disk() as disk:
+        async with Journal.open(path, vfs=NAME, retry_s=0.05) as journal:
+            await journal.append(Entry(events=[counted(1)]))
+            move(path.name, of=tmp_path, to=away)
+            disk.fails.append(apsw.IOError)
+            appended = journal.append(Entry(events=[counted(2)]))
+            await asyncio.sleep(0.3)
+            assert not appended.done()
+            assert not path.exists()
+            move(path.name, of=away, to=tmp_path)
+            assert await appended == 2
+            assert [each.seq for each in await journal.read(0, 10)] == [1, 2]
