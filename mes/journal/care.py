@@ -1,16 +1,16 @@
 """Looking after a journal's file by hand: is it sound, a copy of it while it is in use, and back from a copy."""
 
-import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import apsw
 
 from mes.errors import ConfigError, JournalDamaged, JournalError
 from mes.journal.codec import from_us
+from mes.journal.replace import replace, to_disk
 from mes.journal.schema import check_identity, failed, fetch
 from mes.journal.store import locked
 
@@ -116,9 +116,9 @@ def backup(path: Path, target: Path) -> int:
         begun.unlink()
         raise JournalError(f"the copy of {path} is not sound ({found.faults[0]}): run `mes journal check`")
     begun.chmod(0o600)
-    _to_disk(begun)
+    to_disk(begun)
     begun.rename(target)
-    _to_disk(target.parent)
+    to_disk(target.parent)
     return found.bytes_file
 
 
@@ -135,24 +135,7 @@ def restore(source: Path, path: Path) -> Path | None:
         fresh = path.with_name(path.name + ".new")
         shutil.copyfile(source, fresh)
         fresh.chmod(0o600)
-        _to_disk(fresh)
-        kept = _put_aside(path)
-        fresh.rename(path)
-        for beside in (".hourly", ".hourly-wal", ".hourly-shm"):  # computed from what was there before
-            path.with_name(path.name + beside).unlink(missing_ok=True)
-        _to_disk(path.parent)
-    return kept
-
-
-def _put_aside(path: Path) -> Path | None:
-    if not path.exists():
-        return None
-    kept = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    for end in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + end)
-        if part.exists():
-            part.rename(kept.with_name(kept.name + end))
-    return kept
+        return replace(path, fresh, "before")
 
 
 def _readable(path: Path) -> apsw.Connection:
@@ -166,11 +149,3 @@ def _readable(path: Path) -> apsw.Connection:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ import apsw
 
 from mes.errors import JournalError
 from mes.journal.codec import KINDS, decode_event, to_us
+from mes.journal.replace import replace
 from mes.journal.schema import BUSY_MS, prepare
 
 CHUNK = 500  # rows read at once; a chunk that cannot be read is halved until the damage is found
@@ -37,7 +38,6 @@ def salvage(path: Path, damage: str, *, vfs: str | None = None) -> str:
     `mes journal check`. Raises JournalError when not even the file's head can be read.
     """
     now = datetime.now(UTC)
-    aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
     fresh = path.with_name(path.name + ".new")
     for old in _files(fresh):
         old.unlink(missing_ok=True)
@@ -57,12 +57,8 @@ def salvage(path: Path, damage: str, *, vfs: str | None = None) -> str:
                 f"{path} is damaged ({damage}) and cannot be read at all ({error}): `mes journal restore` brings back "
                 "a backup; or move the file aside, keep it, and start with a new journal"
             ) from error
-    for old, kept in zip(_files(path), _files(aside), strict=True):
-        if old.exists():
-            old.rename(kept)
-    fresh.rename(path)
-    for beside in (".hourly", ".hourly-wal", ".hourly-shm"):  # computed from what is lost in part
-        path.with_name(path.name + beside).unlink(missing_ok=True)
+    aside = replace(path, fresh, "damaged")
+    assert aside is not None
     gone = ", ".join(f"{first} to {last}" for first, last in lost) or "none"
     return f"{damage}; the damaged file is kept as {aside.name}; events that could not be read: {gone}"
 

@@ -15,6 +15,7 @@ from adapters.reading import ControllerId
 from mes.errors import JournalError
 from mes.intervals import Interval
 from mes.journal.codec import EventRow, decode_event, from_us
+from mes.journal.replace import finish_replacing, to_disk
 from mes.journal.schema import COUNT_KIND, COUNTS, SELECT_EVENTS, SELECT_LAST_SEQ, failed, fetch, prepare
 from mes.model import Journaled, ProcessValue, StationId
 
@@ -89,9 +90,11 @@ class Store:
         self._vfs = vfs
         with contextlib.ExitStack() as undo:
             try:
-                _create(path)
+                _make_folder(path.parent)
                 self._lock = _lock(path)
                 undo.callback(os.close, self._lock)
+                finish_replacing(path)
+                _create(path)
                 self._connection = apsw.Connection(str(path), vfs=vfs)
                 undo.callback(self._connection.close, force=True)
                 prepare(self._connection, path)
@@ -241,19 +244,18 @@ class Store:
         return fetch(self._connection, self._path, statement, *values)
 
 
+def _make_folder(folder: Path) -> None:
+    """For its owner only, where it is new."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o700)
+
+
 def _create(path: Path) -> None:
-    """An empty file for its owner only, in a folder for its owner only where the folder is new."""
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True)
-        path.parent.chmod(0o700)
-    if path.exists():
-        return
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name itself must survive a power cut too
-    finally:
-        os.close(folder)
+    """An empty file for its owner only."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        to_disk(path.parent)  # the name itself must survive a power cut too
 
 
 @contextlib.contextmanager

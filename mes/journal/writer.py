@@ -22,7 +22,7 @@ from mes.errors import JournalBlocked, JournalDamaged, JournalError
 from mes.intervals import Interval
 from mes.journal.codec import encode_event, to_us
 from mes.journal.salvage import salvage
-from mes.journal.store import Footprint, Refused, Rows, Store
+from mes.journal.store import Footprint, Refused, Rows, Store, locked
 from mes.model import Journaled, ProcessValue, StationEvent, StationId
 
 T = TypeVar("T")
@@ -256,7 +256,8 @@ class Journal:
         try:
             return Store(self._path, vfs=self._vfs)
         except JournalDamaged as error:
-            self.salvaged = salvage(self._path, str(error), vfs=self._vfs)
+            with locked(self._path):
+                self.salvaged = salvage(self._path, str(error), vfs=self._vfs)
             return Store(self._path, vfs=self._vfs)
 
     def _serve(self, store: Store) -> bool:

@@ -315,6 +315,11 @@ async def test_numbers_that_were_handed_on_are_not_given_again(tmp_path: Path) -
         assert [row for row, _ in await journal.read_telemetry(0, 10)] == [51]
 
 
+def names(folder: Path, pattern: str) -> list[str]:
+    """The files of a folder whose names are alike."""
+    return sorted(each.name for each in folder.glob(pattern))
+
+
 def move(name: str, *, of: Path, to: Path) -> None:
     """Moves a journal's files to another folder."""
     for each in of.glob(f"{name}*"):
@@ -337,3 +342,21 @@ async def test_a_file_that_vanishes_is_waited_for_and_none_is_made(tmp_path: Pat
             move(path.name, of=away, to=tmp_path)
             assert await appended == 2
             assert [each.seq for each in await journal.read(0, 10)] == [1, 2]
+
+
+@pytest.mark.parametrize("left", [("",), ("", "-wal"), ("", "-wal", "-shm"), ()])
+async def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path, left: tuple[str, ...]) -> None:
+    """Whatever of the old journal was still in place when the power went: the new one stands there at the next."""
+    path, other = tmp_path / "journal.sqlite", tmp_path / "other" / "journal.sqlite"
+    async with Journal.open(other) as journal:
+        await journal.append(Entry(events=[counted(7)]))
+    other.rename(tmp_path / "journal.sqlite.ready-damaged-20260302T080000")
+    for end in left:
+        path.with_name(path.name + end).write_bytes(b"what was there before")
+    path.with_name(path.name + ".hourly").touch()
+
+    async with Journal.open(path) as journal:
+        assert [each.event for each in await journal.read(0, 10)] == [counted(7)]
+    assert names(tmp_path, "*.damaged-*") == sorted(f"journal.sqlite.damaged-20260302T080000{end}" for end in left)
+    assert names(tmp_path, "*.ready-*") == []
+    assert not path.with_name(path.name + ".hourly").exists()
