@@ -296,6 +296,12 @@ class ControllerServices(InternalServer):
             if looks:
                 gc.enable()
 
+    async def stop(self) -> None:
+        """As asyncua's; its nodes, which refer to each other, are let go of here and now and not by the collector."""
+        await super().stop()
+        for node in list(self.aspace.keys()):
+            del self.aspace[node]
+
     def create_session(self, name: str, user: User = _NOBODY, external: bool = False) -> InternalSession:
         """Refuses one session too many at its creation, as controllers do; asyncua's own does so at activation."""
         if external and len(self._external_sessions) >= self._limits.sessions:

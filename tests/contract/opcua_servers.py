@@ -196,7 +196,7 @@ def settings(
         "url": url,
         "publish_interval_ms": 50,
         "sampling_interval_ms": 0,
-        "keepalive_s": 0.5,
+        "keepalive_s": 1.0,
         "application_uri": CLIENT_URI,
         "security": OpcUaSecurity.model_validate(security),
         "heartbeat": heartbeat,

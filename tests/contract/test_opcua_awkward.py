@@ -355,7 +355,8 @@ async def test_silence_is_unavailable(chosen: OpcUaController, server: OpcUaServ
 
     link = await asyncio.start_server(accept, "127.0.0.1", 0)
     url = f"opc.tcp://127.0.0.1:{link.sockets[0].getsockname()[1]}/"
-    async with running(adapter(chosen.model_copy(update={"url": url}), NAMES), Journal()) as task:
+    hasty = chosen.model_copy(update={"url": url, "keepalive_s": 0.5})
+    async with running(adapter(hasty, NAMES), Journal()) as task:
         hole.set()
         began_s = asyncio.get_running_loop().time()
         with pytest.raises(ControllerUnavailable, match="no sign of life"):
