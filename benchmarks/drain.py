@@ -17,7 +17,7 @@ from pathlib import Path
 
 from common import source
 
-from mes.influx.encode import KpiPoint, body, event_line
+from mes.influx.encode import Point, body, event_line
 from mes.influx.server import InfluxServer, ServerKind, Target
 from mes.influx.writer import EVENTS, IN_FLIGHT, LIVE, InfluxWriter, Pace
 from mes.intervals import Interval
@@ -49,11 +49,11 @@ def event(number: int) -> UnitsCounted:
 class NoFigures:
     """Publishes nothing: the figures go their own way."""
 
-    async def touched(self, spans: Mapping[StationId, Interval], revision: int) -> Sequence[KpiPoint]:
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """No window."""
         return ()
 
-    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
+    async def open(self) -> tuple[Sequence[Point], datetime]:
         """No window."""
         return (), START
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from mes.board.app import app, serve
 from mes.clocks import ControllerClocks
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError
-from mes.figures import PublishedFigures
+from mes.figures.health import health_points
+from mes.figures.published import PublishedFigures, PublishedPlant
 from mes.gauge import Gauge
 from mes.health import Health
+from mes.influx.encode import Point
 from mes.influx.server import InfluxServer, ServerKind, Target
 from mes.influx.writer import EVENTS, InfluxWriter
 from mes.journal import Journal
@@ -171,9 +174,15 @@ async def _settled(gauge: Gauge, config: PlantConfig) -> None:
 async def _forward(target: Target, config: PlantConfig, gauge: Gauge) -> None:
     await _settled(gauge, config)
     figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock)
-    async with InfluxServer(target) as server:
-        gauge.writer = InfluxWriter(server, gauge.journal, figures, rng=random.Random(), clock=gauge.clock)
-        await gauge.writer.run()
+
+    def health() -> list[Point]:
+        return list(health_points(gauge.status(), config.site, socket.gethostname(), gauge.clock.now()))
+
+    with PublishedPlant(config, gauge.clock) as plant:
+        async with InfluxServer(target) as server:
+            rng = random.Random()
+            gauge.writer = InfluxWriter(server, gauge.journal, figures, plant, health, rng=rng, clock=gauge.clock)
+            await gauge.writer.run()
 
 
 def stop_on_signal() -> asyncio.Event:

@@ -10,7 +10,7 @@ import structlog
 from adapters.clock import Clock, SteadyClock
 from adapters.reading import ControllerId
 from mes.health import Health
-from mes.influx.writer import EVENTS, FIGURES, TELEMETRY, InfluxWriter
+from mes.influx.writer import EVENTS, FIGURES, PLANT, TELEMETRY, InfluxWriter
 from mes.journal import Journal
 from mes.ledger import Ledger, backlog
 from mes.status import JournalStatus, Sink, Status, controller_status
@@ -98,7 +98,7 @@ class Gauge:
         )
 
     def _sink(self, writer: InfluxWriter) -> Sink:
-        last = {EVENTS: self.journal.last_seq, FIGURES: self.journal.last_seq, TELEMETRY: self._last_telemetry}
+        last = dict.fromkeys((EVENTS, FIGURES, PLANT), self.journal.last_seq) | {TELEMETRY: self._last_telemetry}
         oldest = self.ledger.oldest_not_stored
         return Sink(
             name="influx",

@@ -37,8 +37,8 @@ class EventReader(Protocol):
         """All events of a station, in the order of their seq; with `until`, those whose time is before it."""
         ...
 
-    def last_seq(self, station: StationId | None = None) -> int:
-        """The seq of the last event of a station, or of any; 0 if there is none."""
+    def last_seq(self) -> int:
+        """The seq of the last event; 0 if there is none."""
         ...
 
     def changed_stations(self, after: int) -> frozenset[StationId]:

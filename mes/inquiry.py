@@ -114,6 +114,12 @@ class Inquiry:
     ) -> None:
         self._opened.close()
 
+    def reach(self, now: datetime) -> None:
+        """Lets the present be `now`; for who keeps asking while the collector runs."""
+        known = self.reader.span()
+        self._until = now
+        self.known = None if known is None else Interval(min(known.start, now), now)
+
     @property
     def until(self) -> datetime:
         """The present: figures go up to there. Raises ConfigError for an empty journal."""
@@ -250,6 +256,15 @@ class Inquiry:
         last = node.stations[-1]
         return lost_cars(charged, lines, self.config.standards, last, planned, window, until=self.until)
 
+    def culprits_of_lines(self, window: Interval) -> dict[Node, tuple[Culprit, ...]]:
+        """The same for every line of the plant."""
+        lines, planned = self._seen(window)
+        charged = charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
+        return {
+            each: lost_cars(charged, lines, self.config.standards, each.stations[-1], planned, window, until=self.until)
+            for each in self.nodes("line", [])
+        }
+
     def bottleneck(self, node: Node, at: datetime) -> StationId | None:
         """The station of a node that keeps the others waiting at an instant; None outside work or if nobody works."""
         lines, planned = self._seen(Interval(at, at))
@@ -271,13 +286,16 @@ class Inquiry:
             raise ConfigError(
                 "the plant's file has no `programme`: say there what is to be built, and at which station"
             )
-        built_at = self.config.programme.built_at
-        cars = [
+        cars = self.built(self.config.programme.built_at)
+        return programme_report(cars, self.config.products, self.targets, self.config.calendar, window, self.until)
+
+    def built(self, station: StationId) -> list[Car]:
+        """All units that were ever good at a station; one that came again is there again."""
+        return [
             Car(each.event.unit, each.event.product, each.event.time)
-            for each in self.reader.units_of(built_at)
+            for each in self.reader.units_of(station)
             if isinstance(each.event, UnitCompleted) and each.event.result is UnitResult.GOOD
         ]
-        return programme_report(cars, self.config.products, self.targets, self.config.calendar, window, self.until)
 
     def _products(self, station: StationId) -> frozenset[ProductId]:
         standard = self.config.standards[station]

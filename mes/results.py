@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapters.reading import GapCause
@@ -11,7 +11,18 @@ from mes.calendar import Calendar, Window, WindowKind
 from mes.history import EventReader, history, in_force_since
 from mes.hourly import Hourly
 from mes.intervals import Interval
-from mes.model import ConnectionLost, Journaled, StationId, StationStandard, TimeSource
+from mes.journal.codec import bears_on
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    Journaled,
+    ReasonAssigned,
+    StateChanged,
+    StationEvent,
+    StationId,
+    StationStandard,
+    TimeSource,
+)
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition
 from mes.oee.kpi import kpi
@@ -23,6 +34,23 @@ __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components, where there are any
 KEPT_TIMELINES = 128
 LEAST = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What an event bears on, its number, and the instants that it makes borders of what a station did."""
+
+    interval: Interval
+    seq: int
+    cuts: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A station's time line around some days, and what it was made of."""
+
+    line: Timeline
+    marks: tuple[_Mark, ...]
 
 
 class Results:
@@ -50,7 +78,7 @@ class Results:
         self._at_once = at_once or timedelta()
         self._blind_from = blind_from
         self._seq = -1
-        self._kept: OrderedDict[tuple[StationId, Interval], Timeline] = OrderedDict()
+        self._kept: OrderedDict[tuple[StationId, Interval], _Known] = OrderedDict()
 
     def kpi(
         self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
@@ -72,6 +100,26 @@ class Results:
 
     def timeline(self, station: StationId, window: Interval) -> Timeline:
         """What the journal knows of the station in `window`; what it says of other times may be incomplete."""
+        return self._known(station, window).line
+
+    def cuts(self, station: StationId, window: Interval) -> list[datetime]:
+        """The instants inside a window at which something was seen of the station's state, or said of it; in order.
+
+        An instant is never taken out of these by what is journaled later.
+        """
+        found = {at for each in self._known(station, window).marks for at in each.cuts}
+        return sorted(each for each in found if window.start < each < window.end)
+
+    def revision(self, station: StationId, window: Interval) -> int:
+        """The number of the last event that bears on a window, by itself or by the state that it begins or ends."""
+        known = self._known(station, window)
+        start = in_force_since(known.line, window.start)
+        end = max(self._holds_until(known.line, window.end), window.end)
+        return max(
+            (each.seq for each in known.marks if start <= each.interval.end and each.interval.start <= end), default=0
+        )
+
+    def _known(self, station: StationId, window: Interval) -> "_Known":
         seq = self._reader.last_seq()
         if seq != self._seq:
             changed = self._reader.changed_stations(self._seq)
@@ -80,7 +128,10 @@ class Results:
             self._seq = seq
         key = (station, self._around(window))
         if key not in self._kept:
-            self._kept[key] = timeline([*history(self._reader, station, key[1]), *self._end_of_collecting(station)])
+            told = history(self._reader, station, key[1])
+            line = timeline([*told, *self._end_of_collecting(station)])
+            marks = {each.seq: _Mark(bears_on(each.event), each.seq, _cuts(each.event)) for each in told}
+            self._kept[key] = _Known(line, tuple(marks.values()))
             if len(self._kept) > KEPT_TIMELINES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -103,9 +154,11 @@ class Results:
 
     def in_force_until(self, station: StationId, instant: datetime) -> datetime:
         """When the state ends that is in force at an instant, the end of time if it is open."""
-        spans = self.timeline(station, Interval(instant, instant)).spans
-        at = bisect_right(spans, instant, key=lambda each: each.interval.start) - 1
-        return spans[at].interval.end if at >= 0 else instant
+        return self._holds_until(self.timeline(station, Interval(instant, instant)), instant)
+
+    def _holds_until(self, line: Timeline, instant: datetime) -> datetime:
+        at = bisect_right(line.spans, instant, key=lambda each: each.interval.start) - 1
+        return line.spans[at].interval.end if at >= 0 else instant
 
     def events(self, station: StationId) -> Iterator[Journaled]:
         """The station's events in the order of their seq."""
@@ -146,3 +199,15 @@ class Results:
         lasting = Interval(window.start, max(window.end, window.start + LEAST))
         days: Sequence[Window] = self.calendar.days(lasting)
         return Interval(days[0].interval.start, days[-1].interval.end)
+
+
+def _cuts(event: StationEvent) -> tuple[datetime, ...]:
+    match event:
+        case StateChanged() | ConnectionLost():
+            return (event.time,)
+        case ConnectionRestored():
+            return (event.since, event.time)
+        case ReasonAssigned():
+            return (event.start,) if event.end is None else (event.start, event.end)
+        case _:
+            return ()

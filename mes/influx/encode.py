@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from mes.intervals import Interval
+from mes.influx.schema import MEASUREMENTS, Measurement, Type
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -35,7 +35,6 @@ from mes.model import (
     UnitsCounted,
     UnitsUnidentified,
 )
-from mes.oee.kpi import Kpi
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -44,15 +43,57 @@ NONE = "none"  # a tag is never left out: that would be another series
 Field = bool | int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class KpiPoint:
-    """One station in one window; `kind` is hour, shift or day; `revision` grows with each correction."""
+TYPES: Mapping[Type, type] = {Type.INT: int, Type.FLOAT: float, Type.TEXT: str, Type.FLAG: bool}
 
-    kind: str
-    window: Interval
-    station: StationId
-    kpi: Kpi
-    revision: int
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point as the schema declares it; `stamp_ns` is its time in nanoseconds since 1970 in UTC.
+
+    Raises ValueError for a tag or a field that the schema does not have, that is missing, or of another type.
+    """
+
+    measurement: str
+    tags: Mapping[str, str]
+    fields: Mapping[str, Field]
+    stamp_ns: int
+
+    def __post_init__(self) -> None:
+        declared = _DECLARED.get(self.measurement)
+        if declared is None:
+            raise ValueError(f"the schema has no measurement {self.measurement}")
+        if self.tags.keys() != declared.tags:
+            raise ValueError(f"{self.measurement} has the tags {sorted(declared.tags)}, not {sorted(self.tags)}")
+        if missing := declared.always - self.fields.keys():
+            raise ValueError(f"a point of {self.measurement} without {', '.join(sorted(missing))}")
+        for name, value in self.fields.items():
+            if declared.types.get(name) is not type(value):
+                raise ValueError(f"{self.measurement} has no field {name} of the type {type(value).__name__}")
+
+    @property
+    def line(self) -> str:
+        """As line protocol; raises ValueError for a value that the protocol cannot carry."""
+        return line(self.measurement, self.tags, self.fields, self.stamp_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A measurement, ready for looking up."""
+
+    tags: frozenset[str]
+    types: Mapping[str, type]
+    always: frozenset[str]
+
+    @staticmethod
+    def of(measurement: Measurement) -> "_Declared":
+        return _Declared(
+            frozenset(each.name for each in measurement.tags),
+            {each.name: TYPES[each.type] for each in measurement.fields},
+            frozenset(each.name for each in measurement.fields if not each.maybe),
+        )
+
+
+_DECLARED = {name: _Declared.of(each) for name, each in MEASUREMENTS.items()}
 
 
 def timestamp_ns(time: datetime, seq: int) -> int:
@@ -66,13 +107,13 @@ def event_line(journaled: Journaled) -> str:
     measurement, tags, fields = _event_point(event)
     stamp = timestamp_ns(event.time, journaled.seq)
     shared: dict[str, Field] = {"time_source": str(event.time_source), "seq": journaled.seq}
-    return line(measurement, {**place(event.station), **tags}, {**fields, **shared}, stamp)
+    return Point(measurement, {**place(event.station), **tags}, {**fields, **shared}, stamp).line
 
 
 def _event_point(event: StationEvent) -> tuple[str, Mapping[str, str], Mapping[str, Field]]:
     match event:
         case StateChanged():
-            return "state", {}, {"state": str(event.state), "raw": event.raw}
+            return "state_change", {}, {"state": str(event.state), "raw": event.raw}
         case UnitsCounted():
             tags = {"kind": str(event.kind), "product": event.product or NONE}
             return "count", tags, {"delta": event.delta, "raw": event.raw, "flag": str(event.flag)}
@@ -140,54 +181,13 @@ def _epoch_s(instant: datetime) -> float:
 
 def process_line(value: ProcessValue, row: int) -> str:
     """One telemetry value; `row` is its number in the journal."""
-    return line(
-        "process", {**place(value.station), "name": value.name}, {"value": value.value}, timestamp_ns(value.time, row)
-    )
+    tags = {**place(value.station), "name": value.name}
+    return Point("process", tags, {"value": value.value}, timestamp_ns(value.time, row)).line
 
 
-def kpi_line(point: KpiPoint) -> str:
-    """One window's figures: numerators and denominators first, so that any panel can sum first and divide last.
-
-    Seconds and ratios are floats, counts integers; a ratio that is undefined has no field.
-    """
-    kpi = point.kpi
-    spans = {
-        "window_s": point.window.length,
-        "pbt_s": kpi.pbt,
-        "apt_s": kpi.apt,
-        "ot_s": kpi.ot,
-        "minor_stops_s": kpi.minor_stops,
-        "down_s": kpi.down,
-        "setup_s": kpi.setup,
-        "idle_s": kpi.idle,
-        "starved_s": kpi.starved,
-        "blocked_s": kpi.blocked,
-        "no_data_s": kpi.no_data,
-        "not_planned_s": kpi.not_planned,
-        "inferred_s": kpi.inferred,
-        "ideal_good_s": kpi.sum_pri_good,
-        "ideal_produced_s": kpi.sum_pri_produced,
-    }
-    counts: dict[str, Field] = {
-        "good": kpi.good,
-        "rework": kpi.rework,
-        "scrap": kpi.scrap,
-        "produced": kpi.produced,
-        "unreconciled": kpi.unreconciled,
-        "revision": point.revision,
-    }
-    ratios = {
-        "availability": kpi.availability,
-        "performance": kpi.performance,
-        "quality": kpi.quality,
-        "oee": kpi.oee,
-        "coverage": kpi.coverage,
-    }
-    fields: dict[str, Field] = {name: span.total_seconds() for name, span in spans.items() if span is not None}
-    fields |= counts
-    fields |= {name: ratio for name, ratio in ratios.items() if ratio is not None}
-    stamp = (point.window.start - EPOCH) // MICROSECOND * 1000
-    return line("kpi", {**place(point.station), "window": point.kind}, fields, stamp)
+def window_ns(start: datetime) -> int:
+    """The time stamp of a window or a stretch that begins at an instant."""
+    return timestamp_ns(start, 0)
 
 
 def place(station: StationId) -> dict[str, str]:

@@ -262,7 +262,7 @@ STATE = Measurement(
     STATION,
     (
         _text("state", "`producing`, `starved`, `blocked`, `down`, `setup`, `idle`, `planned_stop` or `no_data`"),
-        _text("loss", "where its seconds go: a loss as in `kpi`, `apt`, `planned_stop`, or `not_planned`"),
+        _text("loss", "where its seconds go: a loss as in `kpi`, `apt`, `planned_stop` or `not_planned`"),
         _text("reason", "why; `none` where nobody knows"),
         _text("fault", "the controller's fault code; `none` without one"),
         _n("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
@@ -272,7 +272,7 @@ STATE = Measurement(
         _n("begins", "1 where that state begins, 0 where the stretch only goes on with it"),
         _n("open", "1 while it lasts, else 0"),
         _n("unexplained", "1 for a stop that waits for a person's reason, else 0"),
-        _n("inferred", "1 for producing that is concluded from units caught up after a gap, else 0"),
+        _s("inferred_s", "part of a stretch without data that units caught up later prove to be producing"),
     ),
 )
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -17,7 +18,7 @@ import structlog
 from adapters.clock import Clock, SystemClock
 from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.delivery import Delivery, Quarantine, Writes
-from mes.influx.encode import KpiPoint, event_line, kpi_line, process_line
+from mes.influx.encode import Point, event_line, process_line
 from mes.intervals import Interval
 from mes.model import Journaled, ProcessValue, StationId
 
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 EVENTS = "influx-events"
 FIGURES = "influx-kpi"
+PLANT = "influx-plant"
 TELEMETRY = "influx-process"
 CHUNK = 500  # rows read from the journal at once
 LIVE_FROM, LIVE = "-live-from", "-live"  # after a stream's name: the new is sent from here on, and was sent up to here
@@ -79,11 +81,11 @@ class Followed(Quarantine, Protocol):
 class Figures(Protocol):
     """Where figures come from: the one door, handed in by whoever builds the program."""
 
-    async def touched(self, spans: Mapping[StationId, Interval], revision: int) -> Sequence[KpiPoint]:
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
         ...
 
-    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
+    async def open(self) -> tuple[Sequence[Point], datetime]:
         """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
         ...
 
@@ -140,6 +142,15 @@ class _Stream:
     last: Callable[[], Awaitable[int]]
 
 
+@dataclass(slots=True)
+class _Stated:
+    """A kind of figures; `at`: when what is open was stated last, by the event loop's clock."""
+
+    name: str
+    source: Figures
+    at: float | None = None
+
+
 class InfluxWriter:
     """A consumer of the journal. A cursor moves only after the server said that it has stored what came before it."""
 
@@ -148,6 +159,8 @@ class InfluxWriter:
         server: Server,
         journal: Followed,
         figures: Figures,
+        plant: Figures | None = None,
+        health: Callable[[], Sequence[Point]] | None = None,
         *,
         rng: random.Random,
         pace: Pace | None = None,
@@ -157,11 +170,12 @@ class InfluxWriter:
         self.status = SinkStatus()
         self._server = server
         self._journal = journal
-        self._figures = figures
+        self._figures = _Stated(FIGURES, figures)
+        self._plant = None if plant is None else _Stated(PLANT, plant)
+        self._health = health
         self._rng = rng
         self._pace = pace or Pace()
         self._delivery = Delivery(server, journal, clock or SystemClock())
-        self._restated = 0.0
         self._troubles: dict[str, SinkRejected | SinkUnavailable] = {}
         self._events = _Stream(EVENTS, self._read_events, self._last_event)
         self._process = _Stream(TELEMETRY, self._read_telemetry, journal.last_telemetry)
@@ -174,7 +188,10 @@ class InfluxWriter:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(EVENTS, lambda: self._forward(self._events)), name=EVENTS)
             group.create_task(self._follow(TELEMETRY, lambda: self._forward(self._process)), name=TELEMETRY)
-            group.create_task(self._follow(FIGURES, self._state_figures), name=FIGURES)
+            group.create_task(self._follow(FIGURES, lambda: self._state(self._figures)), name=FIGURES)
+            group.create_task(self._follow("health", self._state_health), name="influx health")
+            if self._plant is not None:
+                group.create_task(self._follow(PLANT, partial(self._state_now_and_then, self._plant)), name=PLANT)
 
     async def _follow(self, name: str, step: Step, *, once: bool = False) -> None:
         """Repeats a step: at once while it moves something, slower while the server cannot or will not."""
@@ -203,12 +220,20 @@ class InfluxWriter:
                 if not moved:
                     await asyncio.sleep(self._pace.idle_s)
 
+    async def _state_health(self) -> bool:
+        """How the program stands; what cannot be sent now is not kept, for the next look says more."""
+        if self._health is not None:
+            await self._send_figures(self._health())
+        await asyncio.sleep(self._pace.restate_s)
+        return False
+
     async def forward(self) -> bool:
         """Sends one batch of each kind; False when there was nothing. Raises SinkError, with no cursor moved."""
         events = await self._forward(self._events)
         telemetry = await self._forward(self._process)
-        figures = await self._forward_figures()
-        return events or telemetry or figures
+        figures = await self._forward_figures(self._figures)
+        plant = self._plant is not None and await self._forward_figures(self._plant)
+        return events or telemetry or figures or plant
 
     async def drain(self) -> None:
         """Sends until nothing is left; raises SinkError. For the end of a run, and tests."""
@@ -288,34 +313,50 @@ class InfluxWriter:
             after = found[-1][0]
         return lines
 
-    async def _forward_figures(self) -> bool:
+    async def _forward_figures(self, figures: "_Stated") -> bool:
         """Figures have a cursor of their own, so that a crash between events and figures loses no figure."""
-        after = await self._journal.cursor(FIGURES)
+        after = await self._journal.cursor(figures.name)
         until, spans = await self._journal.touched(after, self._pace.figures_events)
         if until <= after:
             return False
-        await self._send_figures(await self._figures.touched(spans, until))
-        await self._journal.advance(FIGURES, until)
+        await self._send_figures(await figures.source.touched(spans))
+        await self._journal.advance(figures.name, until)
         return True
 
-    async def _state_figures(self) -> bool:
-        moved = await self._forward_figures()
-        await self.restate()
+    async def _state(self, figures: "_Stated") -> bool:
+        moved = await self._forward_figures(figures)
+        await self._restate(figures)
         return moved
+
+    async def _state_now_and_then(self, figures: "_Stated") -> bool:
+        """What is dear to compute is not computed at each event."""
+        if not self._is_due(figures):
+            return False
+        while await self._forward_figures(figures):
+            pass
+        await self._restate(figures)
+        return False
 
     async def restate(self) -> None:
         """States the windows that are still open again: time passes in them though nothing happens."""
-        clock = asyncio.get_running_loop().time()
-        if clock - self._restated < self._pace.restate_s:
-            return
-        points, until = await self._figures.open(await self._journal.cursor(FIGURES))
-        await self._send_figures(points)
-        self._figures.stated(until)
-        self._restated = clock
+        await self._restate(self._figures)
+        if self._plant is not None:
+            await self._restate(self._plant)
 
-    async def _send_figures(self, points: Sequence[KpiPoint]) -> None:
+    async def _restate(self, figures: "_Stated") -> None:
+        if not self._is_due(figures):
+            return
+        points, until = await figures.source.open()
+        await self._send_figures(points)
+        figures.source.stated(until)
+        figures.at = asyncio.get_running_loop().time()
+
+    def _is_due(self, figures: "_Stated") -> bool:
+        return figures.at is None or asyncio.get_running_loop().time() - figures.at >= self._pace.restate_s
+
+    async def _send_figures(self, points: Sequence[Point]) -> None:
         for some in range(0, len(points), self._pace.batch_lines):
-            lines = [kpi_line(each) for each in points[some : some + self._pace.batch_lines]]
+            lines = [each.line for each in points[some : some + self._pace.batch_lines]]
             await self._delivery.send(lines)
             self.status.quarantined = len(self._delivery.aside)
 

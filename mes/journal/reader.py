@@ -189,11 +189,9 @@ class JournalReader:
         """At most `limit` events after sequence number `after`, in order."""
         return [decode_event(*row) for row in self._fetch(SELECT_EVENTS, after, limit)]
 
-    def last_seq(self, station: StationId | None = None) -> int:
-        """The number of the last committed event, of one station or of all; 0 where there is none."""
-        if station is None:
-            return int(self._fetch(SELECT_LAST_SEQ)[0][0])
-        return int(self._fetch(f"{SELECT_LAST_SEQ} WHERE station = ?", station)[0][0])
+    def last_seq(self) -> int:
+        """The number of the last committed event; 0 where there is none."""
+        return int(self._fetch(SELECT_LAST_SEQ)[0][0])
 
     def was_collected(self) -> bool:
         """Whether a collector wrote here; else all events were imported, and no proof of life says how far they go."""

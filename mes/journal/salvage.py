@@ -26,7 +26,7 @@ EVENT = ("seq", "station", "kind", "time_us", "received_us", "body", "from_us", 
 LEAST_ROW_BYTES = 20
 PROBES = 200
 # A number that was handed on is never given to another event, nor to another process value.
-EVENT_CONSUMERS = "name = 'influx-kpi' OR name LIKE 'influx-events%'"
+EVENT_CONSUMERS = "name IN ('influx-kpi', 'influx-plant') OR name LIKE 'influx-events%'"
 TELEMETRY_CONSUMERS = "name LIKE 'influx-process%'"
 TELEMETRY = ("id", "station", "name", "time_us", "value")
 

@@ -189,12 +189,31 @@ def _is_good_at_once(life: Biography) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The units between two stations at the end of a window, and how long those waited that went on in it."""
+    """The units between two stations at the end of a window, and how long those waited that went on in it.
+
+    `waited`: all those waits together.
+    """
 
     upstream: StationId
     downstream: StationId
     waiting: tuple[UnitId, ...]
     dwell: DwellFigures
+    waited: timedelta
+
+
+def stores_between(
+    stays: Mapping[StationId, Sequence[Visit]],
+    ways: Sequence[tuple[StationId, StationId]],
+    window: Interval,
+    end: datetime,
+) -> tuple[Store, ...]:
+    """The stores on the ways from station to station, at `end`, with the waits that ended in `window`."""
+    found = []
+    for start, to in ways:
+        ended = list(_ended(stays[start], stays[to], window))
+        waited = sum((each.length or timedelta() for each in ended), timedelta())
+        found.append(Store(start, to, wip(stays[start], stays[to], end), dwell_figures(ended), waited))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +244,7 @@ class Flow:
             for visit in life.visits:
                 known[visit.station].append(visit)
         first_time = {station: first_time_quality(known[station], window) for station in stays}
-        stores = tuple(
-            Store(start, to, wip(stays[start], stays[to], end), dwell_figures(_ended(stays[start], stays[to], window)))
-            for start, to in ways
-        )
+        stores = stores_between(stays, ways, window, end)
         ratios = [each.ratio for each in first_time.values()]
         cycles = {station: cycle_times(stays[station], window) for station in stays}
         return Flow(stores, first_time, rolled(ratios), route_first_time(lives, window), cycles)

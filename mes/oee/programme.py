@@ -307,7 +307,7 @@ def programme_report(
     if len({year for year, _, _ in parts}) != 1 or any(part != targets.month(*month) for *month, part in parts):
         raise ValueError("a programme report is about whole months of one year")
     year = parts[0][0]
-    once = _once(cars)
+    once = first_time_built(cars)
     whole = _section(once, products, targets, window, until)
     so_far, in_year = (total(calendar.planned(each)) for each in (_before(window, until), targets.year(year)))
     has_rate = whole.total.built > 0 and so_far > NO_TIME
@@ -321,7 +321,8 @@ def programme_report(
     )
 
 
-def _once(cars: Iterable[Car]) -> tuple[Car, ...]:
+def first_time_built(cars: Iterable[Car]) -> tuple[Car, ...]:
+    """Each unit once, when it first came, in the order of time."""
     first: dict[UnitId, Car] = {}
     for car in sorted(cars, key=lambda each: each.time):
         first.setdefault(car.unit, car)

@@ -14,7 +14,7 @@ from influxd import private_influxd
 from adapters.clock import SystemClock
 from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.delivery import SINK, Delivery, point_of
-from mes.influx.encode import KpiPoint, line
+from mes.influx.encode import Point, line
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import EVENTS, InfluxWriter, Pace
 from mes.intervals import Interval
@@ -46,10 +46,10 @@ def counted(raw: int, *, product: str = "S3") -> UnitsCounted:
 class NoFigures:
     """Publishes nothing."""
 
-    async def touched(self, spans: Mapping[StationId, Interval], revision: int) -> Sequence[KpiPoint]:
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         return ()
 
-    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
+    async def open(self) -> tuple[Sequence[Point], datetime]:
         return (), T0
 
     def stated(self, until: datetime) -> None:

@@ -16,8 +16,8 @@ from adapters.clock import ManualClock
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Shift
 from mes.errors import SinkRejected, SinkUnavailable
-from mes.figures import PublishedFigures
-from mes.influx.encode import KpiPoint
+from mes.figures.published import PublishedFigures
+from mes.influx.encode import Point
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import EVENTS, FIGURES, LIVE, InfluxWriter, Pace
 from mes.intervals import Interval
@@ -83,11 +83,11 @@ async def append(journal: Journal, *events: StationEvent) -> None:
 class NoFigures:
     """Publishes nothing."""
 
-    async def touched(self, spans: Mapping[StationId, Interval], revision: int) -> Sequence[KpiPoint]:
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """No window is touched."""
         return ()
 
-    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
+    async def open(self) -> tuple[Sequence[Point], datetime]:
         """No window is open."""
         return (), T0
 
@@ -138,7 +138,7 @@ async def test_everything_arrives_once(influx: StandIn, server: InfluxServer, jo
     """All events become points, the cursor stands at the last, and a second look finds nothing to do."""
     await writer(server, journal).drain()
 
-    assert sorted(names(influx)) == ["count"] * 10 + ["state"]
+    assert sorted(names(influx)) == ["count"] * 10 + ["state_change"]
     assert await journal.cursor(EVENTS) == journal.last_seq == 11
     assert not await writer(server, journal).forward()
 

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from adapters.clock import Clock
 from mes.errors import SinkUnavailable
 from mes.influx.delivery import CANARY, point_of
-from mes.influx.encode import KpiPoint
+from mes.influx.encode import Point
 from mes.intervals import Interval
 from mes.model import StationId
 
@@ -86,14 +86,13 @@ class NoFigures:
 
     clock: Clock
 
-    async def touched(self, spans: Mapping[StationId, Interval], revision: int) -> Sequence[KpiPoint]:
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """None."""
-        del spans, revision
+        del spans
         return ()
 
-    async def open(self, revision: int) -> tuple[Sequence[KpiPoint], datetime]:
+    async def open(self) -> tuple[Sequence[Point], datetime]:
         """None."""
-        del revision
         return (), self.clock.now()
 
     def stated(self, until: datetime) -> None:

@@ -8,7 +8,8 @@ from oee_histories import CATALOGUE, START, STATION, assigned, at, between, coun
 
 from adapters.clock import ManualClock
 from mes.calendar import Calendar, Shift
-from mes.figures import PublishedFigures
+from mes.figures.published import PublishedFigures
+from mes.influx.encode import Point, window_ns
 from mes.journal.codec import bears_on, encode_event
 from mes.journal.store import Rows, Store
 from mes.model import State, StationEvent, StationStandard
@@ -29,13 +30,19 @@ async def hours(path: Path, *events: StationEvent) -> dict[float, tuple[float, f
         store.write([Rows(events=[encode_event(each) for each in events])])
         _, spans = store.touched(len(events) - 1, 1)
     figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
-    points = await figures.touched(spans, revision=9)
-    minute = timedelta(minutes=1)
+    points = await figures.touched(spans)
     return {
-        (each.window.start - START) / minute: (each.kpi.apt / minute, each.kpi.down / minute)
+        (each.stamp_ns - window_ns(START)) / 60e9: (seconds(each, "apt_s") / 60, seconds(each, "down_s") / 60)
         for each in points
-        if each.kind == "hour"
+        if each.measurement == "kpi" and each.tags["window"] == "hour"
     }
+
+
+def seconds(point: Point, field: str) -> float:
+    """A field that is a number of seconds."""
+    value = point.fields[field]
+    assert isinstance(value, float)
+    return value
 
 
 async def test_a_state_that_came_late_changes_all_hours_that_it_lasts(tmp_path: Path) -> None:

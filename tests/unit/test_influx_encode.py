@@ -48,7 +48,7 @@ FRAME: dict[str, Any] = {"station": STATION, "time": NOW, "received_time": NOW, 
 CASES: list[tuple[StationEvent, str]] = [
     (
         StateChanged(**FRAME, state=State.DOWN, raw="9"),
-        f'state,{PLACE},{TAIL} raw="9",seq=7i,state="down",time_source="controller" {NS + 7}',
+        f'state_change,{PLACE},{TAIL} raw="9",seq=7i,state="down",time_source="controller" {NS + 7}',
     ),
     (
         UnitsCounted(

@@ -23,7 +23,8 @@ from mes.collect.signals import CounterSignal, StationState
 from mes.collect.station import encode_state
 from mes.config.load import default_config, load
 from mes.errors import ConfigError, JournalError
-from mes.figures import PublishedFigures
+from mes.figures.published import PublishedFigures
+from mes.influx.encode import window_ns
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
 from mes.journal.reader import SELECT
@@ -403,12 +404,13 @@ async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
     with Store(path) as store:
         _, spans = store.touched(len(HISTORY), 1)
     figures = PublishedFigures(path, {STATION: config.standards[STATION]}, config.calendar, ManualClock(at(5001)))
-    points = await figures.touched(spans, revision=9)
+    points = await figures.touched(spans)
 
     assert (spans[STATION].start, spans[STATION].end) == (at(20), at(20))
-    hours = {each.window.start: each.kpi.good for each in points if each.kind == "hour"}
-    assert hours[at(0)] == 3 + 12
-    assert {each.kind for each in points} == {"hour", "shift", "day"}
+    kpis = [each for each in points if each.measurement == "kpi"]
+    hours = {each.stamp_ns: each.fields["good"] for each in kpis if each.tags["window"] == "hour"}
+    assert hours[window_ns(at(0))] == 3 + 12
+    assert {each.tags["window"] for each in kpis} == {"hour", "shift", "day"}
 
 
 def books(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> LedgerLine:

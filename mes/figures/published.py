@@ -1,0 +1,138 @@
+"""Which figures are published to InfluxDB: the hours, shifts and days that new events bear on, and those still open."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from adapters.clock import Clock
+from mes.calendar import Calendar, WindowKind
+from mes.config.build import PlantConfig
+from mes.figures.plant import PlantPoints
+from mes.figures.stations import cells, kpi_point, loss_points, state_points
+from mes.influx.encode import Point
+from mes.inquiry import Inquiry
+from mes.intervals import Interval
+from mes.journal import JournalReader
+from mes.model import StationId, StationStandard
+from mes.oee.timeline import END_OF_TIME
+from mes.results import Results
+
+INSTANT = timedelta(microseconds=1)
+LONGER = (WindowKind.SHIFT, WindowKind.DAY)  # beside the hours; what is longer still are sums of days in a query
+FARTHEST = timedelta(days=1)  # how far back what happens now may change what was published
+
+
+class PublishedPlant:
+    """The same for what spans stations; to be closed after use, as a context.
+
+    What an event changes at one station may change who is charged elsewhere, up to a day later.
+    """
+
+    def __init__(self, config: PlantConfig, clock: Clock) -> None:
+        """The configuration's journal must exist."""
+        self._inquiry = Inquiry(config, config.journal_path)
+        self._points = PlantPoints(self._inquiry)
+        self._clock = clock
+        self._stated = clock.now() - FARTHEST
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inquiry.__exit__(kind, failure, trace)
+
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+        """Every window that the spans bear on, computed anew."""
+        now = self._clock.now()
+        return await asyncio.to_thread(self._between, spans, now)
+
+    async def open(self) -> tuple[Sequence[Point], datetime]:
+        """The windows in which time has passed since the last `stated`, and the present instant."""
+        now = self._clock.now()
+        spans = dict.fromkeys(self._inquiry.config.standards, Interval(min(self._stated, now), now))
+        return await asyncio.to_thread(self._between, spans, now), now
+
+    def stated(self, until: datetime) -> None:
+        """The server has everything up to this instant."""
+        self._stated = until
+
+    def _between(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+        self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
+        known = {each: span for each, span in spans.items() if each in self._inquiry.config.standards}
+        starts = [_in_force_since(self._inquiry.results, station, span.start) for station, span in known.items()]
+        seen = [each for each in starts if each is not None]
+        if not seen:
+            return []
+        end = max(each.end for each in known.values()) + FARTHEST
+        return list(self._points.points(Interval(min(seen), end)))
+
+
+class PublishedFigures:
+    """Asks `mes.results` for what is to be published; the work is done in a thread, beside the collecting.
+
+    An event bears on more than its own instant: the end of a stop decides what the whole stop was, and time passes
+    though nothing happens. So every stretch reaches back to the beginning of the state that was in force then, and
+    what is open is stated from the last time on that the server is known to have it.
+    """
+
+    def __init__(
+        self, journal: Path, standards: Mapping[StationId, StationStandard], calendar: Calendar, clock: Clock
+    ) -> None:
+        """`journal` must exist."""
+        self._results = Results(JournalReader(journal), standards, calendar)
+        self._clock = clock
+        self._stated = clock.now() - FARTHEST
+
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+        """Every window that the spans bear on, computed anew."""
+        return await asyncio.to_thread(self._points, spans, self._clock.now())
+
+    async def open(self) -> tuple[Sequence[Point], datetime]:
+        """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
+        now = self._clock.now()
+        spans = dict.fromkeys(self._results.stations, Interval(min(self._stated, now), now))
+        return await asyncio.to_thread(self._points, spans, now), now
+
+    def stated(self, until: datetime) -> None:
+        """The server has everything up to this instant."""
+        self._stated = until
+
+    def _points(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+        points = []
+        for station, span in spans.items():
+            if station not in self._results.stations:
+                continue  # it was taken out of the configuration, its events stay
+            start = _in_force_since(self._results, station, span.start)
+            if start is None:
+                continue  # nothing was ever seen of it
+            end = max(span.end, min(self._holds_until(station, span.end), now))
+            touched = Interval(min(start, end), end + INSTANT)
+            points += station_points(self._results, station, touched, max(now, span.end))
+        return points
+
+    def _holds_until(self, station: StationId, instant: datetime) -> datetime:
+        """Until when a state that was told late holds: the next one; an open one is stated from the last time on."""
+        until = self._results.in_force_until(station, instant)
+        return until if until < END_OF_TIME or instant < self._stated else instant
+
+
+def _in_force_since(results: Results, station: StationId, instant: datetime) -> datetime | None:
+    """When the state began that was in force just before an instant, at most a day earlier; None: never seen."""
+    since = results.in_force_since(station, instant)
+    return None if since is None else max(since, instant - FARTHEST)
+
+
+def station_points(results: Results, station: StationId, touched: Interval, until: datetime) -> list[Point]:
+    """All points of a station whose windows overlap a stretch of time, as things stood at `until`."""
+    hours = list(cells(results.calendar, touched))
+    longer = [each for kind in LONGER for each in results.windows(kind, touched)]
+    found = [kpi_point(results, station, each, until) for each in (*hours, *longer)]
+    for each in hours:
+        found += loss_points(results, station, each, until)
+        found += state_points(results, station, each, until)
+    return found
