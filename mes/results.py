@@ -17,8 +17,8 @@ from mes.model import (
     ConnectionRestored,
     Journaled,
     ReasonAssigned,
+    ReasonId,
     StateChanged,
-    StationEvent,
     StationId,
     StationStandard,
     TimeSource,
@@ -38,11 +38,12 @@ LEAST = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What an event bears on, its number, and the instants that it makes borders of what a station did."""
+    """What an event bears on, its number, the instants that it makes borders of what a station did, and a reason."""
 
     interval: Interval
     seq: int
     cuts: tuple[datetime, ...]
+    reason: ReasonId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,10 @@ class Results:
         found = {at for each in self._known(station, window).marks for at in each.cuts}
         return sorted(each for each in found if window.start < each < window.end)
 
+    def said_reasons(self, station: StationId, window: Interval) -> list[ReasonId]:
+        """Every reason that a person ever gave for a part of the days of a window, sorted; those taken back too."""
+        return sorted({each.reason for each in self._known(station, window).marks if each.reason is not None})
+
     def revision(self, station: StationId, window: Interval) -> int:
         """The number of the last event that bears on a window, by itself or by the state that it begins or ends."""
         known = self._known(station, window)
@@ -130,8 +135,7 @@ class Results:
         if key not in self._kept:
             told = history(self._reader, station, key[1])
             line = timeline([*told, *self._end_of_collecting(station)])
-            marks = {each.seq: _Mark(bears_on(each.event), each.seq, _cuts(each.event)) for each in told}
-            self._kept[key] = _Known(line, tuple(marks.values()))
+            self._kept[key] = _Known(line, tuple({each.seq: _mark(each) for each in told}.values()))
             if len(self._kept) > KEPT_TIMELINES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -201,13 +205,16 @@ class Results:
         return Interval(days[0].interval.start, days[-1].interval.end)
 
 
-def _cuts(event: StationEvent) -> tuple[datetime, ...]:
+def _mark(journaled: Journaled) -> _Mark:
+    event = journaled.event
+    about = bears_on(event)
     match event:
         case StateChanged() | ConnectionLost():
-            return (event.time,)
+            return _Mark(about, journaled.seq, (event.time,), None)
         case ConnectionRestored():
-            return (event.since, event.time)
+            return _Mark(about, journaled.seq, (event.since, event.time), None)
         case ReasonAssigned():
-            return (event.start,) if event.end is None else (event.start, event.end)
+            cuts = (event.start,) if event.end is None else (event.start, event.end)
+            return _Mark(about, journaled.seq, cuts, event.reason)
         case _:
-            return ()
+            return _Mark(about, journaled.seq, (), None)

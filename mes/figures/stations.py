@@ -89,15 +89,15 @@ def loss_points(results: Results, station: StationId, cell: Window, until: datet
     """A cell's lost time by reason, a point for every reason that the station may have; nothing outside work."""
     if not results.calendar.planned(cell.interval):
         return []
-    reasons = [*results.stations[station].reasons.reasons, *WITHOUT_REASON.values()]
-    times: dict[str, dict[Bucket, timedelta]] = {str(each): dict.fromkeys(LOSSES, NO_TIME) for each in reasons}
+    said = results.said_reasons(station, cell.interval)  # one that the plant's file has no more keeps its name
+    reasons: list[str] = [*results.stations[station].reasons.reasons, *WITHOUT_REASON.values(), *said]
+    times: dict[str, dict[Bucket, timedelta]] = {each: dict.fromkeys(LOSSES, NO_TIME) for each in reasons}
     stops: dict[str, int] = defaultdict(int)
     for each in results.kpi(station, cell.interval, until=until).losses:
         if each.bucket not in WITHOUT_REASON:
             continue  # a planned stop is no loss
         reason = each.reason or WITHOUT_REASON[each.bucket]
-        # a reason that the plant's file has no more keeps its name
-        times.setdefault(reason, dict.fromkeys(LOSSES, NO_TIME))[each.bucket] += each.time
+        times[reason][each.bucket] += each.time
         stops[reason] += each.stops
     return [
         Point(

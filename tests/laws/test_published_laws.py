@@ -1,0 +1,123 @@
+"""What is published to InfluxDB, over random histories: it adds up, and a correction leaves no point behind."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from list_reader import ListReader
+from oee_histories import STATION, at
+from random_histories import WINDOW, histories, standards
+
+from mes.calendar import Calendar, Shift, WindowKind
+from mes.figures.published import station_points
+from mes.figures.stations import cells
+from mes.influx.encode import Point
+from mes.intervals import Interval
+from mes.model import Journaled, StationStandard
+from mes.oee.components import LOSSES, Bucket
+from mes.results import Results
+
+# shifts that begin and end inside hours, with a break, and one that meets the next
+CALENDAR = Calendar(
+    ZoneInfo("Asia/Qostanay"),
+    (
+        Shift("early", time(7, 20), time(9, 40), breaks=((time(8, 15), time(8, 25)),)),
+        Shift("late", time(9, 40), time(11, 30)),
+    ),
+)
+WHOLE = Interval(at(-120), at(300))
+BEFORE_THE_BREAK = timedelta(minutes=30)
+
+
+def published(events: Sequence[Journaled], standard: StationStandard) -> list[Point]:
+    """All points of a stretch that holds everything."""
+    results = Results(_reader(events), {STATION: standard}, CALENDAR)
+    return station_points(results, STATION, WHOLE, WINDOW.end)
+
+
+def _reader(events: Sequence[Journaled]) -> ListReader:
+    return ListReader(*(each.event for each in events))
+
+
+def us(point: Point, field: str) -> int:
+    """A field of seconds, in whole microseconds."""
+    value = point.fields[field]
+    assert isinstance(value, float)
+    return round(value * 1_000_000)
+
+
+@given(histories(), standards)
+@settings(max_examples=60)
+def test_stretches_add_up_to_the_figures(events: list[Journaled], standard: StationStandard) -> None:
+    """The stretches of an hour are gapless, and their seconds are its key figures, bucket by bucket."""
+    points = published(events, standard)
+    kpis = {each.stamp_ns: each for each in points if (each.measurement, each.tags.get("window")) == ("kpi", "hour")}
+    starts = sorted(kpis)
+    spent: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for each in (point for point in points if point.measurement == "state"):
+        hour = max(start for start in starts if start <= each.stamp_ns)
+        spent[hour][str(each.fields["loss"])] += us(each, "seconds")
+        if each.fields["loss"] != "not_planned":
+            spent[hour][str(each.fields["loss"])] -= us(each, "inferred_s")
+            spent[hour]["apt"] += us(each, "inferred_s")
+
+    for start, kpi in kpis.items():
+        for bucket in LOSSES:
+            assert spent[start][bucket] == us(kpi, f"{bucket}_s")
+        assert spent[start][Bucket.APT] == us(kpi, "apt_s")
+        assert sum(spent[start].values()) == us(kpi, "window_s")
+
+
+@given(histories(), standards)
+@settings(max_examples=60)
+def test_losses_by_reason_add_up_to_the_figures(events: list[Journaled], standard: StationStandard) -> None:
+    """All reasons of an hour together are its losses."""
+    points = published(events, standard)
+    losses: dict[tuple[int, Bucket], int] = defaultdict(int)
+    for each in (point for point in points if point.measurement == "loss"):
+        assert us(each, "seconds") == sum(us(each, f"{bucket}_s") for bucket in LOSSES)
+        for bucket in LOSSES:
+            losses[each.stamp_ns, bucket] += us(each, f"{bucket}_s")
+    for each in points:
+        if (each.measurement, each.tags.get("window")) == ("kpi", "hour"):
+            assert [losses[each.stamp_ns, bucket] for bucket in LOSSES] == [
+                us(each, f"{bucket}_s") for bucket in LOSSES
+            ]
+
+
+@given(histories(), standards, st.data())
+@settings(max_examples=80)
+def test_no_correction_leaves_a_point_behind(
+    events: list[Journaled], standard: StationStandard, data: st.DataObject
+) -> None:
+    """What was published before an event came is published again after it: no point stays that nobody writes anew."""
+    before = data.draw(st.integers(0, len(events)))
+
+    early = {
+        (each.measurement, *sorted(each.tags.items()), each.stamp_ns) for each in published(events[:before], standard)
+    }
+    late = {(each.measurement, *sorted(each.tags.items()), each.stamp_ns) for each in published(events, standard)}
+
+    assert early <= late
+
+
+@given(histories(), standards)
+@settings(max_examples=60)
+def test_hours_make_shifts_and_days(events: list[Journaled], standard: StationStandard) -> None:
+    """The hours inside a shift add up to the shift, in seconds and in units: none reaches over a shift's border."""
+    points = [each for each in published(events, standard) if each.measurement == "kpi"]
+    for shift in CALENDAR.windows(WindowKind.SHIFT, WHOLE):
+        hours = list(cells(CALENDAR, shift.interval))
+        assert (hours[0].interval.start, hours[-1].interval.end) == (shift.interval.start, shift.interval.end)
+    for longer in (each for each in points if each.tags["window"] == "shift"):
+        end = longer.stamp_ns + us(longer, "window_s") * 1000
+        inside = [
+            each for each in points if each.tags["window"] == "hour" and longer.stamp_ns <= each.stamp_ns < max(end, 1)
+        ]
+        for field in ("pbt_s", "apt_s", "down_s", "no_data_s"):
+            assert sum(us(each, field) for each in inside) == us(longer, field)
+        for field in ("good", "scrap", "produced", "failures"):
+            assert sum(int(each.fields[field]) for each in inside) == longer.fields[field]
