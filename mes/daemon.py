@@ -100,7 +100,7 @@ async def collector(
 
     `tap` sees every batch after it was journaled. Raises ConfigError for a missing credential, JournalError.
     """
-    target = _target(config, secret)
+    target = influx_target(config, secret)
     async with open_journal(config.journal_path) as journal:
         if journal.salvaged is not None:
             log.error("journal_salvaged", detail=journal.salvaged)
@@ -137,7 +137,8 @@ async def collector(
                 task.cancel()
 
 
-def _target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
+def influx_target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
+    """Where InfluxDB is; None if the plant's file does not say. Raises ConfigError for a missing credential."""
     influx = config.influx
     if influx is None:
         return None

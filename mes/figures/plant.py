@@ -62,7 +62,7 @@ class PlantPoints:
             for station in self.inquiry.config.limits:
                 yield from self._exposures(station, each)
         yield from self._built([*hours, *(each for kind in BUILT_IN for each in calendar.windows(kind, touched))])
-        yield from self._periods(until)
+        yield from self._periods(touched, until)
 
     def _limits(self, hour: Window) -> Iterator[Point]:
         for station, limits in self.inquiry.config.limits.items():
@@ -192,13 +192,15 @@ class PlantPoints:
             self._cars = first_time_built(self.inquiry.built(station))
         return self._cars
 
-    def _periods(self, until: datetime) -> Iterator[Point]:
-        """The shifts and days of the last two weeks: what is this shift now will be the last one."""
+    def _periods(self, touched: Interval, until: datetime) -> Iterator[Point]:
+        """The shifts and days of a stretch, and of the last two weeks: what is this shift now will be the last one."""
         calendar = self.inquiry.config.calendar
+        known = self.inquiry.known
+        first = max(until - NAMED, touched.start if known is None else known.start)
         for kind, labels in LABELS.items():
-            begun = calendar.windows(kind, Interval(until - NAMED, until + MILLISECOND))
+            begun = calendar.windows(kind, Interval(min(first, until), until + MILLISECOND))
             names = dict(zip(reversed(begun), labels, strict=False))
-            for each in begun:
+            for each in dict.fromkeys((*calendar.windows(kind, touched), *begun)):
                 label = names.get(each) or _dated(each)
                 start, end = ((at - EPOCH) // MILLISECOND for at in (each.interval.start, each.interval.end))
                 yield Point(

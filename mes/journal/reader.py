@@ -172,14 +172,19 @@ class JournalReader:
 
     def process_values(self, station: StationId, start: datetime, end: datetime) -> list[ProcessValue]:
         """The telemetry of a station in `[start, end)`, in the order of time."""
+        return [value for _, value in self.numbered_process_values(station, start, end)]
+
+    def numbered_process_values(
+        self, station: StationId, start: datetime, end: datetime
+    ) -> list[tuple[int, ProcessValue]]:
+        """The same with their rows' numbers, which are a part of their identity at a sink."""
         statement = (
-            "SELECT name, time_us, value FROM telemetry WHERE station = ? AND time_us >= ? AND time_us < ? "
+            "SELECT id, name, time_us, value FROM telemetry WHERE station = ? AND time_us >= ? AND time_us < ? "
             "ORDER BY time_us, id"
         )
-        rows = self._fetch(statement, station, to_us(start), to_us(end))
         return [
-            ProcessValue(station=station, name=name, time=from_us(time_us), value=value)
-            for name, time_us, value in rows
+            (row, ProcessValue(station=station, name=name, time=from_us(time_us), value=value))
+            for row, name, time_us, value in self._fetch(statement, station, to_us(start), to_us(end))
         ]
 
     def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
@@ -209,6 +214,11 @@ class JournalReader:
         # by the number, never by a walk through the stations' index, which is all of the journal
         statement = "SELECT DISTINCT station FROM event NOT INDEXED WHERE seq > ?"
         return frozenset(StationId(row[0]) for row in self._fetch(statement, after))
+
+    def measured(self) -> Interval | None:
+        """From the first process value that is kept to the last, by their times; None without any."""
+        first, last = self._fetch("SELECT min(time_us), max(time_us) FROM telemetry")[0]
+        return None if first is None else Interval(from_us(first), from_us(last))
 
     def stations(self) -> tuple[StationId, ...]:
         """The stations that have events, sorted by name."""

@@ -1,0 +1,157 @@
+"""Writes a stretch of the journal to InfluxDB anew: after a lost database, or a change of what figures are made of.
+
+Every point has the identity that it had when it was written first, so doing it twice changes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapters.clock import SystemClock
+from mes.calendar import Window
+from mes.figures.plant import PlantPoints
+from mes.figures.published import station_points
+from mes.influx.delivery import Delivery, Writes
+from mes.influx.encode import event_line, process_line
+from mes.inquiry import Inquiry
+from mes.intervals import Interval
+from mes.journal.store import Refused
+
+BATCH = 5000
+AGAIN_AT_MOST = 3  # rounds for what was journaled while we wrote; what is open the collector states itself
+INSTANT = timedelta(microseconds=1)
+
+Shown = Callable[[Window, int, int], None]  # a production day that is written, its number, and how many there are
+
+
+@dataclass(slots=True)
+class Written:
+    """What was sent; `refused`: lines that the server does not take by themselves, each with its answer."""
+
+    stretch: Interval
+    events: int = 0
+    process_values: int = 0
+    figures: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The quarantine of one run: kept in memory, for it is said at the end."""
+
+    lines: list[Refused]
+
+    async def quarantine(self, sink: str, lines: Sequence[Refused]) -> None:
+        del sink
+        self.lines.extend(lines)
+
+    async def release(self, sink: str, points: Sequence[str]) -> None:
+        del sink
+        self.lines[:] = [each for each in self.lines if each.point not in points]
+
+    async def refused(self, sink: str) -> list[Refused]:
+        del sink
+        return list(self.lines)
+
+
+async def backfill(
+    inquiry: Inquiry, server: Writes, stretch: Interval | None = None, shown: Shown | None = None
+) -> Written:
+    """Writes everything that the journal tells of `stretch` (None: of all time), rounded to whole production days.
+
+    Figures are as of the inquiry's present. What a running collector journals meanwhile is written once more after it,
+    so that no older figure stays. Raises SinkError, and ConfigError for an empty journal.
+    """
+    known = inquiry.reader.span()
+    measured = inquiry.reader.measured()
+    until = inquiry.until  # raises for an empty journal
+    whole = [each for each in (known, measured) if each is not None]
+    asked = stretch or Interval(
+        min(each.start for each in whole), max([until, *(each.end for each in whole)]) + INSTANT
+    )
+    days = inquiry.config.calendar.days(asked)
+    written = Written(Interval(days[0].interval.start, days[-1].interval.end))
+    delivery = Delivery(server, _Remembered(written.refused), SystemClock())
+    sending = _Sending(inquiry, PlantPoints(inquiry), delivery, written)
+    seq = inquiry.reader.last_seq()
+    for number, day in enumerate(days, start=1):
+        await sending.day(day.interval)
+        if shown is not None:
+            shown(day, number, len(days))
+    for _ in range(AGAIN_AT_MOST):
+        before, seq = seq, inquiry.reader.last_seq()
+        if seq == before:
+            break
+        await sending.what_came_after(before)
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """Makes lines in a thread and sends them in batches."""
+
+    inquiry: Inquiry
+    plant: PlantPoints
+    delivery: Delivery
+    written: Written
+
+    async def day(self, day: Interval) -> None:
+        self.written.events += await self._send(self._events(day))
+        self.written.process_values += await self._send(self._process_values(day))
+        self.written.figures += await self._send(self._figures(day))
+
+    async def what_came_after(self, seq: int) -> None:
+        """The figures that events after a number bear on; the events themselves are the collector's to send."""
+        reader = self.inquiry.reader
+        touched = [reader.earliest_touched(each, seq) for each in reader.changed_stations(seq)]
+        span = reader.span()
+        if span is None or not (starts := [each for each in touched if each is not None]):
+            return
+        self.inquiry.reach(max(span.end, self.inquiry.until))
+        for day in self.inquiry.config.calendar.days(Interval(min(starts), self.inquiry.until + INSTANT)):
+            await self._send(self._figures(day.interval))
+
+    def _events(self, day: Interval) -> Iterator[str]:
+        reader = self.inquiry.reader
+        for station in reader.stations():
+            for each in reader.between(station, day.start, day.end):
+                try:
+                    yield event_line(each)
+                except ValueError as error:  # what the protocol cannot carry
+                    self.written.refused.append(Refused(f"event {each.seq}", repr(each.event), 0, str(error), 0))
+
+    def _process_values(self, day: Interval) -> Iterator[str]:
+        reader = self.inquiry.reader
+        for station in dict.fromkeys((*self.inquiry.config.standards, *reader.stations())):
+            for row, value in reader.numbered_process_values(station, day.start, day.end):
+                yield process_line(value, row)
+
+    def _figures(self, day: Interval) -> Iterator[str]:
+        """Of all stations that the plant's file has, from the first thing that was seen of each."""
+        for station in self.inquiry.config.standards:
+            seen = self.inquiry.reader.span_of(station)
+            touched = None if seen is None else _part(day, seen.start, self.inquiry.until)
+            if touched is not None:
+                points = station_points(self.inquiry.results, station, touched, self.inquiry.until)
+                yield from (each.line for each in points)
+        known = self.inquiry.known
+        touched = None if known is None else _part(day, known.start, self.inquiry.until)
+        if touched is not None:
+            yield from (each.line for each in self.plant.points(touched))
+
+    async def _send(self, lines: Iterator[str]) -> int:
+        sent = 0
+        while batch := await asyncio.to_thread(_some, lines):
+            await self.delivery.send(batch)
+            sent += len(batch)
+        return sent
+
+
+def _part(day: Interval, first: datetime, until: datetime) -> Interval | None:
+    """What of a day lies between the first thing seen and the present, that instant included."""
+    return day.clip(Interval(first, max(first, until) + INSTANT))
+
+
+def _some(lines: Iterator[str]) -> list[str]:
+    return [line for line, _ in zip(lines, range(BATCH), strict=False)]
