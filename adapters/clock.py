@@ -94,6 +94,10 @@ class ScaledClock:
             return self._base
         return self._base + timedelta(seconds=(time.monotonic() - self._since) * self._speed)
 
+    def hold(self) -> None:
+        """Keeps it where it stands, until it is released."""
+        self._base, self._since = self.now(), None
+
     def release(self) -> None:
         """Lets a held clock run on from where it stands."""
         if self._since is None:

@@ -28,7 +28,7 @@ from mes.gauge import Gauge
 from mes.health import Health
 from mes.influx.encode import Point
 from mes.influx.server import InfluxServer, ServerKind, Target
-from mes.influx.writer import EVENTS, InfluxWriter
+from mes.influx.writer import EVENTS, InfluxWriter, Pace
 from mes.journal import Journal
 from mes.ledger import Ledger, moduli
 from mes.pipeline import Pipeline
@@ -95,10 +95,12 @@ async def collector(
     open_journal: OpenJournal = Journal.open,
     secret: Callable[[str], str] = credential,
     tap: Callable[[Batch], None] | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Collector]:
     """Collects while the block runs; on leaving, closes the controllers' sessions first and the journal last.
 
-    `tap` sees every batch after it was journaled. Raises ConfigError for a missing credential, JournalError.
+    `tap` sees every batch after it was journaled; `pace` is that of the forwarding to InfluxDB.
+    Raises ConfigError for a missing credential, JournalError.
     """
     target = influx_target(config, secret)
     async with open_journal(config.journal_path) as journal:
@@ -131,7 +133,9 @@ async def collector(
                 for controller, settings in config.controllers.items()
             ]
             if target is not None:
-                tasks.append(group.create_task(keep("influx", partial(_forward, target, config, gauge)), name="influx"))
+                tasks.append(
+                    group.create_task(keep("influx", partial(_forward, target, config, gauge, pace)), name="influx")
+                )
             yield Collector(pipeline, journal, health, gauge)
             for task in tasks:
                 task.cancel()
@@ -172,7 +176,7 @@ async def _settled(gauge: Gauge, config: PlantConfig) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def _forward(target: Target, config: PlantConfig, gauge: Gauge) -> None:
+async def _forward(target: Target, config: PlantConfig, gauge: Gauge, pace: Pace | None) -> None:
     await _settled(gauge, config)
     figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock)
 
@@ -181,8 +185,9 @@ async def _forward(target: Target, config: PlantConfig, gauge: Gauge) -> None:
 
     with PublishedPlant(config, gauge.clock) as plant:
         async with InfluxServer(target) as server:
-            rng = random.Random()
-            gauge.writer = InfluxWriter(server, gauge.journal, figures, plant, health, rng=rng, clock=gauge.clock)
+            gauge.writer = InfluxWriter(
+                server, gauge.journal, figures, plant, health, rng=random.Random(), pace=pace, clock=gauge.clock
+            )
             await gauge.writer.run()
 
 

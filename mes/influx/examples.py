@@ -1,0 +1,90 @@
+"""A query for each measurement that answers a question of the floor; docs/influxdb-schema.md shows their answers."""
+
+EXAMPLES = {
+    "state_change": (
+        'SELECT "state", "raw" FROM "state_change" WHERE "station" = \'framing\' AND time >= '
+        "'2026-03-02T03:00:00Z' AND time < '2026-03-02T04:00:00Z'"
+    ),
+    "count": (
+        'SELECT sum("delta") AS "good" FROM "count" WHERE "kind" = \'good\' AND time >= \'2026-03-02T03:00:00Z\' '
+        "AND time < '2026-03-02T05:00:00Z' GROUP BY time(1h), \"station\""
+    ),
+    "unreconciled": (
+        'SELECT "raw", "previous_raw", "explanation" FROM "unreconciled" WHERE time >= \'2026-03-02T00:00:00Z\''
+    ),
+    "reconciled": ('SELECT "parts", "by", "why" FROM "reconciled" WHERE time >= \'2026-03-02T00:00:00Z\''),
+    "unit": (
+        'SELECT "station", "result", "cycle_s" FROM "unit" WHERE "unit" = \'LJ12EKR24T1823630\' AND time >= '
+        "'2026-03-01T00:00:00Z'"
+    ),
+    "unidentified": (
+        'SELECT sum("missing") AS "missing" FROM "unidentified" WHERE time >= \'2026-03-02T00:00:00Z\' GROUP BY '
+        '"station"'
+    ),
+    "presence": (
+        'SELECT "station", "present" FROM "presence" WHERE "unit" = \'LJ12EKR24T1823630\' AND time >= '
+        "'2026-03-01T00:00:00Z'"
+    ),
+    "product": ('SELECT "product" FROM "product" WHERE "station" = \'framing\' AND time >= \'2026-03-02T00:00:00Z\''),
+    "fault": (
+        'SELECT "code", "active" FROM "fault" WHERE "station" = \'framing\' AND time >= \'2026-03-02T00:00:00Z\''
+    ),
+    "connection": ('SELECT "up", "cause" FROM "connection" WHERE time >= \'2026-03-02T00:00:00Z\''),
+    "quality": ('SELECT "signal", "quality" FROM "quality" WHERE time >= \'2026-03-02T00:00:00Z\''),
+    "reason": ('SELECT "by", "reason", "comment" FROM "reason" WHERE time >= \'2026-03-02T00:00:00Z\''),
+    "shift_book": ('SELECT "by", "closed" FROM "shift_book" WHERE time >= \'2026-03-02T00:00:00Z\''),
+    "process": (
+        'SELECT min("value") AS "min", mean("value") AS "mean", max("value") AS "max" FROM "process" WHERE '
+        "\"name\" = 'weld_current' AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP "
+        "BY time(1h)"
+    ),
+    "kpi": (
+        'SELECT sum("ideal_good_s") / sum("pbt_s") AS "OEE" FROM "kpi" WHERE "window" = \'hour\' AND time >= '
+        "'2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP BY \"station\""
+    ),
+    "state": (
+        'SELECT sum("seconds") AS "down_s", sum("begins") AS "stops" FROM "state" WHERE "loss" = \'down\' AND '
+        "time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP BY \"station\""
+    ),
+    "loss": (
+        'SELECT sum("seconds") AS "lost_s", sum("stops") AS "stops" FROM "loss" WHERE "line" = \'weld-1\' AND '
+        "\"reason\" =~ /robot-fault|unexplained/ AND time >= '2026-03-02T03:00:00Z' AND time < "
+        "'2026-03-02T05:00:00Z' GROUP BY \"reason\""
+    ),
+    "exposure": (
+        'SELECT "station", "name", "low", "high", "minimum", "maximum", "outside_s" FROM "exposure" WHERE '
+        "\"unit\" = 'LJ12EKR24T1823630' AND time >= '2026-03-02T00:00:00Z'"
+    ),
+    "limit": (
+        'SELECT last("low") AS "low", last("high") AS "high" FROM "limit" WHERE "station" = \'framing\' AND '
+        "\"name\" = 'weld_current' AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z'"
+    ),
+    "output": (
+        'SELECT "good", "plan_whole" FROM "output" WHERE "line" = \'weld-1\' AND "window" = \'shift\' AND time >= '
+        "'2026-03-02T00:00:00Z'"
+    ),
+    "buffer": (
+        'SELECT last("waiting") AS "waiting", last("places") AS "places" FROM "buffer" WHERE "upstream" = '
+        "'weld/weld-1/finish' AND time >= '2026-03-02T00:00:00Z'"
+    ),
+    "culprit": (
+        'SELECT sum("lost_s") AS "lost_s" FROM "culprit" WHERE "line" = \'weld-1\' AND "culprit" =~ '
+        "/finish|framing/ AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP BY "
+        '"culprit"'
+    ),
+    "built": (
+        'SELECT sum("built") AS "built", sum("plan") AS "plan" FROM "built" WHERE "window" = \'day\' AND time '
+        ">= '2026-03-01T00:00:00Z' GROUP BY \"product\""
+    ),
+    "period": (
+        'SELECT "name", "label", "choice" FROM "period" WHERE "kind" = \'shift\' AND time >= \'2026-03-01T00:00:00Z\''
+    ),
+    "collector": (
+        'SELECT last("running") AS "running", last("age_s") AS "age_s" FROM "collector" WHERE time > now() - '
+        '5m GROUP BY "controller"'
+    ),
+    "journal": ('SELECT last("backlog") AS "backlog" FROM "journal" WHERE time > now() - 5m GROUP BY "edge"'),
+    "ledger": (
+        'SELECT last("difference") AS "difference" FROM "ledger" WHERE time > now() - 5m GROUP BY "station", "kind"'
+    ),
+}

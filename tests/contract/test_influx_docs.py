@@ -1,0 +1,61 @@
+"""docs/influxdb-schema.md: every measurement as the code has it, every example with the answer of a real server.
+
+TAKTLINE_WRITE_DOCS=1 writes the page anew.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from influx_example import END, example
+from influxd import private_influxd
+from status_scenes import STATUS
+
+from mes.config.load import default_config, load
+from mes.figures.backfill import backfill
+from mes.figures.health import health_points
+from mes.influx.document import page
+from mes.influx.encode import body
+from mes.influx.examples import EXAMPLES
+from mes.influx.schema import MEASUREMENTS
+from mes.influx.server import InfluxServer, Target
+from mes.inquiry import Inquiry
+
+DOCS = Path(__file__).parents[2] / "docs" / "influxdb-schema.md"
+TO_REWRITE = "the page differs from the schema: TAKTLINE_WRITE_DOCS=1 and this test write it anew"
+
+pytestmark = pytest.mark.influxd
+
+
+def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with their times as people write them; the time of an aggregate over everything says nothing."""
+    times = {each["time"] for each in rows}
+    found = []
+    for row in rows:
+        rest = {name: value for name, value in row.items() if name != "time"}
+        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row["time"] // 1000)
+        is_told = len(times) > 1 or instant.second or instant.microsecond
+        found.append({"time": f"{instant:%Y-%m-%d %H:%M:%S}", **rest} if is_told else rest)
+    return found
+
+
+@pytest.mark.timeout(30)
+async def test_the_page_is_the_schema_and_its_examples_are_answered(tmp_path: Path) -> None:
+    """The page names every measurement, tag and field, and each example's answer is what a server says."""
+    await example(tmp_path / "journal.sqlite")
+    config = load(default_config()).config
+    async with private_influxd(tmp_path) as influxd, InfluxServer(Target(influxd.url, "plant")) as server:
+        await server.ensure()
+        with Inquiry(config, tmp_path / "journal.sqlite", now=END) as inquiry:
+            await backfill(inquiry, server)
+        now = datetime.now(UTC)
+        await server.write(body(each.line for each in health_points(STATUS, "kostanay", "edge-1", now)))
+        answers = {name: shown(await server.query(EXAMPLES[name])) for name in MEASUREMENTS}
+
+    assert [name for name, rows in answers.items() if not rows] == []
+    written = page(answers)
+    if os.environ.get("TAKTLINE_WRITE_DOCS"):
+        DOCS.write_text(written, encoding="utf-8")
+    assert DOCS.read_text(encoding="utf-8") == written, TO_REWRITE
