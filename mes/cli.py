@@ -18,6 +18,7 @@ from mes.commands.causes import causes_command
 from mes.commands.certs import certs_group
 from mes.commands.explain import explain_command
 from mes.commands.flow import flow_command
+from mes.commands.influx import influx_group
 from mes.commands.journal import journal_group
 from mes.commands.oee import oee_command
 from mes.commands.options import CONFIG, INSTANT, plant
@@ -243,7 +244,7 @@ def check(*, file: Path | None) -> None:
 for command in (
     *(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),
     *(stops_command, reason_command, shift_group, reconcile_command, flow_command, journal_group, replay_command),
-    certs_group,
+    *(certs_group, influx_group),
 ):
     mes.add_command(command)
 
