@@ -3,7 +3,7 @@
 import random
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -62,9 +62,15 @@ class Zeros:
     scrap: int = 0
 
 
+DRIVEN = ("weld_current", "torque")  # measured at each cycle; every other process value is of the bath, booth or oven
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
-    """All present values of one station as the plant has them, and the last units; every field is retentive."""
+    """All present values of one station as the plant has them, and the last units; every field is retentive.
+
+    `climate`: values of bath, booth or oven, in the order in which the station has them.
+    """
 
     zeros: Zeros = Zeros()
     state: SimState = SimState.IDLE
@@ -77,8 +83,7 @@ class Image:
     fault: int = 0
     weld_current: float = 0.0
     torque: float = 0.0
-    booth_temperature: float = 0.0
-    humidity: float = 0.0
+    climate: Mapping[str, float] = field(default_factory=dict)
     log: tuple[UnitRecord | None, ...] = (None,) * LOG_SLOTS
 
     def after(self, change: Change) -> "Image":
@@ -87,6 +92,8 @@ class Image:
             slot = change.value.sequence % SEQUENCE_MODULUS % LOG_SLOTS
             return replace(self, log=(*self.log[:slot], change.value, *self.log[slot + 1 :]))
         name = change.field.removeprefix("process.")
+        if name != change.field and name not in DRIVEN:
+            return replace(self, climate={**self.climate, name: float(str(change.value))})
         return replace(self, **{name: change.value})  # type: ignore[arg-type]  # the plant's words are our fields
 
     def reset(self) -> "Image":
@@ -202,7 +209,7 @@ def declared(stations: Iterable[StationSpec]) -> list[tuple[int, int]]:
     for spec in stations:
         base = base_register(spec.code)
         ranges += [(base, _MODEL + 1), (base + _VIN, _VIN_WORDS)]
-        ranges += [(base + _CLIMATE, 4), (base + _LOG, LOG_SLOTS * _ENTRY_WORDS)]
+        ranges += [(base + _CLIMATE, 2 * len(spec.climate)), (base + _LOG, LOG_SLOTS * _ENTRY_WORDS)]
     return ranges
 
 
@@ -218,9 +225,9 @@ def register_values(code: str, image: Image) -> Mapping[int, tuple[int, ...]]:
         base + _FAULT: (image.fault,),
         base + _MODEL: (_MODELS[image.product],),
         base + _VIN: ascii_words(image.unit, _VIN_WORDS),
-        base + _CLIMATE: float_words(image.booth_temperature),
-        base + _CLIMATE + 2: float_words(image.humidity),
     }
+    for place, value in enumerate(image.climate.values()):
+        values[base + _CLIMATE + 2 * place] = float_words(value)
     for slot, unit in enumerate(image.log):
         entry = log_entry(unit, milliseconds=False)
         values[base + _LOG + slot * _ENTRY_WORDS] = ascii_words(entry, _ENTRY_WORDS)

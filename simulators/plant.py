@@ -62,7 +62,7 @@ def _paint(
     *,
     mtbf_min: int,
     mttr_min: int,
-    air_degc: float,
+    climate: tuple[Process, ...],
     rework: float = 0.0,
     setup_at: Trigger = Trigger.NONE,
 ) -> StationSpec:
@@ -78,8 +78,34 @@ def _paint(
         rework_way=Rework.UPSTREAM,
         setup_at=setup_at,
         setup=_minutes(3),
-        climate=(Process("booth_temperature", mean=air_degc, spread=0.08), Process("humidity", mean=62.0, spread=0.3)),
+        climate=climate,
     )
+
+
+def _booth(air_degc: float) -> tuple[Process, ...]:
+    return (Process("booth_temperature", mean=air_degc, spread=0.08), Process("humidity", mean=62.0, spread=0.3))
+
+
+# Set points as paint shops commonly have them; windows stand in the plant's file. Zone 2 of the oven hunts: it leaves
+# its window for some minutes in every shift.
+_PRETREATMENT = (
+    Process("bath_temperature", mean=50.0, spread=0.12),
+    Process("bath_conductivity", mean=3.2, spread=0.02),
+)
+_ECOAT = (
+    Process("bath_temperature", mean=30.0, spread=0.08),
+    Process("bath_ph", mean=5.8, spread=0.008),
+    Process("bath_solids", mean=20.0, spread=0.08),
+    Process("bath_conductivity", mean=1.5, spread=0.01),
+    Process("rectifier_voltage", mean=300.0, spread=1.0),
+)
+_TOPCOAT = (*_booth(23.0), Process("air_speed", mean=0.4, spread=0.004))
+_OVEN = (
+    Process("zone_1_temperature", mean=140.0, spread=0.12),
+    Process("zone_2_temperature", mean=140.0, spread=0.32),
+    Process("zone_3_temperature", mean=140.0, spread=0.12),
+    Process("conveyor_speed", mean=1.2, spread=0.003),
+)
 
 
 def _final(
@@ -107,12 +133,12 @@ STATIONS: tuple[StationSpec, ...] = (
     _weld("respot", "W040", 555, mtbf_min=180, mttr_min=10),
     _weld("closures", "W050", 540, mtbf_min=260, mttr_min=12),
     _weld("finish", "W060", 540, mtbf_min=400, mttr_min=10, rework=0.04),
-    _paint("pretreatment", "P010", 540, mtbf_min=320, mttr_min=15, air_degc=50.0),
-    _paint("sealing", "P020", 555, mtbf_min=280, mttr_min=10, air_degc=24.0),
-    _paint("primer", "P030", 555, mtbf_min=260, mttr_min=12, air_degc=23.0, setup_at=Trigger.COLOUR),
-    _paint("topcoat", "P040", 540, mtbf_min=240, mttr_min=12, air_degc=23.0, setup_at=Trigger.COLOUR),
-    _paint("oven", "P050", 540, mtbf_min=400, mttr_min=18, air_degc=140.0),
-    _paint("inspection", "P060", 540, mtbf_min=220, mttr_min=10, air_degc=22.0, rework=0.07),
+    _paint("pretreatment", "P010", 540, mtbf_min=320, mttr_min=15, climate=_PRETREATMENT),
+    _paint("sealing", "P020", 555, mtbf_min=280, mttr_min=10, climate=_booth(24.0)),
+    _paint("primer", "P030", 555, mtbf_min=260, mttr_min=12, climate=_ECOAT, setup_at=Trigger.COLOUR),
+    _paint("topcoat", "P040", 540, mtbf_min=240, mttr_min=12, climate=_TOPCOAT, setup_at=Trigger.COLOUR),
+    _paint("oven", "P050", 540, mtbf_min=400, mttr_min=18, climate=_OVEN),
+    _paint("inspection", "P060", 540, mtbf_min=220, mttr_min=10, climate=_booth(22.0), rework=0.07),
     _final("trim", "F010", mtbf_min=180, mttr_min=10, setup_at=Trigger.PRODUCT),
     _final("chassis", "F020", mtbf_min=160, mttr_min=10, setup_at=Trigger.PRODUCT),
     _final("end-of-line", "F030", mtbf_min=170, mttr_min=11, rework=0.02),

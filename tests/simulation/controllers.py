@@ -263,8 +263,7 @@ class Controller:
             "product": {"": 0, "S2": 2, "S3": 3}[image.product],
             "unit_id": image.unit,
             "fault_code": image.fault,
-            "process.booth_temperature": image.booth_temperature,
-            "process.humidity": image.humidity,
+            **{f"process.{name}": value for name, value in image.climate.items()},
         }
 
 

@@ -79,7 +79,7 @@ def test_modbus_addresses_are_computed_from_the_base(config: PlantConfig) -> Non
     assert tags[TagId(f"{station}:state")] == ModbusTag(address=3000, type=DataType.BITS)
     assert tags[TagId(f"{station}:unit_id")] == ModbusTag(address=3010, type=DataType.STRING, length=17)
     assert tags[TagId(f"{station}:unit_log")] == ModbusTag(address=3100, type=DataType.STRING, length=40, count=16)
-    assert tags[TagId(f"{station}:process.booth_temperature")] == ModbusTag(
+    assert tags[TagId(f"{station}:process.bath_temperature")] == ModbusTag(
         address=3030, type=DataType.FLOAT32, order=ByteOrder.CDAB
     )
 
@@ -93,7 +93,7 @@ def test_signals_carry_what_collecting_needs(config: PlantConfig) -> None:
     assert signals[TagId(f"{station}:reject_count")] == CounterSignal(counter)
     assert signals[TagId(f"{station}:fault_code")] == FaultSignal(frozenset({"0", ""}))
     assert signals[TagId(f"{station}:unit_log")] == UnitLogSignal(65536)
-    assert signals[TagId(f"{station}:process.humidity")] == ProcessSignal("humidity", 1.0)
+    assert signals[TagId(f"{station}:process.conveyor_speed")] == ProcessSignal("conveyor_speed", 0.005)
     assert config.setups[station].products == {"S3": "S3", "3": "S3", "S2": "S2", "2": "S2"}
     assert config.setups[station].has_unit_log
 

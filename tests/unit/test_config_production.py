@@ -54,7 +54,7 @@ def test_the_example_plant_has_its_flow_and_programme() -> None:
     assert CONFIG.programme is not None
     assert CONFIG.programme.built_at == StationId("kostanay/final/final-1/end-of-line")
     assert CONFIG.programme.plan.cars(2026) == 10_000
-    assert CONFIG.limits[OVEN] == {"booth_temperature": ProcessLimit(138, 142)}
+    assert CONFIG.limits[OVEN]["zone_2_temperature"] == ProcessLimit(138, 142)
     assert CONFIG.definitions["kostanay"].setup is Place.NO_LOSS
     assert CONFIG.definition.name == "taktline"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from simulators import mapping
-from simulators.line import Change, SimState, UnitRecord
+from simulators.line import Change, SimState, StationSpec, UnitRecord
 from simulators.mapping import Image, Zeros
 from simulators.plant import STATIONS
 
@@ -150,23 +150,28 @@ def test_every_variable_is_declared_and_written(layout: mapping.Layout) -> None:
     assert declared == written | {mapping.HEARTBEAT}
 
 
+def in_air(spec: StationSpec) -> Image:
+    """A station whose bath, booth or oven has its values."""
+    return Image(climate={value.name: value.mean for value in spec.climate})
+
+
 def test_registers_lie_within_the_declared_ranges() -> None:
     """All that is written is declared, and all that is declared is written, but for the heartbeat."""
     declared = {at + step for at, count in mapping.declared(PAINT) for step in range(count)}
     written = {
         at + step
         for spec in PAINT
-        for at, words in mapping.register_values(spec.code, Image()).items()
+        for at, words in mapping.register_values(spec.code, in_air(spec)).items()
         for step in range(len(words))
     }
 
     assert declared == written | {mapping.HEARTBEAT_REGISTER}
-    assert {1000, 1005, 1010, 1018, 1030, 1033, 1100, 1419, 6000, 6419} <= written
-    assert not {1006, 1009, 1019, 1034, 1099, 1420} & declared
+    assert {1000, 1005, 1010, 1018, 1030, 1033, 3039, 1100, 1419, 6000, 6419} <= written
+    assert not {1006, 1009, 1019, 1034, 3040, 1099, 1420} & declared
 
 
 def test_process_values_reach_their_places() -> None:
-    """Booth climate lies at +30 and +32, weld current and torque in their own variables."""
+    """What bath, booth and oven have lies from +30 on in its order, weld current and torque in their own variables."""
     image = Image().after(change("process.booth_temperature", 23.5)).after(change("process.humidity", 61.0))
     image = image.after(change("process.weld_current", 10.25)).after(change("process.torque", 110.5))
 
