@@ -30,8 +30,9 @@ from mes.commands.stops import reason_command, shift_group, stops_command
 from mes.commands.unit import unit_command
 from mes.config.load import default_config
 from mes.demo import screen
+from mes.demo.forwarding import given_server
 from mes.demo.result_file import as_json
-from mes.demo.run import Breakdown, Options, parse_breakdown, run_demo
+from mes.demo.run import Breakdown, Forwarding, Options, parse_breakdown, run_demo
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError
 from mes.logs import configure_logging
@@ -148,6 +149,12 @@ def mes(*, verbose: bool) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the journal in this new folder, for `mes report`; without it, it is thrown away.",
 )
+@click.option(
+    "--influx",
+    is_flag=True,
+    help="Forward to InfluxDB as well, and hold every answer of every dashboard's panel against the core: a private "
+    "influxd (Debian's influxdb), or the server at $TAKTLINE_INFLUX_URL.",
+)
 def demo(
     *,
     length: timedelta,
@@ -157,6 +164,7 @@ def demo(
     breakdowns: tuple[Breakdown, ...],
     json_file: Path | None,
     journal: Path | None,
+    influx: bool,
 ) -> None:
     """Run plant, collector and report in one process, and hold every figure against the truth.
 
@@ -165,15 +173,16 @@ def demo(
     configure_logging(
         level=logging.DEBUG if click.get_current_context().find_root().params["verbose"] else logging.WARNING
     )
-    options = Options(length, speed, seed, faults, journal, breakdowns)
+    forwarding = Forwarding(given_server(), default_config().parent / "grafana") if influx else None
+    options = Options(length, speed, seed, faults, journal, breakdowns, forwarding)
     output = console()
     with screen.live(output, options) as watch:
         finished = _until_done(lambda stop: run_demo(options, watch=watch, stop=stop))
     screen.show(output, finished)
     if json_file:
-        result = as_json(finished.outcome, finished.window, seed=seed, wall_s=finished.wall_s)
+        result = as_json(finished, seed=seed)
         json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if finished.outcome.verdict != "ok":
+    if finished.verdict != "ok":
         sys.exit(EXIT_FAILED)
 
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 
-from mes.demo.compare import Outcome
+from mes.demo.run import Finished
 from mes.demo.truth import Counts, Station, blind, seconds
 from mes.intervals import Interval, subtract, total
 from mes.model import State
 
 
-def as_json(outcome: Outcome, window: Interval, *, seed: int, wall_s: float) -> dict[str, object]:
+def as_json(finished: Finished, *, seed: int) -> dict[str, object]:
     """The demo's result file: seconds are floats, ratios are 0..1 (performance may be above) or null."""
+    outcome, window = finished.outcome, finished.window
+    panels = finished.panels
     return {
         "seed": seed,
         "simulated_s": window.length.total_seconds(),
-        "wall_s": round(wall_s, 3),
+        "wall_s": round(finished.wall_s, 3),
         "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
         "stations": {str(name): _station_json(both, window) for name, both in outcome.stations.items()},
         "units": {
@@ -30,8 +32,9 @@ def as_json(outcome: Outcome, window: Interval, *, seed: int, wall_s: float) -> 
             "charged_otherwise_s": outcome.charged_otherwise.total_seconds(),
         },
         "ledger": {"lost": outcome.lost, "doubled": outcome.doubled, "unreconciled": outcome.unreconciled},
-        "problems": list(outcome.problems),
-        "verdict": outcome.verdict,
+        "panels": None if panels is None else {"queries": panels.queries, "answers": panels.answers},
+        "problems": list(finished.problems),
+        "verdict": finished.verdict,
     }
 
 

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +14,15 @@ from adapters.clock import ScaledClock
 from adapters.reading import Batch, ControllerId
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
-from mes.daemon import Collector, OpenJournal, collector
+from mes.config.models import InfluxShape
+from mes.daemon import Collector, OpenJournal, collector, credential, influx_target
 from mes.demo import truth
 from mes.demo.compare import Outcome, compare
+from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, settled, with_influx
+from mes.demo.panel_check import PanelCheck, check_panels
 from mes.demo.truth import Causes, Counts, Life, Lives, Measured, Ratios, Station, Stay
 from mes.errors import ConfigError, MesError
+from mes.influx.server import InfluxServer
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
 from mes.model import CountUnreconciled, State, StationId, UnitCompleted
@@ -44,6 +48,17 @@ JOURNAL = "journal.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Everything goes to InfluxDB as well, and every panel's answer is held to the core.
+
+    `server` None: a private influxd, for the time of the run. `dashboards`: a folder as config/grafana is.
+    """
+
+    server: InfluxShape | None
+    dashboards: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """One run: `length` and the times of faults and of `breakdowns` on purpose are the plant's own time."""
 
@@ -53,6 +68,7 @@ class Options:
     faults: tuple[Fault, ...] = ()
     journal: Path | None = None
     breakdowns: tuple[Breakdown, ...] = ()
+    influx: "Forwarding | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,17 @@ class Finished:
     kpis: dict[StationId, Kpi]
     wall_s: float
     stopped_early: bool
+    panels: PanelCheck | None = None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is not as it should be."""
+        return (*self.outcome.problems, *(self.panels.problems if self.panels is not None else ()))
+
+    @property
+    def verdict(self) -> str:
+        """ok, or differs."""
+        return "differs" if self.problems else "ok"
 
 
 @dataclass(slots=True)
@@ -126,12 +153,18 @@ async def run_demo(
                 journal=folder / JOURNAL,
             )
             seen = _Observations()
-            async with collector(config, clock, backoff=BACKOFF, open_journal=open_journal, tap=seen.note) as running:
+            async with AsyncExitStack() as beside:
+                if options.influx is not None:
+                    config = await beside.enter_async_context(with_influx(config, options.influx.server))
+                running = await beside.enter_async_context(
+                    collector(config, clock, backoff=BACKOFF, open_journal=open_journal, tap=seen.note, pace=PACE)
+                )
                 window = await _live(options, clock, served, running, config, watch, stop or asyncio.Event())
+                panels = await _panels(options, config, running, window)
         finally:
             await served.stop()
         results = _results(config)
-        return _finish(config, served, plant, results, seen, window, options, began)
+        return replace(_finish(config, served, plant, results, seen, window, options, began), panels=panels)
 
 
 async def _live(
@@ -159,11 +192,22 @@ async def _live(
         served.freeze()
         await _within(longest_s + DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
         await _within(DRAIN_DEADLINE_S, _drained(running, config), "the collector did not see all controllers again")
+        clock.hold()
         return Interval(START, clock.now())
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _panels(options: Options, config: PlantConfig, running: Collector, window: Interval) -> PanelCheck | None:
+    """The dashboards' answers beside the core's, once InfluxDB has everything; None without one."""
+    target = influx_target(config, credential)
+    if options.influx is None or target is None:
+        return None
+    await _within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
+    async with InfluxServer(target) as server:
+        return await check_panels(server, config, options.influx.dashboards, window)
 
 
 async def _within(deadline_s: float, work: Awaitable[None], otherwise: str) -> None:

@@ -78,13 +78,18 @@ def show(console: Console, finished: Finished) -> None:
         f"waits: {outcome.charged.total_seconds() / 60:.0f} min charged, "
         f"{outcome.charged_otherwise.total_seconds() / 60:.1f} min otherwise than in truth"
     )
-    for problem in outcome.problems[:MOST_PROBLEMS_SHOWN]:
+    if finished.panels is not None:
+        console.print(
+            f"dashboards: {finished.panels.queries} queries of panels, variables and alerts, {finished.panels.answers} "
+            f"answers from InfluxDB {finished.panels.server}, {len(finished.panels.problems)} differ from the core"
+        )
+    for problem in finished.problems[:MOST_PROBLEMS_SHOWN]:
         console.print(f"  {problem}", style="red", markup=False)
-    if len(outcome.problems) > MOST_PROBLEMS_SHOWN:
-        console.print(f"  and {len(outcome.problems) - MOST_PROBLEMS_SHOWN} more; --json FILE holds them all")
+    if len(finished.problems) > MOST_PROBLEMS_SHOWN:
+        console.print(f"  and {len(finished.problems) - MOST_PROBLEMS_SHOWN} more; --json FILE holds them all")
     if finished.stopped_early:
         console.print("stopped early: the figures are those of the time that was run")
-    console.print(f"verdict: {outcome.verdict}", style="bold green" if outcome.verdict == "ok" else "bold red")
+    console.print(f"verdict: {finished.verdict}", style="bold green" if finished.verdict == "ok" else "bold red")
 
 
 def _figures(both: Station, window: Interval) -> list[str]:

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -116,7 +116,8 @@ class SinkStatus:
     """How the writer stands, for health.
 
     `held` is the server's refusal in words, `unavailable` why it cannot be reached; both None while it takes what we
-    send. `quarantined` counts lines; `sent_until` is the received time of the newest event that is stored.
+    send. `quarantined` counts lines; `sent_until` is the received time of the newest event that is stored;
+    `stated_until`: up to when the figures of each kind were stated, by the program's clock.
     """
 
     sent_seq: int = 0
@@ -124,6 +125,7 @@ class SinkStatus:
     held: str | None = None
     unavailable: str | None = None
     quarantined: int = 0
+    stated_until: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +352,7 @@ class InfluxWriter:
         await self._send_figures(points)
         figures.source.stated(until)
         figures.at = asyncio.get_running_loop().time()
+        self.status.stated_until[figures.name] = until
 
     def _is_due(self, figures: "_Stated") -> bool:
         return figures.at is None or asyncio.get_running_loop().time() - figures.at >= self._pace.restate_s

@@ -9,6 +9,7 @@ import pytest
 from mes.config.load import default_config, load
 from mes.demo.compare import compare
 from mes.demo.result_file import as_json
+from mes.demo.run import Finished
 from mes.demo.truth import (
     Broken,
     Causes,
@@ -449,7 +450,8 @@ def test_a_breakdown_that_hardly_was_blames_nobody() -> None:
 @pytest.mark.parametrize("pick", [lambda r: r["verdict"], lambda r: r["ledger"]["lost"], lambda r: r["units"]["extra"]])
 def test_the_result_file_has_the_promised_keys(pick: Callable[[dict[str, object]], object]) -> None:
     """The JSON holds seeds, both sides of every station, units, ledger and verdict."""
-    result = as_json(compare({NAME: defined()}, WINDOW), WINDOW, seed=7, wall_s=1.5)
+    outcome = compare({NAME: defined()}, WINDOW)
+    result = as_json(Finished(outcome, WINDOW, {}, wall_s=1.5, stopped_early=False), seed=7)
 
     assert pick(result) in ("ok", 0)
     assert set(result) >= {"seed", "simulated_s", "wall_s", "stations", "units", "ledger", "verdict"}

@@ -1,0 +1,74 @@
+"""The demo's InfluxDB: a private one or a given one, filled by the collector while the plant runs."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mes.config.build import PlantConfig
+from mes.config.models import InfluxShape
+from mes.daemon import Collector
+from mes.demo.influxd import private_influxd
+from mes.errors import ConfigError
+from mes.influx.writer import EVENTS, FIGURES, PLANT, TELEMETRY, Pace
+
+DATABASE = "taktline_demo"
+PACE = Pace(idle_s=0.2, restate_s=1.0)  # real seconds: the demo's hours pass in seconds
+SETTLED_WITHIN_S = 60.0
+
+
+def given_server() -> InfluxShape | None:
+    """The server that the environment names: $TAKTLINE_INFLUX_URL, and its database, organisation and user where given.
+
+    Its token or password is the credential `influx-secret` in $CREDENTIALS_DIRECTORY. Raises ConfigError for an
+    address that is none.
+    """
+    url = os.environ.get("TAKTLINE_INFLUX_URL")
+    if not url:
+        return None
+    try:
+        return InfluxShape(
+            url=url,
+            database=os.environ.get("TAKTLINE_INFLUX_DATABASE", DATABASE),
+            org=os.environ.get("TAKTLINE_INFLUX_ORG"),
+            user=os.environ.get("TAKTLINE_INFLUX_USER"),
+            credential="influx-secret" if os.environ.get("CREDENTIALS_DIRECTORY") else None,
+        )
+    except ValidationError as error:
+        raise ConfigError(f"$TAKTLINE_INFLUX_URL is {url!r}; write it as http://host:8086") from error
+
+
+@asynccontextmanager
+async def with_influx(config: PlantConfig, given: InfluxShape | None) -> AsyncIterator[PlantConfig]:
+    """The same plant forwarding to a server: the `given` one, or a private influxd for the time of the block."""
+    if given is not None:
+        yield replace(config, influx=given)
+        return
+    with tempfile.TemporaryDirectory(prefix="taktline-influx-") as folder:
+        async with private_influxd(Path(folder)) as server:
+            yield replace(config, influx=InfluxShape(url=server.url, database=DATABASE))
+
+
+async def settled(running: Collector) -> None:
+    """Returns when the server has all that is journaled, and every figure as of the clock's present, which stands."""
+    now = running.gauge.clock.now()
+    while not (_is_stated(running, now) and await _has_all(running)):
+        await asyncio.sleep(0.1)
+
+
+def _is_stated(running: Collector, now: datetime) -> bool:
+    stated = running.gauge.writer.status.stated_until if running.gauge.writer is not None else {}
+    return all(name in stated and stated[name] >= now for name in (FIGURES, PLANT))
+
+
+async def _has_all(running: Collector) -> bool:
+    journal = running.journal
+    cursors = await journal.cursors()
+    last = dict.fromkeys((EVENTS, FIGURES, PLANT), journal.last_seq) | {TELEMETRY: await journal.last_telemetry()}
+    return all(cursors.get(name, 0) >= number for name, number in last.items())

@@ -1,0 +1,236 @@
+"""The queries of the shipped dashboards and alert rules, filled in as Grafana fills them in."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from mes.intervals import Interval
+
+ALL = "$__all"
+INTERVAL = "1m"  # what $__interval is here: a shift on a screen of some hundred points
+_VARIABLE = re.compile(r"\$\{(?P<braced>\w+)(?::(?P<format>\w+))?\}|\$(?P<plain>\w+)")
+_SPECIAL = re.compile(r"[\\^$*+?.()|[\]{}/]")
+
+Asked = Callable[[str], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One query as it goes to the server; `place` says where it stands, for people."""
+
+    place: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of a variable."""
+
+    text: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A variable with what is chosen of it; `multi`: it may stand for several values."""
+
+    options: tuple[Option, ...]
+    values: tuple[str, ...]
+    multi: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard's file."""
+
+    path: Path
+    model: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """As people see it."""
+        return str(self.model["title"])
+
+    @property
+    def variables(self) -> list[Mapping[str, Any]]:
+        """In the order in which they are filled."""
+        found: list[Mapping[str, Any]] = self.model.get("templating", {}).get("list", [])
+        return found
+
+    def targets(self) -> Iterator[tuple[str, str]]:
+        """Place and text of every panel's every query."""
+        for panel in _panels(self.model["panels"]):
+            for target in panel.get("targets", []):
+                yield f"{self.title} / {panel['title']} / {target['refId']}", str(target["query"])
+
+
+@dataclass(slots=True)
+class Screen:
+    """A dashboard being looked at: a stretch of time on its picker, and variables being chosen.
+
+    `ask` runs a variable's query; `typed` are the values of text boxes.
+    """
+
+    dashboard: Dashboard
+    stretch: Interval
+    now: datetime
+    ask: Asked
+    typed: Mapping[str, str]
+    asked: list[Ask] = field(default_factory=list)
+
+    async def choose(self, wanted: Mapping[str, str]) -> dict[str, Chosen]:
+        """All variables, in their order: what is `wanted`, else what the file says is chosen at first."""
+        chosen: dict[str, Chosen] = {}
+        for each in self.dashboard.variables:
+            chosen[each["name"]] = await self._one(each, chosen, wanted.get(each["name"]))
+        return chosen
+
+    async def _one(self, variable: Mapping[str, Any], chosen: Mapping[str, Chosen], wanted: str | None) -> Chosen:
+        multi = bool(variable.get("multi"))
+        match variable["type"]:
+            case "query":
+                query = variable["query"]
+                text = self.fill(query if isinstance(query, str) else query["query"], chosen)
+                self.asked.append(Ask(f"{self.dashboard.title} / variable {variable['name']}", text))
+                options = _by_regex(await self.ask(text), str(variable.get("regex") or ""))
+            case "custom":
+                options = [_custom(each) for each in str(variable["query"]).split(",")]
+            case "textbox" | "constant":
+                typed = self.typed.get(variable["name"], str(variable.get("query") or ""))
+                return Chosen((Option(typed, typed),), (typed,), multi=False)
+            case "datasource" | "interval":
+                return Chosen((), (), multi=False)
+            case other:
+                raise ValueError(f"{self.dashboard.path}: a variable of type {other} is not known here")
+        return _select(variable, tuple(options), wanted, multi=multi)
+
+    def queries(self, chosen: Mapping[str, Chosen]) -> Iterator[Ask]:
+        """Every panel's every query."""
+        for place, text in self.dashboard.targets():
+            yield Ask(place, self.fill(text, chosen))
+
+    def fill(self, text: str, chosen: Mapping[str, Chosen]) -> str:
+        """The query as the data source would send it."""
+        return fill(text, chosen, self.stretch, self.now)
+
+
+def fill(text: str, chosen: Mapping[str, Chosen], stretch: Interval, now: datetime) -> str:
+    """Puts variables and times into a query. Raises KeyError for a variable that is not defined."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match["braced"] or match["plain"]
+        if name in {"timeFilter", "__timeFilter"}:
+            return f"time >= {_ms(stretch.start)}ms and time <= {_ms(stretch.end)}ms"
+        if name in {"__interval", "interval"}:
+            return INTERVAL
+        return _formatted(chosen[name], match["format"], in_regex=_in_regex(text, match.start()))
+
+    return _VARIABLE.sub(value, text).replace("now()", f"'{now.isoformat().replace('+00:00', 'Z')}'")
+
+
+def dashboards(folder: Path) -> list[Dashboard]:
+    """All of a folder, by file name. Raises OSError or ValueError for one that cannot be read."""
+    return [Dashboard(each, json.loads(each.read_text(encoding="utf-8"))) for each in sorted(folder.glob("*.json"))]
+
+
+def alerts(folder: Path) -> list[Ask]:
+    """The queries of all alert rules, not filled in yet."""
+    files = [YAML(typ="safe").load(each) for each in sorted(folder.glob("*.y*ml"))]
+    rules = [rule for file in files for group in file.get("groups", []) for rule in group["rules"]]
+    return [
+        Ask(f"alert {rule['title']} / {query['refId']}", str(query["model"]["query"]))
+        for rule in rules
+        for query in rule["data"]
+        if query["datasourceUid"] != "__expr__"
+    ]
+
+
+def every_value(chosen: Mapping[str, Chosen], names: Sequence[str]) -> Iterator[dict[str, str]]:
+    """One choice after the other of each of some variables, the others as they are at first."""
+    for name in names:
+        if name in chosen:
+            yield from ({name: each.text} for each in chosen[name].options)
+
+
+def _panels(panels: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for each in panels:
+        yield each
+        yield from _panels(each.get("panels", []))
+
+
+def _by_regex(found: Sequence[str], regex: str) -> list[Option]:
+    """Each value once; a regex takes text and value out of it by its named groups; what does not match is left out."""
+    options: dict[Option, None] = {}
+    pattern = re.compile(regex.strip("/").replace("(?<", "(?P<")) if regex else None
+    for each in found:
+        if pattern is None:
+            options[Option(each, each)] = None
+            continue
+        match = pattern.search(each)
+        if match is not None:
+            named = match.groupdict()
+            only = match[1] if match.re.groups else match[0]
+            options[Option(named.get("text") or only, named.get("value") or only)] = None
+    return list(options)
+
+
+def _custom(text: str) -> Option:
+    name, colon, value = (each.strip() for each in text.partition(":"))
+    return Option(name, value if colon else name)
+
+
+def _select(variable: Mapping[str, Any], options: tuple[Option, ...], wanted: str | None, *, multi: bool) -> Chosen:
+    texts = [each.text for each in options]
+    current = variable.get("current") or {}
+    at_first = current.get("text")
+    name = wanted or (at_first[0] if isinstance(at_first, list) and at_first else at_first)
+    if wanted is None and (name == "All" or ALL in _listed(current.get("value"))):
+        return Chosen(options, tuple(each.value for each in options), multi)
+    place = texts.index(name) if name in texts else 0  # as Grafana does: by its text, else the first
+    return Chosen(options, (options[place].value,) if options else (), multi)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _formatted(chosen: Chosen, form: str | None, *, in_regex: bool) -> str:
+    match form:
+        case "raw":
+            return ",".join(chosen.values)
+        case "regex":
+            return _alternatives(chosen.values)
+        case None if chosen.multi:
+            return _alternatives(chosen.values)
+        case None:
+            value = chosen.values[0] if chosen.values else ""
+            return _escaped(value) if in_regex else value
+        case _:
+            raise ValueError(f"a variable is put in as :{form}, which is not known here")
+
+
+def _alternatives(values: Sequence[str]) -> str:
+    escaped = [_escaped(each) for each in values]
+    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+
+
+def _escaped(value: str) -> str:
+    return _SPECIAL.sub(lambda match: "\\" + match[0], value)
+
+
+def _in_regex(text: str, at: int) -> bool:
+    opened = re.search(r"[=!]~\s*/[^/]*$", text[:at])
+    return opened is not None
+
+
+def _ms(instant: datetime) -> int:
+    return int(instant.timestamp()) * 1000 + instant.microsecond // 1000
+
+
+__all__ = ["Ask", "Chosen", "Dashboard", "Option", "Screen", "alerts", "dashboards", "every_value", "fill"]
