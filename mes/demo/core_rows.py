@@ -339,10 +339,15 @@ def _periods(inquiry: Inquiry) -> Iterator[Row]:
     if inquiry.known is None:
         return
     stretch = Interval(inquiry.known.start, inquiry.until + timedelta(milliseconds=1))
-    for kind, newest in ((WindowKind.SHIFT, ("this shift", "last shift")), (WindowKind.DAY, ("today", "yesterday"))):
+    for kind, newest in (
+        (WindowKind.SHIFT, ("this shift", "last shift")),
+        (WindowKind.DAY, ("today", "yesterday")),
+        (WindowKind.MONTH, ("this month", "last month")),
+        (WindowKind.YEAR, ("this year", "last year")),
+    ):
         windows = inquiry.config.calendar.windows(kind, stretch)
         for place, each in enumerate(reversed(windows)):
-            dated = each.day.isoformat() + ("" if kind is WindowKind.DAY else f" {each.name}")
+            dated = f"{each.day.isoformat()} {each.name}" if kind is WindowKind.SHIFT else each.name
             label = newest[place] if place < len(newest) else dated
             start, end = _ms(each.interval.start), _ms(each.interval.end)
             fields: dict[str, Value] = {

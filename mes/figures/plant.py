@@ -31,9 +31,20 @@ CAUSES: Mapping[Cause, str] = {
 }
 OTHER = "other_s"
 BUILT_IN = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
-LABELS = {WindowKind.SHIFT: ("this shift", "last shift"), WindowKind.DAY: ("today", "yesterday")}
+LABELS = {
+    WindowKind.SHIFT: ("this shift", "last shift"),
+    WindowKind.DAY: ("today", "yesterday"),
+    WindowKind.MONTH: ("this month", "last month"),
+    WindowKind.YEAR: ("this year", "last year"),
+}
 KEPT_STAYS = 256
-NAMED = timedelta(days=14)  # how far back periods are stated again, for their names change as time passes
+# how far back periods are stated again, for their names change as time passes: over two periods and a holiday
+NAMED = {
+    WindowKind.SHIFT: timedelta(days=14),
+    WindowKind.DAY: timedelta(days=14),
+    WindowKind.MONTH: timedelta(days=100),
+    WindowKind.YEAR: timedelta(days=1100),
+}
 
 
 @dataclass(slots=True)
@@ -196,8 +207,8 @@ class PlantPoints:
         """The shifts and days of a stretch, and of the last two weeks: what is this shift now will be the last one."""
         calendar = self.inquiry.config.calendar
         known = self.inquiry.known
-        first = max(until - NAMED, touched.start if known is None else known.start)
         for kind, labels in LABELS.items():
+            first = max(until - NAMED[kind], touched.start if known is None else known.start)
             begun = calendar.windows(kind, Interval(min(first, until), until + MILLISECOND))
             names = dict(zip(reversed(begun), labels, strict=False))
             for each in dict.fromkeys((*calendar.windows(kind, touched), *begun)):
@@ -232,7 +243,7 @@ def _exposure(unit: UnitId, seen: ProcessSummary, limit: ProcessLimit | None) ->
 
 
 def _dated(window: Window) -> str:
-    return window.day.isoformat() if window.kind is WindowKind.DAY else f"{window.day.isoformat()} {window.name}"
+    return f"{window.day.isoformat()} {window.name}" if window.kind is WindowKind.SHIFT else window.name
 
 
 def _path(path: str) -> dict[str, str]:

@@ -335,12 +335,12 @@ BUILT = Measurement(
 PERIOD = Measurement(
     "period",
     Origin.FIGURE,
-    "The calendar's shifts and production days, for choosing one: this shift, last shift, today, yesterday.",
+    "The calendar's shifts, days, months and years, for choosing one: this shift, yesterday, last month.",
     "the period's start",
-    (SITE, Tag("kind", "`shift` or `day`")),
+    (SITE, Tag("kind", "`shift`, `day`, `month` or `year`")),
     (
-        text("name", "the shift's name, or the day's date"),
-        text("label", "`this shift`, `last shift`, `today`, `yesterday`, or its date and name"),
+        text("name", "the shift's name, or the date"),
+        text("label", "`this shift`, `last shift`, `today`, `yesterday`, `this month` and so on, or its date and name"),
         text("choice", "`label|condition`, the condition in InfluxQL: `time >= …ms AND time < …ms`"),
         number("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
         number("end_ms", "end", "ms"),

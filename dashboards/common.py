@@ -1,0 +1,277 @@
+"""What all dashboards share: how a query, a panel, a variable and a link are made, and how a state looks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import (
+    barchart,
+    bargauge,
+
+    dashboard,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizLegendOptions, VizTooltipOptions
+from grafana_foundation_sdk.cog import builder as cogbuilder
+from grafana_foundation_sdk.cog import variants
+from grafana_foundation_sdk.models import common as commonmodels
+from grafana_foundation_sdk.models import dashboard as models
+
+SOURCE = commonmodels.DataSourceRef(type_val="influxdb", uid="taktline")
+TABLE, SERIES = "table", "time_series"
+RATIO, SECONDS, UNITS = "percentunit", "s", "none"
+
+# The figures of a chosen shift or day: its condition is stored as data by the collector, for only it knows the calendar.
+SHIFT = "${shift:raw}"
+HOURS = f"\"window\" = 'hour' AND {SHIFT}"
+AREA, LINE, STATION = '"area" =~ /^${area:regex}$/', '"line" =~ /^${line:regex}$/', '"station" =~ /^${station:regex}$/'
+
+# Okabe and Ito's palette: told apart by the colour-blind, in light and in dark.
+GREEN, RED, YELLOW, PINK = "#009E73", "#D55E00", "#E6B800", "#CC79A7"
+SKY, BLUE, GREY, DARK = "#56B4E9", "#0072B2", "#999999", "#6B6B6B"
+STATES = {
+    "producing": GREEN,
+    "starved": SKY,
+    "blocked": BLUE,
+    "down": RED,
+    "setup": YELLOW,
+    "idle": PINK,
+    "planned_stop": GREY,
+    "no_data": DARK,
+}
+LOSSES = {
+    "Minor stops": ("minor_stops", "#F0AB6E"),
+    "Down": ("down", RED),
+    "Set-up": ("setup", YELLOW),
+    "Idle": ("idle", PINK),
+    "Starved": ("starved", SKY),
+    "Blocked": ("blocked", BLUE),
+    "No data": ("no_data", DARK),
+}
+FACTORS = (
+    'sum("ideal_good_s") / sum("pbt_s") AS "OEE", sum("ot_s") / sum("pbt_s") AS "Availability", '
+    'sum("ideal_produced_s") / sum("ot_s") AS "Performance", sum("ideal_good_s") / sum("ideal_produced_s") AS "Quality"'
+)
+OEE_TEXT = (
+    "OEE (overall equipment effectiveness) = Σ ideal time of good units / Σ planned busy time. "
+    "Availability = operating time / planned busy time; performance = Σ ideal time of all units / operating time; "
+    "quality = Σ ideal time of good units / Σ ideal time of all units (ISO 22400)."
+)
+
+PANELS = {
+    "stat": stat.Panel,
+    "table": table.Panel,
+    "timeseries": timeseries.Panel,
+    "barchart": barchart.Panel,
+    "bargauge": bargauge.Panel,
+    "state-timeline": statetimeline.Panel,
+}
+AnyPanel = stat.Panel | table.Panel | timeseries.Panel | barchart.Panel | bargauge.Panel | statetimeline.Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Query(cogbuilder.Builder[variants.Dataquery], variants.Dataquery):
+    """One InfluxQL query of a panel; `alias` names series by their tags, as in `$tag_station`."""
+
+    text: str
+    form: str = TABLE
+    alias: str = ""
+    ref: str = "A"
+
+    def build(self) -> variants.Dataquery:
+        """Itself: the library has no query of InfluxDB's."""
+        return self
+
+    def to_json(self) -> dict[str, object]:
+        """As Grafana's data source keeps it."""
+        named = {"alias": self.alias} if self.alias else {}
+        return {
+            "refId": self.ref,
+            "datasource": SOURCE,
+            "rawQuery": True,
+            "query": self.text,
+            "resultFormat": self.form,
+            **named,
+        }
+
+
+def select(what: str, measurement: str, where: str, *, group: str = "", ending: str = "") -> str:
+    """The text of a query."""
+    grouped = f" GROUP BY {group}" if group else ""
+    return f'SELECT {what} FROM "{measurement}" WHERE {where}{grouped}{f" {ending}" if ending else ""}'
+
+
+def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
+    """Colours from a value on; the first step has None."""
+    found = [models.Threshold(value=value, color=color) for value, color in steps]
+    return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(found)
+
+
+PLAIN = thresholds((None, BLUE))
+GOOD_IS_HIGH = thresholds((None, RED), (0.6, YELLOW), (0.75, GREEN))
+ZERO_IS_GOOD = thresholds((None, RED), (0, GREEN), (0.5, RED))
+
+
+def mapping(texts: dict[str, tuple[str, str]]) -> models.ValueMap:
+    """Values shown as a text in a colour."""
+    return models.ValueMap(
+        {
+            value: models.ValueMappingResult(text=text, color=color, index=place)
+            for place, (value, (text, color)) in enumerate(texts.items())
+        }
+    )
+
+
+STATE_MAPPING = mapping({state: (state.replace("_", " "), color) for state, color in STATES.items()})
+YES_NO = mapping({"0": ("no", GREY), "1": ("yes", RED)})
+RUNS = mapping({"0": ("not running", RED), "1": ("running", GREEN)})
+
+
+def fixed(color: str) -> dashboard.FieldColor:
+    """One colour for all values."""
+    return dashboard.FieldColor().mode(models.FieldColorModeId.FIXED).fixed_color(color)
+
+
+def by_threshold() -> dashboard.FieldColor:
+    """Colours by thresholds."""
+    return dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS)
+
+
+def panel(
+    kind: str,
+    title: str,
+    about: str,
+    *queries: Query,
+    span: int,
+    height: int = 8,
+    unit: str = UNITS,
+    empty: str,
+    limits: dashboard.ThresholdsConfig = PLAIN,
+    links: Sequence[dashboard.DashboardLink] = (),
+) -> AnyPanel:
+    """A panel with all that every panel has: what it says, in which unit, and what stands there when there is nothing."""
+    made = PANELS[kind]().title(title).description(about).datasource(SOURCE).span(span).height(height)
+    made = made.unit(unit).no_value(empty).thresholds(limits).color_scheme(by_threshold())
+    for query in queries:
+        made = made.with_target(query)
+    return made.data_links(list(links)) if links else made
+
+
+def field(name: str, **properties: object) -> tuple[models.MatcherConfig, list[models.DynamicConfigValue]]:
+    """What differs for one column."""
+    ids = {key.replace("__", "."): value for key, value in properties.items()}
+    return (
+        models.MatcherConfig(id_val="byName", options=name),
+        [models.DynamicConfigValue(id_val=key, value=value) for key, value in ids.items()],
+    )
+
+
+def with_fields(made: AnyPanel, *fields: tuple[models.MatcherConfig, list[models.DynamicConfigValue]]) -> AnyPanel:
+    """The panel with what differs for some of its columns."""
+    for matcher, properties in fields:
+        made = made.with_override(matcher, properties)
+    return made
+
+
+def hidden_time() -> tuple[models.MatcherConfig, list[models.DynamicConfigValue]]:
+    """A table of aggregates has a column of time that says nothing."""
+    return field("Time", custom__hidden=True)
+
+
+def transform(made: AnyPanel, kind: str, **options: object) -> AnyPanel:
+    """The panel with a step that names, joins or orders columns; none of them computes."""
+    return made.with_transformation(models.DataTransformerConfig(id_val=kind, options=options))
+
+
+def last_value(names: str = "/.*/") -> ReduceDataOptions:
+    """A tile's value: the last of each series."""
+    return ReduceDataOptions().calcs(["lastNotNull"]).fields(names).values(False)
+
+
+def no_legend() -> VizLegendOptions:
+    """Where the axis names everything."""
+    return VizLegendOptions().show_legend(False).display_mode(commonmodels.LegendDisplayMode.LIST).placement(
+        commonmodels.LegendPlacement.BOTTOM
+    ).calcs([])
+
+
+def legend() -> VizLegendOptions:
+    """Below, in one line."""
+    return no_legend().show_legend(True)
+
+
+def tooltip() -> VizTooltipOptions:
+    """All series at once."""
+    return VizTooltipOptions().mode(commonmodels.TooltipDisplayMode.MULTI).sort(commonmodels.SortOrder.NONE)
+
+
+def to_dashboard(uid: str, title: str, **variables: str) -> dashboard.DashboardLink:
+    """A link from a value to another dashboard, with the shift that is chosen and what the value's row says."""
+    given = "".join(f"&var-{name}={value}" for name, value in variables.items())
+    return dashboard.DashboardLink(title).url(f"/d/{uid}?${{shift:queryparam}}&${{__url_time_range}}{given}")
+
+
+def variable(name: str, label: str, text: str, *, regex: str = "", at_first: str = "", multi: bool = False) -> dashboard.QueryVariable:
+    """A variable whose values are asked for; `multi`: several, or all, which is chosen at first."""
+    made = dashboard.QueryVariable(name).label(label).datasource(SOURCE).query(text).definition(text).regex(regex)
+    made = made.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.DISABLED)
+    if multi:
+        everything = models.VariableOption(selected=True, text=["All"], value=["$__all"])
+        return made.multi(True).include_all(True).current(everything)
+    return made.current(models.VariableOption(selected=True, text=at_first, value="")) if at_first else made
+
+
+PERIOD_REGEX = "/(?<text>[^|]*)\\|(?<value>.*)/"
+
+
+def period(name: str, label: str, kinds: Sequence[str], days: int, at_first: str) -> dashboard.QueryVariable:
+    """A stretch of the calendar; its value is a condition of InfluxQL, its text what people call it."""
+    any_of = " OR ".join(f"\"kind\" = '{each}'" for each in kinds)
+    text = select('"choice"', "period", f"({any_of}) AND time > now() - {days}d")
+    return variable(name, label, text, regex=PERIOD_REGEX, at_first=at_first)
+
+
+def shift_variable() -> dashboard.QueryVariable:
+    """This shift, last shift, today, yesterday, and those of the last nine days by their dates."""
+    return period("shift", "Shift or day", ("shift", "day"), 9, "this shift")
+
+
+def area_variable() -> dashboard.QueryVariable:
+    """An area."""
+    return variable("area", "Area", 'SHOW TAG VALUES FROM "kpi" WITH KEY = "area"')
+
+
+def line_variable() -> dashboard.QueryVariable:
+    """A line of the area."""
+    return variable("line", "Line", f'SHOW TAG VALUES FROM "kpi" WITH KEY = "line" WHERE {AREA}')
+
+
+def station_variable() -> dashboard.QueryVariable:
+    """A station of the line."""
+    return variable("station", "Station", f'SHOW TAG VALUES FROM "kpi" WITH KEY = "station" WHERE {AREA} AND {LINE}')
+
+
+NAMES = {
+    "taktline-plant": "1 Plant today",
+    "taktline-line": "2 Line",
+    "taktline-station": "3 Station",
+    "taktline-paint": "4 Paint process",
+    "taktline-car": "5 Car",
+    "taktline-programme": "6 Programme",
+    "taktline-collector": "7 Collector",
+}
+
+
+def board(uid: str, about: str, *, since: str = "now-24h", refresh: str = "30s") -> dashboard.Dashboard:
+    """An empty dashboard with the links to all others."""
+    made = dashboard.Dashboard(f"Taktline {NAMES[uid]}").uid(uid).description(about).tags(["taktline"]).editable()
+    made = made.time(since, "now").refresh(refresh).timezone("browser").tooltip(models.DashboardCursorSync.CROSSHAIR)
+    for other, name in NAMES.items():
+        if other != uid:
+            link = dashboard.DashboardLink(name[2:]).type(models.DashboardLinkType.LINK).url(f"/d/{other}")
+            made = made.link(link.icon("dashboard").include_vars(True).keep_time(True).tooltip("").tags([]))
+    return made
+
+
