@@ -1,0 +1,131 @@
+"""4 Paint process: baths, booths and ovens against their windows, and the bodies that were there meanwhile."""
+
+from grafana_foundation_sdk.builders import dashboard
+
+from dashboards.common import (
+    AREA,
+    GREEN,
+    RED,
+    SECONDS,
+    SERIES,
+    SHIFT,
+    Query,
+    board,
+    field,
+    hidden_time,
+    legend,
+    panel,
+    select,
+    shift_variable,
+    thresholds,
+    to_dashboard,
+    tooltip,
+    variable,
+    with_fields,
+)
+from dashboards.station import _value
+
+STATIONS = '"station" =~ /^${station:regex}$/'
+NAME = '"name" =~ /^${value:regex}$/'
+HERE = f"{AREA} AND {STATIONS} AND {NAME}"
+CAR_LINK = to_dashboard("taktline-car", "Car", vin="${__data.fields.unit}")
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard; of any area that has process values, of paint at first."""
+    made = board("taktline-paint", "Baths, booths and ovens against their windows, and which bodies were there.")
+    area = variable("area", "Area", 'SHOW TAG VALUES FROM "limit" WITH KEY = "area"', at_first="paint")
+    stations = f'SHOW TAG VALUES FROM "limit" WITH KEY = "station" WHERE {AREA}'
+    names = f'SHOW TAG VALUES FROM "limit" WITH KEY = "name" WHERE {AREA} AND {STATIONS}'
+    for each in (
+        area,
+        variable("station", "Station", stations, multi=True),
+        variable("value", "Process value", names, multi=True),
+        shift_variable(),
+    ):
+        made = made.with_variable(each)
+    return made.with_panel(_share()).with_panel(_affected()).with_panel(_curves())
+
+
+def _share() -> object:
+    what = (
+        'count("affected") AS "bodies", sum("affected") AS "affected", sum("outside_s") AS "time outside", '
+        'min("minimum") AS "min", max("maximum") AS "max", max("low") AS "low", min("high") AS "high"'
+    )
+    made = panel(
+        "table",
+        "Windows and bodies, $shift",
+        "For each process value: bodies that were at the station, those that were there while it was outside its window, "
+        "for how long in all, and the extremes beside the limits.",
+        Query(select(what, "exposure", f"{HERE} AND {SHIFT}", group='"station", "name"')),
+        span=12,
+        height=11,
+        empty="No body got a result at these stations",
+        limits=thresholds((None, "text")),
+    )
+    red = {"mode": "absolute", "steps": [{"value": None, "color": GREEN}, {"value": 1, "color": RED}]}
+    cell = {"type": "color-background", "mode": "basic"}
+    numbers = [field(each, decimals=2) for each in ("min", "max", "low", "high")]
+    affected = field("affected", thresholds=red, custom__cellOptions=cell)
+    return with_fields(made, hidden_time(), affected, field("time outside", unit=SECONDS), *numbers)
+
+
+def _affected() -> object:
+    what = '"station", "name", "unit", "minimum" AS "min", "maximum" AS "max", "low", "high", "outside_s" AS "outside"'
+    made = panel(
+        "table",
+        "Bodies affected, $shift",
+        "Bodies that were at a station while one of its process values was outside its window, the newest first. Click a "
+        "body for its whole way.",
+        Query(select(what, "exposure", f"{HERE} AND \"affected\" = 1 AND {SHIFT}", ending="ORDER BY time DESC")),
+        span=12,
+        height=11,
+        empty="No body was affected",
+        links=[CAR_LINK],
+    )
+    return with_fields(made.decimals(2), field("outside", unit=SECONDS, decimals=0))
+
+
+def _curves() -> object:
+    made = panel(
+        "timeseries",
+        "$value, over the time picker's range",
+        "Smallest, mean and largest value in each step, so that no excursion is hidden, and the window of the plant's "
+        "file. The unit is the signal's own.",
+        Query(
+            select(
+                'min("value") AS "min", mean("value") AS "mean", max("value") AS "max"',
+                "process",
+                f"{HERE} AND $timeFilter",
+                group='time($__interval), "station", "name"',
+                ending="fill(none)",
+            ),
+            SERIES,
+            "$tag_station $col",
+            "A",
+        ),
+        Query(
+            select(
+                'last("low") AS "low", last("high") AS "high"',
+                "limit",
+                f"{HERE} AND $timeFilter",
+                group='time(1h), "station", "name"',
+                ending="fill(none)",
+            ),
+            SERIES,
+            "$tag_station $col",
+            "B",
+        ),
+        span=24,
+        height=9,
+        empty="No process value was seen in this time",
+    )
+    made = made.legend(legend()).tooltip(tooltip()).decimals(2).repeat("value").repeat_direction("h").max_per_row(2)
+    return made.override_by_regexp(
+        "/ (low|high)$/",
+        [
+            _value("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+            _value("custom.lineInterpolation", "stepAfter"),
+            _value("color", {"mode": "fixed", "fixedColor": RED}),
+        ],
+    )

@@ -1,0 +1,187 @@
+"""1 Plant today: how the whole site does, who stops the lines, what stands open."""
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import common as commonmodels
+
+from dashboards.common import (
+    FACTORS,
+    GOOD_IS_HIGH,
+    HOURS,
+    OEE_TEXT,
+    RATIO,
+    RED,
+    RUNS,
+    SECONDS,
+    SERIES,
+    SHIFT,
+    STATE_MAPPING,
+    UNITS,
+    Query,
+    board,
+    field,
+    hidden_time,
+    last_value,
+    legend,
+    no_legend,
+    panel,
+    select,
+    shift_variable,
+    thresholds,
+    to_dashboard,
+    tooltip,
+    transform,
+    with_fields,
+)
+
+OPEN = f"\"open\" = 1 AND \"loss\" != 'apt' AND \"loss\" != 'not_planned' AND {SHIFT}"
+LINE_LINK = to_dashboard("taktline-line", "Line", area="${__data.fields.area}", line="${__data.fields.line}")
+STATION_LINK = to_dashboard(
+    "taktline-station",
+    "Station",
+    area="${__data.fields.area}",
+    line="${__data.fields.line}",
+    station="${__data.fields.station}",
+)
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard."""
+    made = board("taktline-plant", "How the site does in a shift or a day, who stops the lines, and what stands now.")
+    made = made.with_variable(shift_variable())
+    factors = panel(
+        "stat",
+        "OEE of the site, $shift",
+        f"{OEE_TEXT} All stations of the site together.",
+        Query(select(FACTORS, "kpi", HOURS)),
+        span=10,
+        height=5,
+        unit=RATIO,
+        empty="Nothing was planned in this shift",
+        limits=GOOD_IS_HIGH,
+    )
+    cars = panel(
+        "stat",
+        "Cars built, $shift",
+        "Cars that were good at the last station for the first time, beside those planned up to now and for the whole "
+        "shift. The plan of the month is spread over its planned time.",
+        Query(select('sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"', "built", HOURS)),
+        span=8,
+        height=5,
+        empty="No programme in the plant's file",
+    )
+    alive = panel(
+        "stat",
+        "Collector, now",
+        "Whether each controller gives data at this moment; follows the time picker.",
+        Query(select('last("running") AS "running"', "collector", "$timeFilter", group='"controller"'), SERIES, "$tag_controller"),
+        span=6,
+        height=5,
+        empty="No word from the collector: is it running?",
+    )
+    made = made.with_panel(factors.reduce_options(last_value()).decimals(1))
+    made = made.with_panel(cars.reduce_options(last_value()).decimals(1))
+    made = made.with_panel(alive.reduce_options(last_value()).mappings([RUNS]))
+    made = made.with_panel(_lines()).with_panel(_hours()).with_panel(_culprits()).with_panel(_open())
+    return made.with_panel(_output()).with_panel(_stations())
+
+
+def _lines() -> object:
+    made = panel(
+        "table",
+        "Areas and lines, $shift",
+        f"{OEE_TEXT} Coverage is the share of planned time that was observed. Click a line.",
+        Query(select(f'{FACTORS}, sum("no_data_s") / sum("pbt_s") AS "No data"', "kpi", HOURS, group='"area", "line"')),
+        span=12,
+        unit=RATIO,
+        empty="Nothing was planned in this shift",
+        limits=GOOD_IS_HIGH,
+        links=[LINE_LINK],
+    )
+    made = with_fields(made.decimals(1), hidden_time(), _colored("OEE"))
+    return with_fields(made, field("No data", thresholds={"mode": "absolute", "steps": [{"value": None, "color": "text"}]}))
+
+
+def _colored(name: str) -> object:
+    return field(name, custom__cellOptions={"type": "color-background", "mode": "basic"})
+
+
+def _hours() -> object:
+    made = panel(
+        "barchart",
+        "Cars against plan by the hour, $shift",
+        "Cars built in each hour beside those planned for it. An hour without planned time has no plan.",
+        Query(select('sum("built") AS "built", sum("plan_whole") AS "planned"', "built", HOURS, group="time(1h)", ending="fill(none)")),
+        span=12,
+        empty="No programme in the plant's file",
+    )
+    return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(1).group_width(0.8)
+
+
+def _culprits() -> object:
+    made = panel(
+        "barchart",
+        "Who stops the lines, $shift",
+        "Planned time that the last stations of the lines lost, charged to the station that caused it: a starved or "
+        "blocked minute counts where it began. `outside` is supply, or the yard.",
+        Query(select('sum("lost_s") AS "lost"', "culprit", SHIFT, group='"culprit"')),
+        span=12,
+        unit=SECONDS,
+        empty="No line lost any time",
+    )
+    made = made.x_field("culprit").orientation(commonmodels.VizOrientation.HORIZONTAL).legend(no_legend())
+    made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
+    return transform(made, "limit", limitField=8)
+
+
+def _open() -> object:
+    made = panel(
+        "table",
+        "Open stops, now",
+        "Stations that do not produce at this moment in planned time, of the chosen shift; a reason of `none` waits for "
+        "a person. Click a station.",
+        Query(select('"area", "line", "station", "state", "reason", "fault", "stop_s" AS "for"', "state", OPEN)),
+        span=12,
+        empty="No stop is open",
+        limits=thresholds((None, "text"), (600, RED)),
+        links=[STATION_LINK],
+    )
+    return with_fields(made, hidden_time(), field("for", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
+
+
+def _output() -> object:
+    made = panel(
+        "table",
+        "Output of the lines, $shift",
+        "Good units of each line's last station, beside those planned up to now and for the whole shift.",
+        Query(
+            select(
+                'sum("good") AS "good", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"',
+                "output",
+                HOURS,
+                group='"area", "line"',
+            )
+        ),
+        span=12,
+        height=7,
+        unit=UNITS,
+        empty="No line has given anything yet",
+        links=[LINE_LINK],
+    )
+    return with_fields(made.decimals(1), hidden_time(), field("good", decimals=0))
+
+
+def _stations() -> object:
+    made = panel(
+        "table",
+        "Most unexplained time, $shift",
+        "Stops in planned time that nobody has given a reason for: their number and their length, by station.",
+        Query(
+            select('sum("stops") AS "stops", sum("seconds") AS "time"', "loss", f"\"reason\" = 'unexplained' AND {SHIFT}", group='"area", "line", "station"')
+        ),
+        span=12,
+        height=7,
+        empty="Every stop has its reason",
+        links=[STATION_LINK],
+    )
+    made = transform(made, "sortBy", fields={}, sort=[{"field": "time", "desc": True}])
+    return with_fields(made, hidden_time(), field("time", unit=SECONDS))

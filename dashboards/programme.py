@@ -1,0 +1,121 @@
+"""6 Programme: cars built against plan in a year and its months, by model, method and market, and the local content."""
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import common as commonmodels
+
+from dashboards.common import (
+    GREEN,
+    RED,
+    YELLOW,
+    Query,
+    board,
+    field,
+    hidden_time,
+    last_value,
+    legend,
+    panel,
+    period,
+    select,
+    thresholds,
+    tooltip,
+    with_fields,
+)
+
+YEAR, MONTH = "${year:raw}", "${month:raw}"
+CARS = 'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"'
+CONTENT = 'sum("content_pct") / sum("content_cars") AS "local content"'
+TARGETS = thresholds((None, RED), (30, YELLOW), (50, GREEN))
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard."""
+    made = board("taktline-programme", "Cars built against the programme, and their local content.", refresh="5m")
+    made = made.with_variable(period("year", "Year", ("year",), 1100, "this year"))
+    made = made.with_variable(period("month", "Month", ("month",), 400, "this month"))
+    made = made.with_panel(_cars("year", YEAR)).with_panel(_content("year", YEAR))
+    made = made.with_panel(_cars("month", MONTH)).with_panel(_content("month", MONTH))
+    made = made.with_panel(_months()).with_panel(_days())
+    for tag, title in (("product", "Models"), ("assembly_method", "CKD and DKD"), ("market", "Markets")):
+        made = made.with_panel(_split(tag, title))
+    return made
+
+
+def _cars(name: str, condition: str) -> object:
+    made = panel(
+        "stat",
+        f"Cars, ${name}",
+        "Cars that were good at the last station for the first time, beside those planned up to now and for the whole time.",
+        Query(select(CARS, "built", f"\"window\" = '{name}' AND {condition}")),
+        span=8,
+        height=5,
+        empty="No programme in the plant's file",
+    )
+    return made.reduce_options(last_value()).decimals(0)
+
+
+def _content(name: str, condition: str) -> object:
+    made = panel(
+        "stat",
+        f"Local content, ${name}",
+        "Mean share of a car's value that is made in the country: Σ(share · cars) / Σ cars, over cars whose product has a "
+        "figure. Over 30 % at the start, 50 % as the target of three years.",
+        Query(select(CONTENT, "built", f"\"window\" = '{name}' AND \"content_cars\" > 0 AND {condition}")),
+        span=4,
+        height=5,
+        unit="percent",
+        empty="No car built yet",
+        limits=TARGETS,
+    )
+    return made.reduce_options(last_value()).decimals(1)
+
+
+def _months() -> object:
+    made = panel(
+        "barchart",
+        "Months of $year",
+        "Cars built in each month beside those planned for it.",
+        Query(
+            select(
+                'sum("built") AS "built", sum("plan_whole") AS "planned"',
+                "built",
+                f"\"window\" = 'month' AND {YEAR}",
+                group="time(1h)",
+                ending="fill(none)",
+            )
+        ),
+        span=12,
+        empty="No programme in the plant's file",
+    )
+    return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+
+
+def _days() -> object:
+    made = panel(
+        "barchart",
+        "Days of $month",
+        "Cars built on each day beside those planned for it.",
+        Query(
+            select(
+                'sum("built") AS "built", sum("plan_whole") AS "planned"',
+                "built",
+                f"\"window\" = 'day' AND {MONTH}",
+                group="time(1h)",
+                ending="fill(none)",
+            )
+        ),
+        span=12,
+        empty="Nothing was built in this month",
+    )
+    return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+
+
+def _split(tag: str, title: str) -> object:
+    made = panel(
+        "table",
+        f"{title}, $year",
+        "Cars built beside those planned up to now and for the year. `none` and `unknown`: what could not be told.",
+        Query(select(CARS, "built", f"\"window\" = 'year' AND {YEAR}", group=f'"{tag}"')),
+        span=8,
+        empty="No programme in the plant's file",
+    )
+    return with_fields(made.decimals(0).align(commonmodels.FieldTextAlignment.AUTO), hidden_time(), field(tag, displayName=title))

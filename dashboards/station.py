@@ -1,0 +1,253 @@
+"""3 Station: its states, its cycles against the ideal, faults, counts down to raw readings, process values with limits."""
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import common as commonmodels
+
+from dashboards.common import (
+    AREA,
+    FACTORS,
+    GOOD_IS_HIGH,
+    GREEN,
+    HOURS,
+    LINE,
+    OEE_TEXT,
+    RATIO,
+    RED,
+    SECONDS,
+    SERIES,
+    SHIFT,
+    STATE_MAPPING,
+    STATION,
+    YELLOW,
+    Query,
+    area_variable,
+    board,
+    field,
+    hidden_time,
+    last_value,
+    legend,
+    line_variable,
+    mapping,
+    panel,
+    select,
+    shift_variable,
+    station_variable,
+    to_dashboard,
+    tooltip,
+    variable,
+    with_fields,
+)
+
+HERE = f"{AREA} AND {LINE} AND {STATION}"
+NAME = '"name" =~ /^${value:regex}$/'
+RAISED = mapping({"true": ("raised", RED), "false": ("cleared", GREEN), "1": ("raised", RED), "0": ("cleared", GREEN)})
+CAR_LINK = to_dashboard("taktline-car", "Car", vin="${__data.fields.unit}")
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard."""
+    made = board("taktline-station", "One station, from its OEE down to the raw readings of its counters.")
+    value = variable(
+        "value",
+        "Process value",
+        f'SHOW TAG VALUES FROM "process" WITH KEY = "name" WHERE {HERE}',
+        multi=True,
+    )
+    for each in (area_variable(), line_variable(), station_variable(), shift_variable(), value):
+        made = made.with_variable(each)
+    made = made.with_panel(_factors()).with_panel(_units()).with_panel(_now())
+    made = made.with_panel(_timeline()).with_panel(_cycles()).with_panel(_process())
+    return made.with_panel(_stops()).with_panel(_faults()).with_panel(_finished()).with_panel(_readings())
+
+
+def _factors() -> object:
+    made = panel(
+        "stat",
+        "OEE, $shift",
+        OEE_TEXT,
+        Query(select(FACTORS, "kpi", f"{HERE} AND {HOURS}")),
+        span=10,
+        height=5,
+        unit=RATIO,
+        empty="Nothing was planned in this shift",
+        limits=GOOD_IS_HIGH,
+    )
+    return made.reduce_options(last_value()).decimals(1)
+
+
+def _units() -> object:
+    what = 'sum("good") AS "good", sum("rework") AS "rework", sum("scrap") AS "scrap", sum("unreconciled") AS "to decide"'
+    made = panel(
+        "stat",
+        "Units, $shift",
+        "Units by their result. `To decide`: readings of a counter that only a person can decide (`mes reconcile`); no "
+        "unit is counted for them.",
+        Query(select(what, "kpi", f"{HERE} AND {HOURS}")),
+        span=8,
+        height=5,
+        empty="Nothing was counted",
+    )
+    return made.reduce_options(last_value()).decimals(0)
+
+
+def _now() -> object:
+    made = panel(
+        "stat",
+        "State, now",
+        "The last state in the time picker's range.",
+        Query(select('last("state") AS "state"', "state", f"{HERE} AND $timeFilter"), SERIES, "state"),
+        span=6,
+        height=5,
+        empty="The station was not seen in this time",
+    )
+    made = made.mappings([STATE_MAPPING]).reduce_options(last_value())
+    return made.color_mode(commonmodels.BigValueColorMode.BACKGROUND).graph_mode(commonmodels.BigValueGraphMode.NONE)
+
+
+def _timeline() -> object:
+    made = panel(
+        "state-timeline",
+        "States and reasons, over the time picker's range",
+        "What the station did, where its time was booked (`loss`), and why it stood (`reason`).",
+        Query(select('"state", "loss", "reason"', "state", f"{HERE} AND $timeFilter"), SERIES, "$col"),
+        span=24,
+        height=7,
+        empty="The station was not seen in this time",
+    )
+    made = made.mappings([STATE_MAPPING]).merge_values(True).show_value(commonmodels.VisibilityMode.AUTO).row_height(0.9)
+    return made.legend(legend()).tooltip(tooltip()).fill_opacity(90).line_width(0)
+
+
+def _cycles() -> object:
+    made = panel(
+        "timeseries",
+        "Cycle times against the ideal, over the time picker's range",
+        "Each unit's cycle as the controller told it, and the ideal cycle time of what was made, by the hour. Points "
+        "above the line are speed loss.",
+        Query(select('"cycle_s" AS "cycle"', "unit", f"{HERE} AND $timeFilter"), SERIES, "cycle", "A"),
+        Query(
+            select(
+                'sum("ideal_produced_s") / sum("produced") AS "ideal"',
+                "kpi",
+                f"{HERE} AND \"window\" = 'hour' AND \"produced\" > 0 AND $timeFilter",
+                group="time(1h)",
+                ending="fill(none)",
+            ),
+            SERIES,
+            "ideal",
+            "B",
+        ),
+        span=12,
+        unit=SECONDS,
+        empty="No unit was finished in this time",
+    )
+    made = made.legend(legend()).tooltip(tooltip()).min(0)
+    points = field("cycle", custom__drawStyle="points", custom__pointSize=6, color={"mode": "fixed", "fixedColor": GREEN})
+    line = field("ideal", custom__lineInterpolation="stepAfter", color={"mode": "fixed", "fixedColor": YELLOW})
+    return with_fields(made, points, line)
+
+
+def _process() -> object:
+    made = panel(
+        "timeseries",
+        "Process values with their limits, over the time picker's range",
+        "Smallest, mean and largest value in each step, so that no excursion is hidden, and the limits of the plant's "
+        "file. The unit is the signal's own.",
+        Query(
+            select(
+                'min("value") AS "min", mean("value") AS "mean", max("value") AS "max"',
+                "process",
+                f"{HERE} AND {NAME} AND $timeFilter",
+                group='time($__interval), "name"',
+                ending="fill(none)",
+            ),
+            SERIES,
+            "$tag_name $col",
+            "A",
+        ),
+        Query(
+            select(
+                'last("low") AS "low", last("high") AS "high"',
+                "limit",
+                f"{HERE} AND {NAME} AND $timeFilter",
+                group='time(1h), "name"',
+                ending="fill(none)",
+            ),
+            SERIES,
+            "$tag_name $col",
+            "B",
+        ),
+        span=12,
+        empty="No process value was seen in this time",
+    )
+    made = made.legend(legend()).tooltip(tooltip()).decimals(2)
+    dashed = {"fill": "dash", "dash": [8, 6]}
+    limits = ("byRegexp", "/ (low|high)$/")
+    return made.override_by_regexp(
+        limits[1],
+        [
+            _value("custom.lineStyle", dashed),
+            _value("custom.lineInterpolation", "stepAfter"),
+            _value("color", {"mode": "fixed", "fixedColor": RED}),
+        ],
+    )
+
+
+def _value(name: str, value: object) -> object:
+    from grafana_foundation_sdk.models import dashboard as models
+
+    return models.DynamicConfigValue(id_val=name, value=value)
+
+
+def _stops() -> object:
+    where = f"{HERE} AND \"begins\" = 1 AND \"loss\" != 'apt' AND \"loss\" != 'not_planned' AND {SHIFT}"
+    made = panel(
+        "table",
+        "Stops, $shift",
+        "Every stretch of planned time that did not produce, as it began; the newest first. `none`: nobody said why yet.",
+        Query(select('"state", "loss", "reason", "fault", "stop_s" AS "length"', "state", where, ending="ORDER BY time DESC")),
+        span=12,
+        height=9,
+        empty="The station did not stop in planned time",
+    )
+    return with_fields(made, field("length", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
+
+
+def _faults() -> object:
+    made = panel(
+        "table",
+        "Faults, $shift",
+        "Fault codes that the controller raised and cleared, the newest first.",
+        Query(select('"code", "active"', "fault", f"{HERE} AND {SHIFT}", ending="ORDER BY time DESC LIMIT 100")),
+        span=12,
+        height=9,
+        empty="The controller raised no fault",
+    )
+    return with_fields(made, field("active", mappings=[RAISED]))
+
+
+def _finished() -> object:
+    made = panel(
+        "table",
+        "Units finished, $shift",
+        "Each unit with its result, the newest first. Click one for its whole way.",
+        Query(select('"unit", "product", "result", "cycle_s" AS "cycle"', "unit", f"{HERE} AND {SHIFT}", ending="ORDER BY time DESC LIMIT 100")),
+        span=12,
+        height=9,
+        empty="No unit was finished",
+        links=[CAR_LINK],
+    )
+    return with_fields(made, field("cycle", unit=SECONDS))
+
+
+def _readings() -> object:
+    return panel(
+        "table",
+        "Readings of the counters, $shift",
+        "The raw readings behind the units, the newest first: what the totaliser showed, and how many units that was. "
+        "`catch_up`: made while nobody looked; `rollover`, `reset`: the totaliser began anew.",
+        Query(select('"kind", "raw", "delta" AS "units", "flag"', "count", f"{HERE} AND {SHIFT}", ending="ORDER BY time DESC LIMIT 100")),
+        span=12,
+        height=9,
+        empty="Nothing was counted",
+    )
