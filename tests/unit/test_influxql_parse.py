@@ -4,20 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mes.demo.influxql.parse import (
+from mes.demo.influxql.parse import QueryError, parse
+from mes.demo.influxql.tree import (
     Binary,
     Call,
     Compare,
     Item,
     Logic,
     Number,
-    QueryError,
     Ref,
     Regex,
     Select,
     ShowTagValues,
     TimeBound,
-    parse,
 )
 
 
