@@ -73,8 +73,8 @@ def _tag_values(query: ShowTagValues, rows: Iterable[Row]) -> list[Series]:
         if query.measurement in (None, row.measurement) and query.key in row.tags and holds(query.where, row, set()):
             found.setdefault(row.measurement, set()).add(row.tags[query.key])
     return [
-        Series({"name": name}, ("key", "value"), [(query.key, value) for value in sorted(values)])
-        for name, values in sorted(found.items())
+        Series({}, ("key", "value"), [(query.key, value) for value in sorted(values)])
+        for _, values in sorted(found.items())
     ]
 
 
