@@ -5,14 +5,14 @@ gives the answer that the same query must get from the server.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from zlib import crc32
 
 from mes.calendar import Window, WindowKind
+from mes.demo.influxql.where import Row, Value
 from mes.hourly import cell_cuts
 from mes.inquiry import Inquiry
 from mes.intervals import Interval, intersect, total
@@ -59,18 +59,6 @@ KPI_TIMES = {
 KPI_NUMBERS = ("good", "rework", "scrap", "produced", "failures", "unreconciled")
 KPI_RATIOS = ("availability", "performance", "quality", "oee", "coverage")
 CAUSES = ("down", "setup", "idle", "minor_stops", "slow", "pace")
-
-Value = bool | int | float | str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A point as a query sees it; `time_ns` since 1970 in UTC."""
-
-    measurement: str
-    time_ns: int
-    tags: Mapping[str, str]
-    fields: Mapping[str, Value]
 
 
 def rows(inquiry: Inquiry) -> Iterator[Row]:

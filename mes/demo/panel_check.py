@@ -5,12 +5,16 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from mes.config.build import PlantConfig
-from mes.demo.core_rows import Row, rows
-from mes.demo.influxql import evaluate, lint, parse
+from mes.demo.core_rows import EPOCH, rows
+from mes.demo.influxql.evaluate import evaluate
+from mes.demo.influxql.lint import lint
+from mes.demo.influxql.parse import parse
+from mes.demo.influxql.where import Row
 from mes.demo.panels import Ask, Dashboard, Screen, alerts, dashboards, every_value, fill
 from mes.errors import SinkRejected
 from mes.influx.schema import HEALTH
@@ -72,7 +76,8 @@ class _Check:
         return _difference(told, wanted), len(told)
 
     def _of_the_core(self, text: str) -> list[dict[str, Any]]:
-        found = evaluate(parse(text), self.rows, self.window.end)
+        now_ns = (self.window.end - EPOCH) // timedelta(microseconds=1) * 1000
+        found = evaluate(parse(text), self.rows, now_ns)
         return [
             {**each.tags, **dict(zip(each.columns, values, strict=True))} for each in found for values in each.values
         ]
