@@ -3,7 +3,20 @@
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
-from dashboards.common import GREEN, RED, SECONDS, Query, board, field, mapping, panel, select, to_dashboard, with_fields
+from dashboards.common import (
+    GREEN,
+    RED,
+    SECONDS,
+    Panel,
+    Query,
+    board,
+    field,
+    mapping,
+    panel,
+    select,
+    to_dashboard,
+    with_fields,
+)
 
 CAME = mapping({"true": ("came", GREEN), "false": ("went", "#999999"), "1": ("came", GREEN), "0": ("went", "#999999")})
 RESULTS = mapping({"good": ("good", GREEN), "rework": ("rework", "#E6B800"), "scrap": ("scrap", RED)})
@@ -13,13 +26,15 @@ THIS_CAR = dashboard.DashboardLink("This car").url("/d/taktline-car?var-vin=${__
 
 def build() -> dashboard.Dashboard:
     """The dashboard."""
-    made = board("taktline-car", "Where a car has been, with its results and process values.", since="now-30d", refresh="")
+    made = board(
+        "taktline-car", "Where a car has been, with its results and process values.", since="now-30d", refresh=""
+    )
     vin = dashboard.TextBoxVariable("vin").label("VIN").default_value("")
     made = made.with_variable(vin.current(models.VariableOption(selected=True, text="", value="")))
     return made.with_panel(_results()).with_panel(_stays()).with_panel(_values()).with_panel(_newest())
 
 
-def _results() -> object:
+def _results() -> Panel:
     what = '"area", "line", "station", "product", "result", "cycle_s" AS "cycle"'
     made = panel(
         "table",
@@ -43,7 +58,7 @@ def _results() -> object:
     return with_fields(made, field("cycle", unit=SECONDS), field("result", mappings=[RESULTS]))
 
 
-def _stays() -> object:
+def _stays() -> Panel:
     made = panel(
         "table",
         "Where $vin came and went",
@@ -56,7 +71,7 @@ def _stays() -> object:
     return with_fields(made, field("present", mappings=[CAME]))
 
 
-def _values() -> object:
+def _values() -> Panel:
     what = (
         '"station", "name", "minimum" AS "min", "mean" AS "mean", "maximum" AS "max", "low", "high", '
         '"known_s" AS "known for", "outside_s" AS "outside for"'
@@ -76,7 +91,7 @@ def _values() -> object:
     return with_fields(made.decimals(2), field("known for", unit=SECONDS, decimals=0), outside)
 
 
-def _newest() -> object:
+def _newest() -> Panel:
     made = panel(
         "table",
         "Cars seen last",

@@ -9,7 +9,7 @@ from dashboards.common import (
     SECONDS,
     SERIES,
     YELLOW,
-    ZERO_IS_GOOD,
+    Panel,
     Query,
     board,
     field,
@@ -17,6 +17,7 @@ from dashboards.common import (
     last_value,
     legend,
     panel,
+    property_,
     select,
     thresholds,
     tooltip,
@@ -28,12 +29,16 @@ CELL = {"type": "color-background", "mode": "basic"}
 
 def build() -> dashboard.Dashboard:
     """The dashboard."""
-    made = board("taktline-collector", "Whether every reading arrives, every unit is booked, and InfluxDB has it.", since="now-6h")
+    made = board(
+        "taktline-collector",
+        "Whether every reading arrives, every unit is booked, and InfluxDB has it.",
+        since="now-6h",
+    )
     made = made.with_panel(_controllers()).with_panel(_journal()).with_panel(_ages()).with_panel(_offsets())
     return made.with_panel(_backlog()).with_panel(_ledger())
 
 
-def _controllers() -> object:
+def _controllers() -> Panel:
     what = (
         'last("running") AS "running", last("age_s") AS "last reading", last("clock_offset_s") AS "clock offset", '
         'last("reconnects") AS "reconnects", last("items_active") AS "tags", last("items_configured") AS "tags configured"'
@@ -49,10 +54,12 @@ def _controllers() -> object:
         limits=thresholds((None, "text")),
     )
     seconds = [field(each, unit=SECONDS, decimals=1) for each in ("last reading", "clock offset")]
-    return with_fields(made, hidden_time(), field("running", mappings=[RUNS], custom__cellOptions={"type": "color-text"}), *seconds)
+    return with_fields(
+        made, hidden_time(), field("running", mappings=[RUNS], custom__cellOptions={"type": "color-text"}), *seconds
+    )
 
 
-def _journal() -> object:
+def _journal() -> Panel:
     what = (
         'last("backlog") AS "events not in InfluxDB", last("lag_s") AS "age of the oldest", '
         'last("quarantined") AS "refused lines", last("commit_p99_s") AS "commit p99", last("free_bytes") AS "free disk"'
@@ -80,13 +87,19 @@ def _journal() -> object:
     )
 
 
-def _ages() -> object:
+def _ages() -> Panel:
     made = panel(
         "timeseries",
         "Age of the last reading",
         "The largest age in each step, by controller. A line that climbs is a controller that says nothing.",
         Query(
-            select('max("age_s") AS "age"', "collector", "$timeFilter", group='time($__interval), "controller"', ending="fill(none)"),
+            select(
+                'max("age_s") AS "age"',
+                "collector",
+                "$timeFilter",
+                group='time($__interval), "controller"',
+                ending="fill(none)",
+            ),
             SERIES,
             "$tag_controller",
         ),
@@ -98,7 +111,7 @@ def _ages() -> object:
     return made.legend(legend()).tooltip(tooltip()).min(0)
 
 
-def _offsets() -> object:
+def _offsets() -> Panel:
     what = 'min("clock_offset_s") AS "clock offset", last("running") AS "running"'
     made = panel(
         "timeseries",
@@ -116,31 +129,33 @@ def _offsets() -> object:
         limits=thresholds((None, GREEN), (2, RED)),
     )
     made = made.legend(legend()).tooltip(tooltip())
-    return made.override_by_regexp("/ running$/", [_value("unit", "none"), _value("custom.axisPlacement", "right")])
+    return made.override_by_regexp(
+        "/ running$/", [property_("unit", "none"), property_("custom.axisPlacement", "right")]
+    )
 
 
-def _value(name: str, value: object) -> object:
-    from grafana_foundation_sdk.models import dashboard as models
-
-    return models.DynamicConfigValue(id_val=name, value=value)
-
-
-def _backlog() -> object:
+def _backlog() -> Panel:
     what = 'max("backlog") AS "events", max("lag_s") AS "age of the oldest"'
     made = panel(
         "timeseries",
         "What InfluxDB has not yet",
         "Events in the journal that InfluxDB does not have, and the age of the oldest. They grow while InfluxDB is away, and "
         "go back to zero after it.",
-        Query(select(what, "journal", "$timeFilter", group='time($__interval), "edge"', ending="fill(none)"), SERIES, "$tag_edge $col"),
+        Query(
+            select(what, "journal", "$timeFilter", group='time($__interval), "edge"', ending="fill(none)"),
+            SERIES,
+            "$tag_edge $col",
+        ),
         span=12,
         empty="No word from the collector: is it running?",
     )
     made = made.legend(legend()).tooltip(tooltip()).min(0)
-    return made.override_by_regexp("/ age of the oldest$/", [_value("unit", SECONDS), _value("custom.axisPlacement", "right")])
+    return made.override_by_regexp(
+        "/ age of the oldest$/", [property_("unit", SECONDS), property_("custom.axisPlacement", "right")]
+    )
 
 
-def _ledger() -> object:
+def _ledger() -> Panel:
     what = (
         'last("counted") AS "booked", last("stored") AS "in InfluxDB", last("unreconciled") AS "to decide", '
         'last("difference") AS "difference", last("resets") AS "resets", last("rollovers") AS "rollovers"'
@@ -155,8 +170,8 @@ def _ledger() -> object:
         empty="No counter has been read yet",
         limits=thresholds((None, "text")),
     )
-    wrong = {"mode": "absolute", "steps": [{"value": None, "color": RED}, {"value": 0, "color": GREEN}, {"value": 0.5, "color": RED}]}
+    wrong = {
+        "mode": "absolute",
+        "steps": [{"value": None, "color": RED}, {"value": 0, "color": GREEN}, {"value": 0.5, "color": RED}],
+    }
     return with_fields(made, hidden_time(), field("difference", thresholds=wrong, custom__cellOptions=CELL))
-
-
-__all__ = ["ZERO_IS_GOOD", "build"]

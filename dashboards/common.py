@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from grafana_foundation_sdk.builders import (
     barchart,
     bargauge,
-
     dashboard,
     stat,
     statetimeline,
@@ -68,7 +68,8 @@ PANELS = {
     "bargauge": bargauge.Panel,
     "state-timeline": statetimeline.Panel,
 }
-AnyPanel = stat.Panel | table.Panel | timeseries.Panel | barchart.Panel | bargauge.Panel | statetimeline.Panel
+Panel: TypeAlias = Any  # each kind has a builder of its own, with options of its own
+Column: TypeAlias = tuple[models.MatcherConfig, list[models.DynamicConfigValue]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def panel(
     empty: str,
     limits: dashboard.ThresholdsConfig = PLAIN,
     links: Sequence[dashboard.DashboardLink] = (),
-) -> AnyPanel:
+) -> Panel:
     """A panel with all that every panel has: what it says, in which unit, and what stands there when there is nothing."""
     made = PANELS[kind]().title(title).description(about).datasource(SOURCE).span(span).height(height)
     made = made.unit(unit).no_value(empty).thresholds(limits).color_scheme(by_threshold())
@@ -159,7 +160,7 @@ def panel(
     return made.data_links(list(links)) if links else made
 
 
-def field(name: str, **properties: object) -> tuple[models.MatcherConfig, list[models.DynamicConfigValue]]:
+def field(name: str, **properties: object) -> Column:
     """What differs for one column."""
     ids = {key.replace("__", "."): value for key, value in properties.items()}
     return (
@@ -168,19 +169,24 @@ def field(name: str, **properties: object) -> tuple[models.MatcherConfig, list[m
     )
 
 
-def with_fields(made: AnyPanel, *fields: tuple[models.MatcherConfig, list[models.DynamicConfigValue]]) -> AnyPanel:
+def with_fields(made: Panel, *fields: Column) -> Panel:
     """The panel with what differs for some of its columns."""
     for matcher, properties in fields:
         made = made.with_override(matcher, properties)
     return made
 
 
-def hidden_time() -> tuple[models.MatcherConfig, list[models.DynamicConfigValue]]:
+def property_(name: str, value: object) -> models.DynamicConfigValue:
+    """One property of columns that an expression names."""
+    return models.DynamicConfigValue(id_val=name, value=value)
+
+
+def hidden_time() -> Column:
     """A table of aggregates has a column of time that says nothing."""
     return field("Time", custom__hidden=True)
 
 
-def transform(made: AnyPanel, kind: str, **options: object) -> AnyPanel:
+def transform(made: Panel, kind: str, **options: object) -> Panel:
     """The panel with a step that names, joins or orders columns; none of them computes."""
     return made.with_transformation(models.DataTransformerConfig(id_val=kind, options=options))
 
@@ -192,9 +198,13 @@ def last_value(names: str = "/.*/") -> ReduceDataOptions:
 
 def no_legend() -> VizLegendOptions:
     """Where the axis names everything."""
-    return VizLegendOptions().show_legend(False).display_mode(commonmodels.LegendDisplayMode.LIST).placement(
-        commonmodels.LegendPlacement.BOTTOM
-    ).calcs([])
+    return (
+        VizLegendOptions()
+        .show_legend(False)
+        .display_mode(commonmodels.LegendDisplayMode.LIST)
+        .placement(commonmodels.LegendPlacement.BOTTOM)
+        .calcs([])
+    )
 
 
 def legend() -> VizLegendOptions:
@@ -213,7 +223,9 @@ def to_dashboard(uid: str, title: str, **variables: str) -> dashboard.DashboardL
     return dashboard.DashboardLink(title).url(f"/d/{uid}?${{shift:queryparam}}&${{__url_time_range}}{given}")
 
 
-def variable(name: str, label: str, text: str, *, regex: str = "", at_first: str = "", multi: bool = False) -> dashboard.QueryVariable:
+def variable(
+    name: str, label: str, text: str, *, regex: str = "", at_first: str = "", multi: bool = False
+) -> dashboard.QueryVariable:
     """A variable whose values are asked for; `multi`: several, or all, which is chosen at first."""
     made = dashboard.QueryVariable(name).label(label).datasource(SOURCE).query(text).definition(text).regex(regex)
     made = made.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.DISABLED)
@@ -273,5 +285,3 @@ def board(uid: str, about: str, *, since: str = "now-24h", refresh: str = "30s")
             link = dashboard.DashboardLink(name[2:]).type(models.DashboardLinkType.LINK).url(f"/d/{other}")
             made = made.link(link.icon("dashboard").include_vars(True).keep_time(True).tooltip("").tags([]))
     return made
-
-

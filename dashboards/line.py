@@ -20,6 +20,8 @@ from dashboards.common import (
     SHIFT,
     SKY,
     STATE_MAPPING,
+    Column,
+    Panel,
     Query,
     area_variable,
     board,
@@ -66,23 +68,31 @@ def _second_level() -> dashboard.CustomVariable:
     return dashboard.CustomVariable("loss").label("Loss (second level)").values(values).current(first)
 
 
-def _tiles() -> object:
+def _tiles() -> Panel:
     made = panel(
         "stat",
         "Stations, now",
         "The state of each station, by colour and by word. Follows the time picker: choose a range that ends now. "
         "Click a tile.",
-        Query(select('last("state") AS "state"', "state", f"{HERE} AND $timeFilter", group='"station"'), SERIES, "$tag_station"),
+        Query(
+            select('last("state") AS "state"', "state", f"{HERE} AND $timeFilter", group='"station"'),
+            SERIES,
+            "$tag_station",
+        ),
         span=24,
         height=4,
         empty="No station of this line was seen in this time",
         links=[TILE_LINK],
     )
-    made = made.mappings([STATE_MAPPING]).reduce_options(last_value()).color_mode(commonmodels.BigValueColorMode.BACKGROUND)
+    made = (
+        made.mappings([STATE_MAPPING])
+        .reduce_options(last_value())
+        .color_mode(commonmodels.BigValueColorMode.BACKGROUND)
+    )
     return made.graph_mode(commonmodels.BigValueGraphMode.NONE).text_mode(commonmodels.BigValueTextMode.VALUE_AND_NAME)
 
 
-def _strips() -> object:
+def _strips() -> Panel:
     made = panel(
         "state-timeline",
         "States, over the time picker's range",
@@ -92,16 +102,23 @@ def _strips() -> object:
         height=9,
         empty="No station of this line was seen in this time",
     )
-    made = made.mappings([STATE_MAPPING]).merge_values(True).show_value(commonmodels.VisibilityMode.AUTO).row_height(0.9)
+    made = (
+        made.mappings([STATE_MAPPING])
+        .merge_values(True)
+        .show_value(commonmodels.VisibilityMode.AUTO)
+        .row_height(0.9)
+    )
     return made.legend(legend()).tooltip(tooltip()).fill_opacity(90).line_width(0)
 
 
-def _stations() -> object:
+def _stations() -> Panel:
     made = panel(
         "table",
         "Stations, $shift",
         f"{OEE_TEXT} Click a station.",
-        Query(select(f'{FACTORS}, sum("good") AS "good", sum("produced") AS "made"', "kpi", FIGURES, group='"station"')),
+        Query(
+            select(f'{FACTORS}, sum("good") AS "good", sum("produced") AS "made"', "kpi", FIGURES, group='"station"')
+        ),
         span=12,
         unit=RATIO,
         empty="Nothing was planned in this shift",
@@ -114,12 +131,14 @@ def _stations() -> object:
     return with_fields(made.decimals(1), hidden_time(), field("OEE", custom__cellOptions=cell), *counts)
 
 
-def _waits() -> object:
+def _waits() -> Panel:
     made = panel(
         "barchart",
         "Starved and blocked, $shift",
         "Planned time in which a station waited for the one before it (starved) or the one after it (blocked).",
-        Query(select('sum("starved_s") AS "Starved", sum("blocked_s") AS "Blocked"', "kpi", FIGURES, group='"station"')),
+        Query(
+            select('sum("starved_s") AS "Starved", sum("blocked_s") AS "Blocked"', "kpi", FIGURES, group='"station"')
+        ),
         span=12,
         unit=SECONDS,
         empty="Nothing was planned in this shift",
@@ -128,11 +147,11 @@ def _waits() -> object:
     return with_fields(made, _color("Starved", SKY), _color("Blocked", BLUE))
 
 
-def _color(name: str, color: str) -> object:
+def _color(name: str, color: str) -> Column:
     return field(name, color={"mode": "fixed", "fixedColor": color})
 
 
-def _waterfall() -> object:
+def _waterfall() -> Panel:
     """Planned time on the left, valuable time on the right; each bar is what the loss before it left over."""
     left = 'sum("pbt_s")'
     steps = [f'{left} AS "Planned"']
@@ -156,13 +175,13 @@ def _waterfall() -> object:
     return made.x_field("Loss").legend(no_legend()).tooltip(tooltip()).color_scheme(fixed(BLUE))
 
 
-def _turned(made: object, first: str, rest: str) -> object:
+def _turned(made: Panel, first: str, rest: str) -> Panel:
     """Columns become rows: one bar each."""
     made = transform(made, "filterFieldsByName", exclude={"names": ["Time"]})
     return transform(made, "transpose", firstFieldName=first, restFieldsName=rest)
 
 
-def _buffers() -> object:
+def _buffers() -> Panel:
     made = panel(
         "table",
         "Buffers, $shift",
@@ -184,7 +203,7 @@ def _buffers() -> object:
     return with_fields(made, hidden_time(), field("mean wait", unit=SECONDS))
 
 
-def _pareto() -> object:
+def _pareto() -> Panel:
     columns = ", ".join(f'sum("{loss}_s") AS "{name}"' for name, (loss, _) in LOSSES.items())
     made = panel(
         "barchart",
@@ -201,7 +220,7 @@ def _pareto() -> object:
     return made.color_scheme(fixed(BLUE))
 
 
-def _reasons() -> object:
+def _reasons() -> Panel:
     made = panel(
         "barchart",
         "$loss by reason, second level, $shift",
@@ -217,7 +236,7 @@ def _reasons() -> object:
     return made.color_scheme(fixed(BLUE))
 
 
-def _hours() -> object:
+def _hours() -> Panel:
     made = panel(
         "barchart",
         "Output against plan by the hour, $shift",
@@ -238,12 +257,16 @@ def _hours() -> object:
     return with_fields(made, _color("good", GREEN), _color("planned", "#999999"))
 
 
-def _shifts() -> object:
+def _shifts() -> Panel:
     made = panel(
         "table",
         "Shifts: a click sets the time picker",
         "Click a shift to see its states in the strips above.",
-        Query(select('"label", "start_ms" AS "from", "end_ms" AS "to"', "period", "\"kind\" = 'shift' AND time > now() - 9d")),
+        Query(
+            select(
+                '"label", "start_ms" AS "from", "end_ms" AS "to"', "period", "\"kind\" = 'shift' AND time > now() - 9d"
+            )
+        ),
         span=8,
         empty="The collector has published no calendar yet",
         links=[

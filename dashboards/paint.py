@@ -9,12 +9,14 @@ from dashboards.common import (
     SECONDS,
     SERIES,
     SHIFT,
+    Panel,
     Query,
     board,
     field,
     hidden_time,
     legend,
     panel,
+    property_,
     select,
     shift_variable,
     thresholds,
@@ -23,7 +25,6 @@ from dashboards.common import (
     variable,
     with_fields,
 )
-from dashboards.station import _value
 
 STATIONS = '"station" =~ /^${station:regex}$/'
 NAME = '"name" =~ /^${value:regex}$/'
@@ -47,7 +48,7 @@ def build() -> dashboard.Dashboard:
     return made.with_panel(_share()).with_panel(_affected()).with_panel(_curves())
 
 
-def _share() -> object:
+def _share() -> Panel:
     what = (
         'count("affected") AS "bodies", sum("affected") AS "affected", sum("outside_s") AS "time outside", '
         'min("minimum") AS "min", max("maximum") AS "max", max("low") AS "low", min("high") AS "high"'
@@ -70,14 +71,14 @@ def _share() -> object:
     return with_fields(made, hidden_time(), affected, field("time outside", unit=SECONDS), *numbers)
 
 
-def _affected() -> object:
+def _affected() -> Panel:
     what = '"station", "name", "unit", "minimum" AS "min", "maximum" AS "max", "low", "high", "outside_s" AS "outside"'
     made = panel(
         "table",
         "Bodies affected, $shift",
         "Bodies that were at a station while one of its process values was outside its window, the newest first. Click a "
         "body for its whole way.",
-        Query(select(what, "exposure", f"{HERE} AND \"affected\" = 1 AND {SHIFT}", ending="ORDER BY time DESC")),
+        Query(select(what, "exposure", f'{HERE} AND "affected" = 1 AND {SHIFT}', ending="ORDER BY time DESC")),
         span=12,
         height=11,
         empty="No body was affected",
@@ -86,7 +87,7 @@ def _affected() -> object:
     return with_fields(made.decimals(2), field("outside", unit=SECONDS, decimals=0))
 
 
-def _curves() -> object:
+def _curves() -> Panel:
     made = panel(
         "timeseries",
         "$value, over the time picker's range",
@@ -124,8 +125,8 @@ def _curves() -> object:
     return made.override_by_regexp(
         "/ (low|high)$/",
         [
-            _value("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
-            _value("custom.lineInterpolation", "stepAfter"),
-            _value("color", {"mode": "fixed", "fixedColor": RED}),
+            property_("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+            property_("custom.lineInterpolation", "stepAfter"),
+            property_("color", {"mode": "fixed", "fixedColor": RED}),
         ],
     )

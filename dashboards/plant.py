@@ -16,6 +16,8 @@ from dashboards.common import (
     SHIFT,
     STATE_MAPPING,
     UNITS,
+    Column,
+    Panel,
     Query,
     board,
     field,
@@ -33,7 +35,7 @@ from dashboards.common import (
     with_fields,
 )
 
-OPEN = f"\"open\" = 1 AND \"loss\" != 'apt' AND \"loss\" != 'not_planned' AND {SHIFT}"
+OPEN = f'"open" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {SHIFT}'
 LINE_LINK = to_dashboard("taktline-line", "Line", area="${__data.fields.area}", line="${__data.fields.line}")
 STATION_LINK = to_dashboard(
     "taktline-station",
@@ -64,7 +66,13 @@ def build() -> dashboard.Dashboard:
         "Cars built, $shift",
         "Cars that were good at the last station for the first time, beside those planned up to now and for the whole "
         "shift. The plan of the month is spread over its planned time.",
-        Query(select('sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"', "built", HOURS)),
+        Query(
+            select(
+                'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"',
+                "built",
+                HOURS,
+            )
+        ),
         span=8,
         height=5,
         empty="No programme in the plant's file",
@@ -73,7 +81,11 @@ def build() -> dashboard.Dashboard:
         "stat",
         "Collector, now",
         "Whether each controller gives data at this moment; follows the time picker.",
-        Query(select('last("running") AS "running"', "collector", "$timeFilter", group='"controller"'), SERIES, "$tag_controller"),
+        Query(
+            select('last("running") AS "running"', "collector", "$timeFilter", group='"controller"'),
+            SERIES,
+            "$tag_controller",
+        ),
         span=6,
         height=5,
         empty="No word from the collector: is it running?",
@@ -85,7 +97,7 @@ def build() -> dashboard.Dashboard:
     return made.with_panel(_output()).with_panel(_stations())
 
 
-def _lines() -> object:
+def _lines() -> Panel:
     made = panel(
         "table",
         "Areas and lines, $shift",
@@ -98,26 +110,36 @@ def _lines() -> object:
         links=[LINE_LINK],
     )
     made = with_fields(made.decimals(1), hidden_time(), _colored("OEE"))
-    return with_fields(made, field("No data", thresholds={"mode": "absolute", "steps": [{"value": None, "color": "text"}]}))
+    return with_fields(
+        made, field("No data", thresholds={"mode": "absolute", "steps": [{"value": None, "color": "text"}]})
+    )
 
 
-def _colored(name: str) -> object:
+def _colored(name: str) -> Column:
     return field(name, custom__cellOptions={"type": "color-background", "mode": "basic"})
 
 
-def _hours() -> object:
+def _hours() -> Panel:
     made = panel(
         "barchart",
         "Cars against plan by the hour, $shift",
         "Cars built in each hour beside those planned for it. An hour without planned time has no plan.",
-        Query(select('sum("built") AS "built", sum("plan_whole") AS "planned"', "built", HOURS, group="time(1h)", ending="fill(none)")),
+        Query(
+            select(
+                'sum("built") AS "built", sum("plan_whole") AS "planned"',
+                "built",
+                HOURS,
+                group="time(1h)",
+                ending="fill(none)",
+            )
+        ),
         span=12,
         empty="No programme in the plant's file",
     )
     return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(1).group_width(0.8)
 
 
-def _culprits() -> object:
+def _culprits() -> Panel:
     made = panel(
         "barchart",
         "Who stops the lines, $shift",
@@ -133,7 +155,7 @@ def _culprits() -> object:
     return transform(made, "limit", limitField=8)
 
 
-def _open() -> object:
+def _open() -> Panel:
     made = panel(
         "table",
         "Open stops, now",
@@ -148,7 +170,7 @@ def _open() -> object:
     return with_fields(made, hidden_time(), field("for", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
 
 
-def _output() -> object:
+def _output() -> Panel:
     made = panel(
         "table",
         "Output of the lines, $shift",
@@ -170,13 +192,18 @@ def _output() -> object:
     return with_fields(made.decimals(1), hidden_time(), field("good", decimals=0))
 
 
-def _stations() -> object:
+def _stations() -> Panel:
     made = panel(
         "table",
         "Most unexplained time, $shift",
         "Stops in planned time that nobody has given a reason for: their number and their length, by station.",
         Query(
-            select('sum("stops") AS "stops", sum("seconds") AS "time"', "loss", f"\"reason\" = 'unexplained' AND {SHIFT}", group='"area", "line", "station"')
+            select(
+                'sum("stops") AS "stops", sum("seconds") AS "time"',
+                "loss",
+                f"\"reason\" = 'unexplained' AND {SHIFT}",
+                group='"area", "line", "station"',
+            )
         ),
         span=12,
         height=7,

@@ -7,6 +7,7 @@ from dashboards.common import (
     GREEN,
     RED,
     YELLOW,
+    Panel,
     Query,
     board,
     field,
@@ -40,7 +41,7 @@ def build() -> dashboard.Dashboard:
     return made
 
 
-def _cars(name: str, condition: str) -> object:
+def _cars(name: str, condition: str) -> Panel:
     made = panel(
         "stat",
         f"Cars, ${name}",
@@ -53,13 +54,13 @@ def _cars(name: str, condition: str) -> object:
     return made.reduce_options(last_value()).decimals(0)
 
 
-def _content(name: str, condition: str) -> object:
+def _content(name: str, condition: str) -> Panel:
     made = panel(
         "stat",
         f"Local content, ${name}",
         "Mean share of a car's value that is made in the country: Σ(share · cars) / Σ cars, over cars whose product has a "
         "figure. Over 30 % at the start, 50 % as the target of three years.",
-        Query(select(CONTENT, "built", f"\"window\" = '{name}' AND \"content_cars\" > 0 AND {condition}")),
+        Query(select(CONTENT, "built", f'"window" = \'{name}\' AND "content_cars" > 0 AND {condition}')),
         span=4,
         height=5,
         unit="percent",
@@ -69,7 +70,7 @@ def _content(name: str, condition: str) -> object:
     return made.reduce_options(last_value()).decimals(1)
 
 
-def _months() -> object:
+def _months() -> Panel:
     made = panel(
         "barchart",
         "Months of $year",
@@ -89,7 +90,7 @@ def _months() -> object:
     return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
 
 
-def _days() -> object:
+def _days() -> Panel:
     made = panel(
         "barchart",
         "Days of $month",
@@ -109,7 +110,7 @@ def _days() -> object:
     return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
 
 
-def _split(tag: str, title: str) -> object:
+def _split(tag: str, title: str) -> Panel:
     made = panel(
         "table",
         f"{title}, $year",
@@ -118,4 +119,6 @@ def _split(tag: str, title: str) -> object:
         span=8,
         empty="No programme in the plant's file",
     )
-    return with_fields(made.decimals(0).align(commonmodels.FieldTextAlignment.AUTO), hidden_time(), field(tag, displayName=title))
+    return with_fields(
+        made.decimals(0).align(commonmodels.FieldTextAlignment.AUTO), hidden_time(), field(tag, displayName=title)
+    )

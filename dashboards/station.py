@@ -19,16 +19,17 @@ from dashboards.common import (
     STATE_MAPPING,
     STATION,
     YELLOW,
+    Panel,
     Query,
     area_variable,
     board,
     field,
-    hidden_time,
     last_value,
     legend,
     line_variable,
     mapping,
     panel,
+    property_,
     select,
     shift_variable,
     station_variable,
@@ -60,7 +61,7 @@ def build() -> dashboard.Dashboard:
     return made.with_panel(_stops()).with_panel(_faults()).with_panel(_finished()).with_panel(_readings())
 
 
-def _factors() -> object:
+def _factors() -> Panel:
     made = panel(
         "stat",
         "OEE, $shift",
@@ -75,8 +76,10 @@ def _factors() -> object:
     return made.reduce_options(last_value()).decimals(1)
 
 
-def _units() -> object:
-    what = 'sum("good") AS "good", sum("rework") AS "rework", sum("scrap") AS "scrap", sum("unreconciled") AS "to decide"'
+def _units() -> Panel:
+    what = (
+        'sum("good") AS "good", sum("rework") AS "rework", sum("scrap") AS "scrap", sum("unreconciled") AS "to decide"'
+    )
     made = panel(
         "stat",
         "Units, $shift",
@@ -90,7 +93,7 @@ def _units() -> object:
     return made.reduce_options(last_value()).decimals(0)
 
 
-def _now() -> object:
+def _now() -> Panel:
     made = panel(
         "stat",
         "State, now",
@@ -104,7 +107,7 @@ def _now() -> object:
     return made.color_mode(commonmodels.BigValueColorMode.BACKGROUND).graph_mode(commonmodels.BigValueGraphMode.NONE)
 
 
-def _timeline() -> object:
+def _timeline() -> Panel:
     made = panel(
         "state-timeline",
         "States and reasons, over the time picker's range",
@@ -114,11 +117,16 @@ def _timeline() -> object:
         height=7,
         empty="The station was not seen in this time",
     )
-    made = made.mappings([STATE_MAPPING]).merge_values(True).show_value(commonmodels.VisibilityMode.AUTO).row_height(0.9)
+    made = (
+        made.mappings([STATE_MAPPING])
+        .merge_values(True)
+        .show_value(commonmodels.VisibilityMode.AUTO)
+        .row_height(0.9)
+    )
     return made.legend(legend()).tooltip(tooltip()).fill_opacity(90).line_width(0)
 
 
-def _cycles() -> object:
+def _cycles() -> Panel:
     made = panel(
         "timeseries",
         "Cycle times against the ideal, over the time picker's range",
@@ -129,7 +137,7 @@ def _cycles() -> object:
             select(
                 'sum("ideal_produced_s") / sum("produced") AS "ideal"',
                 "kpi",
-                f"{HERE} AND \"window\" = 'hour' AND \"produced\" > 0 AND $timeFilter",
+                f'{HERE} AND "window" = \'hour\' AND "produced" > 0 AND $timeFilter',
                 group="time(1h)",
                 ending="fill(none)",
             ),
@@ -142,12 +150,14 @@ def _cycles() -> object:
         empty="No unit was finished in this time",
     )
     made = made.legend(legend()).tooltip(tooltip()).min(0)
-    points = field("cycle", custom__drawStyle="points", custom__pointSize=6, color={"mode": "fixed", "fixedColor": GREEN})
+    points = field(
+        "cycle", custom__drawStyle="points", custom__pointSize=6, color={"mode": "fixed", "fixedColor": GREEN}
+    )
     line = field("ideal", custom__lineInterpolation="stepAfter", color={"mode": "fixed", "fixedColor": YELLOW})
     return with_fields(made, points, line)
 
 
-def _process() -> object:
+def _process() -> Panel:
     made = panel(
         "timeseries",
         "Process values with their limits, over the time picker's range",
@@ -186,26 +196,24 @@ def _process() -> object:
     return made.override_by_regexp(
         limits[1],
         [
-            _value("custom.lineStyle", dashed),
-            _value("custom.lineInterpolation", "stepAfter"),
-            _value("color", {"mode": "fixed", "fixedColor": RED}),
+            property_("custom.lineStyle", dashed),
+            property_("custom.lineInterpolation", "stepAfter"),
+            property_("color", {"mode": "fixed", "fixedColor": RED}),
         ],
     )
 
 
-def _value(name: str, value: object) -> object:
-    from grafana_foundation_sdk.models import dashboard as models
-
-    return models.DynamicConfigValue(id_val=name, value=value)
-
-
-def _stops() -> object:
-    where = f"{HERE} AND \"begins\" = 1 AND \"loss\" != 'apt' AND \"loss\" != 'not_planned' AND {SHIFT}"
+def _stops() -> Panel:
+    where = f'{HERE} AND "begins" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {SHIFT}'
     made = panel(
         "table",
         "Stops, $shift",
         "Every stretch of planned time that did not produce, as it began; the newest first. `none`: nobody said why yet.",
-        Query(select('"state", "loss", "reason", "fault", "stop_s" AS "length"', "state", where, ending="ORDER BY time DESC")),
+        Query(
+            select(
+                '"state", "loss", "reason", "fault", "stop_s" AS "length"', "state", where, ending="ORDER BY time DESC"
+            )
+        ),
         span=12,
         height=9,
         empty="The station did not stop in planned time",
@@ -213,7 +221,7 @@ def _stops() -> object:
     return with_fields(made, field("length", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
 
 
-def _faults() -> object:
+def _faults() -> Panel:
     made = panel(
         "table",
         "Faults, $shift",
@@ -226,12 +234,19 @@ def _faults() -> object:
     return with_fields(made, field("active", mappings=[RAISED]))
 
 
-def _finished() -> object:
+def _finished() -> Panel:
     made = panel(
         "table",
         "Units finished, $shift",
         "Each unit with its result, the newest first. Click one for its whole way.",
-        Query(select('"unit", "product", "result", "cycle_s" AS "cycle"', "unit", f"{HERE} AND {SHIFT}", ending="ORDER BY time DESC LIMIT 100")),
+        Query(
+            select(
+                '"unit", "product", "result", "cycle_s" AS "cycle"',
+                "unit",
+                f"{HERE} AND {SHIFT}",
+                ending="ORDER BY time DESC LIMIT 100",
+            )
+        ),
         span=12,
         height=9,
         empty="No unit was finished",
@@ -240,13 +255,20 @@ def _finished() -> object:
     return with_fields(made, field("cycle", unit=SECONDS))
 
 
-def _readings() -> object:
+def _readings() -> Panel:
     return panel(
         "table",
         "Readings of the counters, $shift",
         "The raw readings behind the units, the newest first: what the totaliser showed, and how many units that was. "
         "`catch_up`: made while nobody looked; `rollover`, `reset`: the totaliser began anew.",
-        Query(select('"kind", "raw", "delta" AS "units", "flag"', "count", f"{HERE} AND {SHIFT}", ending="ORDER BY time DESC LIMIT 100")),
+        Query(
+            select(
+                '"kind", "raw", "delta" AS "units", "flag"',
+                "count",
+                f"{HERE} AND {SHIFT}",
+                ending="ORDER BY time DESC LIMIT 100",
+            )
+        ),
         span=12,
         height=9,
         empty="Nothing was counted",

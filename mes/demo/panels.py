@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from mes.intervals import Interval
 ALL = "$__all"
 INTERVAL = "1m"  # what $__interval is here: a shift on a screen of some hundred points
 _VARIABLE = re.compile(r"\$\{(?P<braced>\w+)(?::(?P<format>\w+))?\}|\$(?P<plain>\w+)")
+_NOW = re.compile(r"now\(\)(?:\s*-\s*(?P<number>\d+)(?P<unit>[mhdw]))?")
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPECIAL = re.compile(r"[\\^$*+?.()|[\]{}/]")
 
 Asked = Callable[[str], Awaitable[Sequence[str]]]
@@ -131,7 +133,13 @@ def fill(text: str, chosen: Mapping[str, Chosen], stretch: Interval, now: dateti
             return INTERVAL
         return _formatted(chosen[name], match["format"], in_regex=_in_regex(text, match.start()))
 
-    return _VARIABLE.sub(value, text).replace("now()", f"'{now.isoformat().replace('+00:00', 'Z')}'")
+    return _NOW.sub(lambda match: f"'{_earlier(now, match)}'", _VARIABLE.sub(value, text))
+
+
+def _earlier(now: datetime, match: re.Match[str]) -> str:
+    """A time before the plant's present, as a text: a demo's clock is not the server's."""
+    by = timedelta(**{UNITS[match["unit"]]: int(match["number"])}) if match["unit"] else timedelta()
+    return (now - by).isoformat().replace("+00:00", "Z")
 
 
 def dashboards(folder: Path) -> list[Dashboard]:
