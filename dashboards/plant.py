@@ -199,7 +199,7 @@ def _stations() -> Panel:
         "Stops in planned time that nobody has given a reason for: their number and their length, by station.",
         Query(
             select(
-                'sum("stops") AS "stops", sum("seconds") AS "time"',
+                'sum("stops") AS "stops", sum("seconds") AS "lost"',
                 "loss",
                 f"\"reason\" = 'unexplained' AND {SHIFT}",
                 group='"area", "line", "station"',
@@ -210,5 +210,5 @@ def _stations() -> Panel:
         empty="Every stop has its reason",
         links=[STATION_LINK],
     )
-    made = transform(made, "sortBy", fields={}, sort=[{"field": "time", "desc": True}])
-    return with_fields(made, hidden_time(), field("time", unit=SECONDS))
+    made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
+    return with_fields(made, hidden_time(), field("lost", unit=SECONDS))

@@ -185,6 +185,8 @@ async def _live(
     longest_s = max((each.duration.total_seconds() / options.speed for each in faults), default=0.0)
     clock.release()
     tasks = [asyncio.create_task(served.run(), name="simulated plant")]
+    if options.influx is not None:  # the collector's dashboard shows its books
+        tasks += [asyncio.create_task(each()) for each in (running.gauge.ledger.follow, running.gauge.follow)]
     if watch is not None:
         tasks.append(asyncio.create_task(_watch(options, clock, config, served, watch), name="watch"))
     try:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +38,7 @@ class PublishedPlant:
         self._points = PlantPoints(self._inquiry)
         self._clock = clock
         self._stated = clock.now() - FARTHEST
+        self._reading = Lock()  # a thread goes on for a moment after whoever waited for it was cancelled
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +46,8 @@ class PublishedPlant:
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._inquiry.__exit__(kind, failure, trace)
+        with self._reading:
+            self._inquiry.__exit__(kind, failure, trace)
 
     async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
@@ -62,6 +65,10 @@ class PublishedPlant:
         self._stated = until
 
     def _between(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+        with self._reading:
+            return self._all(spans, now)
+
+    def _all(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
         self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
         known = {each: span for each, span in spans.items() if each in self._inquiry.config.standards}
         starts = [_in_force_since(self._inquiry.results, station, span.start) for station, span in known.items()]
