@@ -60,7 +60,7 @@ OEE_TEXT = (
     "quality = Σ ideal time of good units / Σ ideal time of all units (ISO 22400)."
 )
 
-PANELS = {
+PANELS: dict[str, Any] = {
     "stat": stat.Panel,
     "table": table.Panel,
     "timeseries": timeseries.Panel,

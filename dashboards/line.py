@@ -103,10 +103,7 @@ def _strips() -> Panel:
         empty="No station of this line was seen in this time",
     )
     made = (
-        made.mappings([STATE_MAPPING])
-        .merge_values(True)
-        .show_value(commonmodels.VisibilityMode.AUTO)
-        .row_height(0.9)
+        made.mappings([STATE_MAPPING]).merge_values(True).show_value(commonmodels.VisibilityMode.AUTO).row_height(0.9)
     )
     return made.legend(legend()).tooltip(tooltip()).fill_opacity(90).line_width(0)
 

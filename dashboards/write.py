@@ -1,37 +1,53 @@
 """Writes all dashboards as Grafana reads them."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from ruamel.yaml import YAML
 
-from dashboards import car, collector, line, paint, plant, programme, station
+from dashboards import alerts, car, collector, line, paint, plant, programme, station
 
 BOARDS = (plant, line, station, paint, car, programme, collector)
-FOLDER = Path(__file__).parents[1] / "config" / "grafana" / "dashboards"
+FOLDER = Path(__file__).parents[1] / "config" / "grafana"
+ALERTS = "provisioning/alerting/taktline.yaml"
+WRITTEN = "# Written by scripts/dashboards from dashboards/alerts.py.\n"
 
 
 def texts() -> dict[str, str]:
-    """Each file's name and content."""
-    found = {}
+    """Each file's path in config/grafana and its content."""
+    found = {ALERTS: WRITTEN + _yaml(alerts.model())}
     for each in BOARDS:
         model: dict[str, Any] = json.loads(json.dumps(each.build().build(), cls=JSONEncoder))
         for number, panel in enumerate(model["panels"], start=1):
             panel["id"] = number
-        found[f"{model['uid']}.json"] = json.dumps(model, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        found[f"dashboards/{model['uid']}.json"] = (
+            json.dumps(model, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        )
     return found
+
+
+def _yaml(model: dict[str, Any]) -> str:
+    text = io.StringIO()
+    writer = YAML()
+    writer.width = 4096
+    writer.default_flow_style = False
+    writer.dump(model, text)
+    return text.getvalue()
 
 
 def write() -> None:
     """Writes the files, and removes those that are no dashboards any more."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     made = texts()
-    for each in FOLDER.glob("*.json"):
-        if each.name not in made:
+    for each in FOLDER.glob("dashboards/*.json"):
+        if f"dashboards/{each.name}" not in made:
             each.unlink()
     for name, text in made.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+        path = FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,183 @@
+"""The alert rules: what somebody must hear of though nobody looks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards.common import select
+
+EVERY_MINUTE = "1m"
+OVER, UNDER, OUTSIDE = "gt", "lt", "outside_range"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: a query, beyond what it is bad, for how long, and what to do then.
+
+    `silence`: what it means that the query finds nothing, OK or Alerting.
+    """
+
+    name: str
+    title: str
+    query: str
+    look_back_s: int
+    sign: str
+    limits: tuple[float, ...]
+    lasting: str
+    silence: str
+    severity: str
+    summary: str
+    remedy: str
+    board: str
+
+
+RULES = (
+    Rule(
+        "unexplained-stop",
+        "Stop without a reason for 10 minutes",
+        select(
+            'last("stop_s") AS "stop"',
+            "state",
+            '"open" = 1 AND "unexplained" = 1 AND $timeFilter',
+            group='"area", "line", "station"',
+        ),
+        6 * 3600,
+        OVER,
+        (600,),
+        "0s",
+        "OK",
+        "warning",
+        "{{ $labels.line }}/{{ $labels.station }} stands, and nobody has said why",
+        "Look at the station, then say why it stood: mes reason, or at the board.",
+        "taktline-station",
+    ),
+    Rule(
+        "controller-silent",
+        "Controller gives no data",
+        select('last("running") AS "running"', "collector", "$timeFilter", group='"edge", "controller"'),
+        300,
+        UNDER,
+        (1,),
+        "2m",
+        "Alerting",
+        "critical",
+        "{{ $labels.controller }} gives no data",
+        "Is the controller on, is its network there? `mes check` and `mes certs check` tell more. No unit is lost: its "
+        "counters are read when it is back.",
+        "taktline-collector",
+    ),
+    Rule(
+        "ledger-difference",
+        "Units that nobody accounts for",
+        select('last("difference") AS "difference"', "ledger", "$timeFilter", group='"line", "station", "kind"'),
+        300,
+        OUTSIDE,
+        (-0.5, 0.5),
+        "2m",
+        "OK",
+        "critical",
+        "The {{ $labels.kind }} counter of {{ $labels.station }} shows units that are not booked",
+        "A defect of the program or a damaged journal: `mes journal check`, then report it with the journal's backup.",
+        "taktline-collector",
+    ),
+    Rule(
+        "influxdb-behind",
+        "InfluxDB is behind the journal",
+        select('last("lag_s") AS "lag"', "journal", "$timeFilter", group='"edge"'),
+        900,
+        OVER,
+        (600,),
+        "5m",
+        "Alerting",
+        "warning",
+        "{{ $labels.edge }} has events that InfluxDB has not, for more than 10 minutes",
+        "`mes influx check` says whether InfluxDB takes them. Nothing is lost: the journal holds them.",
+        "taktline-collector",
+    ),
+    Rule(
+        "clock-offset",
+        "A controller's clock is off",
+        select('last("clock_offset_s") AS "offset"', "collector", "$timeFilter", group='"edge", "controller"'),
+        900,
+        OUTSIDE,
+        (-2, 2),
+        "5m",
+        "OK",
+        "warning",
+        "The clock of {{ $labels.controller }} is more than 2 seconds off",
+        "Set its clock, best by NTP. Until then its times are not believed, and ours are taken.",
+        "taktline-collector",
+    ),
+    Rule(
+        "bodies-affected",
+        "Bodies passed outside a process window",
+        select('sum("affected") AS "bodies"', "exposure", "$timeFilter", group='"area", "line", "station", "name"'),
+        3600,
+        OVER,
+        (0,),
+        "0s",
+        "OK",
+        "warning",
+        "{{ $labels.name }} at {{ $labels.station }} was outside its window while bodies were there",
+        "The dashboard of the paint process lists the bodies; hold them for inspection.",
+        "taktline-paint",
+    ),
+    Rule(
+        "disk-short",
+        "The journal's disk fills up",
+        select('last("free_bytes") AS "free"', "journal", "$timeFilter", group='"edge"'),
+        900,
+        UNDER,
+        (2e9,),
+        "5m",
+        "OK",
+        "critical",
+        "{{ $labels.edge }} has less than 2 GB free for its journal",
+        "Make room. On a full disk the controllers are not acknowledged any more; nothing is lost, but it waits.",
+        "taktline-collector",
+    ),
+)
+
+
+def model() -> dict[str, Any]:
+    """The rules as Grafana's provisioning takes them."""
+    group = {
+        "orgId": 1,
+        "name": "taktline",
+        "folder": "Taktline",
+        "interval": EVERY_MINUTE,
+        "rules": [_rule(each) for each in RULES],
+    }
+    return {"apiVersion": 1, "groups": [group]}
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    source = {"type": "influxdb", "uid": "taktline"}
+    query = {"refId": "A", "datasource": source, "rawQuery": True, "query": rule.query, "resultFormat": "time_series"}
+    reduced = {"refId": "B", "type": "reduce", "expression": "A", "reducer": "last", "settings": {"mode": "dropNN"}}
+    beyond = {"evaluator": {"type": rule.sign, "params": list(rule.limits)}}
+    decided = {"refId": "C", "type": "threshold", "expression": "B", "conditions": [beyond]}
+    return {
+        "uid": f"taktline-{rule.name}",
+        "title": rule.title,
+        "condition": "C",
+        "data": [_step("taktline", query, rule.look_back_s), _step("__expr__", reduced), _step("__expr__", decided)],
+        "noDataState": rule.silence,
+        "execErrState": "Error",
+        "for": rule.lasting,
+        "labels": {"severity": rule.severity, "system": "taktline"},
+        "annotations": {
+            "summary": rule.summary,
+            "description": rule.remedy,
+            "dashboard": f"/d/{rule.board}",
+        },
+        "isPaused": False,
+    }
+
+
+def _step(source: str, query: dict[str, Any], look_back_s: int = 0) -> dict[str, Any]:
+    return {
+        "refId": query["refId"],
+        "datasourceUid": source,
+        "relativeTimeRange": {"from": look_back_s, "to": 0},
+        "model": query,
+    }
