@@ -49,6 +49,7 @@ def _results() -> Panel:
             to_dashboard(
                 "taktline-station",
                 "Station",
+                has_shift=False,
                 area="${__data.fields.area}",
                 line="${__data.fields.line}",
                 station="${__data.fields.station}",

@@ -217,10 +217,11 @@ def tooltip() -> VizTooltipOptions:
     return VizTooltipOptions().mode(commonmodels.TooltipDisplayMode.MULTI).sort(commonmodels.SortOrder.NONE)
 
 
-def to_dashboard(uid: str, title: str, **variables: str) -> dashboard.DashboardLink:
-    """A link from a value to another dashboard, with the shift that is chosen and what the value's row says."""
+def to_dashboard(uid: str, title: str, *, has_shift: bool = True, **variables: str) -> dashboard.DashboardLink:
+    """A link from a value to another dashboard, with the shift that is chosen, if any, and what the value's row says."""
     given = "".join(f"&var-{name}={value}" for name, value in variables.items())
-    return dashboard.DashboardLink(title).url(f"/d/{uid}?${{shift:queryparam}}&${{__url_time_range}}{given}")
+    shift = "&${shift:queryparam}" if has_shift else ""
+    return dashboard.DashboardLink(title).url(f"/d/{uid}?${{__url_time_range}}{shift}{given}")
 
 
 def variable(
