@@ -191,8 +191,11 @@ def transform(made: Panel, kind: str, **options: object) -> Panel:
     return made.with_transformation(models.DataTransformerConfig(id_val=kind, options=options))
 
 
-def last_value(names: str = "/.*/") -> ReduceDataOptions:
-    """A tile's value: the last of each series."""
+TEXTS = "/^(?!Time$).*/"
+
+
+def last_value(names: str = "") -> ReduceDataOptions:
+    """A tile's value: the last of each series; of numbers, or with TEXTS of all that is no time."""
     return ReduceDataOptions().calcs(["lastNotNull"]).fields(names).values(False)
 
 
@@ -228,7 +231,7 @@ def variable(
     name: str, label: str, text: str, *, regex: str = "", at_first: str = "", multi: bool = False
 ) -> dashboard.QueryVariable:
     """A variable whose values are asked for; `multi`: several, or all, which is chosen at first."""
-    made = dashboard.QueryVariable(name).label(label).datasource(SOURCE).query(text).definition(text).regex(regex)
+    made = dashboard.QueryVariable(name).label(label).datasource(SOURCE).query(text).regex(regex)
     made = made.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.DISABLED)
     if multi:
         everything = models.VariableOption(selected=True, text=["All"], value=["$__all"])

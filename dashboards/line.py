@@ -20,6 +20,7 @@ from dashboards.common import (
     SHIFT,
     SKY,
     STATE_MAPPING,
+    TEXTS,
     Column,
     Panel,
     Query,
@@ -86,7 +87,7 @@ def _tiles() -> Panel:
     )
     made = (
         made.mappings([STATE_MAPPING])
-        .reduce_options(last_value())
+        .reduce_options(last_value(TEXTS))
         .color_mode(commonmodels.BigValueColorMode.BACKGROUND)
     )
     return made.graph_mode(commonmodels.BigValueGraphMode.NONE).text_mode(commonmodels.BigValueTextMode.VALUE_AND_NAME)

@@ -18,6 +18,7 @@ from dashboards.common import (
     SHIFT,
     STATE_MAPPING,
     STATION,
+    TEXTS,
     YELLOW,
     Panel,
     Query,
@@ -103,7 +104,7 @@ def _now() -> Panel:
         height=5,
         empty="The station was not seen in this time",
     )
-    made = made.mappings([STATE_MAPPING]).reduce_options(last_value())
+    made = made.mappings([STATE_MAPPING]).reduce_options(last_value(TEXTS))
     return made.color_mode(commonmodels.BigValueColorMode.BACKGROUND).graph_mode(commonmodels.BigValueGraphMode.NONE)
 
 

@@ -23,10 +23,26 @@ def texts() -> dict[str, str]:
         model: dict[str, Any] = json.loads(json.dumps(each.build().build(), cls=JSONEncoder))
         for number, panel in enumerate(model["panels"], start=1):
             panel["id"] = number
+            _tidy(panel)
+        for variable in model["templating"].get("list", []):
+            for name in ("auto", "auto_min", "auto_count"):  # they belong to intervals alone
+                variable.pop(name, None)
+        for link in model.get("links", []):
+            link.pop("placement", None)  # beside the variables, for all to see
         found[f"dashboards/{model['uid']}.json"] = (
             json.dumps(model, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         )
     return found
+
+
+def _tidy(panel: dict[str, Any]) -> None:
+    """Leaves out what the library writes and Grafana 13 does not know."""
+    panel["options"].pop("footer", None)
+    defaults = panel["fieldConfig"]["defaults"]
+    if "links" in defaults:
+        defaults["links"] = [
+            {name: link[name] for name in ("title", "url", "targetBlank")} for link in defaults["links"]
+        ]
 
 
 def _yaml(model: dict[str, Any]) -> str:

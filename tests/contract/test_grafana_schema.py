@@ -1,0 +1,101 @@
+"""The dashboards held to Grafana's own published types (@grafana/schema): models, panels' options, fields' options."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent / "grafana_schema"
+BOARDS = Path(__file__).parents[2] / "config" / "grafana" / "dashboards"
+# A panel's type, the folder of its types, their name, and whether its fields have options of their own.
+KINDS = {
+    "stat": ("stat", "StatPanelCfg", False),
+    "table": ("table", "TablePanelCfg", True),
+    "timeseries": ("timeseries", "TimeSeriesPanelCfg", True),
+    "barchart": ("barchart", "BarChartPanelCfg", True),
+    "state-timeline": ("statetimeline", "StateTimelinePanelCfg", True),
+}
+# JSON holds an enum's value where TypeScript wants its name: Loose takes the value.
+LOOSE = """
+type Loose<T> =
+  T extends string ? (string extends T ? string : `${T}`)
+  : T extends boolean ? T
+  : T extends number ? (number extends T ? number : `${T}` extends `${infer N extends number}` ? N : never)
+  : T extends (infer U)[] ? Loose<U>[]
+  : T extends object ? { [K in keyof T]: Loose<T[K]> }
+  : T;
+"""
+ALL_OF_IT = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(BOARDS.glob("*.json"))]
+
+pytestmark = [pytest.mark.grafanaschema, pytest.mark.timeout(120)]
+
+
+def program(boards: list[dict[str, Any]]) -> str:
+    """A TypeScript program that is right if and only if the dashboards are."""
+    return "\n".join(_lines(boards))
+
+
+def _lines(boards: list[dict[str, Any]]) -> Iterator[str]:
+    yield "import type { Dashboard } from '@grafana/schema';"
+    for folder, name, _ in KINDS.values():
+        path = f"@grafana/schema/dist/esm/raw/composable/{folder}/panelcfg/x/{name}_types.gen"
+        yield f"import type * as {folder} from '{path}';"
+    yield LOOSE
+    for number, board in enumerate(boards):
+        yield f"export const board{number}: Loose<Dashboard> = {json.dumps(board)};"
+        for panel in board["panels"]:
+            folder, _, has_fields = KINDS[panel["type"]]
+            name = f"panel{number}_{panel['id']}"
+            yield f"export const {name}: Loose<Partial<{folder}.Options>> = {json.dumps(panel['options'])};"
+            if has_fields:
+                custom = json.dumps(panel["fieldConfig"]["defaults"].get("custom", {}))
+                yield f"export const {name}_fields: Loose<Partial<{folder}.FieldConfig>> = {custom};"
+
+
+def complaints(boards: list[dict[str, Any]]) -> list[str]:
+    """What the compiler says."""
+    compiler = HERE / "node_modules" / "typescript" / "bin" / "tsc"
+    assert compiler.exists(), "run `npm ci` in tests/contract/grafana_schema; `make test` does it"
+    source = HERE / "generated.ts"
+    source.write_text(program(boards), encoding="utf-8")
+    try:
+        done = subprocess.run(["node", str(compiler), "-p", str(HERE)], capture_output=True, text=True, check=False)
+    finally:
+        source.unlink()
+    return [line[:300] for line in done.stdout.splitlines() if "error" in line]
+
+
+def damaged(place: tuple[str | int, ...], value: object) -> list[dict[str, Any]]:
+    """The dashboards with one value changed in the first of them."""
+    boards: list[dict[str, Any]] = json.loads(json.dumps(ALL_OF_IT))
+    at: Any = boards[0]
+    for step in place[:-1]:
+        at = at[step]
+    at[place[-1]] = value
+    return boards
+
+
+def test_all_dashboards_are_as_grafana_declares_them() -> None:
+    """Every key is known, every value of its type, in all dashboards, panels and fields."""
+    assert len(ALL_OF_IT) == 7
+    assert complaints(ALL_OF_IT) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("panels", 0, "options", "cellHight"), "sm"),
+        (("panels", 0, "options", "cellHeight"), "tiny"),
+        (("panels", 0, "options", "showHeader"), "yes"),
+        (("panels", 0, "fieldConfig", "defaults", "custom", "align"), "middle"),
+        (("panels", 0, "gridPos", "w"), "12"),
+        (("graphTooltip",), 7),
+        (("refreshing",), "30s"),
+    ],
+)
+def test_a_damaged_dashboard_is_found(place: tuple[str | int, ...], value: object) -> None:
+    """An unknown option, a wrong choice, a wrong type: each is told, wherever it stands."""
+    assert complaints(damaged(place, value)) != []
