@@ -92,7 +92,7 @@ def test_all_dashboards_are_as_grafana_declares_them() -> None:
         (("panels", 0, "options", "showHeader"), "yes"),
         (("panels", 0, "fieldConfig", "defaults", "custom", "align"), "middle"),
         (("panels", 0, "gridPos", "w"), "12"),
-        (("graphTooltip",), 7),
+        (("graphTooltip",), "shared"),
         (("refreshing",), "30s"),
     ],
 )
