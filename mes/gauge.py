@@ -102,9 +102,10 @@ class Gauge:
         oldest = self.ledger.oldest_not_stored
         return Sink(
             name="influx",
+            server=writer.status.server,
             backlogs={name: backlog(self._cursors, name, number) for name, number in last.items()},
             lag_s=max(0.0, (self.clock.now() - oldest).total_seconds()) if oldest is not None else 0.0,
             held=writer.status.held,
             unavailable=writer.status.unavailable,
-            quarantined_lines=writer.status.quarantined,
+            quarantined_lines=writer.quarantined,
         )

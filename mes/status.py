@@ -71,11 +71,13 @@ class JournalStatus:
 class Sink:
     """A database that is kept up to date from the journal; `backlogs`: of each of its consumers, rows not yet stored.
 
-    `lag_s`: the age of the oldest event that is not stored; 0 if all are, None while unknown. `held`: what it refuses;
-    `unavailable`: why it cannot be reached. `quarantined_lines` are those that it refuses by themselves.
+    `server`: what it says that it is, as in `1.x (1.6.7)`; None while nobody knows. `lag_s`: the age of the oldest
+    event that is not stored; 0 if all are, None while unknown. `held`: what it refuses; `unavailable`: why it cannot
+    be reached. `quarantined_lines` are those that it refuses by themselves.
     """
 
     name: str
+    server: str | None = None
     backlogs: Mapping[str, int] = field(default_factory=dict)
     lag_s: float | None = None
     held: str | None = None

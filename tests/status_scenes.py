@@ -35,7 +35,7 @@ JOURNAL = JournalStatus(
     free_hours=4000.0,
     events_per_hour=120.0,
 )
-SINK = Sink(name="influx", backlogs={"influx-events": 10, "influx-kpi": 12}, lag_s=2.0)
+SINK = Sink(name="influx", server="1.x (1.6.7)", backlogs={"influx-events": 10, "influx-kpi": 12}, lag_s=2.0)
 LINE = LedgerLine(
     station=WELD,
     kind=CountKind.GOOD,

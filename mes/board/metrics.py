@@ -95,6 +95,12 @@ def _backlogs(status: Status) -> Iterator[Sample]:
             yield (consumer,), rows
 
 
+def _servers(status: Status) -> Iterator[Sample]:
+    for sink in status.sinks:
+        if sink.server is not None:
+            yield (sink.name, sink.server), 1.0
+
+
 FAMILIES = (
     _program("alive", "1 while the program makes progress, as /healthz says.", lambda each: alive(each).holds),
     _program("ready", "1 while the program collects, as /readyz says.", lambda each: ready(each).holds),
@@ -165,6 +171,7 @@ FAMILIES = (
         ("consumer",),
         _backlogs,
     ),
+    Family("taktline_sink_server", "1 for what the sink says that it is.", ("sink", "server"), _servers),
     _sink("lag_seconds", "Age of the oldest event that is not stored; 0 if all are.", lambda each: each.lag_s),
     _sink("held", "1 while it refuses what is sent, and needs a person.", lambda each: each.held is not None),
     _sink("unavailable", "1 while it cannot be reached.", lambda each: each.unavailable is not None),

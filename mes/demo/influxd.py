@@ -86,9 +86,9 @@ class Influxd:
 
 
 @asynccontextmanager
-async def private_influxd(folder: Path) -> AsyncIterator[Influxd]:
+async def private_influxd(folder: Path, config: str = CONFIG) -> AsyncIterator[Influxd]:
     """An influxd for the time of the block."""
-    server = Influxd(folder)
+    server = Influxd(folder, config)
     await server.start()
     try:
         yield server

@@ -56,6 +56,7 @@ class InfluxServer:
         self._timeout = timeout
         self._target = target
         self._kind = target.kind
+        self._version = ""
         self._client: InfluxDBClientAsync | None = None
 
     async def __aenter__(self) -> Self:
@@ -82,20 +83,28 @@ class InfluxServer:
             self._client = None
 
     async def kind(self) -> ServerKind:
-        """The server's generation: as configured, else asked once through /ping and its version header."""
+        """The server's generation: as configured, else as it says; asked again once the connection was lost."""
         if self._kind is None:
-            status, headers, _ = await self._call("GET", "/ping", {}, None)
+            status, headers, text = await self._call("GET", "/ping", {}, None)
             if status == 429 or status >= 500:
                 _judge(status, headers, "")
-            version = headers.get("x-influxdb-version", "").lstrip("v")
-            if status not in (200, 204) or not version:
+            self._version = headers.get("x-influxdb-version", "").lstrip("v") or _version_in(text)
+            if status not in (200, 204) or not self._version[:1].isdigit():
                 raise SinkRejected(
-                    f"{self._target.url} does not say that it is InfluxDB (no X-Influxdb-Version at /ping)",
+                    f"{self._target.url} does not say that it is InfluxDB (no X-Influxdb-Version at /ping): nothing is "
+                    "written there; look at `url`, or say `server: 1`, `2` or `3` in the plant's file",
                     status=status,
                     body="",
                 )
-            self._kind = ServerKind.V1 if version[0] in "01" else ServerKind.V3 if version[0] == "3" else ServerKind.V2
+            self._kind = {"0": ServerKind.V1, "1": ServerKind.V1, "3": ServerKind.V3}.get(
+                self._version[0], ServerKind.V2
+            )
         return self._kind
+
+    async def about(self) -> str:
+        """Generation and version, as in `1.x (1.6.7)`; asks the server if it must."""
+        kind = await self.kind()
+        return f"{kind}.x ({self._version})" if self._version else f"{kind}.x (as the plant's file says)"
 
     async def write(self, body: bytes) -> None:
         """Stores lines of line protocol; returns only when the server says that it has them."""
@@ -139,8 +148,23 @@ class InfluxServer:
             for row in series.get("values", [])
         ]
 
+    async def ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, content: object = None
+    ) -> tuple[int, Any]:
+        """A request of the server's own interface, `content` as JSON; returns the status and the answer's JSON.
+
+        Raises SinkUnavailable where there is no answer, or one of 429 or 5xx.
+        """
+        status, headers, text = await self._call(method, path, dict(query or {}), None, content)
+        if status == 429 or status >= 500:
+            _judge(status, headers, text)
+        try:
+            return status, json.loads(text) if text else None
+        except ValueError:
+            return status, text[:BODY_SHOWN]
+
     async def _call(
-        self, method: str, path: str, query: dict[str, str], packed: bytes | None
+        self, method: str, path: str, query: dict[str, str], packed: bytes | None, content: object = None
     ) -> tuple[int, dict[str, str], str]:
         """One request through influxdb-client's own layer; returns status, headers and text of any answer."""
         if self._client is None:
@@ -155,7 +179,7 @@ class InfluxServer:
                 method,
                 query_params=list(query.items()),
                 header_params=headers,
-                body=packed,
+                body=packed if content is None else content,
                 auth_settings=[],
                 response_type=None,
                 _preload_content=True,
@@ -164,6 +188,7 @@ class InfluxServer:
         except ApiException as error:
             return int(error.status or 0), _lower(error.headers or {}), self._without_secret(_text(error.body))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._kind = self._target.kind  # who comes back may be another one
             raise SinkUnavailable(f"{type(error).__name__} at {self._target.url}") from error
         _, status, answered = answer
         return int(status), _lower(answered), self._without_secret(_text(self._client.api_client.last_response.data))
@@ -180,6 +205,15 @@ class InfluxServer:
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     """Names of headers have no case (RFC 9110 5.1)."""
     return {name.lower(): value for name, value in headers.items()}
+
+
+def _version_in(text: str) -> str:
+    """The version in the body of a /ping, where 3 says it, too."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return ""
+    return str(said.get("version", "")).lstrip("v") if isinstance(said, dict) else ""
 
 
 def _text(body: object) -> str:

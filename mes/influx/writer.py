@@ -6,27 +6,28 @@ waited is sent beside it: points have an identity, so their order does not matte
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from adapters.clock import Clock, SystemClock
 from mes.errors import SinkRejected, SinkUnavailable
-from mes.influx.delivery import Delivery, Quarantine, Writes
+from mes.influx.delivery import Delivery
 from mes.influx.encode import Point, event_line, process_line
-from mes.intervals import Interval
-from mes.model import Journaled, ProcessValue, StationId
+from mes.influx.ports import Figures, Followed, Server
+from mes.model import Journaled
 
 log = structlog.get_logger()
 
 EVENTS = "influx-events"
 FIGURES = "influx-kpi"
 PLANT = "influx-plant"
+SERVER = "influx-server"  # under this name the journal remembers what the server said that it is
 TELEMETRY = "influx-process"
 CHUNK = 500  # rows read from the journal at once
 LIVE_FROM, LIVE = "-live-from", "-live"  # after a stream's name: the new is sent from here on, and was sent up to here
@@ -35,63 +36,6 @@ IN_FLIGHT = 2  # batches of what waited, beside the new: a server that acknowled
 T = TypeVar("T")
 
 Step = Callable[[], Awaitable[bool]]
-
-
-class Server(Writes, Protocol):
-    """An InfluxDB server."""
-
-    async def ensure(self) -> bool:
-        """Makes the database where that is ours to do."""
-        ...
-
-
-class Followed(Quarantine, Protocol):
-    """What the writer needs of the journal."""
-
-    @property
-    def last_seq(self) -> int:
-        """Of the last committed event."""
-        ...
-
-    async def last_telemetry(self) -> int:
-        """The number of the last process value."""
-        ...
-
-    async def touched(self, after: int, limit: int) -> tuple[int, Mapping[StationId, Interval]]:
-        """Up to which number the next events go, and the stretch of each station's time that they bear on."""
-        ...
-
-    async def read(self, after: int, limit: int) -> Sequence[Journaled]:
-        """Events after a sequence number, in order."""
-        ...
-
-    async def read_telemetry(self, after_rowid: int, limit: int) -> Sequence[tuple[int, ProcessValue]]:
-        """Telemetry after a row, with the rows' numbers."""
-        ...
-
-    async def cursor(self, name: str) -> int:
-        """Where a consumer stands; 0 at first."""
-        ...
-
-    async def advance(self, name: str, seq: int) -> None:
-        """Moves a consumer on."""
-        ...
-
-
-class Figures(Protocol):
-    """Where figures come from: the one door, handed in by whoever builds the program."""
-
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
-        """Every window that the spans bear on, computed anew."""
-        ...
-
-    async def open(self) -> tuple[Sequence[Point], datetime]:
-        """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
-        ...
-
-    def stated(self, until: datetime) -> None:
-        """The server has everything up to this instant."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +60,16 @@ class SinkStatus:
     """How the writer stands, for health.
 
     `held` is the server's refusal in words, `unavailable` why it cannot be reached; both None while it takes what we
-    send. `quarantined` counts lines; `sent_until` is the received time of the newest event that is stored;
-    `stated_until`: up to when the figures of each kind were stated, by the program's clock.
+    send. `sent_until` is the received time of the newest event that is stored. `stated_until`: up to when the figures
+    of each kind were stated, by the program's clock. `server`: what it said last that it is, maybe before a restart.
     """
 
     sent_seq: int = 0
     sent_until: datetime | None = None
     held: str | None = None
     unavailable: str | None = None
-    quarantined: int = 0
     stated_until: dict[str, datetime] = field(default_factory=dict)
+    server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +126,15 @@ class InfluxWriter:
         self._events = _Stream(EVENTS, self._read_events, self._last_event)
         self._process = _Stream(TELEMETRY, self._read_telemetry, journal.last_telemetry)
 
+    @property
+    def quarantined(self) -> int:
+        """Lines that the server refuses by themselves."""
+        return len(self._delivery.aside)
+
     async def run(self) -> None:
         """Forwards for ever; ends only by cancellation."""
+        self.status.server = await self._journal.remembered(SERVER) or None
         await self._delivery.look()
-        self.status.quarantined = len(self._delivery.aside)
         await self._follow("quarantine", self._retry, once=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(EVENTS, lambda: self._forward(self._events)), name=EVENTS)
@@ -204,10 +153,12 @@ class InfluxWriter:
                 if not ensured:
                     with suppress(SinkRejected):  # only an administrator may; what is missing shows at the write
                         await self._server.ensure()
+                    await self._look_who_it_is()
                     ensured = True
                 moved = await step()
             except SinkUnavailable as error:
                 failures += 1
+                ensured = False  # another server may come back
                 self._report(name, error)
                 await asyncio.sleep(error.retry_after_s or self._backoff_s(failures))
             except SinkRejected as error:
@@ -221,6 +172,13 @@ class InfluxWriter:
                     return
                 if not moved:
                     await asyncio.sleep(self._pace.idle_s)
+
+    async def _look_who_it_is(self) -> None:
+        about = await self._server.about()
+        if about != self.status.server:
+            self.status.server = about
+            await self._journal.remember(SERVER, about)
+            log.info("influx_known", server=about)
 
     async def _state_health(self) -> bool:
         """How the program stands; what cannot be sent now is not kept, for the next look says more."""
@@ -274,10 +232,7 @@ class InfluxWriter:
             return None
         texts = [each.text for each in found if each.text]
         parts = [texts[start : start + batch] for start in range(0, len(texts), batch)]
-        try:
-            await _together(*(self._delivery.send(each) for each in parts))
-        finally:
-            self.status.quarantined = len(self._delivery.aside)
+        await _together(*(self._delivery.send(each) for each in parts))
         last = found[-1]
         await self._journal.advance(cursor, last.number)
         if stream is self._events:
@@ -361,12 +316,10 @@ class InfluxWriter:
         for some in range(0, len(points), self._pace.batch_lines):
             lines = [each.line for each in points[some : some + self._pace.batch_lines]]
             await self._delivery.send(lines)
-            self.status.quarantined = len(self._delivery.aside)
 
     async def _retry(self) -> bool:
         """What was refused before may be taken now, after somebody has mended the server or this program is newer."""
         await self._delivery.retry()
-        self.status.quarantined = len(self._delivery.aside)
         return False
 
     def _backoff_s(self, failures: int) -> float:

@@ -194,6 +194,16 @@ class Store:
         found = self._fetch("SELECT seq FROM consumer WHERE name = ?", name)
         return int(found[0][0]) if found else 0
 
+    def remember(self, name: str, note: str) -> None:
+        """Keeps a word about a consumer."""
+        kept = "INSERT INTO consumer (name, seq, note) VALUES (?, 0, ?)"
+        self._change(f"{kept} ON CONFLICT (name) DO UPDATE SET note = excluded.note", name, note)
+
+    def remembered(self, name: str) -> str:
+        """The word that was kept; empty if none was."""
+        found = self._fetch("SELECT note FROM consumer WHERE name = ?", name)
+        return str(found[0][0]) if found else ""
+
     def cursors(self) -> dict[str, int]:
         """Where every consumer stands."""
         return {name: int(seq) for name, seq in self._fetch("SELECT name, seq FROM consumer")}
@@ -234,7 +244,7 @@ class Store:
         unused = int(self._connection.pragma("freelist_count")) * int(self._connection.pragma("page_size"))
         return Footprint(self._path.stat().st_size, log.stat().st_size if log.exists() else 0, unused)
 
-    def _change(self, statement: str, *values: int) -> None:
+    def _change(self, statement: str, *values: int | str) -> None:
         try:
             self._connection.execute(statement, values).fetchall()
         except apsw.Error as error:

@@ -142,6 +142,14 @@ class Journal:
         """How far a consumer has come; 0 if it never was here."""
         return await self._ask(lambda store: store.cursor(name))
 
+    async def remember(self, name: str, note: str) -> None:
+        """Keeps a word about a consumer, for after a restart; returns when that is on disk."""
+        await self._ask(lambda store: store.remember(name, note))
+
+    async def remembered(self, name: str) -> str:
+        """The word that was kept; empty if none was."""
+        return await self._ask(lambda store: store.remembered(name))
+
     async def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` committed events after sequence number `after`, in order."""
         return await self._ask(lambda store: store.read(after, limit))

@@ -138,13 +138,13 @@ async def test_exactly_the_bad_lines_are_put_aside(influx: StandIn, journal: Jou
         assert [each.line.count("product=bad") for each in kept] == [1] * 7
         assert {each.status for each in kept} <= {400, 422}
         assert all("bad" in each.answer for each in kept)
-        assert following.status.quarantined == 7
+        assert following.quarantined == 7
         assert await journal.cursor(EVENTS) == journal.last_seq
 
         influx.refused_text = None  # somebody mended the server: the next start offers them again
         again = await run_until_stored(influx, server, journal, MADE + 51)
         assert await journal.refused(SINK) == []
-        assert again.status.quarantined == 0
+        assert again.quarantined == 0
 
 
 async def test_what_was_refused_never_overwrites_what_was_stored_after_it(influx: StandIn, journal: Journal) -> None:

@@ -252,7 +252,7 @@ async def test_it_runs_through_outage_and_refusal(
     await asyncio.gather(task, return_exceptions=True)
 
     assert len(influx.points) == 11
-    assert [line["event"] for line in logged] == ["influx_lost", "influx_refused", "influx_restored"]
+    assert [line["event"] for line in logged] == ["influx_known", "influx_lost", "influx_refused", "influx_restored"]
 
 
 async def test_touched_reaches_back_to_the_start_of_a_gap(tmp_path: Path) -> None:
@@ -294,3 +294,25 @@ async def test_what_is_new_goes_first_after_a_long_outage(
     assert len(influx.points) == journal.last_seq == 215
     assert await journal.cursor(EVENTS) == journal.last_seq
     assert await journal.cursor(EVENTS + LIVE) <= journal.last_seq
+
+
+async def test_what_the_server_is_is_known_after_a_restart(
+    influx: StandIn, server: InfluxServer, journal: Journal
+) -> None:
+    """The journal remembers what the server said that it is, so that health tells it while the server is away."""
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        first = writer(server, journal)
+        running = group.create_task(first.run())
+        while first.status.server is None:
+            await asyncio.sleep(0.01)
+        running.cancel()
+    assert first.status.server == "2.x (2.7.11)"
+
+    gone = InfluxServer(Target("http://127.0.0.1:9", "plant"))
+    async with asyncio.timeout(5), gone, asyncio.TaskGroup() as group:
+        second = writer(gone, journal)
+        running = group.create_task(second.run())
+        while second.status.unavailable is None:
+            await asyncio.sleep(0.01)
+        running.cancel()
+    assert second.status.server == "2.x (2.7.11)"

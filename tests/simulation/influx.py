@@ -42,6 +42,11 @@ class SimulatedInflux:
         await self._answer()
         return True
 
+    async def about(self) -> str:
+        """What it is."""
+        await self._answer()
+        return "2.x (simulated)"
+
     async def write(self, body: bytes) -> None:
         """Stores lines; raises SinkUnavailable."""
         self.requests += 1

@@ -1,0 +1,240 @@
+"""Makes a server ready: the database with its retention, its old-style name on 2.x, who may write and who may read.
+
+What is there already stays as it is; secrets are made here, handed back once, and shown nowhere.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from mes.errors import SinkRejected
+from mes.influx.server import InfluxServer, ServerKind, Target
+
+FOR_EVER = "0s"
+SECRET_BYTES = 32
+AUTOGEN = "autogen"
+READER_TOKEN, WRITER_TOKEN = "taktline: reads for Grafana", "taktline: writes"
+
+
+class How(StrEnum):
+    """What became of one thing."""
+
+    THERE = "there"
+    MADE = "made"
+    BY_HAND = "by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One line of what was found and made. `secret` is a new one, for the file `file`; it is left out of any text."""
+
+    how: How
+    text: str
+    file: str | None = None
+    secret: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Done({self.how}, {self.text!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What there shall be. `keep_days` None: for ever. `reader`: Grafana's user; the files are names of credentials."""
+
+    target: Target
+    keep_days: int | None
+    reader: str
+    writer_file: str
+    reader_file: str
+
+
+async def set_up(server: InfluxServer, wanted: Wanted) -> list[Done]:
+    """Creates what is missing; `server` speaks as an administrator. Raises SinkError with what the server said."""
+    match await server.kind():
+        case ServerKind.V1:
+            return await _set_up_1(server, wanted)
+        case ServerKind.V2:
+            return await _set_up_2(server, wanted)
+        case ServerKind.V3:
+            return await _set_up_3(server, wanted)
+
+
+async def _set_up_1(server: InfluxServer, wanted: Wanted) -> list[Done]:
+    name = wanted.target.database
+    databases = {row["name"] for row in await server.query("SHOW DATABASES")}
+    if name in databases:
+        done = [Done(How.THERE, f"database {name}")]
+    else:
+        await server.query(f"CREATE DATABASE {_identifier(name)}")
+        done = [Done(How.MADE, f"database {name}")]
+    done.append(await _retention_1(server, wanted))
+    if not await _asks_who(wanted.target):
+        text = (
+            "anybody who reaches this server reads and writes: set `auth-enabled = true` under [http] in influxd.conf "
+            "after an administrator is made (CREATE USER … WITH PASSWORD … WITH ALL PRIVILEGES), then run this again"
+        )
+        return [*done, Done(How.BY_HAND, text)]
+    users = {row["user"] for row in await server.query("SHOW USERS")}
+    if wanted.target.user is None:
+        done.append(Done(How.BY_HAND, "the plant's file names no `user` to write as: add `user: taktline` to `influx`"))
+    else:
+        done.append(await _user_1(server, users, wanted.target.user, name, "ALL", wanted.writer_file))
+    done.append(await _user_1(server, users, wanted.reader, name, "READ", wanted.reader_file))
+    return done
+
+
+async def _retention_1(server: InfluxServer, wanted: Wanted) -> Done:
+    name, policy = wanted.target.database, wanted.target.retention_policy or AUTOGEN
+    hours = 24 * wanted.keep_days if wanted.keep_days else 0
+    there = {row["name"]: row for row in await server.query(f"SHOW RETENTION POLICIES ON {_identifier(name)}")}
+    text = f"retention policy {policy}: {_days(wanted.keep_days)}"
+    if policy in there and there[policy]["duration"] in {f"{hours}h0m0s", FOR_EVER if not hours else ""}:
+        return Done(How.THERE, text)
+    verb = "ALTER" if policy in there else "CREATE"
+    duration = f"{hours}h" if hours else "INF"
+    whole = f"{_identifier(policy)} ON {_identifier(name)} DURATION {duration} REPLICATION 1 DEFAULT"
+    await server.query(f"{verb} RETENTION POLICY {whole}")
+    return Done(How.MADE, text)
+
+
+async def _user_1(server: InfluxServer, users: set[str], user: str, database: str, right: str, file: str) -> Done:
+    rights = {row["database"]: row["privilege"] for row in await _grants(server, user)} if user in users else {}
+    wanted = {"ALL": "ALL PRIVILEGES", "READ": "READ"}[right]
+    if rights.get(database) == wanted:
+        return Done(How.THERE, f"user {user} with {wanted} on {database}")
+    secret = None
+    if user not in users:
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        await server.query(f"CREATE USER {_identifier(user)} WITH PASSWORD '{secret}'")
+    await server.query(f"GRANT {right} ON {_identifier(database)} TO {_identifier(user)}")
+    return Done(How.MADE, f"user {user} with {wanted} on {database}", file if secret else None, secret)
+
+
+async def _grants(server: InfluxServer, user: str) -> list[dict[str, Any]]:
+    return await server.query(f"SHOW GRANTS FOR {_identifier(user)}")
+
+
+async def _asks_who(target: Target) -> bool:
+    """Whether the server refuses those who do not say who they are."""
+    async with InfluxServer(Target(target.url, target.database, kind=ServerKind.V1)) as nobody:
+        try:
+            await nobody.query("SHOW DATABASES")
+        except SinkRejected as refused:
+            return refused.status in {401, 403}
+    return False
+
+
+async def _set_up_2(server: InfluxServer, wanted: Wanted) -> list[Done]:
+    org, done = await _organisation(server, wanted.target.org)
+    bucket, made = await _bucket(server, org, wanted)
+    done += [made, await _old_name(server, org, bucket, wanted.target.database)]
+    found = await _got(server, "GET", "/api/v2/authorizations", {"orgID": org})
+    tokens = {each.get("description") for each in found.get("authorizations", [])}
+    both = (
+        (WRITER_TOKEN, ("read", "write"), wanted.writer_file, "token that writes"),
+        (READER_TOKEN, ("read",), wanted.reader_file, f"token that only reads, for {wanted.reader}"),
+    )
+    for description, actions, file, text in both:
+        if description in tokens:
+            done.append(Done(How.THERE, text))
+            continue
+        resource = {"type": "buckets", "id": bucket, "orgID": org}
+        content = {
+            "orgID": org,
+            "description": description,
+            "permissions": [{"action": action, "resource": resource} for action in actions],
+        }
+        answer = await _got(server, "POST", "/api/v2/authorizations", {}, content)
+        done.append(Done(How.MADE, text, file, str(answer["token"])))
+    return done
+
+
+async def _organisation(server: InfluxServer, name: str) -> tuple[str, list[Done]]:
+    status, answer = await server.ask("GET", "/api/v2/orgs", {"org": name})
+    found = answer.get("orgs", []) if status == 200 else []
+    if found:
+        return str(found[0]["id"]), [Done(How.THERE, f"organisation {name}")]
+    if status not in (200, 404):
+        raise _refused("GET /api/v2/orgs", status, answer)
+    made = await _got(server, "POST", "/api/v2/orgs", {}, {"name": name})
+    return str(made["id"]), [Done(How.MADE, f"organisation {name}")]
+
+
+async def _bucket(server: InfluxServer, org: str, wanted: Wanted) -> tuple[str, Done]:
+    name = wanted.target.database
+    keep_s = 86400 * wanted.keep_days if wanted.keep_days else 0
+    rules = [{"type": "expire", "everySeconds": keep_s}] if keep_s else []
+    text = f"bucket {name}: {_days(wanted.keep_days)}"
+    status, answer = await server.ask("GET", "/api/v2/buckets", {"orgID": org, "name": name})
+    found = answer.get("buckets", []) if status == 200 else []
+    if not found:
+        content = {"orgID": org, "name": name, "retentionRules": rules}
+        made = await _got(server, "POST", "/api/v2/buckets", {}, content)
+        return str(made["id"]), Done(How.MADE, text)
+    bucket = found[0]
+    kept = sum(int(each.get("everySeconds", 0)) for each in bucket.get("retentionRules", []))
+    if kept == keep_s:
+        return str(bucket["id"]), Done(How.THERE, text)
+    await _got(server, "PATCH", f"/api/v2/buckets/{bucket['id']}", {}, {"retentionRules": rules})
+    return str(bucket["id"]), Done(How.MADE, text)
+
+
+async def _old_name(server: InfluxServer, org: str, bucket: str, name: str) -> Done:
+    """InfluxQL knows databases and policies: a mapping says which bucket that is (DBRP)."""
+    text = f"database {name} for InfluxQL (DBRP mapping)"
+    found = await _got(server, "GET", "/api/v2/dbrps", {"orgID": org, "db": name})
+    if any(each.get("bucketID") == bucket for each in found.get("content", [])):
+        return Done(How.THERE, text)
+    content = {"orgID": org, "bucketID": bucket, "database": name, "retention_policy": AUTOGEN, "default": True}
+    await _got(server, "POST", "/api/v2/dbrps", {}, content)
+    return Done(How.MADE, text)
+
+
+async def _set_up_3(server: InfluxServer, wanted: Wanted) -> list[Done]:
+    name = wanted.target.database
+    text = f"database {name}: {_days(wanted.keep_days)}"
+    status, answer = await server.ask("GET", "/api/v3/configure/database", {"format": "json"})
+    if status != 200:
+        raise _refused("GET /api/v3/configure/database", status, answer)
+    if name in {each.get("iox::database") for each in answer}:
+        done = [Done(How.THERE, f"database {name}; its retention stays as it is")]
+    else:
+        content: dict[str, object] = {"db": name}
+        if wanted.keep_days:
+            content["retention_period"] = f"{wanted.keep_days}d"
+        status, answer = await server.ask("POST", "/api/v3/configure/database", {}, content)
+        if status not in (200, 201):
+            raise _refused("POST /api/v3/configure/database", status, answer)
+        done = [Done(How.MADE, text)]
+    by_hand = (
+        "InfluxDB 3 Core knows administrators' tokens alone, which may write: give Grafana one of its own "
+        "(influxdb3 create token --admin --name grafana), and let only Grafana and this program reach the server. "
+        f"Enterprise: influxdb3 create token --permission 'db:{name}:read' --name {wanted.reader}"
+    )
+    return [*done, Done(How.BY_HAND, by_hand)]
+
+
+async def _got(
+    server: InfluxServer, method: str, path: str, query: Mapping[str, str], content: object = None
+) -> dict[str, Any]:
+    status, answer = await server.ask(method, path, query, content)
+    if status not in (200, 201) or not isinstance(answer, dict):
+        raise _refused(f"{method} {path}", status, answer)
+    return answer
+
+
+def _refused(what: str, status: int, answer: object) -> SinkRejected:
+    said = answer.get("message") if isinstance(answer, dict) else answer
+    if status in (401, 403):
+        said = f"{said}; is this an administrator's secret?"
+    return SinkRejected(f"{what}: HTTP {status}: {said}", status=status, body=str(said))
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _days(keep_days: int | None) -> str:
+    return f"kept for {keep_days} days" if keep_days else "kept for ever"

@@ -1,0 +1,79 @@
+"""What the writer needs of others: a server, the journal that it follows, and those who know the figures."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from mes.influx.delivery import Quarantine, Writes
+from mes.influx.encode import Point
+from mes.intervals import Interval
+from mes.model import Journaled, ProcessValue, StationId
+
+
+class Server(Writes, Protocol):
+    """An InfluxDB server."""
+
+    async def ensure(self) -> bool:
+        """Makes the database where that is ours to do."""
+        ...
+
+    async def about(self) -> str:
+        """Generation and version, as it says."""
+        ...
+
+
+class Followed(Quarantine, Protocol):
+    """What the writer needs of the journal."""
+
+    @property
+    def last_seq(self) -> int:
+        """Of the last committed event."""
+        ...
+
+    async def last_telemetry(self) -> int:
+        """The number of the last process value."""
+        ...
+
+    async def touched(self, after: int, limit: int) -> tuple[int, Mapping[StationId, Interval]]:
+        """Up to which number the next events go, and the stretch of each station's time that they bear on."""
+        ...
+
+    async def read(self, after: int, limit: int) -> Sequence[Journaled]:
+        """Events after a sequence number, in order."""
+        ...
+
+    async def read_telemetry(self, after_rowid: int, limit: int) -> Sequence[tuple[int, ProcessValue]]:
+        """Telemetry after a row, with the rows' numbers."""
+        ...
+
+    async def cursor(self, name: str) -> int:
+        """Where a consumer stands; 0 at first."""
+        ...
+
+    async def remember(self, name: str, note: str) -> None:
+        """Keeps a word about a consumer."""
+        ...
+
+    async def remembered(self, name: str) -> str:
+        """The word that was kept."""
+        ...
+
+    async def advance(self, name: str, seq: int) -> None:
+        """Moves a consumer on."""
+        ...
+
+
+class Figures(Protocol):
+    """Where figures come from: the one door, handed in by whoever builds the program."""
+
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+        """Every window that the spans bear on, computed anew."""
+        ...
+
+    async def open(self) -> tuple[Sequence[Point], datetime]:
+        """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
+        ...
+
+    def stated(self, until: datetime) -> None:
+        """The server has everything up to this instant."""
+        ...

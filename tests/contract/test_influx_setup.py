@@ -1,0 +1,210 @@
+"""`mes influx setup` and `check`: on a real influxd 1.6.7, with and without passwords, and as 2.x and 3 document it.
+
+TAKTLINE_TEST_INFLUX_URL names a running server of any generation that is checked too, with its database, organisation,
+user and secret in TAKTLINE_TEST_INFLUX_DATABASE, _ORG, _USER and _SECRET.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from influx_admin_stand_in import ADMIN, modern
+from influx_stand_in import stand_in
+from influxd import CONFIG, Influxd, private_influxd
+
+from mes.cli import mes
+from mes.config.load import default_config
+from mes.errors import SinkRejected
+from mes.influx.admin import AUTOGEN, Done, How, Wanted, set_up
+from mes.influx.probe import may_write, probe
+from mes.influx.server import InfluxServer, Target
+
+WITH_PASSWORDS = CONFIG.replace("[http]\n", "[http]\n  auth-enabled = true\n")
+GIVEN = os.environ.get("TAKTLINE_TEST_INFLUX_URL")
+
+pytestmark = [pytest.mark.influxd, pytest.mark.timeout(30)]
+
+
+def wanted(target: Target, keep_days: int | None = None) -> Wanted:
+    """What a plant wants."""
+    return Wanted(target, keep_days, "grafana", "influx-secret", "grafana-influx-secret")
+
+
+def told(done: list[Done], how: How) -> list[str]:
+    """What was done so."""
+    return [each.text for each in done if each.how is how]
+
+
+@pytest.fixture
+async def closed(tmp_path: Path) -> AsyncIterator[Influxd]:
+    """An influxd that asks who one is, with its administrator."""
+    async with private_influxd(tmp_path, WITH_PASSWORDS) as server:
+        async with InfluxServer(Target(server.url, "plant")) as first:
+            await first.query("CREATE USER root WITH PASSWORD 'rootpassword' WITH ALL PRIVILEGES")
+        yield server
+
+
+async def test_an_open_server_gets_its_database_and_a_warning(tmp_path: Path) -> None:
+    """Without passwords the database and its retention are made, and it is said that anybody may read and write."""
+    async with private_influxd(tmp_path) as influxd, InfluxServer(Target(influxd.url, "plant")) as server:
+        first = await set_up(server, wanted(Target(influxd.url, "plant"), 400))
+        second = await set_up(server, wanted(Target(influxd.url, "plant"), 400))
+        policies = {row["name"]: row["duration"] for row in await server.query('SHOW RETENTION POLICIES ON "plant"')}
+
+    assert told(first, How.MADE) == ["database plant", "retention policy autogen: kept for 400 days"]
+    assert told(second, How.MADE) == []
+    assert policies == {AUTOGEN: "9600h0m0s"}
+    assert "auth-enabled" in told(first, How.BY_HAND)[0]
+
+
+async def test_a_closed_server_gets_one_who_writes_and_one_who_reads(closed: Influxd) -> None:
+    """Both users can do what they are for and no more; a second run makes nothing and no new secret."""
+    admin = Target(closed.url, "plant", user="root", secret="rootpassword")
+    target = Target(closed.url, "plant", user="taktline")
+    async with InfluxServer(admin) as server:
+        first = await set_up(server, wanted(target))
+        second = await set_up(server, wanted(target))
+    secrets = {each.file: each.secret for each in first if each.secret}
+
+    assert told(second, How.MADE) == []
+    async with InfluxServer(Target(closed.url, "plant", user="taktline", secret=secrets["influx-secret"])) as writer:
+        assert (await probe(writer)).server == "1.x (1.6.7~rc0)"
+    async with InfluxServer(
+        Target(closed.url, "plant", user="grafana", secret=secrets["grafana-influx-secret"])
+    ) as one:
+        assert await one.query('SELECT count("said") AS n FROM "canary"') == [{"time": 0, "n": 1}]
+        assert not await may_write(one)
+    async with InfluxServer(Target(closed.url, "plant")) as nobody:
+        with pytest.raises(SinkRejected, match="401"):
+            await nobody.query("SHOW DATABASES")
+    assert all(str(secret) not in repr(first) for secret in secrets.values())
+
+
+async def test_2x_gets_organisation_bucket_mapping_and_tokens() -> None:
+    """Everything is made by the documented requests, once; another retention changes the bucket and nothing else."""
+    async with modern("2.7.11") as there, InfluxServer(Target(there.url, "plant", org="jac", secret=ADMIN)) as server:
+        target = Target(there.url, "plant", org="jac")
+        first = await set_up(server, wanted(target, 30))
+        made = list(there.posted)
+        second = await set_up(server, wanted(target, 30))
+        assert there.posted == made
+        await set_up(server, wanted(target))
+        assert there.posted[len(made) :] == [(f"/api/v2/buckets/{there.buckets[0]['id']}", {"retentionRules": []})]
+
+    assert told(second, How.MADE) == []
+    assert [path for path, _ in made] == [
+        "/api/v2/orgs",
+        "/api/v2/buckets",
+        "/api/v2/dbrps",
+        "/api/v2/authorizations",
+        "/api/v2/authorizations",
+    ]
+    org, bucket = there.orgs[0]["id"], there.buckets[0]["id"]
+    assert made[1][1] == {
+        "orgID": org,
+        "name": "plant",
+        "retentionRules": [{"type": "expire", "everySeconds": 30 * 86400}],
+    }
+    assert made[2][1] == {
+        "orgID": org,
+        "bucketID": bucket,
+        "database": "plant",
+        "retention_policy": AUTOGEN,
+        "default": True,
+    }
+    actions = [[each["action"] for each in content["permissions"]] for _, content in made[3:]]
+    assert actions == [["read", "write"], ["read"]]
+    assert [each.secret for each in first if each.secret] == ["new-secret-4", "new-secret-5"]
+
+
+async def test_3_gets_its_database_and_says_what_core_cannot() -> None:
+    """The database is made with its retention, once; that Core has no tokens that only read is said."""
+    async with modern("3.2.1") as there, InfluxServer(Target(there.url, "plant", secret=ADMIN)) as server:
+        first = await set_up(server, wanted(Target(there.url, "plant"), 30))
+        second = await set_up(server, wanted(Target(there.url, "plant"), 30))
+
+        assert await server.about() == "3.x (3.2.1)"
+    assert there.posted == [("/api/v3/configure/database", {"db": "plant", "retention_period": "30d"})]
+    assert told(second, How.MADE) == []
+    assert "influxdb3 create token" in told(first, How.BY_HAND)[0]
+
+
+@pytest.mark.parametrize("version", ["2.7.11", "3.2.1"])
+async def test_who_is_no_administrator_is_told_so(version: str) -> None:
+    """A secret that may not: what was asked, the server's word, and what to look at."""
+    async with modern(version) as there, InfluxServer(Target(there.url, "plant", secret="wrong")) as server:
+        with pytest.raises(SinkRejected, match="HTTP 401: unauthorized access; is this an administrator's secret"):
+            await set_up(server, wanted(Target(there.url, "plant")))
+        assert there.posted == []
+
+
+async def test_who_does_not_say_what_it_is_gets_nothing() -> None:
+    """A server that is no InfluxDB is never written to: what answered, and where to look, is said."""
+    async with stand_in("") as there, InfluxServer(Target(there.url, "plant")) as server:
+        with pytest.raises(SinkRejected, match="does not say that it is InfluxDB"):
+            await server.write(b"canary,of=x ok=true")
+        assert there.requests == 0
+
+
+async def test_another_server_that_comes_back_is_known_anew() -> None:
+    """After a lost connection the server is asked again what it is."""
+    async with stand_in("v2.7.11") as there, InfluxServer(Target(there.url, "plant")) as server:
+        assert await server.about() == "2.x (2.7.11)"
+        there.version = "1.8.10"
+        assert await server.about() == "2.x (2.7.11)"
+        there.next_answers = [("hang-up", {})]
+        with pytest.raises(Exception, match="Disconnected"):
+            await server.write(b"canary,of=x ok=true")
+        assert await server.about() == "1.x (1.8.10)"
+
+
+async def run(*words: str, folder: Path | None = None) -> Result:
+    """`mes` as an engineer types it."""
+    environment = {} if folder is None else {"CREDENTIALS_DIRECTORY": str(folder)}
+    return await asyncio.to_thread(CliRunner(env=environment).invoke, mes, list(words))
+
+
+async def test_the_commands_lead_to_a_working_server(closed: Influxd, tmp_path: Path) -> None:
+    """Setup writes secrets to files for their owner alone and shows none; check proves both; twice changes nothing."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "admin").write_text("rootpassword\n")
+    plant = tmp_path / "plant.yaml"
+    influx = f"\ninflux:\n  url: {closed.url}\n  database: plant\n  user: taktline\n  credential: influx-secret\n"
+    plant.write_text(default_config().read_text() + influx)
+    setup = ["influx", "setup", "--config", str(plant), "--admin-user", "root", "--admin-credential", "admin"]
+
+    first = await run(*setup, "--secrets", str(folder), folder=folder)
+    assert first.exit_code == 0, first.output
+    made = {name: (folder / name).read_text().strip() for name in ("influx-secret", "grafana-influx-secret")}
+    assert all(secret not in first.output for secret in made.values())
+    assert all((folder / name).stat().st_mode & 0o777 == 0o600 for name in made)
+    check = ["influx", "check", "--config", str(plant), "--reader-credential", "grafana-influx-secret"]
+    good = await run(*check, folder=folder)
+    assert good.exit_code == 0, good.output
+    assert "1.x (1.6.7~rc0)" in good.output
+    assert "reads and cannot write" in good.output
+    second = await run(*setup, "--secrets", str(folder), folder=folder)
+    assert "made" not in second.output.split("Grafana:")[0]
+    assert {name: (folder / name).read_text().strip() for name in made} == made
+
+
+@pytest.mark.parametrize("url", ["a private 1.x", *([GIVEN] if GIVEN else [])])
+async def test_a_canary_goes_there_and_back(url: str, tmp_path: Path) -> None:
+    """On every server that there is, of any generation, what is written is read back."""
+    async with private_influxd(tmp_path) as private:
+        target = Target(private.url, "plant")
+        if url == GIVEN:
+            target = Target(
+                url,
+                os.environ.get("TAKTLINE_TEST_INFLUX_DATABASE", "taktline_test"),
+                org=os.environ.get("TAKTLINE_TEST_INFLUX_ORG", "-"),
+                user=os.environ.get("TAKTLINE_TEST_INFLUX_USER"),
+                secret=os.environ.get("TAKTLINE_TEST_INFLUX_SECRET"),
+            )
+        async with InfluxServer(target) as server:
+            await server.ensure()
+            assert (await probe(server)).server
