@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check torture clean
+.PHONY: demo test check torture wheelhouse clean
 
 demo: .venv/run            ## the main job: one simulated shift, counted and checked against the truth
 	.venv/bin/mes demo --for 8h --speed 240 --seed 7
@@ -12,6 +12,9 @@ test: .venv/dev            ## everything that CI runs
 
 torture: .venv/dev        ## the long campaign of faults, about an hour; writes docs/loss-ledger.md
 	scripts/torture
+
+wheelhouse: .venv/run      ## everything that a server without a network needs, in one file in dist/
+	scripts/wheelhouse
 
 check: .venv/dev           ## style, types and contracts only
 	scripts/check

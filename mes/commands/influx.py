@@ -115,9 +115,9 @@ def _kept(done: Done, folder: Path) -> str:
 def _tell_grafana(wanted: Wanted, done: list[Done]) -> None:
     click.echo(f"\nGrafana: TAKTLINE_INFLUX_URL={wanted.target.url} TAKTLINE_INFLUX_DATABASE={wanted.target.database}")
     if any("user " + wanted.reader in each.text for each in done):
-        click.echo(f"and TAKTLINE_INFLUX_USER={wanted.reader}, with its password from {wanted.reader_file}")
-    elif any("token" in each.text for each in done):
-        click.echo(f"and TAKTLINE_INFLUX_TOKEN from {wanted.reader_file}")
+        click.echo(f"TAKTLINE_INFLUX_USER={wanted.reader}")
+    if any(each.file == wanted.reader_file for each in done):
+        click.echo(f"and {wanted.reader_file} as /etc/grafana/taktline-influx-secret, readable by Grafana alone")
 
 
 @influx_group.command("check", short_help="Write a canary, read it back, and compare.")

@@ -131,11 +131,11 @@ def test_every_link_leads_to_a_dashboard() -> None:
 
 
 def test_provisioning_finds_everything() -> None:
-    """The data source has the uid that panels name, for 1.x too; secrets come from the environment alone."""
+    """The data source has the uid that panels name, for 1.x too; its secret comes from a file alone."""
     for path in (PROVISIONING / "datasources" / "taktline.yaml", FOLDER / "influxdb-1.x" / "taktline.yaml"):
         (source,) = YAML(typ="safe").load(path)["datasources"]
         assert (source["uid"], source["type"], source["jsonData"]["version"]) == ("taktline", "influxdb", "InfluxQL")
-        assert all("${TAKTLINE_INFLUX_" in value for value in source["secureJsonData"].values())
+        assert all("$__file{/etc/grafana/" in value for value in source["secureJsonData"].values())
     (provider,) = YAML(typ="safe").load(PROVISIONING / "dashboards" / "taktline.yaml")["providers"]
     assert provider["options"]["path"] == "${TAKTLINE_DASHBOARDS}"
 
