@@ -125,7 +125,12 @@ def mapping(texts: dict[str, tuple[str, str]]) -> models.ValueMap:
     )
 
 
-STATE_MAPPING = mapping({state: (state.replace("_", " "), color) for state, color in STATES.items()})
+BOOKED = {
+    "apt": ("producing", GREEN),
+    "minor_stops": ("minor stop", "#F0AB6E"),
+    "not_planned": ("not planned", "#BBBBBB"),
+}
+STATE_MAPPING = mapping({state: (state.replace("_", " "), color) for state, color in STATES.items()} | BOOKED)
 YES_NO = mapping({"0": ("no", GREY), "1": ("yes", RED)})
 RUNS = mapping({"0": ("not running", RED), "1": ("running", GREEN)})
 
@@ -133,6 +138,11 @@ RUNS = mapping({"0": ("not running", RED), "1": ("running", GREEN)})
 def fixed(color: str) -> dashboard.FieldColor:
     """One colour for all values."""
     return dashboard.FieldColor().mode(models.FieldColorModeId.FIXED).fixed_color(color)
+
+
+def by_series() -> dashboard.FieldColor:
+    """A colour of its own for each series."""
+    return dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC)
 
 
 def by_threshold() -> dashboard.FieldColor:
@@ -154,7 +164,8 @@ def panel(
 ) -> Panel:
     """A panel with all that every panel has: what it says, in which unit, and what stands there when there is nothing."""
     made = PANELS[kind]().title(title).description(about).datasource(SOURCE).span(span).height(height)
-    made = made.unit(unit).no_value(empty).thresholds(limits).color_scheme(by_threshold())
+    colors = by_series() if kind in {"timeseries", "barchart"} else by_threshold()
+    made = made.unit(unit).no_value(empty).thresholds(limits).color_scheme(colors)
     for query in queries:
         made = made.with_target(query)
     return made.data_links(list(links)) if links else made
@@ -179,6 +190,16 @@ def with_fields(made: Panel, *fields: Column) -> Panel:
 def property_(name: str, value: object) -> models.DynamicConfigValue:
     """One property of columns that an expression names."""
     return models.DynamicConfigValue(id_val=name, value=value)
+
+
+def colored(name: str, color: str) -> Column:
+    """A series that has the same colour everywhere."""
+    return field(name, color={"mode": "fixed", "fixedColor": color})
+
+
+def against_plan(made: Panel, done: str) -> Panel:
+    """What was done in green, what was planned in grey."""
+    return with_fields(made, colored(done, GREEN), colored("planned", GREY))
 
 
 def hidden_time() -> Column:

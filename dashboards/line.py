@@ -9,7 +9,6 @@ from dashboards.common import (
     BLUE,
     FACTORS,
     GOOD_IS_HIGH,
-    GREEN,
     HOURS,
     LINE,
     LOSSES,
@@ -21,11 +20,12 @@ from dashboards.common import (
     SKY,
     STATE_MAPPING,
     TEXTS,
-    Column,
     Panel,
     Query,
+    against_plan,
     area_variable,
     board,
+    colored,
     field,
     fixed,
     hidden_time,
@@ -142,11 +142,7 @@ def _waits() -> Panel:
         empty="Nothing was planned in this shift",
     )
     made = made.x_field("station").stacking(commonmodels.StackingMode.NORMAL).legend(legend()).tooltip(tooltip())
-    return with_fields(made, _color("Starved", SKY), _color("Blocked", BLUE))
-
-
-def _color(name: str, color: str) -> Column:
-    return field(name, color={"mode": "fixed", "fixedColor": color})
+    return with_fields(made, colored("Starved", SKY), colored("Blocked", BLUE))
 
 
 def _waterfall() -> Panel:
@@ -252,7 +248,7 @@ def _hours() -> Panel:
         empty="No plan reaches this line",
     )
     made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(1)
-    return with_fields(made, _color("good", GREEN), _color("planned", "#999999"))
+    return against_plan(made, "good")
 
 
 def _shifts() -> Panel:

@@ -19,8 +19,10 @@ from dashboards.common import (
     Column,
     Panel,
     Query,
+    against_plan,
     board,
     field,
+    fixed,
     hidden_time,
     last_value,
     legend,
@@ -136,7 +138,8 @@ def _hours() -> Panel:
         span=12,
         empty="No programme in the plant's file",
     )
-    return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(1).group_width(0.8)
+    made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(1).group_width(0.8)
+    return against_plan(made, "built")
 
 
 def _culprits() -> Panel:
@@ -150,7 +153,12 @@ def _culprits() -> Panel:
         unit=SECONDS,
         empty="No line lost any time",
     )
-    made = made.x_field("culprit").orientation(commonmodels.VizOrientation.HORIZONTAL).legend(no_legend())
+    made = (
+        made.x_field("culprit")
+        .orientation(commonmodels.VizOrientation.HORIZONTAL)
+        .legend(no_legend())
+        .color_scheme(fixed(RED))
+    )
     made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
     return transform(made, "limit", limitField=8)
 

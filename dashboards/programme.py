@@ -9,6 +9,7 @@ from dashboards.common import (
     YELLOW,
     Panel,
     Query,
+    against_plan,
     board,
     field,
     hidden_time,
@@ -87,7 +88,8 @@ def _months() -> Panel:
         span=12,
         empty="No programme in the plant's file",
     )
-    return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+    made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+    return against_plan(made, "built")
 
 
 def _days() -> Panel:
@@ -107,7 +109,8 @@ def _days() -> Panel:
         span=12,
         empty="Nothing was built in this month",
     )
-    return made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+    made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+    return against_plan(made, "built")
 
 
 def _split(tag: str, title: str) -> Panel:

@@ -3,18 +3,7 @@
 `encode.point` takes nothing that is not declared here, and docs/influxdb-schema.md is written from it.
 """
 
-from mes.influx.declare import (
-    Field,
-    Measurement,
-    Origin,
-    Tag,
-    Type,
-    flag,
-    number,
-    ratio,
-    seconds,
-    text,
-)
+from mes.influx.declare import Field, Measurement, Origin, Tag, Type, flag, number, ratio, seconds, text
 
 __all__ = ["EVENTS", "FIGURES", "HEALTH", "MEASUREMENTS", "Field", "Measurement", "Origin", "Tag", "Type"]
 
