@@ -85,7 +85,7 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
     """
     links = reader.links_before(station, window.start)
     before = _enough(lambda limit: reader.states_before(station, window.start, limit), links, window.start)
-    start = in_force_since(timeline([*links, *before]), window.start)
+    start = _blind_since(reader, station, in_force_since(timeline([*links, *before]), window.start), window.end)
     known = [*links, *before, *reader.between(station, start - FAULT_COMES_BEFORE, window.end)]
     last, after = _until_the_state_ends(reader, station, known, window.end)
     found = [*known, *after]
@@ -101,6 +101,18 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
         reaching = reader.reaching(station, min(gaps), last.interval.end)
     # what is made and what is good goes by which totalisers there are
     return [*found, *reaching, *reader.one_of_each_count(station)]
+
+
+def _blind_since(reader: EventReader, station: StationId, start: datetime, end: datetime) -> datetime:
+    """`start`, or when a loss of connection began that reaches over it and that only its end, later, tells of."""
+    while True:
+        returns = [
+            each.event for each in reader.reaching(station, start, end) if isinstance(each.event, ConnectionRestored)
+        ]
+        earlier = [each.since for each in returns if each.since < start < each.time]
+        if not earlier:
+            return start
+        start = min(earlier)
 
 
 def totalisers(reader: EventReader, station: StationId) -> frozenset[CountKind]:

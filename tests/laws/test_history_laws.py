@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
-from oee_histories import STATION, at, state
+from oee_histories import STATION, assigned, at, lost, restored, standard, state
 from random_histories import LENGTH_MIN, histories, plans, standards
 
 from mes import history as module
@@ -70,6 +70,17 @@ def test_the_journal_reads_a_stretch_alike(
         with JournalReader(path) as reader:
             for window in some:
                 check(reader, events, window, planned, ideal)
+
+
+def test_a_loss_that_only_its_end_tells_of_is_read_whole() -> None:
+    """A stretch inside a blind time that was told late has the reason that a person gave at the beginning of it."""
+    events = [
+        *(lost(0), restored(2, 0), state(2, State.PRODUCING)),
+        *(restored(20, 0), state(20, State.PRODUCING), assigned(0, 0, None, "robot")),
+    ]
+    window = Interval(at(10), at(30))
+
+    check(ListReader(*events), [Journaled(seq, each) for seq, each in enumerate(events)], window, [window], standard())
 
 
 def test_a_long_history_is_not_read_whole() -> None:
