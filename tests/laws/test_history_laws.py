@@ -19,7 +19,7 @@ from mes.intervals import Interval
 from mes.journal.codec import encode_event
 from mes.journal.reader import JournalReader
 from mes.journal.store import Rows, Store
-from mes.model import Journaled, State, StationStandard
+from mes.model import Journaled, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
 from mes.oee.timeline import Timeline, timeline
 
@@ -74,7 +74,7 @@ def test_the_journal_reads_a_stretch_alike(
 
 def test_a_loss_that_only_its_end_tells_of_is_read_whole() -> None:
     """A stretch inside a blind time that was told late has the reason that a person gave at the beginning of it."""
-    events = [
+    events: list[StationEvent] = [
         *(lost(0), restored(2, 0), state(2, State.PRODUCING)),
         *(restored(20, 0), state(20, State.PRODUCING), assigned(0, 0, None, "robot")),
     ]
