@@ -13,7 +13,6 @@ from dashboards.common import (
     Query,
     board,
     field,
-    hidden_time,
     last_value,
     legend,
     panel,
@@ -22,6 +21,7 @@ from dashboards.common import (
     thresholds,
     tooltip,
     with_fields,
+    without_time,
 )
 
 CELL = {"type": "color-background", "mode": "basic"}
@@ -55,7 +55,7 @@ def _controllers() -> Panel:
     )
     seconds = [field(each, unit=SECONDS, decimals=1) for each in ("last reading", "clock offset")]
     return with_fields(
-        made, hidden_time(), field("running", mappings=[RUNS], custom__cellOptions={"type": "color-text"}), *seconds
+        without_time(made), field("running", mappings=[RUNS], custom__cellOptions={"type": "color-text"}), *seconds
     )
 
 
@@ -174,4 +174,4 @@ def _ledger() -> Panel:
         "mode": "absolute",
         "steps": [{"value": None, "color": RED}, {"value": 0, "color": GREEN}, {"value": 0.5, "color": RED}],
     }
-    return with_fields(made, hidden_time(), field("difference", thresholds=wrong, custom__cellOptions=CELL))
+    return with_fields(without_time(made), field("difference", thresholds=wrong, custom__cellOptions=CELL))

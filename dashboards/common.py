@@ -202,9 +202,9 @@ def against_plan(made: Panel, done: str) -> Panel:
     return with_fields(made, colored(done, GREEN), colored("planned", GREY))
 
 
-def hidden_time() -> Column:
+def without_time(made: Panel) -> Panel:
     """A table of aggregates has a column of time that says nothing."""
-    return field("Time", custom__hidden=True)
+    return transform(made, "organize", excludeByName={"Time": True}, indexByName={}, renameByName={})
 
 
 def transform(made: Panel, kind: str, **options: object) -> Panel:

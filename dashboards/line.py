@@ -28,7 +28,6 @@ from dashboards.common import (
     colored,
     field,
     fixed,
-    hidden_time,
     last_value,
     legend,
     line_variable,
@@ -40,6 +39,7 @@ from dashboards.common import (
     tooltip,
     transform,
     with_fields,
+    without_time,
 )
 
 HERE = f"{AREA} AND {LINE}"
@@ -126,7 +126,7 @@ def _stations() -> Panel:
     plain = {"mode": "absolute", "steps": [{"value": None, "color": "text"}]}
     counts = [field(each, unit="none", decimals=0, thresholds=plain) for each in ("good", "made")]
     cell = {"type": "color-background", "mode": "basic"}
-    return with_fields(made.decimals(1), hidden_time(), field("OEE", custom__cellOptions=cell), *counts)
+    return with_fields(without_time(made.decimals(1)), field("OEE", custom__cellOptions=cell), *counts)
 
 
 def _waits() -> Panel:
@@ -194,7 +194,7 @@ def _buffers() -> Panel:
         height=9,
         empty="No way between stations begins in this line",
     )
-    return with_fields(made, hidden_time(), field("mean wait", unit=SECONDS))
+    return with_fields(without_time(made), field("mean wait", unit=SECONDS))
 
 
 def _pareto() -> Panel:
@@ -270,4 +270,4 @@ def _shifts() -> Panel:
         ],
     )
     times = [field(each, unit="dateTimeAsIso") for each in ("from", "to")]
-    return with_fields(made, hidden_time(), *times)
+    return with_fields(without_time(made), *times)

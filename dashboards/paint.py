@@ -13,7 +13,6 @@ from dashboards.common import (
     Query,
     board,
     field,
-    hidden_time,
     legend,
     panel,
     property_,
@@ -24,6 +23,7 @@ from dashboards.common import (
     tooltip,
     variable,
     with_fields,
+    without_time,
 )
 
 STATIONS = '"station" =~ /^${station:regex}$/'
@@ -68,7 +68,7 @@ def _share() -> Panel:
     cell = {"type": "color-background", "mode": "basic"}
     numbers = [field(each, decimals=2) for each in ("min", "max", "low", "high")]
     affected = field("affected", thresholds=red, custom__cellOptions=cell)
-    return with_fields(made, hidden_time(), affected, field("time outside", unit=SECONDS), *numbers)
+    return with_fields(without_time(made), affected, field("time outside", unit=SECONDS), *numbers)
 
 
 def _affected() -> Panel:

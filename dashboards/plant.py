@@ -23,7 +23,6 @@ from dashboards.common import (
     board,
     field,
     fixed,
-    hidden_time,
     last_value,
     legend,
     no_legend,
@@ -35,6 +34,7 @@ from dashboards.common import (
     tooltip,
     transform,
     with_fields,
+    without_time,
 )
 
 OPEN = f'"open" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {SHIFT}'
@@ -111,7 +111,7 @@ def _lines() -> Panel:
         limits=GOOD_IS_HIGH,
         links=[LINE_LINK],
     )
-    made = with_fields(made.decimals(1), hidden_time(), _colored("OEE"))
+    made = with_fields(without_time(made.decimals(1)), _colored("OEE"))
     return with_fields(
         made, field("No data", thresholds={"mode": "absolute", "steps": [{"value": None, "color": "text"}]})
     )
@@ -175,7 +175,7 @@ def _open() -> Panel:
         limits=thresholds((None, "text"), (600, RED)),
         links=[STATION_LINK],
     )
-    return with_fields(made, hidden_time(), field("for", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
+    return with_fields(without_time(made), field("for", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
 
 
 def _output() -> Panel:
@@ -197,7 +197,7 @@ def _output() -> Panel:
         empty="No line has given anything yet",
         links=[LINE_LINK],
     )
-    return with_fields(made.decimals(1), hidden_time(), field("good", decimals=0))
+    return with_fields(without_time(made.decimals(1)), field("good", decimals=0))
 
 
 def _stations() -> Panel:
@@ -219,4 +219,4 @@ def _stations() -> Panel:
         links=[STATION_LINK],
     )
     made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
-    return with_fields(made, hidden_time(), field("lost", unit=SECONDS))
+    return with_fields(without_time(made), field("lost", unit=SECONDS))

@@ -12,7 +12,6 @@ from dashboards.common import (
     against_plan,
     board,
     field,
-    hidden_time,
     last_value,
     legend,
     panel,
@@ -21,6 +20,7 @@ from dashboards.common import (
     thresholds,
     tooltip,
     with_fields,
+    without_time,
 )
 
 YEAR, MONTH = "${year:raw}", "${month:raw}"
@@ -123,5 +123,5 @@ def _split(tag: str, title: str) -> Panel:
         empty="No programme in the plant's file",
     )
     return with_fields(
-        made.decimals(0).align(commonmodels.FieldTextAlignment.AUTO), hidden_time(), field(tag, displayName=title)
+        without_time(made.decimals(0).align(commonmodels.FieldTextAlignment.AUTO)), field(tag, displayName=title)
     )

@@ -53,6 +53,11 @@ def _lines(boards: list[dict[str, Any]]) -> Iterator[str]:
             if has_fields:
                 custom = json.dumps(panel["fieldConfig"]["defaults"].get("custom", {}))
                 yield f"export const {name}_fields: Loose<Partial<{folder}.FieldConfig>> = {custom};"
+                own = [each for one in panel["fieldConfig"]["overrides"] for each in one["properties"]]
+                for place, each in enumerate(own):
+                    if each["id"].startswith("custom."):
+                        value = json.dumps({each["id"].removeprefix("custom."): each["value"]})
+                        yield f"export const {name}_{place}: Loose<Partial<{folder}.FieldConfig>> = {value};"
 
 
 def complaints(boards: list[dict[str, Any]]) -> list[str]:
@@ -91,6 +96,7 @@ def test_all_dashboards_are_as_grafana_declares_them() -> None:
         (("panels", 0, "options", "cellHeight"), "tiny"),
         (("panels", 0, "options", "showHeader"), "yes"),
         (("panels", 0, "fieldConfig", "defaults", "custom", "align"), "middle"),
+        (("panels", 0, "fieldConfig", "overrides", 0, "properties", 0, "id"), "custom.hidden"),
         (("panels", 0, "gridPos", "w"), "12"),
         (("graphTooltip",), "shared"),
         (("refreshing",), "30s"),
