@@ -115,7 +115,7 @@ def visits(station: StationId, events: Iterable[Journaled]) -> tuple[Visit, ...]
 
 @dataclass(slots=True, kw_only=True)
 class _Stay:
-    """A visit while it is read; `over`: when it was known that the unit is gone."""
+    """A visit while it is read; `over`: when it was known that the unit is gone, `told_gone`: when we heard so."""
 
     unit: UnitId
     product: ProductId | None
@@ -125,6 +125,7 @@ class _Stay:
     flags: frozenset[VisitFlag]
     left: datetime | None = None
     over: datetime | None = None
+    told_gone: datetime | None = None
     results: list[Outcome] = field(default_factory=list)
 
     def owns(self, time: datetime) -> bool:
@@ -189,6 +190,8 @@ class _Book:
         known = self.here.get(event.unit)
         if known is not None and (event.baseline or VisitFlag.IN_GAP not in known.flags):
             return  # named once more
+        if event.baseline and self._has_just_gone(event):
+            return  # when we looked it was there; later its controller said that it had gone, by its own clock
         flags: set[VisitFlag] = set()
         entered: datetime | None = None
         if event.baseline:
@@ -202,6 +205,10 @@ class _Book:
         self.here.clear()
         self.turned = None
         self._begin(event, entered=entered, first_seen=entered or event.time, flags=frozenset(flags))
+
+    def _has_just_gone(self, event: UnitEntered) -> bool:
+        last = self.latest.get(event.unit)
+        return last is not None and last.told_gone is not None and event.received_time < last.told_gone
 
     def _since(self, named: datetime) -> datetime:
         """When the unit that is named then came."""
@@ -222,7 +229,7 @@ class _Book:
             there = frozenset({VisitFlag.BASELINE})
             stay = self._begin(event, entered=None, first_seen=event.time, flags=there)
             del self.here[event.unit]
-        stay.over = event.time
+        stay.over, stay.told_gone = event.time, event.received_time
         stay.left = None if event.baseline else event.time
         self.gone = stay
         if event.baseline or not stay.results:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -166,6 +166,15 @@ def test_records_without_entry_are_visits_in_a_gap() -> None:
         ("C", None, None, [REWORK, GOOD], 1, {"in_gap", "left_unseen"}),
         ("D", None, at(46), [GOOD], 1, {"baseline"}),
     ]
+
+
+def test_gone_while_we_looked() -> None:
+    """A unit that was there at our first look, and gone a moment before by its controller's clock, was there once."""
+    in_gap = (lost(5), restored(40, 5), entered(40, "A", baseline=True), completed(40 - SECOND, "A", received=41))
+    gone = replace(left(40 - SECOND, "A"), received_time=at(41))
+
+    assert briefs(*in_gap, gone) == [("A", None, at(40 - SECOND), [GOOD], 1, {"in_gap"})]
+    assert [passage for _, _, _, _, passage, _ in briefs(*in_gap, left(40 - SECOND, "A"))] == [1, 2]
 
 
 def test_made_in_a_gap_and_there_still() -> None:
