@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from mes.calendar import Window
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, inquiry, plant
 from mes.daemon import credential, influx_target
-from mes.errors import ConfigError
+from mes.errors import ConfigError, SinkRejected
 from mes.figures.backfill import Shown, Written
 from mes.figures.backfill import backfill as write_anew
 from mes.influx.server import InfluxServer, Target
@@ -80,5 +81,6 @@ async def _write(opened: Inquiry, target: Target, stretch: Interval | None) -> W
 
         show: Shown = shown
         async with InfluxServer(target) as server:
-            await server.ensure()
+            with suppress(SinkRejected):  # only an administrator may; what is missing shows at the write
+                await server.ensure()
             return await write_anew(opened, server, stretch, show)

@@ -4,6 +4,8 @@ import asyncio
 import os
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -56,15 +58,16 @@ def setup_command(
     A second run changes nothing.
     """
     loaded = plant(config).config
-    wanted = _wanted(loaded, retention_days, reader)
     _check_folder(secrets)
+    wanted = _wanted(loaded, retention_days, reader, secrets)
     done = asyncio.run(_set_up(wanted, admin_user, admin_credential))
     for each in done:
-        click.echo(f"{SIGNS[each.how]:>8}  {each.text}{_kept(each, secrets)}")
+        file = f"; its secret is in {secrets / each.file}" if each.file else ""
+        click.echo(f"{SIGNS[each.how]:>8}  {each.text}{file}")
     _tell_grafana(wanted, done)
 
 
-def _wanted(config: PlantConfig, keep_days: int | None, reader: str) -> Wanted:
+def _wanted(config: PlantConfig, keep_days: int | None, reader: str, folder: Path) -> Wanted:
     influx = config.influx
     if influx is None:
         raise ConfigError("the plant's file has no `influx`: say there where the database is")
@@ -76,7 +79,8 @@ def _wanted(config: PlantConfig, keep_days: int | None, reader: str) -> Wanted:
         user=influx.user,
         kind=None if influx.server == "auto" else ServerKind(influx.server),
     )
-    return Wanted(target, keep_days, reader, influx.credential or WRITER_FILE, f"{reader}-{WRITER_FILE}")
+    files = (influx.credential or WRITER_FILE, f"{reader}-{WRITER_FILE}")
+    return Wanted(target, keep_days, reader, *files, partial(_keep, folder))
 
 
 def _check_folder(folder: Path) -> None:
@@ -87,29 +91,26 @@ def _check_folder(folder: Path) -> None:
 
 
 async def _set_up(wanted: Wanted, user: str | None, file: str | None) -> list[Done]:
-    async with InfluxServer(wanted.target) as asking:
-        kind = await asking.kind()
     secret = credential(file) if file is not None else None
-    if secret is None and (user is not None or kind is not ServerKind.V1) and sys.stdin.isatty():
-        secret = click.prompt("The administrator's password or token", hide_input=True)
-    if secret is None and kind is not ServerKind.V1:
-        raise ConfigError("an administrator's token is needed: name its file with --admin-credential")
-    admin = replace(wanted.target, kind=kind, user=user, secret=secret)
+    if secret is None and sys.stdin.isatty():
+        secret = (
+            click.prompt("The administrator's password or token (empty: none)", default="", hide_input=True) or None
+        )
+    admin = replace(wanted.target, user=user, secret=secret)
     async with InfluxServer(admin) as server:
+        if await server.kind() is not ServerKind.V1 and secret is None:
+            raise ConfigError("an administrator's token is needed: name its file with --admin-credential")
         return await set_up(server, wanted)
 
 
-def _kept(done: Done, folder: Path) -> str:
-    """Writes a new secret down, never over another one."""
-    if done.secret is None or done.file is None:
-        return ""
-    path = folder / done.file
-    while path.exists():
-        path = path.with_name(path.name + ".new")
+def _keep(folder: Path, file: str, secret: str) -> None:
+    """Writes a new secret down; one that is there is of another time, and moves aside."""
+    path = folder / file
+    if path.exists():
+        path.replace(path.with_name(f"{file}.before-{datetime.now(UTC):%Y%m%d%H%M%S}"))
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as opened:
-        opened.write(done.secret + "\n")
-    return f"; its secret is in {path}"
+        opened.write(secret + "\n")
 
 
 def _tell_grafana(wanted: Wanted, done: list[Done]) -> None:

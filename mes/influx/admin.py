@@ -4,7 +4,7 @@ What is there already stays as it is; secrets are made here, handed back once, a
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -28,26 +28,26 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One line of what was found and made. `secret` is a new one, for the file `file`; it is left out of any text."""
+    """One line of what was found and made; `file`: where its new secret is."""
 
     how: How
     text: str
     file: str | None = None
-    secret: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Done({self.how}, {self.text!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What there shall be. `keep_days` None: for ever. `reader`: Grafana's user; the files are names of credentials."""
+    """What there shall be. `keep_days` None: as it is, and for ever where it is new. `reader`: Grafana's user.
+
+    The files are names of credentials; `keep` writes a new secret to one of them, before anything else is done.
+    """
 
     target: Target
     keep_days: int | None
     reader: str
     writer_file: str
     reader_file: str
+    keep: Callable[[str, str], None]
 
 
 async def set_up(server: InfluxServer, wanted: Wanted) -> list[Done]:
@@ -80,8 +80,8 @@ async def _set_up_1(server: InfluxServer, wanted: Wanted) -> list[Done]:
     if wanted.target.user is None:
         done.append(Done(How.BY_HAND, "the plant's file names no `user` to write as: add `user: taktline` to `influx`"))
     else:
-        done.append(await _user_1(server, users, wanted.target.user, name, "ALL", wanted.writer_file))
-    done.append(await _user_1(server, users, wanted.reader, name, "READ", wanted.reader_file))
+        done.append(await _user_1(server, users, wanted.target.user, "ALL", wanted.writer_file, wanted))
+    done.append(await _user_1(server, users, wanted.reader, "READ", wanted.reader_file, wanted))
     return done
 
 
@@ -90,6 +90,8 @@ async def _retention_1(server: InfluxServer, wanted: Wanted) -> Done:
     hours = 24 * wanted.keep_days if wanted.keep_days else 0
     there = {row["name"]: row for row in await server.query(f"SHOW RETENTION POLICIES ON {_identifier(name)}")}
     text = f"retention policy {policy}: {_days(wanted.keep_days)}"
+    if policy in there and wanted.keep_days is None:
+        return Done(How.THERE, f"retention policy {policy}, as it is ({there[policy]['duration']})")
     if policy in there and there[policy]["duration"] in {f"{hours}h0m0s", FOR_EVER if not hours else ""}:
         return Done(How.THERE, text)
     verb = "ALTER" if policy in there else "CREATE"
@@ -99,17 +101,19 @@ async def _retention_1(server: InfluxServer, wanted: Wanted) -> Done:
     return Done(How.MADE, text)
 
 
-async def _user_1(server: InfluxServer, users: set[str], user: str, database: str, right: str, file: str) -> Done:
+async def _user_1(server: InfluxServer, users: set[str], user: str, right: str, file: str, wanted: Wanted) -> Done:
+    database = wanted.target.database
     rights = {row["database"]: row["privilege"] for row in await _grants(server, user)} if user in users else {}
-    wanted = {"ALL": "ALL PRIVILEGES", "READ": "READ"}[right]
-    if rights.get(database) == wanted:
-        return Done(How.THERE, f"user {user} with {wanted} on {database}")
-    secret = None
-    if user not in users:
+    whole = {"ALL": "ALL PRIVILEGES", "READ": "READ"}[right]
+    if rights.get(database) == whole:
+        return Done(How.THERE, f"user {user} with {whole} on {database}")
+    is_new = user not in users
+    if is_new:
         secret = secrets.token_urlsafe(SECRET_BYTES)
+        wanted.keep(file, secret)
         await server.query(f"CREATE USER {_identifier(user)} WITH PASSWORD '{secret}'")
     await server.query(f"GRANT {right} ON {_identifier(database)} TO {_identifier(user)}")
-    return Done(How.MADE, f"user {user} with {wanted} on {database}", file if secret else None, secret)
+    return Done(How.MADE, f"user {user} with {whole} on {database}", file if is_new else None)
 
 
 async def _grants(server: InfluxServer, user: str) -> list[dict[str, Any]]:
@@ -147,7 +151,8 @@ async def _set_up_2(server: InfluxServer, wanted: Wanted) -> list[Done]:
             "permissions": [{"action": action, "resource": resource} for action in actions],
         }
         answer = await _got(server, "POST", "/api/v2/authorizations", {}, content)
-        done.append(Done(How.MADE, text, file, str(answer["token"])))
+        wanted.keep(file, str(answer["token"]))
+        done.append(Done(How.MADE, text, file))
     return done
 
 
@@ -175,6 +180,8 @@ async def _bucket(server: InfluxServer, org: str, wanted: Wanted) -> tuple[str, 
         return str(made["id"]), Done(How.MADE, text)
     bucket = found[0]
     kept = sum(int(each.get("everySeconds", 0)) for each in bucket.get("retentionRules", []))
+    if wanted.keep_days is None:
+        return str(bucket["id"]), Done(How.THERE, f"bucket {name}; its retention stays as it is")
     if kept == keep_s:
         return str(bucket["id"]), Done(How.THERE, text)
     await _got(server, "PATCH", f"/api/v2/buckets/{bucket['id']}", {}, {"retentionRules": rules})

@@ -58,7 +58,7 @@ async def probe(server: InfluxServer) -> Probe:
 async def may_write(server: InfluxServer) -> bool:
     """Whether the server takes a line from whoever this is."""
     try:
-        await server.write(line(MEASUREMENT, {"of": "reader"}, {"said": "not allowed"}, 1).encode())
+        await server.write(line(MEASUREMENT, {"of": "reader"}, {"said": "not allowed"}, time.time_ns()).encode())
     except SinkRejected as refused:
         if refused.status in {401, 403}:
             return False

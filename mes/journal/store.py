@@ -206,7 +206,7 @@ class Store:
 
     def cursors(self) -> dict[str, int]:
         """Where every consumer stands."""
-        return {name: int(seq) for name, seq in self._fetch("SELECT name, seq FROM consumer")}
+        return {name: int(seq) for name, seq in self._fetch("SELECT name, seq FROM consumer WHERE note = ''")}
 
     def refused(self, sink: str) -> list[Refused]:
         """All lines that a sink refuses, the oldest first."""

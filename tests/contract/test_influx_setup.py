@@ -28,9 +28,10 @@ GIVEN = os.environ.get("TAKTLINE_TEST_INFLUX_URL")
 pytestmark = [pytest.mark.influxd, pytest.mark.timeout(30)]
 
 
-def wanted(target: Target, keep_days: int | None = None) -> Wanted:
-    """What a plant wants."""
-    return Wanted(target, keep_days, "grafana", "influx-secret", "grafana-influx-secret")
+def wanted(target: Target, keep_days: int | None = None, kept: dict[str, str] | None = None) -> Wanted:
+    """What a plant wants; new secrets go to `kept`."""
+    secrets = {} if kept is None else kept
+    return Wanted(target, keep_days, "grafana", "influx-secret", "grafana-influx-secret", secrets.__setitem__)
 
 
 def told(done: list[Done], how: How) -> list[str]:
@@ -52,6 +53,7 @@ async def test_an_open_server_gets_its_database_and_a_warning(tmp_path: Path) ->
     async with private_influxd(tmp_path) as influxd, InfluxServer(Target(influxd.url, "plant")) as server:
         first = await set_up(server, wanted(Target(influxd.url, "plant"), 400))
         second = await set_up(server, wanted(Target(influxd.url, "plant"), 400))
+        await set_up(server, wanted(Target(influxd.url, "plant")))
         policies = {row["name"]: row["duration"] for row in await server.query('SHOW RETENTION POLICIES ON "plant"')}
 
     assert told(first, How.MADE) == ["database plant", "retention policy autogen: kept for 400 days"]
@@ -65,9 +67,9 @@ async def test_a_closed_server_gets_one_who_writes_and_one_who_reads(closed: Inf
     admin = Target(closed.url, "plant", user="root", secret="rootpassword")
     target = Target(closed.url, "plant", user="taktline")
     async with InfluxServer(admin) as server:
-        first = await set_up(server, wanted(target))
-        second = await set_up(server, wanted(target))
-    secrets = {each.file: each.secret for each in first if each.secret}
+        secrets: dict[str, str] = {}
+        first = await set_up(server, wanted(target, kept=secrets))
+        second = await set_up(server, wanted(target, kept={}))
 
     assert told(second, How.MADE) == []
     async with InfluxServer(Target(closed.url, "plant", user="taktline", secret=secrets["influx-secret"])) as writer:
@@ -87,12 +89,15 @@ async def test_2x_gets_organisation_bucket_mapping_and_tokens() -> None:
     """Everything is made by the documented requests, once; another retention changes the bucket and nothing else."""
     async with modern("2.7.11") as there, InfluxServer(Target(there.url, "plant", org="jac", secret=ADMIN)) as server:
         target = Target(there.url, "plant", org="jac")
-        first = await set_up(server, wanted(target, 30))
+        secrets: dict[str, str] = {}
+        await set_up(server, wanted(target, 30, secrets))
         made = list(there.posted)
         second = await set_up(server, wanted(target, 30))
-        assert there.posted == made
         await set_up(server, wanted(target))
-        assert there.posted[len(made) :] == [(f"/api/v2/buckets/{there.buckets[0]['id']}", {"retentionRules": []})]
+        assert there.posted == made
+        await set_up(server, wanted(target, 60))
+        rules = [{"type": "expire", "everySeconds": 60 * 86400}]
+        assert there.posted[len(made) :] == [(f"/api/v2/buckets/{there.buckets[0]['id']}", {"retentionRules": rules})]
 
     assert told(second, How.MADE) == []
     assert [path for path, _ in made] == [
@@ -117,7 +122,7 @@ async def test_2x_gets_organisation_bucket_mapping_and_tokens() -> None:
     }
     actions = [[each["action"] for each in content["permissions"]] for _, content in made[3:]]
     assert actions == [["read", "write"], ["read"]]
-    assert [each.secret for each in first if each.secret] == ["new-secret-4", "new-secret-5"]
+    assert secrets == {"influx-secret": "new-secret-4", "grafana-influx-secret": "new-secret-5"}
 
 
 async def test_3_gets_its_database_and_says_what_core_cannot() -> None:
