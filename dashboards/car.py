@@ -4,6 +4,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.common import (
+    COLORED,
     GREEN,
     RED,
     SECONDS,
@@ -56,7 +57,7 @@ def _results() -> Panel:
             )
         ],
     )
-    return with_fields(made, field("cycle", unit=SECONDS), field("result", mappings=[RESULTS]))
+    return with_fields(made, field("cycle", unit=SECONDS), field("result", mappings=[RESULTS], **COLORED))
 
 
 def _stays() -> Panel:
@@ -69,7 +70,7 @@ def _stays() -> Panel:
         height=12,
         empty="No station named this car in this time",
     )
-    return with_fields(made, field("present", mappings=[CAME]))
+    return with_fields(made, field("present", mappings=[CAME], **COLORED))
 
 
 def _values() -> Panel:
@@ -102,4 +103,4 @@ def _newest() -> Panel:
         empty="No car got a result in this time",
         links=[THIS_CAR],
     )
-    return with_fields(made, field("result", mappings=[RESULTS]))
+    return with_fields(made, field("result", mappings=[RESULTS], **COLORED))

@@ -4,6 +4,7 @@ from grafana_foundation_sdk.builders import dashboard
 
 from dashboards.common import (
     GREEN,
+    JUST_NOW,
     RED,
     RUNS,
     SECONDS,
@@ -12,6 +13,7 @@ from dashboards.common import (
     Panel,
     Query,
     board,
+    dashed,
     field,
     last_value,
     legend,
@@ -46,8 +48,8 @@ def _controllers() -> Panel:
     made = panel(
         "table",
         "Controllers, now",
-        "The last word on each controller in the time picker's range. Clock offset: its clock minus ours.",
-        Query(select(what, "collector", "$timeFilter", group='"edge", "controller"')),
+        "The last word on each controller. Clock offset: its clock minus ours.",
+        Query(select(what, "collector", JUST_NOW, group='"edge", "controller"')),
         span=14,
         height=7,
         empty="No word from the collector: is it running?",
@@ -55,7 +57,9 @@ def _controllers() -> Panel:
     )
     seconds = [field(each, unit=SECONDS, decimals=1) for each in ("last reading", "clock offset")]
     return with_fields(
-        without_time(made), field("running", mappings=[RUNS], custom__cellOptions={"type": "color-text"}), *seconds
+        without_time(made, "edge", "controller"),
+        field("running", mappings=[RUNS], custom__cellOptions={"type": "color-text"}),
+        *seconds,
     )
 
 
@@ -69,7 +73,7 @@ def _journal() -> Panel:
         "Journal, now",
         "What the journal holds that InfluxDB has not, lines that InfluxDB refuses, the time of a commit (99th percentile) "
         "and the free disk. Nothing in the journal is lost while InfluxDB is away.",
-        Query(select(what, "journal", "$timeFilter")),
+        Query(select(what, "journal", JUST_NOW)),
         span=10,
         height=7,
         empty="No word from the collector: is it running?",
@@ -108,11 +112,11 @@ def _ages() -> Panel:
         empty="No word from the collector: is it running?",
         limits=thresholds((None, GREEN), (30, YELLOW), (120, RED)),
     )
-    return made.legend(legend()).tooltip(tooltip()).min(0)
+    return made.legend(legend()).tooltip(tooltip()).min(0).thresholds_style(dashed())
 
 
 def _offsets() -> Panel:
-    what = 'min("clock_offset_s") AS "clock offset", last("running") AS "running"'
+    what = 'min("clock_offset_s") AS "least offset", max("clock_offset_s") AS "largest offset", last("running") AS "running"'
     made = panel(
         "timeseries",
         "Clock offsets",
@@ -126,9 +130,9 @@ def _offsets() -> Panel:
         span=12,
         unit=SECONDS,
         empty="No controller tells its time",
-        limits=thresholds((None, GREEN), (2, RED)),
+        limits=thresholds((None, RED), (-2, GREEN), (2, RED)),
     )
-    made = made.legend(legend()).tooltip(tooltip())
+    made = made.legend(legend()).tooltip(tooltip()).thresholds_style(dashed())
     return made.override_by_regexp(
         "/ running$/", [property_("unit", "none"), property_("custom.axisPlacement", "right")]
     )
@@ -165,13 +169,20 @@ def _ledger() -> Panel:
         "Ledger, now",
         "The books of every counter: units booked in the journal, those that InfluxDB was given, those that only a person "
         "can decide. Difference is what the counter shows and nobody accounts for: it must be 0.",
-        Query(select(what, "ledger", "$timeFilter", group='"line", "station", "kind"')),
+        Query(select(what, "ledger", JUST_NOW, group='"line", "station", "kind"')),
         span=12,
         empty="No counter has been read yet",
         limits=thresholds((None, "text")),
     )
     wrong = {
         "mode": "absolute",
-        "steps": [{"value": None, "color": RED}, {"value": 0, "color": GREEN}, {"value": 0.5, "color": RED}],
+        "steps": [
+            {"value": None, "color": "text"},  # not known
+            {"value": -1e12, "color": RED},
+            {"value": 0, "color": GREEN},
+            {"value": 0.5, "color": RED},
+        ],
     }
-    return with_fields(without_time(made), field("difference", thresholds=wrong, custom__cellOptions=CELL))
+    return with_fields(
+        without_time(made, "line", "station", "kind"), field("difference", thresholds=wrong, custom__cellOptions=CELL)
+    )

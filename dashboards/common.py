@@ -1,19 +1,23 @@
 """What all dashboards share: how a query, a panel, a variable and a link are made, and how a state looks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from grafana_foundation_sdk.builders import (
     barchart,
-    bargauge,
     dashboard,
     stat,
     statetimeline,
     table,
     timeseries,
 )
-from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizLegendOptions, VizTooltipOptions
+from grafana_foundation_sdk.builders.common import (
+    GraphThresholdsStyleConfig,
+    ReduceDataOptions,
+    VizLegendOptions,
+    VizTooltipOptions,
+)
 from grafana_foundation_sdk.cog import builder as cogbuilder
 from grafana_foundation_sdk.cog import variants
 from grafana_foundation_sdk.models import common as commonmodels
@@ -23,8 +27,11 @@ SOURCE = commonmodels.DataSourceRef(type_val="influxdb", uid="taktline")
 TABLE, SERIES = "table", "time_series"
 RATIO, SECONDS, UNITS = "percentunit", "s", "none"
 
-# The figures of a chosen shift or day: its condition is stored as data by the collector, for only it knows the calendar.
-SHIFT = "${shift:raw}"
+# The figures of a chosen shift or day: people choose it by its name, and what that is now is looked up anew each time.
+# Its condition is stored as data by the collector, for only it knows the calendar.
+SHIFT = "${shift_is:raw}"
+JUST_NOW = "time > now() - 10m"  # of the program's own health, which is stated more often
+THIS_HOUR = "time > now() - 65m"  # states are cut at full hours, so what is on now began no earlier
 HOURS = f"\"window\" = 'hour' AND {SHIFT}"
 AREA, LINE, STATION = '"area" =~ /^${area:regex}$/', '"line" =~ /^${line:regex}$/', '"station" =~ /^${station:regex}$/'
 
@@ -52,7 +59,8 @@ LOSSES = {
 }
 FACTORS = (
     'sum("ideal_good_s") / sum("pbt_s") AS "OEE", sum("ot_s") / sum("pbt_s") AS "Availability", '
-    'sum("ideal_produced_s") / sum("ot_s") AS "Performance", sum("ideal_good_s") / sum("ideal_produced_s") AS "Quality"'
+    'sum("ideal_produced_s") / sum("ot_s") AS "Performance", sum("ideal_good_s") / sum("ideal_produced_s") AS "Quality", '
+    'sum("pbt_s") AS "Planned time"'
 )
 OEE_TEXT = (
     "OEE (overall equipment effectiveness) = Σ ideal time of good units / Σ planned busy time. "
@@ -65,7 +73,6 @@ PANELS: dict[str, Any] = {
     "table": table.Panel,
     "timeseries": timeseries.Panel,
     "barchart": barchart.Panel,
-    "bargauge": bargauge.Panel,
     "state-timeline": statetimeline.Panel,
 }
 Panel: TypeAlias = Any  # each kind has a builder of its own, with options of its own
@@ -164,8 +171,15 @@ def panel(
 ) -> Panel:
     """A panel with all that every panel has: what it says, in which unit, and what stands there when there is nothing."""
     made = PANELS[kind]().title(title).description(about).datasource(SOURCE).span(span).height(height)
-    colors = by_series() if kind in {"timeseries", "barchart"} else by_threshold()
+    # The legend of a state timeline names the mapped states only where colours do not come from thresholds.
+    colors = by_series() if kind in {"timeseries", "barchart", "state-timeline"} else by_threshold()
     made = made.unit(unit).no_value(empty).thresholds(limits).color_scheme(colors)
+    if kind == "stat":
+        made = made.graph_mode(commonmodels.BigValueGraphMode.NONE)  # one row has no curve
+    if kind == "table":
+        made = made.min_width(80)  # pixels a column; Grafana's own 150 makes phones and half-wide panels scroll
+        # the sentence for an empty panel would stand in each empty cell, too
+        made = made.override_by_regexp("/.*/", [property_("noValue", "–")])
     for query in queries:
         made = made.with_target(query)
     return made.data_links(list(links)) if links else made
@@ -187,6 +201,9 @@ def with_fields(made: Panel, *fields: Column) -> Panel:
     return made
 
 
+COLORED: Mapping[str, object] = {"custom__cellOptions": {"type": "color-text"}}  # an automatic cell shows no colour
+
+
 def property_(name: str, value: object) -> models.DynamicConfigValue:
     """One property of columns that an expression names."""
     return models.DynamicConfigValue(id_val=name, value=value)
@@ -202,9 +219,17 @@ def against_plan(made: Panel, done: str) -> Panel:
     return with_fields(made, colored(done, GREEN), colored("planned", GREY))
 
 
-def without_time(made: Panel) -> Panel:
-    """A table of aggregates has a column of time that says nothing."""
-    return transform(made, "organize", excludeByName={"Time": True}, indexByName={}, renameByName={})
+def without_time(made: Panel, *tags: str) -> Panel:
+    """Without the time of aggregates, which says nothing; `tags` come first, for Grafana has them in any order."""
+    places = {name: place for place, name in enumerate(("Time", *tags))} if tags else {}
+    return transform(made, "organize", excludeByName={"Time": True}, indexByName=places, renameByName={})
+
+
+def where_planned(made: Panel) -> Panel:
+    """Without rows in which no work was planned: to InfluxQL 0 / 0 is 0, and a Sunday would be red."""
+    planned = {"fieldName": "Planned time", "config": {"id": "greater", "options": {"value": 0}}}
+    made = transform(made, "filterByValue", filters=[planned], type="include", match="all")
+    return transform(made, "filterFieldsByName", exclude={"names": ["Planned time"]})
 
 
 def transform(made: Panel, kind: str, **options: object) -> Panel:
@@ -236,6 +261,11 @@ def legend() -> VizLegendOptions:
     return no_legend().show_legend(True)
 
 
+def dashed() -> GraphThresholdsStyleConfig:
+    """Limits as dashed lines."""
+    return GraphThresholdsStyleConfig().mode(commonmodels.GraphThresholdsStyleMode.DASHED)
+
+
 def tooltip() -> VizTooltipOptions:
     """All series at once."""
     return VizTooltipOptions().mode(commonmodels.TooltipDisplayMode.MULTI).sort(commonmodels.SortOrder.NONE)
@@ -246,6 +276,11 @@ def to_dashboard(uid: str, title: str, *, has_shift: bool = True, **variables: s
     given = "".join(f"&var-{name}={value}" for name, value in variables.items())
     shift = "&${shift:queryparam}" if has_shift else ""
     return dashboard.DashboardLink(title).url(f"/d/{uid}?${{__url_time_range}}{shift}{given}")
+
+
+def car_link() -> dashboard.DashboardLink:
+    """A link from a unit to its way, which began long before the range that one looks at."""
+    return dashboard.DashboardLink("Car").url("/d/taktline-car?from=now-30d&to=now&var-vin=${__data.fields.unit}")
 
 
 def variable(
@@ -260,17 +295,30 @@ def variable(
     return made.current(models.VariableOption(selected=True, text=at_first, value="")) if at_first else made
 
 
-PERIOD_REGEX = "/(?<text>[^|]*)\\|(?<value>.*)/"
+PERIOD_REGEX = "/[^|]*\\|(?<value>.*)/"
 
 
-def period(name: str, label: str, kinds: Sequence[str], days: int, at_first: str) -> dashboard.QueryVariable:
-    """A stretch of the calendar; its value is a condition of InfluxQL, its text what people call it."""
+Variables: TypeAlias = tuple[dashboard.QueryVariable, ...]
+
+
+def period(name: str, label: str, kinds: Sequence[str], days: int, at_first: str) -> Variables:
+    """A stretch of the calendar, chosen by what people call it, and the condition of InfluxQL that this is at present.
+
+    So `this shift` stays this shift, on a wall and in a bookmark.
+    """
     any_of = " OR ".join(f"\"kind\" = '{each}'" for each in kinds)
-    text = select('"choice"', "period", f"({any_of}) AND time > now() - {days}d")
-    return variable(name, label, text, regex=PERIOD_REGEX, at_first=at_first)
+    where = f"({any_of}) AND time > now() - {days}d"
+    names = variable(name, label, select('"label"', "period", where, ending="ORDER BY time DESC"))
+    names = names.current(models.VariableOption(selected=True, text=at_first, value=at_first))
+    same = f"\"label\" = '${{{name}:raw}}' AND {where}"
+    condition = variable(
+        f"{name}_is", "", select('"choice"', "period", same, ending="ORDER BY time DESC LIMIT 1"), regex=PERIOD_REGEX
+    )
+    hidden = models.VariableHide.HIDE_VARIABLE
+    return names, condition.hide(hidden)
 
 
-def shift_variable() -> dashboard.QueryVariable:
+def shift_variable() -> Variables:
     """This shift, last shift, today, yesterday, and those of the last nine days by their dates."""
     return period("shift", "Shift or day", ("shift", "day"), 9, "this shift")
 
@@ -304,9 +352,10 @@ NAMES = {
 def board(uid: str, about: str, *, since: str = "now-24h", refresh: str = "30s") -> dashboard.Dashboard:
     """An empty dashboard with the links to all others."""
     made = dashboard.Dashboard(f"Taktline {NAMES[uid]}").uid(uid).description(about).tags(["taktline"]).editable()
-    made = made.time(since, "now").refresh(refresh).timezone("browser").tooltip(models.DashboardCursorSync.CROSSHAIR)
+    made = made.time(since, "now").refresh(refresh).timezone("").tooltip(models.DashboardCursorSync.CROSSHAIR)
     for other, name in NAMES.items():
         if other != uid:
             link = dashboard.DashboardLink(name[2:]).type(models.DashboardLinkType.LINK).url(f"/d/{other}")
-            made = made.link(link.icon("dashboard").include_vars(True).keep_time(True).tooltip("").tags([]))
+            keeps = "taktline-car" not in (uid, other)  # a car's way is longer than what one looks at elsewhere
+            made = made.link(link.icon("dashboard").include_vars(True).keep_time(keeps).tooltip("").tags([]))
     return made

@@ -20,6 +20,7 @@ from dashboards.common import (
     SKY,
     STATE_MAPPING,
     TEXTS,
+    THIS_HOUR,
     Panel,
     Query,
     against_plan,
@@ -38,6 +39,7 @@ from dashboards.common import (
     to_dashboard,
     tooltip,
     transform,
+    where_planned,
     with_fields,
     without_time,
 )
@@ -55,7 +57,7 @@ TILE_LINK = to_dashboard(
 def build() -> dashboard.Dashboard:
     """The dashboard."""
     made = board("taktline-line", "One line: where its stations stand, what they wait for, and where the time goes.")
-    for each in (area_variable(), line_variable(), shift_variable(), _second_level()):
+    for each in (area_variable(), line_variable(), *shift_variable(), _second_level()):
         made = made.with_variable(each)
     made = made.with_panel(_tiles()).with_panel(_strips()).with_panel(_stations()).with_panel(_waits())
     made = made.with_panel(_waterfall()).with_panel(_buffers()).with_panel(_pareto()).with_panel(_reasons())
@@ -73,16 +75,15 @@ def _tiles() -> Panel:
     made = panel(
         "stat",
         "Stations, now",
-        "The state of each station, by colour and by word. Follows the time picker: choose a range that ends now. "
-        "Click a tile.",
+        "The state of each station, by colour and by word, whatever the time picker says. Click a tile.",
         Query(
-            select('last("state") AS "state"', "state", f"{HERE} AND $timeFilter", group='"station"'),
+            select('last("state") AS "state"', "state", f"{HERE} AND {THIS_HOUR}", group='"station"'),
             SERIES,
             "$tag_station",
         ),
         span=24,
         height=4,
-        empty="No station of this line was seen in this time",
+        empty="No station of this line was seen in the last hour",
         links=[TILE_LINK],
     )
     made = (
@@ -90,7 +91,7 @@ def _tiles() -> Panel:
         .reduce_options(last_value(TEXTS))
         .color_mode(commonmodels.BigValueColorMode.BACKGROUND)
     )
-    return made.graph_mode(commonmodels.BigValueGraphMode.NONE).text_mode(commonmodels.BigValueTextMode.VALUE_AND_NAME)
+    return made.text_mode(commonmodels.BigValueTextMode.VALUE_AND_NAME)
 
 
 def _strips() -> Panel:
@@ -126,7 +127,7 @@ def _stations() -> Panel:
     plain = {"mode": "absolute", "steps": [{"value": None, "color": "text"}]}
     counts = [field(each, unit="none", decimals=0, thresholds=plain) for each in ("good", "made")]
     cell = {"type": "color-background", "mode": "basic"}
-    return with_fields(without_time(made.decimals(1)), field("OEE", custom__cellOptions=cell), *counts)
+    return with_fields(without_time(where_planned(made.decimals(1))), field("OEE", custom__cellOptions=cell), *counts)
 
 
 def _waits() -> Panel:
@@ -142,6 +143,7 @@ def _waits() -> Panel:
         empty="Nothing was planned in this shift",
     )
     made = made.x_field("station").stacking(commonmodels.StackingMode.NORMAL).legend(legend()).tooltip(tooltip())
+    made = made.x_tick_label_rotation(-45)
     return with_fields(made, colored("Starved", SKY), colored("Blocked", BLUE))
 
 
@@ -152,13 +154,13 @@ def _waterfall() -> Panel:
     for name, (loss, _) in sorted(LOSSES.items(), key=lambda each: each[1][0] == "minor_stops"):
         left = f'{left} - sum("{loss}_s")'
         steps.append(f'{left} AS "- {name}"')
-    steps += ['sum("ideal_produced_s") AS "- Speed"', 'sum("ideal_good_s") AS "- Quality = valuable"']
+    steps += ['sum("ideal_produced_s") AS "- Speed"', 'sum("ideal_good_s") AS "- Quality"']
     made = panel(
         "barchart",
         "Waterfall of losses, $shift",
         "All stations of the line together: from planned busy time, loss by loss, down to valuable time (Σ ideal time "
         "of good units). Each bar is what is left after its loss. Speed is the time beyond ideal cycles; the bar rises "
-        "there where machines beat them. The last bar over the first is OEE.",
+        "there where machines beat them. The last bar, valuable time, over the first is OEE.",
         Query(select(", ".join(steps), "kpi", FIGURES)),
         span=16,
         height=9,
@@ -172,7 +174,9 @@ def _waterfall() -> Panel:
 def _turned(made: Panel, first: str, rest: str) -> Panel:
     """Columns become rows: one bar each."""
     made = transform(made, "filterFieldsByName", exclude={"names": ["Time"]})
-    return transform(made, "transpose", firstFieldName=first, restFieldsName=rest)
+    made = transform(made, "transpose", firstFieldName=first, restFieldsName=rest)
+    # Grafana numbers the new column: its name is `lost 1`, by which nothing would be sorted
+    return transform(made, "organize", excludeByName={}, indexByName={}, renameByName={f"{rest} 1": rest})
 
 
 def _buffers() -> Panel:
@@ -194,7 +198,7 @@ def _buffers() -> Panel:
         height=9,
         empty="No way between stations begins in this line",
     )
-    return with_fields(without_time(made), field("mean wait", unit=SECONDS))
+    return with_fields(without_time(made, "upstream", "downstream"), field("mean wait", unit=SECONDS))
 
 
 def _pareto() -> Panel:

@@ -12,6 +12,7 @@ from dashboards.common import (
     Panel,
     Query,
     board,
+    car_link,
     field,
     legend,
     panel,
@@ -19,7 +20,6 @@ from dashboards.common import (
     select,
     shift_variable,
     thresholds,
-    to_dashboard,
     tooltip,
     variable,
     with_fields,
@@ -29,7 +29,7 @@ from dashboards.common import (
 STATIONS = '"station" =~ /^${station:regex}$/'
 NAME = '"name" =~ /^${value:regex}$/'
 HERE = f"{AREA} AND {STATIONS} AND {NAME}"
-CAR_LINK = to_dashboard("taktline-car", "Car", vin="${__data.fields.unit}")
+CAR_LINK = car_link()
 
 
 def build() -> dashboard.Dashboard:
@@ -42,7 +42,7 @@ def build() -> dashboard.Dashboard:
         area,
         variable("station", "Station", stations, multi=True),
         variable("value", "Process value", names, multi=True),
-        shift_variable(),
+        *shift_variable(),
     ):
         made = made.with_variable(each)
     return made.with_panel(_share()).with_panel(_affected()).with_panel(_curves())
@@ -68,7 +68,7 @@ def _share() -> Panel:
     cell = {"type": "color-background", "mode": "basic"}
     numbers = [field(each, decimals=2) for each in ("min", "max", "low", "high")]
     affected = field("affected", thresholds=red, custom__cellOptions=cell)
-    return with_fields(without_time(made), affected, field("time outside", unit=SECONDS), *numbers)
+    return with_fields(without_time(made, "station", "name"), affected, field("time outside", unit=SECONDS), *numbers)
 
 
 def _affected() -> Panel:
@@ -110,7 +110,7 @@ def _curves() -> Panel:
                 'last("low") AS "low", last("high") AS "high"',
                 "limit",
                 f"{HERE} AND $timeFilter",
-                group='time(1h), "station", "name"',
+                group='time($__interval), "station", "name"',
                 ending="fill(none)",
             ),
             SERIES,

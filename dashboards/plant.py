@@ -4,9 +4,11 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import common as commonmodels
 
 from dashboards.common import (
+    COLORED,
     FACTORS,
     GOOD_IS_HIGH,
     HOURS,
+    JUST_NOW,
     OEE_TEXT,
     RATIO,
     RED,
@@ -15,6 +17,7 @@ from dashboards.common import (
     SERIES,
     SHIFT,
     STATE_MAPPING,
+    THIS_HOUR,
     UNITS,
     Column,
     Panel,
@@ -33,11 +36,12 @@ from dashboards.common import (
     to_dashboard,
     tooltip,
     transform,
+    where_planned,
     with_fields,
     without_time,
 )
 
-OPEN = f'"open" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {SHIFT}'
+OPEN = f'"open" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {THIS_HOUR}'
 LINE_LINK = to_dashboard("taktline-line", "Line", area="${__data.fields.area}", line="${__data.fields.line}")
 STATION_LINK = to_dashboard(
     "taktline-station",
@@ -51,7 +55,8 @@ STATION_LINK = to_dashboard(
 def build() -> dashboard.Dashboard:
     """The dashboard."""
     made = board("taktline-plant", "How the site does in a shift or a day, who stops the lines, and what stands now.")
-    made = made.with_variable(shift_variable())
+    for each in shift_variable():
+        made = made.with_variable(each)
     factors = panel(
         "stat",
         "OEE of the site, $shift",
@@ -82,9 +87,9 @@ def build() -> dashboard.Dashboard:
     alive = panel(
         "stat",
         "Collector, now",
-        "Whether each controller gives data at this moment; follows the time picker.",
+        "Whether each controller gives data at this moment, whatever the time picker says.",
         Query(
-            select('last("running") AS "running"', "collector", "$timeFilter", group='"controller"'),
+            select('last("running") AS "running"', "collector", JUST_NOW, group='"controller"'),
             SERIES,
             "$tag_controller",
         ),
@@ -92,8 +97,8 @@ def build() -> dashboard.Dashboard:
         height=5,
         empty="No word from the collector: is it running?",
     )
-    made = made.with_panel(factors.reduce_options(last_value()).decimals(1))
-    made = made.with_panel(cars.reduce_options(last_value()).decimals(1))
+    made = made.with_panel(where_planned(factors.reduce_options(last_value()).decimals(1)))
+    made = made.with_panel(with_fields(cars.reduce_options(last_value()).decimals(1), field("built", decimals=0)))
     made = made.with_panel(alive.reduce_options(last_value()).mappings([RUNS]))
     made = made.with_panel(_lines()).with_panel(_hours()).with_panel(_culprits()).with_panel(_open())
     return made.with_panel(_output()).with_panel(_stations())
@@ -111,7 +116,7 @@ def _lines() -> Panel:
         limits=GOOD_IS_HIGH,
         links=[LINE_LINK],
     )
-    made = with_fields(without_time(made.decimals(1)), _colored("OEE"))
+    made = with_fields(without_time(where_planned(made.decimals(1)), "area", "line"), _colored("OEE"))
     return with_fields(
         made, field("No data", thresholds={"mode": "absolute", "steps": [{"value": None, "color": "text"}]})
     )
@@ -167,15 +172,18 @@ def _open() -> Panel:
     made = panel(
         "table",
         "Open stops, now",
-        "Stations that do not produce at this moment in planned time, of the chosen shift; a reason of `none` waits for "
-        "a person. Click a station.",
+        "Stations that do not produce at this moment in planned time; a reason of `none` waits for a person. Click a "
+        "station.",
         Query(select('"area", "line", "station", "state", "reason", "fault", "stop_s" AS "for"', "state", OPEN)),
         span=12,
         empty="No stop is open",
         limits=thresholds((None, "text"), (600, RED)),
         links=[STATION_LINK],
     )
-    return with_fields(without_time(made), field("for", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
+    made = transform(made, "sortBy", fields={}, sort=[{"field": "for", "desc": True}])
+    return with_fields(
+        without_time(made), field("for", unit=SECONDS, **COLORED), field("state", mappings=[STATE_MAPPING], **COLORED)
+    )
 
 
 def _output() -> Panel:
@@ -197,7 +205,7 @@ def _output() -> Panel:
         empty="No line has given anything yet",
         links=[LINE_LINK],
     )
-    return with_fields(without_time(made.decimals(1)), field("good", decimals=0))
+    return with_fields(without_time(made.decimals(1), "area", "line"), field("good", decimals=0))
 
 
 def _stations() -> Panel:
@@ -219,4 +227,4 @@ def _stations() -> Panel:
         links=[STATION_LINK],
     )
     made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
-    return with_fields(without_time(made), field("lost", unit=SECONDS))
+    return with_fields(without_time(made, "area", "line", "station"), field("lost", unit=SECONDS))

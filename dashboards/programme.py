@@ -23,7 +23,7 @@ from dashboards.common import (
     without_time,
 )
 
-YEAR, MONTH = "${year:raw}", "${month:raw}"
+YEAR, MONTH = "${year_is:raw}", "${month_is:raw}"
 CARS = 'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"'
 CONTENT = 'sum("content_pct") / sum("content_cars") AS "local content"'
 TARGETS = thresholds((None, RED), (30, YELLOW), (50, GREEN))
@@ -32,8 +32,12 @@ TARGETS = thresholds((None, RED), (30, YELLOW), (50, GREEN))
 def build() -> dashboard.Dashboard:
     """The dashboard."""
     made = board("taktline-programme", "Cars built against the programme, and their local content.", refresh="5m")
-    made = made.with_variable(period("year", "Year", ("year",), 1100, "this year"))
-    made = made.with_variable(period("month", "Month", ("month",), 400, "this month"))
+    periods = (
+        *period("year", "Year", ("year",), 1100, "this year"),
+        *period("month", "Month", ("month",), 400, "this month"),
+    )
+    for each in periods:
+        made = made.with_variable(each)
     made = made.with_panel(_cars("year", YEAR)).with_panel(_content("year", YEAR))
     made = made.with_panel(_cars("month", MONTH)).with_panel(_content("month", MONTH))
     made = made.with_panel(_months()).with_panel(_days())

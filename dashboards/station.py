@@ -5,6 +5,7 @@ from grafana_foundation_sdk.models import common as commonmodels
 
 from dashboards.common import (
     AREA,
+    COLORED,
     FACTORS,
     GOOD_IS_HIGH,
     GREEN,
@@ -19,11 +20,13 @@ from dashboards.common import (
     STATE_MAPPING,
     STATION,
     TEXTS,
+    THIS_HOUR,
     YELLOW,
     Panel,
     Query,
     area_variable,
     board,
+    car_link,
     field,
     last_value,
     legend,
@@ -34,16 +37,16 @@ from dashboards.common import (
     select,
     shift_variable,
     station_variable,
-    to_dashboard,
     tooltip,
     variable,
+    where_planned,
     with_fields,
 )
 
 HERE = f"{AREA} AND {LINE} AND {STATION}"
 NAME = '"name" =~ /^${value:regex}$/'
 RAISED = mapping({"true": ("raised", RED), "false": ("cleared", GREEN), "1": ("raised", RED), "0": ("cleared", GREEN)})
-CAR_LINK = to_dashboard("taktline-car", "Car", vin="${__data.fields.unit}")
+CAR_LINK = car_link()
 
 
 def build() -> dashboard.Dashboard:
@@ -55,7 +58,7 @@ def build() -> dashboard.Dashboard:
         f'SHOW TAG VALUES FROM "process" WITH KEY = "name" WHERE {HERE}',
         multi=True,
     )
-    for each in (area_variable(), line_variable(), station_variable(), shift_variable(), value):
+    for each in (area_variable(), line_variable(), station_variable(), *shift_variable(), value):
         made = made.with_variable(each)
     made = made.with_panel(_factors()).with_panel(_units()).with_panel(_now())
     made = made.with_panel(_timeline()).with_panel(_cycles()).with_panel(_process())
@@ -74,7 +77,7 @@ def _factors() -> Panel:
         empty="Nothing was planned in this shift",
         limits=GOOD_IS_HIGH,
     )
-    return made.reduce_options(last_value()).decimals(1)
+    return where_planned(made.reduce_options(last_value()).decimals(1))
 
 
 def _units() -> Panel:
@@ -98,14 +101,14 @@ def _now() -> Panel:
     made = panel(
         "stat",
         "State, now",
-        "The last state in the time picker's range.",
-        Query(select('last("state") AS "state"', "state", f"{HERE} AND $timeFilter"), SERIES, "state"),
+        "What it does at this moment, whatever the time picker says.",
+        Query(select('last("state") AS "state"', "state", f"{HERE} AND {THIS_HOUR}"), SERIES, "state"),
         span=6,
         height=5,
-        empty="The station was not seen in this time",
+        empty="The station was not seen in the last hour",
     )
     made = made.mappings([STATE_MAPPING]).reduce_options(last_value(TEXTS))
-    return made.color_mode(commonmodels.BigValueColorMode.BACKGROUND).graph_mode(commonmodels.BigValueGraphMode.NONE)
+    return made.color_mode(commonmodels.BigValueColorMode.BACKGROUND)
 
 
 def _timeline() -> Panel:
@@ -143,7 +146,7 @@ def _cycles() -> Panel:
             "ideal",
             "B",
         ),
-        span=12,
+        span=24,
         unit=SECONDS,
         empty="No unit was finished in this time",
     )
@@ -158,9 +161,9 @@ def _cycles() -> Panel:
 def _process() -> Panel:
     made = panel(
         "timeseries",
-        "Process values with their limits, over the time picker's range",
+        "$value, over the time picker's range",
         "Smallest, mean and largest value in each step, so that no excursion is hidden, and the limits of the plant's "
-        "file. The unit is the signal's own.",
+        "file. The unit is the signal's own. One panel for each process value.",
         Query(
             select(
                 'min("value") AS "min", mean("value") AS "mean", max("value") AS "max"',
@@ -178,17 +181,18 @@ def _process() -> Panel:
                 'last("low") AS "low", last("high") AS "high"',
                 "limit",
                 f"{HERE} AND {NAME} AND $timeFilter",
-                group='time(1h), "name"',
+                group='time($__interval), "name"',
                 ending="fill(none)",
             ),
             SERIES,
             "$tag_name $col",
             "B",
         ),
-        span=12,
+        span=24,
+        height=9,
         empty="No process value was seen in this time",
     )
-    made = made.legend(legend()).tooltip(tooltip()).decimals(2)
+    made = made.legend(legend()).tooltip(tooltip()).decimals(2).repeat("value").repeat_direction("h").max_per_row(2)
     dashed = {"fill": "dash", "dash": [8, 6]}
     limits = ("byRegexp", "/ (low|high)$/")
     return made.override_by_regexp(
@@ -216,7 +220,7 @@ def _stops() -> Panel:
         height=9,
         empty="The station did not stop in planned time",
     )
-    return with_fields(made, field("length", unit=SECONDS), field("state", mappings=[STATE_MAPPING]))
+    return with_fields(made, field("length", unit=SECONDS), field("state", mappings=[STATE_MAPPING], **COLORED))
 
 
 def _faults() -> Panel:
@@ -229,7 +233,7 @@ def _faults() -> Panel:
         height=9,
         empty="The controller raised no fault",
     )
-    return with_fields(made, field("active", mappings=[RAISED]))
+    return with_fields(made, field("active", mappings=[RAISED], **COLORED))
 
 
 def _finished() -> Panel:

@@ -13,6 +13,7 @@ from dashboards import alerts, car, collector, line, paint, plant, programme, st
 BOARDS = (plant, line, station, paint, car, programme, collector)
 FOLDER = Path(__file__).parents[1] / "config" / "grafana"
 ALERTS = "provisioning/alerting/taktline.yaml"
+HIDDEN = "_is"  # how the variable is called that holds what a chosen period is
 WRITTEN = "# Written by scripts/dashboards from dashboards/alerts.py.\n"
 
 
@@ -27,6 +28,8 @@ def texts() -> dict[str, str]:
         for variable in model["templating"].get("list", []):
             for name in ("auto", "auto_min", "auto_count"):  # they belong to intervals alone
                 variable.pop(name, None)
+            if variable["name"].endswith(HIDDEN):
+                variable["skipUrlSync"] = True  # else a bookmark would keep what this shift was
         for link in model.get("links", []):
             link.pop("placement", None)  # beside the variables, for all to see
         found[f"dashboards/{model['uid']}.json"] = (

@@ -39,7 +39,7 @@ def every_panel() -> list[Any]:
 def written_out(text: str) -> str:
     """A query with its variables filled in somehow, for the linter."""
     text = text.replace("$timeFilter", "time > 0").replace("$__interval", "1m")
-    text = re.sub(r"\$\{(shift|year|month):raw\}", A_PERIOD, text)
+    text = re.sub(r"\$\{(shift|year|month)_is:raw\}", A_PERIOD, text)
     return re.sub(r"\$\{?(\w+)(:regex)?\}?", lambda match: "down" if match[1] == "loss" else "x", text)
 
 
@@ -156,3 +156,28 @@ def test_the_package_brings_the_dashboards() -> None:
     """Config is shipped with the program, so that a plant without a network has them."""
     assert Path(FOLDER / "dashboards" / "taktline-plant.json").exists()
     assert Path(FOLDER.parent / "kostanay.yaml").exists()
+
+
+def test_this_shift_stays_this_shift() -> None:
+    """What is chosen, and kept in a link, is a name; what that is now is asked for anew and kept nowhere."""
+    seen = 0
+    for path in FOLDER.glob("dashboards/*.json"):
+        variables = {each["name"]: each for each in json.loads(path.read_text())["templating"].get("list", [])}
+        for name in {"shift", "month", "year"} & variables.keys():
+            seen += 1
+            assert "choice" not in variables[name]["query"]
+            behind = variables[f"{name}_is"]
+            assert f"${{{name}:raw}}" in behind["query"]
+            assert (behind["hide"], behind["skipUrlSync"]) == (2, True)
+            assert list(variables).index(f"{name}_is") == list(variables).index(name) + 1
+    assert seen == 6
+
+
+def test_an_empty_cell_of_a_table_is_a_dash() -> None:
+    """The sentence for an empty panel does not stand in each cell that has no value."""
+    for path in FOLDER.glob("dashboards/*.json"):
+        for panel in json.loads(path.read_text())["panels"]:
+            if panel["type"] == "table":
+                first = panel["fieldConfig"]["overrides"][0]
+                assert first["matcher"] == {"id": "byRegexp", "options": "/.*/"}
+                assert {"id": "noValue", "value": "–"} in first["properties"]

@@ -47,7 +47,6 @@ def test_what_every_server_answers(text: str) -> None:
         (f"SELECT seconds FROM state WHERE {T} AND state = 1", "single quotes"),
         (f"SELECT good FROM kpi WHERE {T} AND good = 'x'", "no point fulfils"),
         (f"SELECT sum(good) FROM kpi WHERE {T} GROUP BY scrap", "no tag of"),
-        (f"SELECT mean(oee) FROM kpi WHERE {T}", "never average ratios"),
         ("SELECT good FROM kpi LIMIT 1", "no condition on time"),
         ("SELECT sum(good) FROM kpi WHERE time < now() GROUP BY time(1h)", "lower bound"),
         (f"SELECT good FROM kpi WHERE {T} OR line = 'a'", "time under OR"),

@@ -108,8 +108,6 @@ def _aggregate(call: Call, declared: Measurement, tags: set[str]) -> Iterator[st
         yield f"{call.name} of the tag `{name}` is empty: count a field, and group by the tag"
     if field is None:
         return
-    if field.unit == "0..1" and "mean" in (call.name, inner.name):
-        yield f"`{name}` is a ratio: never average ratios; sum its numerators and denominators and divide last"
     plain = inner.name == "count" or {call.name, inner.name} <= {"first", "last"}
     if not plain and field.type in (Type.TEXT, Type.FLAG):
         yield f"{call.name} of `{name}`, which is no number: use count, first or last"
