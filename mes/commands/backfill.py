@@ -53,6 +53,9 @@ def backfill_command(
         f"{written.events} events, {written.process_values} process values and {written.figures} figures "
         f"from {first} to {last} ({zone}) stand in database {target.database} at {target.url}."
     )
+    if written.too_old:
+        how_long = "`mes influx check` says how long that is"
+        click.echo(f"What is older than the database keeps was left out: {how_long}.", err=True)
     if written.refused:
         click.echo(f"{len(written.refused)} lines were refused:", err=True)
         for each in written.refused[:SHOWN_REFUSALS]:

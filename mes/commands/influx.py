@@ -15,11 +15,12 @@ from mes.commands.options import CONFIG, plant
 from mes.config.build import PlantConfig
 from mes.daemon import credential, influx_target
 from mes.errors import ConfigError, SinkRejected
-from mes.influx.admin import Done, How, Wanted, set_up
-from mes.influx.probe import may_write, probe
+from mes.influx.admin import Done, How, Wanted, retention, set_up
+from mes.influx.probe import READ_WITHIN_S, may_write, probe
 from mes.influx.server import InfluxServer, ServerKind, Target
 
 WRITER_FILE = "influx-secret"
+TWO_YEARS_DAYS = 731
 SIGNS = {How.THERE: "is there", How.MADE: "made", How.BY_HAND: "by hand"}
 
 
@@ -64,6 +65,11 @@ def setup_command(
     for each in done:
         file = f"; its secret is in {secrets / each.file}" if each.file else ""
         click.echo(f"{SIGNS[each.how]:>8}  {each.text}{file}")
+    if retention_days is not None and retention_days < TWO_YEARS_DAYS:
+        click.echo(
+            f"\n{retention_days} days are too short for cars built in the year and for the choice of `last year` in "
+            f"Grafana: their points stand at the beginning of a year. They need {TWO_YEARS_DAYS}."
+        )
     _tell_grafana(wanted, done)
 
 
@@ -140,9 +146,21 @@ def check_command(*, config: Path | None, reader_credential: str | None, reader:
 
 async def _check(target: Target) -> None:
     async with InfluxServer(target) as server:
-        found = await probe(server)
-    click.echo(f"InfluxDB {found.server} at {target.url}, database {target.database}: good.")
+        waiting = asyncio.create_task(_tell_waiting(target))
+        try:
+            found = await probe(server)
+            kept = await retention(server, target)
+        finally:
+            waiting.cancel()
+    click.echo(f"InfluxDB {found.server} at {target.url}, database {target.database} ({kept}): good.")
     click.echo(f"A canary was written in {found.wrote_s * 1000:.0f} ms and read in {found.read_s * 1000:.0f} ms.")
+
+
+async def _tell_waiting(target: Target) -> None:
+    await asyncio.sleep(2)
+    click.echo(
+        f"waiting for {target.url} to give the canary back, {READ_WITHIN_S:g} s at most after it is written", err=True
+    )
 
 
 async def _check_reader(target: Target, user: str, secret: str) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from adapters.clock import SystemClock
 from mes.calendar import Window
@@ -27,13 +28,17 @@ Shown = Callable[[Window, int, int], None]  # a production day that is written, 
 
 @dataclass(slots=True)
 class Written:
-    """What was sent; `refused`: lines that the server does not take by themselves, each with its answer."""
+    """What was sent; `refused`: lines that the server does not take by themselves, each with its answer.
+
+    `too_old`: bodies with points that are older than the database keeps.
+    """
 
     stretch: Interval
     events: int = 0
     process_values: int = 0
     figures: int = 0
     refused: list[Refused] = field(default_factory=list)
+    too_old: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,9 @@ async def backfill(
             shown(day, number, len(days))
     for _ in range(AGAIN_AT_MOST):
         before, seq = seq, inquiry.reader.last_seq()
-        if seq == before:
+        if not await sending.what_came_after(before):
             break
-        await sending.what_came_after(before)
+    written.too_old = delivery.too_old
     return written
 
 
@@ -101,16 +106,22 @@ class _Sending:
         self.written.process_values += await self._send(self._process_values(day))
         self.written.figures += await self._send(self._figures(day))
 
-    async def what_came_after(self, seq: int) -> None:
-        """The figures that events after a number bear on; the events themselves are the collector's to send."""
-        reader = self.inquiry.reader
+    async def what_came_after(self, seq: int) -> bool:
+        """The figures that events after a number, or the time since, bear on; False if nothing has changed.
+
+        The events themselves are the collector's to send. It states windows as they pass; those that passed since we
+        began were overwritten by what was known then.
+        """
+        reader, was = self.inquiry.reader, self.inquiry.until
         touched = [reader.earliest_touched(each, seq) for each in reader.changed_stations(seq)]
         span = reader.span()
-        if span is None or not (starts := [each for each in touched if each is not None]):
-            return
-        self.inquiry.reach(max(span.end, self.inquiry.until))
-        for day in self.inquiry.config.calendar.days(Interval(min(starts), self.inquiry.until + INSTANT)):
+        starts = [each for each in touched if each is not None]
+        if span is None or (not starts and span.end <= was):
+            return False
+        self.inquiry.reach(max(span.end, was))
+        for day in self.inquiry.config.calendar.days(Interval(min([was, *starts]), self.inquiry.until + INSTANT)):
             await self._send(self._figures(day.interval))
+        return True
 
     def _events(self, day: Interval) -> Iterator[str]:
         reader = self.inquiry.reader
@@ -154,4 +165,4 @@ def _part(day: Interval, first: datetime, until: datetime) -> Interval | None:
 
 
 def _some(lines: Iterator[str]) -> list[str]:
-    return [line for line, _ in zip(lines, range(BATCH), strict=False)]
+    return list(islice(lines, BATCH))

@@ -11,7 +11,7 @@ from mes.calendar import Window, WindowKind
 from mes.config.build import Product
 from mes.figures.stations import MILLISECOND, cells
 from mes.influx.encode import EPOCH, NONE, Field, Point, place, timestamp_ns, window_ns
-from mes.inquiry import LOOK_BACK, Inquiry, Node
+from mes.inquiry import AROUND, LOOK_BACK, Inquiry, Node
 from mes.intervals import Interval
 from mes.model import ProductId, StationId, UnitId
 from mes.oee.biography import ProcessLimit, ProcessSummary, Visit
@@ -38,6 +38,7 @@ LABELS = {
     WindowKind.YEAR: ("this year", "last year"),
 }
 KEPT_STAYS = 256
+LIMIT_EVERY = timedelta(minutes=10)  # so that a curve's limits reach close to its right edge
 # how far back periods are stated again, for their names change as time passes: over two periods and a holiday
 NAMED = {
     WindowKind.SHIFT: timedelta(days=14),
@@ -76,19 +77,34 @@ class PlantPoints:
         yield from self._periods(touched, until)
 
     def _limits(self, hour: Window) -> Iterator[Point]:
+        passed = Interval(hour.interval.start, max(hour.interval.start, min(hour.interval.end, self.inquiry.until)))
+        steps = max(1, -(-passed.length // LIMIT_EVERY))
         for station, limits in self.inquiry.config.limits.items():
             for name, limit in limits.items():
                 if fields := _known({"low": limit.low, "high": limit.high}):
-                    yield Point("limit", {**place(station), "name": name}, fields, window_ns(hour.interval.start))
+                    for step in range(steps):
+                        at = passed.start + step * LIMIT_EVERY
+                        yield Point("limit", {**place(station), "name": name}, fields, window_ns(at))
+
+    def results_of_gone(self, station: StationId, span: Interval) -> list[datetime]:
+        """When the units that left a station in a stretch of time got their results there."""
+        self._forget_what_changed()
+        gone = [each for each in self._visits(station, span.start) if each.left is not None]
+        return [end.time for each in gone if span.start <= (each.left or span.end) <= span.end for end in each.results]
 
     def _visits(self, station: StationId, at: datetime) -> Sequence[Visit]:
-        """The stays of a production day and of some days before it, whichever of its hours asks."""
+        """The stays of a production day, of some days before it and after it, whichever of its hours asks.
+
+        A stay goes on after the day in which the unit got its result, and what it was exposed to with it.
+        """
         calendar = self.inquiry.config.calendar
         day = calendar.days(Interval(at, at + MILLISECOND))[0].interval
         if (station, day) not in self._stays:
             if len(self._stays) > KEPT_STAYS:
                 self._stays.clear()
-            self._stays[station, day] = self.inquiry.visits(station, Interval(day.start - LOOK_BACK, day.end))
+            self._stays[station, day] = self.inquiry.visits(
+                station, Interval(day.start - LOOK_BACK, day.end + LOOK_BACK)
+            )
         return self._stays[station, day]
 
     def _forget_what_changed(self) -> None:
@@ -151,7 +167,7 @@ class PlantPoints:
         Values are kept for some days only; of what is older nothing is said.
         """
         limits = self.inquiry.config.limits[station]
-        oldest = self.inquiry.until - self.inquiry.config.keep_process_values
+        oldest = self.inquiry.until - self.inquiry.config.keep_process_values + AROUND  # what it reads before a stay
         for visit in self._visits(station, hour.interval.start):
             ends = [each.time for each in visit.results if each.time in hour.interval]
             if not ends or visit.entered is None or visit.entered < oldest:

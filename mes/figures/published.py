@@ -52,7 +52,7 @@ class PublishedPlant:
     async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
         now = self._clock.now()
-        return await asyncio.to_thread(self._between, spans, now)
+        return await asyncio.to_thread(self._since_results, spans, now)
 
     async def open(self) -> tuple[Sequence[Point], datetime]:
         """The windows in which time has passed since the last `stated`, and the present instant."""
@@ -64,6 +64,22 @@ class PublishedPlant:
         """The server has everything up to this instant."""
         self._stated = until
 
+    def resume(self, until: datetime) -> None:
+        """The server had everything up to then when the program ended."""
+        self._stated = min(self._stated, until)
+
+    def _since_results(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+        """Back to the results of the units that left in a span: what they were exposed to is told by when they left."""
+        reached = {}
+        with self._reading:
+            self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
+            for station, span in spans.items():
+                begun = [span.start]
+                if station in self._inquiry.config.limits:
+                    begun += self._points.results_of_gone(station, span)
+                reached[station] = Interval(min(begun), span.end)
+        return self._between(reached, now)
+
     def _between(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
         with self._reading:
             return self._all(spans, now)
@@ -71,7 +87,9 @@ class PublishedPlant:
     def _all(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
         self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
         known = {each: span for each, span in spans.items() if each in self._inquiry.config.standards}
-        starts = [_in_force_since(self._inquiry.results, station, span.start) for station, span in known.items()]
+        starts = [
+            _in_force_since(self._inquiry.results, station, span.start, FARTHEST) for station, span in known.items()
+        ]
         seen = [each for each in starts if each is not None]
         if not seen:
             return []
@@ -97,24 +115,29 @@ class PublishedFigures:
 
     async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
-        return await asyncio.to_thread(self._points, spans, self._clock.now())
+        return await asyncio.to_thread(self._points, spans, self._clock.now(), None)
 
     async def open(self) -> tuple[Sequence[Point], datetime]:
         """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
         now = self._clock.now()
         spans = dict.fromkeys(self._results.stations, Interval(min(self._stated, now), now))
-        return await asyncio.to_thread(self._points, spans, now), now
+        return await asyncio.to_thread(self._points, spans, now, FARTHEST), now
 
     def stated(self, until: datetime) -> None:
         """The server has everything up to this instant."""
         self._stated = until
 
-    def _points(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+    def resume(self, until: datetime) -> None:
+        """The server had everything up to then when the program ended."""
+        self._stated = min(self._stated, until)
+
+    def _points(self, spans: Mapping[StationId, Interval], now: datetime, furthest: timedelta | None) -> list[Point]:
+        """An event ends a state, however long that was; of one that goes on, `furthest` back is stated anew."""
         points = []
         for station, span in spans.items():
             if station not in self._results.stations:
                 continue  # it was taken out of the configuration, its events stay
-            start = _in_force_since(self._results, station, span.start)
+            start = _in_force_since(self._results, station, span.start, furthest)
             if start is None:
                 continue  # nothing was ever seen of it
             end = max(span.end, min(self._holds_until(station, span.end), now))
@@ -128,10 +151,14 @@ class PublishedFigures:
         return until if until < END_OF_TIME or instant < self._stated else instant
 
 
-def _in_force_since(results: Results, station: StationId, instant: datetime) -> datetime | None:
-    """When the state began that was in force just before an instant, at most a day earlier; None: never seen."""
+def _in_force_since(
+    results: Results, station: StationId, instant: datetime, furthest: timedelta | None
+) -> datetime | None:
+    """When the state began that was in force just before an instant, at most `furthest` back; None: never seen."""
     since = results.in_force_since(station, instant)
-    return None if since is None else max(since, instant - FARTHEST)
+    if since is not None and since != results.known_since(station):
+        since -= INSTANT  # what begins at a window's very end bears on that window
+    return since if since is None or furthest is None else max(since, instant - furthest)
 
 
 def station_points(results: Results, station: StationId, touched: Interval, until: datetime) -> list[Point]:

@@ -48,7 +48,10 @@ def kpi_point(results: Results, station: StationId, window: Window, until: datet
 
 
 def _figures(kpi: Kpi) -> dict[str, Field]:
-    """Numerators and denominators, so that a panel can sum first and divide last; what is not defined has no field."""
+    """Numerators and denominators, so that a panel can sum first and divide last.
+
+    No ratios: one that is not defined any more after a correction could not be taken back.
+    """
     spans = {
         "window_s": kpi.length,
         "pbt_s": kpi.pbt,
@@ -66,16 +69,8 @@ def _figures(kpi: Kpi) -> dict[str, Field]:
         "ideal_good_s": kpi.sum_pri_good,
         "ideal_produced_s": kpi.sum_pri_produced,
     }
-    ratios = {
-        "availability": kpi.availability,
-        "performance": kpi.performance,
-        "quality": kpi.quality,
-        "oee": kpi.oee,
-        "coverage": kpi.coverage,
-    }
     return {
         **{name: span.total_seconds() for name, span in spans.items() if span is not None},
-        **{name: ratio for name, ratio in ratios.items() if ratio is not None},
         "good": kpi.good,
         "rework": kpi.rework,
         "scrap": kpi.scrap,

@@ -85,6 +85,28 @@ async def _set_up_1(server: InfluxServer, wanted: Wanted) -> list[Done]:
     return done
 
 
+async def retention(server: InfluxServer, target: Target) -> str:
+    """How long the server keeps what is written, in words; what cannot be told says so. Raises SinkUnavailable."""
+    name = target.database
+    match await server.kind():
+        case ServerKind.V1:
+            rows = await server.query(f"SHOW RETENTION POLICIES ON {_identifier(name)}")
+            policy = target.retention_policy
+            used = [row for row in rows if (row["name"] == policy if policy else row["default"])]
+            if not used:
+                return f"there is no retention policy {policy}: `mes influx setup` makes it"
+            hours = int(used[0]["duration"].partition("h")[0]) if used[0]["duration"] != FOR_EVER else 0
+            return f"kept for {hours / 24:g} days" if hours else _days(None)
+        case ServerKind.V2:
+            status, answer = await server.ask("GET", "/api/v2/buckets", {"org": target.org, "name": name})
+            found = answer.get("buckets", []) if status == 200 else []
+            if not found:
+                return "its retention is not for this secret to see"
+            return _days(_kept_s(found[0]) // 86400 or None)
+        case ServerKind.V3:
+            return "kept as long as was said when the database was made"
+
+
 async def _retention_1(server: InfluxServer, wanted: Wanted) -> Done:
     name, policy = wanted.target.database, wanted.target.retention_policy or AUTOGEN
     hours = 24 * wanted.keep_days if wanted.keep_days else 0
@@ -135,13 +157,13 @@ async def _set_up_2(server: InfluxServer, wanted: Wanted) -> list[Done]:
     bucket, made = await _bucket(server, org, wanted)
     done += [made, await _old_name(server, org, bucket, wanted.target.database)]
     found = await _got(server, "GET", "/api/v2/authorizations", {"orgID": org})
-    tokens = {each.get("description") for each in found.get("authorizations", [])}
+    tokens = found.get("authorizations", [])
     both = (
         (WRITER_TOKEN, ("read", "write"), wanted.writer_file, "token that writes"),
         (READER_TOKEN, ("read",), wanted.reader_file, f"token that only reads, for {wanted.reader}"),
     )
     for description, actions, file, text in both:
-        if description in tokens:
+        if any(_is_for(each, description, bucket) for each in tokens):
             done.append(Done(How.THERE, text))
             continue
         resource = {"type": "buckets", "id": bucket, "orgID": org}
@@ -154,6 +176,12 @@ async def _set_up_2(server: InfluxServer, wanted: Wanted) -> list[Done]:
         wanted.keep(file, str(answer["token"]))
         done.append(Done(How.MADE, text, file))
     return done
+
+
+def _is_for(token: Mapping[str, Any], description: str, bucket: str) -> bool:
+    """Whether a token is the one that is wanted, and of this bucket: another plant's has the same description."""
+    buckets = {each.get("resource", {}).get("id") for each in token.get("permissions", [])}
+    return token.get("description") == description and bucket in buckets
 
 
 async def _organisation(server: InfluxServer, name: str) -> tuple[str, list[Done]]:
@@ -179,13 +207,16 @@ async def _bucket(server: InfluxServer, org: str, wanted: Wanted) -> tuple[str, 
         made = await _got(server, "POST", "/api/v2/buckets", {}, content)
         return str(made["id"]), Done(How.MADE, text)
     bucket = found[0]
-    kept = sum(int(each.get("everySeconds", 0)) for each in bucket.get("retentionRules", []))
     if wanted.keep_days is None:
         return str(bucket["id"]), Done(How.THERE, f"bucket {name}; its retention stays as it is")
-    if kept == keep_s:
+    if _kept_s(bucket) == keep_s:
         return str(bucket["id"]), Done(How.THERE, text)
     await _got(server, "PATCH", f"/api/v2/buckets/{bucket['id']}", {}, {"retentionRules": rules})
     return str(bucket["id"]), Done(How.MADE, text)
+
+
+def _kept_s(bucket: Mapping[str, Any]) -> int:
+    return sum(int(each.get("everySeconds", 0)) for each in bucket.get("retentionRules", []))
 
 
 async def _old_name(server: InfluxServer, org: str, bucket: str, name: str) -> Done:
@@ -207,12 +238,21 @@ async def _set_up_3(server: InfluxServer, wanted: Wanted) -> list[Done]:
         raise _refused("GET /api/v3/configure/database", status, answer)
     if name in {each.get("iox::database") for each in answer}:
         done = [Done(How.THERE, f"database {name}; its retention stays as it is")]
+        if wanted.keep_days:
+            text = (
+                f"whether it is {_days(wanted.keep_days)} is not told here. Core keeps the retention that a database "
+                "was made with: make another one and `mes influx backfill` it. Enterprise: influxdb3 update database "
+                f"--database {name} --retention-period {wanted.keep_days}d"
+            )
+            done.append(Done(How.BY_HAND, text))
     else:
         content: dict[str, object] = {"db": name}
         if wanted.keep_days:
             content["retention_period"] = f"{wanted.keep_days}d"
         status, answer = await server.ask("POST", "/api/v3/configure/database", {}, content)
-        if status not in (200, 201):
+        if status not in (200, 201) or isinstance(
+            answer, str
+        ):  # it says nothing, or JSON; a proxy's page is no consent
             raise _refused("POST /api/v3/configure/database", status, answer)
         done = [Done(How.MADE, text)]
     by_hand = (

@@ -74,8 +74,3 @@ def text(name: str, about: str, *, maybe: bool = False) -> Field:
 def flag(name: str, about: str) -> Field:
     """True or false."""
     return Field(name, Type.FLAG, "", about)
-
-
-def ratio(name: str, about: str) -> Field:
-    """A ratio; left out where it is not defined."""
-    return Field(name, Type.FLOAT, "0..1", about, maybe=True)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import structlog
+
 from adapters.clock import Clock
 from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.encode import body
@@ -20,8 +22,10 @@ SINK = "influx"
 CANARY = b"canary,of=taktline ok=true"  # without a time: the server's own is inside every retention
 TOO_LARGE = 413
 MAY_BE_A_LINE = (400, 422)
+TOO_OLD = re.compile(r"(?:beyond|outside) retention policy", re.IGNORECASE)  # the rest of the body is stored then
 PASSING = "pending deletion"  # 2.x says 422 while it deletes a shard, and takes the same line afterwards
 MOST_IN_A_ROW = 100  # so many bad lines one after the other are no bad lines
+log = structlog.get_logger()
 _HEAD = re.compile(r"(?:[^ \\]|\\.)+")
 
 
@@ -53,7 +57,8 @@ class Quarantine(Protocol):
 class Delivery:
     """Sends lines until each is stored or on disk in quarantine. `in_a_row`: bad lines since the last good ones.
 
-    `aside`: the points that are in quarantine, once `look` has asked for them.
+    `aside`: the points that are in quarantine, once `look` has asked for them. `too_old`: bodies of which the server
+    keeps a part no longer than it would have kept it anyway.
     """
 
     server: Writes
@@ -61,6 +66,7 @@ class Delivery:
     clock: Clock
     in_a_row: int = field(default=0, init=False)
     aside: set[str] = field(default_factory=set, init=False)
+    too_old: int = field(default=0, init=False)
 
     async def look(self) -> None:
         """Finds out what is in quarantine from earlier."""
@@ -102,9 +108,12 @@ class Delivery:
         except SinkRejected as refused:
             if PASSING in refused.body:
                 raise SinkUnavailable(str(refused)) from refused
-            if refused.status in MAY_BE_A_LINE or (refused.status == TOO_LARGE and len(part) > 1):
+            if refused.status in MAY_BE_A_LINE and TOO_OLD.search(refused.body):
+                self._note_too_old(refused)
+            elif refused.status in MAY_BE_A_LINE or (refused.status == TOO_LARGE and len(part) > 1):
                 return refused
-            raise
+            else:
+                raise
         self.in_a_row = 0
         if self.aside:  # what the server has now is newer than what it refused of the same point
             taken = [point for point in map(point_of, part) if point in self.aside]
@@ -112,6 +121,14 @@ class Delivery:
                 await self.kept.release(SINK, taken)
                 self.aside.difference_update(taken)
         return None
+
+    def _note_too_old(self, refused: SinkRejected) -> None:
+        """What is older than the database keeps is done with: it would be gone by now had it been written in time."""
+        if not self.too_old:
+            log.warning(
+                "influx_keeps_less", answer=refused.body, remedy="`mes influx setup --retention-days` keeps more"
+            )
+        self.too_old += 1
 
     async def _canary(self, refused: SinkRejected) -> None:
         """Raises if the server refuses a known-good line too: then it is at fault, and no line is."""

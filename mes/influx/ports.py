@@ -77,3 +77,7 @@ class Figures(Protocol):
     def stated(self, until: datetime) -> None:
         """The server has everything up to this instant."""
         ...
+
+    def resume(self, until: datetime) -> None:
+        """The server had everything up to then when the program ended; what has passed since is to be stated."""
+        ...

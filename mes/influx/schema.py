@@ -3,7 +3,7 @@
 `encode.point` takes nothing that is not declared here, and docs/influxdb-schema.md is written from it.
 """
 
-from mes.influx.declare import Field, Measurement, Origin, Tag, Type, flag, number, ratio, seconds, text
+from mes.influx.declare import Field, Measurement, Origin, Tag, Type, flag, number, seconds, text
 
 __all__ = ["EVENTS", "FIGURES", "HEALTH", "MEASUREMENTS", "Field", "Measurement", "Origin", "Tag", "Type"]
 
@@ -146,8 +146,9 @@ EVENTS = (
 KPI = Measurement(
     "kpi",
     Origin.FIGURE,
-    "A station's figures in a window. To make one figure of several windows or stations, sum numerators and "
-    "denominators first and divide last; never take the mean of ratios.",
+    "A station's figures in a window as numerators and denominators: sum over windows and stations first, divide last. "
+    "OEE = `ideal_good_s` / `pbt_s`, availability = `ot_s` / `pbt_s`, performance = `ideal_produced_s` / `ot_s`, "
+    "quality = `ideal_good_s` / `ideal_produced_s`, coverage = 1 - `no_data_s` / `pbt_s`.",
     AT_WINDOW_START,
     (*STATION, WINDOW),
     (
@@ -172,11 +173,6 @@ KPI = Measurement(
         number("produced", "all units (PQ)", "units"),
         number("failures", "failures that began in the window"),
         number("unreconciled", "readings that wait for a person's decision"),
-        ratio("availability", "`ot_s` / `pbt_s`"),
-        ratio("performance", "`ideal_produced_s` / `ot_s`; above 1 where machines beat their ideal cycle time"),
-        ratio("quality", "`ideal_good_s` / `ideal_produced_s`"),
-        ratio("oee", "`ideal_good_s` / `pbt_s`"),
-        ratio("coverage", "share of planned time that was observed"),
         number("revision", "number of the last journaled event that bears on the window: higher after a correction"),
     ),
 )
@@ -246,8 +242,8 @@ EXPOSURE = Measurement(
 LIMIT = Measurement(
     "limit",
     Origin.FIGURE,
-    "The limits of a process value in each hour.",
-    AT_WINDOW_START,
+    "The limits of a process value, every ten minutes, so that a curve's limits reach close to its right edge.",
+    "each hour's start, and every ten minutes after it",
     (*STATION, Tag("name", "the process value's name")),
     (
         Field("low", Type.FLOAT, "the signal's own", "lower limit", maybe=True),

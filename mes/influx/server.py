@@ -16,7 +16,7 @@ import aiohttp
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 
-from mes.errors import SinkRejected, SinkUnavailable
+from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 
 TIMEOUT = timedelta(seconds=10)
 HIDDEN = "[secret]"
@@ -30,6 +30,11 @@ class ServerKind(StrEnum):
     V1 = "1"
     V2 = "2"
     V3 = "3"
+
+
+OF_THE_DATA = frozenset(
+    {400, 413, 422}
+)  # refusals of what was sent; every other one may mean that this is another server
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +88,35 @@ class InfluxServer:
             self._client = None
 
     async def kind(self) -> ServerKind:
-        """The server's generation: as configured, else as it says; asked again once the connection was lost."""
+        """The server's generation: as configured, else as it says; asked again once it was lost, or refused us."""
         if self._kind is None:
             status, headers, text = await self._call("GET", "/ping", {}, None)
             if status == 429 or status >= 500:
                 _judge(status, headers, "")
-            self._version = headers.get("x-influxdb-version", "").lstrip("v") or _version_in(text)
-            if status not in (200, 204) or not self._version[:1].isdigit():
-                raise SinkRejected(
-                    f"{self._target.url} does not say that it is InfluxDB (no X-Influxdb-Version at /ping): nothing is "
-                    "written there; look at `url`, or say `server: 1`, `2` or `3` in the plant's file",
+            version = headers.get("x-influxdb-version", "").lstrip("v") or _version_in(text)
+            if status not in (200, 204) or not version[:1].isdigit():
+                version = await self._version_by_health()
+            if not version[:1].isdigit():
+                raise SinkUnknown(
+                    f"{self._target.url} does not say that it is InfluxDB (/ping: {_what_answered(status, headers)}): "
+                    "nothing is written there; look at `url` and at the secret, or say `server: 1`, `2` or `3` in the "
+                    "plant's file",
                     status=status,
                     body="",
                 )
-            self._kind = {"0": ServerKind.V1, "1": ServerKind.V1, "3": ServerKind.V3}.get(
-                self._version[0], ServerKind.V2
-            )
+            self._version = version
+            self._kind = {"0": ServerKind.V1, "1": ServerKind.V1, "3": ServerKind.V3}.get(version[0], ServerKind.V2)
         return self._kind
 
     async def about(self) -> str:
         """Generation and version, as in `1.x (1.6.7)`; asks the server if it must."""
         kind = await self.kind()
         return f"{kind}.x ({self._version})" if self._version else f"{kind}.x (as the plant's file says)"
+
+    async def _version_by_health(self) -> str:
+        """The version as 2.x says it at /health, for a proxy that lets no header of /ping through; empty: not told."""
+        status, _, text = await self._call("GET", "/health", {}, None)
+        return _version_in(text, of="influxdb") if status in (200, 503) else ""
 
     async def write(self, body: bytes) -> None:
         """Stores lines of line protocol; returns only when the server says that it has them."""
@@ -118,7 +130,12 @@ class InfluxServer:
         else:
             path, query = "/api/v2/write", {"org": target.org, "bucket": target.database, "precision": "ns"}
         status, headers, text = await self._call("POST", path, query, packed)
-        _judge(status, headers, text)
+        try:
+            _judge(status, headers, text)
+        except SinkRejected:
+            if status not in OF_THE_DATA:
+                self._kind = self._target.kind
+            raise
 
     async def ensure(self) -> bool:
         """Creates the database on a 1.x server (harmless where it exists); False where that is an engineer's task."""
@@ -207,13 +224,24 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _version_in(text: str) -> str:
-    """The version in the body of a /ping, where 3 says it, too."""
+def _version_in(text: str, *, of: str | None = None) -> str:
+    """The version in the body of a /ping, where 3 says it, too, or of a /health, where `of` is who must say it."""
     try:
         said = json.loads(text)
     except ValueError:
         return ""
-    return str(said.get("version", "")).lstrip("v") if isinstance(said, dict) else ""
+    if not isinstance(said, dict) or (of is not None and said.get("name") != of):
+        return ""
+    return str(said.get("version", "")).lstrip("v")
+
+
+def _what_answered(status: int, headers: Mapping[str, str]) -> str:
+    """As in `HTTP 200 from nginx/1.22.1, text/html`."""
+    said = [f"HTTP {status}"]
+    if "server" in headers:
+        said.append(f"from {headers['server']}")
+    kind = headers.get("content-type", "").partition(";")[0]
+    return " ".join(said) + (f", {kind}" if kind else "")
 
 
 def _text(body: object) -> str:

@@ -9,14 +9,14 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 import structlog
 
 from adapters.clock import Clock, SystemClock
-from mes.errors import SinkRejected, SinkUnavailable
+from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 from mes.influx.delivery import Delivery
 from mes.influx.encode import Point, event_line, process_line
 from mes.influx.ports import Figures, Followed, Server
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 EVENTS = "influx-events"
 FIGURES = "influx-kpi"
 PLANT = "influx-plant"
+UNKNOWN = "unknown"
+KEPT_EVERY = timedelta(minutes=10)
 SERVER = "influx-server"  # under this name the journal remembers what the server said that it is
 TELEMETRY = "influx-process"
 CHUNK = 500  # rows read from the journal at once
@@ -90,11 +92,20 @@ class _Stream:
 
 @dataclass(slots=True)
 class _Stated:
-    """A kind of figures; `at`: when what is open was stated last, by the event loop's clock."""
+    """A kind of figures; `at`: when what is open was stated last, by the event loop's clock.
+
+    `kept`: up to when the journal remembers that they were stated.
+    """
 
     name: str
     source: Figures
     at: float | None = None
+    kept: datetime | None = None
+
+    @property
+    def memo(self) -> str:
+        """Under this name the journal remembers it, for after an outage time has passed of which no event tells."""
+        return f"influx-stated-{self.name}"
 
 
 class InfluxWriter:
@@ -174,7 +185,13 @@ class InfluxWriter:
                     await asyncio.sleep(self._pace.idle_s)
 
     async def _look_who_it_is(self) -> None:
-        about = await self._server.about()
+        try:
+            await self._note_who_it_is(await self._server.about())
+        except SinkUnknown:
+            await self._note_who_it_is(UNKNOWN)
+            raise
+
+    async def _note_who_it_is(self, about: str) -> None:
         if about != self.status.server:
             self.status.server = about
             await self._journal.remember(SERVER, about)
@@ -303,9 +320,14 @@ class InfluxWriter:
     async def _restate(self, figures: "_Stated") -> None:
         if not self._is_due(figures):
             return
+        if figures.at is None and (stated := await self._journal.remembered(figures.memo)):
+            figures.source.resume(datetime.fromisoformat(stated))
         points, until = await figures.source.open()
         await self._send_figures(points)
         figures.source.stated(until)
+        if figures.kept is None or until - figures.kept >= KEPT_EVERY:
+            await self._journal.remember(figures.memo, until.isoformat())
+            figures.kept = until
         figures.at = asyncio.get_running_loop().time()
         self.status.stated_until[figures.name] = until
 

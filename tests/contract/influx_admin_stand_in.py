@@ -10,7 +10,7 @@ ADMIN = "administrators-token"
 
 
 class Modern:
-    """The server's state; `posted` are the bodies of all requests that change something."""
+    """The server's state; `posted` are the bodies of all requests that change something; `next_post` refuses one."""
 
     def __init__(self, version: str) -> None:
         self.version = version
@@ -21,6 +21,7 @@ class Modern:
         self.tokens: list[dict[str, Any]] = []
         self.databases: list[str] = ["_internal"]
         self.posted: list[tuple[str, dict[str, Any]]] = []
+        self.next_post: web.Response | None = None
 
     async def ping(self, _request: web.Request) -> web.Response:
         """2.x says its version in a header, 3 in the body too."""
@@ -56,6 +57,8 @@ class Modern:
 
     async def make(self, request: web.Request) -> web.Response:
         """Everything that is created."""
+        if self.next_post is not None:
+            return self.next_post
         content: dict[str, Any] = await request.json()
         self.posted.append((request.path, content))
         match request.path.rpartition("/")[2]:

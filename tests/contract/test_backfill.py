@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from influx_example import CAR, CURRENTS, END, EVENTS, EXIT, example, made
+from influx_example import CAR, CURRENTS, END, EVENTS, EXIT, example, made, when
 from influxd import Influxd, private_influxd
 from oee_histories import STATION, assigned, at, between, state
 
@@ -25,7 +25,7 @@ from mes.influx.writer import InfluxWriter, Pace
 from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
-from mes.model import Journaled, State
+from mes.model import Journaled, ProcessValue, ProductId, State, StationEvent, UnitEntered, UnitLeft
 
 CONFIG = load(default_config()).config
 JOURNALED = [name for name in MEASUREMENTS if name not in {each.name for each in HEALTH}]
@@ -132,6 +132,98 @@ async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: Influx
     live = await content(server)
     await lose(server)
     assert live == await written_anew(server, path)
+
+
+def at_all(minutes: float, entered: State) -> list[StationEvent]:
+    """Every station goes into a state."""
+    return [replace(state(minutes, entered), station=each) for each in CONFIG.standards]
+
+
+async def test_a_weekend_away_leaves_nothing_half(server: InfluxServer, tmp_path: Path) -> None:
+    """InfluxDB is away for two days in which nothing happens, and the collector is started anew: no hour is missing,
+    none is cut short, and the stop that lasted so long is told in its whole length.
+    """
+    path = tmp_path / "journal.sqlite"
+    clock = ManualClock(at(0))
+    async with Journal.open(path) as journal:
+        await journal.append(Entry(events=at_all(0, State.PRODUCING)))
+        happening: dict[float, list[StationEvent]] = {
+            60: [state(60, State.DOWN)],
+            100: [],
+            3100: at_all(3100, State.IDLE),
+            3130: [],
+        }
+        for minutes, events in happening.items():
+            clock.advance(at(minutes) - clock.now())
+            await journal.append(Entry(events=events))
+            figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
+            with PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant:  # a program that has just begun
+                pace = Pace(restate_s=0.0)
+                writer = InfluxWriter(server, journal, figures, plant, rng=random.Random(1), pace=pace, clock=clock)
+                await writer.drain()
+                await writer.restate()
+    live = await content(server)
+    await lose(server)
+    with Inquiry(CONFIG, path, now=clock.now()) as inquiry:
+        await backfill(inquiry, server, None)
+    assert live == await content(server)
+
+
+@pytest.mark.parametrize("begun", [50, 950])
+async def test_a_car_is_affected_by_all_of_its_stay(server: InfluxServer, tmp_path: Path, begun: float) -> None:
+    """A value leaves its window after the car got its result and before it left, over an hour's or a day's end."""
+    path, clock = tmp_path / "journal.sqlite", ManualClock(at(begun))
+    happening: list[tuple[float, list[StationEvent], list[ProcessValue]]] = [
+        (0, [state(begun, State.PRODUCING), entered(begun)], [current(begun, 190.0)]),
+        (8, [made(begun + 8, CAR), state(begun + 8, State.BLOCKED)], []),
+        (13, at_all(begun + 13, State.IDLE), [current(begun + 13, 900.0)]),
+        (14, [], []),
+        (20, [left(begun + 20), state(begun + 20, State.STARVED)], []),
+        (30, [], []),
+    ]
+    async with Journal.open(path) as journal:
+        figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
+        with PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant:
+            pace = Pace(restate_s=0.0)
+            writer = InfluxWriter(server, journal, figures, plant, rng=random.Random(1), pace=pace, clock=clock)
+            for minutes, events, telemetry in happening:
+                await journal.append(Entry(events=events, telemetry=telemetry))
+                clock.advance(at(begun + minutes) - clock.now())
+                await writer.drain()
+                await writer.restate()
+    live = await content(server)
+    assert [each["affected"] for each in live["exposure"]] == [1]
+    await lose(server)
+    with Inquiry(CONFIG, path, now=clock.now()) as inquiry:
+        await backfill(inquiry, server, None)
+    assert live == await content(server)
+
+
+def current(minutes: float, value: float) -> ProcessValue:
+    """A weld current."""
+    return ProcessValue(station=STATION, name="weld_current", time=at(minutes), value=value)
+
+
+def entered(minutes: float) -> StationEvent:
+    """The car came."""
+    return UnitEntered(**when(minutes), unit=CAR, product=ProductId("S3"))
+
+
+def left(minutes: float) -> StationEvent:
+    """The car left."""
+    return UnitLeft(**when(minutes), unit=CAR)
+
+
+async def test_the_size_of_a_batch_changes_nothing(
+    server: InfluxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many lines go in one request, each of them stands there in the end."""
+    path = tmp_path / "journal.sqlite"
+    await example(path)
+    whole = await written_anew(server, path)
+    await lose(server)
+    monkeypatch.setattr("mes.figures.backfill.BATCH", 7)
+    assert await written_anew(server, path) == whole
 
 
 async def test_twice_is_once(server: InfluxServer, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from influx_stand_in import Answer, StandIn, stand_in
 from influxd import private_influxd
 
@@ -53,6 +55,9 @@ class NoFigures:
         return (), T0
 
     def stated(self, until: datetime) -> None:
+        return
+
+    def resume(self, until: datetime) -> None:
         return
 
 
@@ -276,3 +281,20 @@ def test_a_point_is_known_by_its_head_and_time() -> None:
     other = line("count", {"station": "a b"}, {"text": "other"}, 5)
 
     assert point_of(one) == point_of(other) == "count,station=a\\ b 5"
+
+
+async def test_what_is_older_than_the_database_keeps_holds_nothing_up(journal: Journal) -> None:
+    """A real server that keeps 30 days, and a journal that begins before: the rest is stored, nothing is put aside."""
+    now = SystemClock().now()
+    new = counted(1000)
+    await append(journal, *(counted(100 + n) for n in range(400)), replace(new, time=now, received_time=now))
+    with structlog.testing.capture_logs() as logs, tempfile.TemporaryDirectory() as folder:
+        async with private_influxd(Path(folder)) as there, InfluxServer(Target(there.url, "plant")) as server:
+            await server.ensure()
+            await server.query('ALTER RETENTION POLICY "autogen" ON "plant" DURATION 720h DEFAULT')
+            await writer(server, journal).drain()
+            stored = await server.query('SELECT count("delta") AS n FROM "count"')
+    assert await journal.refused(SINK) == []
+    assert await journal.cursor(EVENTS) == journal.last_seq
+    assert [each["n"] for each in stored] == [1]
+    assert [each["event"] for each in logs].count("influx_keeps_less") == 1

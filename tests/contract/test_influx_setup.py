@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from click.testing import CliRunner, Result
 from influx_admin_stand_in import ADMIN, modern
 from influx_stand_in import stand_in
@@ -17,8 +18,8 @@ from influxd import CONFIG, Influxd, private_influxd
 
 from mes.cli import mes
 from mes.config.load import default_config
-from mes.errors import SinkRejected
-from mes.influx.admin import AUTOGEN, Done, How, Wanted, set_up
+from mes.errors import SinkRejected, SinkUnknown
+from mes.influx.admin import AUTOGEN, Done, How, Wanted, retention, set_up
 from mes.influx.probe import may_write, probe
 from mes.influx.server import InfluxServer, Target
 
@@ -125,6 +126,15 @@ async def test_2x_gets_organisation_bucket_mapping_and_tokens() -> None:
     assert secrets == {"influx-secret": "new-secret-4", "grafana-influx-secret": "new-secret-5"}
 
 
+async def test_2x_gets_tokens_for_each_bucket() -> None:
+    """A second plant of the organisation, or a database of another name, has tokens of its own."""
+    async with modern("2.7.11") as there, InfluxServer(Target(there.url, "plant", org="jac", secret=ADMIN)) as server:
+        for database in ("plant", "plant2"):
+            secrets: dict[str, str] = {}
+            await set_up(server, wanted(Target(there.url, database, org="jac"), kept=secrets))
+            assert set(secrets) == {"influx-secret", "grafana-influx-secret"}
+
+
 async def test_3_gets_its_database_and_says_what_core_cannot() -> None:
     """The database is made with its retention, once; that Core has no tokens that only read is said."""
     async with modern("3.2.1") as there, InfluxServer(Target(there.url, "plant", secret=ADMIN)) as server:
@@ -146,10 +156,60 @@ async def test_who_is_no_administrator_is_told_so(version: str) -> None:
         assert there.posted == []
 
 
+@pytest.mark.parametrize("version", ["2.7.11", "3.2.1"])
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (403, {"message": "forbidden"}, "HTTP 403: forbidden; is this an administrator's secret"),
+        (409, {"message": "already exists"}, "HTTP 409: already exists"),
+        (422, {"message": "retention too short"}, "HTTP 422: retention too short"),
+        (200, "<html>log in first</html>", "HTTP 200: <html>log in first"),
+    ],
+)
+async def test_what_is_refused_is_said(version: str, status: int, body: object, said: str) -> None:
+    """A server that refuses, or a proxy that answers in its place: nothing is taken for made."""
+    async with modern(version) as there, InfluxServer(Target(there.url, "plant", secret=ADMIN)) as server:
+        there.next_post = (
+            web.Response(status=status, text=body, content_type="text/html")
+            if isinstance(body, str)
+            else web.json_response(body, status=status)
+        )
+        secrets: dict[str, str] = {}
+        with pytest.raises(SinkRejected, match=said):
+            await set_up(server, wanted(Target(there.url, "plant"), 30, secrets))
+    assert secrets == {}
+    assert there.posted == []
+
+
+async def test_how_long_is_kept_is_told(tmp_path: Path) -> None:
+    """As the server has it, on each generation that tells."""
+    async with private_influxd(tmp_path) as influxd, InfluxServer(Target(influxd.url, "plant")) as server:
+        target = Target(influxd.url, "plant")
+        await set_up(server, wanted(target))
+        assert await retention(server, target) == "kept for ever"
+        await set_up(server, wanted(target, 400))
+        assert await retention(server, target) == "kept for 400 days"
+        absent = Target(influxd.url, "plant", retention_policy="short")
+        assert await retention(server, absent) == "there is no retention policy short: `mes influx setup` makes it"
+    async with modern("2.7.11") as there, InfluxServer(Target(there.url, "plant", org="jac", secret=ADMIN)) as server:
+        target = Target(there.url, "plant", org="jac")
+        assert await retention(server, target) == "its retention is not for this secret to see"
+        await set_up(server, wanted(target, 30))
+        assert await retention(server, target) == "kept for 30 days"
+
+
+async def test_another_retention_on_3_is_not_passed_over() -> None:
+    """The server cannot be asked what it keeps, so a wish that may not hold is said."""
+    async with modern("3.2.1") as there, InfluxServer(Target(there.url, "plant", secret=ADMIN)) as server:
+        await set_up(server, wanted(Target(there.url, "plant"), 30))
+        again = await set_up(server, wanted(Target(there.url, "plant"), 60))
+    assert "whether it is kept for 60 days is not told" in told(again, How.BY_HAND)[0]
+
+
 async def test_who_does_not_say_what_it_is_gets_nothing() -> None:
     """A server that is no InfluxDB is never written to: what answered, and where to look, is said."""
     async with stand_in("") as there, InfluxServer(Target(there.url, "plant")) as server:
-        with pytest.raises(SinkRejected, match="does not say that it is InfluxDB"):
+        with pytest.raises(SinkUnknown, match=r"does not say that it is InfluxDB \(/ping: HTTP 204 from Python"):
             await server.write(b"canary,of=x ok=true")
         assert there.requests == 0
 
@@ -164,6 +224,41 @@ async def test_another_server_that_comes_back_is_known_anew() -> None:
         with pytest.raises(Exception, match="Disconnected"):
             await server.write(b"canary,of=x ok=true")
         assert await server.about() == "1.x (1.8.10)"
+
+
+async def test_who_refuses_is_asked_anew_what_it_is() -> None:
+    """Another server may refuse before any connection is lost; lines that are refused are no sign of that."""
+    async with stand_in("v2.7.11") as there, InfluxServer(Target(there.url, "plant")) as server:
+        await server.kind()
+        there.version = "1.8.10"
+        for status, about in ((400, "2.x (2.7.11)"), (404, "1.x (1.8.10)")):
+            there.next_answers = [(status, {})]
+            with pytest.raises(SinkRejected):
+                await server.write(b"canary,of=x ok=true")
+            assert await server.about() == about
+
+
+@pytest.mark.parametrize(("who", "found"), [("influxdb", "2.x (2.7.11)"), ("shop", None)])
+async def test_the_version_is_found_at_health_too(who: str, found: str | None) -> None:
+    """A proxy may let no header of /ping through; a health page of something else is not taken for InfluxDB's."""
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.json_response({"name": who, "status": "pass", "version": "v2.7.11"})
+
+    app = web.Application()
+    app.router.add_get("/health", health)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with InfluxServer(Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "plant")) as server:
+            if found is None:
+                with pytest.raises(SinkUnknown, match="HTTP 404"):
+                    await server.about()
+            else:
+                assert await server.about() == found
+    finally:
+        await runner.cleanup()
 
 
 async def run(*words: str, folder: Path | None = None) -> Result:
@@ -191,6 +286,7 @@ async def test_the_commands_lead_to_a_working_server(closed: Influxd, tmp_path: 
     good = await run(*check, folder=folder)
     assert good.exit_code == 0, good.output
     assert "1.x (1.6.7~rc0)" in good.output
+    assert "database plant (kept for ever): good" in good.output
     assert "reads and cannot write" in good.output
     second = await run(*setup, "--secrets", str(folder), folder=folder)
     assert "made" not in second.output.split("Grafana:")[0]

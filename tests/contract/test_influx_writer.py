@@ -94,6 +94,10 @@ class NoFigures:
     def stated(self, until: datetime) -> None:
         """Nothing was stated."""
 
+    def resume(self, until: datetime) -> None:
+        """Nothing is kept back."""
+        return
+
 
 def figures_of(path: Path, clock: ManualClock | None = None) -> PublishedFigures:
     """The real figures of one station with one shift."""
@@ -316,3 +320,16 @@ async def test_what_the_server_is_is_known_after_a_restart(
             await asyncio.sleep(0.01)
         running.cancel()
     assert second.status.server == "2.x (2.7.11)"
+
+
+async def test_what_is_no_influxdb_is_called_unknown(influx: StandIn, server: InfluxServer, journal: Journal) -> None:
+    """Health says so, and the journal remembers it as it remembers a kind."""
+    influx.version = ""
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        one = writer(server, journal)
+        running = group.create_task(one.run())
+        while one.status.server is None:
+            await asyncio.sleep(0.01)
+        running.cancel()
+    assert one.status.server == "unknown"
+    assert await journal.remembered("influx-server") == "unknown"

@@ -14,18 +14,20 @@ import aiohttp
 import pytest
 from aiohttp import web
 from certified_plant import Plant
+from click.testing import CliRunner
 from opcua_servers import CLIENT_URI, NAMESPACE, SERVER_URI
 
 from adapters.certificate_cards import Wanted
 from adapters.certificates import Pair, make
 from adapters.clock import SteadyClock
 from mes.board.app import app, serve
-from mes.config.load import load
+from mes.cli import mes
+from mes.config.load import default_config, load
 from mes.daemon import Collector, collector
 from mes.errors import SinkRejected
 from mes.health import ControllerStanding
 from mes.influx.server import HIDDEN, InfluxServer, Target
-from mes.journal import Entry
+from mes.journal import Entry, Journal
 from mes.logs import configure_logging
 from mes.model import State, StateChanged, StationId, TimeSource
 from simulators.opcua_server import Node, OpcUaServer, Security
@@ -84,6 +86,26 @@ async def test_a_database_that_repeats_the_secret_is_not_repeated(user: str | No
     assert MARK not in text
     assert base64.b64encode(f"{user}:{MARK}".encode()).decode() not in text
     assert HIDDEN in text
+
+
+@pytest.mark.parametrize("words", [["setup", "--admin-credential", "admin"], ["check"], ["backfill"]])
+async def test_the_commands_do_not_repeat_a_secret_that_is_refused(words: list[str], tmp_path: Path) -> None:
+    """`mes influx …` at a server that says every secret that it is shown: it is blotted out, and the exit is not 0."""
+    for name in ("admin", "influx"):
+        (tmp_path / name).write_text(MARK)
+    async with Journal.open(tmp_path / "journal.sqlite") as journal:
+        await journal.append(Entry(events=[worked()]))
+    given = {"setup": ["--secrets", str(tmp_path)], "backfill": ["--journal", str(tmp_path / "journal.sqlite")]}
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    async with echoing() as database:
+        influx = f"\ninflux:\n  url: {database}\n  database: plant\n  credential: influx\n"
+        (tmp_path / "plant.yaml").write_text(default_config().read_text() + influx)
+        command = ["influx", *words, "--config", str(tmp_path / "plant.yaml"), *given.get(words[0], [])]
+        done = await asyncio.to_thread(CliRunner(env=environment).invoke, mes, command)
+
+    assert done.exit_code != 0
+    assert HIDDEN in str(done.exception)
+    assert MARK not in done.output + repr(done.exception) + str(done.exception)
 
 
 @asynccontextmanager

@@ -102,3 +102,6 @@ class NoFigures:
 
     def stated(self, until: datetime) -> None:
         """Nothing to remember."""
+
+    def resume(self, until: datetime) -> None:
+        """Nothing was stated."""
