@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import structlog
 import uvicorn
@@ -13,8 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from mes.board.metrics import exposition
+from mes.board.routes import with_board
+from mes.board.site import Board
 from mes.errors import ConfigError
 from mes.status import Status, Verdict, alive, ready
 
@@ -25,8 +29,11 @@ REASONS_SHOWN = 20
 CLOSE_WITHIN_S = 1  # for answers that are under way when the program stops
 
 
-def app(status: Callable[[], Status]) -> Starlette:
-    """`/healthz`, `/readyz` and `/metrics`; `status` is asked anew for each request, in the event loop."""
+def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
+    """`/healthz`, `/readyz` and `/metrics`, and the board where there is one.
+
+    `status` is asked anew for each request, in the event loop.
+    """
 
     async def healthz(_: Request) -> Response:
         return _verdict("alive", alive(status()))
@@ -38,11 +45,12 @@ def app(status: Callable[[], Status]) -> Starlette:
         page, content_type = exposition(status(), request.headers.get("accept", ""))
         return Response(page, headers={**NO_STORE, "content-type": content_type})
 
-    pages = (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics))
-    return Starlette(
-        routes=[Route(path, page, methods=["GET"]) for path, page in pages],  # and HEAD with it
-        exception_handlers={HTTPException: _refused, Exception: _failed},
-    )
+    found = (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics))
+    routes = [Route(path, page, methods=["GET"]) for path, page in found]  # and HEAD with it
+    if board is None:
+        handlers = {HTTPException: _refused, Exception: _failed}
+        return Starlette(routes=routes, exception_handlers=handlers)
+    return with_board(routes, board, _failed)
 
 
 def _verdict(name: str, verdict: Verdict) -> Response:
@@ -68,6 +76,14 @@ async def _failed(request: Request, error: Exception) -> Response:
     return PlainTextResponse("this page has failed; the program's log says how", status_code=500, headers=NO_STORE)
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files of a certificate with its chain, and of its key, both PEM."""
+
+    certificate: str
+    key: str
+
+
 class _Server(uvicorn.Server):
     """uvicorn, but that the signals stay the daemon's."""
 
@@ -78,7 +94,12 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    application: Starlette, *, host: str, port: int, listening: Callable[[int], None] | None = None
+    application: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    listening: Callable[[int], None] | None = None,
+    tls: Tls | None = None,
 ) -> None:
     """Serves until it is cancelled, and then ends within about a second whatever is under way.
 
@@ -99,6 +120,8 @@ async def serve(
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSE_WITHIN_S,
+            ssl_certfile=None if tls is None else tls.certificate,
+            ssl_keyfile=None if tls is None else tls.key,
         )
     )
     try:

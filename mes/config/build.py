@@ -40,6 +40,7 @@ from mes.config.production import Buffer, Programme
 from mes.config.source import Plain
 from mes.config.stations import Resolved, resolve
 from mes.config.tags import Tag, Use, check_uses, signals, tag
+from mes.config.web import check_web
 from mes.model import ProductId, StationId, StationStandard
 from mes.oee.biography import ProcessLimit
 from mes.oee.definitions import BUILT_IN, TAKTLINE, Definition
@@ -123,6 +124,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     definitions = production.definitions(plant.definitions, plant.figures.definition, findings)
     programme = production.programme(plant.programme, plant.site.name, stations, plant.products, findings)
     buffers = production.buffers(plant.flow, plant.site.name, stations, findings)
+    check_web(plant.web, findings)
     if calendar is None or findings.places():
         return None
     return PlantConfig(

@@ -237,10 +237,20 @@ class JournalShape(Shape):
 
 
 class WebShape(Shape):
-    """Where health, metrics and the board are served: this machine alone, unless another address is named here."""
+    """Where health, metrics and the board are served: this machine alone, unless another address is named here.
+
+    `certificate` and `key` are PEM files; without them, beyond this machine, a reverse proxy should do TLS (`proxy`).
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8090
+    read: Annotated[
+        Literal["everybody", "people"], Field(description="who sees the board: everybody, or who is signed in")
+    ] = "everybody"
+    hosts: Annotated[list[str], Field(description="names by which browsers call this server, beside its own")] = []
+    certificate: str | None = None
+    key: str | None = None
+    proxy: Annotated[bool, Field(description="browsers reach this server by HTTPS through a reverse proxy")] = False
 
 
 class InfluxShape(Shape):

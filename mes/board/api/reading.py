@@ -1,0 +1,302 @@
+"""Everything that can be read: the plant, its time, its figures, its cars, its books."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from mes.board import answers, records
+from mes.board.api.common import REFUSALS, TABLE, Format, OnBoard, Within, bounded, reader_of, table
+from mes.board.deeds import station_of
+from mes.board.models import (
+    AliveAnswer,
+    CulpritAnswer,
+    HourAnswer,
+    KpiAnswer,
+    Level,
+    ReasonAnswer,
+    SiteAnswer,
+    StopAnswer,
+    StoreAnswer,
+    TimelineAnswer,
+    WallAnswer,
+    WindowAnswer,
+)
+from mes.board.record_models import (
+    BookAnswer,
+    CycleAnswer,
+    DoubtAnswer,
+    EventAnswer,
+    LifeAnswer,
+    ProgrammeAnswer,
+    SaidAnswer,
+    SeenAnswer,
+)
+from mes.board.site import Refused
+from mes.board.wall import alive_answer
+from mes.calendar import WindowKind
+from mes.errors import ConfigError
+from mes.inquiry import Inquiry, Node
+from mes.oee.definitions import Definition
+
+router = APIRouter(dependencies=[Depends(reader_of)], responses=REFUSALS)
+
+FINE = timedelta(days=8)  # single states, stops and events are given for so long at once
+NAMES_MOST = 64
+Path = Annotated[str, Query(max_length=200, description="a part of the plant, as site/area/line; default: all of it")]
+Definitions = Annotated[list[str], Query(max_length=20, description="of OEE; default: the plant's own")]
+
+
+@router.get("/site", summary="The plant: stations, products, time zone, the present")
+async def site(board: OnBoard) -> SiteAnswer:
+    """What is configured, and how far the journal knows."""
+    return await board.ask(lambda inquiry: answers.site_answer(inquiry, board.clock.now()))
+
+
+@router.get("/alive", summary="Whether the collector collects")
+async def alive(board: OnBoard) -> AliveAnswer:
+    """With the age of every controller's last reading."""
+    return alive_answer(board.status())
+
+
+@router.get("/wall", summary="The plant as it stands now")
+async def wall(board: OnBoard) -> WallAnswer:
+    """What the andon wall shows."""
+    if board.live.wall is None:
+        await board.live.refresh()
+    if board.live.wall is None:
+        raise Refused(404, "the journal is empty yet")
+    return board.live.wall
+
+
+@router.get("/windows", summary="Hours, shifts, days, weeks, months, years of the calendar", responses=TABLE)
+async def windows(
+    board: OnBoard,
+    within: Within,
+    kind: WindowKind = WindowKind.SHIFT,
+    form: Annotated[Format, Query(alias="format")] = "json",
+) -> list[WindowAnswer]:
+    """Those that overlap a stretch of time; beside shifts also the time between them in which units were made."""
+    longest = FINE if kind is WindowKind.HOUR else answers.LONGEST
+    found = await board.ask(
+        lambda inquiry: list(
+            answers.windows_answer(inquiry, kind, bounded(within.of(inquiry), longest, "these windows").interval)
+        )
+    )
+    return table(found, form)
+
+
+@router.get("/kpi", summary="OEE with its factors, its sums and its losses", responses=TABLE)
+async def kpi(
+    board: OnBoard,
+    within: Within,
+    of: Path = "",
+    level: Level = "station",
+    definition: Definitions = [],  # noqa: B006 - FastAPI reads it, nobody changes it
+    form: Annotated[Format, Query(alias="format")] = "json",
+) -> list[KpiAnswer]:
+    """One answer for each station, line, area or site inside `of`."""
+
+    def asked(inquiry: Inquiry) -> list[KpiAnswer]:
+        chosen = [_definition(inquiry, each) for each in definition or [""]]
+        window = within.of(inquiry)
+        return [answers.kpi_answer(inquiry, node, window, chosen) for node in _nodes(inquiry, level, of)]
+
+    return table(await board.ask(asked), form)
+
+
+@router.get("/hours", summary="Plan against actual, hour by hour, with each hour's largest loss", responses=TABLE)
+async def hours(
+    board: OnBoard, of: Path, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[HourAnswer]:
+    """Good units of the last station of a part of the plant."""
+    return table(
+        await board.ask(
+            lambda inquiry: answers.hours_answer(
+                inquiry, _node(inquiry, of), bounded(within.of(inquiry), FINE, "hours").interval
+            )
+        ),
+        form,
+    )
+
+
+@router.get("/culprits", summary="Who cost a line how much time and how many cars", responses=TABLE)
+async def culprits(
+    board: OnBoard, of: Path, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[CulpritAnswer]:
+    """Lost time of the last station of a part of the plant, charged through all buffers to its cause."""
+    return table(
+        await board.ask(
+            lambda inquiry: answers.culprits_answer(
+                inquiry, _node(inquiry, of), bounded(within.of(inquiry), FINE, "culprits").interval
+            )
+        ),
+        form,
+    )
+
+
+@router.get("/stores", summary="Cars between the stations", responses=TABLE)
+async def stores(
+    board: OnBoard, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[StoreAnswer]:
+    """What waits at the end of the window, and how long those waited that went on in it."""
+    return table(
+        await board.ask(
+            lambda inquiry: answers.stores_answer(inquiry, bounded(within.of(inquiry), FINE, "stores").interval)
+        ),
+        form,
+    )
+
+
+@router.get("/stops", summary="Stretches that were not producing, with their reasons", responses=TABLE)
+async def stops(
+    board: OnBoard,
+    within: Within,
+    of: Path = "",
+    unexplained: bool = False,
+    form: Annotated[Format, Query(alias="format")] = "json",
+) -> list[StopAnswer]:
+    """In planned time, in the order of time; `unexplained`: only those that need a reason."""
+
+    def asked(inquiry: Inquiry) -> list[StopAnswer]:
+        window = bounded(within.of(inquiry), FINE, "stops")
+        stations = [each.stations[0] for each in _nodes(inquiry, "station", of)]
+        found = answers.stops_answer(inquiry, stations, window.interval)
+        return [each for each in found if each.needs_reason or not unexplained]
+
+    return table(await board.ask(asked), form)
+
+
+@router.get("/stations/{station:path}/timeline", summary="What a station did, second by second")
+async def timeline(board: OnBoard, station: str, within: Within) -> TimelineAnswer:
+    """Its states with bucket and reason, without a gap."""
+    return await board.ask(
+        lambda inquiry: answers.timeline_answer(
+            inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "states")
+        )
+    )
+
+
+@router.get("/stations/{station:path}/reasons", summary="Why a station may stand, most used first", responses=TABLE)
+async def reasons(
+    board: OnBoard, station: str, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[ReasonAnswer]:
+    """Its catalogue of reasons."""
+    return table(await board.ask(lambda inquiry: answers.reasons_answer(inquiry, station_of(inquiry, station))), form)
+
+
+@router.get("/stations/{station:path}/said", summary="What persons said of a station's time", responses=TABLE)
+async def said(
+    board: OnBoard, station: str, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[SaidAnswer]:
+    """Reasons given, corrected and taken back, the last word first."""
+    return table(
+        await board.ask(
+            lambda inquiry: records.said_answers(
+                inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "words").interval
+            )
+        ),
+        form,
+    )
+
+
+@router.get("/stations/{station:path}/cycles", summary="Units that got a result, with their cycles", responses=TABLE)
+async def cycles(
+    board: OnBoard, station: str, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[CycleAnswer]:
+    """In the order of time, each beside the ideal cycle of its product."""
+    return table(
+        await board.ask(
+            lambda inquiry: records.cycle_answers(
+                inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "cycles").interval
+            )
+        ),
+        form,
+    )
+
+
+@router.get("/stations/{station:path}/events", summary="The raw events behind the figures", responses=TABLE)
+async def events(
+    board: OnBoard, station: str, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[EventAnswer]:
+    """Those that bear on a stretch of a station's time, in the order of time."""
+    return table(
+        await board.ask(
+            lambda inquiry: records.event_answers(
+                inquiry.events(station_of(inquiry, station), bounded(within.of(inquiry), FINE, "events").interval)
+            )
+        ),
+        form,
+    )
+
+
+@router.get("/stations/{station:path}/book", summary="Whether a station's shift is closed")
+async def book(board: OnBoard, station: str, within: Within) -> BookAnswer:
+    """And what still keeps it open."""
+    return await board.ask(
+        lambda inquiry: records.book_answer(
+            inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "books")
+        )
+    )
+
+
+@router.get("/units", summary="Cars that got a result lately", responses=TABLE)
+async def recent(board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json") -> list[SeenAnswer]:
+    """The last twelve of the last two hours at most, the newest first."""
+    return table(await board.ask(records.recent_answers), form)
+
+
+@router.get("/units/{unit}", summary="A car's way, with results and process values")
+async def units(board: OnBoard, unit: str) -> list[LifeAnswer]:
+    """All lives of a VIN or body number."""
+    if not unit or len(unit) > NAMES_MOST:
+        raise Refused(404, "no event names such a unit")
+    found = await board.ask(lambda inquiry: records.life_answers(inquiry, unit))
+    if not found:
+        raise Refused(404, f"no event names `{unit}`")
+    return found
+
+
+@router.get("/counters", summary="Counts that a person has to decide", responses=TABLE)
+async def counters(
+    board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json", undecided: bool = False
+) -> list[DoubtAnswer]:
+    """All of them, or only the undecided."""
+    found = await board.ask(records.doubt_answers)
+    return table([each for each in found if not (undecided and each.decisions)], form)
+
+
+@router.get("/programme", summary="Cars built against the programme, and their local content")
+async def programme(board: OnBoard, within: Within) -> ProgrammeAnswer:
+    """Of whole months of one year."""
+
+    def asked(inquiry: Inquiry) -> ProgrammeAnswer:
+        window = within.of(inquiry)
+        try:
+            return records.programme_answer(inquiry.programme(window.interval))
+        except ConfigError as error:
+            raise Refused(404, str(error)) from error
+        except ValueError as error:
+            raise Refused(422, str(error)) from error
+
+    return await board.ask(asked)
+
+
+def _nodes(inquiry: Inquiry, level: str, of: str) -> list[Node]:
+    """The nodes of a level inside a part of the plant."""
+    inside = set(_node(inquiry, of).stations)
+    return [each for each in inquiry.nodes(level, []) if inside.intersection(each.stations)]
+
+
+def _node(inquiry: Inquiry, of: str) -> Node:
+    try:
+        return answers.node_of(inquiry, of or inquiry.config.site)
+    except ConfigError as error:
+        raise Refused(404, str(error)) from error
+
+
+def _definition(inquiry: Inquiry, name: str) -> Definition:
+    try:
+        return answers.definition_of(inquiry, name)
+    except ConfigError as error:
+        raise Refused(404, str(error)) from error

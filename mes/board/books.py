@@ -1,0 +1,72 @@
+"""The pages of the books: what a shift hands over, cars against the programme, counts that a person decides."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mes.board import answers, pages, records
+from mes.board.drawing import Speech
+from mes.board.people import May
+from mes.board.site import Board
+from mes.errors import ConfigError
+from mes.inquiry import Inquiry
+
+
+async def handover(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
+    """What a shift hands to the next one, and its books."""
+    speech = Speech(pages.language_of(request), board.config)
+
+    def asked(inquiry: Inquiry) -> dict[str, Any]:
+        chosen, window = pages.choice(inquiry, request, level="line")
+        node = answers.node_of(inquiry, chosen.of)
+        own = [inquiry.config.definition]
+        books = []
+        for place in node.stations:
+            figures = answers.kpi_answer(inquiry, answers.node_of(inquiry, place), window, own)
+            books.append((records.book_answer(inquiry, place, window), figures))
+        found = answers.stops_answer(inquiry, node.stations, window.interval)
+        kpi = answers.kpi_answer(inquiry, node, window, own)
+        ready = [each for each, _ in books if each.over and not each.closed and not each.stops_without_reason]
+        return {
+            "chosen": chosen,
+            "heading": pages.heading(window, speech),
+            "parts": pages.parts(inquiry, stations=False, whole=True),
+            "windows": [each for each in pages.offered(inquiry, speech, window) if "/" in each[0]],
+            "kpi": kpi,
+            "books": books,
+            "closable": len(ready),
+            "open_stops": [each for each in found if each.needs_reason],
+            "losses": kpi.losses[:10],
+            "stores": answers.stores_answer(inquiry, window.interval),
+            "may_close": board.may(pages.person_of(request), May.CLOSE),
+        }
+
+    return pages.page(board, request, "handover.html", problem=problem, status=status, **await board.ask(asked))
+
+
+async def programme(board: Board, request: Request) -> Response:
+    """Cars built against the programme of a year."""
+
+    def asked(inquiry: Inquiry) -> dict[str, Any]:
+        year = request.query_params.get("year", "")
+        number = int(year) if year.isascii() and year.isdigit() and len(year) == 4 else inquiry.until.year
+        try:
+            window = inquiry.window(f"{number:04}")
+            found = records.programme_answer(inquiry.programme(window.interval))
+        except (ConfigError, ValueError) as error:
+            missing = str(error) if inquiry.config.programme is not None else ""
+            return {"year": number, "programme": None, "missing": missing}
+        return {"year": number, "programme": found, "missing": ""}
+
+    return pages.page(board, request, "programme.html", **await board.ask(asked))
+
+
+async def counters(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
+    """Counts that a person has to decide."""
+    found = await board.ask(records.doubt_answers)
+    ordered = sorted(found, key=lambda each: (bool(each.decisions), -each.number))
+    may = board.may(pages.person_of(request), May.RECONCILE)
+    return pages.page(
+        board, request, "counters.html", problem=problem, status=status, doubts=ordered, may_reconcile=may
+    )

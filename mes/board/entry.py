@@ -1,0 +1,58 @@
+"""How people come in and go out: by name and password, or with a tablet's code; too many failures have to wait."""
+
+import asyncio
+import math
+import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mes.board.guard import SESSION_DAYS, TABLET_DAYS, clear_session, session_cookie, set_session
+from mes.board.people import Person
+from mes.board.site import Board, Refused
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+def _try(board: Board, name: str | None, address: str) -> None:
+    """Counts as a failure until it has succeeded, so that tries at the same time count as well."""
+    left_s = board.tries.wait_s(name, address, time.monotonic())
+    if left_s > 0:
+        raise Refused(429, f"too many failures; try again in {math.ceil(left_s / 60)} min")
+    board.tries.failed(name, address, time.monotonic())
+
+
+async def sign_in(board: Board, request: Request, response: Response, name: str, password: str) -> Person:
+    """Signs somebody in and sets the cookie. Raises Refused: 401 for a wrong name or password, 429 for too many."""
+    address = _address(request)
+    _try(board, name, address)
+    found = await asyncio.to_thread(board.people.login, name, password)
+    if found is None:
+        raise Refused(401, "name or password is wrong")
+    board.tries.succeeded(name, address)
+    token, person = found
+    set_session(response, token, tls=board.tls, days=SESSION_DAYS)
+    return person
+
+
+async def enrol(board: Board, request: Request, response: Response, code: str) -> Person:
+    """Makes this browser the tablet of a station. Raises Refused."""
+    address = _address(request)
+    _try(board, None, address)
+    found = await asyncio.to_thread(board.people.enrol, code)
+    if found is None:
+        raise Refused(401, "this code is wrong or too old; ask for another one")
+    board.tries.succeeded(None, address)
+    token, person = found
+    set_session(response, token, tls=board.tls, days=TABLET_DAYS)
+    return person
+
+
+async def leave(board: Board, request: Request, response: Response) -> None:
+    """Ends the session and takes the cookie away."""
+    token = request.cookies.get(session_cookie(tls=board.tls))
+    if token is not None:
+        await asyncio.to_thread(board.people.logout, token)
+    clear_session(response, tls=board.tls)

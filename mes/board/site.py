@@ -1,0 +1,107 @@
+"""What every page and every answer of the board stands on: the plant, its journal, its clock, its people."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from threading import Lock
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from adapters.clock import Clock
+from mes.board.live import Live
+from mes.board.people import May, People, Person, Tries
+from mes.board.wall import WallMaker
+from mes.config.build import PlantConfig
+from mes.inquiry import Inquiry
+from mes.model import StationEvent, StationId
+from mes.status import Status
+
+T = TypeVar("T")
+Append = Callable[[Sequence[StationEvent]], Awaitable[None]]
+
+
+class Refused(Exception):
+    """Why a request is not answered or not obeyed, as a sentence for people; `status` is that of HTTP."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+class Cables(Protocol):
+    """The cables to the controllers of a simulated plant."""
+
+    def pulled(self) -> Mapping[str, bool]:
+        """Each controller, and whether its cable is pulled."""
+        ...
+
+    async def switch(self, controller: str, *, pull: bool) -> None:
+        """Pulls a cable or plugs it in. Raises ValueError where that cannot be."""
+        ...
+
+
+@dataclass(slots=True)
+class Board:
+    """One running board; use as a context, and let `live.follow` run beside it.
+
+    `append` journals what people say; `status` tells how the collector stands. `everybody_reads`: without signing in.
+    `hosts`: names by which browsers call it, beside the machine's own. `speed`: plant seconds in a real one, above 1 in
+    a simulation, whose `cables` anybody may pull. Raises ConfigError where there is no journal.
+    """
+
+    config: PlantConfig
+    clock: Clock
+    status: Callable[[], Status]
+    seq: Callable[[], int]
+    append: Append
+    people: People
+    everybody_reads: bool = True
+    tls: bool = False
+    hosts: tuple[str, ...] = ()
+    speed: float = 1.0
+    cables: Cables | None = None
+    live: Live = field(init=False)
+    tries: Tries = field(default_factory=Tries)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _inquiry: Inquiry = field(init=False)
+    _asking: Lock = field(default_factory=Lock)
+    _opened: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        # two: a long report never keeps the wall waiting
+        self._inquiry = self._opened.enter_context(Inquiry(self.config, self.config.journal_path))
+        shown = self._opened.enter_context(Inquiry(self.config, self.config.journal_path))
+        self.live = Live(WallMaker(shown), self.clock, self.seq)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._asking:
+            self._opened.close()
+
+    async def ask(self, question: Callable[[Inquiry], T]) -> T:
+        """The answer to a question as things stand now; it is worked out in a thread, one at a time."""
+        return await asyncio.to_thread(self._answer, question)
+
+    def _answer(self, question: Callable[[Inquiry], T]) -> T:
+        with self._asking:
+            self._inquiry.reach(self.clock.now())
+            return question(self._inquiry)
+
+    def may(self, person: Person | None, what: May, station: StationId | None = None) -> bool:
+        """Whether somebody may; None: who is not signed in."""
+        if person is None:
+            return what is May.READ and self.everybody_reads
+        return person.may(what, station)
+
+    def demand(self, person: Person | None, what: May, station: StationId | None = None) -> None:
+        """Raises Refused: 401 for who is not signed in, 403 for who may not."""
+        if self.may(person, what, station):
+            return
+        if person is None:
+            raise Refused(401, "sign in first")
+        where = f" at {station}" if station else ""
+        raise Refused(403, f"{person.name} ({person.role}) may not {what}{where}")

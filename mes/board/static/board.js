@@ -1,0 +1,98 @@
+// Keeps an open page up to date, its clocks running, and says when it is old. Works without it, too: every form is plain HTML.
+"use strict";
+
+const SILENT_MS = 12000; // the server says something every 5 s
+const PAUSE_MS = 1500; // between two fetches of a page
+const body = document.body;
+const main = document.getElementById("content");
+let base = Number(body.dataset.now);
+let at = performance.now();
+const speed = Number(body.dataset.speed);
+
+const now = () => base + (performance.now() - at) * speed;
+const two = (n) => String(n).padStart(2, "0");
+
+function lasting(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  const hours = Math.floor(s / 3600);
+  const rest = `${two(s % 60)}`;
+  return hours ? `${hours}:${two(Math.floor((s % 3600) / 60))}:${rest}` : `${Math.floor(s / 60)}:${rest}`;
+}
+
+const wallClock = new Intl.DateTimeFormat("en-GB", { timeZone: body.dataset.zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+function tick() {
+  for (const each of document.querySelectorAll("[data-since]")) each.textContent = lasting(now() - Number(each.dataset.since));
+  for (const each of document.querySelectorAll("[data-clock]")) each.textContent = wallClock.format(now());
+}
+
+// What a person has opened, or is typing into, stays as it is.
+const options = {
+  morphStyle: "innerHTML",
+  ignoreActiveValue: true,
+  callbacks: {
+    beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
+    beforeNodeMorphed: (old) => !(old.tagName === "TIME" && old.dataset.clock) && !(old.dataset && "chart" in old.dataset),
+  },
+};
+
+function show(html) {
+  Idiomorph.morph(main, html, options);
+  tick();
+}
+
+let asked = false;
+let again = false;
+async function reload() {
+  if (asked) { again = true; return; }
+  asked = true;
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Part": "main" }, credentials: "same-origin" });
+    if (answer.ok) {
+      const part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("content");
+      for (const each of part.querySelectorAll(".note, .problem")) each.remove();
+      show(part.innerHTML);
+    }
+  } catch { /* the stale note says it */ }
+  setTimeout(() => { asked = false; if (again) { again = false; reload(); } }, PAUSE_MS);
+}
+
+let heard = performance.now();
+let heardAt = now();
+const stale = document.querySelector(".stale-note");
+function hear(ms) {
+  heard = performance.now();
+  if (ms) { base = ms; at = heard; }
+  heardAt = now();
+  if (!stale.hidden) { stale.hidden = true; body.classList.remove("stale"); if (main.dataset.live !== "/live/wall") reload(); }
+}
+function watch() {
+  if (performance.now() - heard > SILENT_MS && stale.hidden) {
+    stale.textContent = body.dataset.stale.replace("{}", wallClock.format(heardAt));
+    stale.hidden = false;
+    body.classList.add("stale");
+  }
+}
+
+function listen() {
+  const source = new EventSource(main.dataset.live);
+  source.addEventListener("beat", (event) => hear(Number(event.data)));
+  source.addEventListener("wall", (event) => { hear(0); show(event.data); });
+  source.addEventListener("changed", (event) => { hear(Number(event.data)); reload(); });
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000); // a proxy's error page ends it for good
+  });
+}
+
+if (main.dataset.live) { listen(); setInterval(watch, 1000); }
+setInterval(tick, 1000);
+tick();
+
+// A scanner is a keyboard: letters and digits that are typed into nothing are a VIN.
+document.addEventListener("keydown", (event) => {
+  const field = document.querySelector("[data-scan]");
+  const isTyped = /^[A-Za-z0-9]$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey;
+  const free = !document.activeElement || ["BODY", "MAIN", "A"].includes(document.activeElement.tagName);
+  if (field && isTyped && free) field.focus();
+});
+for (const each of document.querySelectorAll("[data-print]")) each.addEventListener("click", () => window.print());
