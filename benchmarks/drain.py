@@ -60,6 +60,9 @@ class NoFigures:
     def stated(self, until: datetime) -> None:
         """Nothing."""
 
+    def resume(self, until: datetime) -> None:
+        """Nothing was stated."""
+
 
 @dataclass(slots=True)
 class Seen:

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -28,11 +29,13 @@ from mes.commands.replay import replay_command
 from mes.commands.report import report_command
 from mes.commands.stops import reason_command, shift_group, stops_command
 from mes.commands.unit import unit_command
+from mes.commands.user import user_group
 from mes.config.load import default_config
 from mes.demo import screen
 from mes.demo.forwarding import given_server
 from mes.demo.result_file import as_json
-from mes.demo.run import Breakdown, Forwarding, Options, parse_breakdown, run_demo
+from mes.demo.run import Breakdown, Finished, Forwarding, Options, parse_breakdown
+from mes.demo.shown import BoardShown
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError
 from mes.logs import configure_logging
@@ -155,6 +158,15 @@ def mes(*, verbose: bool) -> None:
     help="Forward to InfluxDB as well, and hold every answer of every dashboard's panel against the core: a private "
     "influxd (Debian's influxdb), or the server at $TAKTLINE_INFLUX_URL.",
 )
+@click.option(
+    "--board-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Serve the board of this plant here while it runs; by default at a free port, which is printed.",
+)
+@click.option(
+    "--open/--no-open", "open_board", default=True, help="Open the board in a browser, where there is a screen."
+)
 def demo(
     *,
     length: timedelta,
@@ -165,8 +177,10 @@ def demo(
     json_file: Path | None,
     journal: Path | None,
     influx: bool,
+    board_port: int,
+    open_board: bool,
 ) -> None:
-    """Run plant, collector and report in one process, and hold every figure against the truth.
+    """Run plant, collector, board and report in one process, and hold every figure against the truth.
 
     Exit code 0 only if all agrees, 1 if anything differs.
     """
@@ -174,14 +188,17 @@ def demo(
         level=logging.DEBUG if click.get_current_context().find_root().params["verbose"] else logging.WARNING
     )
     forwarding = Forwarding(given_server(), default_config().parent / "grafana") if influx else None
-    options = Options(length, speed, seed, faults, journal, breakdowns, forwarding)
     output = console()
-    with screen.live(output, options) as watch:
-        finished = _until_done(lambda stop: run_demo(options, watch=watch, stop=stop))
-    screen.show(output, finished)
-    if json_file:
-        result = as_json(finished, seed=seed)
-        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    said = partial(screen.open_board if open_board else screen.say_board, output)
+    options = Options(length, speed, seed, faults, journal, breakdowns, forwarding, BoardShown(board_port, said))
+
+    def tell(finished: Finished) -> None:
+        screen.show(output, finished)
+        if json_file:
+            result = as_json(finished, seed=seed)
+            json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    finished = _until_done(lambda stop: screen.attend(output, options, tell, stop))
     if finished.verdict != "ok":
         sys.exit(EXIT_FAILED)
 
@@ -253,7 +270,7 @@ def check(*, file: Path | None) -> None:
 for command in (
     *(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),
     *(stops_command, reason_command, shift_group, reconcile_command, flow_command, journal_group, replay_command),
-    *(certs_group, influx_group),
+    *(certs_group, influx_group, user_group),
 ):
     mes.add_command(command)
 

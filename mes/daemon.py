@@ -16,11 +16,15 @@ from pathlib import Path
 import structlog
 
 from adapters import registry
-from adapters.clock import Clock, SteadyClock
+from adapters.clock import Clock, ScaledClock, SteadyClock, SystemClock
 from adapters.reading import Batch, ControllerId, GapCause
-from mes.board.app import app, serve
+from mes.board.app import Tls, app, serve
+from mes.board.guard import own_names
+from mes.board.people import People
+from mes.board.site import Board, Cables
 from mes.clocks import ControllerClocks
 from mes.config.build import PlantConfig
+from mes.config.models import WebShape
 from mes.errors import ConfigError
 from mes.figures.health import health_points
 from mes.figures.published import PublishedFigures, PublishedPlant
@@ -29,8 +33,9 @@ from mes.health import Health
 from mes.influx.encode import Point
 from mes.influx.server import InfluxServer, ServerKind, Target
 from mes.influx.writer import EVENTS, InfluxWriter, Pace
-from mes.journal import Journal
+from mes.journal import Entry, Journal
 from mes.ledger import Ledger, moduli
+from mes.model import StationEvent
 from mes.pipeline import Pipeline
 from mes.status import alive
 from mes.supervisor import Backoff, keep, supervise
@@ -214,6 +219,44 @@ def _standstill(gauge: Gauge) -> str | None:
     return reasons[0] if reasons else None
 
 
+async def serve_board(
+    config: PlantConfig,
+    gauge: Gauge,
+    web: WebShape,
+    *,
+    people: People | None = None,
+    cables: Cables | None = None,
+    listening: Callable[[int], None] | None = None,
+) -> None:
+    """The board, health and metrics, until it is cancelled; `people`: of another file than beside the journal."""
+
+    async def append(events: Sequence[StationEvent]) -> None:
+        await gauge.journal.append(Entry(events=list(events)))
+
+    await asyncio.to_thread(own_names)  # which may wait for the network
+    with Board(
+        config=config,
+        clock=gauge.clock,
+        status=gauge.status,
+        seq=lambda: gauge.journal.last_seq,
+        append=append,
+        people=people or People(config.journal_path.with_name("people.sqlite"), SystemClock().now),
+        everybody_reads=web.read == "everybody",
+        tls=web.certificate is not None or web.proxy,
+        hosts=tuple(web.hosts),
+        speed=gauge.clock.speed if isinstance(gauge.clock, ScaledClock) else 1.0,
+        cables=cables,
+    ) as board:
+        tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None
+        following = asyncio.create_task(keep("board", board.live.follow), name="board")
+        try:
+            log.info("board_served", url=f"http{'s' if tls else ''}://{web.host}:{web.port}/")
+            await serve(app(gauge.status, board), host=web.host, port=web.port, listening=listening, tls=tls)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
 async def run(config: PlantConfig, clock: Clock) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order."""
     stop = stop_on_signal()
@@ -221,8 +264,7 @@ async def run(config: PlantConfig, clock: Clock) -> None:
         gauge = running.gauge
         tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(gauge, config))]
         if config.web is not None:
-            tasks.append(group.create_task(serve(app(gauge.status), host=config.web.host, port=config.web.port)))
-            log.info("health_served", url=f"http://{config.web.host}:{config.web.port}/healthz")
+            tasks.append(group.create_task(serve_board(config, gauge, config.web)))
         manager = Manager()
         tasks.append(group.create_task(watch(manager, partial(_standstill, gauge))))
         log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))

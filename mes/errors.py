@@ -35,6 +35,10 @@ class SinkRejected(SinkError):
         self.body = body
 
 
+class SinkUnknown(SinkRejected):
+    """What answers does not say that it is a database for figures: nothing is written there; look at the address."""
+
+
 class JournalError(MesError):
     """The journal on disk cannot be written or read; check the disk, the program stops rather than lose data."""
 

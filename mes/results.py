@@ -156,6 +156,11 @@ class Results:
             return None
         return max(in_force_since(self.timeline(station, Interval(instant, instant)), instant), known.start)
 
+    def known_since(self, station: StationId) -> datetime | None:
+        """The first thing that was seen of a station; None: nothing yet."""
+        known = self._reader.span_of(station)
+        return None if known is None else known.start
+
     def in_force_until(self, station: StationId, instant: datetime) -> datetime:
         """When the state ends that is in force at an instant, the end of time if it is open."""
         return self._holds_until(self.timeline(station, Interval(instant, instant)), instant)

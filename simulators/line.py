@@ -26,7 +26,7 @@ _REPAIR_MIN_MS, _REPAIR_MAX_MS = 150_000, 3_600_000
 _MINOR_MIN_MS, _MINOR_MAX_MS = 10_000, 90_000
 _BREAKDOWN_FAULTS = (101, 104, 112, 120, 131, 207)
 _MINOR_FAULTS = (901, 902, 905)
-FORCED_FAULT = 131
+FORCED_FAULT = 150  # a code that the plant's file does not explain, so that a person has to
 
 
 class SimState(StrEnum):

@@ -57,7 +57,6 @@ KPI_TIMES = {
     "ideal_produced_s": "sum_pri_produced",
 }
 KPI_NUMBERS = ("good", "rework", "scrap", "produced", "failures", "unreconciled")
-KPI_RATIOS = ("availability", "performance", "quality", "oee", "coverage")
 CAUSES = ("down", "setup", "idle", "minor_stops", "slow", "pace")
 
 
@@ -89,7 +88,7 @@ def rows(inquiry: Inquiry) -> Iterator[Row]:
     yield from _of_lines(inquiry, told, longer)
     for each in told:
         yield from _stores(inquiry, each.interval)
-        yield from _limits(inquiry, each.interval)
+        yield from _limits(inquiry, each.interval, until)
         if calendar.planned(each.interval):
             yield from _culprits(inquiry, each)
     yield from _built(inquiry, told)
@@ -125,10 +124,6 @@ def _kpi_fields(kpi: Kpi) -> dict[str, Value]:
         length: timedelta | None = getattr(kpi, attribute)
         if length is not None:
             found[name] = length.total_seconds()
-    for name in KPI_RATIOS:
-        ratio: float | None = getattr(kpi, name)
-        if ratio is not None:
-            found[name] = ratio
     return found
 
 
@@ -236,13 +231,15 @@ def _exposures(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator
                 yield Row("exposure", stamp, {**_place(station), "name": each.name}, fields)
 
 
-def _limits(inquiry: Inquiry, hour: Interval) -> Iterator[Row]:
+def _limits(inquiry: Inquiry, hour: Interval, until: datetime) -> Iterator[Row]:
     for station, limits in inquiry.config.limits.items():
         for name, limit in limits.items():
             known = {"low": limit.low, "high": limit.high}
             fields: dict[str, Value] = {key: value for key, value in known.items() if value is not None}
-            if fields:
-                yield Row("limit", _ns(hour.start), {**_place(station), "name": name}, fields)
+            at = hour.start
+            while fields and at < hour.end and (at < until or at == hour.start):
+                yield Row("limit", _ns(at), {**_place(station), "name": name}, fields)
+                at += timedelta(minutes=10)
 
 
 def _of_lines(inquiry: Inquiry, hours: list[Window], longer: list[Window]) -> Iterator[Row]:

@@ -32,6 +32,11 @@ def given_server() -> InfluxShape | None:
     url = os.environ.get("TAKTLINE_INFLUX_URL")
     if not url:
         return None
+    if "@" in url:
+        raise ConfigError(
+            "$TAKTLINE_INFLUX_URL holds a user or a password: name the user in $TAKTLINE_INFLUX_USER, and put the "
+            "secret into the file influx-secret in $CREDENTIALS_DIRECTORY"
+        )
     try:
         return InfluxShape(
             url=url,

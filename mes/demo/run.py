@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from adapters.clock import ScaledClock
@@ -20,6 +21,7 @@ from mes.demo import truth
 from mes.demo.compare import Outcome, compare
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, settled, with_influx
 from mes.demo.panel_check import PanelCheck, check_panels
+from mes.demo.shown import BoardShown, PulledByHand, board_shown
 from mes.demo.truth import Causes, Counts, Life, Lives, Measured, Ratios, Station, Stay
 from mes.errors import ConfigError, MesError
 from mes.influx.server import InfluxServer
@@ -69,6 +71,7 @@ class Options:
     journal: Path | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     influx: "Forwarding | None" = None
+    board: BoardShown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +159,32 @@ async def run_demo(
             async with AsyncExitStack() as beside:
                 if options.influx is not None:
                     config = await beside.enter_async_context(with_influx(config, options.influx.server))
-                running = await beside.enter_async_context(
-                    collector(config, clock, backoff=BACKOFF, open_journal=open_journal, tap=seen.note, pace=PACE)
-                )
-                window = await _live(options, clock, served, running, config, watch, stop or asyncio.Event())
-                panels = await _panels(options, config, running, window)
+                async with (
+                    collector(
+                        config, clock, backoff=BACKOFF, open_journal=open_journal, tap=seen.note, pace=PACE
+                    ) as running,
+                    board_shown(options.board, config, running, served) as cables,
+                ):
+                    stop = stop or asyncio.Event()
+                    window = await _live(options, clock, served, cables, running, config, watch, stop)
+                    finish = partial(_finish, config, served, plant, seen, window, options, began)
+                    if options.influx is not None:
+                        await _within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
+                    elif options.board is not None and options.board.stays is not None and not stop.is_set():
+                        finished = await asyncio.to_thread(finish)
+                        await options.board.stays(finished)
+                        return finished
+                panels = await _panels(options, config, window)  # with the collector gone, nothing writes meanwhile
         finally:
             await served.stop()
-        results = _results(config)
-        return replace(_finish(config, served, plant, results, seen, window, options, began), panels=panels)
+        return replace(finish(), panels=panels)
 
 
 async def _live(
     options: Options,
     clock: ScaledClock,
     served: ServedPlant,
+    cables: PulledByHand,
     running: Collector,
     config: PlantConfig,
     watch: Callable[[Progress], None] | None,
@@ -192,6 +206,7 @@ async def _live(
     try:
         await _until(clock, START + options.length, stop, tasks[0])
         served.freeze()
+        await cables.end()
         await _within(longest_s + DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
         await _within(DRAIN_DEADLINE_S, _drained(running, config), "the collector did not see all controllers again")
         clock.hold()
@@ -202,12 +217,11 @@ async def _live(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _panels(options: Options, config: PlantConfig, running: Collector, window: Interval) -> PanelCheck | None:
-    """The dashboards' answers beside the core's, once InfluxDB has everything; None without one."""
+async def _panels(options: Options, config: PlantConfig, window: Interval) -> PanelCheck | None:
+    """The dashboards' answers beside the core's; None without InfluxDB."""
     target = influx_target(config, credential)
     if options.influx is None or target is None:
         return None
-    await _within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
     async with InfluxServer(target) as server:
         return await check_panels(server, config, options.influx.dashboards, window)
 
@@ -272,12 +286,12 @@ def _finish(
     config: PlantConfig,
     served: ServedPlant,
     plant: Plant,
-    results: Results,
     seen: _Observations,
     window: Interval,
     options: Options,
     began: float,
 ) -> Finished:
+    results = _results(config)
     if unwatched := {spec.path for spec in plant.stations} - set(config.setups):
         raise MesError(f"stations of the plant that nobody watches: {', '.join(sorted(unwatched))}")
     plant.truth.reach(window.end)  # it stood still since the last reading

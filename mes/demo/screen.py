@@ -1,23 +1,69 @@
 """What the demo shows: a live table on a terminal, silence elsewhere, and at the end every figure beside its truth."""
 
+import asyncio
+import os
+import sys
+import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from threading import Thread
 from zoneinfo import ZoneInfo
 
+import click
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mes.demo.run import Finished, Options, Progress
+from mes.demo.run import Finished, Options, Progress, run_demo
 from mes.demo.truth import Station, blind, seconds
 from mes.intervals import Interval, subtract, total
 from mes.model import State
 from mes.terminal import label, percent
 
+STAYS_S = 300.0
 PLANT_ZONE = ZoneInfo("Asia/Qostanay")
 MOST_PROBLEMS_SHOWN = 20
+
+
+async def attend(console: Console, options: Options, tell: Callable[[Finished], None], stop: asyncio.Event) -> Finished:
+    """Runs the demo before somebody's eyes and tells the result; on a terminal the board stays open for a while."""
+    told = False
+    board = options.board
+    with ExitStack() as opened:
+        watch = opened.enter_context(live(console, options))
+
+        async def stays(finished: Finished) -> None:
+            nonlocal told
+            opened.close()
+            tell(finished)
+            told = True
+            url = board.url if board is not None else ""
+            console.print(f"The board stays open at {url} for {STAYS_S / 60:.0f} minutes; Ctrl-C ends it.")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), STAYS_S)
+
+        if board is not None and console.is_terminal and sys.stdin.isatty():
+            board.stays = stays
+        finished = await run_demo(options, watch=watch, stop=stop)
+    if not told:
+        tell(finished)
+    return finished
+
+
+def say_board(console: Console, url: str) -> None:
+    """Where the board is; a terminal shows it all the time."""
+    if not console.is_terminal:
+        click.echo(f"The board: {url}", err=True)
+
+
+def open_board(console: Console, url: str) -> None:
+    """Opens the board where somebody sits before a screen, else says where it is."""
+    seen = sys.platform in {"darwin", "win32"} or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    if seen and console.is_terminal and sys.stdin.isatty():
+        Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+    say_board(console, url)
 
 
 @contextmanager
@@ -37,7 +83,8 @@ def _progress_table(progress: Progress, options: Options) -> Table:
     table = Table(
         title=f"{local:%a %d %b %Y %H:%M:%S} Asia/Qostanay, {options.speed:g} times as fast; "
         f"{progress.share:.0%} of {_hours(options.length)}{faults}",
-        caption="Ctrl-C ends the run here, with the result so far.",
+        caption=f"The board: {options.board.url if options.board else '-'}   "
+        "Ctrl-C ends the run here, with the result so far.",
     )
     for heading in ("station", "now"):
         table.add_column(heading)

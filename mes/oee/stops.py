@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mes.intervals import Interval, intersect, total
+from mes.intervals import Interval, intersect, subtract, total
 from mes.model import (
     Explained,
     ReasonAssigned,
@@ -19,6 +19,7 @@ from mes.model import (
 )
 from mes.oee.components import Bucket
 from mes.oee.pieces import STOPS, Piece
+from mes.oee.timeline import Timeline
 
 
 class NotAllowed(ValueError):
@@ -63,11 +64,13 @@ def assign(
     by: str,
     now: datetime,
     comment: str = "",
+    until_over: bool = False,
 ) -> ReasonAssigned:
     """The event that says why the station stood in `about`; `pieces` are those of this stretch at least.
 
     It splits a stop where `about` is a part of it, merges several where it reaches over them, corrects what was said
-    before, and with `reason` None takes it back. It keeps what held until `now`.
+    before, and with `reason` None takes it back. It keeps what held until `now`. `until_over`: a stop that still lasts
+    has this reason until it is over, however long that will be.
     Raises NotAllowed for an unknown reason, an empty stretch, the future, or a stretch in which nothing stood.
     """
     if reason is not None and reason not in standard.reasons.reasons:
@@ -88,11 +91,41 @@ def assign(
         received_time=now,
         time_source=TimeSource.EDGE,
         start=about.start,
-        end=min(about.end, now),
+        end=None if until_over else min(about.end, now),
         reason=reason,
         by=by,
         comment=comment,
         before=tuple(Explained(part.start, part.end, was) for part, was in stood),
+    )
+
+
+def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, comment: str) -> tuple[ReasonAssigned, ...]:
+    """The events that put back what persons had said before `said`; `line` is the time line without it.
+
+    What nobody had explained before is taken back, so that the fault codes decide again.
+    """
+    end = said.end
+    if end is None:
+        end = next((each.interval.end for each in line.spans if said.start in each.interval), now)
+    about = Interval(said.start, max(said.start, min(end, now)))
+    known = [(part, each.reason) for each in line.assigned if (part := each.interval.clip(about)) is not None]
+    silent = subtract((about,), [part for part, _ in known])
+    stretches: list[tuple[Interval, ReasonId | None]] = [*known, *((part, None) for part in silent)]
+    last = max(stretches, key=lambda each: each[0].end)[0] if stretches else about
+    return tuple(
+        ReasonAssigned(
+            station=said.station,
+            time=now,
+            received_time=now,
+            time_source=TimeSource.EDGE,
+            start=part.start,
+            end=None if said.end is None and part == last else part.end,
+            reason=reason,
+            by=by,
+            comment=comment,
+            before=(Explained(part.start, part.end, said.reason),),
+        )
+        for part, reason in sorted(stretches, key=lambda each: each[0])
     )
 
 
@@ -155,5 +188,5 @@ def is_closed(events: Iterable[StationEvent], shift: Interval) -> bool:
         for each in events
         if isinstance(each, ShiftClosed | ShiftReopened) and (each.start, each.end) == (shift.start, shift.end)
     ]
-    last = max(said, key=lambda each: (each.time, each.received_time), default=None)
-    return isinstance(last, ShiftClosed)
+    ordered = sorted(said, key=lambda each: (each.time, each.received_time))  # of two at one instant the later event
+    return bool(ordered) and isinstance(ordered[-1], ShiftClosed)

@@ -15,7 +15,7 @@ def test_every_panel_shows_what_the_core_says(tmp_path: Path) -> None:
     """Over a shift with a cut cable and a station that is down at its end, no answer differs, and none is empty."""
     result_file = tmp_path / "result.json"
     trouble = ["--fault", "link-cut@2h", "--break", "F020@7h40m+1h"]
-    words = ["demo", "--for", "8h", "--speed", "600", "--influx", *trouble, "--json", str(result_file)]
+    words = ["demo", "--for", "8h", "--speed", "400", "--influx", *trouble, "--json", str(result_file)]
 
     run = CliRunner().invoke(mes, words)
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from simulators.line import Change, SimState, UnitRecord
+from simulators.mapping import Image, base_register, float_words, register_values
 from simulators.plant import STATIONS, Plant
 from simulators.shift import planned, working
 from simulators.vin import ALPHABET, check_digit
@@ -77,6 +78,41 @@ def test_only_climate_changes_outside_work(month: tuple[Plant, list[Change]]) ->
             found.add(change.field)
 
     assert found == {f"process.{value.name}" for spec in STATIONS for value in spec.climate}
+
+
+def test_the_air_changes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Baths, booths and ovens draw from streams of their own: without them each car, state and fault is the same."""
+
+    def shift() -> tuple[list[Change], list[Change]]:
+        plant = Plant(seed=7, start=MONDAY)
+        changes = plant.advance(MONDAY + timedelta(hours=4))
+        in_air = {(spec.code, f"process.{value.name}") for spec in STATIONS for value in spec.climate}
+        air = [each for each in changes if (each.station, each.field) in in_air]
+        return air, [each for each in changes if (each.station, each.field) not in in_air]
+
+    air, rest = shift()
+    monkeypatch.setattr("simulators.plant.Climate.step", lambda _self, _emit: None)
+    none, same = shift()
+
+    assert air
+    assert none == []
+    assert rest == same
+
+
+def test_each_value_of_the_air_lies_at_its_own_register() -> None:
+    """Registers are filled in the order in which a station has its values, however they are told."""
+    plant = Plant(seed=7, start=MONDAY)
+    changes = plant.advance(MONDAY + timedelta(minutes=3))
+    for spec in (each for each in STATIONS if each.code in {"P010", "P040"}):
+        image = Image()
+        for change in changes:
+            if change.station == spec.code:
+                image = image.after(change)
+        told = {each.field: each.value for each in changes if each.station == spec.code}
+        base = base_register(spec.code) + 30
+        shown = register_values(spec.code, image)
+        for place, value in enumerate(spec.climate):
+            assert shown[base + 2 * place] == float_words(float(str(told[f"process.{value.name}"])))
 
 
 def test_counts_are_the_records(month: tuple[Plant, list[Change]]) -> None:

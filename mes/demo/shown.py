@@ -1,0 +1,93 @@
+"""The demo's board: on loopback, with cables that a visitor may pull, and open until the visitor has seen enough."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mes.config.build import PlantConfig
+from mes.config.models import WebShape
+from mes.daemon import Collector, serve_board
+from simulators.faults import FaultName
+from simulators.served import ServedPlant
+
+if TYPE_CHECKING:
+    from mes.demo.run import Finished
+
+LEAST_REAL_S = 3.0  # a shorter cut could not be noticed, however long it seems to a fast plant
+
+
+@dataclass(slots=True)
+class BoardShown:
+    """The board while the plant runs. `port` 0: the system's choice; `tell` hears the address.
+
+    `stays` is called with the result while everything still answers, and returns when the visitor has seen enough.
+    """
+
+    port: int
+    tell: Callable[[str], None] | None = None
+    stays: "Callable[[Finished], Awaitable[None]] | None" = None
+    url: str = ""
+
+    def listening(self, port: int) -> None:
+        """It can be opened now."""
+        self.url = f"http://127.0.0.1:{port}/"
+        if self.tell is not None:
+            self.tell(self.url)
+
+
+class PulledByHand:
+    """Cables of the simulated controllers, as the board lets people pull them."""
+
+    def __init__(self, served: ServedPlant) -> None:
+        self._served = served
+        self._since: dict[str, float] = {}
+        self._over = False
+
+    def pulled(self) -> Mapping[str, bool]:
+        """Each controller, and whether its cable is pulled: by hand, or by a planned fault."""
+        cut = {where for name, where in self._served.active_faults() if name == FaultName.LINK_CUT}
+        return {each: each in cut for each in self._served.controllers}
+
+    async def switch(self, controller: str, *, pull: bool) -> None:
+        """Pulls a cable or plugs it in again, then after three seconds at least. Raises ValueError."""
+        if self._over:
+            raise ValueError("the plant stands still, its cables stay as they are")
+        if pull:
+            await self._served.switch(FaultName.LINK_CUT, controller, on=True)
+            self._since.setdefault(controller, time.monotonic())
+        elif controller in self._since:
+            await self._plug_in(controller)
+
+    async def end(self) -> None:
+        """Plugs in what is still pulled by hand; from now on nothing can be pulled."""
+        self._over = True
+        for each in list(self._since):
+            await self._plug_in(each)
+
+    async def _plug_in(self, controller: str) -> None:
+        await asyncio.sleep(max(0.0, self._since[controller] + LEAST_REAL_S - time.monotonic()))
+        if self._since.pop(controller, None) is not None:
+            await self._served.switch(FaultName.LINK_CUT, controller, on=False)
+
+
+@asynccontextmanager
+async def board_shown(
+    shown: BoardShown | None, config: PlantConfig, running: Collector, served: ServedPlant
+) -> AsyncIterator[PulledByHand]:
+    """Serves the board while the block runs, where it is wanted; yields the cables."""
+    cables = PulledByHand(served)
+    if shown is None:
+        yield cables
+        return
+    web = WebShape().model_copy(update={"port": shown.port})
+    serving = asyncio.create_task(
+        serve_board(config, running.gauge, web, cables=cables, listening=shown.listening), name="board"
+    )
+    try:
+        yield cables
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)

@@ -1,0 +1,327 @@
+"""Every figure on the wall, on a car's page and on those of the books is the interface's, and no digit is left over."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_figures import (
+    NONE,
+    Answer,
+    Column,
+    bar,
+    clock,
+    expected,
+    heading,
+    instant,
+    lasting,
+    length_s,
+    minutes,
+    moment,
+    number,
+    own,
+    percent,
+    place,
+    share,
+    short_clock,
+    since,
+    word,
+)
+from board_look import Look, looking, nothing_left
+from board_plant import LINE, WINDOW
+from influx_example import CAR, END
+from oee_histories import at
+
+pytestmark = pytest.mark.timeout(60)
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+FLAGS = {
+    "baseline": "was there when we looked",
+    "in_gap": "nobody saw it come",
+    "id_came_late": "its number came late",
+    "left_unseen": "nobody saw it leave",
+}
+LOSSES_SHOWN = 10
+
+
+async def test_the_wall_shows_the_interface_s_figures(tmp_path: Path) -> None:
+    """The shift, the clock, the collector; each line with its verdict and sums; each station; what waits between."""
+    async with looking(tmp_path) as look:
+        page = await look.page("/")
+        wall, alive = await look.answer("/wall"), await look.answer("/alive")
+        shift = heading(wall["shift"]).partition(", ")[2]
+        assert page.take("h1").text == shift
+        now_ms = int(instant(look.now).timestamp() * 1000)
+        assert page.take("p", class_="clock").text == f"[{now_ms}] {clock(look.now)}"
+        stands = "collects" if alive["ready"] else "does not collect"
+        light = page.take("p", class_="light good" if alive["ready"] else "light bad")
+        assert light.text == f"Collector: {stands}, oldest reading {number(alive['oldest_age_s'])} s"
+        for each in wall["lines"]:
+            (section,) = [found for found in page.main.all("section") if found.all("h2")[0].text == place(each["line"])]
+            assert page.take("div", within=section, class_="line-head").text == _line(look, each)
+            shown = page.items(section.all("ol")[0])
+            assert shown == [text for tile in each["tiles"] for text in _tiles(look, tile, wall["ways"])]
+        assert len(wall["lines"]) == len(page.main.all("section"))
+        nothing_left(page)
+
+
+def _line(look: Look, line: Answer) -> str:
+    """Its stations that stand in planned time, each with its reason; then what its end waits for; then its sums."""
+    planned = [each for each in line["tiles"] if each["planned"]]
+    standing = [each for each in planned if each["state"] in ("down", "setup", "idle", "no_data")]
+    told = [
+        f"{own(each['station'])}: {word(each['state'])} {since(each['since'], look.now)}".strip()
+        + (f", {why}" if (why := _why(look, each)) else "")
+        for each in standing
+    ]
+    if line["stopped"]:
+        told.append(f"The end of the line waits for {own(line['stopped_by'])}: {word(line['cause'])}")
+    elif not line["tiles"][0]["planned"]:
+        told.append("No work planned now")
+    elif not standing:
+        told.append("Line runs")
+    plan = f" / {number(line['target'], 1)} planned so far / {number(line['target_whole'], 1)} whole shift"
+    return f"{place(line['line'])} {' '.join(told)} {line['good']}{plan} · OEE {percent(line['oee'])}"
+
+
+def _why(look: Look, tile: Answer) -> str:
+    if tile["reason"]:
+        return look.reason(tile["reason"])
+    return f"fault code {tile['fault']}" if tile["fault"] and tile["state"] == "down" else ""
+
+
+def _tiles(look: Look, tile: Answer, ways: list[dict[str, Any]]) -> list[str]:
+    """A station, and before it the ways that lead there."""
+    found = []
+    for way in ways:
+        if way["downstream"] == tile["station"]:
+            places = "" if way["places"] is None else f"/{way['places']}"
+            found.append(f"{own(way['upstream'])} – {own(way['downstream'])}: {way['waiting']}{places} waiting")
+    told = [own(tile["station"]), f"{word(tile['state'])} {since(tile['since'], look.now)}"]
+    if tile["needs_reason"]:
+        told.append("Why does it stand?")
+    elif tile["state"] not in ("producing", "starved", "blocked") and (why := _why(look, tile)):
+        told.append(why)
+    product = f" · {tile['product']}" if tile["product"] else ""
+    told.append(f"{tile['unit'][-8:]}{product}" if tile["unit"] else "no car")
+    told.append(f"cycle {number(tile['last_cycle_s'])} / {number(tile['ideal_cycle_s'])} s")
+    plan = "" if tile["target"] is None else f" / {number(tile['target'], 1)}"
+    asks = f" · {tile['unexplained']} ? stops without a reason" if tile["unexplained"] else ""
+    return [*found, " ".join([*told, f"{tile['good']}{plan}{asks}"])]
+
+
+@pytest.mark.parametrize("vin", [CAR, "LJ12EKR24T1900001", "LJ12EKR24T1900002", "LJ12EKR24T17-41000"])
+async def test_the_page_of_a_car_shows_the_interface_s_figures(tmp_path: Path, vin: str) -> None:
+    """Each life with its times, and each stay with what came of it and what the process was like."""
+    async with looking(tmp_path) as look:
+        known = {each["product"]: each for each in look.site["products"]}
+        vin = vin.replace("-", "")
+        page = await look.page("/car", vin=vin)
+        assert page.take("h1").text == f"Car {vin}"
+        lives = await look.answer(f"/units/{vin}")
+        for life in lives:
+            made = known[life["product"]]
+            title = f"{life['product']} · {made['name']} · {made['assembly_method']}"
+            finished = (
+                f"finished {moment(life['finished_at'])}" if life["finished_at"] else "in the plant, or not finished"
+            )
+            loops = f" · {life['loops']} times through a station again" if life["loops"] else ""
+            section = page.section(title)
+            seen = f"{moment(life['first_seen'])} – {moment(life['last_seen'])}"
+            assert page.take("p", within=section).text == f"{seen} · {finished}{loops}"
+            assert page.table(title) == expected(life["visits"], VISITS)
+            assert page.take("h2", within=section).text == title
+        nothing_left(page)
+
+
+def _lasted(visit: Answer) -> str:
+    return lasting(length_s(visit, "entered", "left")) if visit["entered"] and visit["left"] else NONE
+
+
+def _process(visit: Answer) -> str:
+    found = []
+    for each in visit["process"]:
+        if each["mean"] is not None:
+            outside = each["outside_s"]
+            where = f"outside its limits {lasting(outside)}" if outside else "inside"
+            limits = "" if outside is None else f" ({where})"
+            values = " / ".join(number(each[name], 2) for name in ("minimum", "mean", "maximum"))
+            found.append(f"{each['name']} {values}{limits}")
+    return " ".join(found)
+
+
+VISITS: list[Column] = [
+    ("station", lambda each: own(each["station"])),
+    ("pass", lambda each: str(each["passage"])),
+    ("came", lambda each: moment(each["entered"])),
+    ("left", lambda each: moment(each["left"])),
+    ("lasted", _lasted),
+    ("results", lambda each: ", ".join(f"{word(it['result'])} {clock(it['time'])}" for it in each["results"])),
+    ("process values", _process),
+    ("remarks", lambda each: ", ".join(FLAGS[it] for it in each["flags"])),
+]
+
+
+async def test_the_page_of_cars_shows_those_seen_last(tmp_path: Path) -> None:
+    """Without a number it lists the interface's last cars, with station and time."""
+    async with looking(tmp_path) as look:
+        page = await look.page("/car")
+        recent = await look.answer("/units")
+        assert recent
+        shown = page.items(page.main.all("ul")[0])
+        assert shown == [f"{each['unit']} · {own(each['station'])} {clock(each['time'])}" for each in recent]
+        nothing_left(page)
+
+
+@pytest.mark.parametrize("name", [None, "team_leader"])
+@pytest.mark.parametrize("over", [False, True])
+@pytest.mark.parametrize("of", [LINE, "kostanay"])
+async def test_the_page_of_a_handover_shows_the_interface_s_figures(
+    tmp_path: Path, of: str, *, over: bool, name: str | None
+) -> None:
+    """Its figures, the books of each station with their forms, what is open, what was lost, what waits."""
+    async with looking(tmp_path, name=name, now=at(600) if over else END) as look:
+        page = await look.page("/handover", of=of, window=WINDOW)
+        asked = {"of": of, "window": WINDOW}
+        (kpi,) = await look.answer("/kpi", **asked, level="site" if of == "kostanay" else "line")
+        stops = await look.answer("/stops", **asked, unexplained="true")
+        members = await look.answer("/kpi", **asked)
+        books = [await look.answer(f"/stations/{each['scope']}/book", window=WINDOW) for each in members]
+        assert page.take("h1").text == f"Handover: {place(of)}, {heading(kpi['window'])}"
+        await look.chosen(page, of, kpi["window"], stations=False, shifts_only=True)
+        assert page.take("p", class_="soft").text == f"data up to {moment(kpi['until'])}"
+        assert page.figures() == [
+            ("OEE", percent(kpi["figures"][0]["oee"])),
+            ("out", f"{kpi['out']} / {number(kpi['target'], 1)}"),
+            ("rework", str(kpi["rework"])),
+            ("scrap", str(kpi["scrap"])),
+            ("without a reason", str(len(stops))),
+        ]
+        back = f"/handover?of={of}&window={WINDOW}"
+        rows = list(zip(books, members, strict=True))
+        assert page.table("Books of the shift") == expected(rows, _books(back if name else None))
+        closable = sum(each["over"] and not each["closed"] and not each["stops_without_reason"] for each in books)
+        if name and closable > 1:
+            form = page.take("form", within=page.section("Books of the shift"), action="/handover/close")
+            sent = f"[back {back}] [station ] [of {of}] [window {WINDOW}]"
+            assert form.text == f"{sent} Close all that are ready ({closable})"
+        left = page.section("Stops without a reason").all("ul")[0]
+        assert page.items(left) == [
+            f"{own(each['station'])} {short_clock(each['start'])}–{short_clock(each['end'])}, {word(each['state'])}"
+            for each in stops
+        ]
+        losses: list[Column] = [
+            ("reason", lambda each: look.reason(each["reason"])),
+            ("min", lambda each: minutes(each["time_s"])),
+            ("stops", lambda each: str(each["stops"])),
+        ]
+        assert page.table("Losses and their reasons") == expected(kpi["losses"][:LOSSES_SHOWN], losses)
+        stores = await look.answer("/stores", window=WINDOW)
+        assert page.items(page.section("waiting").all("ul")[0]) == [_store(each) for each in stores if each["waiting"]]
+        nothing_left(page)
+
+
+def _store(store: Answer) -> str:
+    places = "" if store["places"] is None else f" / {store['places']}"
+    return f"{own(store['upstream'])} → {own(store['downstream'])}: {len(store['waiting'])}{places}"
+
+
+def _books(back: str | None) -> list[Column]:
+    """Of each station its book and its figures."""
+
+    def stands(row: tuple[Answer, Answer]) -> str:
+        book, _ = row
+        if book["closed"]:
+            return f"closed: {book['closed_by']}, {moment(book['closed_at'])}"
+        if book["stops_without_reason"]:
+            return f"{book['stops_without_reason']} without a reason"
+        return "ready to be closed" if book["over"] else "the shift still lasts"
+
+    def form(row: tuple[Answer, Answer]) -> str:
+        book, _ = row
+        sent = f"[back {back}] [station {book['station']}] [window {WINDOW}]"
+        if back is None:
+            return ""
+        if book["closed"]:
+            return f"{sent} Why [why] Open again"
+        return f"{sent} Close {own(book['station'])}" if book["over"] and not book["stops_without_reason"] else ""
+
+    return [
+        ("station", lambda row: own(row[0]["station"])),
+        ("good", lambda row: str(row[1]["good"])),
+        ("OEE", lambda row: percent(row[1]["figures"][0]["oee"])),
+        ("state", stands),
+        ("Close", form),
+    ]
+
+
+@pytest.mark.parametrize("year", ["", "2026"])
+async def test_the_page_of_the_programme_shows_the_interface_s_figures(tmp_path: Path, year: str) -> None:
+    """The year's sums, its splits and its months."""
+    async with looking(tmp_path) as look:
+        page = await look.page("/programme", **({"year": year} if year else {}))
+        found = await look.answer("/programme", window="2026")
+        whole = found["whole"]
+        assert page.take("h1").text == "Programme 2026"
+        assert page.take("p").text == "Previous: 2025 · Next: 2027"
+        assert page.take("p", class_="soft").text == f"data up to {moment(found['until'])}"
+        pct = whole["local_content_pct"]
+        assert page.figures() == [
+            ("built", str(whole["total"]["built"])),
+            ("plan to date", number(whole["total"]["plan_to_date"], 1)),
+            ("plan 2026", number(whole["total"]["plan"], 1)),
+            ("attainment", percent(whole["total"]["attainment"])),
+            ("Forecast for the year", number(found["forecast"])),
+            ("Local content", NONE if pct is None else percent(pct / 100)),
+        ]
+        splits = (("Model", "by_model"), ("Assembly method", "by_assembly_method"), ("Market", "by_market"))
+        for title, name in splits:
+            share_of: Column = ("share", lambda each: percent(each["share"]))
+            label: Column = (title, lambda each: word(each["label"]))
+            assert whole[name]
+            assert page.table(title) == expected(whole[name], [label, *BUILT, share_of])
+        drawn: Column = (
+            "",
+            lambda each: bar(0, share(each["built"], each["plan"]), "good-bar") if each["plan"] else "",
+        )
+        assert list(found["months"]) == [str(each) for each in range(1, len(MONTHS) + 1)]
+        months = [{**each["total"], "month": MONTHS[int(key) - 1]} for key, each in found["months"].items()]
+        assert page.table("Month") == expected(months, [("Month", lambda each: each["month"]), *BUILT, drawn])
+        nothing_left(page)
+
+
+BUILT: list[Column] = [
+    ("built", lambda each: str(each["built"])),
+    ("plan to date", lambda each: number(each["plan_to_date"], 1)),
+    ("plan", lambda each: number(each["plan"], 1)),
+    ("attainment", lambda each: percent(each["attainment"])),
+]
+
+
+@pytest.mark.parametrize("name", [None, "engineer"])
+async def test_the_page_of_counters_shows_the_interface_s_counts(tmp_path: Path, name: str | None) -> None:
+    """Each doubtful count with its readings, what is possible, who decided what, those first that wait."""
+    async with looking(tmp_path, name=name) as look:
+        page = await look.page("/counters")
+        found = await look.answer("/counters")
+        assert {len(each["decisions"]) for each in found} == {0, 1, 2}
+        found.sort(key=lambda each: -int(each["number"]))
+        ordered = [each for each in found if not each["decisions"]] + [each for each in found if each["decisions"]]
+        for each in ordered:
+            kind = "doubt" if each["decisions"] else "doubt asks"
+            assert page.take("article", class_=kind).text == _doubt(each, form=name is not None)
+        nothing_left(page)
+        shown = [each.all("h2")[0].attributes["id"] for each in page.main.all("article")]
+        assert shown == [f"n-{each['number']}" for each in ordered]
+
+
+def _doubt(doubt: Answer, *, form: bool) -> str:
+    told = [f"{own(doubt['station'])}, {word(doubt['kind'])}: {doubt['raw_before']} → {doubt['raw_after']}"]
+    told += [f"{moment(doubt['time'])} · possible: {doubt['possible']}", doubt["explanation"]]
+    told += [
+        f"decided: {each['parts']} parts, {each['by']}, {moment(each['recorded_time'])}: {each['why']}"
+        for each in doubt["decisions"]
+    ]
+    sent = f"[back /counters] [number {doubt['number']}] parts [parts] How is that known? [why] Decide"
+    return " ".join([*told, sent] if form else told)

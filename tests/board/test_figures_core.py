@@ -1,0 +1,277 @@
+"""Every answer of the interface is what the core has for the same window, field by field."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from board_core import CLOSE, core_of, same, window_of
+from board_look import looking
+from board_plant import LINE, WINDOW
+from influx_example import CAR, END
+from oee_histories import STATION, at
+
+from mes.calendar import Window
+from mes.inquiry import Inquiry, Node
+from mes.intervals import Interval
+from mes.model import Journaled, ReasonAssigned, StationId, UnitCompleted, UnitId
+from mes.oee.biography import Biography, Visit
+from mes.oee.components import Kpi, combine
+from mes.oee.definitions import apply
+from mes.oee.further import further
+from mes.oee.programme import hour_by_hour
+
+pytestmark = pytest.mark.timeout(60)
+DAY = "2026-03-02"
+LEVELS = ("site", "area", "line", "station")
+
+
+def kpi_of(core: Inquiry, node: Node, window: Window, definitions: Sequence[str]) -> dict[str, object]:
+    """The figures of a part of the plant, from the sums of its stations."""
+    kpis = [core.results.kpi(each, window.interval, until=core.until) for each in node.stations]
+    whole = combine(kpis)
+    more = further(whole, core.config.mean_times_per)
+    found = sorted(whole.losses, key=lambda each: (-each.time, each.bucket, _reason(each.bucket, each.reason)))
+    losses = [
+        {"bucket": e.bucket, "reason": _reason(e.bucket, e.reason), "time_s": e.time, "stops": e.stops} for e in found
+    ]
+    times = ("pbt", "apt", "inferred", "minor_stops", "down", "setup", "idle", "starved", "blocked", "no_data")
+    return {
+        "scope": node.path,
+        "level": node.level,
+        "window": window_of(window),
+        "until": core.until,
+        "figures": [_figures(core, node, window, each) for each in definitions],
+        **{name: getattr(whole, name) for name in ("oee_standalone", "technical_availability", "coverage")},
+        "teep": more.teep,
+        "calendar_s": whole.length,
+        "not_planned_s": whole.length - whole.pbt - whole.planned_stops,
+        "planned_stop_s": whole.planned_stops,
+        **{f"{name}_s": getattr(whole, name) for name in times},
+        "speed_loss_s": whole.speed_loss,
+        "quality_loss_s": whole.sum_pri_rejected,
+        "ideal_good_s": whole.sum_pri_good,
+        "ideal_produced_s": whole.sum_pri_produced,
+        **{name: getattr(whole, name) for name in ("good", "rework", "scrap", "produced", "unreconciled", "failures")},
+        "out": kpis[-1].good,
+        "target": core.target(Node(node.stations[-1], node.stations[-1:]), window.interval),
+        "mtbf_s": more.mtbf,
+        "mttr_s": more.mttr,
+        "flags": sorted(whole.flags),
+        "losses": losses,
+    }
+
+
+def _reason(bucket: str, reason: str) -> str:
+    """What has no reason is called by its bucket, or unexplained where a person could have said why."""
+    return reason or ("unexplained" if bucket in ("down", "idle") else str(bucket))
+
+
+def _figures(core: Inquiry, node: Node, window: Window, name: str) -> dict[str, object]:
+    definition = core.config.definitions[name]
+    found = apply(definition, core.kpis(node, window.interval, definition))
+    return {
+        "definition": name,
+        "title": definition.title,
+        "source": definition.source,
+        "planned_s": found.planned,
+        "run_s": found.run,
+        **{each: getattr(found, each) for each in ("oee", "availability", "performance", "quality")},
+    }
+
+
+@pytest.mark.parametrize("window", [WINDOW, DAY, "2026-03-02T09:00", "2026-03"])
+async def test_figures_are_the_core_s(tmp_path: Path, window: str) -> None:
+    """/kpi at each level, under all definitions at once; OEE of the plant's own is that of the sums."""
+    async with looking(tmp_path) as look:
+        names = list(look.plant.config.definitions)
+        with core_of(look) as core:
+            for level in LEVELS:
+                path = look.plant.url + "/api/v1/kpi"
+                asked = [("window", window), ("level", level), *(("definition", each) for each in names)]
+                async with look.visitor.session.get(path, params=asked) as answer:
+                    shown = await answer.json()
+                nodes = core.nodes(level, [])
+                same(shown, [kpi_of(core, each, core.window(window), names) for each in nodes])
+                for each, node in zip(shown, nodes, strict=True):
+                    whole = combine(core.kpis(node, core.window(window).interval))
+                    assert each["figures"][0]["definition"] == "taktline"
+                    assert each["figures"][0]["oee"] == pytest.approx(whole.oee, rel=CLOSE)
+
+
+@pytest.mark.parametrize("of", [STATION, LINE, "kostanay"])
+@pytest.mark.parametrize("window", [WINDOW, DAY])
+@pytest.mark.parametrize("now", [END, at(107.5)])
+async def test_hours_and_culprits_are_the_core_s(tmp_path: Path, of: str, window: str, now: datetime) -> None:
+    """Hour by hour the last station, up to the present; and what others cost it."""
+    async with looking(tmp_path, now=now) as look:
+        with core_of(look, now) as core:
+            stations = tuple(each for each in core.config.standards if f"{each}/".startswith(f"{of}/"))
+            last = Node(stations[-1], stations[-1:])
+            seen = Interval(core.window(window).interval.start, now)
+            cut = [
+                Window(each.kind, each.name, each.day, Interval(max(each.interval.start, seen.start), now))
+                if each.interval.end > now
+                else each
+                for each in core.config.calendar.hours(seen)
+            ]
+            kpis: list[tuple[Window, Kpi]] = [
+                (each, core.results.kpi(last.stations[0], each.interval, until=now)) for each in cut
+            ]
+            targets = [core.target(last, each.interval) or Fraction(0) for each in cut]
+            expected = [
+                {
+                    "window": window_of(each.window),
+                    "planned_s": each.planned,
+                    "target": each.target,
+                    "good": each.actual,
+                    "target_sum": each.cumulative_target,
+                    "good_sum": each.cumulative_actual,
+                    "largest_loss": each.largest_loss,
+                    "largest_loss_s": each.largest_loss_time,
+                }
+                for each in hour_by_hour(kpis, targets)
+                if each.planned or each.actual
+            ]
+            same(await look.answer("/hours", of=of, window=window), expected)
+            culprits = [
+                {"station": each.station, "cause": each.cause, "lost_s": each.lost, "cars": each.cars}
+                for each in core.culprits(Node(of, stations), seen)
+            ]
+            same(await look.answer("/culprits", of=of, window=window), culprits)
+
+
+async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
+    """Every stop and every stretch of every station, with its reason."""
+    async with looking(tmp_path) as look:
+        with core_of(look) as core:
+            shift = core.window(WINDOW)
+            seen = Interval(shift.interval.start, END)
+            found = [(place, each) for place in core.config.standards for each in core.stops(place, seen)]
+            found.sort(key=lambda each: (each[1].interval.start, each[0]))
+            names = ("state", "bucket", "reason", "fault", "needs_reason")
+            expected = [
+                {
+                    "station": place,
+                    "start": each.interval.start,
+                    "end": each.interval.end,
+                    "planned_s": each.planned,
+                    **{name: getattr(each, name) for name in names},
+                    "open": each.interval.end == END,
+                }
+                for place, each in found
+            ]
+            same(await look.answer("/stops", window=WINDOW), expected)
+            asking = [each for each in expected if each["needs_reason"]]
+            same(await look.answer("/stops", window=WINDOW, unexplained="true"), asking)
+            assert 0 < len(asking) < len(expected)
+            planned = [{"start": e.start, "end": e.end} for e in core.config.calendar.planned(shift.interval)]
+            for place in core.config.standards:
+                spans = [
+                    {
+                        "start": each.interval.start,
+                        "end": each.interval.end,
+                        **{name: getattr(each, name) for name in ("state", "bucket", "reason", "fault")},
+                        "inferred": each.is_inferred,
+                    }
+                    for each in core.results.pieces(place, shift.interval, until=END)
+                ]
+                whole = {"station": place, "window": window_of(shift), "spans": spans, "planned": planned}
+                same(await look.answer(f"/stations/{place}/timeline", window=WINDOW), whole)
+
+
+async def test_words_events_and_cycles_are_the_core_s(tmp_path: Path) -> None:
+    """What was said, what was journaled and which cycles there were at every station, and its reasons."""
+    async with looking(tmp_path) as look:
+        with core_of(look) as core:
+            window = core.window(WINDOW).interval
+            recent = []
+            for place in core.config.standards:
+                told = core.events(place, window)
+                path = f"/stations/{place}"
+                same(await look.answer(f"{path}/events", window=WINDOW), [_event(each) for each in told])
+                said = sorted((each for each in told if isinstance(each.event, ReasonAssigned)), key=lambda e: -e.seq)
+                same(await look.answer(f"{path}/said", window=WINDOW), [_said(each) for each in said])
+                done = [each.event for each in core.reader.events(place) if isinstance(each.event, UnitCompleted)]
+                made = sorted((each for each in done if each.time in window), key=lambda each: each.time)
+                same(await look.answer(f"{path}/cycles", window=WINDOW), [_cycle(core, each) for each in made])
+                recent += [each for each in done if END - timedelta(hours=2) <= each.time < END]
+                given = [
+                    each.event.reason for each in core.reader.events(place) if isinstance(each.event, ReasonAssigned)
+                ]
+                same(look.reasons[place], _reasons(core, place, given))
+            recent.sort(key=lambda each: each.time, reverse=True)
+            shown = [{"unit": each.unit, "station": each.station, "time": each.time} for each in recent[:12]]
+            same(await look.answer("/units"), shown)
+
+
+def _event(told: Journaled) -> dict[str, object]:
+    own = ("station", "time", "received_time", "time_source")
+    facts = msgspec.json.decode(msgspec.json.encode(told.event))
+    return {
+        "seq": told.seq,
+        "kind": type(told.event).__name__,
+        **{name: getattr(told.event, name) for name in own},
+        "facts": {name: value for name, value in facts.items() if name not in own},
+    }
+
+
+def _said(told: Journaled) -> dict[str, object]:
+    names = ("station", "time", "start", "end", "reason", "by", "comment")
+    return {"seq": told.seq, **{name: getattr(told.event, name) for name in names}}
+
+
+def _cycle(core: Inquiry, made: UnitCompleted) -> dict[str, object]:
+    return {
+        **{name: getattr(made, name) for name in ("time", "unit", "product", "result")},
+        "cycle_s": made.cycle_time,
+        "ideal_cycle_s": core.config.standards[made.station].ideal(made.product),
+    }
+
+
+def _reasons(core: Inquiry, place: StationId, given: list[Any]) -> list[dict[str, object]]:
+    catalogue = core.config.standards[place].reasons
+    by_controllers = set(catalogue.by_fault.values())
+    found = [
+        {
+            "reason": code,
+            "texts": dict(each.texts),
+            "category": each.category,
+            "planned": each.planned,
+            "used": given.count(code),
+        }
+        for code, each in catalogue.reasons.items()
+    ]
+    return sorted(found, key=lambda each: (-given.count(each["reason"]), each["reason"] in by_controllers))
+
+
+@pytest.mark.parametrize("vin", [CAR, "LJ12EKR24T1900001", "LJ12EKR24T1900002"])
+async def test_cars_are_the_core_s(tmp_path: Path, vin: str) -> None:
+    """Each life and stay, with results and process values against their limits."""
+    async with looking(tmp_path) as look:
+        with core_of(look) as core:
+            same(await look.answer(f"/units/{vin}"), [_life(core, each) for each in core.biography(UnitId(vin))])
+
+
+def _life(core: Inquiry, life: Biography) -> dict[str, object]:
+    names = ("unit", "life", "product", "first_seen", "last_seen", "finished_at", "loops")
+    return {**{name: getattr(life, name) for name in names}, "visits": [_visit(core, each) for each in life.visits]}
+
+
+def _visit(core: Inquiry, visit: Visit) -> dict[str, object]:
+    names = ("station", "passage", "entered", "left", "first_seen", "last_seen")
+    process = []
+    for each in core.process(visit):
+        limit = core.config.limits[visit.station][each.name]
+        outside = None if each.in_limits is None else each.length - each.in_limits
+        values = {name: getattr(each, name) for name in ("name", "minimum", "mean", "maximum", "samples")}
+        process.append({**values, "low": limit.low, "high": limit.high, "known_s": each.length, "outside_s": outside})
+    return {
+        **{name: getattr(visit, name) for name in names},
+        "results": [{"result": e.result, "time": e.time, "cycle_s": e.cycle_time} for e in visit.results],
+        "flags": sorted(visit.flags),
+        "process": process,
+    }

@@ -1,0 +1,322 @@
+"""The wall, the books, the programme and the counters are the core's, field by field; every CSV is its JSON."""
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_core import core_of, same, window_of
+from board_look import looking
+from board_plant import LINE, WINDOW
+from influx_example import END, EXIT, FINISH
+from oee_histories import STATION, at
+from status_scenes import STATUS
+
+from mes.calendar import WindowKind
+from mes.inquiry import Inquiry, Node
+from mes.intervals import Interval
+from mes.model import ShiftClosed, ShiftReopened, StationId
+from mes.oee.biography import VisitFlag
+from mes.oee.components import combine
+from mes.oee.flow import wip
+from mes.oee.programme import ProgrammeRow, ProgrammeSection
+from mes.oee.stops import is_closed
+from mes.reconcile import cases
+from mes.status import ready
+
+pytestmark = pytest.mark.timeout(60)
+DAY = "2026-03-02"
+MOMENT = timedelta(microseconds=1)
+SEEN = timedelta(days=4)
+
+
+async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
+    """Every tile, line and way at this moment; the age of what the controllers said."""
+    async with looking(tmp_path) as look:
+        wall = await look.answer("/wall")
+        with core_of(look) as core:
+            shift = core.window(WINDOW)
+            lines = core.nodes("line", [])
+            seen = Interval(shift.interval.start, END)
+            expected = {
+                "now": END,
+                "seq": core.reader.last_seq(),
+                "shift": window_of(shift),
+                "lines": [_line(core, each, seen, shift.interval) for each in lines],
+                "ways": [
+                    {
+                        "upstream": each.upstream,
+                        "downstream": each.downstream,
+                        "waiting": len(wip(_visits(core, each.upstream), _visits(core, each.downstream), END)),
+                        "places": each.places,
+                    }
+                    for each in core.config.buffers
+                ],
+            }
+            same(wall, expected)
+            assert any(each["waiting"] for each in wall["ways"])
+            assert any(each["stopped"] for each in wall["lines"])
+            verdict = ready(STATUS)
+            controllers = [
+                {"controller": each.controller, "standing": str(each.standing), "age_s": each.last_reading_age_s}
+                for each in STATUS.controllers
+            ]
+            alive = {"ready": verdict.holds, "reasons": list(verdict.reasons), "controllers": controllers}
+            same(await look.answer("/alive"), {**alive, "oldest_age_s": STATUS.controllers[0].last_reading_age_s})
+
+
+def _visits(core: Inquiry, station: StationId) -> Any:
+    return core.visits(station, Interval(END - SEEN, END + MOMENT))
+
+
+def _line(core: Inquiry, line: Node, seen: Interval, shift: Interval) -> dict[str, object]:
+    kpis = core.kpis(line, seen)
+    guilty = [each for each in core.culprits(line, Interval(END - timedelta(minutes=1), END)) if each.lost]
+    return {
+        "line": line.path,
+        "tiles": [_tile(core, each, seen, shift) for each in line.stations],
+        "stopped": bool(guilty),
+        "stopped_by": guilty[0].station if guilty else None,
+        "cause": guilty[0].cause if guilty else None,
+        "good": kpis[-1].good,
+        "target": core.target(line, seen),
+        "target_whole": core.target(line, shift),
+        "oee": combine(kpis).oee,
+    }
+
+
+def _tile(core: Inquiry, station: StationId, seen: Interval, shift: Interval) -> dict[str, object]:
+    piece = core.results.pieces(station, seen, until=END)[-1]
+    stops = core.stops(station, seen)
+    kpi = core.results.kpi(station, seen, until=END)
+    visits = _visits(core, station)
+    inside = [each for each in visits if each.left is None and VisitFlag.LEFT_UNSEEN not in each.flags]
+    unit = inside[-1] if inside else None
+    ended = sorted((each.time, number, each, visit) for number, visit in enumerate(visits) for each in visit.results)
+    last = max(ended, key=lambda each: each[0]) if ended else None
+    product = unit.product if unit is not None else last[3].product if last else None
+    node = Node(station, (station,))
+    return {
+        "station": station,
+        "state": piece.state,
+        "bucket": piece.bucket,
+        "since": piece.stop.start,
+        "reason": piece.reason,
+        "fault": piece.fault,
+        "needs_reason": any(each.needs_reason and each.interval.end == END for each in stops),
+        "planned": bool(core.config.calendar.planned(Interval(END, END + MOMENT))),
+        "unit": unit.unit if unit is not None else None,
+        "product": product,
+        "last_cycle_s": last[2].cycle_time if last else None,
+        "ideal_cycle_s": core.config.standards[station].ideal(product),
+        "good": kpi.good,
+        "target": core.target(node, seen),
+        "target_whole": core.target(node, shift),
+        "oee": kpi.oee,
+        "unexplained": sum(each.needs_reason for each in stops),
+    }
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_books_and_stores_are_the_core_s(tmp_path: Path, *, over: bool) -> None:
+    """Whether each station's shift is closed, by whom, and what keeps it open; what waits between the stations."""
+    now = at(600) if over else END
+    async with looking(tmp_path, now=now) as look:
+        with core_of(look, now) as core:
+            shift = core.window(WINDOW)
+            seen = Interval(shift.interval.start, min(shift.interval.end, now))
+            closed_ones = 0
+            for place in core.config.standards:
+                told = [each.event for each in core.events(place, shift.interval)]
+                last = [each for each in told if isinstance(each, ShiftClosed | ShiftReopened) and each.start == at(0)][
+                    -1:
+                ]
+                closed = is_closed(told, shift.interval)
+                closed_ones += closed
+                expected = {
+                    "station": place,
+                    "window": window_of(shift),
+                    "closed": closed,
+                    "closed_by": last[0].by if closed else None,
+                    "closed_at": last[0].time if closed else None,
+                    "stops_without_reason": sum(each.needs_reason for each in core.stops(place, seen)),
+                    "over": over,
+                }
+                same(await look.answer(f"/stations/{place}/book", window=WINDOW), expected)
+            assert closed_ones == int(over)
+            places = {(each.upstream, each.downstream): each.places for each in core.config.buffers}
+            stores = [
+                {
+                    "upstream": each.upstream,
+                    "downstream": each.downstream,
+                    "places": places[each.upstream, each.downstream],
+                    "waiting": list(each.waiting),
+                    "left": each.dwell.count,
+                    "mean_wait_s": each.dwell.mean,
+                    "longest_wait_s": each.dwell.longest,
+                }
+                for each in core.flow(shift.interval).stores
+            ]
+            same(await look.answer("/stores", window=WINDOW), stores)
+
+
+@pytest.mark.parametrize("window", ["2026", "2026-02"])
+async def test_the_programme_is_the_core_s(tmp_path: Path, window: str) -> None:
+    """Built against planned, month by month and split three ways."""
+    async with looking(tmp_path) as look:
+        with core_of(look) as core:
+            found = core.programme(core.window(window).interval)
+            expected = {
+                "year": found.year,
+                "until": found.until,
+                "months": {str(number): _section(each) for number, each in found.months.items()},
+                "whole": _section(found.whole),
+                "forecast": found.forecast,
+                "unplaced": found.unplaced,
+            }
+            assert found.whole.total.built > 1
+            same(await look.answer("/programme", window=window), expected)
+
+
+def _section(section: ProgrammeSection) -> dict[str, object]:
+    splits = ("by_model", "by_assembly_method", "by_market")
+    return {
+        "start": section.window.start,
+        "end": section.window.end,
+        "total": _row(section.total),
+        **{name: [_row(each) for each in getattr(section, name)] for name in splits},
+        "local_content_pct": section.local_content.mean_pct,
+        "cars_without_local_content": section.local_content.cars_without_figure,
+    }
+
+
+def _row(row: ProgrammeRow) -> dict[str, object]:
+    return {name: getattr(row, name) for name in ("label", "built", "plan", "plan_to_date", "attainment", "share")}
+
+
+async def test_doubtful_counts_are_the_core_s(tmp_path: Path) -> None:
+    """Their readings, what can be, and every decision."""
+    async with looking(tmp_path) as look:
+        with core_of(look) as core:
+            decided = ("parts", "product", "by", "why", "recorded_time")
+            expected = [
+                {
+                    "number": each.seq,
+                    **{name: getattr(each.event, name) for name in ("station", "kind", "time", "explanation")},
+                    "raw_before": each.event.previous_raw,
+                    "raw_after": each.event.raw,
+                    "standing": each.standing,
+                    "at_most": each.most,
+                    "shown": list(each.shown),
+                    "possible": each.possible,
+                    "decisions": [{name: getattr(said, name) for name in decided} for said in each.said],
+                }
+                for each in cases(core.reader, core.config.setups)
+            ]
+            same(await look.answer("/counters"), expected)
+            waiting = [each for each in expected if not each["decisions"]]
+            same(await look.answer("/counters", undecided="true"), waiting)
+            assert waiting
+
+
+async def test_the_plant_and_its_calendar_are_the_core_s(tmp_path: Path) -> None:
+    """Stations, products, definitions as configured; windows of each kind."""
+    async with looking(tmp_path) as look:
+        with core_of(look) as core:
+            config, known = core.config, core.known
+            assert known is not None
+            expected = {
+                "site": config.site,
+                "time_zone": config.calendar.zone.key,
+                "now": END,
+                "known_from": known.start,
+                "known_until": known.end,
+                "last_seq": core.reader.last_seq(),
+                "languages": ["en", "ru", "kk"],
+                "stations": [_station(core, each) for each in config.standards],
+                "products": [
+                    {
+                        "product": product,
+                        **{name: getattr(each, name) for name in ("name", "assembly_method", "market")},
+                        "local_content_pct": each.local_content_pct,
+                    }
+                    for product, each in config.products.items()
+                ],
+                "definitions": ["taktline", "iso22400", "nee", "vorne", "standalone", "kostanay"],
+            }
+            same(look.site, expected)
+            for kind in WindowKind:
+                windows = [window_of(each) for each in core.windows(kind, core.window("2026-03-02").interval)]
+                same(await look.answer("/windows", kind=str(kind), window=DAY), windows)
+
+
+def _station(core: Inquiry, station: StationId) -> dict[str, object]:
+    standard = core.config.standards[station]
+    _, area, line, name = station.split("/")
+    return {
+        "station": station,
+        "area": area,
+        "line": line,
+        "name": name,
+        "minor_stop_s": standard.minor_stop,
+        "ideal_cycle_s": {product or "*": time for product, time in standard.ideal_cycle.items()},
+        "upstream": [each.upstream for each in core.config.buffers if each.downstream == station],
+        "downstream": [each.downstream for each in core.config.buffers if each.upstream == station],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/kpi", {"window": WINDOW}),
+        ("/kpi", {"window": WINDOW, "level": "line", "definition": "vorne"}),
+        ("/hours", {"of": LINE, "window": WINDOW}),
+        ("/culprits", {"of": LINE, "window": WINDOW}),
+        ("/stores", {"window": WINDOW}),
+        ("/stops", {"window": WINDOW}),
+        ("/windows", {"window": "2026-03"}),
+        ("/counters", {}),
+        ("/units", {}),
+        (f"/stations/{STATION}/events", {"window": WINDOW}),
+        (f"/stations/{FINISH}/events", {"window": WINDOW}),
+        (f"/stations/{STATION}/reasons", {}),
+        (f"/stations/{STATION}/said", {"window": WINDOW}),
+        (f"/stations/{EXIT}/cycles", {"window": WINDOW}),
+    ],
+)
+async def test_every_table_as_csv_is_its_json(tmp_path: Path, path: str, parameters: dict[str, str]) -> None:
+    """The same rows, the same fields, the same text of every value, what lies inside of a row included."""
+    async with looking(tmp_path) as look:
+        found = await look.answer(path, **parameters)
+        url, asked = f"{look.plant.url}/api/v1{path}", {**parameters, "format": "csv"}
+        async with look.visitor.session.get(url, params=asked) as answer:
+            table = csv.DictReader(io.StringIO(await answer.text()))
+            rows = list(table)
+        assert found
+        flat = [_flat(each) for each in found]
+        assert set(table.fieldnames or ()) == {name for each in flat for name in each}
+        for row, each in zip(rows, flat, strict=True):
+            assert row == {name: each.get(name, "") for name in row}
+
+
+def _flat(value: object, name: str = "") -> dict[str, str]:
+    """Each value under its whole name, as a spreadsheet shows it."""
+    below = f"{name}." if name else ""
+    match value:
+        case Mapping():
+            return {k: text for key, each in value.items() for k, text in _flat(each, f"{below}{key}").items()}
+        case [Mapping(), *_]:
+            return {k: t for at, each in enumerate(value, 1) for k, t in _flat(each, f"{below}{at}").items()}
+        case list():
+            return {name: ";".join(map(str, value))}
+        case bool():
+            return {name: "true" if value else "false"}
+        case None:
+            return {name: ""}
+        case str() if value.startswith(("=", "+", "-", "@")):
+            return {name: f"'{value}"}
+        case _:
+            return {name: str(value)}

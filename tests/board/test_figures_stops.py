@@ -1,0 +1,110 @@
+"""Every stop on the page of stops, and every word on it, is the interface's, and no digit is left over."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_figures import (
+    Answer,
+    Column,
+    clock,
+    expected,
+    lasting,
+    length_s,
+    moment,
+    own,
+    place,
+    short_clock,
+    since,
+    word,
+)
+from board_look import Look, looking, nothing_left, utc
+from board_plant import WINDOW
+from oee_histories import STATION
+
+pytestmark = pytest.mark.timeout(60)
+QUIET = ("starved", "blocked", "minor_stops")  # stops that explain themselves are not on their page
+SHOWN_AT_ONCE = 9
+
+
+@pytest.mark.parametrize("name", [None, "operator"])
+@pytest.mark.parametrize("of", [STATION, "kostanay/paint", "kostanay"])
+async def test_the_page_of_stops_shows_the_interface_s_stops(tmp_path: Path, of: str, name: str | None) -> None:
+    """Each stop with its times, words and code, in its form as well; and what persons said of them."""
+    async with looking(tmp_path, name=name) as look:
+        page = await look.page("/stops", of=of, window=WINDOW)
+        stops = await look.answer("/stops", of=of, window=WINDOW)
+        (shift,) = [each for each in await look.answer("/windows", window=WINDOW) if each["name"] == WINDOW]
+        assert page.take("h1").text == f"Stops: {place(of)}"
+        await look.chosen(page, of, shift, shifts_only=False)
+        asking = [each for each in stops if each["needs_reason"]]
+        others = [each for each in stops if not each["needs_reason"] and each["bucket"] not in QUIET]
+        back = f"/stops?of={of}&window={WINDOW}"
+        before = _before(stops)
+        title = page.take("h2", id="open-stops").text
+        assert title == f"Stops that need a reason ({len(asking)})"
+        forms = back if name else None
+        for heading_, found in (("open-stops", asking), ("all-stops", others)):
+            (listed,) = [each for each in page.main.all("section") if each.attributes["aria-labelledby"] == heading_]
+            shown = page.items(listed.all("ul")[0])
+            assert shown == [_stop(look, each, before, forms) for each in reversed(found)]
+        places = [each["station"] for each in look.site["stations"] if f"{each['station']}/".startswith(f"{of}/")]
+        said = [each for station in places for each in await look.answer(f"/stations/{station}/said", window=WINDOW)]
+        said.sort(key=lambda each: -int(each["seq"]))
+        assert asking
+        assert others
+        if of != "kostanay/paint":
+            assert page.table("What was said") == expected(said, _said(look, forms))
+        else:
+            assert not said
+        nothing_left(page)
+
+
+def _before(stops: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """For a station's stop the start of the one before it; what comes from neighbours is no stop of its own."""
+    found: dict[tuple[str, str], str] = {}
+    last: dict[str, str] = {}
+    for each in stops:
+        if each["bucket"] not in ("starved", "blocked"):
+            if each["station"] in last:
+                found[each["station"], each["start"]] = last[each["station"]]
+            last[each["station"]] = each["start"]
+    return found
+
+
+def _stop(look: Look, stop: Answer, before: dict[tuple[str, str], str], back: str | None) -> str:
+    start = short_clock(stop["start"])
+    over = f"{short_clock(stop['end'])} ({lasting(length_s(stop))})"
+    end = f"still ( {since(stop['start'], look.now)})" if stop["open"] else over
+    why = "Why does it stand?" if stop["needs_reason"] else look.reason(stop["reason"]) if stop["reason"] else ""
+    fault = f"fault code {stop['fault']}" if stop["fault"] else ""
+    told = [own(stop["station"]), f"{word(stop['state'])} {start}–{end}", why, fault]
+    if back is None:
+        return " ".join(each for each in told if each)
+    offered = [f"[reason {each['reason']}] {each['texts']['en']}" for each in look.reasons[stop["station"]]]
+    more = ["More reasons", *offered[SHOWN_AT_ONCE:]] if len(offered) > SHOWN_AT_ONCE else []
+    earlier = before.get((stop["station"], stop["start"]))
+    told += [f"[back {back}] [station {stop['station']}] [start {utc(stop['start'])}]"]
+    told += [f"[end {'' if stop['open'] else utc(stop['end'])}] [seen {stop['reason'] or ''}]"]
+    told += [*offered[:SHOWN_AT_ONCE], *more, "Comment, only a part of it Comment [comment]"]
+    told += [f"from [part_from {clock(stop['start'])}] to [part_to {'' if stop['open'] else clock(stop['end'])}]"]
+    told += [f"[merge_from {utc(earlier)}] Together with the stop before"] if earlier else []
+    told += ["[reason -] Take the reason back"] if stop["reason"] else []
+    return " ".join(each for each in told if each)
+
+
+def _said(look: Look, back: str | None) -> list[Column]:
+    def undo(each: Answer) -> str:
+        where = f"{own(each['station'])} {clock(each['start'])}"
+        return f"[back {back}] [seq {each['seq']}] Undo {where}" if back else ""
+
+    return [
+        ("time", lambda each: moment(each["time"])),
+        ("station", lambda each: own(each["station"])),
+        ("from", lambda each: clock(each["start"])),
+        ("to", lambda each: clock(each["end"]) if each["end"] else "until it is over"),
+        ("reason", lambda each: look.reason(each["reason"]) if each["reason"] else "taken back"),
+        ("by", lambda each: each["by"]),
+        ("Comment", lambda each: each["comment"]),
+        ("", undo),
+    ]

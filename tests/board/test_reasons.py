@@ -1,0 +1,223 @@
+"""Stops get their reasons on the board: by anybody who may, several at once, taken back; everywhere alike."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stands_since
+from influx_example import END, EVENTS
+from oee_histories import STATION, at, counted, state, unreconciled
+
+from mes.inquiry import Inquiry
+from mes.model import State, StateChanged, StationEvent
+
+pytestmark = pytest.mark.timeout(30)
+STOOD = [*EVENTS, stands_since(100)]
+
+
+def iso(minutes: float) -> str:
+    """A time as the interface writes it."""
+    return at(minutes).isoformat().replace("+00:00", "Z")
+
+
+async def given(
+    visitor: Visitor, reason: str | None, start: float, end: float | None, **more: object
+) -> tuple[int, Any]:
+    """Says why the station stood."""
+    asked = {
+        "station": STATION,
+        "start": iso(start),
+        "end": None if end is None else iso(end),
+        "reason": reason,
+        **more,
+    }
+    return await visitor.post("/api/v1/reasons", asked)
+
+
+async def open_stops(visitor: Visitor) -> list[dict[str, Any]]:
+    """The station's stops that need a reason."""
+    _, found = await visitor.get("/stops", of=STATION, window=WINDOW, unexplained="true")
+    stops: list[dict[str, Any]] = found
+    return stops
+
+
+async def test_an_open_stop_keeps_its_reason_until_it_is_over(tmp_path: Path) -> None:
+    """What is said of a stop that still lasts holds to its end, and not for what comes after."""
+    stood = [each for each in EVENTS if not (isinstance(each, StateChanged) and each.state is State.STARVED)]
+    async with plant_board(tmp_path, events=[*stood, stands_since(110)], now=at(118)) as plant:
+        operator = await plant.enter("operator")
+        assert [(each["start"], each["open"]) for each in await open_stops(operator)] == [(iso(110), True)]
+        status, said = await given(operator, "no-parts", 110, None)
+        assert (status, said["end"], said["by"]) == (201, None, "operator")
+        assert await open_stops(operator) == []
+        plant.clock.shown = at(150)
+        assert await open_stops(operator) == []
+        await plant.add(*(each for each in [stands_since(160)]))
+        _, spans = await operator.get(f"/stations/{STATION}/timeline", window=WINDOW)
+        last = spans["spans"][-1]
+        assert (last["reason"], last["bucket"], last["start"]) == ("no-parts", "idle", iso(110))
+
+
+async def test_a_reason_changes_every_figure_alike(tmp_path: Path) -> None:
+    """Planned service takes a stop out of planned time: page, interface and core show the same new OEE."""
+    async with plant_board(tmp_path, events=STOOD) as plant:
+        operator, other = await plant.enter("operator"), await plant.enter(None)
+        before = await oee(plant, other)
+        status, _ = await given(operator, "planned-service", 100, 120)
+        assert status == 201
+        after = await oee(plant, other)
+    assert before != after
+    assert len(set(after)) == 1
+    assert len(set(before)) == 1
+
+
+async def oee(plant: PlantBoard, visitor: Visitor) -> list[str]:
+    """OEE of the station as the interface, a page and the core have it, in per cent with one decimal."""
+    _, found = await visitor.get("/kpi", of=STATION, window=WINDOW)
+    _, text = await visitor.page("/shift", of=STATION, window=WINDOW)
+    shown = text.partition('<dd id="oee">')[2].partition("</dd>")[0]
+    with Inquiry(plant.config, plant.config.journal_path, now=END) as core:
+        ratio = core.results.kpi(STATION, core.window(WINDOW).interval, until=END).oee
+    assert found[0]["figures"][0]["oee"] == ratio
+    return [f"{found[0]['figures'][0]['oee'] * 100:.1f} %", shown.replace("\xa0", " "), f"{(ratio or 0) * 100:.1f} %"]
+
+
+async def test_undo_puts_back_what_was_said_before(tmp_path: Path) -> None:
+    """A split, then its undo: the time line is what it was; a second undo finds that somebody has spoken since."""
+    async with plant_board(tmp_path, events=STOOD) as plant:
+        operator = await plant.enter("operator")
+        await given(operator, "no-parts", 100, 120)
+        _, before = await operator.get(f"/stations/{STATION}/timeline", window=WINDOW)
+        status, split = await given(operator, "robot-fault", 105, 110)
+        assert status == 201
+        _, between = await operator.get(f"/stations/{STATION}/timeline", window=WINDOW)
+        assert between["spans"] != before["spans"]
+        status, _ = await operator.post("/api/v1/undo", {"seq": split["seq"]})
+        assert status == 201
+        _, after = await operator.get(f"/stations/{STATION}/timeline", window=WINDOW)
+        assert [{**each, "start": "", "end": ""} for each in merged(after["spans"])] == [
+            {**each, "start": "", "end": ""} for each in merged(before["spans"])
+        ]
+        status, problem = await operator.post("/api/v1/undo", {"seq": split["seq"]})
+        assert (status, "since" in problem["detail"]) == (409, True)
+
+
+def merged(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Neighbours of one kind as one."""
+    found: list[dict[str, Any]] = []
+    for each in spans:
+        same = found and all(found[-1][name] == each[name] for name in ("state", "bucket", "reason", "fault"))
+        if same:
+            found[-1] = {**found[-1], "end": each["end"]}
+        else:
+            found.append(each)
+    return found
+
+
+async def test_two_people_at_once_do_not_overwrite_each_other_unseen(tmp_path: Path) -> None:
+    """Of two who chose by the same page, one is told that the other has spoken; both words are kept if repeated."""
+    async with plant_board(tmp_path, events=STOOD) as plant:
+        one, two = await plant.enter("operator"), await plant.enter("team_leader")
+        seen = {"check_seen": True, "seen_reason": None}
+        answers = await asyncio.gather(
+            given(one, "no-parts", 100, 120, **seen), given(two, "no-operator", 100, 120, **seen)
+        )
+        assert sorted(status for status, _ in answers) == [201, 409]
+        status, _ = await given(two, "no-operator", 100, 120)
+        assert status == 201
+        _, said = await one.get(f"/stations/{STATION}/said", window=WINDOW)
+        assert next(each["reason"] for each in said if each["start"] == iso(100)) == "no-operator"
+        assert sum(each["start"] == iso(100) for each in said) == 2
+
+
+async def test_forms_do_the_same_with_two_taps(tmp_path: Path) -> None:
+    """The page of stops offers the reasons as buttons; pressing one leads back to the page, where it is noted."""
+    async with plant_board(tmp_path, events=STOOD) as plant:
+        operator = await plant.enter("operator")
+        _, text = await operator.page("/stops", of=STATION)
+        assert text.count('name="reason" value="no-parts"') >= 1
+        status, _, where = await operator.send(
+            "/stops/reason",
+            station=STATION,
+            start=iso(100),
+            end=iso(120),
+            reason="no-parts",
+            seen="",
+            back=f"/stops?of={STATION}",
+        )
+        assert (status, where) == (303, f"/stops?of={STATION}&done=1")
+        assert await open_stops(operator) == []
+        status, text, _ = await operator.send(
+            "/stops/reason", station=STATION, start=iso(100), end=iso(120), reason="earthquake", seen="no-parts"
+        )
+        assert status == 422
+        assert "has no reason `earthquake`" in text.replace("&#39;", "'")
+
+
+async def test_a_part_of_a_stop_and_stops_together(tmp_path: Path) -> None:
+    """Times of day that are typed split a stop, in the site's zone; the stop before it is taken along where asked."""
+    async with plant_board(tmp_path, events=STOOD) as plant:
+        operator = await plant.enter("operator")
+        form = {"station": STATION, "start": iso(100), "end": iso(120), "seen": ""}
+        status, _, _ = await operator.send(
+            "/stops/reason", **form, reason="robot-fault", part_from="09:45", part_to="9:50:30"
+        )
+        assert status == 303
+        status, _, _ = await operator.send("/stops/reason", **form, reason="no-parts", merge_from=iso(45))
+        assert status == 303
+        _, said = await operator.get(f"/stations/{STATION}/said", window=WINDOW)
+    assert [(each["start"], each["end"], each["reason"]) for each in said[:2]] == [
+        (iso(45), iso(120), "no-parts"),
+        (iso(105), iso(110.5), "robot-fault"),
+    ]
+
+
+async def test_books_are_closed_when_all_is_explained(tmp_path: Path) -> None:
+    """A shift with a stop that nobody explained stays open; then it closes, and opens again with a reason."""
+    async with plant_board(tmp_path, events=STOOD, now=at(600)) as plant:
+        leader = await plant.enter("team_leader")
+        book = {"station": STATION, "window": WINDOW}
+        status, problem = await leader.post("/api/v1/books/close", book)
+        assert (status, "have no reason yet" in problem["detail"]) == (422, True)
+        for stop in await open_stops(leader):
+            asked = {"station": STATION, "start": stop["start"], "end": stop["end"], "reason": "no-parts"}
+            status, _ = await leader.post("/api/v1/reasons", asked)
+            assert status == 201
+        status, closed = await leader.post("/api/v1/books/close", book)
+        assert (status, closed["closed"], closed["closed_by"]) == (201, True, "team_leader")
+        status, _ = await leader.post("/api/v1/books/reopen", {**book, "why": " "})
+        assert status == 422
+        status, opened = await leader.post("/api/v1/books/reopen", {**book, "why": "a count was wrong"})
+        assert (status, opened["closed"]) == (201, False)
+        _, text = await leader.page("/handover", of=LINE, window=WINDOW)
+        assert "team leader" in text
+
+
+async def test_a_doubtful_count_is_decided(tmp_path: Path) -> None:
+    """An engineer decides it on the page; it is shown with who and why, and counted."""
+    doubt = unreconciled(70, raw=3, previous_raw=58)
+    went_on = replace(counted(90, 1), raw=4, previous_raw=3)
+    events: list[StationEvent] = [
+        state(0, State.PRODUCING),
+        replace(counted(10, 1), raw=58, previous_raw=57),
+        doubt,
+        went_on,
+    ]
+    async with plant_board(tmp_path, events=events) as plant:
+        engineer = await plant.enter("engineer")
+        _, found = await engineer.get("/counters", undecided="true")
+        number = str(found[0]["number"])
+        _, kpi = await engineer.get("/kpi", of=STATION, window=WINDOW)
+        status, _, _ = await engineer.send(
+            "/counters", number=number, parts="1", why="counted by hand", back="/counters"
+        )
+        assert status == 303
+        _, after = await engineer.get("/kpi", of=STATION, window=WINDOW)
+        _, text = await engineer.page("/counters")
+        status, text_of_refusal, _ = await engineer.send("/counters", number=number, parts="many", why="x")
+    assert after[0]["good"] == kpi[0]["good"] + 1
+    assert "counted by hand" in text
+    assert status == 422
+    assert "whole number" in text_of_refusal

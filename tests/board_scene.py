@@ -1,0 +1,190 @@
+"""Two hours of the whole example plant in which every page of the board has figures of every kind to show."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from influx_example import CAR, CURRENTS, EVENTS, EXIT, FINISH, S3, made, when
+from oee_histories import STATION, assigned, at, cleared, counted, raised, state, unreconciled
+
+from mes.config.build import PlantConfig
+from mes.model import (
+    CountKind,
+    CountReconciled,
+    CountUnreconciled,
+    ProcessValue,
+    ProductId,
+    ShiftClosed,
+    ShiftReopened,
+    State,
+    StationEvent,
+    StationId,
+    UnitCompleted,
+    UnitEntered,
+    UnitId,
+    UnitLeft,
+    UnitResult,
+)
+
+S2 = ProductId("S2")
+SIDES = StationId("kostanay/weld/weld-1/body-sides")
+TRIM = StationId("kostanay/final/final-1/trim")
+WINTER = ((-41, 3), (-40, 2), (-33, 1), (-12, 2))  # days before, cars of the S2
+SHIFT_END = 510  # minutes after its start
+
+
+def scene(config: PlantConfig) -> list[StationEvent]:
+    """What happened: at every station something else, so that no two rows of a table are alike."""
+    found: list[StationEvent] = [*EVENTS]
+    for index, station in enumerate(config.standards):
+        if station not in (STATION, FINISH, EXIT):
+            found += _station(station, index)
+    found += [*_cars(list(config.standards)), *_finish(), *_framing(), *_winter(), *_books(list(config.standards))]
+    return found
+
+
+def telemetry() -> list[ProcessValue]:
+    """Some inside, some outside of their limits."""
+    torques = ((30, 111.5), (32, 121.25), (38, 108.125))
+    return [
+        *CURRENTS,
+        *(
+            ProcessValue(station=FINISH, name="weld_current", time=at(t), value=v)
+            for t, v in ((11, 10.25), (15, 10.75))
+        ),
+        *(ProcessValue(station=TRIM, name="torque", time=at(t), value=v) for t, v in torques),
+    ]
+
+
+def at_station(station: StationId, *events: StationEvent) -> list[StationEvent]:
+    """The same, there."""
+    return [replace(each, station=station) for each in events]
+
+
+def _station(station: StationId, index: int) -> list[StationEvent]:
+    """Blocked, starved, down for a fault, idle: for so long as nowhere else."""
+    own = index * 0.217
+    return at_station(
+        station,
+        state(0, State.PRODUCING),
+        state(30 + own, State.BLOCKED),
+        state(33.7 + 2 * own, State.PRODUCING),
+        state(50 + own, State.STARVED),
+        state(56.1 + 3 * own, State.PRODUCING),
+        raised(70 + own, "101" if index % 2 else "777"),
+        state(70 + own, State.DOWN),
+        cleared(76.3 + 2 * own, "101" if index % 2 else "777"),
+        state(76.3 + 2 * own, State.SETUP if index % 3 else State.PRODUCING),
+        state(82 + own, State.PRODUCING),
+        state(90 + own, State.DOWN),
+        state(91.2 + own, State.PRODUCING),
+        *([state(100 + own, State.IDLE), state(105.5 + 2 * own, State.PRODUCING)] if index % 4 == 0 else []),
+        *([state(112 + own, State.STARVED)] if index % 5 == 4 else []),
+        counted(12 + own, 2 + index % 3),
+        counted(64 + own, 3),
+        counted(66 + own, 1 + index % 2, CountKind.REWORK),
+        *([counted(67 + own, 1, CountKind.SCRAP)] if index % 3 == 1 else []),
+        *([replace(counted(68, 9, CountKind.TOTAL), raw=1209, previous_raw=1200)] if index == 3 else []),
+    )
+
+
+def _cars(stations: list[StationId]) -> Iterator[StationEvent]:
+    """Five cars go through the plant, one after the other; the third and the fifth stay where they are."""
+    for number, last in enumerate((14, 14, 7, 10, 0)):
+        unit = UnitId(f"LJ12EKR24T19{number:05}")
+        product = S2 if number == 1 else S3
+        for index, station in enumerate(stations[: last + 1]):
+            start = 1.5 + 6.3 * index + 9.9 * number
+            yield UnitEntered(**when(start, station), unit=unit, product=product)
+            if index == last and number in (2, 4):
+                continue  # it is there still
+            result = UnitResult.REWORK if index == 5 * number else UnitResult.GOOD
+            cycle = None if number == 1 and index == 4 else timedelta(seconds=251.25 + 7.5 * index)
+            yield _done(start + 4.4, station, unit, product, result, cycle)
+            yield UnitLeft(**when(start + 5.1, station), unit=unit)
+    yield UnitEntered(**when(29, TRIM), unit=CAR, product=S3)
+    yield made(37, CAR, UnitResult.REWORK, TRIM)
+    yield made(39.5, CAR, UnitResult.GOOD, TRIM)
+    yield UnitLeft(**when(40.25, TRIM), unit=CAR)
+    yield UnitEntered(**when(58, STATION), unit=CAR, product=S3)  # it comes again
+    yield made(63, CAR, station=STATION)
+
+
+def _done(
+    minutes: float, station: StationId, unit: UnitId, product: ProductId, result: UnitResult, cycle: timedelta | None
+) -> UnitCompleted:
+    return UnitCompleted(**when(minutes, station), unit=unit, product=product, result=result, cycle_time=cycle)
+
+
+def _finish() -> list[StationEvent]:
+    """A count that nobody has decided, one that two persons did, and one that was a stale value."""
+    first, second = unreconciled(71, raw=3, previous_raw=58), unreconciled(93, CountKind.SCRAP, raw=1, previous_raw=40)
+    moved = replace(counted(95, 1, CountKind.SCRAP), raw=2, previous_raw=1)
+    return at_station(
+        FINISH,
+        state(60, State.STARVED),
+        state(63.2, State.PRODUCING),
+        state(84, State.DOWN),
+        state(88.5, State.PRODUCING),
+        replace(counted(10, 1), raw=58, previous_raw=57),
+        first,
+        replace(counted(91, 1), raw=4, previous_raw=3),
+        replace(counted(9, 1, CountKind.SCRAP), raw=40, previous_raw=39),
+        second,
+        moved,
+        _decided(second, 1, 97, "anna", "1 of 2 was double"),
+        _decided(second, 0, 98, "boris", "counted by hand"),
+        unreconciled(110, CountKind.REWORK, raw=7, previous_raw=9),
+    )
+
+
+def _decided(about: CountUnreconciled, parts: int, minutes: float, by: str, why: str) -> CountReconciled:
+    return CountReconciled(
+        **{**when(minutes), "time": about.time},
+        kind=about.kind,
+        raw=about.raw,
+        previous_raw=about.previous_raw,
+        parts=parts,
+        by=by,
+        why=why,
+        recorded_time=at(minutes),
+        product=S3,
+    )
+
+
+def _framing() -> list[StationEvent]:
+    """Words of persons: one taken back, one for as long as it lasts, planned service at another station."""
+    first = assigned(36, 20, 32, "weld-timer")
+    return [
+        replace(first, comment="timer 7 <again> & again"),
+        replace(assigned(37, 20, 32, None), comment="=1+1"),
+        *at_station(EXIT, state(118.5, State.STARVED)),
+        *at_station(SIDES, assigned(101, 50, 51, "planned-service"), assigned(102, 90, None, "no-parts")),
+        state(105, State.DOWN),
+        state(107, State.PRODUCING),
+        state(108, State.SETUP),
+        state(111, State.PRODUCING),
+        state(113, State.DOWN),
+        counted(44, 2, CountKind.REWORK),
+    ]
+
+
+def _winter() -> Iterator[StationEvent]:
+    """Cars of the months before, and a few of this morning."""
+    for days, cars in WINTER:
+        for number in range(cars):
+            unit = UnitId(f"LJ12EKR24T17{-days:02}{number:03}")
+            yield _done(days * 1440 + 60 + 13 * number, EXIT, unit, S2, UnitResult.GOOD, timedelta(seconds=431.5))
+    yield made(-31 * 1440 + 200, "LJ12EKR24T1700001", station=EXIT)
+
+
+def _books(stations: list[StationId]) -> Iterator[StationEvent]:
+    """Two stations whose shift was closed, one of which was opened again."""
+    yield ShiftClosed(**when(515, stations[7]), start=at(0), end=at(SHIFT_END), by="aigul 2")
+    yield ShiftClosed(**when(516, stations[8]), start=at(0), end=at(SHIFT_END), by="aigul 2")
+    yield ShiftReopened(**when(521, stations[8]), start=at(0), end=at(SHIFT_END), by="boris", why="a count was wrong")
+
+
+def until(events: list[StationEvent], now: datetime) -> list[StationEvent]:
+    """Those that have been told by then."""
+    return [each for each in events if each.received_time <= now]

@@ -1,0 +1,58 @@
+"""The demo's board: a visitor pulls a cable of the simulated plant, and no car is lost."""
+
+import asyncio
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from mes.demo.run import Finished, Options, run_demo
+from mes.demo.shown import BoardShown
+
+pytestmark = pytest.mark.timeout(120)
+GONE_S = 2.0  # real seconds
+
+
+async def press(url: str, controller: str, pull: str) -> int:
+    """The board's button."""
+    async with (
+        aiohttp.ClientSession(headers={"origin": url.rstrip("/")}) as browser,
+        browser.post(url + "cable", data={"controller": controller, "pull": pull}) as answer,
+    ):
+        return answer.status
+
+
+async def test_a_cable_is_pulled_on_the_board() -> None:
+    """The gap is no data, every car is there, and at the end the board stays until the visitor has seen enough."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    seen: list[str] = []
+
+    async def visit() -> None:
+        url = await ready
+        await asyncio.sleep(3)
+        assert await press(url, "no-such-plc", "yes") == 404
+        assert await press(url, "weld-plc", "yes") == 200
+        await asyncio.sleep(GONE_S)
+        async with aiohttp.ClientSession() as browser, browser.get(url) as answer:
+            assert 'aria-pressed="true">Plug in weld-plc' in await answer.text()
+        assert await press(url, "weld-plc", "no") == 200
+        assert await press(url, "paint-plc", "yes") == 200  # and stays pulled to the end of the run
+
+    async def stays(finished: Finished) -> None:
+        async with aiohttp.ClientSession() as browser, browser.get(ready.result()) as answer:
+            seen.append(await answer.text())
+        assert await press(ready.result(), "weld-plc", "yes") == 409
+        seen.append(finished.verdict)
+
+    visiting = asyncio.create_task(visit())
+    finished = await run_demo(
+        Options(timedelta(minutes=90), speed=240, seed=3, board=BoardShown(0, ready.set_result, stays))
+    )
+    await visiting
+    page, verdict = seen
+    assert verdict == finished.verdict == "ok", finished.problems
+    assert finished.outcome.missing == finished.outcome.extra == ()
+    assert "Pull the cable of weld-plc" in page
+    blind = {each: kpi.no_data.total_seconds() for each, kpi in finished.kpis.items()}
+    assert min(lasted for each, lasted in blind.items() if "/weld/" in each) > 60
+    assert min(lasted for each, lasted in blind.items() if "/final/" in each) == 0.0
