@@ -1,0 +1,85 @@
+"""What a person said can be taken back: everything is as if it had never been said, while each word stays known."""
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oee_histories import CATALOGUE, STATION, at
+from random_histories import LENGTH_MIN, histories, instants
+
+from mes.intervals import Interval
+from mes.model import Journaled, ReasonAssigned, ReasonId, StationEvent, TimeSource
+from mes.oee.stops import undo
+from mes.oee.timeline import timeline
+
+SAID_AT = at(600)
+UNDONE_AT = at(610)
+PAST = Interval(at(-1000), UNDONE_AT)
+reasons = st.sampled_from([None, *CATALOGUE.reasons])
+
+
+def reasons_by_time(events: list[StationEvent]) -> list[tuple[Interval, ReasonId | None]]:
+    """What persons said of which stretch of the past; stretches of one reason that touch are one."""
+    merged: list[tuple[Interval, ReasonId | None]] = []
+    for each in timeline(events).assigned:
+        part = each.interval.clip(PAST)
+        if part is None:
+            continue
+        if merged and merged[-1][0].end == part.start and merged[-1][1] == each.reason:
+            merged[-1] = (Interval(merged[-1][0].start, part.end), each.reason)
+        else:
+            merged.append((part, each.reason))
+    return merged
+
+
+@settings(deadline=None)
+@given(histories(), instants, st.integers(1, LENGTH_MIN) | st.none(), reasons)
+def test_an_undone_word_leaves_what_stood_before(
+    history: list[Journaled], start: float, length: int | None, reason: ReasonId | None
+) -> None:
+    """Over one stop, several, a part of one or until it is over: after the undo each minute has the reason it had."""
+    events = [each.event for each in history]
+    said = ReasonAssigned(
+        station=STATION,
+        time=SAID_AT,
+        received_time=SAID_AT,
+        time_source=TimeSource.EDGE,
+        start=at(start),
+        end=None if length is None else at(start) + timedelta(minutes=length),
+        reason=reason,
+        by="aigul",
+    )
+
+    back = undo(said, timeline(events), by="serik", now=UNDONE_AT, comment="undo")
+
+    assert reasons_by_time([*events, said, *back]) == reasons_by_time(events)
+    assert all(each.by == "serik" and each.time == UNDONE_AT for each in back)
+    assert [was.reason for each in back for was in each.before] == [reason] * len(back)
+
+
+@settings(deadline=None)
+@given(histories(), instants, reasons)
+def test_a_word_undone_while_the_stop_lasts_says_nothing_of_the_rest(
+    history: list[Journaled], start: float, reason: ReasonId | None
+) -> None:
+    """Its open end is taken back, too: the stop may go on, and has the reason it would have had."""
+    events = [each.event for each in history]
+    said = ReasonAssigned(
+        station=STATION,
+        time=SAID_AT,
+        received_time=SAID_AT,
+        time_source=TimeSource.EDGE,
+        start=at(start),
+        end=None,
+        reason=reason,
+        by="aigul",
+    )
+    line = timeline(events)
+    open_end = [each for each in line.spans if said.start in each.interval and each.interval.end > UNDONE_AT]
+
+    back = undo(said, line, by="serik", now=UNDONE_AT, comment="undo")
+
+    assert sum(each.end is None for each in back) == min(1, len(back))
+    if open_end:
+        after = [each.reason for each in timeline([*events, said, *back]).assigned if each.interval.end > UNDONE_AT]
+        assert after == [each.reason for each in line.assigned if each.interval.end > UNDONE_AT]
