@@ -53,12 +53,12 @@ def minutes(time_s: float | None, *, signed: bool = False) -> str:
 
 
 def lasting(time_s: float) -> str:
-    """1:02:03, or 2:03."""
+    """1:02:03 h, or 2:03 min."""
     whole = int(time_s)
     text = str(timedelta(seconds=whole % 86400))
     hours, minute, second = text.split(":")
     hours = str(int(hours) + whole // 86400 * 24)
-    return f"{hours}:{minute}:{second}" if hours != "0" else f"{int(minute)}:{second}"
+    return f"{hours}:{minute}:{second}\u00a0h" if hours != "0" else f"{int(minute)}:{second}\u00a0min"
 
 
 def instant(text: str) -> datetime:

@@ -52,13 +52,15 @@ class Speech:
         return str(format_decimal(found, format=pattern, locale=self._locale))
 
     def lasting(self, value_s: float | None) -> str:
-        """A duration as 1:02:03 or 2:03."""
+        """A duration as `1:02:03 h` or `2:03 min`: without its unit it would look like a time of day."""
         if value_s is None:
             return DASH
         whole = max(0, int(value_s))
         hours, rest = divmod(whole, HOUR_S)
         minutes, seconds = divmod(rest, MINUTE_S)
-        return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+        if hours:
+            return f"{hours}:{minutes:02}:{seconds:02}\u00a0{self.words['unit_h']}"
+        return f"{minutes}:{seconds:02}\u00a0{self.words['unit_min']}"
 
     def clock(self, instant: datetime | None) -> str:
         """The time of day in the site's zone, to the second."""

@@ -48,6 +48,8 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
     "alive_not": ("does not collect", "не собирает данные", "дерек жинамай тұр"),
     "oldest": ("oldest reading", "самое старое показание", "ең ескі көрсеткіш"),
     "seconds": ("s", "с", "с"),
+    "unit_min": ("min", "мин", "мин"),
+    "unit_h": ("h", "ч", "сағ"),
     "stale": (
         "No connection to the board since {}. What you see is old.",
         "Нет связи с табло с {}. Данные устарели.",

@@ -16,7 +16,8 @@ function lasting(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
   const hours = Math.floor(s / 3600);
   const rest = `${two(s % 60)}`;
-  return hours ? `${hours}:${two(Math.floor((s % 3600) / 60))}:${rest}` : `${Math.floor(s / 60)}:${rest}`;
+  if (hours) return `${hours}:${two(Math.floor((s % 3600) / 60))}:${rest}\u00a0${body.dataset.hour}`;
+  return `${Math.floor(s / 60)}:${rest}\u00a0${body.dataset.minute}`;
 }
 
 const wallClock = new Intl.DateTimeFormat("en-GB", { timeZone: body.dataset.zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
