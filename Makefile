@@ -1,6 +1,6 @@
 # Each target does its own set-up: a virtual environment with locked, hash-checked packages.
 PYTHON ?= python3
-PIP = .venv/bin/pip --disable-pip-version-check --quiet
+PIP = .venv/bin/pip --disable-pip-version-check
 
 .PHONY: demo test check torture wheelhouse clean
 
@@ -19,16 +19,21 @@ wheelhouse: .venv/run      ## everything that a server without a network needs, 
 check: .venv/dev           ## style, types and contracts only
 	scripts/check
 
+# An interrupted set-up starts again from nothing. The locks are complete, so pip resolves nothing: a newer release elsewhere
+# changes nothing here. `pip check` names what a lock lacks.
+define set-up
+	$(PYTHON) -m venv --clear .venv
+	$(PIP) --quiet install --no-deps --require-hashes -r requirements/$(1).txt
+	$(PIP) --quiet install --no-deps --no-build-isolation -e .
+	$(PIP) check
+endef
+
 .venv/run: requirements/run.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(PIP) install --no-deps --require-hashes -r requirements/run.txt
-	$(PIP) install --no-deps --no-build-isolation -e .
+	$(call set-up,run)
 	@touch $@
 
 .venv/dev: requirements/dev.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
-	$(PIP) install --no-deps --no-build-isolation -e .
+	$(call set-up,dev)
 	@touch $@ .venv/run
 
 clean:
