@@ -28,6 +28,10 @@ class Interval:
         start, end = max(self.start, window.start), min(self.end, window.end)
         return Interval(start, end) if start < end else None
 
+    def before(self, instant: datetime) -> "Interval":
+        """The part before an instant; empty, and at that instant, where all of it comes later."""
+        return Interval(min(self.start, instant), min(self.end, instant))
+
     def __contains__(self, instant: datetime) -> bool:
         return self.start <= instant < self.end
 

@@ -89,15 +89,16 @@ class Results:
         Made with the minor-stop threshold of `definition`, if that has one of its own.
         """
         standard = self._standard(station, definition)
-        window = Interval(min(window.start, until), min(window.end, until))
-        if self._hourly is None or window.length <= self._at_once:
+        seen = window.before(until)
+        window = window.before(until + LEAST)  # it shows whether the instant `until` itself belongs to it
+        if self._hourly is None or seen.length <= self._at_once:
             return self._direct(station, standard, window, until)
-        stored = self._hourly.kpi(station, standard, window)
+        stored = self._hourly.kpi(station, standard, seen)
         if stored is None:
             return self._direct(station, standard, window, until)
         edges = (Interval(window.start, stored.window.start), Interval(stored.window.end, window.end))
         parts = [self._direct(station, standard, each, until) for each in edges if each.length]
-        return replace(combine([stored, *parts]), window=window)
+        return replace(combine([stored, *parts]), window=seen)
 
     def timeline(self, station: StationId, window: Interval) -> Timeline:
         """What the journal knows of the station in `window`; what it says of other times may be incomplete."""
@@ -143,7 +144,7 @@ class Results:
 
     def pieces(self, station: StationId, window: Interval, *, until: datetime) -> tuple[Piece, ...]:
         """What each second of `window` up to `until` was and why, by the priority of `mes.oee.pieces`; clipped."""
-        window = Interval(min(window.start, until), min(window.end, until))
+        window = window.before(until)
         line = self.timeline(station, window)
         horizon = max(until, line.end) if line.end is not None else until
         laid = pieces(line, window, self.stations[station], horizon=horizon)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mes.intervals import Interval
-from mes.journal.codec import encode_event, from_us, to_us
+from mes.journal.codec import bears_on, encode_event, from_us, to_us
 from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId, UnitsCounted
 from mes.oee.timeline import BEGINNING_OF_TIME, SAID_LATER
 
@@ -68,8 +68,10 @@ class ListReader:
         return found
 
     def span_of(self, station: StationId) -> Interval | None:
-        times = [each.event.time for each in self._of(station) if not isinstance(each.event, SAID_LATER)]
-        return Interval(min(times), max(times)) if times else None
+        seen = [each.event for each in self._of(station) if not isinstance(each.event, SAID_LATER)]
+        if not seen:
+            return None
+        return Interval(min(bears_on(each).start for each in seen), max(each.time for each in seen))
 
     def _of(self, station: StationId) -> Sequence[Journaled]:
         return [each for each in self.journal if each.event.station == station]

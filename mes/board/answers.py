@@ -235,7 +235,7 @@ def timeline_answer(inquiry: Inquiry, station: StationId, window: Window) -> Tim
 
 def stops_answer(inquiry: Inquiry, stations: Sequence[StationId], window: Interval) -> list[StopAnswer]:
     """The stops of stations in a window, in the order of time; those that still last at the end."""
-    seen = Interval(min(window.start, inquiry.until), min(window.end, inquiry.until))
+    seen = window.before(inquiry.until)
     found = [
         StopAnswer(
             station=station,
@@ -279,7 +279,7 @@ def hours_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[HourAns
     """The last station of a node, hour by hour, against the plan; hours without work or cars are left out."""
     last = node.stations[-1]
     own = Node(last, (last,))
-    seen = Interval(min(window.start, inquiry.until), min(window.end, inquiry.until))
+    seen = window.before(inquiry.until)
     cut = [
         Window(each.kind, each.name, each.day, part)
         for each in inquiry.config.calendar.hours(seen)
@@ -306,7 +306,7 @@ def hours_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[HourAns
 
 def culprits_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[CulpritAnswer]:
     """Who cost the last station of a node how much, the largest first."""
-    seen = Interval(min(window.start, inquiry.until), min(window.end, inquiry.until))
+    seen = window.before(inquiry.until)
     return [
         CulpritAnswer(station=each.station, cause=each.cause, lost_s=each.lost.total_seconds(), cars=each.cars)
         for each in inquiry.culprits(node, seen)

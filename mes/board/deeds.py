@@ -168,7 +168,7 @@ async def _book(
 
 
 def _seen(inquiry: Inquiry, window: Interval) -> Interval:
-    return Interval(min(window.start, inquiry.until), min(window.end, inquiry.until))
+    return window.before(inquiry.until)
 
 
 def window_of(inquiry: Inquiry, name: str) -> Window:

@@ -153,7 +153,7 @@ def book_answer(inquiry: Inquiry, station: StationId, shift: Window) -> BookAnsw
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))
     last = ordered[-1] if ordered else None
     until = inquiry.until
-    seen = Interval(min(shift.interval.start, until), min(shift.interval.end, until))
+    seen = shift.interval.before(until)
     return BookAnswer(
         station=station,
         window=window_answer(shift),

@@ -111,7 +111,7 @@ def loss_points(results: Results, station: StationId, cell: Window, until: datet
 
 def state_points(results: Results, station: StationId, cell: Window, until: datetime) -> list[Point]:
     """What a station did in a cell, stretch by stretch, gapless, up to `until`."""
-    window = Interval(min(cell.interval.start, until), min(cell.interval.end, until))
+    window = cell.interval.before(until)
     if not window.length:
         return []
     planned = results.calendar.planned(window)

@@ -161,14 +161,15 @@ class JournalReader:
         return None if found is None else from_us(found)
 
     def span_of(self, station: StationId) -> Interval | None:
-        """From the first thing seen of a station to the last, by their times; None if nothing was.
+        """From the first instant that an event of a station bears on to the last event's time; None without events.
 
         What persons say of it later is nothing that was seen.
         """
-        # apart, each is one step in the index; together they would be a walk
+        # apart, each is one step in an index; together they would be a walk
         first = self._fetch(f"SELECT min(time_us) {SEEN_OF_STATION}", station)[0][0]
         last = self._fetch(f"SELECT max(time_us) {SEEN_OF_STATION}", station)[0][0]
-        return None if first is None else Interval(from_us(first), from_us(last))
+        begins = self._fetch(f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us", station)[0][0]
+        return None if first is None else Interval(from_us(min(first, begins or first)), from_us(last))
 
     def process_values(self, station: StationId, start: datetime, end: datetime) -> list[ProcessValue]:
         """The telemetry of a station in `[start, end)`, in the order of time."""

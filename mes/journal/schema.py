@@ -62,6 +62,7 @@ SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened', 'count
 UNIT = "json_extract(body, '$.unit')"
 INDEXES = f"""
 CREATE INDEX IF NOT EXISTS event_reaching ON event (station, to_us) WHERE from_us <> to_us;
+CREATE INDEX IF NOT EXISTS event_begins ON event (station, from_us) WHERE from_us <> to_us AND {SEEN};
 CREATE INDEX IF NOT EXISTS event_state ON event (station, time_us) WHERE {STATE_KINDS};
 CREATE INDEX IF NOT EXISTS event_lost ON event (station, time_us) WHERE {LOST};
 CREATE INDEX IF NOT EXISTS event_restored ON event (station, time_us) WHERE {RESTORED};

@@ -3,7 +3,7 @@
 Counts belong to the instant of their event, seconds to the pieces of the time line.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +34,8 @@ def kpi(
 ) -> Kpi:
     """The figures of `window`, as far as it lies before `until`, the present instant of whoever asks.
 
+    Times end at `until`. What was counted at that very instant is known and belongs to the window that holds it.
+
     `planned`: when the calendar plans work, `manned`: its shifts with their breaks; they may reach beyond `window`,
     and a stop that began before it is counted there only if they do. A stop is an unbroken stretch of `down` or
     of `idle`; it is a minor stop if its whole length, inside and outside of `window` and of planned time, is below the
@@ -53,7 +55,7 @@ def kpis(
     manned: Sequence[Interval] = (),
 ) -> list[Kpi]:
     """The same for many windows, which are in order and do not overlap, in one walk along the time line."""
-    cells = [_Cell(Interval(min(each.start, until), min(each.end, until))) for each in windows]
+    cells = [_Cell(each.before(until), holds_end=each.start <= until < each.end) for each in windows]
     whole = Interval(cells[0].window.start, cells[-1].window.end)
     horizon = until if timeline.end is None else max(until, timeline.end)
     _spend(cells, pieces(timeline, whole, standard, horizon=horizon), union(planned))
@@ -63,9 +65,10 @@ def kpis(
 
 @dataclass(slots=True)
 class _Cell:
-    """A window being filled."""
+    """A window being filled, as far as it is known; `holds_end`: its last known instant is not the next window's."""
 
     window: Interval
+    holds_end: bool
     spent: dict[Bucket, timedelta] = field(default_factory=lambda: dict.fromkeys(Bucket, NO_TIME))
     times: dict[tuple[Bucket, ReasonId], timedelta] = field(default_factory=lambda: defaultdict(timedelta))
     stops: dict[tuple[Bucket, ReasonId], int] = field(default_factory=lambda: defaultdict(int))
@@ -120,7 +123,7 @@ def _planned_parts(laid: Iterable[Piece], planned: Sequence[Interval]) -> Iterat
 
 def _kpi(cell: _Cell, timeline: Timeline, standard: StationStandard, shifts: Sequence[Interval]) -> Kpi:
     window, spent = cell.window, cell.spent
-    counts = _inside(timeline.counts, window, lambda each: each.time)
+    counts = _inside(timeline.counts, cell, lambda each: each.time)
     units = _Units.of(counts, timeline.kinds | standard.counted, standard)
     return Kpi(
         window=window,
@@ -142,7 +145,7 @@ def _kpi(cell: _Cell, timeline: Timeline, standard: StationStandard, shifts: Seq
         sum_pri_good=units.sum_pri_good,
         sum_pri_produced=units.sum_pri_produced,
         sum_pri_rework=units.sum_pri_rework,
-        unreconciled=len(_inside(timeline.unreconciled, window, lambda each: each)),
+        unreconciled=len(_inside(timeline.unreconciled, cell, lambda each: each)),
         resets=sum(each.flag is CountFlag.RESET for each in counts),
         planned_stops=spent[Bucket.PLANNED_STOP],
         in_shift=total(shifts),
@@ -151,8 +154,9 @@ def _kpi(cell: _Cell, timeline: Timeline, standard: StationStandard, shifts: Seq
     )
 
 
-def _inside(items: Sequence[T], window: Interval, time: Callable[[T], datetime]) -> Sequence[T]:
-    return items[bisect_left(items, window.start, key=time) : bisect_left(items, window.end, key=time)]
+def _inside(items: Sequence[T], cell: _Cell, time: Callable[[T], datetime]) -> Sequence[T]:
+    end = (bisect_right if cell.holds_end else bisect_left)(items, cell.window.end, key=time)
+    return items[bisect_left(items, cell.window.start, key=time) : end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

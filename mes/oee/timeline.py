@@ -103,9 +103,7 @@ class Timeline:
     def states(self, until: datetime) -> tuple[Span, ...]:
         """The states from the first event to `until`; the last one runs on. Before them nothing is known."""
         return tuple(
-            Span(part, each.state)
-            for each in self.spans
-            if (part := Interval(min(each.interval.start, until), min(each.interval.end, until))).start < part.end
+            Span(part, each.state) for each in self.spans if (part := each.interval.before(until)).start < part.end
         )
 
 

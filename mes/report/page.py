@@ -53,7 +53,7 @@ class _Sheet:
     def seen(self) -> Interval:
         """The window as far as it is known."""
         until = self.inquiry.until
-        return Interval(min(self.window.interval.start, until), min(self.window.interval.end, until))
+        return self.window.interval.before(until)
 
     @property
     def is_short(self) -> bool:

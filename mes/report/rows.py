@@ -15,6 +15,7 @@ from mes.oee.components import LOSSES, Bucket, Kpi
 from mes.oee.definitions import Definition, Figures
 from mes.oee.further import Further
 
+LEAST = timedelta(microseconds=1)
 WHOLE = "interval"  # one window from the start to the end that were asked for
 
 Value = str | int | float | None
@@ -57,7 +58,8 @@ def windows(inquiry: Inquiry, request: Request) -> tuple[Window, ...]:
     """The windows that the request is about. Raises ConfigError where the end comes before the start."""
     if inquiry.known is None:
         return ()
-    start, end = request.start or inquiry.known.start, request.end or inquiry.known.end
+    # what happened at the last known instant is reported, too
+    start, end = request.start or inquiry.known.start, request.end or inquiry.known.end + LEAST
     if request.start and request.end and end <= start:
         raise ConfigError(f"the end, {end.isoformat()}, is not after the start, {start.isoformat()}")
     span = Interval(start, max(start, end))

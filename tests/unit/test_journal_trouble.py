@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -50,10 +51,15 @@ def counted(raw: int) -> UnitsCounted:
     )
 
 
-def damage(path: Path, *, page: int) -> None:
-    """Overwrites one page of the file."""
+def damage(path: Path) -> None:
+    """Overwrites one page of the file that holds events."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    pages: list[tuple[Any, ...]] = connection.execute(
+        "SELECT pageno FROM dbstat WHERE name = 'event' AND pagetype = 'leaf'"
+    ).fetchall()
+    connection.close()
     with path.open("r+b") as file:
-        file.seek(page * 4096)
+        file.seek((pages[len(pages) // 2][0] - 1) * 4096)
         file.write(b"\xa5" * 4096)
 
 
@@ -217,7 +223,7 @@ async def test_a_check_says_what_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
         await asyncio.gather(*(journal.append(Entry(events=[counted(n)])) for n in range(1, 601)))
-    damage(path, page=41)
+    damage(path)
     assert not check(path).sound
     with pytest.raises(ConfigError, match="damaged"):
         restore(path, tmp_path / "other.sqlite")
