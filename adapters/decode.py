@@ -20,6 +20,7 @@ class Decoded:
 
 
 BAD = Decoded(None, Quality.BAD)
+_PADDING = " \t\r\n"  # at the end of a text
 TEARABLE = frozenset({DataType.UINT32, DataType.UINT64})  # counters that a device may change between their halves
 
 
@@ -37,6 +38,19 @@ def decode(tag: ModbusTag, words: Sequence[int]) -> Decoded:
     if len(known) < len(elements):
         return BAD
     return Decoded(known[0] if tag.count == 1 else known, Quality.GOOD)
+
+
+def fault(tag: ModbusTag, words: Sequence[int]) -> str | None:
+    """Why the words are not what the tag's type says, as the end of a sentence; None if they are.
+
+    `words` as in `decode`. A number that is not finite has no value; control characters are left out of a text.
+    """
+    if tag.type is DataType.STRING:
+        size = tag.element_size
+        texts = (_latin(tag, words[first : first + size]).rstrip(_PADDING) for first in range(0, tag.size, size))
+        garbled = any(unicodedata.category(sign) == "Cc" for text in texts for sign in text)
+        return "control characters are left out of its text" if garbled else None
+    return "the number is not finite (NaN or infinite), so it has no value" if decode(tag, words) == BAD else None
 
 
 def counters(tag: ModbusTag, words: Sequence[int]) -> tuple[int, ...]:
@@ -67,7 +81,8 @@ def _element(tag: ModbusTag, words: Sequence[int]) -> Scalar | None:
         case DataType.FLOAT64:
             return _scaled(tag, struct.unpack(">d", raw)[0])
         case DataType.STRING:
-            return _text(_in_words(words, swapped=_swaps_bytes(tag.order))[: tag.length])
+            text = "".join(sign for sign in _latin(tag, words) if unicodedata.category(sign) != "Cc")
+            return text.rstrip(" ")
         case _:
             assert_never(tag.type)
 
@@ -93,7 +108,7 @@ def _scaled(tag: ModbusTag, number: float) -> int | float | None:
     return scaled if math.isfinite(scaled) else None
 
 
-def _text(raw: bytes) -> str:
+def _latin(tag: ModbusTag, words: Sequence[int]) -> str:
     """Characters up to the first NUL; controllers pad with NULs or blanks and leave control characters behind."""
-    text = raw.split(b"\0", 1)[0].decode("latin-1")
-    return "".join(sign for sign in text if unicodedata.category(sign) != "Cc").rstrip(" ")
+    raw = _in_words(words, swapped=_swaps_bytes(tag.order))[: tag.length]
+    return raw.split(b"\0", 1)[0].decode("latin-1")

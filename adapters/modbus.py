@@ -3,7 +3,7 @@
 import asyncio
 import math
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -14,11 +14,12 @@ from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
 from adapters.clock import Clock
-from adapters.decode import BAD, TEARABLE, Decoded, counters, decode
+from adapters.decode import BAD, TEARABLE, Decoded, counters, decode, fault
+from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
 from adapters.plan import Block, Plan, plan
-from adapters.ports import Emit
+from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId
 from adapters.settings import (
     ModbusController,
@@ -31,10 +32,15 @@ from adapters.settings import (
 
 STRIKES = 3  # unanswered requests in a row, over TCP, before the connection counts as dead
 REFUSED_RETRY_S = 30.0  # a refused block is asked for again this often: programs are loaded while we watch
+TAGS_NAMED = 5  # in one sentence
 TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
 
 _FUNCTIONS = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
-_REFUSALS = {1: "illegal function", 2: "illegal address", 3: "illegal value"}
+_REFUSALS = {
+    1: ("illegal function", "choose the `table` that the device has: it does not know this one"),
+    2: ("illegal address", "correct the `address` of these tags by the device's manual, which may count from 1"),
+    3: ("illegal value", "lower `max_registers` of the controller: the device allows fewer in one request"),
+}
 _UNREACHED = {0x0A: "gateway path unavailable", 0x0B: "device behind the gateway does not answer"}
 
 
@@ -44,15 +50,6 @@ class _Answer:
 
     words: tuple[int, ...]
     code: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ModbusStatus:
-    """The figures of one connection."""
-
-    items_configured: int
-    items_active: int
-    notes: tuple[str, ...]
 
 
 def next_beat(due_s: float, *, now_s: float, interval_s: float) -> float:
@@ -215,18 +212,35 @@ class ModbusAdapter:
         self._refused_s: dict[int, float] = {}
         self._decoded: dict[TagId, tuple[tuple[int, ...], Decoded]] = {}
         self._said: dict[TagId, Decoded] = {}
+        self._unreadable: dict[TagId, Diagnostic] = {}
+        self._heartbeat_unread = False
 
-    def status(self) -> ModbusStatus:
+    def status(self) -> AdapterStatus:
         """What it sees of its own connection, for health."""
-        return ModbusStatus(
+        return AdapterStatus(
             items_configured=len(self._tags),
             items_active=sum(said.quality is not Quality.BAD for said in self._said.values()),
-            notes=tuple(
-                f"{self._plan.blocks[block]} is refused ({_REFUSALS[answer.code]}): correct the addresses of its tags"
-                for block, answer in sorted(self._answers.items())
-                if answer.code in _REFUSALS
-            ),
+            diagnostics=(*self._refused(), *self._unreadable.values(), *self._lifeless()),
         )
+
+    def _refused(self) -> Iterator[Diagnostic]:
+        """One for each block that the device refuses, with the tags in it."""
+        for number, answer in sorted(self._answers.items()):
+            if answer.code in _REFUSALS:
+                tags = tuple(
+                    tag for tag, parts in self._plan.parts.items() if any(part.block == number for part in parts)
+                )
+                what, remedy = _REFUSALS[answer.code]
+                text = f"{self._plan.blocks[number]} is refused ({what}) and asked for again: {_named(tags)}"
+                yield Diagnostic(DiagnosticCode.TAG_REFUSED, text, remedy, tags)
+
+    def _lifeless(self) -> Iterator[Diagnostic]:
+        """The heartbeat, as long as no value of it could be read in this connection."""
+        heartbeat = self._settings.heartbeat
+        if heartbeat is not None and self._heartbeat_unread:
+            text = f"the heartbeat {heartbeat.tag} was never read: nothing of this controller is collected until it is"
+            remedy = "correct the tag's `table` and `address`, or remove `heartbeat` from the controller"
+            yield Diagnostic(DiagnosticCode.HEARTBEAT_NEVER_READ, text, remedy, (heartbeat.tag,))
 
     async def run(self, emit: Emit) -> None:
         """Connects, emits the baseline, then one batch per poll cycle until the connection ends.
@@ -259,7 +273,9 @@ class ModbusAdapter:
         while True:
             found = await self._cycle(line)
             if heartbeat is not None and watch is not None:
-                _feel(watch, found[heartbeat.tag], real_s=real_s())
+                pulse = found[heartbeat.tag]
+                self._heartbeat_unread = pulse.value is None and not watch.beating
+                _feel(watch, pulse, real_s=real_s())
             if watch is None or watch.beating:
                 await emit(self._batch(found, baseline=baseline))
                 baseline = False
@@ -333,11 +349,29 @@ class ModbusAdapter:
         before = self._decoded.get(tag)
         if before is None or before[0] != words:  # most registers stand still from cycle to cycle
             before = self._decoded[tag] = (words, decode(self._tags[tag], words))
+            self._judge(tag, words)
         return Reading(tag, before[1].value, before[1].quality, None, received)
+
+    def _judge(self, tag: TagId, words: Sequence[int]) -> None:
+        """Keeps a diagnostic of a value that is not what the tag's type says."""
+        self._unreadable.pop(tag, None)
+        what = fault(self._tags[tag], words)
+        if what is not None:
+            text = f"tag {tag}: {what}"
+            remedy = "check its `type`, `order`, `address` and `length` by the device's manual"
+            self._unreadable[tag] = Diagnostic(DiagnosticCode.VALUE_UNREADABLE, text, remedy, (tag,))
+
+
+def _named(tags: Sequence[TagId]) -> str:
+    """The first tags by name, and how many more there are."""
+    more = f" and {len(tags) - TAGS_NAMED} more" if len(tags) > TAGS_NAMED else ""
+    return ", ".join(tags[:TAGS_NAMED]) + more
 
 
 def _feel(watch: HeartbeatWatch, pulse: Reading, *, real_s: float) -> None:
     watch.see(pulse, real_s=real_s)
     if watch.stuck(real_s=real_s):
         since = watch.last_change if watch.beating else None
-        raise ControllerUnavailable("the heartbeat stands still", cause=GapCause.STUCK, blind_since=since)
+        unread = not watch.beating and pulse.value is None
+        detail = f"the heartbeat {pulse.tag} {'was never read' if unread else 'stands still'}"
+        raise ControllerUnavailable(detail, cause=GapCause.STUCK, blind_since=since)

@@ -9,6 +9,7 @@ from typing import assert_never
 from asyncua import ua
 
 from adapters.clock import Clock
+from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_client import LeftOpen
 from adapters.opcua_items import Items
@@ -16,7 +17,7 @@ from adapters.opcua_life import Life, real_s
 from adapters.opcua_publishing import Publishing
 from adapters.opcua_session import Session, translated
 from adapters.opcua_values import InSequence, Overlap, in_order
-from adapters.ports import Emit
+from adapters.ports import AdapterStatus, Emit
 from adapters.reading import ControllerId, GapCause, Reading, TagId
 from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
 
@@ -24,15 +25,6 @@ _SILENCE_KEEPALIVES = 3  # so many keep-alives may be missing before the connect
 _RETRY_FIRST_S, _RETRY_MOST_S = 1.0, 30.0
 _SETTLING_LEAST_S = 2.0  # how long after the baseline older notifications may still come in
 _OVERTAKEN_MOST_S = 1.0  # how long a notification may stay behind later ones before it counts as lost
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The figures of one connection."""
-
-    items_configured: int
-    items_active: int
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +67,16 @@ class OpcUaAdapter:
         self._secret = secret
         self._left = left or LeftOpen()
         self._items = Items(tags)
-        self._notes: list[str] = []
+        self._diagnostics: list[Diagnostic] = []
         if settings.password_credential is not None and settings.security.policy is SecurityPolicy.NONE:
             raise ControllerMisconfigured("a password would go over the wire in clear: choose a security policy")
         if settings.heartbeat is not None and settings.heartbeat.tag not in tags:
             raise ControllerMisconfigured(f"the heartbeat {settings.heartbeat.tag} is no tag of this controller")
 
-    def status(self) -> Status:
+    def status(self) -> AdapterStatus:
         """What it sees of its own connection."""
-        return Status(len(self._items.tags), len(self._items.active), (*self._notes, *self._items.notes()))
+        diagnostics = (*self._diagnostics, *self._items.diagnostics())
+        return AdapterStatus(len(self._items.tags), len(self._items.active), diagnostics)
 
     async def run(self, emit: Emit) -> None:
         """One connection's life; see adapters.ports.Adapter. Every error that `emit` raises goes through."""
@@ -93,7 +86,7 @@ class OpcUaAdapter:
             inbox.put_nowait(ControllerUnavailable(f"the connection was lost: {reason}"))
 
         session = Session(self._settings, self._left, password=self._password(), on_lost=lost)
-        self._notes = session.notes
+        self._diagnostics = session.diagnostics
         life = Life(self._controller, self._settings, self._items, self._clock, session, emit)
         try:
             await session.open()
@@ -258,14 +251,14 @@ class _Subscribed:
         return in_order(changes)
 
     async def _subscribe(self) -> None:
-        settings, notes = self._life.settings, self._session.notes
+        settings = self._life.settings
         with translated("creating the subscription"):
             created = await self._session.subscribe()
         self._subscription = int(created.SubscriptionId)
         interval_ms = float(created.RevisedPublishingInterval)
         self._interval_s = interval_ms / 1000
         if interval_ms > settings.publish_interval_ms:
-            notes.append(f"the server publishes every {interval_ms:g} ms, not {settings.publish_interval_ms} ms")
+            self._note_limit(f"the server publishes every {interval_ms:g} ms, not {settings.publish_interval_ms} ms")
         keepalive_s = interval_ms / 1000 * int(created.RevisedMaxKeepAliveCount)
         self._silence_s = _SILENCE_KEEPALIVES * max(keepalive_s, settings.keepalive_s)
         for tag in self._items.absent():
@@ -275,12 +268,18 @@ class _Subscribed:
         self._life.require_items()
         queues = [int(each.RevisedQueueSize) for each in revised if each.RevisedQueueSize < settings.queue_size]
         if queues:
-            notes.append(f"the server keeps only {min(queues)} values of {len(queues)} tags, not {settings.queue_size}")
+            self._note_limit(
+                f"the server keeps only {min(queues)} values of {len(queues)} tags, not {settings.queue_size}"
+            )
         slow = [each.RevisedSamplingInterval for each in revised]
         slow = [sampling_ms for sampling_ms in slow if sampling_ms > settings.sampling_interval_ms]
         if slow:
             wanted_ms = settings.sampling_interval_ms
-            notes.append(f"the server samples {len(slow)} tags only every {max(slow):g} ms, not {wanted_ms} ms")
+            self._note_limit(f"the server samples {len(slow)} tags only every {max(slow):g} ms, not {wanted_ms} ms")
+
+    def _note_limit(self, text: str) -> None:
+        remedy = "raise the server's limit, or configure for this controller what the server grants"
+        self._session.diagnostics.append(Diagnostic(DiagnosticCode.SERVER_LIMITS, text, remedy))
 
     async def _create(self, tags: Sequence[TagId]) -> list[ua.MonitoredItemCreateResult]:
         """Creates items, keeps the book of them, and returns what the server granted."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 
+from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured
 from adapters.opcua_addressing import NodeAddress, parse
 from adapters.opcua_session import Session, node_id, translated
@@ -65,9 +66,17 @@ class Items:
         self.active.discard(tag)
         self.refused[tag] = why
 
-    def notes(self) -> Iterator[str]:
-        """One sentence for each tag that the server refuses."""
-        return (f"tag {tag} is refused ({why}) and tried again" for tag, why in self.refused.items())
+    def diagnostics(self) -> Iterator[Diagnostic]:
+        """One for each tag that the server refuses."""
+        return (
+            Diagnostic(
+                DiagnosticCode.TAG_REFUSED,
+                f"tag {tag} is refused ({why}) and tried again",
+                "correct its `node` in the plant's file, or load the program that has it into the controller",
+                (tag,),
+            )
+            for tag, why in self.refused.items()
+        )
 
     def absent(self) -> tuple[TagId, ...]:
         """Tags whose namespace is not there."""

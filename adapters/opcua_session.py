@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.certificate_cards import first_of_chain, is_pem, read_certificate, read_key, uris
+from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_addressing import NodeAddress
 from adapters.opcua_client import PASSWORD_IN_CLEAR, LeftOpen, QuietClient
@@ -145,7 +146,7 @@ class Session:
         if password is not None:
             self._client.set_password(password)
         self._chunk = {"read": _MAX_CHUNK, "items": _MAX_CHUNK}
-        self.notes: list[str] = []
+        self.diagnostics: list[Diagnostic] = []
 
     async def open(self) -> None:
         """Checks whom we talk to, connects and logs in."""
@@ -281,7 +282,13 @@ class Session:
         """Sets the channel's security after finding that the server is the one that we trust."""
         settings = self._settings.security
         if settings.policy is SecurityPolicy.NONE:
-            self.notes.append("the connection is not protected: security policy None")
+            self.diagnostics.append(
+                Diagnostic(
+                    DiagnosticCode.INSECURE_CONNECTION,
+                    "the connection is not protected: security policy None",
+                    "choose a security policy and exchange certificates: docs/certificates.md",
+                )
+            )
             return
         assert settings.certificate is not None
         assert settings.private_key is not None
@@ -331,7 +338,13 @@ class Session:
             when = (
                 f"ends in {left.days} days" if left > timedelta() else f"ended on {ours.not_valid_after_utc:%Y-%m-%d}"
             )
-            self.notes.append(f"our certificate {when}: make a new one and have it trusted")
+            self.diagnostics.append(
+                Diagnostic(
+                    DiagnosticCode.CERTIFICATE,
+                    f"our certificate {when}: make a new one and have it trusted",
+                    "renew it with `mes certs renew`",
+                )
+            )
 
     async def _check_theirs(
         self, theirs: x509.Certificate, endpoint: ua.EndpointDescription, settings: OpcUaSecurity
@@ -342,7 +355,13 @@ class Session:
                 raise ControllerMisconfigured("the server shows another certificate than the configured one")
             if not theirs.not_valid_before_utc <= datetime.now(UTC) <= theirs.not_valid_after_utc:
                 span = f"{theirs.not_valid_before_utc:%Y-%m-%d} to {theirs.not_valid_after_utc:%Y-%m-%d}"
-                self.notes.append(f"the server's certificate is valid from {span}, and is taken only as it is pinned")
+                self.diagnostics.append(
+                    Diagnostic(
+                        DiagnosticCode.CERTIFICATE,
+                        f"the server's certificate is valid from {span}, and is taken only as it is pinned",
+                        "give the server a new certificate and pin that one",
+                    )
+                )
             return
         assert settings.trust_folder is not None
         store = TrustFolder(settings.trust_folder)

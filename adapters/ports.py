@@ -1,8 +1,35 @@
 """What an adapter is to the program, and the program to an adapter."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from adapters.diagnostics import Diagnostic
 from adapters.reading import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterStatus:
+    """What an adapter sees of its own connection.
+
+    `items_configured`: tags that the configuration names; `items_active`: those that deliver now. `diagnostics`: what
+    an engineer should read, as it holds now. Polls are those that were due and were left out because the one before
+    took too long, since the program began; rates are per real second, None where the controller is not polled.
+    `doubts`: answers that were not believed since the program began, by kind.
+    """
+
+    items_configured: int
+    items_active: int
+    diagnostics: tuple[Diagnostic, ...] = ()
+    polls_late: int = 0
+    poll_rate_wanted: float | None = None
+    poll_rate_reached: float | None = None
+    doubts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The sentences of the diagnostics."""
+        return tuple(diagnostic.text for diagnostic in self.diagnostics)
 
 
 class Emit(Protocol):
@@ -24,25 +51,6 @@ class Adapter(Protocol):
         """
         ...
 
-    def status(self) -> "AdapterStatus":
+    def status(self) -> AdapterStatus:
         """What it sees of its own connection, for health."""
-        ...
-
-
-class AdapterStatus(Protocol):
-    """The figures of one connection."""
-
-    @property
-    def items_configured(self) -> int:
-        """Tags that the configuration names."""
-        ...
-
-    @property
-    def items_active(self) -> int:
-        """Tags that are delivering now."""
-        ...
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences an engineer should read: revised values, refused items, insecure connection."""
         ...

@@ -1,14 +1,15 @@
 """How the collector itself is doing: each controller's standing, as a plain record to show or to export."""
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from adapters.clock import Clock
 from adapters.ports import Adapter
 from adapters.reading import ControllerId
+from mes.diagnostics import ControllerDiagnostics, PresentDiagnostic
 
 
 class ControllerStanding(StrEnum):
@@ -26,7 +27,8 @@ class ControllerHealth:
 
     `items_active` is 0 unless it is running; `error` is the last failure's sentence and stays when it is over.
     Real seconds as of the snapshot: `last_batch_age_s` since a batch was journaled, None before the first;
-    `quiet_s` since its task did anything at all (a try, a batch, a loss).
+    `quiet_s` since its task did anything at all (a try, a batch, a loss). `diagnostics`: what an engineer should read;
+    the last known ones while it is not running. For polls and doubts see `adapters.ports.AdapterStatus`.
     """
 
     controller: ControllerId
@@ -38,7 +40,11 @@ class ControllerHealth:
     error: str | None = None
     items_configured: int = 0
     items_active: int = 0
-    notes: tuple[str, ...] = ()
+    diagnostics: tuple[PresentDiagnostic, ...] = ()
+    polls_late: int = 0
+    poll_rate_wanted: float | None = None
+    poll_rate_reached: float | None = None
+    doubts: Mapping[str, int] = field(default_factory=dict)
     last_batch_age_s: float | None = None
     quiet_s: float = 0.0
 
@@ -54,6 +60,7 @@ class Health:
         self._batch_s: dict[ControllerId, float] = {}
         self._known: dict[ControllerId, ControllerHealth] = {}
         self._adapters: dict[ControllerId, Adapter] = {}
+        self._diagnostics: dict[ControllerId, ControllerDiagnostics] = {}
 
     def connecting(self, controller: ControllerId, adapter: Adapter) -> None:
         """A connection is being made; a parked or lost controller stays so until it gives data."""
@@ -68,14 +75,17 @@ class Health:
         if known.standing is not ControllerStanding.RUNNING:
             known = replace(self._now(known, ControllerStanding.RUNNING), connections=known.connections + 1)
         self._known[controller] = replace(known, last_batch=received_time)
+        self._follow_diagnostics(controller)
 
     def lost(self, controller: ControllerId, detail: str) -> None:
         """The connection ended; it will be tried again."""
         self._known[controller] = replace(self._now(self._ticked(controller), ControllerStanding.LOST), error=detail)
+        self._follow_diagnostics(controller)
 
     def parked(self, controller: ControllerId, detail: str) -> None:
         """The controller refuses what the configuration asks; it is tried again now and then."""
         self._known[controller] = replace(self._now(self._ticked(controller), ControllerStanding.PARKED), error=detail)
+        self._follow_diagnostics(controller)
 
     def is_running(self, controller: ControllerId) -> bool:
         """Whether its present connection has given data."""
@@ -115,11 +125,29 @@ class Health:
         adapter = self._adapters.get(known.controller)
         if adapter is None:
             return known
+        self._follow_diagnostics(known.controller)  # also where a connection has given no batch yet
         status = adapter.status()
         running = known.standing is ControllerStanding.RUNNING
         return replace(
             known,
             items_configured=status.items_configured,
             items_active=status.items_active if running else 0,
-            notes=status.notes,
+            diagnostics=self._diagnostics_of(known.controller).present(),
+            polls_late=status.polls_late,
+            poll_rate_wanted=status.poll_rate_wanted,
+            poll_rate_reached=status.poll_rate_reached if running else None,
+            doubts=status.doubts,
         )
+
+    def _follow_diagnostics(self, controller: ControllerId) -> None:
+        adapter = self._adapters.get(controller)
+        if adapter is not None:
+            self._diagnostics_of(controller).update(
+                adapter.status().diagnostics,
+                now=self._clock.now(),
+                real_s=self._monotonic_s(),
+                complete=self.is_running(controller),
+            )
+
+    def _diagnostics_of(self, controller: ControllerId) -> ControllerDiagnostics:
+        return self._diagnostics.setdefault(controller, ControllerDiagnostics(controller))

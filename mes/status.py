@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from adapters.diagnostics import DiagnosticCode
 from adapters.reading import ControllerId
+from mes.diagnostics import PresentDiagnostic
 from mes.health import ControllerHealth, ControllerStanding
 from mes.model import CountKind, StationId
 
-UNPROTECTED = "the connection is not protected"  # so the note begins by which an adapter says it
 REASON_SHOWN = 300  # characters
 RATE_KNOWN_AFTER_S = 600.0
 
@@ -18,7 +19,9 @@ class ControllerStatus:
     """One controller. `since`: of the standing; `last_reading_age_s` None before the first batch.
 
     Ages are real seconds; `quiet_s` is how long its task did nothing at all. `clock_offset_s`: its clock minus ours,
-    None where it is not known. `insecure`: by its own note the connection is not protected.
+    None where it is not known. `insecure`: the connection is not protected. `diagnostics`: for an engineer.
+    `polls_late`: polls left out since the start; rates per real second, None where the controller is not polled or does
+    not run. `doubts`: answers not believed since the start, by kind.
     """
 
     controller: ControllerId
@@ -30,10 +33,14 @@ class ControllerStatus:
     items_active: int
     attempts: int
     connections: int
-    notes: tuple[str, ...]
+    diagnostics: tuple[PresentDiagnostic, ...] = ()
     error: str | None
     clock_offset_s: float | None
     insecure: bool
+    polls_late: int = 0
+    poll_rate_wanted: float | None = None
+    poll_rate_reached: float | None = None
+    doubts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def reconnects(self) -> int:
@@ -213,8 +220,12 @@ def controller_status(
         items_active=health.items_active,
         attempts=health.attempts,
         connections=health.connections,
-        notes=health.notes,
+        diagnostics=health.diagnostics,
+        polls_late=health.polls_late,
+        poll_rate_wanted=health.poll_rate_wanted,
+        poll_rate_reached=health.poll_rate_reached,
+        doubts=health.doubts,
         error=health.error,
         clock_offset_s=(offsets or {}).get(health.controller),
-        insecure=any(each.startswith(UNPROTECTED) for each in health.notes),
+        insecure=any(each.diagnostic.code is DiagnosticCode.INSECURE_CONNECTION for each in health.diagnostics),
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from adapters.ports import Emit
+from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -17,15 +17,6 @@ def batch(*, baseline: bool = False, controller: ControllerId = PLC, at: datetim
     return Batch(controller, at, (), baseline=baseline)
 
 
-@dataclass(frozen=True, slots=True)
-class FakeStatus:
-    """Fixed figures of a connection."""
-
-    items_configured: int = 5
-    items_active: int = 4
-    notes: tuple[str, ...] = ()
-
-
 @dataclass(slots=True)
 class FakeAdapter:
     """Emits its batches, then raises `end`; without one it stays connected until cancelled."""
@@ -33,6 +24,7 @@ class FakeAdapter:
     batches: Sequence[Batch] = ()
     end: BaseException | None = None
     wrap: Exception | None = None  # raised instead of whatever `emit` raised
+    present: AdapterStatus = field(default_factory=lambda: AdapterStatus(5, 4))
 
     async def run(self, emit: Emit) -> None:
         """One connection, as scripted."""
@@ -47,9 +39,9 @@ class FakeAdapter:
             raise self.end
         await asyncio.Event().wait()
 
-    def status(self) -> FakeStatus:
-        """Always the same."""
-        return FakeStatus()
+    def status(self) -> AdapterStatus:
+        """What the test says that holds now."""
+        return self.present
 
 
 @dataclass(slots=True)

@@ -17,10 +17,13 @@ CONTROLLER = ControllerStatus(
     items_active=11,
     attempts=5,
     connections=3,
-    notes=(),
     error="refused",
     clock_offset_s=-1.5,
     insecure=True,
+    polls_late=17,
+    poll_rate_wanted=10.0,
+    poll_rate_reached=4.0,
+    doubts={"late_answer": 3},
 )
 JOURNAL = JournalStatus(
     recovered=True,

@@ -84,6 +84,12 @@ def _standings(status: Status) -> Iterator[Sample]:
             yield (each.controller, standing), float(each.standing is standing)
 
 
+def _doubts(status: Status) -> Iterator[Sample]:
+    for each in status.controllers:
+        for kind, answers in each.doubts.items():
+            yield (each.controller, kind), answers
+
+
 def _commit_times(status: Status) -> Iterator[Sample]:
     yield ("0.5",), status.journal.commit_p50_s
     yield ("0.99",), status.journal.commit_p99_s
@@ -129,7 +135,30 @@ FAMILIES = (
         "Connections that gave data since the program began; all but the first are reconnects.",
         lambda each: each.connections,
     ),
-    _controller("notes", "Sentences about the connection that an engineer should read.", lambda each: len(each.notes)),
+    _controller(
+        "notes", "Sentences about the connection that an engineer should read.", lambda each: len(each.diagnostics)
+    ),
+    _controller(
+        "late_polls_total",
+        "Polls that were due and left out because the one before took too long, since the program began.",
+        lambda each: each.polls_late,
+    ),
+    _controller(
+        "poll_rate_wanted",
+        "Polls per second that the configuration wants; none where the controller is not polled.",
+        lambda each: each.poll_rate_wanted,
+    ),
+    _controller(
+        "poll_rate_reached",
+        "Polls per second that were made lately; none where the controller is not polled or does not run.",
+        lambda each: each.poll_rate_reached,
+    ),
+    Family(
+        "taktline_controller_answers_in_doubt_total",
+        "Answers that were not believed since the program began, by kind; none where the protocol needs no such check.",
+        ("controller", "kind"),
+        _doubts,
+    ),
     _controller(
         "insecure",
         "1 while an OPC UA connection is not protected (security policy None); Modbus never is, and shows 0.",

@@ -9,6 +9,7 @@ import pytest
 from modbus_servers import KINDS, NOW, OurDevice, SerialDevice, device, watched
 
 from adapters.clock import ManualClock
+from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.reading import GapCause, Quality, Reading, TagId
 from adapters.settings import ByteOrder, DataType, Heartbeat, ModbusTag, ModbusTcpController, Table
@@ -130,6 +131,49 @@ async def test_refused_block_is_bad_and_the_others_go_on(kind: str) -> None:
     assert (status.items_configured, status.items_active) == (2, 1)
     assert "500" in status.notes[0]
     assert values(change.readings) == {"good": 1}
+
+
+@our_kinds
+async def test_what_an_engineer_must_correct_is_named_with_its_tags(kind: str) -> None:
+    """A refused block, a number that is not finite and a garbled text are named by tag, code and remedy."""
+    tags = {
+        "good": GOOD,
+        "gap": ModbusTag(address=500),
+        "second": ModbusTag(address=501),
+        "oven": ModbusTag(address=102, type=DataType.FLOAT32),
+        "vin": ModbusTag(address=104, type=DataType.STRING, length=4),
+    }
+    async with device(kind) as plc:
+        plc.write(102, [0x7FC0, 0, 0x4A01, 0x3353])
+        async with watched(plc.settings(), tags) as seen:
+            await seen.batch()
+            found = seen.adapter.status().diagnostics
+            plc.write(102, [0x41AC, 0, 0x4A53, 0x3300])
+            await seen.news()
+            left = seen.adapter.status().diagnostics
+
+    assert [(each.code, each.tags) for each in found] == [
+        (DiagnosticCode.TAG_REFUSED, ("gap", "second")),
+        (DiagnosticCode.VALUE_UNREADABLE, ("oven",)),
+        (DiagnosticCode.VALUE_UNREADABLE, ("vin",)),
+    ]
+    assert "gap, second" in found[0].text
+    assert "illegal address" in found[0].text
+    assert all(each.remedy for each in found)
+    assert left == found[:1]
+
+
+async def test_heartbeat_that_was_never_read_is_named() -> None:
+    """A heartbeat at an address that the device lacks is named while nothing is collected, and ends the connection."""
+    async with device("tcp") as plc:
+        settings = plc.settings(heartbeat=Heartbeat(tag=TagId("pulse"), max_age_s=0.3))
+        async with watched(settings, {"pulse": ModbusTag(address=500), "good": GOOD}) as seen:
+            with pytest.raises(ControllerUnavailable, match="pulse was never read") as ended:
+                await seen.end()
+            found = seen.adapter.status().diagnostics
+
+    assert ended.value.cause is GapCause.STUCK
+    assert (DiagnosticCode.HEARTBEAT_NEVER_READ, ("pulse",)) in [(each.code, each.tags) for each in found]
 
 
 async def test_refused_block_is_asked_for_again_slowly() -> None:

@@ -20,13 +20,14 @@ from opcua_servers import (
 
 from adapters.certificates import create
 from adapters.clock import SystemClock
+from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua import OpcUaAdapter
 from adapters.opcua_client import LeftOpen
 from adapters.reading import ControllerId, Quality, TagId
 from adapters.settings import OpcUaController, OpcUaTag
 from mes.health import Health
-from mes.status import UNPROTECTED, controller_status
+from mes.status import controller_status
 from simulators.link import Link
 from simulators.opcua_server import Node, OpcUaServer, Policy
 
@@ -174,10 +175,10 @@ async def test_string_array_is_a_tuple(chosen: OpcUaController, server: ServerUn
 async def test_an_unprotected_connection_says_so_for_health(
     kind: tuple[str, Policy], chosen: OpcUaController, server: ServerUnderTest
 ) -> None:
-    """While policy None is in use, and only then, a note begins by the words by which health knows it."""
+    """While policy None is in use, and only then, a diagnostic has the code by which health knows it."""
     subject, journal = adapter(chosen, NAMES), Journal()
     async with running(subject, journal):
-        said = [note for note in subject.status().notes if note.startswith(UNPROTECTED)]
+        said = [each for each in subject.status().diagnostics if each.code is DiagnosticCode.INSECURE_CONNECTION]
         health = Health(SystemClock())
         health.connecting(ControllerId("plc"), subject)
         (known,) = health.snapshot()

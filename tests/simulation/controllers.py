@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.errors import ControllerUnavailable
-from adapters.ports import Emit
+from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId, Value
 from simulation.clockwork import EdgeClock
 from simulators import mapping
@@ -37,15 +37,6 @@ SILENT, HUNG, OVERFLOWN = "no sign of life", "the heartbeat stands still", "a no
 KNOWN_TROUBLE = (NO_ANSWER, CUT, RESTARTED, SILENT, HUNG, OVERFLOWN)
 
 Totals = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Nobody asks a simulated adapter for its figures."""
-
-    items_configured: int = 0
-    items_active: int = 0
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +281,9 @@ class SimulatedAdapter:
     controller: Controller
     rng: random.Random
 
-    def status(self) -> Status:
+    def status(self) -> AdapterStatus:
         """Nothing."""
-        return Status()
+        return AdapterStatus(0, 0)
 
     async def run(self, emit: Emit) -> None:
         """Connects, emits the baseline, then what comes. Raises ControllerUnavailable."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.decode import BAD, counters, decode
+from adapters.decode import BAD, counters, decode, fault
 from adapters.reading import Quality, Value
 from adapters.settings import ByteOrder, DataType, ModbusTag
 
@@ -111,3 +111,23 @@ def test_counters_are_only_the_tearable_ones() -> None:
     assert counters(ModbusTag(address=0, type=DataType.UINT64), [0, 0, 1, 0]) == (65536,)
     assert counters(ModbusTag(address=0, type=DataType.INT32), [0, 1]) == ()
     assert counters(ModbusTag(address=0), [1]) == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "words", "says"),
+    [
+        (ModbusTag(address=0, type=DataType.FLOAT32), (0x7FC0, 0), "not finite"),
+        (ModbusTag(address=0, type=DataType.FLOAT32), (0x7F80, 0), "not finite"),
+        (ModbusTag(address=0, type=DataType.FLOAT32), (0x41AC, 0), None),
+        (ModbusTag(address=0, type=DataType.FLOAT32, count=2), (0x41AC, 0, 0x7FC0, 0), "not finite"),
+        (ModbusTag(address=0), (0xFFFF,), None),
+        (ModbusTag(address=0, type=DataType.STRING, length=4), (0x4A53, 0x3300), None),
+        (ModbusTag(address=0, type=DataType.STRING, length=4), (0x4A53, 0x0D0A), None),
+        (ModbusTag(address=0, type=DataType.STRING, length=4), (0x4A01, 0x3353), "control characters"),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_named(tag: ModbusTag, words: tuple[int, ...], says: str | None) -> None:
+    """A number that is not finite and a text with control characters inside have a reason; padding has none."""
+    reason = fault(tag, words)
+
+    assert reason is None if says is None else reason is not None and says in reason

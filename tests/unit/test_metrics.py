@@ -3,12 +3,16 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from fakes import START
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from status_scenes import CONTROLLER, JOURNAL, LINE, SINK, STATUS
 
+from adapters.diagnostics import Diagnostic, DiagnosticCode
 from mes.board.metrics import FAMILIES, exposition
+from mes.diagnostics import PresentDiagnostic
 from mes.health import ControllerStanding
 from mes.status import JournalStatus, Status
 
@@ -50,6 +54,8 @@ def test_samples_are_the_status() -> None:
     assert found["taktline_controller_last_reading_age_seconds", ("weld-plc",)] == CONTROLLER.last_reading_age_s
     assert found["taktline_controller_connections_total", ("weld-plc",)] == CONTROLLER.connections
     assert found["taktline_controller_clock_offset_seconds", ("weld-plc",)] == CONTROLLER.clock_offset_s
+    assert found["taktline_controller_late_polls_total", ("weld-plc",)] == 17
+    assert found["taktline_controller_answers_in_doubt_total", ("weld-plc", "late_answer")] == 3
     assert found["taktline_controller_standing", ("weld-plc", "running")] == 1
     assert sum(value for (name, _), value in found.items() if name == "taktline_controller_standing") == 1
     assert found["taktline_journal_commit_seconds", ("0.99",)] == JOURNAL.commit_p99_s
@@ -61,9 +67,10 @@ def test_samples_are_the_status() -> None:
 def test_what_is_not_known_has_no_sample() -> None:
     """A None is left out, never shown as 0; the metric itself stays described."""
     known = scraped(STATUS)
+    unpolled: dict[str, Any] = dict.fromkeys(("poll_rate_wanted", "poll_rate_reached"))
     unknown = replace(
         STATUS,
-        controllers=[replace(CONTROLLER, last_reading_age_s=None, clock_offset_s=None)],
+        controllers=[replace(CONTROLLER, last_reading_age_s=None, clock_offset_s=None, **unpolled)],
         journal=JournalStatus(recovered=False, last_seq=0),
         sinks=[replace(SINK, lag_s=None)],
         ledger=[replace(LINE, stored=None, difference=None)],
@@ -73,6 +80,8 @@ def test_what_is_not_known_has_no_sample() -> None:
     assert lost == {
         "taktline_controller_last_reading_age_seconds",
         "taktline_controller_clock_offset_seconds",
+        "taktline_controller_poll_rate_wanted",
+        "taktline_controller_poll_rate_reached",
         "taktline_journal_commit_seconds",
         "taktline_journal_last_commit_seconds",
         "taktline_journal_file_bytes",
@@ -92,7 +101,14 @@ def test_errors_and_notes_are_no_labels() -> None:
     secret = "opc.tcp://user:secret@plc"
     status = replace(
         STATUS,
-        controllers=[replace(CONTROLLER, standing=ControllerStanding.LOST, error=secret, notes=(secret,))],
+        controllers=[
+            replace(
+                CONTROLLER,
+                standing=ControllerStanding.LOST,
+                error=secret,
+                diagnostics=(PresentDiagnostic(Diagnostic(DiagnosticCode.CERTIFICATE, secret, secret), START),),
+            )
+        ],
         journal=replace(JOURNAL, blocked=secret),
         sinks=[replace(SINK, held=secret, unavailable=secret)],
     )

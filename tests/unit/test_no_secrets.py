@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from fakes import PLC, FakePipeline, FakeStatus
+from fakes import PLC, FakePipeline
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ from adapters import registry
 from adapters.clock import SystemClock
 from adapters.opcua_client import LeftOpen
 from adapters.opcua_session import Session
-from adapters.ports import Emit
+from adapters.ports import AdapterStatus, Emit
 from adapters.reading import ControllerId
 from adapters.settings import OpcUaController
 from mes.cli import mes
@@ -289,9 +289,9 @@ class Clumsy:
         password = self.secret
         raise RuntimeError(f"a defect, with {len(password)} letters at hand")
 
-    def status(self) -> FakeStatus:
+    def status(self) -> AdapterStatus:
         """Always the same."""
-        return FakeStatus()
+        return AdapterStatus(5, 4)
 
 
 async def test_logged_tracebacks_show_no_values(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from status_scenes import CONTROLLER, JOURNAL, STATUS, WELD
 
 from adapters.clock import ManualClock
+from adapters.diagnostics import Diagnostic, DiagnosticCode
+from adapters.ports import AdapterStatus
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unreconciled, count
 from mes.collect.station import Observation, StationState, encode_state
 from mes.health import ControllerStanding, Health
@@ -23,7 +25,6 @@ from mes.journal import Entry, Journal
 from mes.ledger import Account, Ledger, backlog, moduli, stretches
 from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, TimeSource, UnitsCounted
 from mes.status import (
-    UNPROTECTED,
     JournalStatus,
     LedgerLine,
     Limits,
@@ -172,16 +173,17 @@ def test_health_knows_how_long_a_task_is_quiet() -> None:
     assert (gone.items_configured, gone.items_active, gone.attempts, gone.connections) == (5, 0, 1, 1)
 
 
-def test_an_unprotected_connection_is_known_by_its_note() -> None:
-    """The words are those of the adapter."""
-    source = (Path(__file__).parents[2] / "adapters" / "opcua_session.py").read_text(encoding="utf-8")
+def test_an_unprotected_connection_is_known_by_its_code() -> None:
+    """The code that the adapter publishes decides; the words of its sentence may change."""
     health = Health(ManualClock(START))
-    health.connecting(PLC, FakeAdapter())
-    known = health.snapshot()[0]
+    adapter = FakeAdapter()
+    health.connecting(PLC, adapter)
+    protected = controller_status(health.snapshot()[0])
+    adapter.present = AdapterStatus(5, 4, (Diagnostic(DiagnosticCode.INSECURE_CONNECTION, "other words", "r"),))
+    health.seen(PLC, START)
 
-    assert f'"{UNPROTECTED}' in source
-    assert controller_status(replace(known, notes=(f"{UNPROTECTED}: security policy None",))).insecure
-    assert not controller_status(known).insecure
+    assert controller_status(health.snapshot()[0]).insecure
+    assert not protected.insecure
 
 
 async def test_a_disk_that_takes_nothing_is_waited_for(tmp_path: Path) -> None:

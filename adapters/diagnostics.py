@@ -1,0 +1,34 @@
+"""What an adapter tells an engineer about its connection: stable codes with a sentence, a remedy and the tags meant."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from adapters.reading import TagId
+
+
+class DiagnosticCode(StrEnum):
+    """What a diagnostic is about; pages translate by this code, and a code never changes its meaning."""
+
+    INSECURE_CONNECTION = "insecure_connection"
+    CERTIFICATE = "certificate"
+    SERVER_LIMITS = "server_limits"  # the server grants less than was requested: intervals, queues, items
+    TAG_REFUSED = "tag_refused"  # the controller does not deliver the tag at all
+    VALUE_UNREADABLE = "value_unreadable"  # it delivers something that cannot be decoded as the tag's type
+    HEARTBEAT_NEVER_READ = "heartbeat_never_read"
+    POLLS_LATE = "polls_late"
+    TRANSACTION_ID_ZERO = "transaction_id_zero"
+    ANSWERS_IN_DOUBT = "answers_in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One present fact about a connection. Equal diagnostics are the same one.
+
+    `text` and `remedy` are English sentences without running figures, so that a sentence stays the same as long as the
+    fact does. `tags`: those concerned, in configured order; empty where it concerns the whole controller.
+    """
+
+    code: DiagnosticCode
+    text: str
+    remedy: str
+    tags: tuple[TagId, ...] = ()
