@@ -1,7 +1,7 @@
 """The simulated plant behind its controllers: live values on real protocols, and faults on demand."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -54,10 +54,21 @@ class ServedPlant:
     The plant itself moves only while `run` runs. A controller that is away keeps the image of its values.
     """
 
-    def __init__(self, plant: Plant, clock: Clock, *, ports: Mapping[str, int] | None = None) -> None:
-        """`ports` by controller; where none is given the system chooses."""
+    def __init__(
+        self,
+        plant: Plant,
+        clock: Clock,
+        *,
+        ports: Mapping[str, int] | None = None,
+        scanned: Callable[[datetime, datetime], None] | None = None,
+    ) -> None:
+        """`ports` by controller; where none is given the system chooses.
+
+        `scanned` hears of each scan how far the plant had come, and when all of that was shown.
+        """
         self._plant = plant
         self._clock = clock
+        self._scanned = scanned
         self._frozen = False
         self._planned: list[_Planned] = []
         self._active: dict[tuple[FaultName, str], datetime] = {}
@@ -113,6 +124,8 @@ class ServedPlant:
         if not self._frozen:
             for (code, _), together in groupby(self._plant.advance(now), key=lambda each: (each.station, each.time)):
                 await self.controllers[self._homes[code]].apply(list(together))
+            if self._scanned is not None:
+                self._scanned(now, self._clock.now())
         await self._settle(now)
         for planned in self._planned:
             if planned.work is None and planned.start <= now:
@@ -125,6 +138,14 @@ class ServedPlant:
     def freeze(self) -> None:
         """The plant stands still from now on; controllers, heartbeats and faults that have begun go on."""
         self._frozen = True
+        self.begin_no_fault()
+
+    def thaw(self) -> None:
+        """The plant goes on from where it was frozen."""
+        self._frozen = False
+
+    def begin_no_fault(self) -> None:
+        """Faults that have not begun never will; those that have begun go on."""
         self._planned = [planned for planned in self._planned if planned.work is not None]
 
     def inject(self, fault: Fault) -> None:

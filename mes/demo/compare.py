@@ -247,14 +247,12 @@ def _compare_lives(stations: Mapping[StationId, Station], lives: Lives, window: 
 def _entry(
     unit: str, true: Stay, seen: Stay, both: Station, holes: Sequence[Interval], window: Interval
 ) -> Iterable[str]:
-    """A unit is seen to come within two observations, unless it was there at the start or came near time unseen.
+    """A unit is seen to come as soon as anything, unless it was there at the start or came near time unseen.
 
-    Two, for the id may have been read before it came, in a poll that was over after. Sums of states have room for that,
-    a single instant has not.
     While a fault lasts a controller may answer so late that a short stay is known from its result alone.
     """
     assert true.entered is not None
-    late = 2 * both.late(true.entered)
+    late = both.late(true.entered)
     near = Interval(true.entered - late, true.entered + late)
     if true.entered <= window.start or any(hole.start <= near.end and near.start <= hole.end for hole in holes):
         return

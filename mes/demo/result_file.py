@@ -16,6 +16,7 @@ def as_json(finished: Finished, *, seed: int) -> dict[str, object]:
         "seed": seed,
         "simulated_s": window.length.total_seconds(),
         "wall_s": round(finished.wall_s, 3),
+        "reached_speed": None if finished.slowness is None else round(finished.slowness.reached, 1),
         "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
         "stations": {str(name): _station_json(both, window) for name, both in outcome.stations.items()},
         "units": {

@@ -4,14 +4,12 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
-from adapters.clock import ScaledClock
 from adapters.reading import Batch, ControllerId
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
@@ -20,6 +18,7 @@ from mes.daemon import Collector, OpenJournal, collector, credential, influx_tar
 from mes.demo import truth
 from mes.demo.compare import Outcome, compare
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, settled, with_influx
+from mes.demo.pacing import Pacemaker, Slowness, WaitingClock
 from mes.demo.panel_check import PanelCheck, check_panels
 from mes.demo.shown import BoardShown, PulledByHand, board_shown
 from mes.demo.truth import Causes, Counts, Life, Lives, Measured, Ratios, Station, Stay
@@ -34,9 +33,9 @@ from mes.oee.definitions import BUILT_IN, apply
 from mes.oee.kpi import Kpi
 from mes.results import Results
 from mes.supervisor import Backoff
-from simulators.faults import Fault, parse_duration
+from simulators.faults import Fault, FaultName, parse_duration
 from simulators.plant import STATIONS, Breakdown, Plant
-from simulators.served import SCAN_S, ServedPlant
+from simulators.served import ServedPlant
 
 __all__ = ["START", "Breakdown", "Finished", "Options", "Progress", "parse_breakdown", "run_demo"]
 
@@ -46,6 +45,7 @@ RECOVERY_REAL_S = 4.0  # what a reconnect may take after a fault has ended, and 
 LEAST_FAULT_REAL_S = 3.0  # a shorter one could not be noticed, however long it seems to a fast plant
 CONNECT_DEADLINE_S = 30.0
 DRAIN_DEADLINE_S = 60.0
+LOOKS = 3  # at each controller after the plant stood still: one may be under way, the next sees everything
 JOURNAL = "journal.sqlite"
 
 
@@ -95,6 +95,8 @@ class Finished:
     wall_s: float
     stopped_early: bool
     panels: PanelCheck | None = None
+    slowness: Slowness | None = None
+    too_slow: bool = False  # what differs are only gaps that arose while this computer stood still
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -103,7 +105,9 @@ class Finished:
 
     @property
     def verdict(self) -> str:
-        """ok, or differs."""
+        """ok, differs, or too slow: nothing differs but for gaps that are the computer's."""
+        if self.too_slow and not (self.panels is not None and self.panels.problems):
+            return "too slow"
         return "differs" if self.problems else "ok"
 
 
@@ -143,78 +147,159 @@ async def run_demo(
     began = time.monotonic()
     if options.journal is not None and (options.journal / JOURNAL).exists():
         raise ConfigError(f"{options.journal} holds a journal already; a demo needs a new folder")
+    stop = stop or asyncio.Event()
     with ExitStack() as stack:
         folder = options.journal or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taktline-")))
-        clock = ScaledClock(START, speed=options.speed, held=True)
-        plant = Plant(seed=options.seed, start=START, breakdowns=options.breakdowns)
-        served = ServedPlant(plant, clock)
-        await served.start()
+        run = _Run(options, began)
+        await run.served.start()
         try:
             config = for_simulation(
                 load(default_config()).config,
-                ports={ControllerId(name): port for name, port in served.ports.items()},
+                ports={ControllerId(name): port for name, port in run.served.ports.items()},
                 journal=folder / JOURNAL,
             )
-            seen = _Observations()
             async with AsyncExitStack() as beside:
                 if options.influx is not None:
                     config = await beside.enter_async_context(with_influx(config, options.influx.server))
                 async with (
                     collector(
-                        config, clock, backoff=BACKOFF, open_journal=open_journal, tap=seen.note, pace=PACE
+                        config, run.clock, backoff=BACKOFF, open_journal=open_journal, tap=run.seen.note, pace=PACE
                     ) as running,
-                    board_shown(options.board, config, running, served) as cables,
+                    board_shown(options.board, config, running, run.served) as cables,
+                    run.moving(config, stop),
                 ):
-                    stop = stop or asyncio.Event()
-                    window = await _live(options, clock, served, cables, running, config, watch, stop)
-                    finish = partial(_finish, config, served, plant, seen, window, options, began)
-                    if options.influx is not None:
-                        await _within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
-                    elif options.board is not None and options.board.stays is not None and not stop.is_set():
-                        finished = await asyncio.to_thread(finish)
+                    window = await run.live(cables, running, config, watch)
+                    if options.board is not None and options.board.stays is not None and not stop.is_set():
+                        finished = await asyncio.to_thread(_finish, config, run, window)
+                        run.go_on()
                         await options.board.stays(finished)
                         return finished
+                    finished = _finish(config, run, window)  # at once: no connection is lost meanwhile
+                    if options.influx is not None:
+                        await run.within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
                 panels = await _panels(options, config, window)  # with the collector gone, nothing writes meanwhile
         finally:
-            await served.stop()
-        return replace(finish(), panels=panels)
+            await run.served.stop()
+        return replace(finished, panels=panels)
 
 
-async def _live(
-    options: Options,
-    clock: ScaledClock,
-    served: ServedPlant,
-    cables: PulledByHand,
-    running: Collector,
-    config: PlantConfig,
-    watch: Callable[[Progress], None] | None,
-    stop: asyncio.Event,
-) -> Interval:
-    """Lets the plant run; returns the window from its first instant to the one at which the last reading was in."""
-    await _within(CONNECT_DEADLINE_S, _all_connected(running, config), "the simulated controllers could not be reached")
-    least = timedelta(seconds=LEAST_FAULT_REAL_S * options.speed)
-    faults = [replace(each, duration=max(each.duration, least)) for each in options.faults]
-    for fault in faults:
-        served.inject(fault)
-    longest_s = max((each.duration.total_seconds() / options.speed for each in faults), default=0.0)
-    clock.release()
-    tasks = [asyncio.create_task(served.run(), name="simulated plant")]
-    if options.influx is not None:  # the collector's dashboard shows its books
-        tasks += [asyncio.create_task(each()) for each in (running.gauge.ledger.follow, running.gauge.follow)]
-    if watch is not None:
-        tasks.append(asyncio.create_task(_watch(options, clock, config, served, watch), name="watch"))
-    try:
-        await _until(clock, START + options.length, stop, tasks[0])
-        served.freeze()
-        await cables.end()
-        await _within(longest_s + DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
-        await _within(DRAIN_DEADLINE_S, _drained(running, config), "the collector did not see all controllers again")
-        clock.hold()
-        return Interval(START, clock.now())
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+class _Run:
+    """The plant of one run, its clock, and what was noted of both."""
+
+    def __init__(self, options: Options, began: float) -> None:
+        self.options = options
+        self.began = began
+        self.clock = WaitingClock(START, speed=options.speed)
+        self.plant = Plant(seed=options.seed, start=START, breakdowns=options.breakdowns)
+        self.pacemaker = Pacemaker(self.clock, self._looked, self._excused, self._settling)
+        self.served = ServedPlant(self.plant, self.clock, scanned=self.pacemaker.scanned)
+        self.seen = _Observations()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+
+    @asynccontextmanager
+    async def moving(self, config: PlantConfig, stop: asyncio.Event) -> AsyncIterator[None]:
+        """Lets the plant follow the clock, and the clock follow plant and collector, while the block runs."""
+        self._stop = stop
+        for controller in config.controllers:
+            self.seen.times[controller] = []
+        self._tasks = [
+            asyncio.create_task(self.served.run(), name="simulated plant"),
+            asyncio.create_task(self.pacemaker.run(), name="pacemaker"),
+        ]
+        try:
+            yield
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def live(
+        self,
+        cables: PulledByHand,
+        running: Collector,
+        config: PlantConfig,
+        watch: Callable[[Progress], None] | None,
+    ) -> Interval:
+        """Lets the plant run; returns the window from its first instant to the one at which the last reading was in.
+
+        A fault that is on at the end, and what the collector needs to see its controller again, prolong the run.
+        """
+        options, clock, served = self.options, self.clock, self.served
+        await self.within(CONNECT_DEADLINE_S, self._looks(1), "the simulated controllers could not be reached")
+        least = timedelta(seconds=LEAST_FAULT_REAL_S * options.speed)
+        faults = [replace(each, duration=max(each.duration, least)) for each in options.faults]
+        for fault in faults:
+            served.inject(fault)
+        longest_s = max((each.duration.total_seconds() / options.speed for each in faults), default=0.0)
+        clock.release()
+        beside: list[asyncio.Task[None]] = []
+        if options.influx is not None:  # the collector's dashboard shows its books
+            beside += [asyncio.create_task(running.gauge.ledger.follow()), asyncio.create_task(running.gauge.follow())]
+        if watch is not None:
+            beside.append(asyncio.create_task(_watch(options, clock, config, served, watch), name="watch"))
+        try:
+            await self._until(START + options.length)
+            served.begin_no_fault()
+            await cables.end()
+            await self.within(longest_s + DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
+            await self.within(DRAIN_DEADLINE_S, _connected(running, config), "a controller was not seen again")
+            served.freeze()
+            clock.set_speed(1.0)  # so that what is on now lasts hardly longer than it does in the plant
+            await self.within(DRAIN_DEADLINE_S, self._looks(LOOKS), "the collector did not see all controllers again")
+            clock.hold()
+            return Interval(START, clock.now())
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    def go_on(self) -> None:
+        """After the verdict: the plant goes on in real time, for whoever looks at the board."""
+        self.pacemaker.record = False
+        self.clock.release()
+        self.served.thaw()
+
+    def _looked(self) -> dict[str, datetime | None]:
+        return {str(controller): times[-1] if times else None for controller, times in self.seen.times.items()}
+
+    def _excused(self) -> dict[str, datetime | None]:
+        ended: dict[str, datetime | None] = {
+            each.controller: each.end for each in self.served.fault_log if each.name is not FaultName.COUNTER_RESET
+        }
+        return ended | {
+            controller: None for name, controller in self.served.active_faults() if name != FaultName.COUNTER_RESET
+        }
+
+    def _settling(self) -> bool:
+        return any(name == FaultName.COUNTER_RESET for name, _ in self.served.active_faults())
+
+    async def _until(self, end: datetime) -> None:
+        """Waits for the end or an interruption, however often the clock stops."""
+        while not self._stop.is_set() and (remaining := (end - self.clock.now()).total_seconds()) > 0:
+            self._check()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), min(remaining / self.clock.speed, 1.0) + 0.001)
+
+    async def _looks(self, number: int) -> None:
+        """Until each controller was looked at so many times from now on."""
+        before = {controller: len(times) for controller, times in self.seen.times.items()}
+        while any(len(times) < before[controller] + number for controller, times in self.seen.times.items()):
+            await asyncio.sleep(0.02)
+
+    async def within(self, deadline_s: float, work: Awaitable[None], otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(deadline_s):
+                await work
+        except TimeoutError as error:
+            self._check()
+            raise self.pacemaker.overdue(f"{otherwise} within {deadline_s:g} s") from error
+
+    def _check(self) -> None:
+        """Raises what ended the plant or its clock."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
 
 
 async def _panels(options: Options, config: PlantConfig, window: Interval) -> PanelCheck | None:
@@ -234,63 +319,36 @@ async def _within(deadline_s: float, work: Awaitable[None], otherwise: str) -> N
         raise MesError(f"{otherwise} within {deadline_s:g} s; is this machine overloaded?") from error
 
 
-async def _until(clock: ScaledClock, end: datetime, stop: asyncio.Event, plant_run: asyncio.Task[None]) -> None:
-    """Waits for the end, an interruption, or the plant's failure, which is raised."""
-    stopped = asyncio.create_task(stop.wait())
-    remaining_s = (end - clock.now()).total_seconds() / clock.speed
-    done, _ = await asyncio.wait({stopped, plant_run}, timeout=remaining_s, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if plant_run in done:
-        plant_run.result()
-
-
-async def _all_connected(running: Collector, config: PlantConfig) -> None:
-    while any(running.pipeline.last_observed(each) is None for each in config.controllers):
+async def _connected(running: Collector, config: PlantConfig) -> None:
+    while not all(running.health.is_running(controller) for controller in config.controllers):
         await asyncio.sleep(0.02)
-
-
-async def _drained(running: Collector, config: PlantConfig) -> None:
-    """Waits until every controller is connected and was looked at three times after the plant stood still."""
-    for controller in config.controllers:
-        seen = 0
-        last = running.pipeline.last_observed(controller)
-        while seen < 3 or not running.health.is_running(controller):
-            await asyncio.sleep(0.02)
-            now = running.pipeline.last_observed(controller)
-            if now != last:
-                seen, last = seen + 1, now
 
 
 async def _watch(
     options: Options,
-    clock: ScaledClock,
+    clock: WaitingClock,
     config: PlantConfig,
     served: ServedPlant,
     watch: Callable[[Progress], None],
 ) -> None:
-    """Shows the state of things every second; figures are read in a thread, beside the collector."""
+    """Shows the state of things every second, or a fifth of the time; figures are read in a thread beside."""
     while True:
         now = max(clock.now(), START + timedelta(seconds=1))
         share = min(1.0, (now - START) / options.length)
         active = tuple(f"{name} {controller}" for name, controller in served.active_faults())
         progress = Progress(now, share, Interval(START, now), _results(config), active)
+        began_s = time.monotonic()
         await asyncio.to_thread(watch, progress)
-        await asyncio.sleep(1)
+        await asyncio.sleep(max(1.0, 4 * (time.monotonic() - began_s)))
 
 
 def _results(config: PlantConfig) -> Results:
     return Results(JournalReader(config.journal_path), config.standards, config.calendar)
 
 
-def _finish(
-    config: PlantConfig,
-    served: ServedPlant,
-    plant: Plant,
-    seen: _Observations,
-    window: Interval,
-    options: Options,
-    began: float,
-) -> Finished:
+def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
+    """Compares. What differs is the computer's fault if nothing does once the stalls of the event loop are excused."""
+    options, plant, served, seen = run.options, run.plant, run.served, run.seen
     results = _results(config)
     if unwatched := {spec.path for spec in plant.stations} - set(config.setups):
         raise MesError(f"stations of the plant that nobody watches: {', '.join(sorted(unwatched))}")
@@ -310,16 +368,25 @@ def _finish(
             measured=_measured(results, station, window, kpis[station]),
             observations=seen.times[controller],
             excused=excused,
-            scan=timedelta(seconds=SCAN_S * options.speed),
+            scans=run.pacemaker.scans,
             controller=str(controller),
         )
     causes = _causes(config, plant, results, kpis, window, options)
+    lives = Lives(truth.lives(plant), _lives(results, config))
+    outcome = compare(stations, window, lives, causes)
+    excuses = run.pacemaker.excuses()
+    too_slow = False
+    if outcome.problems and excuses:
+        forgiven = {name: replace(each, excused=(*each.excused, *excuses)) for name, each in stations.items()}
+        too_slow = not compare(forgiven, window, lives, causes).problems
     return Finished(
-        outcome=compare(stations, window, Lives(truth.lives(plant), _lives(results, config)), causes),
+        outcome=outcome,
         window=window,
         kpis=kpis,
-        wall_s=time.monotonic() - began,
+        wall_s=time.monotonic() - run.began,
         stopped_early=window.length < options.length,
+        slowness=run.pacemaker.slowness(),
+        too_slow=too_slow,
     )
 
 

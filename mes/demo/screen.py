@@ -134,8 +134,18 @@ def show(console: Console, finished: Finished) -> None:
         console.print(f"  {problem}", style="red", markup=False)
     if len(finished.problems) > MOST_PROBLEMS_SHOWN:
         console.print(f"  and {len(finished.problems) - MOST_PROBLEMS_SHOWN} more; --json FILE holds them all")
+    if (slow := finished.slowness) is not None and slow.waited_s > slow.ran_s / 10:
+        console.print(
+            f"this computer reached {slow.reached:.0f} of the {slow.speed:g} times asked for: the plant's clock waited "
+            f"{slow.waited_s:.0f} s for it; the figures do not suffer"
+        )
     if finished.stopped_early:
         console.print("stopped early: the figures are those of the time that was run")
+    if finished.verdict == "too slow" and slow is not None:
+        console.print(
+            f"{slow.sentence()}: it stood still {slow.stalls} times, for up to {slow.longest_s:.1f} s, and connections "
+            "broke; nothing else differs"
+        )
     console.print(f"verdict: {finished.verdict}", style="bold green" if finished.verdict == "ok" else "bold red")
 
 

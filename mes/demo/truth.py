@@ -1,10 +1,11 @@
 """Both sides of the demo's comparison in the same words, and the plant's own ledger put into them."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import itemgetter
 
 from mes.intervals import Interval, subtract, union
 from mes.model import (
@@ -27,6 +28,7 @@ from simulators.line import Breakdown, SimState, UnitRecord
 from simulators.plant import Plant
 
 NO_TIME = timedelta()
+Scan = tuple[datetime, datetime]  # up to when the plant had come, and when the controllers showed all of that
 LONG_BREAKDOWN = timedelta(minutes=30)  # what the stores around a station cannot hide
 AFTERMATH = timedelta(hours=1)  # how long after a breakdown its line may still wait because of it
 
@@ -151,13 +153,15 @@ class Station:
     measured: Measured
     observations: Sequence[datetime]
     excused: tuple[Interval, ...]  # where faults were injected, with the time that recovery may take
-    scan: timedelta  # a controller's program shows a change only in its next scan
+    scans: Sequence[Scan] = ()
 
     controller: str = ""
 
     def late(self, at: datetime) -> timedelta:
-        """How late a change at an instant may be seen."""
-        return observation_interval(self.observations, at) + self.scan
+        """How late a change at an instant may be seen: it is shown by a scan, and then seen by a look."""
+        scan = bisect_left(self.scans, at, key=itemgetter(0))
+        shown = max(at, self.scans[scan][1]) if scan < len(self.scans) else at
+        return shown - at + until_seen(self.observations, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +205,16 @@ def blind(states: Sequence[tuple[Interval, State]], window: Interval) -> tuple[I
     return subtract((window,), union(span for span, state in states if state is not State.NO_DATA))
 
 
-def observation_interval(observations: Sequence[datetime], at: datetime) -> timedelta:
-    """The stretch between the two looks at the controller around `at`, or the next one if that is longer.
+def until_seen(observations: Sequence[datetime], shown: datetime) -> timedelta:
+    """How long it takes at most until what a controller shows from `shown` on is seen; zero outside the observations.
 
-    A change that is shown just after a look is seen only by the one after it. Zero outside the observations.
+    `observations` are the ends of looks. The look that ends next may have begun before `shown`, and have read this part
+    of the controller already; the one after it begins later, and sees it.
     """
-    after = bisect_right(observations, at)
-    if after == 0 or after == len(observations):
-        return timedelta()
-    looks = observations[after - 1 : after + 2]
-    return max(later - earlier for earlier, later in pairwise(looks))
+    after = bisect_right(observations, shown)
+    if after in (0, len(observations)):
+        return NO_TIME
+    return observations[min(after + 1, len(observations) - 1)] - shown
 
 
 def transitions(states: Sequence[tuple[Interval, State]], state: State) -> list[datetime]:

@@ -1,8 +1,11 @@
 """The demo as a whole, over real protocols: it says ok when all is well, and differs when something is lost."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +47,37 @@ async def test_every_fault_is_survived(fault: str) -> None:
 
     assert finished.outcome.problems == ()
     assert finished.outcome.truth_units > 50
+
+
+@contextmanager
+def busy_cores(number: int) -> Iterator[None]:
+    """So many processes that do nothing but compute; they end by themselves if nobody ends them."""
+    burn = "import time\nend = time.monotonic() + 300\nwhile time.monotonic() < end: pass"
+    burners = [subprocess.Popen([sys.executable, "-c", burn]) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for each in burners:
+            each.kill()
+            each.wait()
+
+
+@pytest.mark.timeout(400)
+def test_a_busy_computer_is_no_difference(tmp_path: Path) -> None:
+    """With every core burning the plant slows down, or the demo says that the computer is too slow."""
+    result_file = tmp_path / "result.json"
+    with busy_cores(max(2, os.cpu_count() or 2)):
+        run = CliRunner().invoke(
+            mes, ["demo", "--for", "1h", "--speed", "1000", "--seed", "7", "--json", str(result_file)]
+        )
+
+    assert run.exit_code in (0, 3), run.output
+    if run.exit_code == 3:
+        assert "this computer was too slow for --speed 1000; try --speed 250" in " ".join(run.output.split())
+        return
+    result = json.loads(result_file.read_text())
+    assert (result["verdict"], result["problems"]) == ("ok", [])
+    assert result["units"]["truth"] == result["units"]["measured"] > 50
 
 
 class _Forgetful(Journal):
