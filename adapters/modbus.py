@@ -62,6 +62,7 @@ class _Line:
 
     def __init__(self, settings: ModbusController) -> None:
         self._unit = settings.unit
+        self._serial = isinstance(settings, ModbusRtuController)
         self._framed_by_silence = not isinstance(settings, ModbusTcpController)
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._client = _client(settings, self._on_link)
@@ -75,17 +76,25 @@ class _Line:
         try:
             async with asyncio.timeout(deadline_s):
                 connected = await self._client.connect()
+            if connected:
+                self._keep_alive()
         except (TimeoutError, OSError, ModbusException) as failure:
             raise ControllerUnavailable(f"no connection: {failure!r}") from failure
         except ValueError as failure:
-            raise ControllerMisconfigured(f"the line cannot be set up: {failure}") from failure
+            if self._serial or isinstance(failure, UnicodeError):  # the settings of the port, or a host's name
+                raise ControllerMisconfigured(f"the line cannot be set up: {failure}") from failure
+            raise ControllerUnavailable(f"no connection: {failure!r}") from failure  # a socket that is closed already
         if not connected:
             raise ControllerUnavailable(f"no connection to {self._client} within {deadline_s:g} s")
-        plug = self._client.ctx.transport.get_extra_info("socket")
-        if plug is not None:  # a serial line has none
-            plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if self._framed_by_silence:
             await self.rest(deadline_s)  # a late answer to the connection before runs out here, and is thrown away
+
+    def _keep_alive(self) -> None:
+        """Has the system probe a silent peer. Raises OSError if the device has ended the connection meanwhile."""
+        transport: asyncio.BaseTransport | None = self._client.ctx.transport
+        plug = None if transport is None else transport.get_extra_info("socket")
+        if plug is not None:  # a serial line has none
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def close(self) -> None:
         """Ends the connection; nothing is said to the device."""
@@ -117,7 +126,7 @@ class _Line:
             if not request.done():
                 raise ControllerUnavailable(f"connection lost while waiting for {block}")
             return request.result()
-        except ConnectionException as failure:
+        except (ConnectionException, OSError) as failure:
             raise ControllerUnavailable(f"connection lost: {failure}") from failure
         except ModbusException:
             return None

@@ -1,0 +1,138 @@
+"""A Modbus device by hand whose answers a test scripts byte by byte: late, twice, for another, cut off by a reset."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.settings import ModbusController, ModbusRtuOverTcpController, ModbusTcpController
+from simulators.modbus_server import crc16
+
+RESET = object()  # a step: the connection ends with RST
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+Step = bytes | float | object  # bytes to send, seconds to wait, or RESET
+Registers = dict[int, int]
+Script = Callable[["OddDevice", "Request"], Sequence[Step]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came; `number` counts all requests of the device, `in_connection` those of its connection."""
+
+    transaction: int
+    unit: int
+    function: int
+    address: int
+    count: int
+    number: int
+    in_connection: int
+
+
+@dataclass
+class OddDevice:
+    """Holding registers behind a socket; `script` says what happens to a request, step by step, beside later ones."""
+
+    registers: Registers
+    script: Script
+    rtu: bool = False
+    port: int = 0
+    requests: int = 0
+    connections: int = 0
+    reset_at_accept: bool = False
+    _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    def pdu(self, request: Request, *, count: int | None = None) -> bytes:
+        """The right answer, or one with another number of registers."""
+        words = [self.registers.get(request.address + step) for step in range(count or request.count)]
+        if request.function != 3 or any(word is None for word in words):
+            return bytes((request.function | 0x80, 2 if request.function == 3 else 1))
+        return struct.pack(f">BB{len(words)}H", 3, 2 * len(words), *words)
+
+    def frame(self, request: Request, pdu: bytes | None = None, **changes: int) -> bytes:
+        """A whole answer; `changes`: another `transaction` or `unit` than the request's."""
+        pdu = self.pdu(request) if pdu is None else pdu
+        unit = changes.get("unit", request.unit)
+        if self.rtu:
+            body = bytes((unit,)) + pdu
+            return body + crc16(body).to_bytes(2, "little")
+        return struct.pack(">HHHB", changes.get("transaction", request.transaction), 0, len(pdu) + 1, unit) + pdu
+
+    def settings(self, **changes: Any) -> ModbusController:
+        """How an adapter reaches it."""
+        where = {"host": "127.0.0.1", "port": self.port, "poll_interval_ms": 20, "request_timeout_s": 0.3}
+        if self.rtu:
+            return ModbusRtuOverTcpController.model_validate({"kind": "modbus-rtu-over-tcp", **where, **changes})
+        return ModbusTcpController.model_validate({"kind": "modbus-tcp", **where, **changes})
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.connections += 1
+        in_connection = 0
+        try:
+            if self.reset_at_accept:
+                _reset(writer)
+                return
+            while True:
+                transaction, unit, body = await self._read(reader)
+                function, address, count = struct.unpack(">BHH", body)
+                request = Request(transaction, unit, function, address, count, self.requests, in_connection)
+                self.requests += 1
+                in_connection += 1
+                task = asyncio.create_task(_play(self.script(self, request), writer))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
+        if self.rtu:
+            frame = await reader.readexactly(8)
+            return 0, frame[0], frame[1:6]
+        transaction, _, length, unit = struct.unpack(">HHHB", await reader.readexactly(7))
+        return transaction, unit, await reader.readexactly(length - 1)
+
+    async def settle(self) -> None:
+        """Ends what is still being sent."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    plug = writer.get_extra_info("socket")
+    plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    writer.transport.abort()
+
+
+async def _play(steps: Sequence[Step], writer: asyncio.StreamWriter) -> None:
+    for step in steps:
+        if step is RESET:
+            _reset(writer)
+        elif isinstance(step, bytes):
+            writer.write(step)
+        elif isinstance(step, float):
+            await asyncio.sleep(step)
+
+
+@asynccontextmanager
+async def odd_device(
+    registers: Registers,
+    script: Script,
+    *,
+    rtu: bool = False,
+    reset_at_accept: bool = False,
+) -> AsyncIterator[OddDevice]:
+    """A device that listens until the block is left."""
+    device = OddDevice(registers, script, rtu=rtu, reset_at_accept=reset_at_accept)
+    server = await asyncio.start_server(device.serve, "127.0.0.1", 0)
+    device.port = server.sockets[0].getsockname()[1]
+    try:
+        yield device
+    finally:
+        server.close()
+        await device.settle()
