@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 
 import pytest
+import pytest_timeout  # type: ignore[import-untyped]  # it has no types
 import structlog
 from hypothesis import settings
+from patience import limit_s
 
 # Machines are noisy, so no example has a deadline. In CI the examples are the same ones every time; on a laptop they
 # are new in each run, and what they find becomes a case.
@@ -42,9 +44,26 @@ def logged() -> Iterator[list[structlog.typing.EventDict]]:
         yield lines
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Settings) -> bool:
+    """Gives each test its limit in the seconds of a quiet machine: on a busy one they are longer."""
+    slower = settings._replace(timeout=limit_s(settings.timeout))
+    return bool(pytest_timeout.pytest_timeout_set_timer(item, slower))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI nothing may be skipped: a skipped test would look like a pass, so it fails."""
+    report = yield
+    if os.environ.get("TAKTLINE_CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and CI allows none: {report.longrepr}"
+    return report
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI nothing may be skipped: a skipped test would look like a pass."""
+    """In CI no file may be skipped either."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("TAKTLINE_CI") and reporter is not None and reporter.stats.get("skipped"):
-        reporter.write_line("tests were skipped, and CI allows none", red=True)
+        reporter.write_line("files were skipped, and CI allows none", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
