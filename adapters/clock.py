@@ -38,7 +38,7 @@ class SteadyClock:
     ) -> None:
         """`wall`: the machine's clock, aware, in UTC; `monotonic_s`: seconds that only ever grow."""
         self._wall = wall or SystemClock().now
-        self._monotonic_s = monotonic_s or _boot_time_s
+        self._monotonic_s = monotonic_s or boot_time_s
         self._shown = self._wall()
         self._at_s = self._monotonic_s()
         self._deviation = timedelta()
@@ -62,7 +62,8 @@ class SteadyClock:
         return self._deviation if abs(self._deviation) > self.FOLLOWED else None
 
 
-def _boot_time_s() -> float:
+def boot_time_s() -> float:
+    """Seconds that only grow, those in which the machine slept included, where the system counts them."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 

@@ -5,7 +5,7 @@ import math
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -299,7 +299,8 @@ class ModbusAdapter:
             if baseline or self._said.get(tag) != says:
                 news.append(reading)
                 self._said[tag] = says
-        return Batch(self._controller, self._clock.now(), tuple(news), baseline=baseline)
+        every = timedelta(milliseconds=self._settings.poll_interval_ms)
+        return Batch(self._controller, self._clock.now(), tuple(news), baseline=baseline, polled_every=every)
 
     async def _cycle(self, line: _Line) -> Mapping[TagId, Reading]:
         """Asks for every block once and reads all tags from the answers."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from adapters.clock import Clock
 from adapters.errors import ControllerUnavailable
@@ -33,6 +33,9 @@ class Life:
         self._controller = controller
         self._clock = clock
         self._emit = emit
+        # a subscription's server queues what changes, a poll tells the present only
+        interval = timedelta(milliseconds=settings.publish_interval_ms)
+        self._polled_every = interval if settings.mode == "poll" else None
         heartbeat = settings.heartbeat
         self._heartbeat_tag = None if heartbeat is None else heartbeat.tag
         self._watch: HeartbeatWatch | None = None
@@ -75,7 +78,9 @@ class Life:
     ) -> None:
         """Hands a batch on, received now if nothing else is said; returns when it is journaled."""
         self.last_batch = received_time or self.now()
-        await self._emit(Batch(self._controller, self.last_batch, readings, baseline=baseline))
+        every = self._polled_every
+        batch = Batch(self._controller, self.last_batch, readings, baseline=baseline, polled_every=every)
+        await self._emit(batch)
 
     async def present(self) -> tuple[Reading, ...]:
         """All present values, bad ones included."""

@@ -1,7 +1,7 @@
 """What a controller said: readings with quality and both times, in batches, and the gaps between them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
@@ -10,6 +10,9 @@ TagId = NewType("TagId", str)
 
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar, ...]
+
+OBSERVATION_INTERVALS = 3  # so many polls may fail to come before the time in between counts as not observed
+UNOBSERVED_LEAST = timedelta(seconds=5)  # a shorter delay is a busy machine, however often a controller is polled
 
 
 class Quality(StrEnum):
@@ -26,7 +29,8 @@ class GapCause(StrEnum):
     CONNECTION = "connection"  # link, session or device lost
     STUCK = "stuck"  # the device answers, its heartbeat stands still
     OVERFLOW = "overflow"  # the controller's queue, or ours, dropped values
-    COLLECTOR = "collector"  # this program was not running
+    COLLECTOR = "collector"  # this program was not running, or stood still
+    DISK = "disk"  # the disk took nothing, so that this program could not go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,19 @@ class Batch:
 
     An empty batch means "seen alive, nothing new". `baseline` marks the first batch of a connection:
     it holds the present value of every tag that can be read, and nothing in it is a change by itself.
+
+    `polled_every`: the controller was polled, and is polled this often (real time). A poll tells the present only: of
+    the time since the poll before it nothing is known, and a tag that is not in the batch reads as it did then. None:
+    the controller queued what changed since the batch before, so the time in between is known however long it was.
     """
 
     controller: ControllerId
     received_time: datetime
     readings: tuple[Reading, ...]
     baseline: bool = False
+    polled_every: timedelta | None = None
+
+
+def longest_observed(polled_every: timedelta) -> timedelta:
+    """How far two polls may be apart, in real time, for the time in between to count as observed."""
+    return max(OBSERVATION_INTERVALS * polled_every, UNOBSERVED_LEAST)

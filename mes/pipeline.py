@@ -1,12 +1,13 @@
 """A batch in, committed events out: routes readings to stations, steps them, journals what came of it."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from adapters.clock import Clock
-from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId
+import structlog
+
+from adapters.clock import Clock, ScaledClock, boot_time_s
+from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId, longest_observed
 from mes.collect.station import (
     Observation,
     StationSetup,
@@ -19,6 +20,8 @@ from mes.collect.station import (
 )
 from mes.journal import Entry, Journal
 from mes.model import ProcessValue, StationEvent, StationId
+
+log = structlog.get_logger()
 
 OBSERVED_EVERY_S = 2.0  # real seconds between proofs of life on disk while nothing happens
 
@@ -62,9 +65,12 @@ class Pipeline:
         clock: Clock,
         *,
         controllers: Mapping[StationId, ControllerId],
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float] = boot_time_s,
     ) -> None:
-        """`controllers`: which controller each station of `setups` is seen through."""
+        """`controllers`: which controller each station of `setups` is seen through.
+
+        `monotonic_s`: real seconds that only grow, those in which the machine slept included.
+        """
         self._setups = setups
         self._journal = journal
         self._clock = clock
@@ -81,6 +87,10 @@ class Pipeline:
         self._gaps: dict[ControllerId, Gap] = {}  # the controllers we are blind to now
         self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
         self._saved_at_s = monotonic_s()
+        self._speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
+        self._present: dict[ControllerId, dict[TagId, Reading]] = {}  # the last reading of each tag that is polled
+        self._batch_at_s: dict[ControllerId, float] = {}  # the real time of the last batch
+        self._commit_took_s: dict[ControllerId, float] = {}  # how long that waited for its commit
 
     def last_observed(self, controller: ControllerId) -> datetime | None:
         """The last proof of life, by our clock; None if there never was one."""
@@ -109,6 +119,9 @@ class Pipeline:
     async def accept(self, batch: Batch) -> None:
         """One batch of one controller; returns when what came of it is on disk. It is the adapters' `emit`."""
         work = _Work(self._states)
+        came_at_s = self._monotonic_s()
+        if batch.polled_every is not None:
+            batch = self._polled(batch, batch.polled_every, came_at_s, work)
         gap = self._gaps.get(batch.controller)
         if batch.baseline and gap is not None:
             # our clock may have been set back meanwhile; a gap never ends before it began
@@ -122,7 +135,34 @@ class Pipeline:
             self._gaps.pop(batch.controller, None)
         self._observed[batch.controller] = batch.received_time
         self._unsaved.add(batch.controller)
+        self._batch_at_s[batch.controller] = came_at_s
         await self._commit(work)
+        self._commit_took_s[batch.controller] = self._monotonic_s() - came_at_s
+
+    def _polled(self, batch: Batch, every: timedelta, came_at_s: float, work: _Work) -> Batch:
+        """The batch of a poll; one that comes too late ends a gap, and as a baseline says what is so after it.
+
+        Whoever was late, this program, the disk or the link: nobody knows what happened since the last poll.
+        """
+        present = self._present.setdefault(batch.controller, {})
+        if batch.baseline:
+            present.clear()
+        present.update((each.tag, each) for each in batch.readings)
+        seen, at_s = self._observed.get(batch.controller), self._batch_at_s.get(batch.controller)
+        if batch.baseline or seen is None or at_s is None or batch.controller in self._gaps:
+            return batch
+        # by both clocks: a machine that was paused may have missed the time by one of them
+        silence_s = max(came_at_s - at_s, (batch.received_time - seen).total_seconds() / self._speed)
+        if silence_s <= longest_observed(every).total_seconds():
+            return batch
+        cause, who = GapCause.COLLECTOR, "the collector stood still"
+        if self._commit_took_s.get(batch.controller, 0.0) > silence_s / 2:
+            cause, who = GapCause.DISK, "the disk took nothing"
+        detail = f"no observation for {silence_s:.1f} s, polled every {every.total_seconds():g} s: {who}"
+        log.warning("not_observed", controller=batch.controller, cause=str(cause), silence_s=silence_s, detail=detail)
+        self._blind(batch.controller, Gap(min(seen, batch.received_time), None, cause, detail), work)
+        readings = tuple(replace(each, received_time=batch.received_time) for each in present.values())
+        return replace(batch, readings=readings, baseline=True)
 
     async def lost(self, controller: ControllerId, *, cause: GapCause, detail: str, since: datetime | None) -> None:
         """From the last proof of life on (`since`, where that is earlier than the last batch) we are blind.
