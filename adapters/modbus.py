@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import assert_never
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -18,7 +19,9 @@ from adapters.decode import BAD, TEARABLE, Decoded, counters, decode, fault
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
-from adapters.plan import Block, Plan, plan
+from adapters.modbus_answers import Answers, DeviceMemory, Doubt, Problem, RtuAnswers, TcpAnswers
+from adapters.plan import Block, Plan, plan, sync_block
+from adapters.poll_rate import PollRate
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId
 from adapters.settings import (
@@ -32,14 +35,28 @@ from adapters.settings import (
 
 STRIKES = 3  # unanswered requests in a row, over TCP, before the connection counts as dead
 REFUSED_RETRY_S = 30.0  # a refused block is asked for again this often: programs are loaded while we watch
+BUFFER_BYTES = 2**16  # what may come between two requests
+DOUBT_SHOWN_S = 600.0  # how long an answer in doubt is shown after the last one
 TAGS_NAMED = 5  # in one sentence
 TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
 
-_FUNCTIONS = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
 _REFUSALS = {
     1: ("illegal function", "choose the `table` that the device has: it does not know this one"),
     2: ("illegal address", "correct the `address` of these tags by the device's manual, which may count from 1"),
     3: ("illegal value", "lower `max_registers` of the controller: the device allows fewer in one request"),
+}
+_SLOW = "raise `request_timeout_s` above the slowest answer of the device"
+_SHARED = "look for a gateway or converter that mixes the answers of several devices or masters"
+_DOUBT_REMEDIES = {
+    Doubt.NO_ANSWER: _SLOW,
+    Doubt.LATE: _SLOW,
+    Doubt.DOUBLED: _SHARED,
+    Doubt.UNREQUESTED: _SHARED,
+    Doubt.OTHER_TRANSACTION: _SHARED,
+    Doubt.OTHER_UNIT: "set `unit` to the number that the device answers with",
+    Doubt.OTHER_FUNCTION: _SHARED,
+    Doubt.OTHER_LENGTH: _SHARED,
+    Doubt.BROKEN_FRAME: "check that the port speaks this protocol: Modbus TCP, or RTU frames over TCP",
 }
 _UNREACHED = {0x0A: "gateway path unavailable", 0x0B: "device behind the gateway does not answer"}
 
@@ -52,20 +69,41 @@ class _Answer:
     code: int = 0
 
 
-def next_beat(due_s: float, *, now_s: float, interval_s: float) -> float:
-    """The next beat of a fixed rate after the one that was due at `due_s`; beats already missed are left out."""
-    return due_s + interval_s * max(1, math.ceil((now_s - due_s) / interval_s))
+class _InDoubtError(Exception):
+    """Nothing more of this connection is believed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.problem = problem
 
 
 class _Line:
     """One connection and its library client; it answers, is silent or is lost, and never comes back by itself."""
 
-    def __init__(self, settings: ModbusController) -> None:
+    def __init__(self, settings: ModbusController, memory: DeviceMemory) -> None:
+        self.used = False  # a request was sent
         self._unit = settings.unit
+        self._memory = memory
         self._serial = isinstance(settings, ModbusRtuController)
         self._framed_by_silence = not isinstance(settings, ModbusTcpController)
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._client = _client(settings, self._on_link)
+        self._doubted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answers: Answers = RtuAnswers() if self._framed_by_silence else TcpAnswers(memory)
+        self._taken = 0
+        self._client = _client(settings, self._on_link, self._on_packet)
+        self._client.ctx.max_buffer_size = BUFFER_BYTES  # else two long answers at once are dropped unseen
+
+    def _on_packet(self, sending: bool, data: bytes) -> bytes:  # the library calls it
+        """Hands the library only the frame that answers; `data`: all that it holds, of which `_taken` bytes are old."""
+        if sending:
+            self._answers.sent(data)
+            self._taken = 0
+            return data
+        frame = self._answers.received(data[self._taken :])
+        self._taken = len(data) - len(frame)  # the library takes the frame off
+        if self._answers.problem is not None and not self._doubted.done():
+            self._doubted.set_result(None)
+        return frame
 
     def _on_link(self, up: bool) -> None:
         if not up and not self._lost.done():
@@ -101,28 +139,40 @@ class _Line:
         self._client.close()
 
     async def rest(self, for_s: float) -> None:
-        """Waits for `for_s` real seconds; raises ControllerUnavailable as soon as the link is lost."""
-        await asyncio.wait((self._lost,), timeout=for_s)
+        """Waits for `for_s` real seconds; raises ControllerUnavailable as soon as the link is lost, _InDoubtError."""
+        await asyncio.wait((self._lost, self._doubted), timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
+        self._check_doubt()
         if self._lost.done():
             raise ControllerUnavailable("connection closed by the device")
 
     async def read(self, block: Block) -> _Answer:
-        """One block. Raises ControllerUnavailable when the link is lost, silent, or its answers cannot be trusted.
+        """One block. Raises ControllerUnavailable when the link is lost or silent, _InDoubtError after a doubt.
 
-        RTU frames carry no transaction number: a late answer would be taken for that of the next request, so there
-        the first silence ends the connection. TCP frames do; there a request is repeated.
+        Without a transaction number a late answer would be taken for that of the next request. So the first silence
+        ends a connection with RTU frames, or with a device that may always say 0; else a request is repeated.
         """
-        for _ in range(1 if self._framed_by_silence else STRIKES):
+        numbered = not self._framed_by_silence and self._memory.zero is False
+        for _ in range(STRIKES if numbered else 1):
+            self.used = True
             response = await self._ask(block)
             if response is not None:
                 return _checked(block, response)
-        raise ControllerUnavailable(f"no answer for {block}")
+        problem = Problem(Doubt.NO_ANSWER, f"no answer for {block}")
+        if numbered:
+            self._memory.doubts[problem.doubt] += 1
+            raise ControllerUnavailable(problem.text)
+        raise _InDoubtError(problem)
+
+    def _check_doubt(self) -> None:
+        if self._answers.problem is not None:
+            raise _InDoubtError(self._answers.problem)
 
     async def _ask(self, block: Block) -> ModbusPDU | None:
         """The response, or None if there was none in time; a lost link fails the request at once."""
         request = asyncio.ensure_future(self._send(block))
         try:
-            await asyncio.wait((request, self._lost), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((request, self._lost, self._doubted), return_when=asyncio.FIRST_COMPLETED)
+            self._check_doubt()
             if not request.done():
                 raise ControllerUnavailable(f"connection lost while waiting for {block}")
             return request.result()
@@ -151,7 +201,7 @@ class _Line:
 
 
 def _client(
-    settings: ModbusController, on_link: Callable[[bool], None]
+    settings: ModbusController, on_link: Callable[[bool], None], on_packet: Callable[[bool, bytes], bytes]
 ) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
     timeout_s = settings.request_timeout_s
     match settings:
@@ -164,6 +214,7 @@ def _client(
                 retries=0,
                 timeout=timeout_s,
                 trace_connect=on_link,
+                trace_packet=on_packet,
             )
         case ModbusRtuController():
             return AsyncModbusSerialClient(
@@ -175,22 +226,20 @@ def _client(
                 retries=0,
                 timeout=timeout_s,
                 trace_connect=on_link,
+                trace_packet=on_packet,
             )
         case _:
             assert_never(settings)
 
 
 def _checked(block: Block, response: ModbusPDU) -> _Answer:
-    """The words of a response that fits its request; a frame of another shape belongs to another request."""
+    """The words of a response; that it fits its request in unit, function and length was found before."""
     if response.isError():
         if response.exception_code in _UNREACHED:
             raise ControllerUnavailable(f"{_UNREACHED[response.exception_code]} (code {response.exception_code})")
         return _Answer((), response.exception_code)
     bits = block.table in (Table.COIL, Table.DISCRETE)
     words = tuple(int(bit) for bit in response.bits) if bits else tuple(response.registers)
-    expected = (block.count + 7) // 8 * 8 if bits else block.count
-    if response.function_code != _FUNCTIONS[block.table] or len(words) != expected:
-        raise ControllerUnavailable(f"the answer for {block} is of another shape: {len(words)} of {expected} values")
     return _Answer(words[: block.count])
 
 
@@ -206,8 +255,12 @@ class ModbusAdapter:
         clock: Clock,
         secret: Callable[[str], str],
         refused_retry_s: float = REFUSED_RETRY_S,
+        memory: DeviceMemory | None = None,
     ) -> None:
-        """`secret` is not used: Modbus knows no passwords. `refused_retry_s` > 0, in real seconds."""
+        """`memory` is what connections of this controller hand on to one another; `refused_retry_s` > 0, real seconds.
+
+        `secret` is not used: Modbus knows no passwords.
+        """
         del secret
         self._refused_retry_s = refused_retry_s
         self._controller = controller
@@ -215,6 +268,10 @@ class ModbusAdapter:
         self._tags = tags
         self._clock = clock
         self._plan = Plan((), {})
+        self._sync: Block | None = None
+        self._rate: PollRate | None = None
+        self._memory = memory or DeviceMemory()
+        self._doubts = self._memory.doubts.copy()
         self._answers: dict[int, _Answer] = {}
         self._times: dict[int, datetime] = {}
         self._believed: dict[int, tuple[int, ...]] = {}
@@ -229,8 +286,48 @@ class ModbusAdapter:
         return AdapterStatus(
             items_configured=len(self._tags),
             items_active=sum(said.quality is not Quality.BAD for said in self._said.values()),
-            diagnostics=(*self._refused(), *self._unreadable.values(), *self._lifeless()),
+            diagnostics=tuple(self._diagnostics()),
+            doubts=dict(self._memory.doubts),
+            polls_late=self._memory.polls_late,
+            poll_rate_wanted=1000 / self._settings.poll_interval_ms,
+            poll_rate_reached=None if self._rate is None else self._rate.reached,
         )
+
+    def _diagnostics(self) -> Iterator[Diagnostic]:
+        yield from self._distrusted()
+        yield from self._late()
+        yield from self._refused()
+        yield from self._unreadable.values()
+        yield from self._lifeless()
+
+    def _note_doubts(self) -> None:
+        """Remembers when an answer of each kind was last in doubt."""
+        for kind, answers in self._memory.doubts.items():
+            if answers != self._doubts[kind]:
+                self._memory.doubted_s[Doubt(kind)] = monotonic()
+        self._doubts = self._memory.doubts.copy()
+
+    def _distrusted(self) -> Iterator[Diagnostic]:
+        """What cannot be relied on in the device's answers."""
+        if self._memory.zero:
+            text = "the device answers with transaction id 0: its answers cannot be matched to requests by number"
+            remedy = "nothing is lost: each poll is checked by one more request; a new firmware may mend it"
+            if self._memory.alone:
+                remedy = "nothing is lost: each request has a connection of its own; a new firmware may mend it"
+            yield Diagnostic(DiagnosticCode.TRANSACTION_ID_ZERO, text, remedy)
+        now_s = monotonic()
+        for kind, doubted_s in sorted(self._memory.doubted_s.items()):
+            if now_s - doubted_s < DOUBT_SHOWN_S:
+                text = f"answers of the device were not believed ({kind}) in the last {DOUBT_SHOWN_S / 60:.0f} minutes"
+                yield Diagnostic(DiagnosticCode.ANSWERS_IN_DOUBT, text, _DOUBT_REMEDIES[kind])
+
+    def _late(self) -> Iterator[Diagnostic]:
+        """That polls fall behind, with the rates as they were when it began."""
+        if self._rate is not None and self._rate.late:
+            text = f"polls are late: {self._rate.late}, with {len(self._plan.blocks)} requests for each"
+            remedy = "choose a longer `poll_interval_ms`, fewer registers, or larger blocks: neighbouring addresses, "
+            remedy += "and a larger `max_registers` where the device allows it"
+            yield Diagnostic(DiagnosticCode.POLLS_LATE, text, remedy)
 
     def _refused(self) -> Iterator[Diagnostic]:
         """One for each block that the device refuses, with the tags in it."""
@@ -263,24 +360,52 @@ class ModbusAdapter:
         heartbeat = self._settings.heartbeat
         if heartbeat is not None and heartbeat.tag not in self._tags:
             raise ControllerMisconfigured(f"the heartbeat {heartbeat.tag!r} is no tag of this controller")
-        line = _Line(self._settings)
+        self._sync = sync_block(self._plan.blocks)
+        self._line = _Line(self._settings, self._memory)
         try:
-            await line.connect(deadline_s=self._settings.request_timeout_s)
-            await self._poll(line, emit)
+            await self._line.connect(deadline_s=self._settings.request_timeout_s)
+            await self._poll(emit)
         finally:
-            line.close()
+            self._note_doubts()
+            self._line.close()
 
-    async def _poll(self, line: _Line, emit: Emit) -> None:
+    async def _reconnect(self) -> None:
+        """Replaces the connection within a poll; raises ControllerUnavailable."""
+        self._line.close()
+        self._line = _Line(self._settings, self._memory)
+        await self._line.connect(deadline_s=self._settings.request_timeout_s)
+
+    async def _renew(self, problem: Problem) -> None:
+        """After a doubt: begins a new connection; with RTU frames the supervisor does, after a rest."""
+        self._memory.doubts[problem.doubt] += 1
+        if not isinstance(self._settings, ModbusTcpController):
+            raise ControllerUnavailable(problem.text)
+        self._memory.zero = self._memory.zero or None  # it may be another device, or another firmware
+        await self._reconnect()
+
+    async def _trusted_cycle(self) -> Mapping[TagId, Reading]:
+        """A poll cycle without a doubt; after each doubt the connection is renewed and all blocks are asked again."""
+        for attempt in range(STRIKES):
+            try:
+                return await self._cycle()
+            except _InDoubtError as doubt:
+                problem = doubt.problem
+            if attempt and self._memory.zero:
+                self._memory.alone = True
+            await self._renew(problem)
+        raise ControllerUnavailable(f"{STRIKES} connections one after the other were in doubt: {problem.text}")
+
+    async def _poll(self, emit: Emit) -> None:
         real_s = asyncio.get_running_loop().time
-        interval_s = self._settings.poll_interval_ms / 1000
         heartbeat = self._settings.heartbeat
         watch = None
         if heartbeat is not None:
             watch = HeartbeatWatch(max_age_s=heartbeat.max_age_s, real_s=real_s(), now=self._clock.now())
         baseline = True
-        due_s = real_s()
+        rate = self._rate = PollRate(interval_s=self._settings.poll_interval_ms / 1000, now_s=real_s())
         while True:
-            found = await self._cycle(line)
+            found = await self._trusted_cycle()
+            self._note_doubts()
             if heartbeat is not None and watch is not None:
                 pulse = found[heartbeat.tag]
                 self._heartbeat_unread = pulse.value is None and not watch.beating
@@ -288,8 +413,12 @@ class ModbusAdapter:
             if watch is None or watch.beating:
                 await emit(self._batch(found, baseline=baseline))
                 baseline = False
-            due_s = next_beat(due_s, now_s=real_s(), interval_s=interval_s)
-            await line.rest(due_s - real_s())
+            due_s, left_out = rate.polled(now_s=real_s())
+            self._memory.polls_late += left_out
+            try:
+                await self._line.rest(due_s - real_s())
+            except _InDoubtError as doubt:
+                await self._renew(doubt.problem)
 
     def _batch(self, found: Mapping[TagId, Reading], *, baseline: bool) -> Batch:
         """The readings that say something new, in configured order."""
@@ -302,25 +431,44 @@ class ModbusAdapter:
         every = timedelta(milliseconds=self._settings.poll_interval_ms)
         return Batch(self._controller, self._clock.now(), tuple(news), baseline=baseline, polled_every=every)
 
-    async def _cycle(self, line: _Line) -> Mapping[TagId, Reading]:
-        """Asks for every block once and reads all tags from the answers."""
+    async def _cycle(self) -> Mapping[TagId, Reading]:
+        """Asks for every block once and reads all tags from the answers, once none of them is in doubt."""
         real_s = asyncio.get_running_loop().time
+        came: dict[int, tuple[_Answer, datetime, float]] = {}
         for number, block in enumerate(self._plan.blocks):
             if real_s() < self._refused_s.get(number, -math.inf) + self._refused_retry_s:
                 continue
-            answer = await line.read(block)
+            answer = await self._ask(block)
             if self._torn(number, answer.words):
-                answer = await line.read(block)
-            self._times[number] = self._clock.now()
+                answer = await self._ask(block)
+            came[number] = (answer, self._clock.now(), real_s())
+        await self._confirm()
+        for number, (answer, time, answered_s) in came.items():
+            self._times[number] = time
             self._answers[number] = answer
             if answer.code in _REFUSALS:
-                self._refused_s[number] = real_s()
+                self._refused_s[number] = answered_s
             else:
                 self._refused_s.pop(number, None)
             if answer.code == 0:
                 self._believed[number] = answer.words
         self._check_refusals()
         return {tag: self._reading(tag) for tag in self._tags}
+
+    async def _ask(self, block: Block) -> _Answer:
+        """One answer. A device without numbers that doubles its answers gets a connection for each request."""
+        if self._memory.zero and len(self._plan.blocks) > 1 and self._sync is None:
+            self._memory.alone = True
+        if self._memory.alone and self._line.used:
+            await self._reconnect()
+        return await self._line.read(block)
+
+    async def _confirm(self) -> None:
+        """Where answers have no numbers: an answer of a shape of its own shows that none was taken for another's."""
+        if not self._memory.zero or self._memory.alone or len(self._plan.blocks) == 1 or self._sync is None:
+            return
+        if (await self._line.read(self._sync)).code:
+            raise _InDoubtError(Problem(Doubt.OTHER_LENGTH, f"{self._sync} is refused, which holds a block's part"))
 
     def _check_refusals(self) -> None:
         """If all blocks are refused from the start, the file is wrong; if only later, the device has changed."""

@@ -1,6 +1,6 @@
 """Which blocks of registers to ask for, so that few requests bring all tags and none touches an undeclared address."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -65,6 +65,25 @@ def plan(tags: Mapping[TagId, ModbusTag], *, max_registers: int) -> Plan:
         tuple(blocks),
         {name: tuple(_parts(tag, blocks, homes)) for name, tag in tags.items()},
     )
+
+
+def sync_block(blocks: Sequence[Block]) -> Block | None:
+    """A part of one block whose answer has another shape than that of every block; None if there is none.
+
+    Read after all blocks, it shows that no answer was taken for another's: had one, its answer were one of theirs.
+    """
+    shapes = {_shape(block) for block in blocks}
+    for block in blocks:
+        for count in range(1, block.count):
+            part = Block(block.table, block.address, count)
+            if _shape(part) not in shapes:
+                return part
+    return None
+
+
+def _shape(block: Block) -> tuple[Table, int]:
+    """What tells answers apart: the function, and the number of registers or of bytes with bits."""
+    return block.table, (block.count + 7) // 8 if block.table in (Table.COIL, Table.DISCRETE) else block.count
 
 
 def _elements(tag: ModbusTag) -> Iterable[_Element]:

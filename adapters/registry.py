@@ -5,6 +5,7 @@ from typing import assert_never
 
 from adapters.clock import Clock
 from adapters.modbus import ModbusAdapter
+from adapters.modbus_answers import DeviceMemory
 from adapters.opcua import OpcUaAdapter
 from adapters.opcua_client import LeftOpen
 from adapters.ports import Adapter
@@ -39,6 +40,7 @@ def maker(
             return lambda: OpcUaAdapter(controller, settings, nodes, clock=clock, secret=secret, left=left)
         case ModbusTcpController() | ModbusRtuOverTcpController() | ModbusRtuController():
             registers = {name: tag for name, tag in tags.items() if isinstance(tag, ModbusTag)}
-            return lambda: ModbusAdapter(controller, settings, registers, clock=clock, secret=secret)
+            memory = DeviceMemory()
+            return lambda: ModbusAdapter(controller, settings, registers, clock=clock, secret=secret, memory=memory)
         case _:
             assert_never(settings)

@@ -44,9 +44,9 @@ class OddDevice:
     reset_at_accept: bool = False
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
-    def pdu(self, request: Request, *, count: int | None = None) -> bytes:
-        """The right answer, or one with another number of registers."""
-        words = [self.registers.get(request.address + step) for step in range(count or request.count)]
+    def pdu(self, request: Request) -> bytes:
+        """The right answer."""
+        words = [self.registers.get(request.address + step) for step in range(request.count)]
         if request.function != 3 or any(word is None for word in words):
             return bytes((request.function | 0x80, 2 if request.function == 3 else 1))
         return struct.pack(f">BB{len(words)}H", 3, 2 * len(words), *words)

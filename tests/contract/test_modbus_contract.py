@@ -451,3 +451,25 @@ async def test_power_cycle_keeps_port_and_registers() -> None:
             assert values((await seen.batch()).readings) == {"good": 7}
 
     assert plc.server.port == port
+
+
+async def test_polls_that_fall_behind_are_counted_and_named() -> None:
+    """A device too slow for the interval is named with wanted and reached rate, and no longer once it is fast again."""
+    async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        async with watched(plc.settings(request_timeout_s=5), {"good": GOOD}) as seen:
+            plc.server.delay_s = 0.05  # 20 ms are wanted
+            while DiagnosticCode.POLLS_LATE not in [each.code for each in seen.adapter.status().diagnostics]:
+                await seen.batch()
+            status = seen.adapter.status()
+            plc.server.delay_s = 0.0
+            while DiagnosticCode.POLLS_LATE in [each.code for each in seen.adapter.status().diagnostics]:
+                await seen.batch()
+
+    (late,) = [each for each in status.diagnostics if each.code is DiagnosticCode.POLLS_LATE]
+    assert "of 50 polls a second" in late.text
+    assert "poll_interval_ms" in late.remedy
+    assert status.poll_rate_wanted == 50
+    assert status.poll_rate_reached is not None
+    assert status.poll_rate_reached <= 20
+    assert status.polls_late >= 19

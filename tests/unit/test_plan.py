@@ -2,8 +2,8 @@
 
 import pytest
 
-from adapters.modbus import next_beat
-from adapters.plan import Block, Part, plan
+from adapters.plan import Block, Part, plan, sync_block
+from adapters.poll_rate import next_beat
 from adapters.reading import TagId
 from adapters.settings import DataType, ModbusTag, Table
 
@@ -83,3 +83,22 @@ def test_beats_keep_their_grid(due_s: float, now_s: float, beat_s: float) -> Non
 def test_a_block_is_named_as_an_engineer_names_it() -> None:
     """Its table, its first and its last address."""
     assert str(Block(Table.HOLDING, 100, 3)) == "holding 100 to 102"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "part"),
+    [
+        ([(Table.HOLDING, 100, 2), (Table.HOLDING, 200, 2)], (Table.HOLDING, 100, 1)),
+        ([(Table.HOLDING, 100, 1), (Table.HOLDING, 200, 3)], (Table.HOLDING, 200, 2)),
+        ([(Table.HOLDING, 100, 1), (Table.INPUT, 200, 2)], (Table.INPUT, 200, 1)),
+        ([(Table.HOLDING, 100, 1), (Table.HOLDING, 200, 1)], None),
+        ([(Table.HOLDING, 100, 1), (Table.HOLDING, 200, 2)], None),
+        ([(Table.COIL, 0, 8), (Table.COIL, 100, 3)], None),
+        ([(Table.COIL, 0, 9), (Table.COIL, 100, 9)], (Table.COIL, 0, 1)),
+    ],
+)
+def test_a_part_with_a_shape_of_its_own(
+    blocks: list[tuple[Table, int, int]], part: tuple[Table, int, int] | None
+) -> None:
+    """It lies within one block, and no whole block has as many registers, or bytes with bits, in its table."""
+    assert sync_block([Block(*block) for block in blocks]) == (None if part is None else Block(*part))
