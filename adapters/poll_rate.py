@@ -4,6 +4,7 @@ import math
 from collections import deque
 
 JUDGED_POLLS = 20  # the rate is that of so many polls, the last ones
+SOONEST_POLLS = 5  # one long poll proves nothing
 LATE_BELOW, IN_TIME_ABOVE = 0.8, 0.95  # parts of the wanted rate
 
 
@@ -49,7 +50,10 @@ class PollRate:
 
     def _judge(self) -> None:
         reached = self.reached
-        if reached is None or len(self._polled_s) < JUDGED_POLLS:
+        if reached is None or len(self._polled_s) < SOONEST_POLLS:
+            return
+        enough_s = (JUDGED_POLLS - 1.5) * self._interval_s  # very slow polls are judged by the time that they took
+        if len(self._polled_s) < JUDGED_POLLS and self._polled_s[-1] - self._polled_s[0] < enough_s:
             return
         if not self._late and reached < LATE_BELOW * self.wanted:
             self._late = f"{reached:.2g} of {self.wanted:.4g} polls a second are reached"

@@ -36,3 +36,15 @@ def test_one_stall_is_no_lateness_and_a_lasting_one_is() -> None:
         due_s, _ = rate.polled(now_s=now_s)
         now_s = due_s + 0.01
     assert rate.late == ""
+
+
+def test_very_slow_polls_are_late_after_a_few() -> None:
+    """Where each poll takes 20 intervals, five polls are enough to say so, and four are not."""
+    rate = PollRate(interval_s=0.1, now_s=0.0)
+    seen = []
+    for number in range(1, 6):
+        rate.polled(now_s=2.0 * number)
+        seen.append(bool(rate.late))
+
+    assert seen == [False, False, False, False, True]
+    assert rate.late == "0.5 of 10 polls a second are reached"
