@@ -21,6 +21,7 @@ from adapters.reading import Batch, ControllerId, GapCause
 from mes.board.app import Tls, app, serve
 from mes.board.guard import own_names
 from mes.board.people import People
+from mes.board.people_file import people_path
 from mes.board.site import Board, Cables
 from mes.clocks import ControllerClocks
 from mes.config.build import PlantConfig
@@ -45,6 +46,8 @@ from mes.watchdog import Manager, watch
 log = structlog.get_logger()
 
 SETTLES_WITHIN_S = 5.0
+BOARD_RETRY_S = 5.0  # real seconds: its port may be free again, its certificate be there
+ACCOUNTS_EVERY_S = 10.0
 
 OpenJournal = Callable[[Path], AbstractAsyncContextManager[Journal]]
 
@@ -105,14 +108,13 @@ async def collector(
     """Collects while the block runs; on leaving, closes the controllers' sessions first and the journal last.
 
     `tap` sees every batch after it was journaled; `pace` is that of the forwarding to InfluxDB.
-    Raises ConfigError for a missing credential, JournalError.
+    A credential that cannot be read parks what needs it, and is asked for again. Raises JournalError.
     """
-    target = influx_target(config, secret)
     async with open_journal(config.journal_path) as journal:
         if journal.salvaged is not None:
             log.error("journal_salvaged", detail=journal.salvaged)
         health = Health(clock)
-        gauge = _gauge(config, journal, health, clock, forwarded=target is not None)
+        gauge = _gauge(config, journal, health, clock, forwarded=config.influx is not None)
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
         await pipeline.recover()
         gauge.recovered = True
@@ -137,9 +139,10 @@ async def collector(
                 )
                 for controller, settings in config.controllers.items()
             ]
-            if target is not None:
+            if config.influx is not None:
+                forwarding = partial(_forward, secret, config, gauge, pace)
                 tasks.append(
-                    group.create_task(keep("influx", partial(_forward, target, config, gauge, pace)), name="influx")
+                    group.create_task(keep("influx", forwarding, failing=gauge.failing("influx")), name="influx")
                 )
             yield Collector(pipeline, journal, health, gauge)
             for task in tasks:
@@ -181,8 +184,10 @@ async def _settled(gauge: Gauge, config: PlantConfig) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def _forward(target: Target, config: PlantConfig, gauge: Gauge, pace: Pace | None) -> None:
+async def _forward(secret: Callable[[str], str], config: PlantConfig, gauge: Gauge, pace: Pace | None) -> None:
     await _settled(gauge, config)
+    target = influx_target(config, secret)
+    assert target is not None
     figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock)
 
     def health() -> list[Point]:
@@ -190,6 +195,7 @@ async def _forward(target: Target, config: PlantConfig, gauge: Gauge, pace: Pace
 
     with PublishedPlant(config, gauge.clock) as plant:
         async with InfluxServer(target) as server:
+            gauge.troubles.pop("influx", None)
             gauge.writer = InfluxWriter(
                 server, gauge.journal, figures, plant, health, rng=random.Random(), pace=pace, clock=gauge.clock
             )
@@ -240,7 +246,7 @@ async def serve_board(
         status=gauge.status,
         seq=lambda: gauge.journal.last_seq,
         append=append,
-        people=people or People(config.journal_path.with_name("people.sqlite"), SystemClock().now),
+        people=people or People(people_path(config.journal_path), SystemClock().now, must_open=False),
         everybody_reads=web.read == "everybody",
         tls=web.certificate is not None or web.proxy,
         hosts=tuple(web.hosts),
@@ -248,13 +254,37 @@ async def serve_board(
         cables=cables,
     ) as board:
         tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None
-        following = asyncio.create_task(keep("board", board.live.follow), name="board")
+        beside = (keep("board", board.live.follow), keep("accounts", partial(_watch_accounts, board, gauge)))
+        following = [asyncio.create_task(each) for each in beside]
+
+        def served(port: int) -> None:
+            gauge.troubles.pop("board", None)
+            log.info("board_served", url=f"http{'s' if tls else ''}://{web.host}:{port}/")
+            if listening is not None:
+                listening(port)
+
         try:
-            log.info("board_served", url=f"http{'s' if tls else ''}://{web.host}:{web.port}/")
-            await serve(app(gauge.status, board), host=web.host, port=web.port, listening=listening, tls=tls)
+            await serve(app(gauge.status, board), host=web.host, port=web.port, listening=served, tls=tls)
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            for each in following:
+                each.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+
+
+async def _watch_accounts(board: Board, gauge: Gauge) -> None:
+    """Tells health while nobody can sign in, and the log when that begins and ends."""
+    while True:
+        trouble = await asyncio.to_thread(board.people.trouble)
+        known = gauge.troubles.get("accounts")
+        if trouble is not None:
+            gauge.troubles["accounts"] = trouble
+        elif known is not None:
+            del gauge.troubles["accounts"]
+        if trouble is not None and trouble != known:
+            log.error("accounts_unreadable", detail=trouble)
+        elif trouble is None and known is not None:
+            log.info("accounts_restored")
+        await asyncio.sleep(ACCOUNTS_EVERY_S)
 
 
 async def run(config: PlantConfig, clock: Clock) -> None:
@@ -264,7 +294,9 @@ async def run(config: PlantConfig, clock: Clock) -> None:
         gauge = running.gauge
         tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(gauge, config))]
         if config.web is not None:
-            tasks.append(group.create_task(serve_board(config, gauge, config.web)))
+            serving = partial(serve_board, config, gauge, config.web)
+            trying = keep("board", serving, pause_s=BOARD_RETRY_S, failing=gauge.failing("board"))
+            tasks.append(group.create_task(trying))
         manager = Manager()
         tasks.append(group.create_task(watch(manager, partial(_standstill, gauge))))
         log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))

@@ -51,6 +51,15 @@ class JournalDamaged(JournalError):
     """The journal's file is damaged; the collector saves what can be read into a new one, keep the old one."""
 
 
+class DerivedError(MesError):
+    """A file that is made from the journal cannot be used; figures come straight from the journal, which is slower."""
+
+    def __init__(self, detail: str, *, damaged: bool) -> None:
+        """`damaged`: it will never be usable again, and is to be made anew."""
+        super().__init__(detail)
+        self.damaged = damaged
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """A remedy for a name that does not exist: the nearest one, and what there is (at most twelve names)."""
     names = list(known)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -40,9 +41,14 @@ class Gauge:
     writer: InfluxWriter | None = None
     offsets: Callable[[], Mapping[ControllerId, float]] = _no_offsets
     recovered: bool = False
+    troubles: dict[str, str] = field(default_factory=dict)  # why a part beside the collecting does not work now
     _cursors: Mapping[str, int] = field(default_factory=dict, init=False)
     _last_telemetry: int = field(default=0, init=False)
     _stepped: bool = field(default=False, init=False)
+
+    def failing(self, part: str) -> Callable[[str], None]:
+        """Notes why a part does not work; whoever makes it work again takes that out of `troubles`."""
+        return partial(self.troubles.__setitem__, part)
 
     async def follow(self) -> NoReturn:
         """Looks at the consumers' cursors for ever; raises JournalError."""
@@ -61,6 +67,7 @@ class Gauge:
             sinks=() if self.writer is None else (self._sink(self.writer),),
             ledger=self.ledger.lines(),
             clock_step_s=self._step_s(),
+            troubles=dict(self.troubles),
         )
 
     def _step_s(self) -> float:

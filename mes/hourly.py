@@ -5,6 +5,7 @@ of the calendar's windows are made of whole cells. What an event bears on is com
 """
 
 import hashlib
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from mes.calendar import Calendar, WindowKind
+from mes.errors import DerivedError
 from mes.history import EventReader, history, in_force_since, totalisers
 from mes.intervals import Interval
 from mes.journal.hourly import HourlyFile, Row
@@ -29,7 +31,8 @@ SEARCH = timedelta(hours=1)  # there is a cut in any hour
 CUTTING = (WindowKind.HOUR, WindowKind.SHIFT, WindowKind.DAY)
 CHUNK = timedelta(days=30)  # of history in memory at once
 KEPT_EDGES = 1024
-FORMAT = 1  # of what is kept in a cell
+FORMAT = 2  # of what is kept in a cell
+CHECKED_BYTES = 4  # at its beginning
 CellBody = tuple[list[int], list[int | None], list[int], list[tuple[Bucket, ReasonId, int, int]]]
 
 Progress = Callable[[StationId, float], None]  # a station, and the share of its history that is done, 0..1
@@ -51,8 +54,21 @@ class Hourly:
     def kpi(self, station: StationId, standard: StationStandard, window: Interval) -> Kpi | None:
         """The sums of the whole cells inside `window` that cannot change by time passing; None if there are none.
 
-        Its `window` says what it covers: from a cell's start to a cell's end.
+        Its `window` says what it covers: from a cell's start to a cell's end. While the file cannot be used there are
+        none; a damaged one is made anew.
         """
+        try:
+            return self._kpi(station, standard, window)
+        except DerivedError as error:
+            if not error.damaged:
+                return None
+            self.file.renew(error)
+        try:
+            return self._kpi(station, standard, window)
+        except DerivedError:
+            return None
+
+    def _kpi(self, station: StationId, standard: StationStandard, window: Interval) -> Kpi | None:
         variant = _variant(standard, self.calendar, totalisers(self.reader, station))
         made = self._refresh(station, standard, variant)
         if made is None:
@@ -64,7 +80,7 @@ class Hourly:
             return None
         covered = Interval(starts[0], ends[-1])
         bodies = self.file.cells(station, variant, covered.start, covered.end)
-        return _sum(covered, [_decoder.decode(each) for each in bodies])
+        return _sum(covered, [_decode(each) for each in bodies])
 
     def _cuts_at(self, edge: Interval) -> Sequence[datetime]:
         """The cuts in a short stretch; a report asks for the same few of every station."""
@@ -161,7 +177,7 @@ def _says_something(kpi: Kpi) -> bool:
 
 def _encode(kpi: Kpi) -> bytes:
     ideal = [getattr(kpi, name) for name in IDEAL_TIMES]
-    return _encoder.encode(
+    body = _encoder.encode(
         (
             [getattr(kpi, name) // MICROSECOND for name in TIMES],
             [None if each is None else each // MICROSECOND for each in ideal],
@@ -169,6 +185,16 @@ def _encode(kpi: Kpi) -> bytes:
             [(each.bucket, each.reason, each.time // MICROSECOND, each.stops) for each in kpi.losses],
         )
     )
+    return zlib.crc32(body).to_bytes(CHECKED_BYTES) + body
+
+
+def _decode(body: bytes) -> CellBody:
+    """Raises DerivedError for a cell that is not as it was written."""
+    checked, told = body[:CHECKED_BYTES], body[CHECKED_BYTES:]
+    if zlib.crc32(told).to_bytes(CHECKED_BYTES) != checked:
+        raise DerivedError("a stored hourly component is not as it was written", damaged=True)
+    cell: CellBody = _decoder.decode(told)
+    return cell
 
 
 def _sum(window: Interval, bodies: Sequence[CellBody]) -> Kpi:

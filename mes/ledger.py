@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from mes.collect.signals import CounterSignal
-from mes.collect.station import StationSetup, decode_state
+from mes.collect.station import StationSetup, readable_state
 from mes.influx.writer import LIVE, LIVE_FROM
 from mes.journal import JournalReader
 from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, StationId, UnitsCounted
@@ -239,7 +239,8 @@ class Ledger:
         self.damaged_events = await asyncio.to_thread(_damaged, self._path)
         # What was booked after the states were asked for may or may not be in them; it is compared next time.
         for station, body in states.items():
-            for kind, counter in decode_state(body).counters.items():
+            state = readable_state(body)
+            for kind, counter in state.counters.items() if state is not None else ():
                 account = self._account((station, kind))
                 if account.seq <= before:
                     account.compare(counter.raw, counter.suspect_raw)

@@ -12,9 +12,9 @@ from mes.collect.station import (
     Observation,
     StationSetup,
     StationState,
-    decode_state,
     encode_state,
     initial_state,
+    readable_state,
     rebuilt,
     step,
 )
@@ -97,21 +97,27 @@ class Pipeline:
         return self._observed.get(controller)
 
     async def recover(self) -> None:
-        """Takes up what the journal holds; the time since then is a gap, for this program was not running."""
-        states = await self._journal.station_states()
-        for station, body in states.items():
-            if station in self._states:
-                self._states[station] = decode_state(body)
-        if self._journal.salvaged is not None:
+        """Takes up what the journal holds; the time since then is a gap, for this program was not running.
+
+        A state that is damaged, or was lost with a damaged file, is made anew from the station's last counts.
+        """
+        bodies = await self._journal.station_states()
+        states = {station: readable_state(body) for station, body in bodies.items() if station in self._states}
+        self._states.update({station: state for station, state in states.items() if state is not None})
+        damaged = {station for station, state in states.items() if state is None}
+        if damaged or self._journal.salvaged is not None:
             counted = [each.event for each in await self._journal.last_counts()]
-            lost = (self._states.keys() - states.keys()) & {each.station for each in counted}
-            self._states.update({station: rebuilt(station, counted) for station in lost})
+            lost = (self._states.keys() - bodies.keys()) & {each.station for each in counted}
+            self._states.update({station: rebuilt(station, counted) for station in lost | damaged})
+        if damaged:
+            log.error("station_states_damaged", stations=sorted(damaged), remedy="none needed: rebuilt from the counts")
         work = _Work(self._states)
         observed = await self._journal.observed()
         for controller, stations in self._stations.items():
             # a controller of a new name: its stations were seen through another, no later than the last proof of life
             seen = observed.get(controller, max(observed.values(), default=None))
-            if seen is not None and any(self._states[each] != initial_state() for each in stations):
+            known = any(each in damaged or self._states[each] != initial_state() for each in stations)
+            if seen is not None and known:
                 began = self._observed[controller] = min(seen, self._clock.now())
                 self._blind(controller, Gap(began, None, GapCause.COLLECTOR, "the collector was not running"), work)
         await self._commit(work)

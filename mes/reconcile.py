@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mes.collect.counters import CounterSetup, CounterState
 from mes.collect.signals import CounterSignal, StationSetup
-from mes.collect.station import decode_state
+from mes.collect.station import readable_state
 from mes.journal import JournalReader
 from mes.model import CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
 from mes.oee.decisions import Doubt, doubt
@@ -63,7 +63,8 @@ def _shown(reader: JournalReader) -> dict[Key, CounterState]:
     return {
         (station, kind): counter
         for station, body in reader.station_states().items()
-        for kind, counter in decode_state(body).counters.items()
+        if (state := readable_state(body)) is not None
+        for kind, counter in state.counters.items()
     }
 
 

@@ -132,6 +132,7 @@ class Status:
     """The whole program at one moment; holds no secrets, but texts of errors that are for those who run it.
 
     `clock_step_s`: by how much the machine's clock was set since the start; 0 while it is followed.
+    `troubles`: by the name of a part beside the collecting (board, accounts, influx, …), why it does not work now.
     """
 
     controllers: Sequence[ControllerStatus]
@@ -139,6 +140,7 @@ class Status:
     sinks: Sequence[Sink] = ()
     ledger: Sequence[LedgerLine] = ()
     clock_step_s: float = 0.0
+    troubles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import structlog
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
-from mes.errors import ConfigError, JournalError
+from mes.errors import ConfigError, JournalError, MesError
 
 log = structlog.get_logger()
 
@@ -196,14 +196,23 @@ async def keep(
     *,
     pause_s: float = 30.0,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    failing: Callable[[str], None] = lambda _: None,
 ) -> NoReturn:
     """Runs a consumer of the journal for ever: a defect in it stops nothing else, and its cursor loses nothing.
 
-    `pause_s`: real seconds before it is begun again. Ends only by cancellation.
+    `pause_s`: real seconds before it is begun again. `failing` hears why it does not work, at each failure. The same
+    failure is logged once, however often it comes in a row. Ends only by cancellation.
     """
+    before = ""
     while True:
         try:
             await work()
         except Exception as error:  # the collecting must go on whatever a consumer meets
-            log.exception("consumer_failed", consumer=name, detail=str(error))
+            known = isinstance(error, MesError)
+            detail = str(error) if known else f"{type(error).__name__}: {error}"
+            if detail != before:
+                traced = None if known else error
+                log.error("consumer_failed", consumer=name, detail=detail, retry_s=pause_s, exc_info=traced)  # noqa: TRY400
+            before = detail
+            failing(detail)
         await sleep(pause_s)

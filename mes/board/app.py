@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -20,7 +22,7 @@ from mes.board.metrics import exposition
 from mes.board.routes import with_board
 from mes.board.site import Board
 from mes.errors import ConfigError
-from mes.status import Status, Verdict, alive, ready
+from mes.status import REASON_SHOWN, Status, Verdict, alive, ready
 
 log = structlog.get_logger()
 
@@ -39,7 +41,9 @@ def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
         return _verdict("alive", alive(status()))
 
     async def readyz(_: Request) -> Response:
-        return _verdict("ready", ready(status()))
+        now = status()
+        notes = [f"{part}: {why}"[:REASON_SHOWN] for part, why in sorted(now.troubles.items())]
+        return _verdict("ready", ready(now), notes)
 
     async def metrics(request: Request) -> Response:
         page, content_type = exposition(status(), request.headers.get("accept", ""))
@@ -53,14 +57,15 @@ def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
     return with_board(routes, board, _failed)
 
 
-def _verdict(name: str, verdict: Verdict) -> Response:
-    """200 or 503, with the reasons; more than twenty are only counted."""
+def _verdict(name: str, verdict: Verdict, notes: Sequence[str] = ()) -> Response:
+    """200 or 503, with the reasons; more than twenty are only counted. `notes`: what does not work beside it."""
     reasons = list(verdict.reasons[:REASONS_SHOWN])
     if len(verdict.reasons) > REASONS_SHOWN:
         reasons.append(f"and {len(verdict.reasons) - REASONS_SHOWN} more")
-    return JSONResponse(
-        {name: verdict.holds, "reasons": reasons}, status_code=200 if verdict.holds else 503, headers=NO_STORE
-    )
+    said: dict[str, object] = {name: verdict.holds, "reasons": reasons}
+    if notes:
+        said["notes"] = list(notes[:REASONS_SHOWN])
+    return JSONResponse(said, status_code=200 if verdict.holds else 503, headers=NO_STORE)
 
 
 async def _refused(_: Request, refusal: Exception) -> Response:
@@ -104,8 +109,10 @@ async def serve(
     """Serves until it is cancelled, and then ends within about a second whatever is under way.
 
     `port` 0 lets the system choose; `listening` is told the port as soon as clients can connect to it.
-    Raises ConfigError where the address cannot be had.
+    Raises ConfigError where the address cannot be had, or the files of the certificate cannot be used.
     """
+    if tls is not None:
+        await asyncio.to_thread(_check_tls, tls)
     listener = _listener(host, port)
     server = _Server(
         uvicorn.Config(
@@ -135,6 +142,23 @@ async def serve(
             await serving
     finally:
         listener.close()
+
+
+def _check_tls(tls: Tls) -> None:
+    """Raises ConfigError that names the file; a key that asks for a password is refused, for nobody would answer."""
+    remedy = "put the file there and let the collector read it; the board is then served by itself"
+    for name, file in (("certificate", tls.certificate), ("key", tls.key)):
+        try:
+            Path(file).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"the board's {name} {file} cannot be read: {error.strerror}; {remedy}") from error
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key, password="")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"the board's certificate {tls.certificate} and its key {tls.key} do not work together: {error}; "
+            "write both anew as PEM, the key without a password"
+        ) from error
 
 
 def _listener(host: str, port: int) -> socket.socket:

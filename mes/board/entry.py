@@ -3,12 +3,14 @@
 import asyncio
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mes.board.guard import SESSION_DAYS, TABLET_DAYS, clear_session, session_cookie, set_session
-from mes.board.people import Person
+from mes.board.people import PeopleError, Person
 from mes.board.site import Board, Refused
 
 
@@ -24,11 +26,22 @@ def _try(board: Board, name: str | None, address: str) -> None:
     board.tries.failed(name, address, time.monotonic())
 
 
+@contextmanager
+def _reachable(board: Board, name: str | None, address: str) -> Iterator[None]:
+    """Refuses while the accounts cannot be read, which is no failure of whoever tries."""
+    try:
+        yield
+    except PeopleError as error:
+        board.tries.succeeded(name, address)
+        raise Refused(503, f"nobody can sign in now: {error}") from error
+
+
 async def sign_in(board: Board, request: Request, response: Response, name: str, password: str) -> Person:
     """Signs somebody in and sets the cookie. Raises Refused: 401 for a wrong name or password, 429 for too many."""
     address = _address(request)
     _try(board, name, address)
-    found = await asyncio.to_thread(board.people.login, name, password)
+    with _reachable(board, name, address):
+        found = await asyncio.to_thread(board.people.login, name, password)
     if found is None:
         raise Refused(401, "name or password is wrong")
     board.tries.succeeded(name, address)
@@ -41,7 +54,8 @@ async def enrol(board: Board, request: Request, response: Response, code: str) -
     """Makes this browser the tablet of a station. Raises Refused."""
     address = _address(request)
     _try(board, None, address)
-    found = await asyncio.to_thread(board.people.enrol, code)
+    with _reachable(board, None, address):
+        found = await asyncio.to_thread(board.people.enrol, code)
     if found is None:
         raise Refused(401, "this code is wrong or too old; ask for another one")
     board.tries.succeeded(None, address)

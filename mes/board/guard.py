@@ -94,7 +94,8 @@ class Hosts:
 class Sessions:
     """Puts the person whose session it is, or None, into the state of each request, as `person`.
 
-    While the file of people cannot be used, requests with a session are answered with 503, the others as ever.
+    While the file of people cannot be used, a request with a session that only reads is nobody's; one that would
+    change something is answered with 503. The requests without a session are answered as ever.
     """
 
     def __init__(self, app: ASGIApp, people: People, *, tls: bool) -> None:
@@ -106,15 +107,16 @@ class Sessions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Looks up the cookie's session and passes the request on."""
         if scope["type"] == "http":
+            person: Person | None = None
             try:
                 person = await self._person(HTTPConnection(scope).cookies.get(self._cookie))
             except PeopleError as error:
                 if not self._unreadable:
                     log.error("people_unreadable", error=str(error))  # noqa: TRY400  the board's line says it all
                 self._unreadable = True
-                text = "who is signed in cannot be looked up at the moment; the program's log says why\n"
-                await PlainTextResponse(text, status_code=HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
-                return
+                if scope["method"] not in SAFE_METHODS:
+                    await _unavailable(scope, receive, send)
+                    return
             scope["state"] = {**scope.get("state", {}), "person": person}
         await self._app(scope, receive, send)
 
@@ -158,6 +160,11 @@ class SameSite:
             if refusal is None and not hmac.compare_digest((token or "").encode(), person.csrf.encode()):
                 refusal = _forbidden("this page is of another session: load it anew and try again")
         await (refusal or self._app)(scope, receive, send)
+
+
+async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:
+    text = "who is signed in cannot be looked up at the moment; the program's log says why\n"
+    await PlainTextResponse(text, status_code=HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
 
 
 def session_cookie(*, tls: bool) -> str:

@@ -101,6 +101,11 @@ def _backlogs(status: Status) -> Iterator[Sample]:
             yield (consumer,), rows
 
 
+def _troubles(status: Status) -> Iterator[Sample]:
+    for part in status.troubles:
+        yield (part,), 1.0
+
+
 def _servers(status: Status) -> Iterator[Sample]:
     for sink in status.sinks:
         if sink.server is not None:
@@ -114,6 +119,12 @@ FAMILIES = (
         "clock_step_seconds",
         "By how much the machine's clock was set since the start, which is not followed; 0 while it is followed.",
         lambda each: each.clock_step_s,
+    ),
+    Family(
+        "taktline_part_failed",
+        "1 for a part beside the collecting that does not work now (board, accounts, influx); /readyz says why.",
+        ("part",),
+        _troubles,
     ),
     Family(
         "taktline_controller_standing",

@@ -22,6 +22,7 @@ from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.model import StationId, UnitsCounted
 from mes.oee.components import LOSSES, Bucket
+from mes.status import Status
 
 NAV = (
     ("/", "wall"),
@@ -85,9 +86,16 @@ def page(
         "speed": board.speed,
         "note": speech.words["thanks"] if request.query_params.get("done") else "",
         "problem": problem,
+        "troubles": troubles(speech, board.status()),
         "glossary": glossary(speech.language),
     }
     return HTMLResponse(draw(template, **{**common, **content}), status_code=status)
+
+
+def troubles(speech: Speech, status: Status) -> list[str]:
+    """What of the program does not work now, as sentences; the reasons are those of the log."""
+    known = sorted(status.troubles.items())
+    return [f"{speech.words.get(f'trouble_{part}', part)} {why}" for part, why in known]
 
 
 def wall_part(board: Board, wall: WallAnswer | None, language: str) -> str:

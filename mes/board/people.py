@@ -8,7 +8,7 @@ import threading
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,7 +18,18 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from mes.board.people_file import SESSION, TABLETS, begin_session, changing, drop_ended, prepare, reading, write_line
+from mes.board.people_file import (
+    REMEDY,
+    SESSION,
+    TABLETS,
+    begin_session,
+    changing,
+    check,
+    drop_ended,
+    prepare,
+    reading,
+    write_line,
+)
 from mes.board.people_file import PeopleError as PeopleError
 from mes.errors import did_you_mean
 from mes.model import StationId
@@ -130,12 +141,32 @@ class People:
     file cannot be used; those that change something raise NotAccepted for what a person has to correct.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime], *, hasher: PasswordHasher | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], datetime],
+        *,
+        hasher: PasswordHasher | None = None,
+        must_open: bool = True,
+    ) -> None:
+        """Makes the file where there is none. Without `must_open` a file that cannot be used is asked again each time.
+
+        Such a file is never overwritten: somebody may still save the accounts in it.
+        """
         self._path = path
         self._now = now
         self._hasher = hasher or PasswordHasher()
         self._hashing = threading.BoundedSemaphore(HASHING_AT_ONCE)
-        prepare(path)
+        with nullcontext() if must_open else suppress(PeopleError):
+            prepare(path)
+
+    def trouble(self) -> str | None:
+        """Why nobody can sign in; None while the file can be used."""
+        try:
+            check(self._path)
+        except PeopleError as error:
+            return str(error)
+        return None
 
     def add(self, name: str, password: str, role: Role, by: str) -> None:
         """A new user."""
@@ -170,7 +201,7 @@ class People:
         """Everybody, by name."""
         with reading(self._path) as db:
             rows = db.execute("SELECT name, role, created FROM users ORDER BY key").fetchall()
-        return [User(name, Role(role), _instant(created)) for name, role, created in rows]
+        return [User(name, _role(role), _instant(created)) for name, role, created in rows]
 
     def login(self, name: str, password: str) -> tuple[str, Person] | None:
         """A token and the person for a name and its password; None if either is wrong, after the same time."""
@@ -201,6 +232,8 @@ class People:
         if row is None:
             return None
         name, role, tablet, station, created, seen = row
+        if not isinstance(created, int) or not isinstance(seen, int):
+            raise PeopleError(f"{self._path} is damaged: a session has no time; {REMEDY}")
         if tablet is None and now_ms > min(seen + _length_ms(IDLE), created + _length_ms(AT_MOST)):
             return None
         if tablet is not None and now_ms > seen + _length_ms(TABLET_IDLE):
@@ -211,7 +244,7 @@ class People:
         csrf = hmac.digest(token.encode(errors="replace"), b"csrf", "sha256").hex()
         if tablet is not None:
             return Person(f"tablet {tablet}", Role.OPERATOR, StationId(station), csrf)
-        return Person(name, Role(role), None, csrf)
+        return Person(name, _role(role), None, csrf)
 
     def logout(self, token: str) -> None:
         """Ends this session; a tablet has to be enrolled again."""
@@ -345,6 +378,13 @@ class Tries:
 def _keys(name: str | None, address: str) -> list[tuple[tuple[str, str], int]]:
     named = [] if name is None else [(("name", _key(name)), TRIES_PER_NAME)]
     return [*named, (("address", address), TRIES_PER_ADDRESS)]
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise PeopleError(f"the file of accounts is damaged: it has a role {text!r}; {REMEDY}") from None
 
 
 def _user(db: sqlite3.Connection, name: str) -> int:

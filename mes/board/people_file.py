@@ -11,6 +11,7 @@ from mes.errors import MesError
 VERSION = 1
 APPLICATION = 0x54414B50  # "TAKP", so that no other file is taken for one of ours
 BUSY_S = 5.0
+REMEDY = "`mes journal restore` brings back the accounts of a backup"
 SCHEMA = """
     CREATE TABLE users (
         id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
@@ -43,6 +44,11 @@ class PeopleError(MesError):
     """The file of the board's people cannot be used; mend what the line below names, collecting goes on meanwhile."""
 
 
+def people_path(journal: Path) -> Path:
+    """Where the accounts of a plant are: beside its journal."""
+    return journal.with_name("people.sqlite")
+
+
 def prepare(path: Path) -> None:
     """Makes the file where there is none, and lets nobody but its owner read it. Raises PeopleError."""
     try:
@@ -64,6 +70,13 @@ def prepare(path: Path) -> None:
                     db.execute(f"PRAGMA application_id = {APPLICATION}")
                     db.execute(f"PRAGMA user_version = {VERSION}")
         _check(path, db)
+
+
+def check(path: Path) -> None:
+    """Raises PeopleError unless the accounts in the file can be read."""
+    with reading(path) as db:
+        db.execute("SELECT name, role, hash, created FROM users").fetchall()
+        db.execute(SESSION, (b"",)).fetchall()
 
 
 @contextmanager
@@ -113,8 +126,10 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA secure_delete = ON")
             db.execute("PRAGMA synchronous = FULL")
             yield db
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:  # busy, full, gone
         raise PeopleError(f"{path}: {error}") from error
+    except sqlite3.Error as error:
+        raise PeopleError(f"{path}: {error}; {REMEDY}") from error
 
 
 def _create(path: Path) -> None:

@@ -17,7 +17,7 @@ from mes.board import books, forms, pages
 from mes.board.api.build import api
 from mes.board.drawing import Speech
 from mes.board.guard import Headers, Hosts, SameSite, Sessions
-from mes.board.people import May
+from mes.board.people import May, PeopleError
 from mes.board.site import Board, Refused
 from mes.errors import ConfigError
 
@@ -109,6 +109,8 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
             if refused.status == 401:
                 return RedirectResponse(f"/login?back={request.url.path}", status_code=303)
             return _told(board, request, refused.status, refused.detail)
+        except PeopleError as error:
+            return _told(board, request, 503, str(error))
         except ConfigError:  # the journal is empty
             speech = Speech(pages.language_of(request), board.config)
             return _told(board, request, 200, speech.words["empty_journal"])
@@ -119,7 +121,10 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
 def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
-            return await page(board, request)
+            try:
+                return await page(board, request)
+            except PeopleError as error:
+                raise Refused(503, str(error)) from error
         except Refused as refused:
             behind = BEHIND.get(path)
             if behind is None or (refused.status == 401 and path not in {"/login", "/enrol"}):

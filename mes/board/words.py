@@ -85,6 +85,21 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
         "Данных ещё нет. Страница заполнится сама, когда ответит контроллер.",
         "Әзірге дерек жоқ. Контроллер жауап бергенде бет өзі толады.",
     ),
+    "trouble_accounts": (
+        "Nobody can sign in, because the accounts cannot be read:",
+        "Войти нельзя: учётные записи не читаются:",
+        "Кіру мүмкін емес: есептік жазбалар оқылмайды:",
+    ),
+    "trouble_board": (
+        "The board could not be served:",
+        "Табло не работало:",
+        "Табло жұмыс істемеді:",
+    ),
+    "trouble_influx": (
+        "Nothing goes to InfluxDB at the moment:",
+        "В InfluxDB сейчас ничего не передаётся:",
+        "Қазір InfluxDB-ге ештеңе берілмейді:",
+    ),
     "choose": ("Show", "Показать", "Көрсету"),
     "part": ("Part of the plant", "Участок", "Учаске"),
     "window": ("Time", "Время", "Уақыт"),

@@ -53,6 +53,7 @@ __all__ = [
     "decode_state",
     "encode_state",
     "initial_state",
+    "readable_state",
     "rebuilt",
     "step",
 ]
@@ -93,6 +94,14 @@ def encode_state(state: StationState) -> bytes:
 def decode_state(body: bytes) -> StationState:
     """Back from JSON; unknown fields are ignored, missing ones take their defaults."""
     return msgspec.json.decode(body, type=StationState)
+
+
+def readable_state(body: object) -> StationState | None:
+    """The state that a row of the journal holds; None where the row is damaged."""
+    try:
+        return decode_state(body) if isinstance(body, bytes) else None
+    except (msgspec.DecodeError, ValueError):  # ValueError: no UTF-8, or a number without end
+        return None
 
 
 def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> Step:

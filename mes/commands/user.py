@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mes.board.people import INVITED_FOR, NotAccepted, People, Role
+from mes.board.people_file import people_path
 from mes.commands.options import CONFIG, plant
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError, did_you_mean
@@ -138,7 +139,7 @@ def revoke_command(*, number: int, config: Path | None) -> None:
 def _people(config: PlantConfig) -> Iterator[People]:
     """The people of a plant, beside its journal; what cannot be accepted of them is bad input."""
     try:
-        yield People(config.journal_path.with_name("people.sqlite"), lambda: datetime.now(UTC))
+        yield People(people_path(config.journal_path), lambda: datetime.now(UTC))
     except NotAccepted as error:
         raise ConfigError(str(error)) from error
 

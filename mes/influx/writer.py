@@ -321,7 +321,8 @@ class InfluxWriter:
         if not self._is_due(figures):
             return
         if figures.at is None and (stated := await self._journal.remembered(figures.memo)):
-            figures.source.resume(datetime.fromisoformat(stated))
+            with suppress(ValueError):  # a damaged memo: what is open is stated from a day back on
+                figures.source.resume(datetime.fromisoformat(stated))
         points, until = await figures.source.open()
         await self._send_figures(points)
         figures.source.stated(until)

@@ -77,7 +77,9 @@ def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents
     (values,), *_ = fetch(connection, path, "SELECT count(*) FROM telemetry")
     holes = "SELECT first_seq, last_seq FROM damage ORDER BY first_seq"
     damage = fetch(connection, path, holes) if version >= 3 else []
-    consumers = fetch(connection, path, "SELECT name, seq FROM consumer WHERE note = '' ORDER BY name")
+    consumers = fetch(
+        connection, path, "SELECT name, seq FROM consumer WHERE note = '' AND typeof(seq) = 'integer' ORDER BY name"
+    )
     first, last = (None if each is None else from_us(each) for each in (first_us, last_us))
     return Contents(
         events=events,

@@ -32,6 +32,9 @@ from mes.model import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
+EARLIEST_US = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+LATEST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+
 # The names are part of the file format: a class may be renamed, its name here may not.
 KINDS: Mapping[str, type[StationEvent]] = {
     "state_changed": StateChanged,
@@ -67,8 +70,8 @@ def to_us(instant: datetime) -> int:
 
 
 def from_us(instant_us: int) -> datetime:
-    """The aware UTC time of whole microseconds since 1970."""
-    return EPOCH + instant_us * MICROSECOND
+    """The aware UTC time of whole microseconds since 1970; what is beyond the years 1 to 9999 becomes their border."""
+    return EPOCH + min(max(instant_us, EARLIEST_US), LATEST_US) * MICROSECOND
 
 
 def encode_event(event: StationEvent) -> EventRow:

@@ -1,7 +1,7 @@
 """Reading the journal from another process or thread, without ever standing in the writer's way."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ import apsw
 
 from mes.errors import JournalError
 from mes.intervals import Interval
-from mes.journal.codec import decode_event, from_us, to_us
+from mes.journal.codec import EARLIEST_US, decode_event, from_us, to_us
 from mes.journal.schema import (
     BUSY_MS,
     COMPLETED,
@@ -22,6 +22,8 @@ from mes.journal.schema import (
     SEEN,
     SELECT_EVENTS,
     SELECT_LAST_SEQ,
+    SELECT_OBSERVED,
+    SELECT_STATES,
     STATE_KINDS,
     UNIT,
     UNIT_KINDS,
@@ -32,7 +34,6 @@ from mes.journal.schema import (
 from mes.journal.store import REFUSED, Refused
 from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitId
 
-EARLIEST_US = to_us(datetime.min.replace(tzinfo=UTC))
 SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
 SELECT = "SELECT seq, kind, body FROM event"
 # an imported count without a reading says nothing of the totaliser
@@ -144,7 +145,7 @@ class JournalReader:
 
     def station_states(self) -> dict[StationId, bytes]:
         """Every station's state as the collector wrote it last."""
-        return {StationId(name): body for name, body in self._fetch("SELECT station, body FROM station_state")}
+        return {StationId(name): body for name, body in self._fetch(SELECT_STATES)}
 
     def of_unit(self, unit: UnitId) -> list[Journaled]:
         """What was seen of a unit at all stations, in journal order."""
@@ -238,7 +239,7 @@ class JournalReader:
         if not spans:
             return None
         start = min(each.start for each in spans)
-        seen = [from_us(row[0]) for row in self._fetch("SELECT time_us FROM observed")]
+        seen = [from_us(row[1]) for row in self._fetch(SELECT_OBSERVED)]
         return Interval(start, max(*(each.end for each in spans), *seen, start))
 
     def _fetch(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:

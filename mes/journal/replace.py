@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 READY = ".ready-"
+DAMAGED = ".damaged-"
+KEPT_DAMAGED = 3  # of a file that is made anew from the journal
 DERIVED = (".hourly", ".hourly-wal", ".hourly-shm")  # computed from what was there before
 
 
@@ -21,6 +23,22 @@ def replace(path: Path, fresh: Path, why: str) -> Path | None:
     fresh.rename(ready)
     to_disk(path.parent)
     return _finish(path, ready)
+
+
+def put_aside(path: Path) -> Path | None:
+    """Renames a damaged file and its logs, and forgets the oldest of those kept so; None if there is no such file.
+
+    Raises OSError.
+    """
+    kept = path.with_name(f"{path.name}{DAMAGED}{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    if not path.exists():
+        return None
+    path.rename(kept)
+    for old in sorted(path.parent.glob(f"{path.name}{DAMAGED}*"))[:-KEPT_DAMAGED]:
+        old.unlink()
+    return kept
 
 
 def finish_replacing(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 
 from mes.errors import JournalBlocked, JournalDamaged, JournalError
-from mes.journal.codec import decode_event, encode_event
+from mes.journal.codec import EARLIEST_US, LATEST_US, decode_event, encode_event
 
 APPLICATION_ID = 0x54414B54  # "TAKT", in the file's header
 SCHEMA_VERSION = 3
@@ -73,6 +73,12 @@ CREATE INDEX IF NOT EXISTS event_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
 CREATE INDEX IF NOT EXISTS event_doubt ON event (kind) WHERE {DOUBTS};
 """
 SELECT_EVENTS = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+# Read as bytes, for a damaged row may hold no text; what is no time at all says nothing of a controller.
+SELECT_STATES = "SELECT station, CAST(body AS BLOB) FROM station_state"
+SELECT_OBSERVED = (
+    "SELECT controller, time_us FROM observed "
+    f"WHERE typeof(time_us) = 'integer' AND time_us BETWEEN {EARLIEST_US} AND {LATEST_US}"
+)
 SELECT_LAST_SEQ = (
     "SELECT max(coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(last_seq) FROM damage), 0))"
 )

@@ -16,7 +16,17 @@ from mes.errors import JournalError
 from mes.intervals import Interval
 from mes.journal.codec import EventRow, decode_event, from_us
 from mes.journal.replace import finish_replacing, to_disk
-from mes.journal.schema import COUNT_KIND, COUNTS, SELECT_EVENTS, SELECT_LAST_SEQ, failed, fetch, prepare
+from mes.journal.schema import (
+    COUNT_KIND,
+    COUNTS,
+    SELECT_EVENTS,
+    SELECT_LAST_SEQ,
+    SELECT_OBSERVED,
+    SELECT_STATES,
+    failed,
+    fetch,
+    prepare,
+)
 from mes.model import Journaled, ProcessValue, StationId
 
 WAL_TIDY_BYTES = 16 * 1024 * 1024
@@ -32,7 +42,8 @@ UPSERT_OBSERVED = (
 )
 INSERT_TELEMETRY = "INSERT INTO telemetry (station, name, time_us, value) VALUES (?, ?, ?, ?)"
 UPSERT_CONSUMER = (
-    "INSERT INTO consumer (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)"
+    "INSERT INTO consumer (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE "
+    "SET seq = CASE WHEN typeof(seq) = 'integer' THEN max(seq, excluded.seq) ELSE excluded.seq END"
 )
 UPSERT_QUARANTINE = (
     "INSERT INTO quarantine (sink, point, line, status, answer, since_us) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
@@ -177,7 +188,7 @@ class Store:
 
     def station_states(self) -> dict[StationId, bytes]:
         """Every station's state as it was last written."""
-        return {StationId(station): body for station, body in self._fetch("SELECT station, body FROM station_state")}
+        return {StationId(station): body for station, body in self._fetch(SELECT_STATES)}
 
     def last_counts(self) -> list[Journaled]:
         """The last event of each station's totalisers."""
@@ -186,12 +197,12 @@ class Store:
 
     def observed(self) -> dict[ControllerId, datetime]:
         """When each controller was last known to have been seen."""
-        found = self._fetch("SELECT controller, time_us FROM observed")
+        found = self._fetch(SELECT_OBSERVED)
         return {ControllerId(controller): from_us(time_us) for controller, time_us in found}
 
     def cursor(self, name: str) -> int:
-        """How far a consumer has come; 0 if it never was here."""
-        found = self._fetch("SELECT seq FROM consumer WHERE name = ?", name)
+        """How far a consumer has come; 0 if it never was here, or the row is damaged."""
+        found = self._fetch("SELECT seq FROM consumer WHERE name = ? AND typeof(seq) = 'integer'", name)
         return int(found[0][0]) if found else 0
 
     def remember(self, name: str, note: str) -> None:
@@ -206,7 +217,8 @@ class Store:
 
     def cursors(self) -> dict[str, int]:
         """Where every consumer stands."""
-        return {name: int(seq) for name, seq in self._fetch("SELECT name, seq FROM consumer WHERE note = ''")}
+        statement = "SELECT name, seq FROM consumer WHERE note = '' AND typeof(seq) = 'integer'"
+        return {name: int(seq) for name, seq in self._fetch(statement)}
 
     def refused(self, sink: str) -> list[Refused]:
         """All lines that a sink refuses, the oldest first."""

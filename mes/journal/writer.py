@@ -342,6 +342,8 @@ def _answered(call: _Call, store: Store) -> object:
         return call.run(store)
     except JournalBlocked as error:  # who asked may ask again; nothing that was promised is at stake
         return error
+    except (ArithmeticError, TypeError, ValueError) as error:  # of a damaged row: who asked cannot have it
+        return JournalError(f"a row of the journal cannot be read ({type(error).__name__}: {error})")
 
 
 def _numbers(before: int, requests: Sequence[Rows], store: Store) -> list[int]:

@@ -97,12 +97,12 @@ def test_every_mistake_in_a_file_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_a_missing_credential_is_named(tmp_path: Path) -> None:
-    """A secret that is not there stops the start with the place where it is looked for; the secret is never shown."""
+    """A secret that is not there is named with the place where it is looked for, and never shown."""
     plant = tmp_path / "plant.yaml"
     influx = "\ninflux: {url: 'http://127.0.0.1:1', database: plant, credential: influx-token}\n"
     plant.write_text((ROOT / "config" / "kostanay.yaml").read_text(encoding="utf-8") + influx, encoding="utf-8")
-    without = mes("run", "--config", str(plant), folder=tmp_path)
-    with_folder = mes("run", "--config", str(plant), folder=tmp_path, CREDENTIALS_DIRECTORY=str(tmp_path))
+    without = mes("influx", "check", "--config", str(plant), folder=tmp_path)
+    with_folder = mes("influx", "check", "--config", str(plant), folder=tmp_path, CREDENTIALS_DIRECTORY=str(tmp_path))
 
     assert (without.returncode, with_folder.returncode) == (2, 2)
     assert "$CREDENTIALS_DIRECTORY is not set" in without.stderr

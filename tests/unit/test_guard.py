@@ -232,7 +232,7 @@ async def test_the_cookie_tells_the_person(people: People, name: str, *, tls: bo
 async def test_while_people_are_unknown_others_are_answered(
     people: People, tmp_path: Path, logged: list[EventDict]
 ) -> None:
-    """Without the file of people a session is answered with 503, who has none as ever; the log says it once a time."""
+    """Without the file of people a session only reads, as nobody; a change is 503; the log says it once a time."""
     token, person = login(people)
     file, aside = tmp_path / "people.sqlite", tmp_path / "aside"
     page = Page()
@@ -241,7 +241,9 @@ async def test_while_people_are_unknown_others_are_answered(
 
     for _ in range(2):
         await asyncio.to_thread(file.rename, aside)
-        assert [(await ask(app, fields=fields)).status for _ in range(3)] == [503] * 3
+        assert [(await ask(app, fields=fields)).status for _ in range(3)] == [200] * 3
+        assert page.seen[-1]["state"]["person"] is None
+        assert (await ask(app, "POST", fields=fields)).status == 503
         assert (await ask(app)).status == 200
         await asyncio.to_thread(aside.rename, file)
         assert (await ask(app, fields=fields)).status == 200

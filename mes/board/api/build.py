@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mes.board.api import changing, reading, session, stream
+from mes.board.people import PeopleError
 from mes.board.site import Board, Refused
 from mes.errors import ConfigError
 
@@ -33,6 +34,7 @@ def api(board: Board) -> FastAPI:
     for each in (reading.router, changing.router, session.router, stream.router):
         made.include_router(each)
     made.add_exception_handler(Refused, _refused)
+    made.add_exception_handler(PeopleError, _unreachable)
     made.add_exception_handler(ConfigError, _empty)
     made.add_exception_handler(RequestValidationError, _nonsense)
     made.add_exception_handler(HTTPException, _http)
@@ -50,6 +52,10 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 async def _empty(_: Request, error: Exception) -> JSONResponse:
     return _problem(404, str(error))
+
+
+async def _unreachable(_: Request, error: Exception) -> JSONResponse:
+    return _problem(503, str(error))
 
 
 async def _nonsense(_: Request, error: Exception) -> JSONResponse:

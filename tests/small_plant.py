@@ -1,0 +1,164 @@
+"""A plant of one Modbus station and the real program beside it, for faults of files and ports."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from mes.errors import JournalError
+from mes.journal import JournalReader
+from mes.model import StationId, UnitsCounted
+from simulators.modbus_server import ModbusServer
+
+STATION = StationId("acme/a/l1/st1")
+WITHIN_S = 40.0  # generous: a condition is waited for, not a time
+MES = Path(sys.executable).with_name("mes")
+PLANT = """\
+site:
+  name: acme
+  time_zone: Asia/Qostanay
+  calendar: {{shifts: [{{name: day, days: [mon, tue, wed, thu, fri, sat, sun], start: "00:00", end: "23:59"}}]}}
+products: {{P: {{name: Part, assembly_method: CKD, raw: [P]}}}}
+state_maps: {{m: {{numbers: {{0: idle, 1: producing, 4: down}}}}}}
+controllers:
+  plc: {{kind: modbus-tcp, host: 127.0.0.1, port: {device}, unit: 1, poll_interval_ms: 50}}
+areas:
+  a:
+    lines:
+      l1:
+        stations:
+          st1:
+            controller: plc
+            ideal_cycle_s: {{any: 30}}
+            signals:
+              state: {{address: 0, type: uint16, map: m}}
+              good_count: {{address: 1, type: uint16, modulus: 65536, max_per_hour: 100000, reset: allowed}}
+journal: {{path: journal.sqlite, process_values_days: 30}}
+web: {web}
+{tail}
+"""
+
+
+def free_port() -> int:
+    """A port that nothing listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass(slots=True)
+class SmallPlant:
+    """The station's device, and `mes run` in a folder of its own."""
+
+    folder: Path
+    device: ModbusServer
+    board: int
+    web: str = ""
+    tail: str = ""
+    made: int = 0
+    _running: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    @property
+    def journal(self) -> Path:
+        """The journal of the plant's file."""
+        return self.folder / "journal.sqlite"
+
+    @property
+    def plant(self) -> Path:
+        """The plant's file."""
+        return self.folder / "plant.yaml"
+
+    def make(self, parts: int = 1) -> None:
+        """The totaliser goes on."""
+        self.made += parts
+        self.device.write(0, [1, self.made])
+
+    async def start(self, **environment: str) -> None:
+        """Begins `mes run`."""
+        web = self.web or f"{{host: 127.0.0.1, port: {self.board}}}"
+        self.plant.write_text(PLANT.format(device=self.device.port, web=web, tail=self.tail), encoding="utf-8")
+        with (self.folder / "log").open("ab") as log:
+            self._running.append(
+                await asyncio.create_subprocess_exec(
+                    *(str(MES), "run", "--config", str(self.plant)),
+                    cwd=self.folder,
+                    env={**os.environ, **environment},
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+
+    async def stop(self) -> int:
+        """Ends it by SIGTERM; its exit code."""
+        running = self._running.pop()
+        if running.returncode is None:
+            running.terminate()
+        return await running.wait()
+
+    async def kill(self) -> None:
+        """Ends whatever still runs."""
+        for running in self._running:
+            if running.returncode is None:
+                running.kill()
+            await running.wait()
+
+    def log(self, event: str) -> list[dict[str, str]]:
+        """The lines of an event in the program's log."""
+        lines = (self.folder / "log").read_text(encoding="utf-8").splitlines()
+        return [json.loads(each) for each in lines if each.startswith("{") and f'"event": "{event}"' in each]
+
+    def booked(self) -> int:
+        """Parts in the journal; -1 before the totaliser was read for the first time."""
+        try:
+            with JournalReader(self.journal) as reader:
+                events = [each.event for each in reader.events(STATION)]
+        except JournalError:
+            return -1
+        counts = [each.delta for each in events if isinstance(each, UnitsCounted)]
+        return sum(counts) if counts else -1
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits; raises TimeoutError, and AssertionError where the program has ended."""
+        async with asyncio.timeout(WITHIN_S):
+            while not condition():
+                assert self._running[-1].returncode is None, (self.folder / "log").read_text(encoding="utf-8")[-2000:]
+                await asyncio.sleep(0.05)
+
+    async def collects(self, parts: int = 3) -> None:
+        """Parts that are made now are booked, each once."""
+        await self.until(lambda: self.booked() >= 0)
+        for _ in range(parts):
+            self.make()
+            await self.until(lambda: self.booked() == self.made)
+
+    async def page(self, path: str) -> tuple[int, str]:
+        """Status and text of a page of the board; waits until it is served."""
+        async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(f"http://127.0.0.1:{self.board}{path}", allow_redirects=False) as answer:
+                        return answer.status, await answer.text()
+                except aiohttp.ClientConnectionError:
+                    await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def small_plant(folder: Path) -> AsyncIterator[SmallPlant]:
+    """The device runs; the program does not yet."""
+    device = ModbusServer(declared=[(0, 10)])
+    await device.start()
+    plant = SmallPlant(folder, device, free_port())
+    device.write(0, [1, 0])
+    try:
+        yield plant
+    finally:
+        await plant.kill()
+        await device.stop()
