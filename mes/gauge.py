@@ -102,6 +102,9 @@ class Gauge:
             free_hours=room.hours_left if room else None,
             events_per_hour=room.events_per_hour if room else None,
             damaged_events=self.ledger.damaged_events,
+            unreadable_events=self.ledger.unread.damaged,
+            newer_events=self.ledger.unread.newer,
+            passed_over=self.ledger.unread.sentences(),
         )
 
     def _sink(self, writer: InfluxWriter) -> Sink:

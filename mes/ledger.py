@@ -8,19 +8,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+import structlog
+
 from mes.collect.signals import CounterSignal
 from mes.collect.station import StationSetup, readable_state
 from mes.influx.writer import LIVE, LIVE_FROM
 from mes.journal import JournalReader
-from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, StationId, UnitsCounted
+from mes.journal.codec import Unreadable
+from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
 from mes.oee.decisions import Doubt, doubt, keep, leading
 from mes.status import LedgerLine
 
+log = structlog.get_logger()
+
+NAMED = 5  # events that cannot be read, in a sentence
 CHUNK = 2000  # events that are read at once: some ten milliseconds of a thread
 FOLLOW_EVERY_S = 5.0
 
 Key = tuple[StationId, CountKind]
 Count = UnitsCounted | CountUnreconciled | CountReconciled
+Told = UnitsCounted | CountUnreconciled | CountReconciled | Unreadable
 Stretch = tuple[int, int]  # the events after the first number, up to the second
 
 
@@ -178,13 +185,51 @@ class _Tally:
     units: dict[Key, int] = field(default_factory=dict)
     decided: dict[Doubt, CountReconciled] = field(default_factory=dict)
 
-    def take(self, seq: int, event: Count) -> None:
+    def take(self, seq: int, event: Count | Unreadable) -> None:
         self.position = seq
         if isinstance(event, UnitsCounted):
             key = (event.station, event.kind)
             self.units[key] = self.units.get(key, 0) + event.delta
         elif isinstance(event, CountReconciled):
             keep(self.decided, event)
+
+
+@dataclass(slots=True)
+class Unread:
+    """How many events of the journal this version cannot read, and the first of them."""
+
+    damaged: int = 0
+    newer: int = 0
+    first: list[Unreadable] = field(default_factory=list)
+    _logged: tuple[int, int] = (0, 0)
+
+    def note(self, row: Unreadable) -> None:
+        """One more."""
+        self.newer += row.newer
+        self.damaged += not row.newer
+        if len(self.first) < NAMED:
+            self.first.append(row)
+
+    def sentences(self) -> dict[str, str]:
+        """For health and the board: what is passed over, under `events` the damaged ones, those of others apart."""
+        found = {}
+        if self.damaged:
+            found["events"] = self._sentence(self.damaged, "cannot be read", newer=False)
+        if self.newer:
+            found["newer"] = self._sentence(self.newer, "written by a newer version", newer=True)
+        return found
+
+    def log(self) -> None:
+        """One line whenever there are more than before."""
+        if self._logged == (self.damaged, self.newer):
+            return
+        self._logged = (self.damaged, self.newer)
+        for sentence in self.sentences().values():
+            log.error("journal_events_passed_over", detail=sentence, remedy="`mes journal check` lists them all")
+
+    def _sentence(self, number: int, what: str, *, newer: bool) -> str:
+        named = "; ".join(str(each) for each in self.first if each.newer is newer)
+        return f"{number} {what}: {named}"
 
 
 class Ledger:
@@ -207,6 +252,7 @@ class Ledger:
         """
         self.position = 0  # of the last event that is in the books
         self.damaged_events = 0
+        self.unread = Unread()
         self.oldest_not_stored: datetime | None = None  # when the oldest event was received that the sink lacks
         self._path = path
         self._journal = journal
@@ -237,6 +283,7 @@ class Ledger:
             await self._catch_up_sink(await self._journal.cursors(), self._consumer, until)
         await self._read_on(until)
         self.damaged_events = await asyncio.to_thread(_damaged, self._path)
+        self.unread.log()
         # What was booked after the states were asked for may or may not be in them; it is compared next time.
         for station, body in states.items():
             state = readable_state(body)
@@ -268,8 +315,11 @@ class Ledger:
             await _walk(self._path, self.position, until, self._take)
             self.position = until
 
-    def _take(self, seq: int, event: Count) -> None:
-        self._account((event.station, event.kind)).take(seq, event)
+    def _take(self, seq: int, event: Count | Unreadable) -> None:
+        if isinstance(event, Unreadable):
+            self.unread.note(event)
+        else:
+            self._account((event.station, event.kind)).take(seq, event)
         self.position = seq
 
     def _account(self, key: Key) -> Account:
@@ -286,7 +336,7 @@ class Ledger:
         return decided + sum(each.units.get(key, 0) for each in self._stored.values())
 
 
-async def _walk(path: Path, after: int, until: int, take: Callable[[int, Count], None]) -> None:
+async def _walk(path: Path, after: int, until: int, take: Callable[[int, Count | Unreadable], None]) -> None:
     """Gives out the counts of a stretch in order; rests as long as each chunk took, for the collecting comes first."""
     while after < until:
         began = time.monotonic()
@@ -297,18 +347,14 @@ async def _walk(path: Path, after: int, until: int, take: Callable[[int, Count],
             await asyncio.sleep(time.monotonic() - began)
 
 
-def _counts(path: Path, after: int, until: int) -> tuple[int, Sequence[tuple[int, Count]]]:
-    """The counts of one chunk, and up to where it goes."""
+def _counts(path: Path, after: int, until: int) -> tuple[int, Sequence[tuple[int, Count | Unreadable]]]:
+    """The counts of one chunk, what in it cannot be read, and up to where it goes."""
     with JournalReader(path) as reader:
-        found = reader.read(after, CHUNK)
+        found = reader.read_rows(after, CHUNK)
     # what a damaged disk took has left holes
     reached = min(until, found[-1].seq) if len(found) == CHUNK else until
-    counts = [
-        (each.seq, each.event)
-        for each in found
-        if each.seq <= until and isinstance(each.event, UnitsCounted | CountUnreconciled | CountReconciled)
-    ]
-    return reached, counts
+    told = [(each.seq, each.event if isinstance(each, Journaled) else each) for each in found if each.seq <= until]
+    return reached, [(seq, event) for seq, event in told if isinstance(event, Told)]
 
 
 def _received_after(path: Path, after: int) -> datetime | None:

@@ -56,6 +56,8 @@ class JournalStatus:
     answer, and so a commit, to whoever asked. Commit times are real seconds, over the last thousand commits.
     `free_hours`: how long the free disk lasts at the rate at which the file grew; None while that is not known, and
     while the file does not grow. `damaged_events`: events that a damaged disk took.
+    `unreadable_events` are in the file and damaged, `newer_events` were written by a newer version; both are passed
+    over, and `passed_over` names them.
     """
 
     recovered: bool
@@ -72,6 +74,9 @@ class JournalStatus:
     free_hours: float | None = None
     events_per_hour: float | None = None
     damaged_events: int = 0
+    unreadable_events: int = 0
+    newer_events: int = 0
+    passed_over: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +146,11 @@ class Status:
     ledger: Sequence[LedgerLine] = ()
     clock_step_s: float = 0.0
     troubles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """What people should know though the program collects: parts that do not work, events that are passed over."""
+        return {**self.troubles, **self.journal.passed_over}
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
 
     async def readyz(_: Request) -> Response:
         now = status()
-        notes = [f"{part}: {why}"[:REASON_SHOWN] for part, why in sorted(now.troubles.items())]
+        notes = [f"{part}: {why}"[:REASON_SHOWN] for part, why in sorted(now.notes.items())]
         return _verdict("ready", ready(now), notes)
 
     async def metrics(request: Request) -> Response:

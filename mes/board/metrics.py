@@ -205,6 +205,16 @@ FAMILIES = (
     ),
     _journal("events_per_hour", "The rate of the last day; none in the first hour.", lambda each: each.events_per_hour),
     _journal("damaged_events", "Events that a damaged disk took from the journal.", lambda each: each.damaged_events),
+    _journal(
+        "unreadable_events",
+        "Events that are damaged in the file, and passed over; `mes journal check` lists them.",
+        lambda each: each.unreadable_events,
+    ),
+    _journal(
+        "newer_events",
+        "Events that a newer version wrote, and that are passed over.",
+        lambda each: each.newer_events,
+    ),
     Family(
         "taktline_journal_backlog_events",
         "Events, or process values, of the journal that the consumer has not done.",

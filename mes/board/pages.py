@@ -94,7 +94,7 @@ def page(
 
 def troubles(speech: Speech, status: Status) -> list[str]:
     """What of the program does not work now, as sentences; the reasons are those of the log."""
-    known = sorted(status.troubles.items())
+    known = sorted(status.notes.items())
     return [f"{speech.words.get(f'trouble_{part}', part)} {why}" for part, why in known]
 
 

@@ -90,6 +90,16 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
         "Войти нельзя: учётные записи не читаются:",
         "Кіру мүмкін емес: есептік жазбалар оқылмайды:",
     ),
+    "trouble_events": (
+        "Events of the journal that are damaged are left out of every figure:",
+        "Повреждённые записи журнала не входят ни в один показатель:",
+        "Журналдың бүлінген жазбалары ешбір көрсеткішке кірмейді:",
+    ),
+    "trouble_newer": (
+        "Events of a newer version of the program are left out of every figure:",
+        "Записи более новой версии программы не входят ни в один показатель:",
+        "Бағдарламаның жаңарақ нұсқасының жазбалары ешбір көрсеткішке кірмейді:",
+    ),
     "trouble_board": (
         "The board could not be served:",
         "Табло не работало:",

@@ -18,13 +18,14 @@ from mes.errors import ConfigError
 from mes.influx.delivery import SINK
 from mes.journal import JournalReader
 from mes.journal.care import Contents, backup, check, restore
-from mes.journal.codec import from_us
-from mes.journal.exchange import Lines, Mistake, header, line, unknown_rows
+from mes.journal.codec import Unreadable, from_us
+from mes.journal.exchange import Lines, Mistake, header, line, unknown_rows, unread_line, unread_rows
 from mes.journal.store import Rows, Store
 from mes.model import StationEvent, StationId
 from mes.terminal import errors
 
 MOST_MISTAKES = 20
+MOST_UNREADABLE = 1000  # that are listed
 BATCH = 5_000
 
 
@@ -37,17 +38,30 @@ def journal_group() -> None:
 @CONFIG
 @JOURNAL
 def check_command(*, config: Path | None, journal: Path | None) -> None:
-    """Read the whole file, while it may be in use, and say whether it is sound; exit code 1 if it is not."""
+    """Read the whole file, while it may be in use, and say whether it is sound.
+
+    Exit code 1: it is not, or events in it are damaged. 3: it is, and a newer version has written a part of it.
+    """
     path = journal or plant(config).config.journal_path
     with _working("checking"):
         found = check(path)
     click.echo(f"{path}: format {found.format}, {found.bytes_file:,} bytes and {found.bytes_log:,} in its log.")
     if found.contents is not None:
         _tell(found.contents)
-    if not found.sound:
+    for each in found.newer[:MOST_UNREADABLE]:
+        click.echo(f"written by a newer version, kept and passed over: {each}", err=True)
+    if found.damaged:
+        click.echo(f"NOT SOUND: {len(found.damaged):,} events cannot be read, and are in no figure:", err=True)
+        click.echo("\n".join(map(str, found.damaged[:MOST_UNREADABLE])), err=True)
+        click.echo("`mes journal restore` brings back a backup in which they are whole.", err=True)
+    if found.faults:
         click.echo("\n".join(("NOT SOUND:", *found.faults)), err=True)
         click.echo("`mes run` saves what can be read into a new file, and keeps this one.", err=True)
+    if not found.sound:
         sys.exit(1)
+    if found.newer:
+        click.echo(f"sound; {len(found.newer):,} events were written by a newer version, and are in no figure.")
+        sys.exit(3)
     click.echo("sound.")
 
 
@@ -145,9 +159,12 @@ def export_command(
             raise ConfigError(f"the journal knows no station that ends in {', '.join(stations)}")
         output.write(header(datetime.now(UTC)) + "\n")
         after = 0
-        while found := reader.read(after, BATCH):
+        while found := reader.read_rows(after, BATCH):
             after = found[-1].seq
             for each in found:
+                if isinstance(each, Unreadable):
+                    output.write(unread_line(each, reader.raw(each.seq)) + "\n")
+                    continue
                 inside = (start is None or each.event.time >= start) and (end is None or each.event.time < end)
                 if inside and each.event.station in chosen:
                     output.write(line(each) + "\n")
@@ -182,6 +199,10 @@ def import_command(*, file: Path, config: Path | None, journal: Path | None, dry
             rows = list(unknown_rows(reader, list(islice(events, BATCH))))
             store.write([Rows(events=rows)])
             new += len(rows)
+        passed = list(unread_rows(reader, (text for _, text in _numbered(source))))
+        store.write([Rows(events=passed)])
+    if passed:
+        click.echo(f"{len(passed)} events that this version cannot read were kept as they are.")
     click.echo(f"{new} events are new, {total - new} were known; the journal is {path}.")
 
 

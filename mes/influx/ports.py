@@ -7,6 +7,7 @@ from typing import Protocol
 from mes.influx.delivery import Quarantine, Writes
 from mes.influx.encode import Point
 from mes.intervals import Interval
+from mes.journal.codec import Unreadable
 from mes.model import Journaled, ProcessValue, StationId
 
 
@@ -38,8 +39,8 @@ class Followed(Quarantine, Protocol):
         """Up to which number the next events go, and the stretch of each station's time that they bear on."""
         ...
 
-    async def read(self, after: int, limit: int) -> Sequence[Journaled]:
-        """Events after a sequence number, in order."""
+    async def read_rows(self, after: int, limit: int) -> Sequence[Journaled | Unreadable]:
+        """Events after a sequence number, in order, and what this version cannot read."""
         ...
 
     async def read_telemetry(self, after_rowid: int, limit: int) -> Sequence[tuple[int, ProcessValue]]:

@@ -20,6 +20,7 @@ from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 from mes.influx.delivery import Delivery
 from mes.influx.encode import Point, event_line, process_line
 from mes.influx.ports import Figures, Followed, Server
+from mes.journal.codec import Unreadable
 from mes.model import Journaled
 
 log = structlog.get_logger()
@@ -253,7 +254,8 @@ class InfluxWriter:
         last = found[-1]
         await self._journal.advance(cursor, last.number)
         if stream is self._events:
-            self.status.sent_seq, self.status.sent_until = max(self.status.sent_seq, last.number), last.received
+            self.status.sent_seq = max(self.status.sent_seq, last.number)
+            self.status.sent_until = last.received or self.status.sent_until
         return last.number
 
     async def _last_event(self) -> int:
@@ -262,12 +264,18 @@ class InfluxWriter:
     async def _read_events(self, after: int, limit: int) -> Sequence[_Line]:
         lines: list[_Line] = []
         while len(lines) < limit:  # in small chunks, for the collecting comes first
-            found = await self._journal.read(after, min(CHUNK, limit - len(lines)))
-            lines += [_Line(each.seq, await self._said(each), each.event.received_time) for each in found]
+            found = await self._journal.read_rows(after, min(CHUNK, limit - len(lines)))
+            lines += [await self._line(each) for each in found]
             if len(found) < CHUNK:
                 break
             after = found[-1].seq
         return lines
+
+    async def _line(self, row: Journaled | Unreadable) -> _Line:
+        """What cannot be read is passed over; the ledger names it, and the journal keeps it."""
+        if isinstance(row, Unreadable):
+            return _Line(row.seq, "", None)
+        return _Line(row.seq, await self._said(row), row.event.received_time)
 
     async def _said(self, journaled: Journaled) -> str:
         """The event's line; empty for one that holds what the protocol cannot carry, so that it holds up nothing."""

@@ -1,6 +1,7 @@
 """Looking after a journal's file by hand: is it sound, a copy of it while it is in use, and back from a copy."""
 
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +10,20 @@ from pathlib import Path
 import apsw
 
 from mes.errors import ConfigError, JournalDamaged, JournalError
-from mes.journal.codec import from_us
+from mes.journal.codec import Unreadable, from_us
 from mes.journal.replace import replace, to_disk
-from mes.journal.schema import check_identity, failed, fetch
+from mes.journal.schema import check_identity, failed, fetch, placed, read_rows
 from mes.journal.store import locked
+
+AT_ONCE = 5_000  # events
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a journal holds; `damage`: the numbers of events that were lost once, as stretches."""
+    """What a journal holds; `damage`: the numbers of events that were lost once, as stretches.
+
+    `unreadable`: the rows that this version cannot read, damaged ones and those of a newer version.
+    """
 
     events: int
     first: datetime | None
@@ -25,6 +31,7 @@ class Contents:
     stations: int
     process_values: int
     damage: tuple[tuple[int, int], ...]
+    unreadable: tuple[Unreadable, ...]
     consumers: tuple[tuple[str, int], ...]
 
 
@@ -41,8 +48,22 @@ class Checked:
 
     @property
     def sound(self) -> bool:
-        """Whether all of the file can be read as it was written."""
-        return not self.faults
+        """Whether all of the file can be read as it was written, by this version or a newer one."""
+        return not self.faults and not self.damaged
+
+    @property
+    def damaged(self) -> tuple[Unreadable, ...]:
+        """The events that no version can read."""
+        return tuple(each for each in self._unreadable if not each.newer)
+
+    @property
+    def newer(self) -> tuple[Unreadable, ...]:
+        """The events that a newer version has written."""
+        return tuple(each for each in self._unreadable if each.newer)
+
+    @property
+    def _unreadable(self) -> tuple[Unreadable, ...]:
+        return () if self.contents is None else self.contents.unreadable
 
 
 def check(path: Path) -> Checked:
@@ -66,7 +87,7 @@ def check(path: Path) -> Checked:
 def _faults(connection: apsw.Connection, path: Path) -> tuple[str, ...]:
     try:
         verdict = [str(row[0]) for row in fetch(connection, path, "PRAGMA integrity_check(20)")]
-    except JournalDamaged as error:
+    except JournalError as error:  # damaged pages, or rows of which an index cannot be made
         return (str(error),)
     return tuple(line for each in verdict for line in each.splitlines() if each != "ok")
 
@@ -80,7 +101,7 @@ def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents
     consumers = fetch(
         connection, path, "SELECT name, seq FROM consumer WHERE note = '' AND typeof(seq) = 'integer' ORDER BY name"
     )
-    first, last = (None if each is None else from_us(each) for each in (first_us, last_us))
+    first, last = (from_us(each) if isinstance(each, int) else None for each in (first_us, last_us))
     return Contents(
         events=events,
         first=first,
@@ -88,8 +109,16 @@ def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents
         stations=stations,
         process_values=values,
         damage=tuple((int(one), int(other)) for one, other in damage),
+        unreadable=tuple(_unreadable(connection, path)),
         consumers=tuple((str(name), int(seq)) for name, seq in consumers),
     )
+
+
+def _unreadable(connection: apsw.Connection, path: Path) -> Iterator[Unreadable]:
+    after = 0
+    while rows := read_rows(connection, path, after, AT_ONCE):
+        yield from (placed(connection, path, each) for each in rows if isinstance(each, Unreadable))
+        after = rows[-1].seq
 
 
 def backup(path: Path, target: Path) -> int:
@@ -114,7 +143,7 @@ def backup(path: Path, target: Path) -> int:
     finally:
         connection.close()
     found = check(begun)
-    if not found.sound:
+    if found.faults:
         begun.unlink()
         raise JournalError(f"the copy of {path} is not sound ({found.faults[0]}): run `mes journal check`")
     begun.chmod(0o600)
@@ -130,7 +159,7 @@ def restore(source: Path, path: Path) -> Path | None:
     Raises ConfigError for a backup that is none, JournalError while a collector uses the journal.
     """
     found = check(source)
-    if not found.sound:
+    if found.faults:
         raise ConfigError(f"{source} is damaged ({found.faults[0]}): take another backup")
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):

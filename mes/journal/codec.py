@@ -1,7 +1,9 @@
 """Events as rows and back, exactly: times to the microsecond, every field as it was."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import get_type_hints
 
 import msgspec
 
@@ -32,6 +34,8 @@ from mes.model import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
+LARGEST = 2**63  # that SQLite and InfluxDB keep
+UNKNOWN_WORD = "Invalid enum value"  # so msgspec begins what it says of a word that is not one of ours
 EARLIEST_US = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 LATEST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
@@ -62,6 +66,14 @@ EventRow = tuple[str, str, int, int, int, int, str]
 _kind_of = {event_type: kind for kind, event_type in KINDS.items()}
 _encoder = msgspec.json.Encoder()
 _decoders = {kind: msgspec.json.Decoder(event_type) for kind, event_type in KINDS.items()}
+
+
+def _fields(event_type: type[StationEvent], sort: type) -> tuple[str, ...]:
+    return tuple(name for name, hint in get_type_hints(event_type).items() if hint in (sort, sort | None))
+
+
+_times = {kind: _fields(event_type, datetime) for kind, event_type in KINDS.items()}
+_wholes = {kind: _fields(event_type, int) for kind, event_type in KINDS.items()}
 
 
 def to_us(instant: datetime) -> int:
@@ -105,11 +117,73 @@ def bears_on(event: StationEvent) -> Interval:
     return Interval(min(other[0], event.time), max(other[1], event.time))
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that is no event to this version, and why; it keeps its number, and its place in the file.
+
+    `newer`: the row looks whole, and as if a newer version had written it. `station` and `time` as far as its other
+    columns tell; `kind` as it is written there.
+    """
+
+    seq: int
+    kind: str
+    why: str
+    newer: bool
+    station: str = ""
+    time: datetime | None = None
+
+    def __str__(self) -> str:
+        at = f" of {self.station}" if self.station else ""
+        when = f" at {self.time:%Y-%m-%d %H:%M:%S} UTC" if self.time is not None else ""
+        return f"event {self.seq} ({self.kind}{at}{when}): {self.why}"
+
+
+def read_row(seq: int, kind: object, body: object) -> Journaled | Unreadable:
+    """The event of a row, or why there is none. The one place where rows become events; takes text and bytes."""
+    name = kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)
+    decoder = _decoders.get(name)
+    if decoder is None:
+        newer = name.isidentifier() and _is_object(body)
+        why = "its kind is not known to this version" if newer else "it has no kind of event"
+        return Unreadable(seq, name, why, newer)
+    if not isinstance(body, bytes | str):
+        return Unreadable(seq, name, f"its body is {type(body).__name__}, no text", newer=False)
+    try:
+        event = decoder.decode(body)
+    except (ValueError, RecursionError) as error:
+        return Unreadable(seq, name, str(error), newer=UNKNOWN_WORD in str(error))
+    wrong = _impossible(name, event)
+    return Journaled(seq, event) if wrong is None else Unreadable(seq, name, wrong, newer=False)
+
+
 def decode_event(seq: int, kind: str, body: str) -> Journaled:
     """The event of a row; raises JournalError when this version of the program cannot read it."""
+    read = read_row(seq, kind, body)
+    if isinstance(read, Unreadable):
+        newer = ": was the journal written by a newer version?" if read.newer else ""
+        raise JournalError(f"event {seq} of kind {kind!r} cannot be read ({read.why}){newer}")
+    return read
+
+
+def _is_object(body: object) -> bool:
     try:
-        return Journaled(seq, _decoders[kind].decode(body))
-    except (KeyError, msgspec.DecodeError) as error:
-        raise JournalError(
-            f"event {seq} of kind {kind!r} cannot be read ({error}): was the journal written by a newer version?"
-        ) from error
+        return isinstance(body, bytes | str) and isinstance(msgspec.json.decode(body), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _impossible(kind: str, event: StationEvent) -> str | None:
+    """What no event holds though its types are right: a time without a zone or outside of UTC's, a number too large."""
+    for name in _times[kind]:
+        instant = getattr(event, name)
+        if instant is None or instant.tzinfo is UTC:
+            continue
+        if instant.tzinfo is None:
+            return f"`{name}` has no zone"
+        if not EARLIEST_US <= to_us(instant) <= LATEST_US:
+            return f"`{name}` is {instant.isoformat()}, which is no time in UTC"
+    for name in _wholes[kind]:
+        number = getattr(event, name)
+        if number is not None and not -LARGEST <= number < LARGEST:
+            return f"`{name}` is too large for a count"
+    return None

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import msgspec
 
 from mes.errors import did_you_mean
-from mes.journal.codec import KINDS, EventRow, encode_event
-from mes.journal.reader import JournalReader
+from mes.journal.codec import KINDS, EventRow, Unreadable, encode_event
+from mes.journal.reader import JournalReader, RawRow
 from mes.model import CountReconciled, Journaled, StationEvent, UnitsCounted
 
+UNREAD = "unread"  # a row of a newer version, or a damaged one
 FORMAT, VERSION = "taktline-journal", 1
 RENAMED = {"cycle_time": "cycle_s"}  # durations are seconds
 LEVELS = 4  # site/area/line/station
@@ -52,6 +53,46 @@ def line(journaled: Journaled) -> str:
     return json.dumps(said, ensure_ascii=False)
 
 
+def unread_line(row: Unreadable, raw: RawRow) -> str:
+    """A row that this version cannot read, as it is in the file; an import puts it back so."""
+    station, kind, *times, body = (
+        each.decode(errors="surrogateescape") if isinstance(each, bytes) else each for each in raw
+    )
+    columns = {"station": station, "kind": kind, "times_us": times, "body": body}
+    return json.dumps({"event": row.kind, "seq": row.seq, UNREAD: columns})
+
+
+def unread_rows(reader: JournalReader, lines: Iterable[str]) -> Iterator[EventRow]:
+    """The rows of such lines that the journal does not hold yet. Raises Mistake."""
+    for text in lines:
+        if UNREAD not in text:
+            continue
+        said = json.loads(text).get(UNREAD)
+        if said is None:
+            continue
+        row = _unread_row(said)
+        if not reader.holds(row):
+            yield row
+
+
+def _unread_row(said: object) -> EventRow:
+    if not isinstance(said, dict):
+        raise Mistake(f"`{UNREAD}` is what an export wrote of a row that it could not read: leave it as it is")
+    station, kind, times, body = (said.get(each) for each in ("station", "kind", "times_us", "body"))
+    if not isinstance(times, list) or not all(isinstance(each, str) for each in (station, kind, body)):
+        raise Mistake(f"`{UNREAD}` is what an export wrote of a row that it could not read: leave it as it is")
+    time_us, received_us, from_us, to_us = (each if isinstance(each, int) else 0 for each in [*times, 0, 0, 0, 0][:4])
+    names = [str(each).encode(errors="replace").decode() for each in (station, kind)]
+    return names[0], names[1], time_us, received_us, from_us, to_us, _as_it_was(str(body))
+
+
+def _as_it_was(body: str) -> str:
+    """Text, or the bytes that an export could not say as text, which the file takes as well."""
+    if body.isascii() or not any("\udc80" <= each <= "\udcff" for each in body):
+        return body
+    return cast(str, body.encode(errors="surrogateescape"))
+
+
 def _plain(value: object) -> object:
     return _text(value) if isinstance(value, datetime) else msgspec.to_builtins(value)
 
@@ -80,6 +121,9 @@ class Lines:
             raise Mistake(f"this is no JSON ({error}); write one object in braces a line") from error
         if not isinstance(said, dict):
             raise Mistake("a line is an object in braces")
+        if UNREAD in said:
+            _unread_row(said[UNREAD])
+            return None
         if "format" in said:
             _check_header(said)
             return None

@@ -9,18 +9,18 @@ import apsw
 
 from mes.errors import JournalError
 from mes.intervals import Interval
-from mes.journal.codec import EARLIEST_US, decode_event, from_us, to_us
+from mes.journal.codec import EARLIEST_US, EventRow, Unreadable, from_us, read_row, to_us
 from mes.journal.schema import (
     BUSY_MS,
     COMPLETED,
     COUNT_KIND,
     COUNTS,
     DOUBTS,
+    EVENT,
     LOST,
     RESTORED,
     SCHEMA_VERSION,
     SEEN,
-    SELECT_EVENTS,
     SELECT_LAST_SEQ,
     SELECT_OBSERVED,
     SELECT_STATES,
@@ -30,15 +30,26 @@ from mes.journal.schema import (
     check_identity,
     failed,
     fetch,
+    placed,
+    read_events,
+    read_rows,
 )
 from mes.journal.store import REFUSED, Refused
-from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitId
+from mes.model import CountKind, Journaled, ProcessValue, State, StateChanged, StationId, TimeSource, UnitId
 
 SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
-SELECT = "SELECT seq, kind, body FROM event"
+RawRow = tuple[object, ...]
+RAW = (
+    "SELECT CAST(station AS BLOB), CAST(kind AS BLOB), time_us, received_us, from_us, to_us, CAST(body AS BLOB) "
+    "FROM event WHERE seq = ?"
+)
+UNREADABLE_STATE = "the event cannot be read"
 # an imported count without a reading says nothing of the totaliser
-READ = "(json_extract(body, '$.previous_raw') IS NOT NULL OR json_extract(body, '$.flag') = 'baseline')"
-OF_TOTALISER = f"{SELECT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {READ}"
+READ = (
+    "CASE WHEN json_valid(body) "
+    "THEN json_extract(body, '$.previous_raw') IS NOT NULL OR json_extract(body, '$.flag') = 'baseline' END"
+)
+OF_TOTALISER = f"{EVENT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {READ}"
 
 
 class JournalReader:
@@ -75,59 +86,58 @@ class JournalReader:
 
     def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
         """The events of a station in journal order, those of before `until` only where that is given."""
-        statement = "SELECT seq, kind, body FROM event WHERE station = ? ORDER BY seq"
+        statement = f"{EVENT} WHERE station = ? ORDER BY seq"
         values: tuple[str | int, ...] = (station,)
         if until is not None:
-            statement = "SELECT seq, kind, body FROM event WHERE station = ? AND time_us < ? ORDER BY seq"
+            statement = f"{EVENT} WHERE station = ? AND time_us < ? ORDER BY seq"
             values = (station, to_us(until))
-        for row in self._fetch(statement, *values):
-            yield decode_event(*row)
+        yield from self._decoded(statement, *values)
 
     def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """A station's events of `[start, end)`, by their time, in journal order."""
-        statement = f"{SELECT} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
+        statement = f"{EVENT} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
         return self._decoded(statement, station, to_us(start), to_us(end))
 
     def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
         """The last events before an instant that say what state a station is in, or that we are blind; newest first."""
-        statement = f"{SELECT} WHERE station = ? AND time_us < ? AND {STATE_KINDS} ORDER BY time_us DESC LIMIT ?"
-        return self._decoded(statement, station, to_us(instant), limit)
+        statement = f"{EVENT} WHERE station = ? AND time_us < ? AND {STATE_KINDS} ORDER BY time_us DESC"
+        return self._first(limit, statement, station, to_us(instant))
 
     def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
         """The first such events from an instant on, oldest first."""
-        statement = f"{SELECT} WHERE station = ? AND time_us >= ? AND {STATE_KINDS} ORDER BY time_us LIMIT ?"
-        return self._decoded(statement, station, to_us(instant), limit)
+        statement = f"{EVENT} WHERE station = ? AND time_us >= ? AND {STATE_KINDS} ORDER BY time_us"
+        return self._first(limit, statement, station, to_us(instant))
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
         """The last two returns of the connection before an instant, and the first loss after each of them."""
-        before = f"{SELECT} WHERE station = ? AND time_us < ?"
+        before = f"{EVENT} WHERE station = ? AND time_us < ?"
         last = f"{before} AND {RESTORED} "
         first = f"{before} AND {LOST} AND time_us >= ? "
-        returns = self._decoded(last + "ORDER BY time_us DESC LIMIT 2", station, to_us(instant))
+        returns = self._first(2, last + "ORDER BY time_us DESC", station, to_us(instant))
         since_us = [to_us(each.event.time) for each in returns]
         if len(since_us) < 2:
             since_us.append(EARLIEST_US)
         losses = [
             each
             for after_us in since_us
-            for each in self._decoded(first + "ORDER BY time_us LIMIT 1", station, to_us(instant), after_us)
+            for each in self._first(1, first + "ORDER BY time_us", station, to_us(instant), after_us)
         ]
         return [*returns, *losses]
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """Events that bear on a part of `[start, end)` though they may have happened at another time."""
-        statement = f"{SELECT} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
+        statement = f"{EVENT} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
         return self._decoded(statement, station, to_us(start), to_us(end))
 
     def same_instant(self, station: StationId, kind: str, instant: datetime) -> list[Journaled]:
         """A station's events of one kind at one instant."""
-        statement = f"{SELECT} WHERE station = ? AND time_us = ? AND kind = ?"
+        statement = f"{EVENT} WHERE station = ? AND time_us = ? AND kind = ?"
         return self._decoded(statement, station, to_us(instant), kind)
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
         """An event of each totaliser that the station has."""
-        statement = f"{SELECT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} LIMIT 1"
-        return [each for kind in CountKind for each in self._decoded(statement, station, kind.value)]
+        statement = f"{EVENT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS}"
+        return [each for kind in CountKind for each in self._first(1, statement, station, kind.value)]
 
     def refused(self, sink: str) -> list[Refused]:
         """The lines that a sink refuses by themselves, the oldest first."""
@@ -135,12 +145,12 @@ class JournalReader:
 
     def doubts(self) -> list[Journaled]:
         """Every count that could not be decided, and every decision of a person about one, in journal order."""
-        return self._decoded(f"{SELECT} WHERE {DOUBTS} ORDER BY seq")
+        return self._decoded(f"{EVENT} WHERE {DOUBTS} ORDER BY seq")
 
     def counts_around(self, station: StationId, kind: CountKind, seq: int) -> tuple[Journaled | None, Journaled | None]:
         """The last reading of a totaliser before a number in the journal that counted, and the first one after it."""
-        before = self._decoded(f"{OF_TOTALISER} AND seq < ? ORDER BY seq DESC LIMIT 1", station, kind.value, seq)
-        after = self._decoded(f"{OF_TOTALISER} AND seq > ? ORDER BY seq LIMIT 1", station, kind.value, seq)
+        before = self._first(1, f"{OF_TOTALISER} AND seq < ? ORDER BY seq DESC", station, kind.value, seq)
+        after = self._first(1, f"{OF_TOTALISER} AND seq > ? ORDER BY seq", station, kind.value, seq)
         return (before[0] if before else None, after[0] if after else None)
 
     def station_states(self) -> dict[StationId, bytes]:
@@ -149,11 +159,11 @@ class JournalReader:
 
     def of_unit(self, unit: UnitId) -> list[Journaled]:
         """What was seen of a unit at all stations, in journal order."""
-        return self._decoded(f"{SELECT} WHERE {UNIT} = ? AND {UNIT_KINDS} ORDER BY seq", unit)
+        return self._decoded(f"{EVENT} WHERE {UNIT} = ? AND {UNIT_KINDS} ORDER BY seq", unit)
 
     def units_of(self, station: StationId) -> list[Journaled]:
         """All units that were finished at a station, in the order of time."""
-        return self._decoded(f"{SELECT} WHERE station = ? AND {COMPLETED} ORDER BY time_us, seq", station)
+        return self._decoded(f"{EVENT} WHERE station = ? AND {COMPLETED} ORDER BY time_us, seq", station)
 
     def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
         """The first instant on which the events after a sequence number bear; None if there are none."""
@@ -189,12 +199,64 @@ class JournalReader:
             for row, name, time_us, value in self._fetch(statement, station, to_us(start), to_us(end))
         ]
 
-    def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
-        return [decode_event(*row) for row in self._fetch(statement, *values)]
-
     def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` events after sequence number `after`, in order."""
-        return [decode_event(*row) for row in self._fetch(SELECT_EVENTS, after, limit)]
+        return read_events(self._connection, self._path, after, limit)
+
+    def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
+        """The same, and what this version cannot read, with station and time as far as they are known."""
+        found = read_rows(self._connection, self._path, after, limit)
+        return [self._placed(each) if isinstance(each, Unreadable) else each for each in found]
+
+    def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
+        """All events; a change of state that cannot be read says at least that the state is not known from then on."""
+        read = [read_row(*row) for row in self._fetch(statement, *values)]
+        if not any(isinstance(each, Unreadable) for each in read):
+            return [each for each in read if isinstance(each, Journaled)]
+        known = [self._stand_in(each) if isinstance(each, Unreadable) else each for each in read]
+        return [each for each in known if each is not None]
+
+    def _first(self, limit: int, statement: str, *values: str | int) -> list[Journaled]:
+        """The first events of an answer, at most `limit`, whatever stands between them."""
+        asked = limit
+        while True:
+            rows = f"{statement} LIMIT {int(asked)}"
+            found = self._decoded(rows, *values)
+            if len(found) >= limit or len(self._fetch(f"SELECT 1 FROM ({rows})", *values)) < asked:
+                return found[:limit]
+            asked += max(limit, asked)
+
+    def holds(self, row: EventRow) -> bool:
+        """Whether there is such a row, whatever its number."""
+        station, kind, time_us, *_, body = row
+        written: object = body
+        statement = "SELECT 1 FROM event WHERE station = ? AND time_us = ? AND kind = ? AND CAST(body AS BLOB) = ?"
+        return bool(
+            self._fetch(statement, station, time_us, kind, written if isinstance(written, bytes) else body.encode())
+        )
+
+    def raw(self, seq: int) -> RawRow:
+        """A row as it is in the file: station, kind, times in microseconds, body."""
+        return fetch(self._connection, self._path, RAW, seq)[0]
+
+    def _placed(self, row: Unreadable) -> Unreadable:
+        return placed(self._connection, self._path, row)
+
+    def _stand_in(self, row: Unreadable) -> Journaled | None:
+        if row.kind != "state_changed":
+            return None
+        where = self._placed(row)
+        if where.time is None:
+            return None
+        unknown = StateChanged(
+            station=StationId(where.station),
+            time=where.time,
+            received_time=where.time,
+            time_source=TimeSource.EDGE,
+            state=State.NO_DATA,
+            raw=UNREADABLE_STATE,
+        )
+        return Journaled(row.seq, unknown)
 
     def last_seq(self) -> int:
         """The number of the last committed event; 0 where there is none."""
@@ -214,8 +276,8 @@ class JournalReader:
         if after <= 0:
             return frozenset(self.stations())
         # by the number, never by a walk through the stations' index, which is all of the journal
-        statement = "SELECT DISTINCT station FROM event NOT INDEXED WHERE seq > ?"
-        return frozenset(StationId(row[0]) for row in self._fetch(statement, after))
+        statement = "SELECT DISTINCT CAST(station AS BLOB) FROM event NOT INDEXED WHERE seq > ?"
+        return frozenset(_station(row[0]) for row in self._fetch(statement, after))
 
     def measured(self) -> Interval | None:
         """From the first process value that is kept to the last, by their times; None without any."""
@@ -226,11 +288,12 @@ class JournalReader:
         """The stations that have events, sorted by name."""
         # steps from name to name in the index, where DISTINCT would walk through all of it
         found: list[StationId] = []
-        name: str | None = ""
+        name: bytes | None = b""
+        following = "SELECT CAST(min(station) AS BLOB) FROM event WHERE station > CAST(? AS TEXT)"
         while name is not None:
-            name = self._fetch("SELECT min(station) FROM event WHERE station > ?", name)[0][0]
+            name = self._fetch(following, name)[0][0]
             if name is not None:
-                found.append(StationId(name))
+                found.append(_station(name))
         return tuple(found)
 
     def span(self) -> Interval | None:
@@ -242,5 +305,9 @@ class JournalReader:
         seen = [from_us(row[1]) for row in self._fetch(SELECT_OBSERVED)]
         return Interval(start, max(*(each.end for each in spans), *seen, start))
 
-    def _fetch(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+    def _fetch(self, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]]:
         return fetch(self._connection, self._path, statement, *values)
+
+
+def _station(name: bytes) -> StationId:
+    return StationId(name.decode(errors="replace"))

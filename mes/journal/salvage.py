@@ -10,9 +10,10 @@ from typing import Any
 import apsw
 
 from mes.errors import JournalError
-from mes.journal.codec import KINDS, decode_event, to_us
+from mes.journal.codec import read_row, to_us
 from mes.journal.replace import replace
 from mes.journal.schema import BUSY_MS, prepare
+from mes.model import Journaled
 
 CHUNK = 500  # rows read at once; a chunk that cannot be read is halved until the damage is found
 TABLES = {
@@ -71,7 +72,7 @@ def _copy(source: apsw.Connection, target: apsw.Connection, now_us: int) -> list
     """Copies all rows that can be read; returns the stretches of event numbers that are lost."""
     for table, columns in TABLES.items():
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-        with contextlib.suppress(apsw.Error):  # a small table is read as far as it goes
+        with contextlib.suppress(apsw.Error, UnicodeDecodeError):  # a small table is read as far as it goes
             for row in source.execute(f"SELECT {names} FROM {table}"):
                 target.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", row)
     _copy_numbered(source, target, "telemetry", TELEMETRY)
@@ -123,7 +124,7 @@ def _readable(source: apsw.Connection, statement: str, last: int) -> Iterator[li
     """Rows by stretches of their numbers, without those that cannot be read."""
 
     def read(first: int, until: int) -> list[tuple[object, ...]] | None:
-        with contextlib.suppress(apsw.Error):
+        with contextlib.suppress(apsw.Error, UnicodeDecodeError):
             return [row for row in source.execute(statement, (first, until)).fetchall() if _is_sound(row)]
         return None
 
@@ -144,11 +145,8 @@ def _is_sound(row: tuple[object, ...]) -> bool:
     """Whether an event's body is what it was; a torn page may still look like rows."""
     if len(row) != len(EVENT):
         return True
-    try:
-        decode_event(int(str(row[0])), str(row[2]), str(row[5]))
-    except JournalError:
-        return str(row[2]) not in KINDS and str(row[2]).isidentifier()  # of a newer program
-    return True
+    read = read_row(int(str(row[0])), row[2], row[5])
+    return isinstance(read, Journaled) or read.newer
 
 
 def _holes(target: apsw.Connection) -> list[tuple[int, int]]:

@@ -1,13 +1,15 @@
 """The journal's tables, the file's format and how an older one is brought up to date."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from mes.errors import JournalBlocked, JournalDamaged, JournalError
-from mes.journal.codec import EARLIEST_US, LATEST_US, decode_event, encode_event
+from mes.journal.codec import EARLIEST_US, LATEST_US, Unreadable, encode_event, from_us, read_row
+from mes.model import Journaled
 
 APPLICATION_ID = 0x54414B54  # "TAKT", in the file's header
 SCHEMA_VERSION = 3
@@ -54,25 +56,30 @@ UNIT_KINDS = "kind IN ('unit_completed', 'unit_entered', 'unit_left')"
 LOST = "kind = 'connection_lost'"
 RESTORED = "kind = 'connection_restored'"
 COUNTS = "kind = 'units_counted'"
-COUNT_KIND = "json_extract(body, '$.kind')"
+COUNT_KIND = "CASE WHEN json_valid(body) THEN json_extract(body, '$.kind') END"  # a damaged body is no error
 COMPLETED = "kind = 'unit_completed'"
 DOUBTS = "kind IN ('count_unreconciled', 'count_reconciled')"
 # persons say the others, later
 SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened', 'count_reconciled')"
-UNIT = "json_extract(body, '$.unit')"
+UNIT = "CASE WHEN json_valid(body) THEN json_extract(body, '$.unit') END"
 INDEXES = f"""
 CREATE INDEX IF NOT EXISTS event_reaching ON event (station, to_us) WHERE from_us <> to_us;
 CREATE INDEX IF NOT EXISTS event_begins ON event (station, from_us) WHERE from_us <> to_us AND {SEEN};
 CREATE INDEX IF NOT EXISTS event_state ON event (station, time_us) WHERE {STATE_KINDS};
 CREATE INDEX IF NOT EXISTS event_lost ON event (station, time_us) WHERE {LOST};
 CREATE INDEX IF NOT EXISTS event_restored ON event (station, time_us) WHERE {RESTORED};
-CREATE INDEX IF NOT EXISTS event_count_kind ON event (station, {COUNT_KIND}) WHERE {COUNTS};
+CREATE INDEX IF NOT EXISTS event_kind_of_count ON event (station, {COUNT_KIND}) WHERE {COUNTS};
 CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
 CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
-CREATE INDEX IF NOT EXISTS event_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
+CREATE INDEX IF NOT EXISTS event_of_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
 CREATE INDEX IF NOT EXISTS event_doubt ON event (kind) WHERE {DOUBTS};
+DROP INDEX IF EXISTS event_count_kind;
+DROP INDEX IF EXISTS event_unit;
 """
-SELECT_EVENTS = "SELECT seq, kind, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+# As bytes: of what is no UTF-8 the whole answer would fail.
+EVENT = "SELECT seq, CAST(kind AS BLOB), CAST(body AS BLOB) FROM event"
+SELECT_EVENTS = f"{EVENT} WHERE seq > ? ORDER BY seq LIMIT ?"
+PLACE = "SELECT CAST(station AS BLOB), time_us, received_us FROM event WHERE seq = ?"
 # Read as bytes, for a damaged row may hold no text; what is no time at all says nothing of a controller.
 SELECT_STATES = "SELECT station, CAST(body AS BLOB) FROM station_state"
 SELECT_OBSERVED = (
@@ -84,12 +91,41 @@ SELECT_LAST_SEQ = (
 )
 
 
-def fetch(connection: apsw.Connection, path: Path, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+def fetch(connection: apsw.Connection, path: Path, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]]:
     """All rows at once: a read that stays open stops the checkpoints. Raises JournalError."""
     try:
         return connection.execute(statement, values).fetchall()
     except apsw.Error as error:
         raise failed(path, error) from error
+    except UnicodeDecodeError as error:
+        raise JournalError(f"{path}: a row is no UTF-8 text ({error}): run `mes journal check`") from error
+
+
+def read_rows(connection: apsw.Connection, path: Path, after: int, limit: int) -> list[Journaled | Unreadable]:
+    """At most `limit` rows after a number, in order, those that are no events among them. Raises JournalError."""
+    return [read_row(*row) for row in fetch(connection, path, SELECT_EVENTS, after, limit)]
+
+
+def read_events(connection: apsw.Connection, path: Path, after: int, limit: int) -> list[Journaled]:
+    """The first `limit` events after a number, in order. Raises JournalError."""
+    found: list[Journaled] = []
+    while len(found) < limit:
+        asked = limit - len(found)
+        rows = read_rows(connection, path, after, asked)
+        found += [each for each in rows if isinstance(each, Journaled)]
+        if len(rows) < asked:
+            break
+        after = rows[-1].seq
+    return found
+
+
+def placed(connection: apsw.Connection, path: Path, row: Unreadable) -> Unreadable:
+    """The same with station and time, as far as the row's other columns tell. Raises JournalError."""
+    found = fetch(connection, path, PLACE, row.seq)
+    station, time_us, _ = found[0] if found else (None, None, None)
+    known = isinstance(time_us, int) and EARLIEST_US <= time_us <= LATEST_US
+    name = station.decode(errors="replace") if isinstance(station, bytes) else ""
+    return replace(row, station=name, time=from_us(time_us) if known else None)
 
 
 def check_identity(connection: apsw.Connection, path: Path) -> int:
@@ -154,11 +190,14 @@ def _from_format_1(connection: apsw.Connection) -> None:
     connection.execute("ALTER TABLE event ADD COLUMN from_us INTEGER NOT NULL DEFAULT 0")
     connection.execute("ALTER TABLE event ADD COLUMN to_us INTEGER NOT NULL DEFAULT 0")
     connection.execute("UPDATE event SET from_us = time_us, to_us = time_us")
-    reaching = "SELECT seq, kind, body FROM event WHERE kind IN ('units_counted', 'connection_restored')"
+    reaching = f"{EVENT} WHERE kind IN ('units_counted', 'connection_restored')"
     rows: list[tuple[Any, ...]] = connection.execute(reaching).fetchall()
     for seq, kind, body in rows:
-        _, _, _, _, from_us, to_us, _ = encode_event(decode_event(seq, kind, body).event)
-        if from_us != to_us:
-            connection.execute("UPDATE event SET from_us = ? WHERE seq = ?", (from_us, seq))
+        read = read_row(seq, kind, body)
+        if isinstance(read, Unreadable):
+            continue
+        _, _, _, _, first_us, last_us, _ = encode_event(read.event)
+        if first_us != last_us:
+            connection.execute("UPDATE event SET from_us = ? WHERE seq = ?", (first_us, seq))
     connection.execute(INDEXES)
     connection.pragma("user_version", 2)

@@ -14,20 +14,22 @@ import apsw
 from adapters.reading import ControllerId
 from mes.errors import JournalError
 from mes.intervals import Interval
-from mes.journal.codec import EventRow, decode_event, from_us
+from mes.journal.codec import EventRow, Unreadable, from_us, read_row
 from mes.journal.replace import finish_replacing, to_disk
 from mes.journal.schema import (
     COUNT_KIND,
     COUNTS,
-    SELECT_EVENTS,
+    EVENT,
     SELECT_LAST_SEQ,
     SELECT_OBSERVED,
     SELECT_STATES,
     failed,
     fetch,
     prepare,
+    read_events,
+    read_rows,
 )
-from mes.model import Journaled, ProcessValue, StationId
+from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitsCounted
 
 WAL_TIDY_BYTES = 16 * 1024 * 1024
 INSERT_EVENT = (
@@ -176,7 +178,11 @@ class Store:
 
     def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` events after sequence number `after`, in order."""
-        return [decode_event(*row) for row in self._fetch(SELECT_EVENTS, after, limit)]
+        return read_events(self._connection, self._path, after, limit)
+
+    def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
+        """The same, and what this version cannot read."""
+        return read_rows(self._connection, self._path, after, limit)
 
     def read_telemetry(self, after_rowid: int, limit: int) -> list[tuple[int, ProcessValue]]:
         """At most `limit` process values after row `after_rowid`, with their rows' numbers, in order."""
@@ -192,8 +198,19 @@ class Store:
 
     def last_counts(self) -> list[Journaled]:
         """The last event of each station's totalisers."""
-        newest = f"SELECT max(seq) FROM event WHERE {COUNTS} GROUP BY station, {COUNT_KIND}"
-        return [decode_event(*row) for row in self._fetch(f"SELECT seq, kind, body FROM event WHERE seq IN ({newest})")]
+        newest = f"SELECT max(seq) FROM event WHERE {COUNTS} AND {COUNT_KIND} IS NOT NULL AND seq < ?"
+        statement = f"{EVENT} WHERE seq IN ({newest} GROUP BY station, {COUNT_KIND}) ORDER BY seq"
+        before = self.last_seq + 1
+        found: dict[tuple[StationId, CountKind], Journaled] = {}
+        while rows := [read_row(*row) for row in self._fetch(statement, before)]:
+            for each in rows:
+                if isinstance(each, Journaled) and isinstance(each.event, UnitsCounted):
+                    found.setdefault((each.event.station, each.event.kind), each)
+            damaged = [each.seq for each in rows if isinstance(each, Unreadable)]
+            if not damaged:
+                break
+            before = max(damaged)  # an older one of the same totaliser counts
+        return list(found.values())
 
     def observed(self) -> dict[ControllerId, datetime]:
         """When each controller was last known to have been seen."""
@@ -231,9 +248,15 @@ class Store:
     def touched(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
         """Up to which number the next events go, and the stretch of each station's time that they bear on."""
         until = min(after + limit, self.last_seq)
-        spans = "SELECT station, min(from_us), max(to_us) FROM event NOT INDEXED WHERE seq > ? AND seq <= ?"
+        spans = (
+            "SELECT CAST(station AS BLOB), min(from_us), max(to_us) FROM event NOT INDEXED WHERE seq > ? AND seq <= ?"
+        )
         found = self._fetch(f"{spans} GROUP BY station", after, until)
-        return until, {StationId(station): Interval(from_us(first), from_us(last)) for station, first, last in found}
+        names = [StationId(station.decode(errors="replace")) for station, _, _ in found]
+        return until, {
+            name: Interval(from_us(first), from_us(max(first, last)))
+            for name, (_, first, last) in zip(names, found, strict=True)
+        }
 
     def thin_telemetry(self, before_us: int, limit: int) -> tuple[int, int]:
         """Drops the oldest process values, as far as they are from before an instant, at most `limit` at once.

@@ -20,7 +20,7 @@ import apsw
 from adapters.reading import ControllerId
 from mes.errors import JournalBlocked, JournalDamaged, JournalError
 from mes.intervals import Interval
-from mes.journal.codec import encode_event, to_us
+from mes.journal.codec import Unreadable, encode_event, to_us
 from mes.journal.salvage import salvage
 from mes.journal.store import Footprint, Refused, Rows, Store, locked
 from mes.model import Journaled, ProcessValue, StationEvent, StationId
@@ -153,6 +153,10 @@ class Journal:
     async def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` committed events after sequence number `after`, in order."""
         return await self._ask(lambda store: store.read(after, limit))
+
+    async def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
+        """The same, and what this version cannot read."""
+        return await self._ask(lambda store: store.read_rows(after, limit))
 
     async def read_telemetry(self, after_rowid: int, limit: int) -> list[tuple[int, ProcessValue]]:
         """At most `limit` process values after row `after_rowid`, with their rows' numbers, in order."""

@@ -27,8 +27,7 @@ from mes.figures.published import PublishedFigures
 from mes.influx.encode import window_ns
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
-from mes.journal.reader import SELECT
-from mes.journal.schema import DOUBTS
+from mes.journal.schema import DOUBTS, EVENT
 from mes.journal.store import Rows, Store
 from mes.ledger import Account, Ledger
 from mes.model import (
@@ -390,7 +389,7 @@ def test_a_journal_of_before_is_found_through_the_same_index(tmp_path: Path) -> 
             assert store.last_seq == len(HISTORY)
             disk.refuse = None
     with Store(path), closing(apsw.Connection(str(path))) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {SELECT} WHERE {DOUBTS} ORDER BY seq").fetchall()
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {EVENT} WHERE {DOUBTS} ORDER BY seq").fetchall()
     assert "event_doubt" in str(plan)
 
 
