@@ -4,9 +4,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mes.errors import MesError
+from mes.journal.replace import to_disk
 
 VERSION = 1
 APPLICATION = 0x54414B50  # "TAKP", so that no other file is taken for one of ours
@@ -77,6 +79,58 @@ def check(path: Path) -> None:
     with reading(path) as db:
         db.execute("SELECT name, role, hash, created FROM users").fetchall()
         db.execute(SESSION, (b"",)).fetchall()
+
+
+def backup(path: Path, target: Path) -> None:
+    """Copies the accounts as they are at this moment, checked, for the owner only. Raises PeopleError.
+
+    The copy gets its name when it is whole and on disk.
+    """
+    begun = target.with_name(target.name + ".part")
+    begun.unlink(missing_ok=True)
+    with reading(path) as db:
+        os.close(os.open(begun, os.O_CREAT | os.O_WRONLY, 0o600))
+        with closing(sqlite3.connect(begun)) as copy:
+            db.backup(copy)
+    try:
+        sound(begun)
+    except PeopleError:
+        begun.unlink()
+        raise
+    to_disk(begun)
+    begun.rename(target)
+    to_disk(target.parent)
+
+
+def sound(path: Path) -> None:
+    """Raises PeopleError unless the file is whole, and one of accounts."""
+    check(path)
+    with reading(path) as db:
+        found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise PeopleError(f"{path} is damaged: {found}; take another backup")
+
+
+def restore(source: Path, path: Path) -> Path | None:
+    """Puts a backup of the accounts in their place; what was there is kept and returned, None if nothing was.
+
+    Everybody signs in anew, for a session of then may have been ended since. Raises PeopleError.
+    """
+    sound(source)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    backup(source, fresh)
+    with changing(fresh) as db:
+        db.execute("DELETE FROM sessions WHERE user IS NOT NULL")
+        db.execute("DELETE FROM invitations")
+    to_disk(fresh)
+    kept = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    there = path.exists()
+    if there:
+        path.rename(kept)
+    fresh.rename(path)
+    to_disk(path.parent)
+    return kept if there else None
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import TextIO
 import click
 from rich.progress import track
 
+from mes.board import people_file
+from mes.board.people_file import PeopleError, people_path
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
 from mes.errors import ConfigError
 from mes.influx.delivery import SINK
@@ -79,11 +81,30 @@ def _tell(held: Contents) -> None:
 @CONFIG
 @JOURNAL
 def backup_command(*, target: Path, config: Path | None, journal: Path | None) -> None:
-    """Copy the journal to TARGET, a new file, while it is in use; the copy is checked."""
+    """Copy the journal to TARGET, a new file, while it is in use; the copy is checked.
+
+    The board's accounts go beside it, into TARGET.people: keep both together. Exit code 1: the journal was copied, and
+    the accounts could not be.
+    """
     path = journal or plant(config).config.journal_path
     with _working("copying"):
         size = backup(path, target)
     click.echo(f"wrote {target}, {size:,} bytes, and checked it.")
+    people, beside = people_path(path), accounts_of(target)
+    if not people.exists():
+        click.echo("there are no accounts yet.")
+        return
+    try:
+        people_file.backup(people, beside)
+    except PeopleError as error:
+        click.echo(f"NO ACCOUNTS in this backup: {error}", err=True)
+        sys.exit(1)
+    click.echo(f"wrote {beside}, the accounts, and checked it.")
+
+
+def accounts_of(backup_file: Path) -> Path:
+    """The accounts that belong to a backup of the journal."""
+    return backup_file.with_name(backup_file.name + ".people")
 
 
 @journal_group.command("restore")
@@ -91,11 +112,23 @@ def backup_command(*, target: Path, config: Path | None, journal: Path | None) -
 @CONFIG
 @JOURNAL
 def restore_command(*, source: Path, config: Path | None, journal: Path | None) -> None:
-    """Put the backup SOURCE in the journal's place; what is there now is kept. Stop the collector first."""
+    """Put the backup SOURCE in the journal's place; what is there now is kept. Stop the collector first.
+
+    The accounts come back from SOURCE.people, if that is beside it.
+    """
     path = journal or plant(config).config.journal_path
+    beside, people = accounts_of(source), people_path(path)
+    if beside.exists():
+        people_file.sound(beside)  # before anything is changed
     with _working("restoring"):
         kept = restore(source, path)
     click.echo(f"{path} is {source} now" + (f"; what was there is {kept}." if kept else "."))
+    if beside.exists():
+        kept = people_file.restore(beside, people)
+        click.echo(f"{people} is {beside} now" + (f"; what was there is {kept}." if kept else "."))
+        click.echo("Everybody signs in anew.")
+    else:
+        click.echo(f"there is no {beside.name} beside it: the accounts stay as they are.")
     click.echo("What was made since the backup is booked as caught up at the first reading, from the totalisers.")
 
 
