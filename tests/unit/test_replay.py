@@ -37,6 +37,7 @@ def test_a_replay_finds_what_is_stored(journal: Path) -> None:
 
     connection = apsw.Connection(str(journal) + ".hourly")
     connection.execute("DELETE FROM cell WHERE start_us = (SELECT min(start_us) FROM cell)")
+    connection.execute("UPDATE progress SET cells = (SELECT count(*) FROM cell WHERE cell.progress = progress.id)")
     connection.close()
     found = CliRunner().invoke(mes, words)
     assert found.exit_code == 1
