@@ -262,7 +262,8 @@ def _readings() -> Panel:
         "table",
         "Readings of the counters, $shift",
         "The raw readings behind the units, the newest first: what the totaliser showed, and how many units that was. "
-        "`catch_up`: made while nobody looked; `rollover`, `reset`: the totaliser began anew.",
+        "`catch_up`: made while nobody looked; `rollover`, `reset`: the totaliser began anew; "
+        "`remapped`: another place is read.",
         Query(
             select(
                 '"kind", "raw", "delta" AS "units", "flag"',

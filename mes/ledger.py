@@ -108,6 +108,10 @@ class Account:
             self.doubted.pop(event.raw, None)
             self.doubted[event.raw] = event
             return
+        if event.flag is CountFlag.REMAPPED:
+            self._leave(self.doubted.pop(event.raw, None))
+            self.last = self.shown = event.raw
+            return
         self.booked += event.delta
         if event.previous_raw is None and event.flag is not CountFlag.BASELINE:
             return  # an imported count: nobody read a totaliser
@@ -155,6 +159,12 @@ class Account:
             self.moves |= self._undecided(raw, raw - self.last)
         else:
             self.difference += raw - self.last
+
+    def _leave(self, said: CountUnreconciled | None) -> None:
+        """Another place is read from here on, as was `said`: the step to its first value is no part of the books."""
+        if said is not None:
+            self._joins(said.previous_raw)
+        self.doubted.clear()
 
     def _undecided(self, raw: int, moved: int) -> dict[Doubt, int]:
         """The doubtful readings that lead to `raw` and are open, each with its part of what the totaliser `moved`."""

@@ -44,6 +44,7 @@ class CountFlag(StrEnum):
     CATCH_UP = "catch_up"  # made while we were blind, since `since`
     RESET = "reset"  # the totaliser started anew; what it counted between our last reading and then is unknown
     ROLLOVER = "rollover"
+    REMAPPED = "remapped"  # first reading from another place: nothing is counted, a person may decide what was made
 
 
 class UnitResult(StrEnum):

@@ -1,6 +1,6 @@
 """A batch in, committed events out: routes readings to stations, steps them, journals what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ import structlog
 
 from adapters.clock import Clock, ScaledClock, boot_time_s
 from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId, longest_observed
+from mes.collect.places import adopt
 from mes.collect.station import (
     Observation,
     StationSetup,
@@ -39,10 +40,14 @@ class _Work:
         """One station sees one thing."""
         station = setup.station
         done = step(setup, self.states.get(station, self.before[station]), seen)
-        self.events.extend(done.events)
         self.telemetry.extend(done.telemetry)
-        if done.state != self.before[station]:
-            self.states[station] = done.state
+        self.take(station, done.state, done.events)
+
+    def take(self, station: StationId, state: StationState, events: Sequence[StationEvent]) -> None:
+        """What came of it for one station."""
+        self.events.extend(events)
+        if state != self.before[station]:
+            self.states[station] = state
         else:
             self.states.pop(station, None)
 
@@ -116,11 +121,24 @@ class Pipeline:
         for controller, stations in self._stations.items():
             # a controller of a new name: its stations were seen through another, no later than the last proof of life
             seen = observed.get(controller, max(observed.values(), default=None))
-            known = any(each in damaged or self._states[each] != initial_state() for each in stations)
+            known = [each for each in stations if each in damaged or self._states[each] != initial_state()]
+            self._adopt(stations, known, min(seen or self._clock.now(), self._clock.now()), work)
             if seen is not None and known:
                 began = self._observed[controller] = min(seen, self._clock.now())
                 self._blind(controller, Gap(began, None, GapCause.COLLECTOR, "the collector was not running"), work)
         await self._commit(work)
+
+    def _adopt(self, stations: Sequence[StationId], known: Collection[StationId], at: datetime, work: _Work) -> None:
+        """Takes over the places of the plant's file; only what is `known` of a station is worth a row."""
+        for station in stations:
+            adopted = adopt(self._setups[station], self._states[station], at)
+            if station not in known:
+                self._states[station] = adopted.state
+                continue
+            work.take(station, adopted.state, adopted.events)
+            for signal, (before, now) in adopted.remapped.items():
+                what = "counter_remapped" if signal.endswith("_count") else "signal_remapped"
+                log.warning(what, station=station, signal=signal, before=before, now=now)
 
     async def accept(self, batch: Batch) -> None:
         """One batch of one controller; returns when what came of it is on disk. It is the adapters' `emit`."""

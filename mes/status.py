@@ -107,12 +107,12 @@ class LedgerLine:
     totaliser moved while the journal says, by a `CountUnreconciled`, that they cannot be decided, and nobody has
     decided them; negative where it fell, and with the last unbelievable value as if it were true.
 
-    `difference`: (last raw - first raw) - counted - unreconciled, where the turn of a rollover and the fall of a reset
-    (both flagged on the events) are taken out, and that by which a decided move differs from its parts. 0: every unit
-    that the totaliser showed is booked once, or said to be undecided. Above 0: units that the totaliser showed are not
-    in the journal, and nobody said so. Below 0: units are booked more than once, or the totaliser fell and nobody said
-    so. None: the journal has no count of a totaliser that the collector knows. What was made between the last look and
-    a reset no totaliser shows, and so no ledger.
+    `difference`: (last raw - first raw) - counted - unreconciled, where the turn of a rollover, the fall of a reset and
+    the step to another place that is read (all flagged on the events) are taken out, and that by which a decided move
+    differs from its parts. 0: every unit that the totaliser showed is booked once, or said to be undecided. Above 0:
+    units that the totaliser showed are not in the journal, and nobody said so. Below 0: units are booked more than
+    once, or the totaliser fell and nobody said so. None: the journal has no count of a totaliser that the collector
+    knows. What was made between the last look and a reset no totaliser shows, and so no ledger.
     """
 
     station: StationId

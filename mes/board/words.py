@@ -145,6 +145,7 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
     "normal": ("as usual", "обычно", "қалыпты"),
     "catch_up": ("made while nobody looked", "сделано, пока не было связи", "байланыс жоқта жасалған"),
     "rollover": ("totaliser turned over", "счётчик перешёл через ноль", "санауыш нөлден өтті"),
+    "remapped": ("read from another place", "читается из другого места", "басқа жерден оқылады"),
     "total": ("all", "всего", "барлығы"),
     "part_of_it": ("Only a part of it", "Только часть", "Тек бір бөлігі"),
     "together": ("Together with the stop before", "Вместе с предыдущей", "Алдыңғысымен бірге"),

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from adapters.reading import Quality, Reading
 from mes.collect.counters import Counted, CounterSetup, CounterState, Unchanged, Undecided, Unreconciled, count
+from mes.collect.places import first_reading
 from mes.collect.signals import CounterSignal, Held, UnitLogSignal
 from mes.collect.units import (
     RECORDS_COME_WITHIN,
@@ -22,6 +23,7 @@ from mes.collect.units import (
 from mes.collect.values import NO_PRODUCT, whole
 from mes.collect.work import Work
 from mes.model import (
+    CountFlag,
     CountKind,
     CountUnreconciled,
     ProductId,
@@ -98,6 +100,8 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, earlier:
                 explanation=outcome.explanation,
             )
         case Counted():
+            if outcome.flag is CountFlag.BASELINE:
+                outcome = first_reading(work, setup.kind, outcome, now.raw, (time, source))
             _booked(work, setup, outcome, now.raw, (time, source), since)
         case _:
             assert_never(outcome)

@@ -77,13 +77,15 @@ class StationSetup:
     """A station as configured: which tag plays which role.
 
     `products` maps raw codes, written as text, to products. `max_source_offset`: how far a controller's time stamp
-    may be from our clock and still be the event's time.
+    may be from our clock and still be the event's time. `places`: where each signal is read, by its name in the plant's
+    file; texts are equal if and only if it is the same value in the plant.
     """
 
     station: StationId
     signals: Mapping[TagId, SignalSetup]
     products: Mapping[str, ProductId]
     max_source_offset: timedelta
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_unit_log(self) -> bool:
@@ -123,6 +125,14 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerPlace:
+    """The last value that a totaliser was counted up to at the place where the plant's file had it before."""
+
+    raw: int
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class StationState:
     """All that must be remembered of a station; journaled with the events that it follows from.
 
@@ -144,6 +154,8 @@ class StationState:
     process: Mapping[str, float] = field(default_factory=dict)
     blind: Blind | None = None
     closed: Closed | None = None
+    places: Mapping[str, str] = field(default_factory=dict)  # where all this was read, by signal
+    remapped: Mapping[CountKind, FormerPlace] = field(default_factory=dict)  # not read at their new places yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from mes.config.problems import did_you_mean
 from mes.config.production import Buffer, Programme
 from mes.config.source import Plain
 from mes.config.stations import Resolved, resolve
-from mes.config.tags import Tag, Use, check_uses, signals, tag
+from mes.config.tags import Tag, Use, check_uses, signals, source, tag
 from mes.config.web import check_web
 from mes.model import ProductId, StationId, StationStandard
 from mes.oee.biography import ProcessLimit
@@ -224,6 +224,7 @@ def _station(station: Resolved, work: _Work) -> None:
         return
     controller = ControllerId(named)
     found: dict[TagId, SignalSetup] = {}
+    places: dict[str, str] = {}
     for name, within, shape in signals(station):
         read = tag(station, within, shape, work.controllers[controller], work.findings)
         if read is None:
@@ -233,10 +234,12 @@ def _station(station: Resolved, work: _Work) -> None:
         work.uses[controller].append(Use(tag_id, read, name, station.path, station.origin(*within)))
         if role is not None:
             found[tag_id] = role
+            modulus = role.setup.modulus if isinstance(role, CounterSignal) else None
+            places[name] = source(read, work.controllers[controller], modulus)
     roles.check_complete(station, work.findings)
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
-    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset)
+    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places)
     counted = frozenset(each.setup.kind for each in found.values() if isinstance(each, CounterSignal))
     standard = roles.standard(station, list(work.plant.products), work.findings)
     work.standards[identity] = replace(standard, counted=counted)

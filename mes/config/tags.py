@@ -8,7 +8,18 @@ from pydantic import ValidationError
 
 from adapters import opcua_addressing
 from adapters.reading import TagId
-from adapters.settings import Controller, DataType, ModbusTag, OpcUaController, OpcUaTag
+from adapters.settings import (
+    ByteOrder,
+    Controller,
+    DataType,
+    ModbusRtuController,
+    ModbusRtuOverTcpController,
+    ModbusTag,
+    ModbusTcpController,
+    OpcUaController,
+    OpcUaTag,
+    host_and_port,
+)
 from mes.config.findings import Findings
 from mes.config.models import ProcessShape, SignalShape
 from mes.config.shape import sentence
@@ -155,6 +166,38 @@ def _span(tag: Tag) -> str:
             return f"{tag.table} {tag.address}" + ("" if tag.bit is None else f" bit {tag.bit}")
         case ModbusTag():
             return f"{tag.table} {tag.address} to {tag.address + tag.size - 1}"
+
+
+def source(tag: Tag, settings: Controller, modulus: int | None) -> str:
+    """The value in the plant that a tag is, in one canonical text: two texts are equal if it is the same value.
+
+    A controller is known by where it is, so that one with a new name is still the same. `modulus`: of a totaliser.
+    """
+    parts = [_endpoint(settings)]
+    match tag:
+        case OpcUaTag():
+            parts.append(tag.node)
+        case ModbusTag():
+            swapped = tag.order in (ByteOrder.BADC, ByteOrder.DCBA)
+            order = str(tag.order) if tag.element_size > 1 and tag.type is not DataType.STRING else "BA" * swapped
+            size = "" if tag.length is None else f"length {tag.length}"
+            bit = "" if tag.bit is None else f"bit {tag.bit}"
+            parts += [str(tag.table), str(tag.address), str(tag.type), order, bit, size]
+            parts += [f"count {tag.count}"] if tag.count > 1 else []
+    parts += [f"scale {tag.scale:g} offset {tag.offset:g}"] if (tag.scale, tag.offset) != (1.0, 0.0) else []
+    parts += [f"modulus {modulus}"] if modulus is not None else []
+    return " ".join(part for part in parts if part)
+
+
+def _endpoint(settings: Controller) -> str:
+    match settings:
+        case OpcUaController():
+            host, port = host_and_port(settings.url)
+            return f"opc.tcp://{host.lower()}:{port}"
+        case ModbusRtuController():
+            return f"modbus {settings.device} unit {settings.unit}"
+        case ModbusTcpController() | ModbusRtuOverTcpController():
+            return f"modbus {settings.host.lower()}:{settings.port} unit {settings.unit}"
 
 
 def width(tag: Tag) -> int | None:

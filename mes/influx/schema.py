@@ -45,7 +45,9 @@ EVENTS = (
         (KIND, PRODUCT),
         number("delta", "units since the last reading", "units"),
         number("raw", "the totaliser's reading"),
-        text("flag", "`normal`, `catch_up` (made while nobody looked), `reset` or `rollover`"),
+        text(
+            "flag", "`normal`, `catch_up` (made while nobody looked), `reset`, `rollover`, `remapped` (another place)"
+        ),
     ),
     _event(
         "unreconciled",

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from mes.collect.counters import CounterSetup, CounterState
-from mes.model import CountReconciled, CountUnreconciled, ProductId, StationStandard, UnitsCounted
+from mes.model import CountFlag, CountReconciled, CountUnreconciled, ProductId, StationStandard, UnitsCounted
 from mes.oee.decisions import leading
 from mes.oee.stops import NotAllowed
 
@@ -46,8 +46,8 @@ class Case:
     """A doubtful reading, by its number in the journal, and what may be decided of it.
 
     `most`: parts that can have been made since the count before, None where that is not known; `shown`: how many the
-    totaliser itself shows, if it was no stale value. `products`: of the counts around it. `said`: what persons
-    decided, the last one last; that one holds.
+    totaliser itself shows, if it was no stale value; nothing, where another place is read. `products`: of the counts
+    around it. `said`: what persons decided, the last one last; that one holds.
     """
 
     seq: int
@@ -85,7 +85,7 @@ def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[Coun
         event=event,
         standing=_standing(event, around),
         most=_most(event, around),
-        shown=_shown(event, around.setup),
+        shown=() if _is_remapped(event, around.after) else _shown(event, around.setup),
         products=tuple(dict.fromkeys(products)),
         said=tuple(sorted(said, key=lambda each: each.recorded_time)),
     )
@@ -114,6 +114,11 @@ def _most(event: CountUnreconciled, around: Around) -> int | None:
     if around.setup is None or around.before is None:
         return None
     return around.setup.allowance(event.time - around.before.time)
+
+
+def _is_remapped(event: CountUnreconciled, after: UnitsCounted | None) -> bool:
+    """Whether the two readings are of two places, so that their difference is no number of parts."""
+    return after is not None and after.flag is CountFlag.REMAPPED and (after.raw, after.time) == (event.raw, event.time)
 
 
 def _shown(event: CountUnreconciled, setup: CounterSetup | None) -> tuple[int, ...]:
@@ -192,7 +197,7 @@ def _why_not(about: Case) -> str:
         case Standing.REAL:
             return (
                 f"since the count before at most {about.most} can have been made, and the totaliser shows "
-                f"{' or '.join(map(str, about.shown))}; "
+                f"{' or '.join(map(str, about.shown)) or 'nothing of it'}; "
                 "if the station is faster, correct its `max_per_hour` in the plant's file"
             )
         case _:
