@@ -22,7 +22,7 @@ from mes.commands.flow import flow_command
 from mes.commands.influx import influx_group
 from mes.commands.journal import journal_group
 from mes.commands.oee import oee_command
-from mes.commands.options import CONFIG, INSTANT, plant
+from mes.commands.options import CONFIG, INSTANT, beginning, plant
 from mes.commands.programme import programme_command
 from mes.commands.reconcile import reconcile_command
 from mes.commands.replay import replay_command
@@ -217,10 +217,18 @@ def demo(
 @CONFIG
 @click.option("--speed", type=SPEED, default=1, show_default=True, help="Speed of a simulated plant's clock.")
 @click.option("--clock", type=CLOCK, help="A simulated plant's clock, as `mes simulate` prints it.")
-def run(*, config: Path | None, speed: float, clock: tuple[datetime, datetime] | None) -> None:
-    """Collect from the controllers until stopped (SIGTERM or Ctrl-C): the daemon of the edge server."""
+@click.option(
+    "--new", is_flag=True, help="Begin a new, empty journal where there is none, though there was one before."
+)
+def run(*, config: Path | None, speed: float, clock: tuple[datetime, datetime] | None, new: bool) -> None:
+    """Collect from the controllers until stopped (SIGTERM or Ctrl-C): the daemon of the edge server.
+
+    The first start makes the journal. A journal that was there before and is missing is never made anew without --new.
+    """
     loaded = plant(config)
-    asyncio.run(daemon.run(loaded.config, _clock(speed, clock)))
+    start = beginning(config, loaded.config.journal_path)
+    start.allow(new=new)
+    asyncio.run(daemon.run(loaded.config, _clock(speed, clock), opened=start.remember))
 
 
 @mes.command("simulate", short_help="Serve the simulated plant for your own client or `mes run`.")

@@ -287,10 +287,11 @@ async def _watch_accounts(board: Board, gauge: Gauge) -> None:
         await asyncio.sleep(ACCOUNTS_EVERY_S)
 
 
-async def run(config: PlantConfig, clock: Clock) -> None:
-    """The daemon: collects until SIGTERM or SIGINT, then stops in order."""
+async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None]) -> None:
+    """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there."""
     stop = stop_on_signal()
     async with collector(config, clock) as running, asyncio.TaskGroup() as group:
+        await asyncio.to_thread(opened)
         gauge = running.gauge
         tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(gauge, config))]
         if config.web is not None:

@@ -43,6 +43,10 @@ class JournalError(MesError):
     """The journal on disk cannot be written or read; check the disk, the program stops rather than lose data."""
 
 
+class JournalMissing(JournalError):
+    """There was a journal and it is not there; nothing was started, and no new one was made."""
+
+
 class JournalBlocked(JournalError):
     """The disk takes nothing more (full, or read-only); make room, collecting goes on by itself as soon as there is."""
 

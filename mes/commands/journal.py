@@ -15,7 +15,7 @@ from rich.progress import track
 
 from mes.board import people_file
 from mes.board.people_file import PeopleError, people_path
-from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, beginning, plant
 from mes.errors import ConfigError
 from mes.influx.delivery import SINK
 from mes.journal import JournalReader
@@ -74,6 +74,19 @@ def _tell(held: Contents) -> None:
         click.echo(f"{name} has everything up to {seq:,}.")
     for first, last in held.damage:
         click.echo(f"events {first} to {last} were lost when the file was damaged; the damaged file stands beside it.")
+
+
+@journal_group.command("create")
+@CONFIG
+def create_command(*, config: Path | None) -> None:
+    """Make a new, empty journal where the plant's file says, for a service that may not begin one by itself."""
+    path = plant(config).config.journal_path
+    start = beginning(config, path)
+    if start.exists:
+        raise ConfigError(f"there is a journal at {path} already: nothing was made; `mes journal check` looks at it")
+    with Store(path):
+        start.remember()
+    click.echo(f"made {path}, a new, empty journal.")
 
 
 @journal_group.command("backup")

@@ -13,6 +13,7 @@ from mes.config.build import PlantConfig
 from mes.config.load import Loaded, default_config, load
 from mes.inquiry import Inquiry
 from mes.journal import Entry, Journal
+from mes.journal.beginning import Beginning
 from mes.model import StationEvent, StationId
 from mes.terminal import errors, label
 
@@ -54,6 +55,12 @@ NOW = click.option(
 def plant(file: Path | None) -> Loaded:
     """The plant of a file, or the example plant. Raises ConfigProblems with every mistake."""
     return load(file or default_config())
+
+
+def beginning(file: Path | None, journal: Path) -> Beginning:
+    """The start of a collector on a journal; the example plant, which is only tried, is never missed."""
+    is_example = file is None or file.resolve() == default_config().resolve()
+    return Beginning(journal, None if is_example else file)
 
 
 @contextmanager
