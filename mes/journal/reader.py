@@ -47,7 +47,8 @@ UNREADABLE_STATE = "the event cannot be read"
 # an imported count without a reading says nothing of the totaliser
 READ = (
     "CASE WHEN json_valid(body) "
-    "THEN json_extract(body, '$.previous_raw') IS NOT NULL OR json_extract(body, '$.flag') IN ('baseline', 'remapped') END"
+    "THEN json_extract(body, '$.previous_raw') IS NOT NULL "
+    "OR json_extract(body, '$.flag') IN ('baseline', 'remapped') END"
 )
 OF_TOTALISER = f"{EVENT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {READ}"
 
