@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from board_plant import PASSWORD, QUICK, ROLES
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from patience import limit_s
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from adapters.clock import ScaledClock
 from adapters.reading import ControllerId
@@ -111,7 +112,8 @@ async def open_page(
     size: ViewportSize = {"width": width, "height": height}
     context = await browser.new_context(viewport=size, locale=language, has_touch=width < TABLET)
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(1000 * limit_s(10))
+    expect.set_options(timeout=1000 * limit_s(5))
     await page.goto(url)
     return page
 

@@ -45,6 +45,11 @@ def limit_s(quiet_s: float, speed: Speed = SPEED) -> float:
     return quiet_s * GENEROSITY * speed.at_present()
 
 
+def promised_s(quiet_s: float, speed: Speed = SPEED) -> float:
+    """How long something may take that is promised within `quiet_s` on a quiet machine: longer on a busy one."""
+    return quiet_s * speed.at_present()
+
+
 def patiently(within_s: float = 10.0) -> asyncio.Timeout:
     """Like `asyncio.timeout`, for a quiet machine's seconds."""
     return asyncio.timeout(limit_s(within_s))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from board_plant import PASSWORD
 from driven_board import ARTEFACTS, DrivenBoard, chromium, driven_board, keep, open_page, seen_within
+from patience import limit_s, promised_s
 from playwright.async_api import Page, expect
 
 from mes.daemon import credential, influx_target
@@ -61,7 +62,7 @@ async def everywhere(board: DrivenBoard, page: Page) -> dict[str, float | None]:
 def _reported(board: DrivenBoard, now: datetime) -> float | None:
     asked = ["report", "--journal", str(board.config.journal_path), "--now", now.isoformat(), "--by", "shift"]
     words = [str(Path(sys.executable).with_name("mes")), *asked, "--of", STATION, "--format", "json"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=50, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=limit_s(50), check=True)
     (row,) = json.loads(done.stdout)
     assert row["station"] == STATION
     return float(row["oee"])
@@ -101,9 +102,9 @@ async def test_a_stop_is_seen_and_explained_in_russian(tmp_path: Path) -> None:
         await board.until(board.clock.now() + timedelta(minutes=10))  # now it is no minor stop any more
         board.clock.hold()
         keep("delays.txt", f"seconds until the wall shows a stop: {[round(each, 3) for each in delays_s]}\n")
-        assert min(delays_s) < 1.0
+        assert min(delays_s) < promised_s(1.0)
 
-        await expect(operator.locator(f"{TILE}.asks .word")).to_have_text("простой", timeout=20_000)
+        await expect(operator.locator(f"{TILE}.asks .word")).to_have_text("простой", timeout=1000 * limit_s(20))
         await wall.screenshot(path=ARTEFACTS / "a-line-stands.png")
         before = await everywhere(board, wall)
         assert len({None if each is None else round(each, 3) for each in before.values()}) == 1, before
@@ -121,11 +122,11 @@ async def test_a_stop_is_seen_and_explained_in_russian(tmp_path: Path) -> None:
         stale = wall.locator(".stale-note")
         board.link.black_hole()
         board.clock.release()
-        await expect(stale).to_be_visible(timeout=30_000)
+        await expect(stale).to_be_visible(timeout=1000 * limit_s(30))
         await board.until(BREAKS[-1].at + timedelta(minutes=75))
         board.clock.hold()
         await board.link.heal()
-        await expect(stale).to_be_hidden(timeout=30_000)
+        await expect(stale).to_be_hidden(timeout=1000 * limit_s(30))
         await expect(wall.locator(".stop .reason", has_text="Planned service")).to_have_count(1)
         after = await everywhere(board, wall)
         assert len({None if each is None else round(each, 3) for each in after.values()}) == 1, after

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from patience import limit_s, patiently
 from pyModbusTCP.server import ModbusServer as ForeignServer  # type: ignore[import-untyped]  # it has no types
 
 from adapters.clock import ManualClock
@@ -176,13 +177,13 @@ class Watched:
     async def batch(self) -> Batch:
         """The next batch; what ended the adapter, if it ended first."""
         getting = asyncio.ensure_future(self.batches.get())
-        await asyncio.wait((getting, self.task), return_when=asyncio.FIRST_COMPLETED, timeout=5)
+        await asyncio.wait((getting, self.task), return_when=asyncio.FIRST_COMPLETED, timeout=limit_s(5))
         if getting.done():
             return getting.result()
         getting.cancel()
         if self.task.done():
             self.task.result()
-        raise AssertionError("no batch within 5 s")
+        raise AssertionError("no batch came")
 
     async def news(self) -> Batch:
         """The next batch that holds readings."""
@@ -193,7 +194,7 @@ class Watched:
 
     async def end(self) -> None:
         """Waits for the adapter to end, and raises what it raised."""
-        async with asyncio.timeout(5):
+        async with patiently(5):
             await self.task
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from influx_stand_in import StandIn, stand_in
+from patience import patiently
 from structlog.typing import EventDict
 
 from adapters.clock import ManualClock
@@ -249,7 +250,7 @@ async def test_it_runs_through_outage_and_refusal(
     influx.next_answers = [(503, {}), (503, {}), (401, {}), (401, {})]
     following = writer(server, journal)
     task = asyncio.create_task(following.run())
-    async with asyncio.timeout(8):
+    async with patiently(8):
         while following.status.sent_seq < 11 or following.status.held or following.status.unavailable:
             await asyncio.sleep(0.01)
     task.cancel()
@@ -304,7 +305,7 @@ async def test_what_the_server_is_is_known_after_a_restart(
     influx: StandIn, server: InfluxServer, journal: Journal
 ) -> None:
     """The journal remembers what the server said that it is, so that health tells it while the server is away."""
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with patiently(5), asyncio.TaskGroup() as group:
         first = writer(server, journal)
         running = group.create_task(first.run())
         while first.status.server is None:
@@ -313,7 +314,7 @@ async def test_what_the_server_is_is_known_after_a_restart(
     assert first.status.server == "2.x (2.7.11)"
 
     gone = InfluxServer(Target("http://127.0.0.1:9", "plant"))
-    async with asyncio.timeout(5), gone, asyncio.TaskGroup() as group:
+    async with patiently(5), gone, asyncio.TaskGroup() as group:
         second = writer(gone, journal)
         running = group.create_task(second.run())
         while second.status.unavailable is None:
@@ -325,7 +326,7 @@ async def test_what_the_server_is_is_known_after_a_restart(
 async def test_what_is_no_influxdb_is_called_unknown(influx: StandIn, server: InfluxServer, journal: Journal) -> None:
     """Health says so, and the journal remembers it as it remembers a kind."""
     influx.version = ""
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with patiently(5), asyncio.TaskGroup() as group:
         one = writer(server, journal)
         running = group.create_task(one.run())
         while one.status.server is None:

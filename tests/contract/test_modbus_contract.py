@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from modbus_servers import KINDS, NOW, OurDevice, SerialDevice, device, watched
+from patience import promised_s
 
 from adapters.clock import ManualClock
 from adapters.diagnostics import DiagnosticCode
@@ -287,13 +288,13 @@ async def test_tcp_silence_takes_three_strikes() -> None:
         assert isinstance(plc, OurDevice)
         async with watched(plc.settings(), {"good": GOOD}) as seen:
             await seen.batch()
-            plc.server.delay_s = 5
+            plc.server.delay_s = 600
             began_s = time.monotonic()
             with pytest.raises(ControllerUnavailable, match="no answer"):
                 await seen.end()
             took_s = time.monotonic() - began_s
 
-    assert 0.25 < took_s < 1.5
+    assert 0.25 < took_s < promised_s(1.5)
 
 
 async def test_tcp_late_answers_are_never_taken_for_others() -> None:
@@ -339,23 +340,23 @@ async def test_cancel_closes_quickly(kind: str) -> None:
     """Cancelling the adapter ends it at once, also while a request is under way."""
     async with device(kind) as plc:
         if isinstance(plc, OurDevice | SerialDevice):
-            plc.server.delay_s = 5
-        async with watched(plc.settings(request_timeout_s=5), {"good": GOOD}) as seen:
+            plc.server.delay_s = 60
+        async with watched(plc.settings(request_timeout_s=60), {"good": GOOD}) as seen:
             await asyncio.sleep(0.05)
             began_s = time.monotonic()
             seen.task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await seen.end()
 
-    assert time.monotonic() - began_s < 1.5
+    assert time.monotonic() - began_s < 30
 
 
 async def test_lost_link_fails_a_request_at_once() -> None:
     """A request under way when the socket dies does not wait for its time-out."""
     async with device("tcp") as plc:
         assert isinstance(plc, OurDevice)
-        plc.server.delay_s = 30
-        async with watched(plc.settings(request_timeout_s=30), {"good": GOOD}) as seen:
+        plc.server.delay_s = 60
+        async with watched(plc.settings(request_timeout_s=60), {"good": GOOD}) as seen:
             while plc.server.requests == 0:
                 await asyncio.sleep(0.01)
             began_s = time.monotonic()
@@ -363,7 +364,7 @@ async def test_lost_link_fails_a_request_at_once() -> None:
             with pytest.raises(ControllerUnavailable, match="lost"):
                 await seen.end()
 
-    assert time.monotonic() - began_s < 1
+    assert time.monotonic() - began_s < 30
 
 
 async def test_lost_link_is_noticed_between_polls() -> None:

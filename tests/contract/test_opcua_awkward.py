@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from opcua_servers import (
     running,
     settings,
 )
+from patience import eventually, promised_s
 
 from adapters.certificates import create
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
@@ -49,12 +50,6 @@ async def server(certificates: Certificates) -> AsyncIterator[OpcUaServer]:
 @pytest.fixture
 def chosen(server: OpcUaServer, certificates: Certificates) -> OpcUaController:
     return settings(server.url, certificates)
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Waits for something that only the server's side shows."""
-    while not holds():
-        await asyncio.sleep(0.02)
 
 
 async def write(server: OpcUaServer, name: str, value: int, *, second: int = 0) -> None:
@@ -290,7 +285,7 @@ async def test_what_is_written_while_it_comes_up_is_shown(chosen: OpcUaControlle
 
 async def test_stuck_heartbeat(chosen: OpcUaController, server: OpcUaServer) -> None:
     """A server that answers while its program stands still is found out; we are blind since the last beat."""
-    heart = chosen.model_copy(update={"heartbeat": Heartbeat(tag=TagId("beat"), max_age_s=0.6)})
+    heart = chosen.model_copy(update={"heartbeat": Heartbeat(tag=TagId("beat"), max_age_s=3)})
     journal = Journal()
     task = asyncio.create_task(adapter(heart, NAMES).run(journal))
     for beat in range(2, 8):
@@ -301,7 +296,7 @@ async def test_stuck_heartbeat(chosen: OpcUaController, server: OpcUaServer) -> 
     assert raised.value.cause is GapCause.STUCK
     last = next(batch for batch in journal.batches if 7 in [each.value for each in batch.readings])
     assert raised.value.blind_since is not None
-    assert abs(raised.value.blind_since - last.received_time) < timedelta(seconds=0.1)
+    assert abs(raised.value.blind_since - last.received_time) < timedelta(seconds=1)
 
 
 async def test_no_baseline_without_a_beat(chosen: OpcUaController, server: OpcUaServer) -> None:
@@ -361,7 +356,7 @@ async def test_silence_is_unavailable(chosen: OpcUaController, server: OpcUaServ
         began_s = asyncio.get_running_loop().time()
         with pytest.raises(ControllerUnavailable, match="no sign of life"):
             await task
-        assert asyncio.get_running_loop().time() - began_s < 3 * 0.5 + 2.0 + 1.5
+        assert asyncio.get_running_loop().time() - began_s < 3 * 0.5 + promised_s(3.5)
     link.close()
     for ends in held:
         for end in ends:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asyncua import ua
 from asyncua.client.client import Client
+from patience import promised_s
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
@@ -273,7 +274,7 @@ async def test_a_slow_controller_answers_late(bench: Bench) -> None:
 
     assert slow_s[0] >= 0.2
     assert slow_s[1] >= 0.4
-    assert max(quick_s) < 0.2
+    assert max(quick_s) < promised_s(0.2)
 
 
 async def test_a_reset_waits_for_a_quiet_moment_and_spares_the_log(bench: Bench) -> None:

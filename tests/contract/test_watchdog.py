@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import limit_s
 from structlog.typing import EventDict
 
 from mes.watchdog import Manager, watch
@@ -17,7 +18,7 @@ def ear(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket
     name = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind("\0" + name if request.param == "abstract" else name)
-        listening.settimeout(2)
+        listening.settimeout(limit_s(2))
         yield listening, f"@{name}" if request.param == "abstract" else name
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from patience import limit_s
 
 from mes.demo.run import Options, run_demo
 
@@ -27,7 +28,7 @@ def mes(*words: str, folder: Path, **environment: str) -> subprocess.CompletedPr
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=limit_s(50),
         check=False,
     )
 

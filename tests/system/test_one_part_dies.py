@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 from faulty_disk import NAME, Disk, faulty_disk
+from patience import patiently
 
 from adapters.clock import ScaledClock
 from adapters.reading import ControllerId
@@ -72,7 +73,7 @@ async def fill(disk: Disk) -> None:
 async def test_an_influxdb_that_never_answers_costs_nothing(tmp_path: Path) -> None:
     """Connections are taken and nothing ever comes back: collecting goes on, nobody is lost, health says it."""
     async with black_hole() as url, simulated_plant(tmp_path, InfluxShape(url=url, database="plant")) as running:
-        async with asyncio.timeout(40):
+        async with patiently(40):
             while not running.gauge.status().sinks or running.gauge.status().sinks[0].unavailable is None:
                 await asyncio.sleep(0.1)
         before = running.journal.last_seq

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from influxd import Influxd, private_influxd
+from patience import limit_s, patiently
 
 from mes.config.load import default_config
 from mes.influx.server import InfluxServer, Target
@@ -64,7 +65,7 @@ def process(words: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 async def until(happens: Callable[[], Awaitable[bool]], deadline_s: float) -> None:
     """Waits for something that can only be asked for."""
-    async with asyncio.timeout(deadline_s):
+    async with patiently(deadline_s):
         while not await happens():
             await asyncio.sleep(0.3)
 
@@ -105,7 +106,7 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
                 assert await stored_units(server) == true_units(truth)
                 assert await kpi_good(server) == good(truth)
             last.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(last.wait, 10) == 0
+            assert await asyncio.to_thread(last.wait, limit_s(10)) == 0
 
 
 async def storm(run: list[str], log: Path, influxd: Influxd) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from fakes import PLC, FakePipeline
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import limit_s
 
 from adapters import registry
 from adapters.clock import SystemClock
@@ -258,7 +259,7 @@ def test_the_program_itself_shows_none(tmp_path: Path) -> None:
     file = written(tmp_path, EXAMPLE.replace("    unit: 1\n", f"    unit: 1\n    password: {MARK}\n"))
     words = [sys.executable, "-c", "from mes.cli import main; main()", "check", str(file)]
 
-    ran = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, timeout=10)
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, timeout=limit_s(10))
 
     assert ran.returncode == 2
     assert "looks like a secret" in ran.stderr

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from patience import limit_s
 
 UNITS = Path(__file__).resolve().parents[2] / "config" / "systemd"
 UNIT = UNITS / "taktline.service"
@@ -18,7 +19,7 @@ def overall(text: str, folder: Path) -> float:
     unit = folder / "taktline.service"
     unit.write_text(text)
     words = [program, "security", "--offline=true", "--threshold=100", str(unit)]
-    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10)
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=limit_s(10))
     assert ran.returncode == 0, ran.stderr
     last = next(line for line in ran.stdout.splitlines() if "Overall exposure level" in line)
     return float(last.split(":")[1].split()[0])
@@ -31,7 +32,7 @@ def complaints(text: str, folder: Path) -> list[str]:
     unit = folder / "taktline.service"
     unit.write_text(text.replace("/opt/taktline/bin/mes", "/bin/true"))
     words = [program, "verify", "--man=no", "--recursive-errors=no", str(unit)]
-    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10)
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=limit_s(10))
     said = [line for line in (ran.stdout + ran.stderr).splitlines() if "taktline.service" in line]
     return said or [f"exit code {ran.returncode}"] * (ran.returncode != 0)
 
