@@ -31,6 +31,7 @@ class GapCause(StrEnum):
     OVERFLOW = "overflow"  # the controller's queue, or ours, dropped values
     COLLECTOR = "collector"  # this program was not running, or stood still
     DISK = "disk"  # the disk took nothing, so that this program could not go on
+    NOT_CONFIGURED = "not_configured"  # the plant's file did not have the station
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from mes.commands.flow import flow_command
 from mes.commands.influx import influx_group
 from mes.commands.journal import journal_group
 from mes.commands.oee import oee_command
-from mes.commands.options import CONFIG, INSTANT, beginning, plant
+from mes.commands.options import CONFIG, INSTANT, beginning, plant, unknown_stations
 from mes.commands.programme import programme_command
 from mes.commands.reconcile import reconcile_command
 from mes.commands.replay import replay_command
@@ -39,6 +39,7 @@ from mes.demo.run import Breakdown, Finished, Forwarding, Options, parse_breakdo
 from mes.demo.shown import BoardShown
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError
+from mes.journal.names import formerly
 from mes.logs import configure_logging
 from mes.terminal import console
 
@@ -278,6 +279,9 @@ def check(*, file: Path | None) -> None:
     for warning in loaded.warnings:
         click.echo(str(warning))
     config = loaded.config
+    for station in unknown_stations(config):
+        click.echo(f"warning: the journal at {config.journal_path} knows {station}, and this file does not.")
+        click.echo(f"    {formerly(station)}")
     tags = sum(len(each) for each in config.tags.values())
     click.echo(
         f"{file or default_config()}: good. {len(config.controllers)} controllers, "

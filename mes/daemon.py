@@ -26,7 +26,7 @@ from mes.board.site import Board, Cables
 from mes.clocks import ControllerClocks
 from mes.config.build import PlantConfig
 from mes.config.models import WebShape
-from mes.errors import ConfigError
+from mes.errors import ConfigError, JournalError
 from mes.figures.health import health_points
 from mes.figures.published import PublishedFigures, PublishedPlant
 from mes.gauge import Gauge
@@ -34,9 +34,10 @@ from mes.health import Health
 from mes.influx.encode import Point
 from mes.influx.server import InfluxServer, ServerKind, Target
 from mes.influx.writer import EVENTS, InfluxWriter, Pace
-from mes.journal import Entry, Journal
+from mes.journal import Entry, Journal, JournalReader
+from mes.journal.names import Names, formerly
 from mes.ledger import Ledger, moduli
-from mes.model import StationEvent
+from mes.model import StationEvent, StationId
 from mes.pipeline import Pipeline
 from mes.status import alive
 from mes.supervisor import Backoff, keep, supervise
@@ -113,11 +114,13 @@ async def collector(
     async with open_journal(config.journal_path) as journal:
         if journal.salvaged is not None:
             log.error("journal_salvaged", detail=journal.salvaged)
+        journal.names = Names(config.former)
         health = Health(clock)
         gauge = _gauge(config, journal, health, clock, forwarded=config.influx is not None)
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
         await pipeline.recover()
         gauge.recovered = True
+        gauge.unknown_stations = await asyncio.to_thread(_unknown_stations, config)
         taps = [tap] if tap is not None else []
         if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
             clocks = ControllerClocks()
@@ -149,6 +152,16 @@ async def collector(
                 task.cancel()
 
 
+def _unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
+    """The stations of the journal that the plant's file does not have; each is said in the log."""
+    unknown: tuple[StationId, ...] = ()
+    with contextlib.suppress(JournalError), JournalReader(config.journal_path, Names(config.former)) as reader:
+        unknown = reader.unknown_stations(config.standards)
+    for station in unknown:
+        log.warning("station_not_in_the_plant_file", station=station, remedy=formerly(station))
+    return unknown
+
+
 def influx_target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
     """Where InfluxDB is; None if the plant's file does not say. Raises ConfigError for a missing credential."""
     influx = config.influx
@@ -171,7 +184,9 @@ def _gauge(config: PlantConfig, journal: Journal, health: Health, clock: Clock, 
         journal=journal,
         health=health,
         upkeep=Upkeep(journal, path, clock, keep=config.keep_process_values, forwarded=forwarded),
-        ledger=Ledger(path, journal, moduli=moduli(config.setups), consumer=EVENTS if forwarded else None),
+        ledger=Ledger(
+            path, journal, moduli=moduli(config.setups), consumer=EVENTS if forwarded else None, names=journal.names
+        ),
         clock=clock,
     )
 
@@ -188,7 +203,7 @@ async def _forward(secret: Callable[[str], str], config: PlantConfig, gauge: Gau
     await _settled(gauge, config)
     target = influx_target(config, secret)
     assert target is not None
-    figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock)
+    figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock, gauge.journal.names)
 
     def health() -> list[Point]:
         return list(health_points(gauge.status(), config.site, socket.gethostname(), gauge.clock.now()))

@@ -14,6 +14,7 @@ from mes.health import Health
 from mes.influx.writer import EVENTS, FIGURES, PLANT, TELEMETRY, InfluxWriter
 from mes.journal import Journal
 from mes.ledger import Ledger, backlog
+from mes.model import StationId
 from mes.status import JournalStatus, Sink, Status, controller_status
 from mes.upkeep import Upkeep
 
@@ -31,6 +32,7 @@ class Gauge:
     """The parts of a running program; `writer` is None where there is no sink.
 
     `recovered`: what the journal held was taken up. `offsets`: seconds by which controllers' clocks are ahead.
+    `unknown_stations`: those of the journal that the plant's file does not have.
     """
 
     journal: Journal
@@ -42,6 +44,7 @@ class Gauge:
     offsets: Callable[[], Mapping[ControllerId, float]] = _no_offsets
     recovered: bool = False
     troubles: dict[str, str] = field(default_factory=dict)  # why a part beside the collecting does not work now
+    unknown_stations: tuple[StationId, ...] = ()
     _cursors: Mapping[str, int] = field(default_factory=dict, init=False)
     _last_telemetry: int = field(default=0, init=False)
     _stepped: bool = field(default=False, init=False)
@@ -68,6 +71,7 @@ class Gauge:
             ledger=self.ledger.lines(),
             clock_step_s=self._step_s(),
             troubles=dict(self.troubles),
+            unknown_stations=self.unknown_stations,
         )
 
     def _step_s(self) -> float:

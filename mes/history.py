@@ -77,6 +77,10 @@ class EventReader(Protocol):
         """From a station's first event to its last, by their times."""
         ...
 
+    def names_of(self, station: StationId) -> tuple[StationId, ...]:
+        """The names under which a station's events are read, the present one first."""
+        ...
+
 
 def history(reader: EventReader, station: StationId, window: Interval) -> list[Journaled]:
     """Events from which `timeline` tells the same about `window` as from all events of the station.

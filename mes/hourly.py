@@ -69,7 +69,8 @@ class Hourly:
             return None
 
     def _kpi(self, station: StationId, standard: StationStandard, window: Interval) -> Kpi | None:
-        variant = _variant(standard, self.calendar, totalisers(self.reader, station))
+        kinds = totalisers(self.reader, station)
+        variant = _variant(standard, self.calendar, kinds, self.reader.names_of(station)[1:])
         made = self._refresh(station, standard, variant)
         if made is None:
             return None
@@ -154,18 +155,22 @@ def cell_cuts(calendar: Calendar, window: Interval) -> Sequence[datetime]:
     return sorted(each for each in found if window.start <= each <= window.end)
 
 
-def _variant(standard: StationStandard, calendar: Calendar, kinds: frozenset[CountKind]) -> str:
+def _variant(
+    standard: StationStandard, calendar: Calendar, kinds: frozenset[CountKind], former: Sequence[StationId]
+) -> str:
     """Names what the cells were made with: a standard, a calendar, and the totalisers that the station has.
 
     Without a total, made is the sum of the others; one that appears later changes the cells of before.
+    `former`: the former names under which a part of the events is written.
     """
     ideal = sorted((product or "", cycle // MICROSECOND) for product, cycle in standard.ideal_cycle.items())
     reasons = sorted((each.code, each.category, each.planned) for each in standard.reasons.reasons.values())
     faults = sorted(standard.reasons.by_fault.items())
     own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, sorted(standard.counted | kinds))
+    renamed = (*own, list(former)) if former else own
     said = {each.name: getattr(calendar, each.name) for each in fields(calendar) if each.compare}
     when = msgspec.to_builtins(said, enc_hook=str, str_keys=True, order="deterministic")
-    return hashlib.sha256(msgspec.json.encode((own, when))).hexdigest()
+    return hashlib.sha256(msgspec.json.encode((renamed, when))).hexdigest()
 
 
 def _says_something(kpi: Kpi) -> bool:

@@ -18,6 +18,7 @@ from mes.hourly import Hourly, Progress
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.hourly import hourly_file
+from mes.journal.names import Names
 from mes.model import Journaled, ProductId, StationId, UnitCompleted, UnitId, UnitResult
 from mes.oee.biography import Biography, ProcessSummary, Visit, biographies, process_summary, visits
 from mes.oee.causes import Charge, Culprit, Link, bottleneck, charges, lost_cars
@@ -89,7 +90,7 @@ class Inquiry:
             raise ConfigError(f"there is no journal at {journal}: run `mes run` or `mes demo --journal FOLDER` first")
         self.config = config
         self._opened = ExitStack()
-        self.reader = self._opened.enter_context(JournalReader(journal))
+        self.reader = self._opened.enter_context(JournalReader(journal, Names(config.former)))
         file = self._opened.enter_context(hourly_file(journal))
         hourly = Hourly(self.reader, file, config.calendar, changed)
         known, blind_from = self.reader.span(), None

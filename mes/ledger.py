@@ -15,6 +15,7 @@ from mes.collect.station import StationSetup, readable_state
 from mes.influx.writer import LIVE, LIVE_FROM
 from mes.journal import JournalReader
 from mes.journal.codec import Unreadable
+from mes.journal.names import NO_NAMES, Names
 from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
 from mes.oee.decisions import Doubt, doubt, keep, leading
 from mes.status import LedgerLine
@@ -255,10 +256,12 @@ class Ledger:
         *,
         moduli: Mapping[Key, int] | None = None,
         consumer: str | None = None,
+        names: Names = NO_NAMES,
     ) -> None:
         """Reads nothing yet. `moduli`: where totalisers wrap; a rollover of another length is a difference.
 
-        `consumer`: whose cursor says what is stored; None where there is no sink.
+        `consumer`: whose cursor says what is stored; None where there is no sink. `names`: what stations were called
+        before.
         """
         self.position = 0  # of the last event that is in the books
         self.damaged_events = 0
@@ -268,6 +271,7 @@ class Ledger:
         self._journal = journal
         self._moduli = moduli or {}
         self._consumer = consumer
+        self._names = names
         self._accounts: dict[Key, Account] = {}
         self._stored: dict[int, _Tally] = {}
         self._complete = False
@@ -315,14 +319,14 @@ class Ledger:
                 words = {about: said for each in self._accounts.values() for about, said in each.decided.items()}
                 self._stored[0] = _Tally(end, units, words)
             elif end > tally.position:
-                await _walk(self._path, tally.position, end, tally.take)
+                await _walk(self._path, self._names, tally.position, end, tally.take)
                 tally.position = end
         first = min(done[0][1], until)
         self.oldest_not_stored = await asyncio.to_thread(_received_after, self._path, first) if first < until else None
 
     async def _read_on(self, until: int) -> None:
         if until > self.position:
-            await _walk(self._path, self.position, until, self._take)
+            await _walk(self._path, self._names, self.position, until, self._take)
             self.position = until
 
     def _take(self, seq: int, event: Count | Unreadable) -> None:
@@ -346,20 +350,22 @@ class Ledger:
         return decided + sum(each.units.get(key, 0) for each in self._stored.values())
 
 
-async def _walk(path: Path, after: int, until: int, take: Callable[[int, Count | Unreadable], None]) -> None:
+async def _walk(
+    path: Path, names: Names, after: int, until: int, take: Callable[[int, Count | Unreadable], None]
+) -> None:
     """Gives out the counts of a stretch in order; rests as long as each chunk took, for the collecting comes first."""
     while after < until:
         began = time.monotonic()
-        after, counts = await asyncio.to_thread(_counts, path, after, until)
+        after, counts = await asyncio.to_thread(_counts, path, names, after, until)
         for seq, event in counts:
             take(seq, event)
         if after < until:
             await asyncio.sleep(time.monotonic() - began)
 
 
-def _counts(path: Path, after: int, until: int) -> tuple[int, Sequence[tuple[int, Count | Unreadable]]]:
+def _counts(path: Path, names: Names, after: int, until: int) -> tuple[int, Sequence[tuple[int, Count | Unreadable]]]:
     """The counts of one chunk, what in it cannot be read, and up to where it goes."""
-    with JournalReader(path) as reader:
+    with JournalReader(path, names) as reader:
         found = reader.read_rows(after, CHUNK)
     # what a damaged disk took has left holes
     reached = min(until, found[-1].seq) if len(found) == CHUNK else until

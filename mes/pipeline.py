@@ -8,7 +8,7 @@ import structlog
 
 from adapters.clock import Clock, ScaledClock, boot_time_s
 from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId, longest_observed
-from mes.collect.places import adopt
+from mes.collect.places import Vacated, adopt, vacated
 from mes.collect.station import (
     Observation,
     StationSetup,
@@ -118,20 +118,44 @@ class Pipeline:
             log.error("station_states_damaged", stations=sorted(damaged), remedy="none needed: rebuilt from the counts")
         work = _Work(self._states)
         observed = await self._journal.observed()
+        others = vacated(self._leave_out(bodies, observed, work))
         for controller, stations in self._stations.items():
             # a controller of a new name: its stations were seen through another, no later than the last proof of life
             seen = observed.get(controller, max(observed.values(), default=None))
             known = [each for each in stations if each in damaged or self._states[each] != initial_state()]
-            self._adopt(stations, known, min(seen or self._clock.now(), self._clock.now()), work)
+            self._adopt(stations, known, others, min(seen or self._clock.now(), self._clock.now()), work)
             if seen is not None and known:
                 began = self._observed[controller] = min(seen, self._clock.now())
                 self._blind(controller, Gap(began, None, GapCause.COLLECTOR, "the collector was not running"), work)
         await self._commit(work)
 
-    def _adopt(self, stations: Sequence[StationId], known: Collection[StationId], at: datetime, work: _Work) -> None:
+    def _leave_out(
+        self, states: Mapping[StationId, bytes], observed: Mapping[ControllerId, datetime], work: _Work
+    ) -> dict[StationId, StationState]:
+        """The stations that the plant's file does not have: from the last proof of life on nothing is known of them."""
+        read = {station: readable_state(body) for station, body in states.items() if station not in self._setups}
+        absent = {station: state for station, state in read.items() if state is not None}
+        seen = max(observed.values(), default=None)
+        for station, state in absent.items():
+            if seen is not None and state != initial_state():
+                gap = Gap(min(seen, self._clock.now()), None, GapCause.NOT_CONFIGURED, "not in the plant's file")
+                done = step(StationSetup(station, {}, {}, timedelta()), state, gap)
+                work.events.extend(done.events)
+                if done.state != state:
+                    work.states[station] = done.state
+        return absent
+
+    def _adopt(
+        self,
+        stations: Sequence[StationId],
+        known: Collection[StationId],
+        others: Mapping[str, Vacated],
+        at: datetime,
+        work: _Work,
+    ) -> None:
         """Takes over the places of the plant's file; only what is `known` of a station is worth a row."""
         for station in stations:
-            adopted = adopt(self._setups[station], self._states[station], at)
+            adopted = adopt(self._setups[station], self._states[station], at, others)
             if station not in known:
                 self._states[station] = adopted.state
                 continue

@@ -138,6 +138,7 @@ class Status:
 
     `clock_step_s`: by how much the machine's clock was set since the start; 0 while it is followed.
     `troubles`: by the name of a part beside the collecting (board, accounts, influx, …), why it does not work now.
+    `unknown_stations`: those of the journal that the plant's file does not have, so that no report shows them.
     """
 
     controllers: Sequence[ControllerStatus]
@@ -145,6 +146,7 @@ class Status:
     sinks: Sequence[Sink] = ()
     ledger: Sequence[LedgerLine] = ()
     clock_step_s: float = 0.0
+    unknown_stations: Sequence[StationId] = ()
     troubles: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -73,6 +73,9 @@ class ListReader:
             return None
         return Interval(min(bears_on(each).start for each in seen), max(each.time for each in seen))
 
+    def names_of(self, station: StationId) -> tuple[StationId, ...]:
+        return (station,)
+
     def _of(self, station: StationId) -> Sequence[Journaled]:
         return [each for each in self.journal if each.event.station == station]
 

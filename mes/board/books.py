@@ -65,8 +65,16 @@ async def programme(board: Board, request: Request) -> Response:
 async def counters(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
     """Counts that a person has to decide."""
     found = await board.ask(records.doubt_answers)
+    unknown = await board.ask(lambda inquiry: inquiry.reader.unknown_stations(inquiry.config.standards))
     ordered = sorted(found, key=lambda each: (bool(each.decisions), -each.number))
     may = board.may(pages.person_of(request), May.RECONCILE)
     return pages.page(
-        board, request, "counters.html", problem=problem, status=status, doubts=ordered, may_reconcile=may
+        board,
+        request,
+        "counters.html",
+        problem=problem,
+        status=status,
+        doubts=ordered,
+        may_reconcile=may,
+        unknown=unknown,
     )

@@ -120,6 +120,11 @@ FAMILIES = (
         "By how much the machine's clock was set since the start, which is not followed; 0 while it is followed.",
         lambda each: each.clock_step_s,
     ),
+    _program(
+        "unknown_stations",
+        "Stations of the journal that the plant's file does not have, so that no report shows them.",
+        lambda each: len(each.unknown_stations),
+    ),
     Family(
         "taktline_part_failed",
         "1 for a part beside the collecting that does not work now (board, accounts, influx); /readyz says why.",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mes.collect.counters import Counted
+from mes.collect.counters import Counted, CounterState
 from mes.collect.signals import CounterSignal, FormerPlace, Observation, StationSetup, StationState
 from mes.collect.work import Work
 from mes.model import (
@@ -18,12 +18,14 @@ from mes.model import (
     FaultCleared,
     ProductChanged,
     StationEvent,
+    StationId,
     TimeSource,
     UnitId,
     UnitLeft,
 )
 
 PROCESS = "process."
+KINDS = {CounterSignal.name_of(kind): kind for kind in CountKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,32 @@ class Adopted:
     remapped: Mapping[str, tuple[str, str]]
 
 
-def adopt(setup: StationSetup, state: StationState, at: datetime) -> Adopted:
+@dataclass(frozen=True, slots=True)
+class Vacated:
+    """What a totaliser was counted up to for a station that the plant's file does not have any more."""
+
+    station: StationId
+    counter: CounterState
+
+
+def vacated(states: Mapping[StationId, StationState]) -> Mapping[str, Vacated]:
+    """The totalisers of stations that are in the file no more, by place; of one place the one that was read last."""
+    found: dict[str, Vacated] = {}
+    for station, state in states.items():
+        for name, place in state.places.items():
+            counter = state.counters.get(KINDS[name]) if name in KINDS else None
+            if counter is not None and (place not in found or found[place].counter.time < counter.time):
+                found[place] = Vacated(station, counter)
+    return found
+
+
+def adopt(
+    setup: StationSetup, state: StationState, at: datetime, others: Mapping[str, Vacated] | None = None
+) -> Adopted:
     """Takes over the places of the plant's file at the program's start; `at`: when the station was last seen.
+
+    `others`: totalisers that stations which are in the file no more were counted by. Where such a one was read here
+    later than by this station, parts may be booked there already, and this station begins with a new baseline.
 
     A state without places is of a program that did not keep them, and takes the present ones. A totaliser that the
     file does not name at all keeps its state and place, for it may come back; any other signal is over.
@@ -44,14 +70,14 @@ def adopt(setup: StationSetup, state: StationState, at: datetime) -> Adopted:
     counters = {
         signal.name: signal.setup.kind for signal in setup.signals.values() if isinstance(signal, CounterSignal)
     }
-    absent = {name: place for name, place in state.places.items() if name.endswith("_count") and name not in counters}
+    absent = {name: place for name, place in state.places.items() if name in KINDS and name not in counters}
     present = {**absent, **setup.places}
     over = {name for name, place in state.places.items() if present.get(name) != place}
     remapped = {name: (state.places[name], present[name]) for name in sorted(over) if name in present}
     moved = {kind: name for name, kind in counters.items() if name in over}
     events = _events(setup, state, over, at)
     log = None if "unit_log" in over else state.log
-    state = _without_counters(state, moved)
+    state = _taken_over(_moved(state, moved), counters, present, others or {})
     state = replace(
         state,
         places=present,
@@ -74,41 +100,57 @@ def first_reading(
     former = work.state.remapped.get(kind)
     if former is None:
         return counted
-    place = next(
-        work.setup.places.get(signal.name, "")
-        for signal in work.setup.signals.values()
-        if isinstance(signal, CounterSignal) and signal.setup.kind is kind
-    )
+    place = work.setup.places.get(CounterSignal.name_of(kind), "")
+    how = f"the plant's file reads this counter from another place: {place}, before {former.place}"
+    if former.station is not None:
+        how = f"this counter ({place}) was that of {former.station}, which the plant's file does not have any more"
     work.emit(
         CountUnreconciled,
         when,
         kind=kind,
         raw=raw,
         previous_raw=former.raw,
-        explanation=f"the plant's file reads this counter from another place: {place or 'unknown'}, before "
-        f"{former.place or 'unknown'}; what was made between the last value there ({former.raw}) and the first one "
-        f"here ({raw}) is not known",
+        explanation=f"{how}; what was made between its last value then, {former.raw}, and its first one now, {raw}, is "
+        "not known",
     )
     others = {other: each for other, each in work.state.remapped.items() if other is not kind}
     work.state = replace(work.state, remapped=others)
     return replace(counted, flag=CountFlag.REMAPPED)
 
 
-def _without_counters(state: StationState, moved: Mapping[CountKind, str]) -> StationState:
-    """Forgets the totalisers of these kinds, but for the last value that was counted at the former place."""
+def _taken_over(
+    state: StationState, counters: Mapping[str, CountKind], present: Mapping[str, str], others: Mapping[str, Vacated]
+) -> StationState:
+    """Begins anew where another station was counted by the same totaliser since."""
+    former: dict[CountKind, FormerPlace] = {}
+    for name, kind in counters.items():
+        place = present.get(name, "")
+        other, own = others.get(place), state.counters.get(kind)
+        if other is not None and kind not in state.remapped and (own is None or own.time < other.counter.time):
+            former[kind] = FormerPlace(other.counter.raw, place, other.station)
+    return _begin_anew(state, former)
+
+
+def _moved(state: StationState, moved: Mapping[CountKind, str]) -> StationState:
+    """Begins anew with the totalisers that are read from other places now."""
     former = {
         kind: FormerPlace(state.counters[kind].raw, state.places[name])
         for kind, name in moved.items()
         if kind in state.counters
     }
+    return _begin_anew(state, former)
+
+
+def _begin_anew(state: StationState, former: Mapping[CountKind, FormerPlace]) -> StationState:
+    """Forgets totalisers, but for what they were counted up to."""
     closed = state.closed
     if closed is not None:
-        closed = replace(closed, unseen={kind: at for kind, at in closed.unseen.items() if kind not in moved})
+        closed = replace(closed, unseen={kind: at for kind, at in closed.unseen.items() if kind not in former})
     return replace(
         state,
-        counters={kind: each for kind, each in state.counters.items() if kind not in moved},
-        held={kind: each for kind, each in state.held.items() if kind not in moved},
-        unread={kind: each for kind, each in state.unread.items() if kind not in moved},
+        counters={kind: each for kind, each in state.counters.items() if kind not in former},
+        held={kind: each for kind, each in state.held.items() if kind not in former},
+        unread={kind: each for kind, each in state.unread.items() if kind not in former},
         remapped={**state.remapped, **former},
         closed=closed,
     )

@@ -28,7 +28,12 @@ class CounterSignal:
     @property
     def name(self) -> str:
         """The signal's name in the configuration."""
-        return {CountKind.SCRAP: "reject_count"}.get(self.setup.kind, f"{self.setup.kind}_count")
+        return self.name_of(self.setup.kind)
+
+    @staticmethod
+    def name_of(kind: CountKind) -> str:
+        """What the totaliser of a kind is called in the configuration."""
+        return {CountKind.SCRAP: "reject_count"}.get(kind, f"{kind}_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class FormerPlace:
-    """The last value that a totaliser was counted up to at the place where the plant's file had it before."""
+    """The last value that a totaliser was counted up to at the place where the plant's file had it before.
+
+    `station`: which station it was counted for, where the file does not have that one any more.
+    """
 
     raw: int
     place: str
+    station: StationId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,7 @@ def import_command(*, file: Path, config: Path | None, journal: Path | None, dry
     with ExitStack() as stack:
         source = _kept(file, stack)
         total, stations = _check(source, str(file))
-        for each in sorted(stations - loaded.config.standards.keys()):
+        for each in sorted(stations - loaded.config.standards.keys() - loaded.config.former.keys()):
             click.echo(f"warning: {each} is not in the plant's file, so no report shows it", err=True)
         if dry_run:
             click.echo(f"{total} events are good; nothing was written.")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mes.config.build import PlantConfig
 from mes.config.load import Loaded, default_config, load
+from mes.errors import JournalError
 from mes.inquiry import Inquiry
-from mes.journal import Entry, Journal
+from mes.journal import Entry, Journal, JournalReader
 from mes.journal.beginning import Beginning
+from mes.journal.names import Names
 from mes.model import StationEvent, StationId
 from mes.terminal import errors, label
 
@@ -61,6 +63,15 @@ def beginning(file: Path | None, journal: Path) -> Beginning:
     """The start of a collector on a journal; the example plant, which is only tried, is never missed."""
     is_example = file is None or file.resolve() == default_config().resolve()
     return Beginning(journal, None if is_example else file)
+
+
+def unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
+    """The stations of the plant's journal that its file does not have; none where no journal can be read."""
+    if not config.journal_path.is_file():
+        return ()
+    with suppress(JournalError), JournalReader(config.journal_path, Names(config.former)) as reader:
+        return reader.unknown_stations(config.standards)
+    return ()
 
 
 @contextmanager

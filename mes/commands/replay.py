@@ -18,6 +18,7 @@ from mes.hourly import Hourly
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.hourly import HourlyFile, hourly_file
+from mes.journal.names import Names
 from mes.replay import Difference, replayed
 from mes.results import Results, WindowKind
 from mes.terminal import console, label
@@ -56,7 +57,7 @@ def replay_command(
     if not path.exists():
         raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
     with ExitStack() as stack:
-        reader = stack.enter_context(JournalReader(path))
+        reader = stack.enter_context(JournalReader(path, Names(now.former)))
         known = reader.span()
         if known is None:
             click.echo("The journal is empty: there is nothing to compute.")

@@ -22,6 +22,7 @@ from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.collect.states import StateMap
 from mes.config import maps, production, roles, times
 from mes.config.findings import Findings
+from mes.config.former import former_names
 from mes.config.models import (
     AssemblyMethod,
     InfluxShape,
@@ -65,7 +66,8 @@ class PlantConfig:
 
     `standards` has all stations in the order of the flow, `setups` those that are collected from controllers.
     `journal_path`, if relative, counts from the working directory. `influx.credential` is a name, not a secret.
-    `limits`: the windows of process values, by station and name.
+    `limits`: the windows of process values, by station and name. `former`: for each name that a station had before, the
+    one that it has now.
     """
 
     site: str
@@ -86,6 +88,7 @@ class PlantConfig:
     mean_times_per: FailureCount = FailureCount.FAILURES
     programme: Programme | None = None
     limits: Mapping[StationId, Mapping[str, ProcessLimit]] = field(default_factory=dict)
+    former: Mapping[StationId, StationId] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -113,8 +116,10 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     for name, entry in plant.controllers.items():
         _controller(ControllerId(name), entry, work)
     _endpoints(plant.controllers, findings)
-    for station in resolve(data, plant.site.name, findings):
+    resolved = resolve(data, plant.site.name, findings)
+    for station in resolved:
         _station(station, work)
+    former = former_names(plant.site, resolved, findings)
     for controller, uses in work.uses.items():
         check_uses(uses, findings)
         if all(each.station is None for each in uses) and not findings.places():
@@ -151,6 +156,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         mean_times_per=plant.figures.mean_times_per,
         programme=programme,
         limits=work.limits,
+        former=former,
     )
 
 

@@ -36,6 +36,9 @@ class SiteShape(Shape):
     """The plant: its name in every station's path, its local time, its calendar."""
 
     name: Name
+    formerly: Annotated[
+        list[str], Field(description="what the site was called before, in the path of every station")
+    ] = []
     time_zone: Annotated[str, Field(description="a name of the IANA list, such as Asia/Qostanay")]
     day_start: Clock = "00:00"
     calendar: CalendarShape
@@ -211,6 +214,9 @@ class StationShape(TemplateShape):
     """
 
     template: str | None = None
+    formerly: Annotated[
+        list[str], Field(description="what the station was called before: area/line/station, as its events are written")
+    ] = []
     with_: Annotated[dict[str, int | str], Field(alias="with", description="values for `{name}` in the template")] = {}
 
 

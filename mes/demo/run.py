@@ -26,6 +26,7 @@ from mes.errors import ConfigError, MesError
 from mes.influx.server import InfluxServer
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
+from mes.journal.names import Names
 from mes.model import CountUnreconciled, State, StationId, UnitCompleted
 from mes.oee.biography import all_biographies, visits
 from mes.oee.causes import Link, charges
@@ -343,7 +344,7 @@ async def _watch(
 
 
 def _results(config: PlantConfig) -> Results:
-    return Results(JournalReader(config.journal_path), config.standards, config.calendar)
+    return Results(JournalReader(config.journal_path, Names(config.former)), config.standards, config.calendar)
 
 
 def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:

@@ -17,6 +17,7 @@ from mes.influx.encode import Point
 from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.journal import JournalReader
+from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId, StationStandard
 from mes.oee.timeline import END_OF_TIME
 from mes.results import Results
@@ -106,10 +107,15 @@ class PublishedFigures:
     """
 
     def __init__(
-        self, journal: Path, standards: Mapping[StationId, StationStandard], calendar: Calendar, clock: Clock
+        self,
+        journal: Path,
+        standards: Mapping[StationId, StationStandard],
+        calendar: Calendar,
+        clock: Clock,
+        names: Names = NO_NAMES,
     ) -> None:
-        """`journal` must exist."""
-        self._results = Results(JournalReader(journal), standards, calendar)
+        """`journal` must exist; `names`: what its stations were called before."""
+        self._results = Results(JournalReader(journal, names), standards, calendar)
         self._clock = clock
         self._stated = clock.now() - FARTHEST
 

@@ -24,7 +24,9 @@ For those who build dashboards. This page is written from `mes/influx/schema.py`
 - Figures are written again, in their place, when late data or a reason changes them; `revision` says so. Whatever is
   lost here is made again by `mes influx backfill`; only the program's own health (the last section) is not.
 - A reason that is renamed in the plant's file keeps the points of its old name: drop the database and backfill, or
-  leave them.
+  leave them. The same holds for a station that is renamed (`formerly`): what was written before the change stays under
+  the old tags; a backfill writes all of its history under the new ones, and only after dropping the database is nothing
+  there twice.
 
 The answers below are those of one example: framing, on 2 March 2026 from 08:00 to 10:00 in Kostanay (03:00 to 05:00
 UTC).

@@ -107,7 +107,9 @@ EVENTS = (
         "The connection to a station's controller was lost or came back.",
         (),
         flag("up", "true: it came back"),
-        text("cause", "`link`, `controller`, `overflow` or `collector`: what was lost"),
+        text(
+            "cause", "`connection`, `stuck`, `overflow`, `collector`, `disk` or `not_configured`: why nothing was known"
+        ),
     ),
     _event(
         "quality",

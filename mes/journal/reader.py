@@ -1,6 +1,6 @@
 """Reading the journal from another process or thread, without ever standing in the writer's way."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +10,7 @@ import apsw
 from mes.errors import JournalError
 from mes.intervals import Interval
 from mes.journal.codec import EARLIEST_US, EventRow, Unreadable, from_us, read_row, to_us
+from mes.journal.names import NO_NAMES, Names
 from mes.journal.schema import (
     BUSY_MS,
     COMPLETED,
@@ -60,9 +61,10 @@ class JournalReader:
     checkpoints. Not for use by two threads at once. Every method raises JournalError for what SQLite reports.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Opens an existing journal."""
+    def __init__(self, path: Path, names: Names = NO_NAMES) -> None:
+        """Opens an existing journal; `names`: what its stations were called before."""
         self._path = path
+        self._names = names
         try:
             self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
             self._connection.set_busy_timeout(BUSY_MS)
@@ -156,7 +158,7 @@ class JournalReader:
 
     def station_states(self) -> dict[StationId, bytes]:
         """Every station's state as the collector wrote it last."""
-        return {StationId(name): body for name, body in self._fetch(SELECT_STATES)}
+        return self._names.states({StationId(name): body for name, body in self._fetch(SELECT_STATES)})
 
     def of_unit(self, unit: UnitId) -> list[Journaled]:
         """What was seen of a unit at all stations, in journal order."""
@@ -169,7 +171,7 @@ class JournalReader:
     def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
         """The first instant on which the events after a sequence number bear; None if there are none."""
         statement = "SELECT min(from_us) FROM event WHERE station = ? AND seq > ?"
-        found = self._fetch(statement, station, after_seq)[0][0]
+        found = self._fetch_of(statement, station, after_seq)[0][0]
         return None if found is None else from_us(found)
 
     def span_of(self, station: StationId) -> Interval | None:
@@ -178,10 +180,14 @@ class JournalReader:
         What persons say of it later is nothing that was seen.
         """
         # apart, each is one step in an index; together they would be a walk
-        first = self._fetch(f"SELECT min(time_us) {SEEN_OF_STATION}", station)[0][0]
-        last = self._fetch(f"SELECT max(time_us) {SEEN_OF_STATION}", station)[0][0]
-        begins = self._fetch(f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us", station)[0][0]
-        return None if first is None else Interval(from_us(min(first, begins or first)), from_us(last))
+        names = self._names.all_of(station)
+        first = [self._fetch(f"SELECT min(time_us) {SEEN_OF_STATION}", name)[0][0] for name in names]
+        last = [self._fetch(f"SELECT max(time_us) {SEEN_OF_STATION}", name)[0][0] for name in names]
+        begins = [
+            self._fetch(f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us", name)[0][0] for name in names
+        ]
+        seen = [each for each in (*first, *last, *begins) if each is not None]
+        return Interval(from_us(min(seen)), from_us(max(seen))) if seen else None
 
     def process_values(self, station: StationId, start: datetime, end: datetime) -> list[ProcessValue]:
         """The telemetry of a station in `[start, end)`, in the order of time."""
@@ -197,25 +203,25 @@ class JournalReader:
         )
         return [
             (row, ProcessValue(station=station, name=name, time=from_us(time_us), value=value))
-            for row, name, time_us, value in self._fetch(statement, station, to_us(start), to_us(end))
+            for row, name, time_us, value in self._fetch_of(statement, station, to_us(start), to_us(end))
         ]
 
     def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` events after sequence number `after`, in order."""
-        return read_events(self._connection, self._path, after, limit)
+        return [self._names.journaled(each) for each in read_events(self._connection, self._path, after, limit)]
 
     def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
         """The same, and what this version cannot read, with station and time as far as they are known."""
         found = read_rows(self._connection, self._path, after, limit)
-        return [self._placed(each) if isinstance(each, Unreadable) else each for each in found]
+        return [self._placed(each) if isinstance(each, Unreadable) else self._names.journaled(each) for each in found]
 
     def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
         """All events; a change of state that cannot be read says at least that the state is not known from then on."""
-        read = [read_row(*row) for row in self._fetch(statement, *values)]
+        read = [read_row(*row) for row in self._fetch_of(statement, *values)]
         if not any(isinstance(each, Unreadable) for each in read):
-            return [each for each in read if isinstance(each, Journaled)]
+            return [self._names.journaled(each) for each in read if isinstance(each, Journaled)]
         known = [self._stand_in(each) if isinstance(each, Unreadable) else each for each in read]
-        return [each for each in known if each is not None]
+        return [self._names.journaled(each) for each in known if each is not None]
 
     def _first(self, limit: int, statement: str, *values: str | int) -> list[Journaled]:
         """The first events of an answer, at most `limit`, whatever stands between them."""
@@ -223,7 +229,7 @@ class JournalReader:
         while True:
             rows = f"{statement} LIMIT {int(asked)}"
             found = self._decoded(rows, *values)
-            if len(found) >= limit or len(self._fetch(f"SELECT 1 FROM ({rows})", *values)) < asked:
+            if len(found) >= limit or len(self._fetch_of(f"SELECT 1 FROM ({rows})", *values)) < asked:
                 return found[:limit]
             asked += max(limit, asked)
 
@@ -278,7 +284,7 @@ class JournalReader:
             return frozenset(self.stations())
         # by the number, never by a walk through the stations' index, which is all of the journal
         statement = "SELECT DISTINCT CAST(station AS BLOB) FROM event NOT INDEXED WHERE seq > ?"
-        return frozenset(_station(row[0]) for row in self._fetch(statement, after))
+        return frozenset(self._names.now(_station(row[0])) for row in self._fetch(statement, after))
 
     def measured(self) -> Interval | None:
         """From the first process value that is kept to the last, by their times; None without any."""
@@ -286,7 +292,15 @@ class JournalReader:
         return None if first is None else Interval(from_us(first), from_us(last))
 
     def stations(self) -> tuple[StationId, ...]:
-        """The stations that have events, sorted by name."""
+        """Every station that has events, by its present name."""
+        return self._names.unique(self.written_stations())
+
+    def unknown_stations(self, known: Collection[StationId]) -> tuple[StationId, ...]:
+        """The stations that have events and are not `known`, the plant's file's: their history is in no report."""
+        return tuple(each for each in self.stations() if each not in known)
+
+    def written_stations(self) -> tuple[StationId, ...]:
+        """Every station that has events, by the names that were written, in their order."""
         # steps from name to name in the index, where DISTINCT would walk through all of it
         found: list[StationId] = []
         name: bytes | None = b""
@@ -305,6 +319,18 @@ class JournalReader:
         start = min(each.start for each in spans)
         seen = [from_us(row[1]) for row in self._fetch(SELECT_OBSERVED)]
         return Interval(start, max(*(each.end for each in spans), *seen, start))
+
+    def names_of(self, station: StationId) -> tuple[StationId, ...]:
+        """The names under which a station's events are read, the present one first."""
+        return self._names.all_of(station)
+
+    def _fetch_of(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+        """Rows of a station under all its names; the first value of such a statement is the station."""
+        if self._names.present and values and "station = ?" in statement:
+            names = self._names.all_of(StationId(str(values[0])))
+            statement = statement.replace("station = ?", f"station IN ({', '.join('?' * len(names))})")
+            values = (*names, *values[1:])
+        return self._fetch(statement, *values)
 
     def _fetch(self, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]]:
         return fetch(self._connection, self._path, statement, *values)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from adapters.reading import ControllerId
 from mes.errors import JournalBlocked, JournalDamaged, JournalError
 from mes.intervals import Interval
 from mes.journal.codec import Unreadable, encode_event, to_us
+from mes.journal.names import NO_NAMES
 from mes.journal.salvage import salvage
 from mes.journal.store import Footprint, Refused, Rows, Store, locked
 from mes.model import Journaled, ProcessValue, StationEvent, StationId
@@ -82,6 +83,7 @@ class Journal:
         """Starts the owning thread; call inside the running loop. `open` is the way in."""
         self.last_seq = 0  # of the last committed event
         self.blocked: str | None = None  # why nothing can be written now
+        self.names = NO_NAMES  # what the stations were called before
         self.salvaged: str | None = None  # what was saved out of a damaged file when this one was opened
         self._path = path
         self._vfs = vfs
@@ -152,15 +154,18 @@ class Journal:
 
     async def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` committed events after sequence number `after`, in order."""
-        return await self._ask(lambda store: store.read(after, limit))
+        found = await self._ask(lambda store: store.read(after, limit))
+        return [self.names.journaled(each) for each in found]
 
     async def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
         """The same, and what this version cannot read."""
-        return await self._ask(lambda store: store.read_rows(after, limit))
+        found = await self._ask(lambda store: store.read_rows(after, limit))
+        return [self.names.journaled(each) if isinstance(each, Journaled) else each for each in found]
 
     async def read_telemetry(self, after_rowid: int, limit: int) -> list[tuple[int, ProcessValue]]:
         """At most `limit` process values after row `after_rowid`, with their rows' numbers, in order."""
-        return await self._ask(lambda store: store.read_telemetry(after_rowid, limit))
+        found = await self._ask(lambda store: store.read_telemetry(after_rowid, limit))
+        return [(row, replace(value, station=self.names.now(value.station))) for row, value in found]
 
     async def last_telemetry(self) -> int:
         """The number of the last process value; 0 if there is none."""
@@ -168,7 +173,13 @@ class Journal:
 
     async def touched(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
         """Up to which number the next events go, at most `limit`, and the time of each station that they bear on."""
-        return await self._ask(lambda store: store.touched(after, limit))
+        until, found = await self._ask(lambda store: store.touched(after, limit))
+        spans: dict[StationId, Interval] = {}
+        for written, span in found.items():
+            station = self.names.now(written)
+            known = spans.get(station, span)
+            spans[station] = Interval(min(known.start, span.start), max(known.end, span.end))
+        return until, spans
 
     async def cursors(self) -> dict[str, int]:
         """Where every consumer stands."""
@@ -211,11 +222,11 @@ class Journal:
 
     async def station_states(self) -> dict[StationId, bytes]:
         """Every station's state as it was last written."""
-        return await self._ask(Store.station_states)
+        return self.names.states(await self._ask(Store.station_states))
 
     async def last_counts(self) -> list[Journaled]:
         """The last event of each station's totalisers."""
-        return await self._ask(Store.last_counts)
+        return [self.names.journaled(each) for each in await self._ask(Store.last_counts)]
 
     async def observed(self) -> dict[ControllerId, datetime]:
         """When each controller was last known to have been seen, by our clock."""

@@ -1,148 +1,27 @@
 """A changed place in the plant's file: a new baseline with a flag, never the continuation of another totaliser."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
+from changing_plant import MODBUS, NORMAL, OPC_UA, STATION, Plant, Shown, counts, good
 
-from adapters.clock import ManualClock
-from adapters.reading import Batch, Quality, Reading, TagId, Value
 from mes.collect.signals import StationState
 from mes.collect.station import decode_state, encode_state
-from mes.config.build import PlantConfig
-from mes.config.load import load
-from mes.journal import Entry, Journal, JournalReader
-from mes.ledger import Ledger
+from mes.journal import Entry, Journal
 from mes.model import (
     CountUnreconciled,
     FaultCleared,
     ProductChanged,
-    StationEvent,
-    StationId,
     UnitCompleted,
     UnitLeft,
     UnitsCounted,
 )
-from mes.oee.doubts import Case
-from mes.pipeline import Pipeline
-from mes.reconcile import cases
-from mes.status import LedgerLine
-
-START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-MODBUS = """
-site:
-  name: acme
-  time_zone: Asia/Qostanay
-  calendar: {shifts: [{name: day, days: [mon, tue, wed, thu, fri, sat, sun], start: "00:00", end: "23:59"}]}
-products: {P: {name: Part, assembly_method: CKD, raw: [P]}, Q: {name: Part, assembly_method: CKD, raw: [Q]}}
-state_maps: {m: {numbers: {0: idle, 1: producing, 4: down}}}
-controllers:
-  plc: {kind: modbus-tcp, host: 10.0.0.1, port: 502, unit: 1}
-  other: {kind: modbus-tcp, host: 10.0.0.2, port: 502, unit: 1}
-areas:
-  a:
-    lines:
-      l1:
-        stations:
-          st1:
-            controller: plc
-            ideal_cycle_s: {any: 30}
-            signals:
-              state: {address: 0, type: uint16, map: m}
-              good_count: {address: 1, type: uint32, order: ABCD, modulus: 65536, max_per_hour: 3600}
-              product: {address: 10, type: string, length: 4}
-              unit_id: {address: 20, type: string, length: 8}
-              fault_code: {address: 30, type: uint16}
-journal: {path: journal.sqlite}
-web: null
-"""
-OPC_UA = (
-    MODBUS.replace(
-        "plc: {kind: modbus-tcp, host: 10.0.0.1, port: 502, unit: 1}",
-        'plc: {kind: opcua, url: "opc.tcp://PLC-1:4840/weld", security: {policy: None, insecure: true}}',
-    )
-    .replace("address: 0, type: uint16", 'node: "nsu=urn:a;s=State"')
-    .replace("address: 1, type: uint32, order: ABCD", 'node: "nsu=urn:a;s=Good"')
-    .replace("address: 10, type: string, length: 4", 'node: "nsu=urn:a;s=Product"')
-    .replace("address: 20, type: string, length: 8", 'node: "nsu=urn:a;s=Unit"')
-    .replace("address: 30, type: uint16", 'node: "nsu=urn:a;s=Fault"')
-)
-STATION = StationId("acme/a/l1/st1")
-Shown = dict[str, Value | None]
-NORMAL: Shown = {"state": 1, "product": "P", "unit_id": "V1", "fault_code": 0}
-
-
-def at(minute: float) -> datetime:
-    return START + timedelta(minutes=minute)
-
-
-@dataclass(slots=True)
-class Plant:
-    """A plant whose file changes between two runs of the collector."""
-
-    folder: Path
-    minute: float = 0.0
-    logged: list[str] = field(default_factory=list)
-
-    @property
-    def journal(self) -> Path:
-        return self.folder / "journal.sqlite"
-
-    def load(self, text: str) -> PlantConfig:
-        file = self.folder / "plant.yaml"
-        file.write_text(text, encoding="utf-8")
-        return load(file).config
-
-    async def run(self, text: str, *values: Shown) -> list[StationEvent]:
-        """One run of the collector: it shows `values` once a minute, the first as its baseline; all events so far."""
-        config = self.load(text)
-        async with Journal.open(self.journal) as journal:
-            self.minute += 1
-            clock = ManualClock(at(self.minute))
-            pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
-            with capture_logs() as logs:
-                await pipeline.recover()
-            self.logged += [each["event"] for each in logs if each["event"] == "counter_remapped"]
-            for number, shown in enumerate(values):
-                self.minute += 1
-                for station, controller in config.station_controllers.items():
-                    readings = tuple(
-                        Reading(TagId(f"{station}:{name}"), value, _quality(value), None, at(self.minute))
-                        for name, value in shown.items()
-                    )
-                    await pipeline.accept(Batch(controller, at(self.minute), readings, baseline=number == 0))
-            return [each.event for each in await journal.read(0, 10_000)]
-
-    async def ledger(self) -> tuple[LedgerLine, ...]:
-        async with Journal.open(self.journal) as journal:
-            ledger = Ledger(self.journal, journal)
-            await ledger.catch_up()
-            return ledger.lines()
-
-    def cases(self, text: str) -> list[Case]:
-        config = self.load(text)
-        with JournalReader(self.journal) as reader:
-            return cases(reader, config.setups)
 
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Plant:
     return Plant(tmp_path)
-
-
-def good(*raws: int) -> list[Shown]:
-    return [{**NORMAL, "good_count": raw} for raw in raws]
-
-
-def _quality(value: Value | None) -> Quality:
-    return Quality.BAD if value is None else Quality.GOOD
-
-
-def counts(events: list[StationEvent]) -> list[tuple[int, str]]:
-    return [(each.delta, str(each.flag)) for each in events if isinstance(each, UnitsCounted)]
 
 
 OTHER_PLACES: dict[str, tuple[str, Callable[[str], str]]] = {
@@ -196,7 +75,7 @@ async def test_another_place_is_a_new_baseline_that_a_person_decides(plant: Plan
     third = await plant.run(after, *good(81))
     assert counts(third)[4:] == [(1, "catch_up")]
     assert plant.logged == ["counter_remapped"]
-    (line,) = await plant.ledger()
+    (line,) = await plant.ledger(after)
     assert (line.counted, line.totaliser_raw, line.difference) == (4, 81, 0)
 
 
