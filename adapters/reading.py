@@ -67,6 +67,7 @@ class Batch:
 
     An empty batch means "seen alive, nothing new". `baseline` marks the first batch of a connection:
     it holds the present value of every tag that can be read, and nothing in it is a change by itself.
+    `clock_offset`: the controller's clock minus ours, where the adapter could measure it for this batch.
 
     `polled_every`: the controller was polled, and is polled this often (real time). A poll tells the present only: of
     the time since the poll before it nothing is known, and a tag that is not in the batch reads as it did then. None:
@@ -78,6 +79,7 @@ class Batch:
     readings: tuple[Reading, ...]
     baseline: bool = False
     polled_every: timedelta | None = None
+    clock_offset: timedelta | None = None
 
 
 def longest_observed(polled_every: timedelta) -> timedelta:

@@ -13,6 +13,7 @@ log = structlog.get_logger()
 
 BUCKET = timedelta(seconds=10)
 BUCKETS = 12  # the estimate is made of the last two minutes
+SETTLED_BUCKETS = 3
 FAR = timedelta(seconds=2)  # beyond it an offset is worth an alarm
 STEP = timedelta(seconds=5)  # a larger move between two buckets is a step: 100 ppm of drift are 1 ms, a publish is late
 
@@ -61,6 +62,11 @@ class OffsetMeter:
         return max((each for _, each in self._buckets), default=None)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the estimate rests on enough: the first changes may all have come late, in one burst."""
+        return len(self._buckets) >= SETTLED_BUCKETS
+
+    @property
     def is_far(self) -> bool:
         """Whether the offset is worth an alarm."""
         return self.offset is not None and abs(self.offset) > FAR
@@ -97,6 +103,11 @@ class ControllerClocks:
         else:
             self._far.discard(batch.controller)
             log.info("controller_clock_right", controller=batch.controller, offset_s=meter.offset.total_seconds())
+
+    def offset(self, controller: ControllerId) -> timedelta | None:
+        """By how much a controller's clock is ahead of ours; None until a few changes, well apart, agree on it."""
+        meter = self._meters.get(controller)
+        return None if meter is None or not meter.is_settled else meter.offset
 
     def offsets(self) -> dict[ControllerId, float]:
         """Seconds by which each clock is ahead of ours, where that is known."""

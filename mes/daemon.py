@@ -117,13 +117,13 @@ async def collector(
         journal.names = Names(config.former)
         health = Health(clock)
         gauge = _gauge(config, journal, health, clock, forwarded=config.influx is not None)
-        pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
+        clocks = ControllerClocks()
+        pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.offset)
         await pipeline.recover()
         gauge.recovered = True
         gauge.unknown_stations = await asyncio.to_thread(_unknown_stations, config)
         taps = [tap] if tap is not None else []
         if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
-            clocks = ControllerClocks()
             gauge.offsets = clocks.offsets
             taps.append(clocks.take)
         taker = _Tapped(pipeline, taps)

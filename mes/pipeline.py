@@ -8,6 +8,7 @@ import structlog
 
 from adapters.clock import Clock, ScaledClock, boot_time_s
 from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId, longest_observed
+from mes.collect.delivery import Delivery
 from mes.collect.places import Vacated, adopt, vacated
 from mes.collect.station import (
     Observation,
@@ -56,6 +57,10 @@ class _Work:
         return not (self.events or self.states or self.telemetry)
 
 
+def _unknown(_controller: ControllerId) -> timedelta | None:
+    return None
+
+
 class Pipeline:
     """The stations' states in memory, always as the journal has them or is about to have them.
 
@@ -70,10 +75,12 @@ class Pipeline:
         clock: Clock,
         *,
         controllers: Mapping[StationId, ControllerId],
+        offset: Callable[[ControllerId], timedelta | None] = _unknown,
         monotonic_s: Callable[[], float] = boot_time_s,
     ) -> None:
         """`controllers`: which controller each station of `setups` is seen through.
 
+        `offset`: a controller's clock minus ours, as its changes have shown it so far.
         `monotonic_s`: real seconds that only grow, those in which the machine slept included.
         """
         self._setups = setups
@@ -88,6 +95,9 @@ class Pipeline:
             self._stations[controller].append(station)
             for tag in setup.signals:
                 self._routes[controller].setdefault(tag, []).append(station)
+        self._offset = offset
+        self._first_offsets: dict[ControllerId, timedelta | None] = {}  # as measured when a connection began
+        self._deliveries: dict[ControllerId, Delivery] = {}
         self._observed: dict[ControllerId, datetime] = {}
         self._gaps: dict[ControllerId, Gap] = {}  # the controllers we are blind to now
         self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
@@ -176,8 +186,10 @@ class Pipeline:
             closed = replace(gap, until=max(gap.since, batch.received_time))
             for station in self._stations[batch.controller]:
                 work.step(self._setups[station], closed)
+        offset = self._offset_of(batch)
+        oldest = self._deliveries.setdefault(batch.controller, Delivery()).take(batch, offset)
         for station, readings in self._shares(batch).items():
-            seen = Observation(readings=tuple(readings), received_time=batch.received_time, baseline=batch.baseline)
+            seen = Observation(tuple(readings), batch.received_time, batch.baseline, clock_offset=offset, oldest=oldest)
             work.step(self._setups[station], seen)
         if batch.baseline:
             self._gaps.pop(batch.controller, None)
@@ -226,6 +238,13 @@ class Pipeline:
         self._unsaved.add(controller)
         self._blind(controller, Gap(began, None, cause, detail), work)
         await self._commit(work)
+
+    def _offset_of(self, batch: Batch) -> timedelta | None:
+        """As changes have shown it, else as it was measured when the connection began."""
+        if batch.baseline:
+            self._first_offsets[batch.controller] = batch.clock_offset
+        measured = self._offset(batch.controller)
+        return self._first_offsets.get(batch.controller) if measured is None else measured
 
     def _blind(self, controller: ControllerId, gap: Gap, work: _Work) -> None:
         self._gaps[controller] = gap

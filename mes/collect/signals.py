@@ -169,8 +169,14 @@ class StationState:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One station's share of one batch; `baseline`: present values after a (re)connect, no changes by themselves."""
+    """One station's share of one batch; `baseline`: present values after a (re)connect, no changes by themselves.
+
+    `clock_offset`: the controller's clock minus ours. `oldest`: what comes late may have happened since then, by our
+    clock. Both are None where they are not known.
+    """
 
     readings: tuple[Reading, ...]
     received_time: datetime
     baseline: bool
+    clock_offset: timedelta | None = None
+    oldest: datetime | None = None

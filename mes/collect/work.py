@@ -41,8 +41,17 @@ class Work:
         return source, TimeSource.CONTROLLER
 
     def is_sane(self, source: datetime) -> bool:
-        """Whether a controller's time is near enough to ours to be believed."""
-        return abs(source - self.seen.received_time) <= self.setup.max_source_offset
+        """Whether a controller's time can be believed: near ours, or late by no more than the delivery can have been.
+
+        What was delivered late is believed of a clock whose measured offset is sane, if it happened after what the
+        controller is known to have delivered before. Nothing is early.
+        """
+        seen, tolerance = self.seen, self.setup.max_source_offset
+        if abs(source - seen.received_time) <= tolerance:
+            return True
+        if seen.clock_offset is None or seen.oldest is None or abs(seen.clock_offset) > tolerance:
+            return False
+        return seen.oldest - tolerance <= source - seen.clock_offset <= seen.received_time
 
     def judge(self, signal: SignalSetup, reading: Reading, *, malformed: bool = False) -> None:
         """One event for each change; good is what is not remembered."""

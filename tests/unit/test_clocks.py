@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from structlog.typing import EventDict
 
 from adapters.clock import SteadyClock
-from adapters.reading import Batch, Quality, Reading, TagId
+from adapters.reading import Batch, ControllerId, Quality, Reading, TagId
 from mes.clocks import ControllerClocks, OffsetMeter, Step
 
 SECOND = timedelta(seconds=1)
@@ -122,3 +122,18 @@ def test_each_change_of_a_clock_is_told_once(logged: list[EventDict]) -> None:
         ("controller_clock_right", 0),
     ]
     assert clocks.offsets() == {PLC: -0.05}
+
+
+OTHER = ControllerId("other")
+
+
+def test_an_offset_is_known_once_changes_well_apart_agree() -> None:
+    """A first burst that was held up by nine seconds makes no clock late; only changes over half a minute tell."""
+    clocks = ControllerClocks()
+    for second in (0.0, 0.1, 0.2):
+        clocks.take(Batch(PLC, START + second * SECOND, (reading(second, 0.0, 9.0),)))
+    assert clocks.offset(PLC) is None
+    for second in (30.0, 45.0, 60.0):
+        clocks.take(Batch(PLC, START + second * SECOND, (reading(second, 0.0, 0.05),)))
+    assert clocks.offset(PLC) == -0.05 * SECOND
+    assert clocks.offset(OTHER) is None

@@ -1,0 +1,45 @@
+"""How late one controller's readings may have been delivered, as the times between its batches show; pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapters.reading import Batch, Reading
+
+BURST = timedelta(seconds=1)  # batches that follow one another so soon may have been held up together
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What came of one controller, and since when the readings that come next may have happened.
+
+    All that a controller sends goes over one connection, in order: what comes after a silence may have been held up
+    since the last batch before it. That holds for the whole burst that ends the silence, until a reading comes on time.
+    """
+
+    _last: datetime | None = field(default=None, init=False)  # when the last batch was received
+    _oldest: datetime | None = field(default=None, init=False)
+
+    def take(self, batch: Batch, offset: timedelta | None) -> datetime | None:
+        """Takes a batch; gives the earliest instant by our clock at which its readings can have happened.
+
+        `offset`: the controller's clock minus ours. None: nothing is known, for there was no batch before.
+        """
+        received, last = batch.received_time, self._last
+        self._last = received
+        if batch.baseline:
+            self._oldest = received  # it was read just now
+        elif last is not None and not timedelta() <= received - last <= BURST:
+            self._oldest = min(last, received)  # our clock may have been set back
+        oldest = self._oldest
+        newest = max(_stamps(batch.readings, offset), default=None)
+        if oldest is not None and newest is not None and received - newest <= BURST:
+            self._oldest = max(oldest, min(newest, received))
+        return oldest
+
+
+def _stamps(readings: Iterable[Reading], offset: timedelta | None) -> list[datetime]:
+    """When readings happened, by our clock; none where that is not known."""
+    if offset is None:
+        return []
+    return [each.source_time - offset for each in readings if each.source_time is not None]

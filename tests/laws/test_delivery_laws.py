@@ -1,0 +1,104 @@
+"""Late deliveries: what a controller says of when something happened is believed, whenever it reaches us."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+from collect_scenes import at, live, only, station
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.reading import Batch, ControllerId, Quality, Reading, TagId
+from mes.collect.delivery import Delivery
+from mes.collect.station import Observation
+from mes.model import StateChanged, TimeSource
+
+PLC = ControllerId("plc")
+SETUP = replace(station(), max_source_offset=timedelta(seconds=2))
+STATES = (6, 9)  # execute, aborted
+
+
+def observed(delivery: Delivery, batch: Batch, offset: timedelta | None) -> Observation:
+    """What a station is given of a batch."""
+    oldest = delivery.take(batch, offset)
+    return Observation(batch.readings, batch.received_time, batch.baseline, clock_offset=offset, oldest=oldest)
+
+
+def batch(received: float, *changes: tuple[float, int], baseline: bool = False, ahead: float = 0.0) -> Batch:
+    """State changes that happened at these instants, received then."""
+    readings = tuple(
+        Reading(TagId("state"), value, Quality.GOOD, at(second + ahead), at(received)) for second, value in changes
+    )
+    return Batch(PLC, at(received), readings, baseline=baseline)
+
+
+@st.composite
+def stalls(draw: st.DrawFn) -> tuple[list[float], float, float, int]:
+    """When a state changes while the link holds everything back; when it lets go; the clock's offset; batches."""
+    gaps = draw(st.lists(st.floats(0.2, 4), min_size=1, max_size=6))
+    happened = [sum(gaps[: place + 1]) for place in range(len(gaps))]
+    released = happened[-1] + draw(st.floats(0, 10))
+    return happened, released, draw(st.floats(-1.9, 1.9)), draw(st.integers(1, 6))
+
+
+@given(stalls(), st.booleans())
+def test_a_late_delivery_keeps_the_times_of_the_controller(
+    story: tuple[list[float], float, float, int], keepalives: bool
+) -> None:
+    """However long a link holds back what happened, each change stands at the controller's own time."""
+    happened, released, ahead, parts = story
+    offset, delivery = timedelta(seconds=ahead), Delivery()
+    scenes = [observed(delivery, batch(-60, (-100, 6), baseline=True), offset)]
+    scenes += [observed(delivery, batch(second), offset) for second in (-55, -50, -45, -5, 0)]
+    if keepalives:  # they were held back as well, and come first
+        scenes += [observed(delivery, batch(released + 0.001 * number), offset) for number in range(3)]
+    changes = [(second, STATES[(place + 1) % 2]) for place, second in enumerate(happened)]
+    for part in range(parts):
+        share = changes[part * len(changes) // parts : (part + 1) * len(changes) // parts]
+        scenes.append(observed(delivery, batch(released + 0.01 + 0.01 * part, *share, ahead=ahead), offset))
+    changed = only(StateChanged, live(SETUP, *scenes))[1:]
+
+    assert [each.time for each in changed] == [at(second + ahead) for second in happened]
+    assert {each.time_source for each in changed} == {TimeSource.CONTROLLER}
+    assert all(one.time <= other.time for one, other in pairwise(changed))
+
+
+@given(st.floats(8, 3600), st.booleans())
+def test_a_stamp_from_before_the_last_delivery_is_not_believed(age: float, known: bool) -> None:
+    """A value stamped older than the delivery before it counts from when it came, whatever is known of the clock."""
+    delivery, offset = Delivery(), timedelta() if known else None
+    scenes = [observed(delivery, batch(-600, (-601, 6), baseline=True), offset)]
+    scenes += [observed(delivery, batch(second), offset) for second in range(-595, 0, 5)]
+    done = live(SETUP, *scenes, observed(delivery, batch(0, (-age, 9)), offset))
+
+    assert [(each.time, each.time_source) for each in only(StateChanged, done)[1:]] == [(at(0), TimeSource.EDGE)]
+
+
+@given(st.floats(2.1, 1e8), st.sampled_from([-1, 1]))
+def test_nothing_is_early_and_no_far_clock_is_believed(far: float, sign: int) -> None:
+    """After a silence of an hour: no stamp of the future, and none of a clock that is measured far from ours."""
+    for ahead, offset in ((far, timedelta()), (sign * far, timedelta(seconds=sign * far))):
+        delivery = Delivery()
+        scenes = [observed(delivery, batch(-3600, (-3601, 6), baseline=True), offset)]
+        done = live(SETUP, *scenes, observed(delivery, batch(0, (0, 9), ahead=ahead), offset))
+
+        assert [each.time for each in only(StateChanged, done)[1:]] == [at(0)]
+
+
+def test_what_is_on_time_ends_the_doubt() -> None:
+    """Once a reading came on time, what follows in the same burst cannot be from before it."""
+    delivery = Delivery()
+    scenes = [observed(delivery, each, timedelta()) for each in (batch(0, (0, 6), baseline=True), batch(20, (20, 9)))]
+    scenes += [observed(delivery, batch(20.2, (12, 6)), timedelta())]
+    changed = only(StateChanged, live(SETUP, *scenes))
+
+    assert [each.time for each in changed] == [at(0), at(20), at(20.2)]
+
+
+def test_a_clock_of_ours_that_is_set_back_opens_no_door() -> None:
+    """After our own clock went back nothing is believed that is older than the new time by more than the tolerance."""
+    delivery = Delivery()
+    scenes = [observed(delivery, each, timedelta()) for each in (batch(0, (0, 6), baseline=True), batch(100))]
+    done = live(SETUP, *scenes, observed(delivery, batch(50, (40, 9)), timedelta()))
+
+    assert [each.time for each in only(StateChanged, done)[1:]] == [at(50)]
