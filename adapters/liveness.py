@@ -27,6 +27,11 @@ class HeartbeatWatch:
         return self._beating
 
     @property
+    def was_read(self) -> bool:
+        """Whether any value of it was seen."""
+        return self._value is not None
+
+    @property
     def last_change(self) -> datetime:
         """Our time of the last change, or of the start of the watch where none was seen yet."""
         return self._changed_time
@@ -49,6 +54,10 @@ class HeartbeatWatch:
         self._changed_time = now
         self._beating = True
         return True
+
+    def excuse(self, paused_s: float) -> None:
+        """This process stood still for so many real seconds: nobody could have seen a change meanwhile."""
+        self._changed_real_s += paused_s
 
     def remaining_s(self, *, real_s: float) -> float:
         """Real seconds until it counts as stuck; zero or below when it is."""

@@ -9,6 +9,7 @@ from asyncua.ua.uaerrors import BadTimeout, UaError
 from cryptography import x509
 
 from adapters.errors import ControllerMisconfigured
+from adapters.reading import TagId
 
 PASSWORD_IN_CLEAR = "the server asks for the password in clear: use SignAndEncrypt"  # noqa: S105  # a sentence
 _CLOSE_TRIES = 2
@@ -24,15 +25,17 @@ class _Left:
 
 
 class LeftOpen:
-    """The session that one controller's last connection left open, if any; it outlives connections.
+    """What one controller's connections hand on: the session that the last one left open, and doubts about tags.
 
     Controllers bear 3 to 10 sessions, and keep one that nobody closed for its whole time-out: a cable that comes and
-    goes would use them up. `tries`: how often a connection has set out to close it.
+    goes would use them up. `tries`: how often a connection has set out to close it. `doubts`: how often notifications
+    of a tag were found to have been lost.
     """
 
     def __init__(self) -> None:
         self.session: _Left | None = None
         self.tries = 0
+        self.doubts: dict[TagId, int] = {}
 
 
 class _WithoutPublishing(UaSession):

@@ -10,8 +10,8 @@ from asyncua.ua.uaerrors import BadTimeout, BadTooManyPublishRequests
 from adapters.errors import AdapterError
 from adapters.opcua_session import Session, translated
 
-_PUBLISH_REQUESTS = 3  # that wait at the server: one to be answered, two on their way; the smallest servers hold five
-_MOST_UNHANDLED = 10  # notifications that wait for their commit, with the requests; beyond, the server's queues fill
+_PUBLISH_REQUESTS = 2  # on their way, beside one for each subscription to be answered; the smallest servers hold five
+_MOST_UNHANDLED = 10  # notifications of each subscription that wait for their commit; beyond, the server's queues fill
 
 
 class Publishing:
@@ -22,23 +22,23 @@ class Publishing:
     """
 
     def __init__(
-        self, session: Session, subscription: int, arrived: Callable[[ua.PublishResult | AdapterError, float], None]
+        self, session: Session, subscriptions: int, arrived: Callable[[ua.PublishResult | AdapterError, float], None]
     ) -> None:
         """Begins to ask at once; `arrived` is given every answer, and last the error that ended the asking.
 
-        With it comes when that was asked for, in the event loop's time: a server makes an answer after it was asked.
+        `subscriptions`: how many the session has; an answer may be of any of them. With it comes when it was asked for,
+        in the event loop's time: a server makes an answer after that.
         """
         self._session = session
-        self._subscription = subscription
         self._arrived = arrived
-        self._handled: list[int] = []
-        self._room = asyncio.Semaphore(_MOST_UNHANDLED)
-        self._asking = {asyncio.create_task(self._ask()) for _ in range(_PUBLISH_REQUESTS)}
+        self._handled: list[tuple[int, int]] = []  # subscription and number of the notification
+        self._room = asyncio.Semaphore(_MOST_UNHANDLED * subscriptions)
+        self._asking = {asyncio.create_task(self._ask()) for _ in range(subscriptions + _PUBLISH_REQUESTS)}
 
     def handled(self, result: ua.PublishResult) -> None:
         """What it said is journaled, or said nothing: the next request acknowledges it."""
         if result.NotificationMessage.NotificationData:  # a keep-alive carries a number that is not its own
-            self._handled.append(int(result.NotificationMessage.SequenceNumber))
+            self._handled.append((int(result.SubscriptionId), int(result.NotificationMessage.SequenceNumber)))
         self._room.release()
 
     async def stop(self) -> None:
@@ -55,7 +55,7 @@ class Publishing:
                     acknowledged, self._handled = self._handled, []
                     asked_s = asyncio.get_running_loop().time()
                     try:
-                        self._arrived(await self._session.publish(self._subscription, acknowledged), asked_s)
+                        self._arrived(await self._session.publish(acknowledged), asked_s)
                     except (BadTimeout, BadTooManyPublishRequests) as error:
                         self._handled[:0] = acknowledged
                         self._room.release()

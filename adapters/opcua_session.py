@@ -60,6 +60,17 @@ _TOO_MUCH = frozenset(
         StatusCodes.BadEncodingLimitsExceeded,
     }
 )
+NO_ROOM = frozenset(
+    {
+        StatusCodes.BadTooManyMonitoredItems,
+        StatusCodes.BadTooManySubscriptions,
+        StatusCodes.BadOutOfMemory,
+        StatusCodes.BadResourceUnavailable,
+        StatusCodes.BadServiceUnsupported,
+        StatusCodes.BadNotSupported,
+    }
+)
+"""A server that answers so has no room for what it was asked for; what it does have goes on."""
 _REFUSED = {
     StatusCodes.BadUserAccessDenied: "the server refuses this user: check user, password and the rights it has there",
     StatusCodes.BadIdentityTokenRejected: "the server refuses this kind of login: check user and password",
@@ -206,23 +217,30 @@ class Session:
         )
         return await self._client.uaclient.create_subscription(parameters, lambda _: None)
 
-    async def publish(self, subscription: int, acknowledged: Sequence[int]) -> ua.PublishResult:
-        """Waits for the next notification or keep-alive, and acknowledges those numbers by the way."""
+    async def unsubscribe(self, subscription: int) -> None:
+        """Ends a subscription."""
+        await self._client.uaclient.delete_subscriptions([subscription])
+
+    async def publish(self, acknowledged: Sequence[tuple[int, int]]) -> ua.PublishResult:
+        """Waits for the next notification or keep-alive of any subscription, and acknowledges by the way.
+
+        `acknowledged`: subscriptions and numbers of their notifications.
+        """
         acknowledgements = [
             ua.SubscriptionAcknowledgement(SubscriptionId=ua.IntegerId(subscription), SequenceNumber=ua.Counter(number))
-            for number in acknowledged
+            for subscription, number in acknowledged
         ]
         response = await self._client.uaclient.publish(acknowledgements)
         response.ResponseHeader.ServiceResult.check()  # some servers refuse with an empty answer that is no fault
-        result = cast(ua.PublishResult, response.Parameters)
-        if int(result.SubscriptionId) != subscription:
-            raise UaError(f"an answer for subscription {result.SubscriptionId}, which is not {subscription}")
-        return result
+        return cast(ua.PublishResult, response.Parameters)
 
     async def create_items(
         self, subscription: int, items: Sequence[tuple[int, ua.NodeId]]
     ) -> list[ua.MonitoredItemCreateResult]:
-        """Creates monitored items from (handle, node), in that order."""
+        """Creates monitored items from (handle, node), in that order.
+
+        A limit of the server that refuses the whole call refuses each of its items.
+        """
 
         async def create(part: Sequence[tuple[int, ua.NodeId]]) -> list[ua.MonitoredItemCreateResult]:
             parameters = ua.CreateMonitoredItemsParameters(
@@ -230,9 +248,22 @@ class Session:
                 TimestampsToReturn=ua.TimestampsToReturn.Both,
                 ItemsToCreate=[self._request(handle, node) for handle, node in part],
             )
-            return await self._client.uaclient.create_monitored_items(parameters)
+            try:
+                return await self._client.uaclient.create_monitored_items(parameters)
+            except UaStatusCodeError as error:
+                if error.code not in NO_ROOM:
+                    raise
+                status = ua.StatusCode(ua.UInt32(error.code))
+                return [ua.MonitoredItemCreateResult(StatusCode=status) for _ in part]
 
         return await self._in_chunks("items", items, create)
+
+    async def delete_items(self, subscription: int, items: Sequence[int]) -> None:
+        """Deletes monitored items by their ids; one that is no longer there is no error."""
+        parameters = ua.DeleteMonitoredItemsParameters(
+            SubscriptionId=ua.IntegerId(subscription), MonitoredItemIds=[ua.IntegerId(each) for each in items]
+        )
+        await self._client.uaclient.delete_monitored_items(parameters)
 
     def _request(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         return ua.MonitoredItemCreateRequest(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from asyncua import ua
@@ -12,6 +12,7 @@ from adapters.settings import OpcUaTag
 
 _Item = TypeVar("_Item")
 
+_ONE_SCAN = timedelta(milliseconds=100)  # what changed by one cycle of a controller's program
 _SEQUENCE_MAX = 2**32 - 1  # after which follows 1, OPC 10000-4 7.9
 _FIRST_REAL_YEAR = 1602  # OPC UA counts from 1601: a time in that year is "not set"
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -35,6 +36,24 @@ def reading(tag: TagId, how: OpcUaTag, data: ua.DataValue, *, received_time: dat
         received_time=received_time,
         overflow=status & _INFO_TYPE_MASK == _INFO_TYPE_DATA_VALUE and bool(status & _OVERFLOW_BIT),
     )
+
+
+def unreadable(data: ua.DataValue) -> str | None:
+    """What a value that is not of bad quality is, where it is none that we read; None where it is, or is absent."""
+    status = 0 if data.StatusCode is None else int(data.StatusCode.value)
+    if data.Value is None or data.Value.Value is None or _quality(status) is Quality.BAD:
+        return None
+    content: Any = data.Value.Value
+    elements = content if isinstance(content, list) else [content]
+    kind = getattr(data.Value.VariantType, "name", "an unknown type")
+    for each in elements:
+        if isinstance(each, list):
+            return f"an array of several dimensions ({kind})"
+        if isinstance(each, float) and not math.isfinite(each):
+            return "a number that is not finite"
+        if each is not None and not isinstance(each, bool | int | float | str):
+            return "a structure" if data.Value.VariantType is ua.VariantType.ExtensionObject else f"a {kind}"
+    return None
 
 
 def _quality(status: int) -> Quality:
@@ -99,6 +118,11 @@ def in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:
     return tuple(each for _, each in sorted(keyed, key=lambda pair: pair[0]))
 
 
+def differs(known: Reading | None, new: Reading) -> bool:
+    """Whether a reading says something else than the one that is known of its tag."""
+    return known is None or known.value != new.value or known.quality is not new.quality
+
+
 class InSequence(Generic[_Item]):
     """Notifications in the order of their numbers: where several requests are under way, an answer may overtake."""
 
@@ -147,3 +171,44 @@ class Overlap:
         if earlier:
             return True
         return new.value == known.value and new.quality is known.quality and new.source_time == known.source_time
+
+
+class Delayed:
+    """Brings together what one controller showed at one instant and several subscriptions or reads deliver.
+
+    A reading waits for `hold_s` real seconds: long enough for each other source to have delivered what is as old.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, Reading]] = []
+
+    def __bool__(self) -> bool:
+        """Whether any reading waits."""
+        return bool(self._waiting)
+
+    def put(self, readings: Iterable[Reading], received_s: float) -> None:
+        """Readings that came at this instant of the event loop's time."""
+        self._waiting += [(received_s, each) for each in readings]
+
+    def due_s(self, hold_s: float) -> float | None:
+        """When the first reading has waited long enough; None if none waits."""
+        return min((received_s + hold_s for received_s, _ in self._waiting), default=None)
+
+    def take(self, now_s: float, hold_s: float) -> tuple[Reading, ...]:
+        """In order, what has waited long enough, with what happened no later and what each tag showed before."""
+        newest = max(
+            (each.source_time or _EARLIEST for at_s, each in self._waiting if at_s + hold_s <= now_s), default=None
+        )
+        if newest is None:
+            return ()
+        until = newest if newest == _EARLIEST else newest + _ONE_SCAN
+        last = {
+            each.tag: place
+            for place, (at_s, each) in enumerate(self._waiting)
+            if at_s + hold_s <= now_s or (each.source_time is not None and each.source_time <= until)
+        }
+        taken = [each for place, (_, each) in enumerate(self._waiting) if place <= last.get(each.tag, -1)]
+        self._waiting = [
+            (at_s, each) for place, (at_s, each) in enumerate(self._waiting) if place > last.get(each.tag, -1)
+        ]
+        return in_order(taken)

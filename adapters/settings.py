@@ -196,6 +196,9 @@ class OpcUaController(_Settings):
     keepalive_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     session_timeout_s: Annotated[float, Field(ge=5, le=3600)] = 60.0
     request_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    audit_interval_s: Annotated[
+        float, Field(gt=0, le=3600, description="how often all tags are read to find what no notification told")
+    ] = 20.0
     user: str | None = None
     password_credential: str | None = None
     application_uri: str = "urn:taktline:collector"

@@ -54,6 +54,10 @@ class Faults:
     refuse_subscriptions: int = 0
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
     clock_ahead: timedelta = timedelta()
+    max_items_per_subscription: int | None = None
+    max_subscriptions: int | None = None
+    muted_nodes: set[str] = field(default_factory=set)  # their changes are not notified
+    reads_ahead: timedelta = timedelta()  # by how much a read's source time is later than a sample's
 
     def refuses(self, node: ua.NodeId | None) -> bool:
         """Whether this node is unknown for the time being."""
@@ -67,6 +71,7 @@ class _Items(MonitoredItemService):
         super().__init__(subscription, space)
         self._limits = limits
         self._faults = faults
+        self._names: dict[int, object] = {}
 
     async def create_monitored_items(
         self, params: ua.CreateMonitoredItemsParameters
@@ -80,16 +85,24 @@ class _Items(MonitoredItemService):
     ) -> ua.MonitoredItemCreateResult:
         if self._faults.refuses(params.ItemToMonitor.NodeId):
             return ua.MonitoredItemCreateResult(StatusCode=status_code(StatusCodes.BadNodeIdUnknown))
+        most = self._faults.max_items_per_subscription
+        if most is not None and len(self._monitored_items) >= most:
+            return ua.MonitoredItemCreateResult(StatusCode=status_code(StatusCodes.BadTooManyMonitoredItems))
         return await super()._create_data_change_monitored_item(params)
 
     def _make_monitored_item_common(
         self, params: ua.MonitoredItemCreateRequest
     ) -> tuple[ua.MonitoredItemCreateResult, MonitoredItemData]:
         result, item = super()._make_monitored_item_common(params)
+        self._names[int(result.MonitoredItemId)] = params.ItemToMonitor.NodeId.Identifier
         asked_ms = params.RequestedParameters.SamplingInterval
         wanted_ms = self.isub.data.RevisedPublishingInterval if asked_ms < 0 else asked_ms
         result.RevisedSamplingInterval = max(wanted_ms, self._limits.min_sampling_ms)
         return result, item
+
+    def is_muted(self, mid: int) -> bool:
+        """Whether this item's changes are lost."""
+        return self._names.get(mid) in self._faults.muted_nodes
 
     def _revise_queue_size(self, requested: int) -> int:
         return min(max(int(requested), 1), self._limits.max_queue)  # OPC 10000-4 7.21: 0 asks for the least, 1
@@ -122,9 +135,11 @@ class _Subscription(InternalSubscription):
             publishing_enabled=publishing_enabled,
         )
         self._faults = faults
-        self.monitored_item_srv = _Items(self, space, limits, faults)
+        self.items = self.monitored_item_srv = _Items(self, space, limits, faults)
 
     async def enqueue_datachange_event(self, mid: int, eventdata: ua.MonitoredItemNotification, maxsize: int) -> None:
+        if self.items.is_muted(mid):
+            return
         queue = self._triggered_datachanges.get(mid)
         if queue and len(queue) >= maxsize:
             queue.pop(0)
@@ -185,6 +200,9 @@ class Subscriptions(SubscriptionService):
         request_callback: Callable[..., Any] | None = None,
     ) -> ua.CreateSubscriptionResult:
         """As asyncua's, with revised values, and refused while `faults` says so."""
+        most = self._faults.max_subscriptions
+        if most is not None and len(self.present()) >= most:
+            raise ServiceError(StatusCodes.BadTooManySubscriptions)
         if self._faults.refuse_subscriptions > 0:
             self._faults.refuse_subscriptions -= 1
             raise ServiceError(StatusCodes.BadTooManySubscriptions)
@@ -242,6 +260,9 @@ class _Attributes(AttributeService):
             elif wanted.NodeId == _CURRENT_TIME:
                 shown = cast(ua.DateTime, datetime.now(UTC).replace(tzinfo=None) + self._faults.clock_ahead)
                 results[place] = ua.DataValue(Value=ua.Variant(shown, ua.VariantType.DateTime))
+            elif self._faults.reads_ahead and (sampled := results[place].SourceTimestamp) is not None:
+                stamp = sampled + self._faults.reads_ahead
+                results[place] = dataclasses.replace(results[place], SourceTimestamp=stamp)
         return results
 
 

@@ -71,8 +71,10 @@ class NodeOpcUa:
         accept_strangers: bool = True,
         password: str | None = None,
         sessions: int = 10,
+        items_per_subscription: int | None = None,
+        subscriptions: int | None = None,
     ) -> None:
-        """`password`: of any user; without one everybody may come in anonymously."""
+        """`password`: of any user; without one everybody may come in anonymously. `subscriptions`: of one session."""
         self._folder = folder
         self._declared = {
             "namespace": NAMESPACE,
@@ -83,6 +85,8 @@ class NodeOpcUa:
             "acceptStrangers": accept_strangers,
             "password": password,
             "sessions": sessions,
+            "itemsPerSubscription": items_per_subscription,
+            "subscriptions": subscriptions,
             "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
         }
         self._process: asyncio.subprocess.Process | None = None
@@ -120,6 +124,13 @@ class NodeOpcUa:
         command = {"name": name, "value": value, "quality": quality, "time": source_time.isoformat()}
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
         await self._answer("done")
+
+    async def delete(self, name: str) -> None:
+        """Takes a node out of the address space, as the download of a changed program does."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"ask": "delete", "name": name}).encode() + b"\n")
+        await self._answer("deleted")
 
     async def sessions(self) -> int:
         """Sessions that it holds, alive or abandoned."""

@@ -4,7 +4,7 @@ from typing import cast
 import pytest
 from asyncua import ua
 
-from adapters.opcua_values import Overlap, in_order, reading
+from adapters.opcua_values import Delayed, Overlap, in_order, reading
 from adapters.reading import Quality, Reading, TagId, Value
 from adapters.settings import OpcUaTag
 
@@ -127,3 +127,33 @@ def test_text_that_is_no_utf8_can_still_be_journaled() -> None:
     found = reading(TagId("t"), PLAIN, data("Ку\udcbaзов"), received_time=T0)
 
     assert found.value == "Ку\ufffdзов"
+
+
+def test_what_one_scan_showed_comes_together_from_several_sources() -> None:
+    """A reading waits for what is as old and comes later; each tag keeps its order though its clock stepped back."""
+    delayed = Delayed()
+    delayed.put([sample(1, 0.0), sample(2, 9.0, tag="b")], 100.0)
+    delayed.put([sample(1, 0.05, tag="c"), sample(3, 5.0, tag="b"), sample(2, 5.0)], 100.4)
+
+    assert delayed.due_s(0.5) == 100.5
+    assert delayed.take(100.4, 0.5) == ()
+    assert [(str(each.tag), each.value) for each in delayed.take(100.5, 0.5)] == [
+        ("a", 1),
+        ("c", 1),
+        ("a", 2),
+        ("b", 2),
+        ("b", 3),
+    ]
+    assert not delayed
+
+
+def test_what_is_younger_waits_on() -> None:
+    """What happened after all that has waited long enough is not taken, nor is what has no time of its own."""
+    delayed = Delayed()
+    delayed.put([sample(1, 0.0)], 100.0)
+    delayed.put([sample(2, 0.2), sample(7, None, tag="b")], 100.3)
+
+    assert [each.value for each in delayed.take(100.5, 0.5)] == [1]
+    assert delayed.due_s(0.5) == 100.8
+    assert [each.value for each in delayed.take(100.8, 0.5)] == [2, 7]
+    assert delayed.due_s(0.5) is None

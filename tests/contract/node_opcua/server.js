@@ -37,7 +37,11 @@ async function main() {
     userCertificateManager: pki,
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
-    serverCapabilities: { maxSessions: declared.sessions },
+    serverCapabilities: {
+      maxSessions: declared.sessions,
+      ...(declared.itemsPerSubscription && { maxMonitoredItemsPerSubscription: declared.itemsPerSubscription }),
+      ...(declared.subscriptions && { maxSubscriptionsPerSession: declared.subscriptions }),
+    },
     allowAnonymous: declared.password === null,
     userManager: { isValidUser: (_user, password) => password === declared.password },
     serverInfo: { applicationUri: declared.applicationUri },
@@ -69,6 +73,11 @@ async function main() {
       return;
     }
     const { node, type } = nodes.get(name);
+    if (ask === "delete") {
+      namespace.deleteNode(node);
+      console.log(JSON.stringify({ deleted: name }));
+      return;
+    }
     const now = new Date(time);
     node.setValueFromSource(variant(type, value), qualities[quality], now);
     console.log(JSON.stringify({ done: name }));
