@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -170,6 +169,12 @@ def mes(*, verbose: bool) -> None:
 @click.option(
     "--open/--no-open", "open_board", default=True, help="Open the board in a browser, where there is a screen."
 )
+@click.option(
+    "--stay/--no-stay",
+    default=None,
+    help="Keep the board open after the verdict until Ctrl-C, with the plant running in real time; by default on a "
+    "terminal, and not in CI ($CI), in a pipe or with --influx.",
+)
 def demo(
     *,
     length: timedelta,
@@ -182,8 +187,12 @@ def demo(
     influx: bool,
     board_port: int,
     open_board: bool,
+    stay: bool | None,
 ) -> None:
     """Run plant, collector, board and report in one process, and hold every figure against the truth.
+
+    Prints the board's address and three sign-ins, made for this run. On a terminal the board stays open after the
+    verdict, with the plant running in real time; Ctrl-C ends it, and the exit code is the verdict's.
 
     On a slow or busy computer the plant's clock waits, so that the run takes longer and no figure suffers.
 
@@ -195,8 +204,14 @@ def demo(
     )
     forwarding = Forwarding(given_server(), default_config().parent / "grafana") if influx else None
     output = console()
-    said = partial(screen.open_board if open_board else screen.say_board, output)
-    options = Options(length, speed, seed, faults, journal, breakdowns, forwarding, BoardShown(board_port, said))
+    if stay and influx:
+        raise click.UsageError(
+            "--stay cannot go with --influx: its dashboards are checked when the collector has ended"
+        )
+    said = screen.open_board if open_board else screen.say_board
+    board = BoardShown(board_port, lambda _: said(output, board))
+    options = Options(length, speed, seed, faults, journal, breakdowns, forwarding, board)
+    stays = (screen.stays_by_default() and not influx) if stay is None else stay
 
     def tell(finished: Finished) -> None:
         screen.show(output, finished)
@@ -205,7 +220,7 @@ def demo(
             json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     try:
-        finished = _until_done(lambda stop: screen.attend(output, options, tell, stop))
+        finished = _until_done(lambda stop: screen.attend(output, options, tell, stop, stay=stays))
     except* TooSlow as group:
         for failure in _leaves(group):
             click.echo(f"{failure}", err=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from adapters import registry
-from adapters.clock import Clock, ScaledClock, SteadyClock, SystemClock
+from adapters.clock import Clock, SteadyClock, SystemClock
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.board.app import Tls, app, serve
 from mes.board.guard import own_names
@@ -265,7 +265,6 @@ async def serve_board(
         everybody_reads=web.read == "everybody",
         tls=web.certificate is not None or web.proxy,
         hosts=tuple(web.hosts),
-        speed=gauge.clock.speed if isinstance(gauge.clock, ScaledClock) else 1.0,
         cables=cables,
     ) as board:
         tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None

@@ -8,7 +8,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from adapters.clock import Clock
+from adapters.clock import Clock, ScaledClock
 from mes.board.live import Live
 from mes.board.people import May, People, Person, Tries
 from mes.board.wall import WallMaker
@@ -47,8 +47,8 @@ class Board:
     """One running board; use as a context, and let `live.follow` run beside it.
 
     `append` journals what people say; `status` tells how the collector stands. `everybody_reads`: without signing in.
-    `hosts`: names by which browsers call it, beside the machine's own. `speed`: plant seconds in a real one, above 1 in
-    a simulation, whose `cables` anybody may pull. Raises ConfigError where there is no journal.
+    `hosts`: names by which browsers call it, beside the machine's own. `cables`: of a simulation; anybody may pull
+    them. Raises ConfigError where there is no journal.
     """
 
     config: PlantConfig
@@ -60,7 +60,6 @@ class Board:
     everybody_reads: bool = True
     tls: bool = False
     hosts: tuple[str, ...] = ()
-    speed: float = 1.0
     cables: Cables | None = None
     live: Live = field(init=False)
     tries: Tries = field(default_factory=Tries)
@@ -68,6 +67,11 @@ class Board:
     _inquiry: Inquiry = field(init=False)
     _asking: Lock = field(default_factory=Lock)
     _opened: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def speed(self) -> float:
+        """Plant seconds in a real one, above 1 in a simulation."""
+        return self.clock.speed if isinstance(self.clock, ScaledClock) else 1.0
 
     def __enter__(self) -> Self:
         # two: a long report never keeps the wall waiting

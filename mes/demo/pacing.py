@@ -142,6 +142,7 @@ class Pacemaker:
     stalls: list[Interval] = field(default_factory=list)
     longest_s: float = 0.0
     record: bool = True
+    """Whether the run is still to be judged; after it nothing more is noted."""
     asked: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -163,11 +164,11 @@ class Pacemaker:
             await asyncio.sleep(TICK_S)
             now, now_s = self.clock.now(), time.monotonic()
             late_s = now_s - before_s - TICK_S
-            if late_s >= STALL_S:
+            if late_s >= STALL_S and self.record:
                 self.longest_s = max(self.longest_s, late_s)
                 self.stalls.append(Interval(before, now))
             moved_s = now_s if now > before else moved_s
-            if now_s - moved_s > PATIENCE_S and self._limiting():
+            if self.record and now_s - moved_s > PATIENCE_S and self._limiting():
                 raise self.overdue(f"{' and '.join(self._limiting())} not seen for {PATIENCE_S:g} s without a fault")
             before, before_s = now, now_s
             self.clock.allow(self.limit())

@@ -4,13 +4,14 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from adapters.reading import Batch, ControllerId
+from adapters.settings import Controller, OpcUaController
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
 from mes.config.models import InfluxShape
@@ -46,6 +47,7 @@ RECOVERY_REAL_S = 4.0  # what a reconnect may take after a fault has ended, and 
 LEAST_FAULT_REAL_S = 3.0  # a shorter one could not be noticed, however long it seems to a fast plant
 CONNECT_DEADLINE_S = 30.0
 DRAIN_DEADLINE_S = 60.0
+PATIENT_S = 6.0  # real seconds without a heartbeat, an answer or a notification, where none is kept back on purpose
 LOOKS = 3  # at each controller after the plant stood still: one may be under way, the next sees everything
 JOURNAL = "journal.sqlite"
 
@@ -117,9 +119,13 @@ class _Observations:
     """When each controller was looked at; a tap that changes nothing."""
 
     times: dict[ControllerId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    keep: bool = True
 
     def note(self, batch: Batch) -> None:
-        self.times[batch.controller].append(batch.received_time)
+        times = self.times[batch.controller]
+        if not self.keep:
+            times.clear()
+        times.append(batch.received_time)
 
 
 def parse_breakdown(text: str) -> Breakdown:
@@ -159,6 +165,7 @@ async def run_demo(
                 ports={ControllerId(name): port for name, port in run.served.ports.items()},
                 journal=folder / JOURNAL,
             )
+            config = _patient(config, options.faults)
             async with AsyncExitStack() as beside:
                 if options.influx is not None:
                     config = await beside.enter_async_context(with_influx(config, options.influx.server))
@@ -170,18 +177,35 @@ async def run_demo(
                     run.moving(config, stop),
                 ):
                     window = await run.live(cables, running, config, watch)
-                    if options.board is not None and options.board.stays is not None and not stop.is_set():
-                        finished = await asyncio.to_thread(_finish, config, run, window)
+                    finished = _finish(config, run, window)  # not in a thread: nothing is journaled meanwhile
+                    if options.influx is not None:
+                        await run.within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
+                    elif options.board is not None and options.board.stays is not None and not stop.is_set():
                         run.go_on()
                         await options.board.stays(finished)
                         return finished
-                    finished = _finish(config, run, window)  # at once: no connection is lost meanwhile
-                    if options.influx is not None:
-                        await run.within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
                 panels = await _panels(options, config, window)  # with the collector gone, nothing writes meanwhile
         finally:
             await run.served.stop()
         return replace(finished, panels=panels)
+
+
+def _patient(config: PlantConfig, faults: Sequence[Fault]) -> PlantConfig:
+    """The same plant with limits that a stall of this computer does not reach, unless a heartbeat stops on purpose.
+
+    Heartbeats, answers and notifications are waited for in real seconds, in the process that serves them as well: it
+    can be late by seconds, and no controller is stuck because of that.
+    """
+    if any(each.name is FaultName.STUCK for each in faults):
+        return config
+    controllers: dict[ControllerId, Controller] = {}
+    for name, settings in config.controllers.items():
+        heartbeat = settings.heartbeat and settings.heartbeat.model_copy(update={"max_age_s": PATIENT_S})
+        update: dict[str, object] = {"heartbeat": heartbeat, "request_timeout_s": PATIENT_S}
+        if isinstance(settings, OpcUaController):
+            update["keepalive_s"] = PATIENT_S / 3  # three of them may be missing
+        controllers[name] = settings.model_copy(update=update)
+    return replace(config, controllers=controllers)
 
 
 class _Run:
@@ -257,7 +281,7 @@ class _Run:
 
     def go_on(self) -> None:
         """After the verdict: the plant goes on in real time, for whoever looks at the board."""
-        self.pacemaker.record = False
+        self.pacemaker.record = self.seen.keep = False  # what comes now is judged by nobody
         self.clock.release()
         self.served.thaw()
 

@@ -5,7 +5,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from threading import Thread
 from zoneinfo import ZoneInfo
@@ -16,19 +16,28 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mes.board.people import Role
 from mes.demo.run import Finished, Options, Progress, run_demo
+from mes.demo.shown import BoardShown
 from mes.demo.truth import Station, blind, seconds
 from mes.intervals import Interval, subtract, total
 from mes.model import State
 from mes.terminal import label, percent
 
-STAYS_S = 300.0
+CAN = {
+    Role.VIEWER: "reads",
+    Role.OPERATOR: "gives stops their reasons",
+    Role.TEAM_LEADER: "and closes shifts",
+    Role.ENGINEER: "and decides counts, sees the audit",
+}
 PLANT_ZONE = ZoneInfo("Asia/Qostanay")
 MOST_PROBLEMS_SHOWN = 20
 
 
-async def attend(console: Console, options: Options, tell: Callable[[Finished], None], stop: asyncio.Event) -> Finished:
-    """Runs the demo before somebody's eyes and tells the result; on a terminal the board stays open for a while."""
+async def attend(
+    console: Console, options: Options, tell: Callable[[Finished], None], stop: asyncio.Event, *, stay: bool
+) -> Finished:
+    """Runs the demo for somebody who watches, and tells the result; with `stay`, waits for `stop` then."""
     told = False
     board = options.board
     with ExitStack() as opened:
@@ -39,12 +48,13 @@ async def attend(console: Console, options: Options, tell: Callable[[Finished], 
             opened.close()
             tell(finished)
             told = True
-            url = board.url if board is not None else ""
-            console.print(f"The board stays open at {url} for {STAYS_S / 60:.0f} minutes; Ctrl-C ends it.")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), STAYS_S)
+            if board is not None:
+                console.print("")
+                say_board(console, board)
+            console.print("The plant goes on in real time and the board stays open. Ctrl-C ends both.")
+            await stop.wait()
 
-        if board is not None and console.is_terminal and sys.stdin.isatty():
+        if board is not None and stay:
             board.stays = stays
         finished = await run_demo(options, watch=watch, stop=stop)
     if not told:
@@ -52,18 +62,28 @@ async def attend(console: Console, options: Options, tell: Callable[[Finished], 
     return finished
 
 
-def say_board(console: Console, url: str) -> None:
-    """Where the board is; a terminal shows it all the time."""
-    if not console.is_terminal:
-        click.echo(f"The board: {url}", err=True)
+def stays_by_default() -> bool:
+    """Whether somebody sits there who can end it: standard output is a terminal, and no CI system's."""
+    return sys.stdout.isatty() and not os.environ.get("CI")
 
 
-def open_board(console: Console, url: str) -> None:
-    """Opens the board where somebody sits before a screen, else says where it is."""
+def say_board(console: Console, board: BoardShown) -> None:
+    """Where the board is, and who can sign in there; on standard error where the output is no terminal."""
+    lines = [f"The board: {board.url}  (sign in at {board.url}login)"]
+    lines += [f"  {each.name:<9} {each.password}   {CAN[each.role]}" for each in board.accounts]
+    for line in lines:
+        if console.is_terminal:
+            console.print(line, markup=False, soft_wrap=True)
+        else:
+            click.echo(line, err=True)
+
+
+def open_board(console: Console, board: BoardShown) -> None:
+    """Says where the board is, and opens it where somebody sits before a screen."""
     seen = sys.platform in {"darwin", "win32"} or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
     if seen and console.is_terminal and sys.stdin.isatty():
-        Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    say_board(console, url)
+        Thread(target=webbrowser.open, args=(board.url,), daemon=True).start()
+    say_board(console, board)
 
 
 @contextmanager
