@@ -1,16 +1,18 @@
 """The demo's board: a visitor pulls a cable of the simulated plant, and no car is lost."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import aiohttp
 import pytest
+from patience import eventually
 
 from mes.demo.run import Finished, Options, run_demo
 from mes.demo.shown import BoardShown
 
 pytestmark = pytest.mark.timeout(120)
-GONE_S = 2.0  # real seconds
+GONE = timedelta(minutes=5)  # of the plant's time
 
 
 async def press(url: str, controller: str, pull: str) -> int:
@@ -22,6 +24,23 @@ async def press(url: str, controller: str, pull: str) -> int:
         return answer.status
 
 
+async def wall(url: str) -> dict[str, Any]:
+    """What the board's wall shows now."""
+    async with aiohttp.ClientSession() as browser, browser.get(url + "api/v1/wall") as answer:
+        return dict(await answer.json())
+
+
+async def weld_has_counted(url: str) -> bool:
+    """Whether every station of the weld shop has made a unit."""
+    stations = [tile for line in (await wall(url))["lines"] for tile in line["tiles"]]
+    return all(tile["good"] > 0 for tile in stations if "/weld/" in tile["station"])
+
+
+async def gone_by(url: str, instant: datetime) -> bool:
+    """Whether the plant's clock has reached an instant."""
+    return datetime.fromisoformat((await wall(url))["now"]) >= instant
+
+
 async def test_a_cable_is_pulled_on_the_board() -> None:
     """The gap is no data, every car is there, and at the end the board stays until the visitor has seen enough."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -29,10 +48,11 @@ async def test_a_cable_is_pulled_on_the_board() -> None:
 
     async def visit() -> None:
         url = await ready
-        await asyncio.sleep(3)
+        await eventually(lambda: weld_has_counted(url), within_s=60, every_s=0.2)
         assert await press(url, "no-such-plc", "yes") == 404
         assert await press(url, "weld-plc", "yes") == 200
-        await asyncio.sleep(GONE_S)
+        plugged_in = datetime.fromisoformat((await wall(url))["now"]) + GONE
+        await eventually(lambda: gone_by(url, plugged_in), within_s=60, every_s=0.2)
         async with aiohttp.ClientSession() as browser, browser.get(url) as answer:
             assert 'aria-pressed="true">Plug in weld-plc' in await answer.text()
         assert await press(url, "weld-plc", "no") == 200
