@@ -126,9 +126,10 @@ async def plant_board(
     telemetry: Sequence[ProcessValue] = CURRENTS,
     now: datetime = END,
     everybody_reads: bool = True,
+    team_leader_days: int = 7,
 ) -> AsyncIterator[PlantBoard]:
     """The board while the block runs."""
-    config, clock = config_of(folder), StillClock(now)
+    config, clock = replace(config_of(folder), team_leader_days=team_leader_days), StillClock(now)
     seen = {ControllerId(each): now for each in config.controllers}
     ordered = sorted(events, key=lambda each: each.received_time)
     async with Journal.open(config.journal_path) as journal:

@@ -23,6 +23,7 @@ class ReasonGiven(Answer):
     comment: Text = ""
     seen_reason: str | None = None
     check_seen: bool = False
+    together: bool = Field(default=False, description="the stretch begins in the stop before and ends in this one")
 
 
 class UndoAsked(Answer):

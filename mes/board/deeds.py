@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from mes.board.asked import BookAsked, CountDecided, ReasonGiven, UndoAsked
+from mes.board.limits import demand_recent
 from mes.board.people import May, Person
 from mes.board.record_models import BookAnswer, DoubtAnswer, SaidAnswer
 from mes.board.records import book_answer, doubt_answer, said_answer
@@ -37,7 +38,7 @@ def _may_be(make: Callable[[], T]) -> T:
     try:
         return make()
     except NotAllowed as error:
-        raise Refused(422, str(error)) from error
+        raise Refused(422, str(error), error.code, error.facts) from error
 
 
 async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -> SaidAnswer:
@@ -50,8 +51,12 @@ async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -
         station = station_of(inquiry, asked.station)
         now = inquiry.until
         end = now if asked.end is None else asked.end
+        if asked.start >= now:
+            text = f"a reason is given to a stretch of the past; now it is {now.isoformat()}"
+            raise Refused(422, text, "reason_in_future", {"now": now})
         if end <= asked.start:
             raise Refused(422, "the end is not after the start")
+        demand_recent(inquiry.config, person, asked.start, now)
         about = Interval(asked.start, end)
         laid = inquiry.results.pieces(station, about, until=now)
         shown = next((each.reason for each in laid if asked.start in each.interval), None)
@@ -70,6 +75,8 @@ async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -
                 now=now,
                 comment=asked.comment,
                 until_over=asked.end is None,
+                together=asked.together,
+                known_since=inquiry.results.known_since(station),
             )
         )
 
@@ -101,6 +108,7 @@ async def take_back(board: Board, person: Person | None, asked: UndoAsked) -> li
         board.demand(person, May.EXPLAIN, said.station)
         if said.station not in inquiry.config.standards:
             raise Refused(404, f"there is no station `{said.station}` any more")
+        demand_recent(inquiry.config, person, said.start, inquiry.until)
         end = said.end or inquiry.until
         window = Interval(said.start, max(said.start, end))
         events = inquiry.events(said.station, window)

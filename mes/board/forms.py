@@ -65,15 +65,38 @@ def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
     return min(found, key=lambda each: abs(each - near))
 
 
+def _inside(typed: datetime | None, start: datetime, end: datetime) -> datetime | None:
+    """A time that was typed, within the stop that the form shows; the minute of its border is the border.
+
+    Raises Refused for a time outside.
+    """
+    if typed is None:
+        return None
+    for border in (start, end):
+        if typed == border.replace(second=0, microsecond=0):
+            return border
+    if not start <= typed <= end:
+        text = (
+            f"{typed.isoformat()} is not within the stop that is shown, {start.isoformat()} to {end.isoformat()}; "
+            "give a time within it"
+        )
+        raise Refused(422, text, "reason_outside_shown", {"at": typed, "start": start, "end": end})
+    return typed
+
+
 async def reason(board: Board, request: Request) -> Response:
     """A reason was tapped."""
     form = await request.form()
     start, end_text = _instant(_text(form, "start"), "start"), _text(form, "end")
     end = _instant(end_text, "end") if end_text else None
     part_from = _of_day(board, _text(form, "part_from"), start)
-    part_to = _of_day(board, _text(form, "part_to"), end or board.clock.now())
+    now = board.clock.now()
+    part_to = _of_day(board, _text(form, "part_to"), end or now)
     merged = _text(form, "merge_from")
     code = _text(form, "reason")
+    if not merged:
+        part_from = _inside(part_from, start, end or now)
+    part_to = _inside(part_to, start, end or now)
     first = _instant(merged, "merge_from") if merged else part_from or start
     asked = ReasonGiven(
         station=_text(form, "station"),
@@ -83,6 +106,7 @@ async def reason(board: Board, request: Request) -> Response:
         comment=_text(form, "comment")[:1000],
         seen_reason=_text(form, "seen") or None,
         check_seen=first == start,
+        together=bool(merged),
     )
     await deeds.give_reason(board, pages.person_of(request), asked)
     return RedirectResponse(back_to(form, done=True), status_code=303)

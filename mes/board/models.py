@@ -25,9 +25,10 @@ class Answer(BaseModel):
 
 
 class Problem(Answer):
-    """Why something was not done, and what to do."""
+    """Why something was not done, and what to do; `code` names the refusal for programs, where it has a name."""
 
     detail: str
+    code: str = ""
 
 
 class WindowAnswer(Answer):

@@ -18,6 +18,7 @@ from mes.board.api.build import api
 from mes.board.drawing import Speech
 from mes.board.guard import Headers, Hosts, SameSite, Sessions
 from mes.board.people import May, PeopleError
+from mes.board.refusals import sentence
 from mes.board.site import Board, Refused
 from mes.errors import ConfigError
 
@@ -108,7 +109,7 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
         except Refused as refused:
             if refused.status == 401:
                 return RedirectResponse(f"/login?back={request.url.path}", status_code=303)
-            return _told(board, request, refused.status, refused.detail)
+            return _told(board, request, refused.status, _sentence(board, request, refused))
         except PeopleError as error:
             return _told(board, request, 503, str(error))
         except ConfigError:  # the journal is empty
@@ -131,9 +132,14 @@ def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[
                 return RedirectResponse("/login", status_code=303)
             shown, page_behind = behind
             seen = await _seen(request, shown)
-            return await page_behind(board, seen, problem=refused.detail, status=refused.status)
+            problem = _sentence(board, request, refused)
+            return await page_behind(board, seen, problem=problem, status=refused.status)
 
     return answer
+
+
+def _sentence(board: Board, request: Request, refused: Refused) -> str:
+    return sentence(refused, Speech(pages.language_of(request), board.config))
 
 
 async def _seen(request: Request, path: str) -> Request:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -19,15 +20,21 @@ from mes.status import Status
 
 T = TypeVar("T")
 Append = Callable[[Sequence[StationEvent]], Awaitable[None]]
+Fact = str | int | datetime
 
 
 class Refused(Exception):
-    """Why a request is not answered or not obeyed, as a sentence for people; `status` is that of HTTP."""
+    """Why a request is not answered or not obeyed, as a sentence for people; `status` is that of HTTP.
 
-    def __init__(self, status: int, detail: str) -> None:
+    `code` names the refusal for programs; pages translate it by that (mes.board.refusals), with `facts` in its gaps.
+    """
+
+    def __init__(self, status: int, detail: str, code: str = "", facts: Mapping[str, Fact] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.code = code
+        self.facts = facts or {}
 
 
 class Cables(Protocol):

@@ -95,6 +95,7 @@ def _json(station: StationId, stop: Stop) -> dict[str, object]:
 @JOURNAL
 @BY
 @click.option("--comment", default="", help="More about it.")
+@click.option("--together", is_flag=True, help="The time begins in the stop before and ends in this one.")
 def reason_command(
     *,
     station: str,
@@ -105,9 +106,11 @@ def reason_command(
     journal: Path | None,
     by: str,
     comment: str,
+    together: bool,
 ) -> None:
     """Give the time of STATION from START to END that was not producing the reason CODE; `-` takes a reason back.
 
+    The time lies within one stop. Whoever may write the journal speaks as an engineer: of any stop that is known.
     While `mes run` is running it holds the journal, and reasons are given elsewhere.
     """
     if end <= start:
@@ -119,7 +122,21 @@ def reason_command(
         laid = opened.results.pieces(node, about, until=opened.until)
         standard = opened.config.standards[node]
         reason = None if code == "-" else ReasonId(code)
-        event = _allowed(lambda: assign(node, laid, standard, about, reason, by=by, now=_now(), comment=comment))
+        since = opened.results.known_since(node)
+        event = _allowed(
+            lambda: assign(
+                node,
+                laid,
+                standard,
+                about,
+                reason,
+                by=by,
+                now=_now(),
+                comment=comment,
+                together=together,
+                known_since=since,
+            )
+        )
     append(journal or loaded.config.journal_path, event)
     click.echo(f"{label(node)}: {code} from {start.isoformat()} to {end.isoformat()}, said by {by}.")
 

@@ -81,6 +81,7 @@ class PlantConfig:
     journal_path: Path
     keep_process_values: timedelta
     web: WebShape | None
+    team_leader_days: int = 7
     influx: InfluxShape | None = None
     buffers: tuple[Buffer, ...] = ()
     definitions: Mapping[str, Definition] = field(default_factory=lambda: BUILT_IN)
@@ -149,6 +150,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         journal_path=Path(plant.journal.path),
         keep_process_values=timedelta(days=plant.journal.process_values_days),
         web=plant.web,
+        team_leader_days=plant.board.team_leader_days,
         influx=plant.influx,
         buffers=buffers,
         definitions=definitions,

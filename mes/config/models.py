@@ -259,6 +259,14 @@ class WebShape(Shape):
     proxy: Annotated[bool, Field(description="browsers reach this server by HTTPS through a reverse proxy")] = False
 
 
+class BoardShape(Shape):
+    """What people may do on the board beyond their roles."""
+
+    team_leader_days: Annotated[
+        int, Field(ge=1, le=3660, description="so many days back a team leader gives and changes reasons of stops")
+    ] = 7
+
+
 class InfluxShape(Shape):
     """The database for figures. `credential` names a file in $CREDENTIALS_DIRECTORY, the secret is never in here."""
 
@@ -288,3 +296,4 @@ class PlantShape(Shape):
     journal: JournalShape = JournalShape(path="var/taktline/journal.sqlite")
     influx: InfluxShape | None = None
     web: WebShape | None = WebShape()
+    board: BoardShape = BoardShape()

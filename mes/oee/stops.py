@@ -21,9 +21,19 @@ from mes.oee.components import Bucket
 from mes.oee.pieces import STOPS, Piece
 from mes.oee.timeline import Timeline
 
+WAITS = frozenset({Bucket.STARVED, Bucket.BLOCKED})  # losses of the line; a list of stops leaves them out
+
 
 class NotAllowed(ValueError):
-    """What somebody wants to say about a stop, a shift or a count contradicts what is known; the text says how."""
+    """What somebody wants to say about a stop, a shift or a count contradicts what is known; the text says how.
+
+    `code`: a stable name of the refusal, by which pages translate it; `facts` fill the gaps of the translated sentence.
+    """
+
+    def __init__(self, text: str, code: str = "", **facts: str | int | datetime) -> None:
+        super().__init__(text)
+        self.code = code
+        self.facts = facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +75,69 @@ def assign(
     now: datetime,
     comment: str = "",
     until_over: bool = False,
+    together: bool = False,
+    known_since: datetime | None = None,
 ) -> ReasonAssigned:
     """The event that says why the station stood in `about`; `pieces` are those of this stretch at least.
 
-    It splits a stop where `about` is a part of it, merges several where it reaches over them, corrects what was said
-    before, and with `reason` None takes it back. It keeps what held until `now`. `until_over`: a stop that still lasts
-    has this reason until it is over, however long that will be.
-    Raises NotAllowed for an unknown reason, an empty stretch, the future, or a stretch in which nothing stood.
+    It splits a stop where `about` is a part of it, corrects what was said before, and with `reason` None takes it
+    back. `together`: `about` begins in the stop before and ends in this one. It keeps what held until `now`.
+    `until_over`: the stop at the start of `about` has this reason until it is over, however long that will be.
+    Raises NotAllowed for an unknown reason, an empty stretch, the future, a start before `known_since` (the station's
+    first event), and a stretch that is not within one stop (with `together`: two).
     """
     if reason is not None and reason not in standard.reasons.reasons:
         known = ", ".join(standard.reasons.reasons) or "none"
         raise NotAllowed(f"{station} has no reason `{reason}`; there are: {known}")
-    if not about.length or about.start >= now:
-        raise NotAllowed("a reason is given to a stretch of the past that is not empty")
-    stood = [
-        (part, each.reason)
-        for each in pieces
-        if each.bucket is not Bucket.APT and (part := each.interval.clip(about)) is not None
-    ]
-    if not stood:
-        raise NotAllowed(f"{station} stood nowhere between {about.start.isoformat()} and {about.end.isoformat()}")
+    if not about.length or about.start >= now or about.end > now:
+        text = f"a reason is given to a stretch of the past that is not empty; now it is {now.isoformat()}"
+        raise NotAllowed(text, "reason_in_future", now=now)
+    if known_since is not None and about.start < known_since:
+        text = f"nothing is known of {station} before {known_since.isoformat()}; a reason begins there or later"
+        raise NotAllowed(text, "reason_before_history", station=station, since=known_since)
+    stood = _within(station, pieces, about, until_over=until_over, together=together)
     return ReasonAssigned(
         station=station,
         time=now,
         received_time=now,
         time_source=TimeSource.EDGE,
         start=about.start,
-        end=None if until_over else min(about.end, now),
+        end=None if until_over else about.end,
         reason=reason,
         by=by,
         comment=comment,
         before=tuple(Explained(part.start, part.end, was) for part, was in stood),
     )
+
+
+def _within(
+    station: StationId, pieces: Sequence[Piece], about: Interval, *, until_over: bool, together: bool
+) -> list[tuple[Interval, ReasonId | None]]:
+    """The parts of `about` that were not producing, each with its reason.
+
+    Raises NotAllowed unless it lies within one stop; with `together` within two.
+    """
+    parts = [
+        (part, each)
+        for each in pieces
+        if each.bucket is not Bucket.APT and (part := each.interval.clip(about)) is not None
+    ]
+    stops_of: list[list[tuple[Interval, Piece]]] = []  # each without producing between its parts
+    for part, each in parts:
+        if stops_of and stops_of[-1][-1][0].end == part.start:
+            stops_of[-1].append((part, each))
+        else:
+            stops_of.append([(part, each)])
+    if until_over:
+        stops_of = stops_of[:1]
+    begins = bool(stops_of) and stops_of[0][0][0].start == about.start
+    ends = bool(stops_of) and (until_over or stops_of[-1][-1][0].end == about.end)
+    of_its_own = [stop for stop in stops_of if any(each.bucket not in WAITS for _, each in stop)]
+    if not begins or not ends or (len(stops_of) > 1 and (not together or len(of_its_own) > 2)):
+        start, end = about.start.isoformat(), about.end.isoformat()
+        text = f"{station} was not in one stop from {start} to {end}; give a stretch within one of its stops"
+        raise NotAllowed(text, "reason_outside_stop", station=station, start=about.start, end=about.end)
+    return [(part, each.reason) for stop in stops_of for part, each in stop]
 
 
 def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, comment: str) -> tuple[ReasonAssigned, ...]:

@@ -160,16 +160,21 @@ async def test_a_part_of_a_stop_and_stops_together(tmp_path: Path) -> None:
     """Times of day that are typed split a stop, in the site's zone; the stop before it is taken along where asked."""
     async with plant_board(tmp_path, events=STOOD) as plant:
         operator = await plant.enter("operator")
+        _, text = await operator.page("/stops", of=STATION)
+        shown = text.partition(f'name="start" value="{at(100).isoformat()}"')[2]
+        before = shown.partition('name="merge_from" value="')[2].partition('"')[0]
         form = {"station": STATION, "start": iso(100), "end": iso(120), "seen": ""}
         status, _, _ = await operator.send(
             "/stops/reason", **form, reason="robot-fault", part_from="09:45", part_to="9:50:30"
         )
         assert status == 303
         status, _, _ = await operator.send("/stops/reason", **form, reason="no-parts", merge_from=iso(45))
+        assert status == 422  # there is another stop between the two
+        status, _, _ = await operator.send("/stops/reason", **form, reason="no-parts", merge_from=before)
         assert status == 303
         _, said = await operator.get(f"/stations/{STATION}/said", window=WINDOW)
     assert [(each["start"], each["end"], each["reason"]) for each in said[:2]] == [
-        (iso(45), iso(120), "no-parts"),
+        (before.replace("+00:00", "Z"), iso(120), "no-parts"),
         (iso(105), iso(110.5), "robot-fault"),
     ]
 

@@ -9,6 +9,7 @@ from oee_histories import CATALOGUE, STATION, at, between, counted, raised, stat
 
 from mes.cli import mes
 from mes.errors import ConfigError
+from mes.intervals import Interval
 from mes.journal.codec import encode_event
 from mes.journal.store import Rows, Store
 from mes.model import Explained, ReasonId, State, StationEvent, StationStandard
@@ -50,23 +51,21 @@ def test_only_a_long_stop_without_a_reason_needs_one() -> None:
 
 def test_an_assignment_keeps_who_when_before_and_after() -> None:
     """Over two stops it is one word; the producing between them is not touched, and what held before is kept."""
-    event = assign(STATION, laid(), STANDARD, between(15, 45), ReasonId("tips"), by="aigul", now=at(70), comment="both")
+    event = assign(STATION, laid(), STANDARD, between(30, 45), ReasonId("tips"), by="aigul", now=at(70), together=True)
 
-    assert (event.by, event.time, event.reason, event.comment) == ("aigul", at(70), "tips", "both")
+    assert (event.by, event.time, event.reason, event.comment) == ("aigul", at(70), "tips", "")
     assert event.before == (
-        Explained(at(15), at(20), ReasonId("robot")),
         Explained(at(30), at(31), None),
         Explained(at(40), at(45), None),
     )
     assert [(each.interval, each.reason) for each in found(event)] == [
-        (between(10, 15), "robot"),
-        (between(15, 20), "tips"),
+        (between(10, 20), "robot"),
         (between(30, 31), "tips"),
         (between(40, 45), "tips"),
         (between(45, 50), None),
         (between(50, 55), None),
     ]
-    back = assign(STATION, laid(event), STANDARD, between(15, 45), None, by="serik", now=at(80))
+    back = assign(STATION, laid(event), STANDARD, between(30, 45), None, by="serik", now=at(80), together=True)
     assert found(event, back) == found()
 
 
@@ -89,10 +88,59 @@ def test_nonsense_is_refused() -> None:
         (between(40, 50), "coffee", "has no reason `coffee`"),
         (between(40, 40), "tips", "not empty"),
         (between(80, 90), "tips", "past"),
-        (between(0, 5), "tips", "stood nowhere"),
+        (between(45, 90), "tips", "past"),
+        (between(0, 5), "tips", "not in one stop"),
     ):
         with pytest.raises(NotAllowed, match=said):
             assign(STATION, laid(), STANDARD, about, ReasonId(reason), by="aigul", now=at(70))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "together", "is_taken"),
+    [
+        ((40, 50), False, True),
+        ((42, 55), False, True),  # the wait after it belongs to the standstill
+        ((39, 50), False, False),
+        ((40, 56), False, False),
+        ((31, 40), False, False),
+        ((30, 50), False, False),
+        ((30, 50), True, True),
+        ((29, 50), True, False),
+        ((30, 56), True, False),
+        ((15, 45), True, False),  # over three stops
+    ],
+)
+def test_a_reason_holds_within_one_stop(minutes: tuple[int, int], together: bool, is_taken: bool) -> None:
+    """A stretch that reaches beyond its stop is refused; `together` takes the stop before along and no more."""
+    about = between(*minutes)
+
+    def said() -> None:
+        event = assign(STATION, laid(), STANDARD, about, ReasonId("tips"), by="aigul", now=at(70), together=together)
+        assert (event.start, event.end) == (about.start, about.end)
+
+    if is_taken:
+        said()
+        return
+    with pytest.raises(NotAllowed, match="not in one stop") as refused:
+        said()
+    assert refused.value.code == "reason_outside_stop"
+
+
+def test_a_stop_that_was_open_on_the_page_is_explained_to_its_end() -> None:
+    """`until_over` is about the stop at its start, also where the station produces again meanwhile."""
+    event = assign(STATION, laid(), STANDARD, between(40, 60), ReasonId("tips"), by="a", now=at(60), until_over=True)
+    assert (event.end, event.before) == (None, (Explained(at(40), at(50), None), Explained(at(50), at(55), None)))
+    with pytest.raises(NotAllowed, match="not in one stop"):
+        assign(STATION, laid(), STANDARD, between(35, 60), ReasonId("tips"), by="a", now=at(60), until_over=True)
+
+
+def test_nothing_is_said_of_the_time_before_the_first_event() -> None:
+    """What nobody saw has no reason: the refusal names the station's first event."""
+    about = Interval(at(-5), at(5))
+    early = list(pieces(timeline([state(5, P)]), Interval(at(-10), at(10)), STANDARD, horizon=at(60)))
+    with pytest.raises(NotAllowed, match="nothing is known") as refused:
+        assign(STATION, early, STANDARD, about, ReasonId("tips"), by="a", now=at(70), known_since=at(5))
+    assert refused.value.facts == {"station": STATION, "since": at(5)}
 
 
 def test_a_shift_is_closed_when_all_is_explained_and_opened_with_a_reason() -> None:

@@ -41,13 +41,13 @@ def api(board: Board) -> FastAPI:
     return made
 
 
-def _problem(status: int, detail: str) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status_code=status)
+def _problem(status: int, detail: str, code: str = "") -> JSONResponse:
+    return JSONResponse({"detail": detail, "code": code}, status_code=status)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refused)
-    return _problem(error.status, error.detail)
+    return _problem(error.status, error.detail, error.code)
 
 
 async def _empty(_: Request, error: Exception) -> JSONResponse:
