@@ -18,6 +18,11 @@ class DiagnosticCode(StrEnum):
     POLLS_LATE = "polls_late"
     TRANSACTION_ID_ZERO = "transaction_id_zero"
     ANSWERS_IN_DOUBT = "answers_in_doubt"
+    # by what is made of the readings
+    NO_VALUE = "no_value"  # a tag is delivered without a value: bad quality, or a structure
+    VALUE_UNMAPPED = "value_unmapped"  # a state or product code that the plant's file does not explain
+    VALUE_UNUSABLE = "value_unusable"  # a list or text where a number is wanted, or the other way round
+    COUNTER_STILL = "counter_still"  # a counter does not move while its station produces
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from mes.board.people import People
 from mes.board.people_file import people_path
 from mes.board.site import Board, Cables
 from mes.clocks import ControllerClocks
+from mes.collect.present import PresentTags, longest_without_count
 from mes.config.build import PlantConfig
 from mes.config.models import WebShape
 from mes.errors import ConfigError, JournalError
@@ -115,14 +116,17 @@ async def collector(
         if journal.salvaged is not None:
             log.error("journal_salvaged", detail=journal.salvaged)
         journal.names = Names(config.former)
-        health = Health(clock)
+        tags = present_tags(config)
+        health = Health(clock, findings=lambda controller: tags[controller].findings())
         gauge = _gauge(config, journal, health, clock, forwarded=config.influx is not None)
+        gauge.tags = tags
         clocks = ControllerClocks()
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.offset)
         await pipeline.recover()
         gauge.recovered = True
         gauge.unknown_stations = await asyncio.to_thread(_unknown_stations, config)
-        taps = [tap] if tap is not None else []
+        taps: list[Callable[[Batch], None]] = [lambda batch: tags[batch.controller].take(batch)]
+        taps += [tap] if tap is not None else []
         if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
             gauge.offsets = clocks.offsets
             taps.append(clocks.take)
@@ -160,6 +164,19 @@ def _unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
     for station in unknown:
         log.warning("station_not_in_the_plant_file", station=station, remedy=formerly(station))
     return unknown
+
+
+def present_tags(config: PlantConfig) -> dict[ControllerId, PresentTags]:
+    """Of each controller, what its tags show; nothing yet."""
+    longest = {station: longest_without_count(standard) for station, standard in config.standards.items()}
+    return {
+        controller: PresentTags(
+            config.tags[controller],
+            [config.setups[each] for each, its in config.station_controllers.items() if its == controller],
+            longest,
+        )
+        for controller in config.controllers
+    }
 
 
 def influx_target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
@@ -266,6 +283,7 @@ async def serve_board(
         tls=web.certificate is not None or web.proxy,
         hosts=tuple(web.hosts),
         cables=cables,
+        tags=gauge.tags,
     ) as board:
         tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None
         beside = (keep("board", board.live.follow), keep("accounts", partial(_watch_accounts, board, gauge)))

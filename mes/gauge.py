@@ -10,6 +10,7 @@ import structlog
 
 from adapters.clock import Clock, SteadyClock
 from adapters.reading import ControllerId
+from mes.collect.present import PresentTags
 from mes.health import Health
 from mes.influx.writer import EVENTS, FIGURES, PLANT, TELEMETRY, InfluxWriter
 from mes.journal import Journal
@@ -33,6 +34,7 @@ class Gauge:
 
     `recovered`: what the journal held was taken up. `offsets`: seconds by which controllers' clocks are ahead.
     `unknown_stations`: those of the journal that the plant's file does not have.
+    `tags`: what each controller's tags show.
     """
 
     journal: Journal
@@ -42,6 +44,7 @@ class Gauge:
     clock: Clock
     writer: InfluxWriter | None = None
     offsets: Callable[[], Mapping[ControllerId, float]] = _no_offsets
+    tags: Mapping[ControllerId, PresentTags] = field(default_factory=dict)
     recovered: bool = False
     troubles: dict[str, str] = field(default_factory=dict)  # why a part beside the collecting does not work now
     unknown_stations: tuple[StationId, ...] = ()

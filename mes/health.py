@@ -1,12 +1,13 @@
 """How the collector itself is doing: each controller's standing, as a plain record to show or to export."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from adapters.clock import Clock
+from adapters.diagnostics import Diagnostic
 from adapters.ports import Adapter
 from adapters.reading import ControllerId
 from mes.diagnostics import ControllerDiagnostics, PresentDiagnostic
@@ -49,12 +50,23 @@ class ControllerHealth:
     quiet_s: float = 0.0
 
 
+def _no_findings(_: ControllerId) -> Sequence[Diagnostic]:
+    return ()
+
+
 class Health:
     """Is told by the supervisor, asked by whoever shows it; lives in the event loop and does no input or output."""
 
-    def __init__(self, clock: Clock, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        """Knows no controller yet; each appears with its first attempt."""
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        findings: Callable[[ControllerId], Sequence[Diagnostic]] = _no_findings,
+    ) -> None:
+        """Knows no controller yet; each appears with its first attempt. `findings`: what its values show now."""
         self._clock = clock
+        self._findings = findings
         self._monotonic_s = monotonic_s
         self._ticked_s: dict[ControllerId, float] = {}
         self._batch_s: dict[ControllerId, float] = {}
@@ -142,8 +154,11 @@ class Health:
     def _follow_diagnostics(self, controller: ControllerId) -> None:
         adapter = self._adapters.get(controller)
         if adapter is not None:
+            told = adapter.status().diagnostics
+            explained = {tag for each in told for tag in each.tags}  # the adapter knows best why
+            found = [each for each in self._findings(controller) if not explained.issuperset(each.tags)]
             self._diagnostics_of(controller).update(
-                adapter.status().diagnostics,
+                [*told, *found],
                 now=self._clock.now(),
                 real_s=self._monotonic_s(),
                 complete=self.is_running(controller),

@@ -15,14 +15,16 @@ from oee_histories import state
 from starlette.types import ASGIApp
 from status_scenes import STATUS
 
-from adapters.reading import ControllerId
+from adapters.reading import Batch, ControllerId
 from mes.board.app import app, serve
 from mes.board.people import People, Role
 from mes.board.site import Board
 from mes.config.build import PlantConfig
 from mes.config.load import default_config, load
+from mes.daemon import present_tags
 from mes.journal import Entry, Journal
 from mes.model import ProcessValue, State, StationEvent
+from mes.status import Status
 
 PASSWORD = "correct horse"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # a real hash, cheap enough for many tests
@@ -127,9 +129,14 @@ async def plant_board(
     now: datetime = END,
     everybody_reads: bool = True,
     team_leader_days: int = 7,
+    status: Status = STATUS,
+    shows: Sequence[Batch] = (),
 ) -> AsyncIterator[PlantBoard]:
-    """The board while the block runs."""
+    """The board while the block runs; `shows`: what controllers have shown, beside the events."""
     config, clock = replace(config_of(folder), team_leader_days=team_leader_days), StillClock(now)
+    tags = present_tags(config)
+    for batch in shows:
+        tags[batch.controller].take(batch)
     seen = {ControllerId(each): now for each in config.controllers}
     ordered = sorted(events, key=lambda each: each.received_time)
     async with Journal.open(config.journal_path) as journal:
@@ -144,14 +151,15 @@ async def plant_board(
             Board(
                 config=config,
                 clock=clock,
-                status=lambda: STATUS,
+                status=lambda: status,
                 seq=lambda: journal.last_seq,
                 append=append,
                 people=people,
                 everybody_reads=everybody_reads,
+                tags=tags,
             ) as board,
         ):
-            application = app(lambda: STATUS, board)
+            application = app(lambda: status, board)
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             tasks = [
                 asyncio.create_task(board.live.follow()),

@@ -9,7 +9,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from adapters.diagnostics import DiagnosticCode
+from adapters.reading import Quality
 from mes.calendar import WindowKind
+from mes.health import ControllerStanding
 from mes.model import LossCategory, State
 from mes.oee.causes import Cause
 from mes.oee.components import Bucket, KpiFlag
@@ -292,6 +295,52 @@ class ControllerAnswer(Answer):
     controller: str
     standing: str
     age_s: float | None
+
+
+class DiagnosticAnswer(Answer):
+    """What an engineer should correct; `since`: when it was first seen."""
+
+    code: DiagnosticCode
+    text: str
+    remedy: str
+    tags: list[str]
+    since: AwareDatetime
+
+
+class ControllerDetailAnswer(Answer):
+    """A controller's connection, and all that is to be corrected there; ages and rates in real seconds."""
+
+    controller: str
+    standing: ControllerStanding
+    since: AwareDatetime = Field(description="of the standing")
+    age_s: float | None = Field(description="since its last batch; null before the first")
+    clock_offset_s: float | None = Field(description="its clock minus ours; null where it is not known")
+    insecure: bool
+    attempts: int
+    reconnects: int
+    tags_configured: int
+    tags_active: int
+    polls_late: int
+    poll_rate_wanted: float | None = Field(description="polls in a second; null where it is not polled")
+    poll_rate_reached: float | None
+    answers_in_doubt: dict[str, int] = Field(description="answers that were not believed, by kind")
+    diagnostics: list[DiagnosticAnswer] = Field(description="those that hold now")
+
+
+class TagAnswer(Answer):
+    """A tag now: what the controller shows, and what is made of it."""
+
+    tag: str
+    station: str | None = Field(description="null: the controller's heartbeat")
+    signal: str
+    address: str
+    raw: str | None = Field(description="the value as a short text; null: there is none that can be read")
+    quality: Quality | None = Field(description="null: never read")
+    received_time: AwareDatetime | None = Field(description="of the last change that was delivered, by our clock")
+    source_time: AwareDatetime | None = Field(description="by the controller's clock, where it says one")
+    age_s: float | None = Field(description="since `received_time`, by the plant's clock")
+    means: str | None = Field(description="state, product, count, code or number; null: nothing is made of it")
+    problem: DiagnosticCode | None
 
 
 class WallAnswer(Answer):

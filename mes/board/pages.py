@@ -32,6 +32,7 @@ NAV = (
     ("/handover", "handover"),
     ("/programme", "programme"),
     ("/counters", "counters"),
+    ("/controllers", "controllers"),
 )
 LANGUAGE = "taktline-language"
 OFFERED = timedelta(days=14)

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from mes.board import books, forms, pages
+from mes.board import books, controllers, forms, pages
 from mes.board.api.build import api
 from mes.board.drawing import Speech
 from mes.board.guard import Headers, Hosts, SameSite, Sessions
@@ -34,6 +34,7 @@ READ: Sequence[tuple[str, Page]] = (
     ("/handover", books.handover),
     ("/programme", books.programme),
     ("/counters", books.counters),
+    ("/controllers", controllers.page),
     ("/glossary", pages.glossary_page),
     ("/audit", forms.audit),
 )

@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from adapters.clock import Clock, ScaledClock
+from adapters.reading import ControllerId
 from mes.board.live import Live
 from mes.board.people import May, People, Person, Tries
 from mes.board.wall import WallMaker
+from mes.collect.present import PresentTags
 from mes.config.build import PlantConfig
 from mes.inquiry import Inquiry
 from mes.model import StationEvent, StationId
@@ -55,7 +57,7 @@ class Board:
 
     `append` journals what people say; `status` tells how the collector stands. `everybody_reads`: without signing in.
     `hosts`: names by which browsers call it, beside the machine's own. `cables`: of a simulation; anybody may pull
-    them. Raises ConfigError where there is no journal.
+    them. `tags`: what the controllers' tags show now. Raises ConfigError where there is no journal.
     """
 
     config: PlantConfig
@@ -68,6 +70,7 @@ class Board:
     tls: bool = False
     hosts: tuple[str, ...] = ()
     cables: Cables | None = None
+    tags: Mapping[ControllerId, PresentTags] = field(default_factory=dict)
     live: Live = field(init=False)
     tries: Tries = field(default_factory=Tries)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -78,7 +78,11 @@ class CodeMap:
 
     def state(self, raw: Value) -> State:
         """The state, or NO_DATA for a code that nobody explained: it is never guessed."""
-        return self.codes.get(str(int(raw) if isinstance(raw, float) and raw.is_integer() else raw), State.NO_DATA)
+        return self.codes.get(_code(raw), State.NO_DATA)
+
+    def names(self, raw: Value) -> bool:
+        """Whether the code is in the map."""
+        return _code(raw) in self.codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,17 @@ class BitMap:
         if not isinstance(raw, int):
             return State.NO_DATA
         return next((rule.state for rule in self.rules if raw & rule.mask == rule.value), self.otherwise)
+
+    def names(self, raw: Value) -> bool:
+        """Whether it is a status word that a rule, or the rest of the map, explains."""
+        if not isinstance(raw, int):
+            return False
+        return self.otherwise is not State.NO_DATA or any(raw & rule.mask == rule.value for rule in self.rules)
+
+
+def _code(raw: Value) -> str:
+    """A code as text: 6.0 and 6 are one."""
+    return str(int(raw) if isinstance(raw, float) and raw.is_integer() else raw)
 
 
 StateMap = CodeMap | BitMap

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from board_plant import LINE, PASSWORD, PlantBoard, plant_board, stands_since
 from browser_looks import barriers, faults, focus
+from controller_scenes import SHOWN, TROUBLED, WELD
 from driven_board import ARTEFACTS, chromium
 from influx_example import CAR, EVENTS
 from oee_histories import STATION, at
@@ -30,6 +31,7 @@ PAGES = {
     "handover": f"/handover?of={LINE}&window={DAY}",
     "programme": "/programme",
     "counters": "/counters",
+    "controllers": f"/controllers?controller={WELD}",
     "audit": "/audit",
     "glossary": "/glossary",
     "login": "/login",
@@ -40,7 +42,7 @@ PAGES = {
 
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[PlantBoard]:
-    async with plant_board(tmp_path, events=HAPPENED, now=at(119)) as made:
+    async with plant_board(tmp_path, events=HAPPENED, now=at(119), status=TROUBLED, shows=SHOWN) as made:
         yield made
 
 

@@ -118,6 +118,8 @@ async def test_a_station_s_time_is_told_without_a_gap(plant: PlantBoard) -> None
         ("/stores", {"window": WINDOW}),
         ("/windows", {"window": "2026-03-02"}),
         ("/counters", {}),
+        ("/controllers", {}),
+        ("/controllers/weld-plc/tags", {}),
         (f"/stations/{STATION}/events", {"window": WINDOW}),
         (f"/stations/{STATION}/reasons", {}),
         (f"/stations/{STATION}/said", {"window": WINDOW}),
@@ -213,7 +215,17 @@ async def test_an_empty_journal_is_no_error(tmp_path: Path) -> None:
     """Before the first reading every page says so, in words."""
     async with plant_board(tmp_path, events=[]) as plant:
         visitor = await plant.enter(None)
-        for path in ("/", "/shift", "/station", "/stops", "/handover", "/programme", "/car", "/counters"):
+        for path in (
+            "/",
+            "/shift",
+            "/station",
+            "/stops",
+            "/handover",
+            "/programme",
+            "/car",
+            "/counters",
+            "/controllers",
+        ):
             status, text = await visitor.page(path)
             assert status == 200, path
             assert "<main" in text

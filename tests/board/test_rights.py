@@ -17,10 +17,22 @@ from mes.model import StationId
 
 pytestmark = pytest.mark.timeout(60)
 NOBODY = "nobody"
-PAGES = ("/", "/shift", "/station", "/stops", "/car", "/handover", "/programme", "/counters", "/glossary")
+PAGES = (
+    "/",
+    "/shift",
+    "/station",
+    "/stops",
+    "/car",
+    "/handover",
+    "/programme",
+    "/counters",
+    "/glossary",
+    "/controllers",
+)
 PLACE = f"/api/v1/stations/{STATION}"
 READ = {
     *PAGES,
+    "/controllers",
     "/api/v1/site",
     "/api/v1/alive",
     "/api/v1/wall",
@@ -37,6 +49,8 @@ READ = {
     f"{PLACE}/book",
     "/api/v1/units/LJ12EKR24T1823630",
     "/api/v1/counters",
+    "/api/v1/controllers",
+    "/api/v1/controllers/weld-plc/tags",
     "/api/v1/programme?window=2026-03",
     "/api/v1/events",
     "/live/wall",

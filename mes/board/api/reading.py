@@ -7,9 +7,11 @@ from fastapi import APIRouter, Depends, Query
 
 from mes.board import answers, records
 from mes.board.api.common import REFUSALS, TABLE, Format, OnBoard, Within, bounded, reader_of, table
+from mes.board.controllers import controller_answers, tag_answers
 from mes.board.deeds import station_of
 from mes.board.models import (
     AliveAnswer,
+    ControllerDetailAnswer,
     CulpritAnswer,
     HourAnswer,
     KpiAnswer,
@@ -18,6 +20,7 @@ from mes.board.models import (
     SiteAnswer,
     StopAnswer,
     StoreAnswer,
+    TagAnswer,
     TimelineAnswer,
     WallAnswer,
     WindowAnswer,
@@ -264,6 +267,22 @@ async def counters(
     """All of them, or only the undecided."""
     found = await board.ask(records.doubt_answers)
     return table([each for each in found if not (undecided and each.decisions)], form)
+
+
+@router.get("/controllers", summary="Connections, and what is to be corrected there", responses=TABLE)
+async def controllers(
+    board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[ControllerDetailAnswer]:
+    """Every controller that was tried, with the diagnostics that hold now."""
+    return table(controller_answers(board.status()), form)
+
+
+@router.get("/controllers/{controller}/tags", summary="What every tag of a controller shows now", responses=TABLE)
+async def tags(
+    board: OnBoard, controller: str, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[TagAnswer]:
+    """Address, raw value, quality and age, and what is made of it."""
+    return table(tag_answers(board, controller), form)
 
 
 @router.get("/programme", summary="Cars built against the programme, and their local content")

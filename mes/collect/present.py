@@ -1,0 +1,276 @@
+"""What each tag of a controller shows now, what is made of it, and what of that an engineer must correct; pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import assert_never
+
+from adapters.diagnostics import Diagnostic, DiagnosticCode
+from adapters.reading import Batch, Reading, TagId, Value
+from mes.collect.signals import (
+    CounterSignal,
+    FaultSignal,
+    ProcessSignal,
+    ProductSignal,
+    SignalSetup,
+    StateSignal,
+    StationSetup,
+    UnitLogSignal,
+    UnitSignal,
+)
+from mes.collect.values import NO_PRODUCT, code, measured, whole
+from mes.model import CountKind, State, StationId, StationStandard
+
+RAW_SHOWN = 120  # characters of a raw value
+ELEMENTS_SHOWN = 8  # of a list
+VALUES_NAMED = 8  # values of one tag that no map names; further ones share a sentence
+TAGS_NAMED = 5  # in one sentence
+CYCLES_WITHOUT_COUNT = 10
+LEAST_WITHOUT_COUNT = timedelta(minutes=30)
+
+# a totaliser that must move while the station produces: those whose movement proves that it may rightly stand
+_MOVED_BY: Mapping[CountKind, frozenset[CountKind]] = {
+    CountKind.TOTAL: frozenset({CountKind.TOTAL}),
+    CountKind.GOOD: frozenset({CountKind.GOOD, CountKind.REWORK, CountKind.SCRAP}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TagPresent:
+    """One tag now. `station` None: the controller's heartbeat. `reading` None: it was never read.
+
+    `means`: what is made of the value: a state, a product, a count, a code or a number; None where nothing is.
+    `problem`: what is wrong with it.
+    """
+
+    tag: TagId
+    station: StationId | None
+    signal: str
+    reading: Reading | None
+    means: str | None
+    problem: DiagnosticCode | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    means: str | None
+    finding: Diagnostic | None = None
+
+
+@dataclass(slots=True)
+class _Station:
+    """What is followed of one station; `produced`: producing time since a totaliser had reason to move."""
+
+    setup: StationSetup
+    longest: timedelta
+    producing: bool = False
+    raw: dict[CountKind, int] = field(default_factory=dict)
+    produced: dict[CountKind, timedelta] = field(default_factory=dict)
+    unread: dict[TagId, str] = field(default_factory=dict)  # signal names of tags without a value
+
+
+def longest_without_count(standard: StationStandard | None) -> timedelta:
+    """How long a station may produce without a count: ten of its longest ideal cycles, half an hour at least."""
+    ideal = [] if standard is None else standard.ideal_cycle.values()
+    return max(LEAST_WITHOUT_COUNT, *(CYCLES_WITHOUT_COUNT * each for each in ideal), timedelta())
+
+
+def shown(value: Value) -> str:
+    """A controller's value as a short text of printable characters; it is not to be trusted otherwise."""
+    if isinstance(value, tuple):
+        more = ", …" if len(value) > ELEMENTS_SHOWN else ""
+        return _cut("[" + ", ".join(shown(each) for each in islice(value, ELEMENTS_SHOWN)) + more + "]")
+    return _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    text = text if len(text) <= RAW_SHOWN else text[: RAW_SHOWN - 1] + "…"
+    return "".join(sign if sign.isprintable() else "�" for sign in text)
+
+
+class PresentTags:
+    """Follows the tags of one controller. Takes every batch; the findings are the same objects while they hold."""
+
+    def __init__(
+        self, tags: Iterable[TagId], setups: Iterable[StationSetup], longest: Mapping[StationId, timedelta]
+    ) -> None:
+        """`tags`: all that the configuration names, in its order; `longest`: producing time without a count."""
+        self._stations = [_Station(each, longest.get(each.station, LEAST_WITHOUT_COUNT)) for each in setups]
+        self._signals: dict[TagId, tuple[_Station, SignalSetup]] = {
+            tag: (station, signal) for station in self._stations for tag, signal in station.setup.signals.items()
+        }
+        self._tags = tuple(dict.fromkeys((*tags, *self._signals)))
+        self._readings: dict[TagId, Reading] = {}
+        self._judged: dict[TagId, _Judged] = {}
+        self._named: dict[TagId, set[str]] = {}
+        self._findings: dict[TagId, Diagnostic] = {}
+        self._last: datetime | None = None
+
+    def take(self, batch: Batch) -> None:
+        """One batch that was journaled; a baseline says nothing about the time before it."""
+        if self._last is not None and not batch.baseline:
+            self._pass(max(timedelta(), batch.received_time - self._last))
+        self._last = batch.received_time
+        for reading in batch.readings:
+            self._read(reading)
+
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """What an engineer must correct now: by tag, then by station."""
+        unread = (_unread(each) for each in self._stations if each.unread)
+        still = (_still(each) for each in self._stations)
+        return (*self._findings.values(), *unread, *(each for each in still if each is not None))
+
+    def present(self) -> tuple[TagPresent, ...]:
+        """Every tag, in the order of the configuration."""
+        still = {tag for each in self._stations for tag in _standing(each)}
+        return tuple(self._present(tag, still=tag in still) for tag in self._tags)
+
+    def _present(self, tag: TagId, *, still: bool) -> TagPresent:
+        reading, judged = self._readings.get(tag), self._judged.get(tag, _Judged(None))
+        known = self._signals.get(tag)
+        if known is None:
+            return TagPresent(tag, None, "heartbeat", reading, None, None)
+        station, signal = known
+        problem = None if judged.finding is None else judged.finding.code
+        if tag in station.unread:
+            problem = DiagnosticCode.NO_VALUE
+        elif problem is None and still:
+            problem = DiagnosticCode.COUNTER_STILL
+        return TagPresent(tag, station.setup.station, signal.name, reading, judged.means, problem)
+
+    def _pass(self, time: timedelta) -> None:
+        for station in self._stations:
+            if station.producing:
+                for kind in station.produced:
+                    station.produced[kind] += time
+
+    def _read(self, reading: Reading) -> None:
+        tag = reading.tag
+        self._readings[tag] = reading
+        known = self._signals.get(tag)
+        if known is None:
+            return
+        station, signal = known
+        judged = self._judged[tag] = self._judge(station.setup, signal, reading)
+        self._findings.pop(tag, None)
+        if judged.finding is not None:
+            self._findings[tag] = judged.finding
+        station.unread.pop(tag, None)
+        if reading.value is None:
+            station.unread[tag] = signal.name
+        if isinstance(signal, StateSignal):
+            station.producing = judged.means == State.PRODUCING
+        elif isinstance(signal, CounterSignal):
+            _follow_counter(station, signal.setup.kind, whole(reading.value))
+
+    def _judge(self, setup: StationSetup, signal: SignalSetup, reading: Reading) -> _Judged:
+        """What a value means by the plant's file."""
+        value = reading.value
+        if value is None:
+            return _Judged(None)
+        if isinstance(value, tuple) and not isinstance(signal, UnitLogSignal):
+            return _unusable(reading.tag, "a list")
+        match signal:
+            case StateSignal():
+                known, means = signal.map.names(value), str(signal.map.state(value))
+                return _Judged(means) if known else self._unmapped(reading.tag, value, "state")
+            case ProductSignal():
+                raw = code(value)
+                product = setup.products.get(raw)
+                if product is None and raw not in NO_PRODUCT:
+                    return self._unmapped(reading.tag, value, "product")
+                return _Judged(product)
+            case CounterSignal():
+                count = whole(value)
+                return _unusable(reading.tag, _kind(value)) if count is None else _Judged(str(count))
+            case ProcessSignal():
+                number = measured(value)
+                return _unusable(reading.tag, _kind(value)) if number is None else _Judged(str(number))
+            case FaultSignal():
+                raw = code(value)
+                return _Judged(None if raw in signal.none else shown(raw))
+            case UnitSignal():
+                return _Judged(shown(value) or None)
+            case UnitLogSignal():
+                wanted = "a list of texts"
+                return _Judged(None) if isinstance(value, tuple) else _unusable(reading.tag, _kind(value), wanted)
+            case _:
+                assert_never(signal)
+
+    def _unmapped(self, tag: TagId, value: Value, what: str) -> _Judged:
+        """A code that the plant's file does not explain; so many of one tag are named, the rest share a sentence."""
+        raw, named = shown(value), self._named.setdefault(tag, set())
+        if raw in named or len(named) < VALUES_NAMED:
+            named.add(raw)
+            text = f"tag {tag}: no map names the {what} code {raw}"
+        else:
+            text = f"tag {tag}: no map names its {what} codes; {VALUES_NAMED} of them were named before"
+        remedy = {
+            "state": "add the code to the station's state map; until then the time counts as no data",
+            "product": "give a product this `raw` code; until then units are counted without a product",
+        }[what]
+        return _Judged(None, Diagnostic(DiagnosticCode.VALUE_UNMAPPED, text, remedy, (tag,)))
+
+
+def _unusable(tag: TagId, what: str, wanted: str = "one number or code") -> _Judged:
+    text = f"tag {tag}: the value is {what} where {wanted} is wanted"
+    remedy = "correct the tag's address or `type`, or let the controller's program show a plain value there"
+    return _Judged(None, Diagnostic(DiagnosticCode.VALUE_UNUSABLE, text, remedy, (tag,)))
+
+
+def _kind(value: Value) -> str:
+    match value:
+        case str():
+            return "a text"
+        case bool():
+            return "a bool"
+        case _:
+            return "a number of another kind"
+
+
+def _follow_counter(station: _Station, kind: CountKind, raw: int | None) -> None:
+    """A totaliser that moves shows that it is the right one, as do those that count the same units otherwise."""
+    if raw is None:
+        station.produced.pop(kind, None)  # said otherwise
+        return
+    before = station.raw.get(kind)
+    station.raw[kind] = raw
+    if kind in _MOVED_BY:
+        station.produced.setdefault(kind, timedelta())
+    if before is not None and raw != before:
+        for other in station.produced:
+            if kind in _MOVED_BY[other]:
+                station.produced[other] = timedelta()
+
+
+def _standing(station: _Station) -> tuple[TagId, ...]:
+    """The totalisers that have not moved for longer than can be."""
+    still = {kind for kind, time in station.produced.items() if time > station.longest}
+    return tuple(
+        tag
+        for tag, signal in station.setup.signals.items()
+        if isinstance(signal, CounterSignal) and signal.setup.kind in still
+    )
+
+
+def _still(station: _Station) -> Diagnostic | None:
+    tags = _standing(station)
+    if not tags:
+        return None
+    minutes = round(station.longest / timedelta(minutes=1))
+    text = f"{_listed(tags)}: no count in more than {minutes} min of producing at {station.setup.station}"
+    remedy = "correct the address of the counter, or the state map if the station does not produce"
+    return Diagnostic(DiagnosticCode.COUNTER_STILL, text, remedy, tags)
+
+
+def _unread(station: _Station) -> Diagnostic:
+    tags = tuple(tag for tag in station.setup.signals if tag in station.unread)
+    text = f"{_listed(tags)}: the controller shows no value that can be read (bad quality, or a structure)"
+    remedy = "correct the tag's address, or let the controller's program show a plain value there"
+    return Diagnostic(DiagnosticCode.NO_VALUE, text, remedy, tags)
+
+
+def _listed(tags: Sequence[TagId]) -> str:
+    more = f" and {len(tags) - TAGS_NAMED} more" if len(tags) > TAGS_NAMED else ""
+    return f"tag{'s' if len(tags) > 1 else ''} {', '.join(tags[:TAGS_NAMED])}{more}"
