@@ -174,7 +174,7 @@ def replay(folder: Path, config: PlantConfig) -> int:
     with JournalReader(folder / JOURNAL) as reader, HourlyFile(stored) as file:
         hourly = Hourly(reader, file, config.calendar)
         for station, standard in config.standards.items():
-            hourly.kpi(station, standard, YEAR)
+            hourly.kpis(station, standard, YEAR)
         return reader.last_seq()
 
 

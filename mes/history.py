@@ -6,11 +6,12 @@ whatever was said or caught up later about a part of the stretch.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Protocol
 
-from mes.intervals import Interval
+from mes.intervals import Interval, subtract
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -22,11 +23,12 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.pieces import FAULT_COMES_BEFORE, STOPS
-from mes.oee.timeline import Span, Timeline, timeline
+from mes.oee.timeline import SPREAD_WITHIN, Span, Timeline, timeline
 
 INSTANT = timedelta(microseconds=1)
 FIRST_LOOK = 32  # events; each further look is eight times as long
 FARTHER = 8
+SILENT = SPREAD_WITHIN  # without one event: at one end of it is an import or a wrong clock
 TELLS_OF_STATES = (StateChanged, ConnectionLost, ConnectionRestored)  # spans are made of nothing else
 
 
@@ -81,6 +83,14 @@ class EventReader(Protocol):
         """The names under which a station's events are read, the present one first."""
         ...
 
+    def stretches(self, station: StationId, apart: timedelta) -> Sequence[Interval]:
+        """From the first to the last of all things seen that are no further than `apart` from the next; in order."""
+        ...
+
+    def last_before(self, station: StationId, instant: datetime) -> datetime | None:
+        """When the last thing before an instant was seen of a station."""
+        ...
+
 
 def history(reader: EventReader, station: StationId, window: Interval) -> list[Journaled]:
     """Events from which `timeline` tells the same about `window` as from all events of the station.
@@ -105,6 +115,26 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
         reaching = reader.reaching(station, min(gaps), last.interval.end)
     # what is made and what is good goes by which totalisers there are
     return [*found, *reaching, *reader.one_of_each_count(station)]
+
+
+def occupied(
+    reader: EventReader, stations: Iterable[StationId], window: Interval, *more: Interval
+) -> tuple[Interval, ...]:
+    """The parts of a window that are not inside a silence of all stations; `more`: stretches that count as events.
+
+    What is computed window by window goes along these, so that it costs nothing for the years between an import of
+    1970, or a start under a wrong clock, and today.
+    """
+    known = sorted([*more, *(each for station in stations for each in reader.stretches(station, SILENT))])
+    found: list[Interval] = []
+    for each in known:
+        if found and each.start <= found[-1].end + SILENT:
+            found[-1] = Interval(found[-1].start, max(found[-1].end, each.end))
+        else:
+            found.append(each)
+    # a moment longer, for what happened at the last instant; before the first event and after the last is no silence
+    silences = [Interval(each.end + INSTANT, following.start) for each, following in pairwise(found)]
+    return subtract((window,), silences)
 
 
 def _blind_since(reader: EventReader, station: StationId, start: datetime, end: datetime) -> datetime:

@@ -17,7 +17,7 @@ import msgspec
 
 from mes.calendar import Calendar, WindowKind
 from mes.errors import DerivedError
-from mes.history import EventReader, history, in_force_since, totalisers
+from mes.history import SILENT, EventReader, history, in_force_since, totalisers
 from mes.intervals import Interval
 from mes.journal.hourly import HourlyFile, Row
 from mes.model import CountKind, ReasonId, StationId, StationStandard
@@ -51,37 +51,53 @@ class Hourly:
     changed: Progress | None = None
     _searched: dict[Interval, Sequence[datetime]] = field(default_factory=dict, init=False, repr=False)
 
-    def kpi(self, station: StationId, standard: StationStandard, window: Interval) -> Kpi | None:
-        """The sums of the whole cells inside `window` that cannot change by time passing; None if there are none.
+    def kpis(self, station: StationId, standard: StationStandard, window: Interval) -> list[Kpi]:
+        """The sums of the whole cells inside `window` that cannot change by time passing, one for each covered stretch.
 
-        Its `window` says what it covers: from a cell's start to a cell's end. While the file cannot be used there are
-        none; a damaged one is made anew.
+        Their `window`s say what they cover: each from a cell's start to a cell's end. There is one, unless the station
+        was silent for years in between; in a silence there are no cells. While the file cannot be used there are none;
+        a damaged one is made anew.
         """
         try:
-            return self._kpi(station, standard, window)
+            return self._kpis(station, standard, window)
         except DerivedError as error:
             if not error.damaged:
-                return None
+                return []
             self.file.renew(error)
         try:
-            return self._kpi(station, standard, window)
+            return self._kpis(station, standard, window)
         except DerivedError:
-            return None
+            return []
 
-    def _kpi(self, station: StationId, standard: StationStandard, window: Interval) -> Kpi | None:
+    def _kpis(self, station: StationId, standard: StationStandard, window: Interval) -> list[Kpi]:
         kinds = totalisers(self.reader, station)
         variant = _variant(standard, self.calendar, kinds, self.reader.names_of(station)[1:])
-        made = self._refresh(station, standard, variant)
-        if made is None:
-            return None
-        start, end = max(window.start, made.start), min(window.end, made.end)
-        starts = self._cuts_at(Interval(start, start + SEARCH))
-        ends = self._cuts_at(Interval(end - SEARCH, end))
-        if not starts or not ends or starts[0] >= ends[-1]:
-            return None
-        covered = Interval(starts[0], ends[-1])
-        bodies = self.file.cells(station, variant, covered.start, covered.end)
-        return _sum(covered, [_decode(each) for each in bodies])
+        until = self._refresh(station, standard, variant)
+        if until is None:
+            return []
+        found = []
+        for made in self._covered(station):
+            start, end = max(window.start, made.start), min(window.end, made.end, until)
+            if start >= end:
+                continue
+            starts = self._cuts_at(Interval(start, start + SEARCH))
+            ends = self._cuts_at(Interval(end - SEARCH, end))
+            if not starts or not ends or starts[0] >= ends[-1]:
+                continue
+            covered = Interval(starts[0], ends[-1])
+            bodies = self.file.cells(station, variant, covered.start, covered.end)
+            found.append(_sum(covered, [_decode(each) for each in bodies]))
+        return found
+
+    def _covered(self, station: StationId) -> list[Interval]:
+        """The stretches of a station's history that have cells, from cut to cut; in order."""
+        return [
+            Interval(
+                self._cuts_at(Interval(each.start - SEARCH, each.start))[-1],
+                self._cuts_at(Interval(each.end, each.end + SEARCH))[0],
+            )
+            for each in self.reader.stretches(station, SILENT)
+        ]
 
     def _cuts_at(self, edge: Interval) -> Sequence[datetime]:
         """The cuts in a short stretch; a report asks for the same few of every station."""
@@ -91,37 +107,44 @@ class Hourly:
             self._searched[edge] = cell_cuts(self.calendar, edge)
         return self._searched[edge]
 
-    def _refresh(self, station: StationId, standard: StationStandard, variant: str) -> Interval | None:
-        """Brings the station's cells up to date; returns from when to when they go, None if it has no events."""
+    def _refresh(self, station: StationId, standard: StationStandard, variant: str) -> datetime | None:
+        """Brings the station's cells up to date; returns up to when they go, None if it has no events."""
         known = self.reader.span_of(station)
         if known is None:
             return None
-        first = self._cuts_at(Interval(known.start - SEARCH, known.start))[-1]
         seq = self.reader.last_seq()
         done = self.file.progress(station, variant)
         if done is None:
-            return Interval(first, self._compute(station, standard, variant, first, known.end, seq))
+            return self._compute(station, standard, variant, known.start, known.end, seq)
         touched = self.reader.earliest_touched(station, done[0]) if done[0] != seq else None
         if touched is None:  # the news, if any, was of other stations
-            return Interval(first, done[1])
+            return done[1]
         # the stop in force before the news may be of another class now
         line = timeline(history(self.reader, station, Interval(touched, touched + MICROSECOND)))
         start = min(touched, in_force_since(line, touched), done[1])
-        return Interval(first, self._compute(station, standard, variant, start, known.end, seq))
+        # what was a silence before the news has no cells yet
+        start = min(start, self.reader.last_before(station, touched) or start)
+        return self._compute(station, standard, variant, start, known.end, seq)
 
     def _compute(
         self, station: StationId, standard: StationStandard, variant: str, start: datetime, end: datetime, seq: int
     ) -> datetime:
-        """Cells from the one that holds `start` up to the last one that is final."""
+        """Cells from the one that holds `start` up to the last one that is final, none in a silence."""
         first = until = cell_cuts(self.calendar, Interval(start - SEARCH, start))[-1]
+        stretches = [each for each in self._covered(station) if each.end > until]
         is_final = False
         while not is_final:
-            cuts = cell_cuts(self.calendar, Interval(until, min(until + CHUNK, end)))
+            while stretches and stretches[0].end <= until:
+                stretches.pop(0)
+            if stretches:
+                until = max(until, stretches[0].start)
+            last = end if len(stretches) <= 1 else stretches[0].end
+            cuts = cell_cuts(self.calendar, Interval(until, min(until + CHUNK, last)))
             chunk = Interval(cuts[0], cuts[-1]) if cuts else Interval(until, until)
             line = timeline(history(self.reader, station, chunk))
             cells = _final(cuts, line)
             until = cells[-1].end if cells else chunk.start
-            is_final = until < chunk.end or chunk.end + SEARCH > end
+            is_final = until < chunk.end or (len(stretches) <= 1 and chunk.end + SEARCH > end)
             rows = self._rows(cells, line, standard)
             # whoever stops in between begins anew: only the last chunk says that all events are in
             done = seq if is_final else 0

@@ -13,7 +13,7 @@ from mes.calendar import Window, WindowKind
 from mes.config.build import PlantConfig
 from mes.config.problems import did_you_mean
 from mes.errors import ConfigError
-from mes.history import history
+from mes.history import history, occupied
 from mes.hourly import Hourly, Progress
 from mes.intervals import Interval
 from mes.journal import JournalReader
@@ -162,12 +162,21 @@ class Inquiry:
         return [self.results.kpi(each, window, until=self.until, definition=definition) for each in node.stations]
 
     def windows(self, kind: WindowKind, span: Interval) -> tuple[Window, ...]:
-        """The calendar's windows of a kind; beside shifts also the time between them in which units were made."""
-        found = self.results.windows(kind, span)
-        if kind is not WindowKind.SHIFT:
-            return found
-        between = [each for each in self.config.calendar.off_shift(span) if self._was_busy(each.interval)]
-        return tuple(sorted((*found, *between), key=lambda each: each.interval))
+        """The calendar's windows of a kind; beside shifts also the time between them in which units were made.
+
+        Those inside years without one event of any station are left out.
+        """
+        parts = self.occupied(span)
+        found = [each for part in parts for each in self.results.windows(kind, part)]
+        if kind is WindowKind.SHIFT:
+            off = dict.fromkeys(each for part in parts for each in self.config.calendar.off_shift(part))
+            found += [each for each in off if self._was_busy(each.interval)]
+        return tuple(sorted(dict.fromkeys(found), key=lambda each: each.interval))
+
+    def occupied(self, span: Interval) -> tuple[Interval, ...]:
+        """The parts of a stretch that are not inside a silence of all stations that lasts for years."""
+        present = [] if self._until is None else [Interval(self._until, self._until)]
+        return occupied(self.reader, self.config.standards, span, *present)
 
     def target(self, node: Node, window: Interval) -> Fraction | None:
         """Cars planned for a node in a window: of the products that come to its last station; None without a plan."""

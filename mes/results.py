@@ -2,15 +2,15 @@
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
-from mes.history import EventReader, history, in_force_since
+from mes.history import EventReader, history, in_force_since, occupied
 from mes.hourly import Hourly
-from mes.intervals import Interval
+from mes.intervals import Interval, subtract
 from mes.journal.codec import bears_on
 from mes.model import (
     ConnectionLost,
@@ -93,12 +93,12 @@ class Results:
         window = window.before(until + LEAST)  # it shows whether the instant `until` itself belongs to it
         if self._hourly is None or seen.length <= self._at_once:
             return self._direct(station, standard, window, until)
-        stored = self._hourly.kpi(station, standard, seen)
-        if stored is None:
+        stored = self._hourly.kpis(station, standard, seen)
+        if not stored:
             return self._direct(station, standard, window, until)
-        edges = (Interval(window.start, stored.window.start), Interval(stored.window.end, window.end))
-        parts = [self._direct(station, standard, each, until) for each in edges if each.length]
-        return replace(combine([stored, *parts]), window=seen)
+        rest = subtract((window,), [each.window for each in stored])
+        parts = [self._direct(station, standard, each, until) for each in rest]
+        return replace(combine([*stored, *parts]), window=seen)
 
     def timeline(self, station: StationId, window: Interval) -> Timeline:
         """What the journal knows of the station in `window`; what it says of other times may be incomplete."""
@@ -174,6 +174,10 @@ class Results:
         """The station's events in the order of their seq."""
         return self._reader.events(station)
 
+    def occupied(self, station: StationId, window: Interval, *, until: datetime) -> tuple[Interval, ...]:
+        """The parts of a window, the present `until` among them, that are not in years of silence of the station."""
+        return occupied(self._reader, (station,), window, Interval(until, until))
+
     def windows(self, kind: WindowKind, interval: Interval) -> tuple[Window, ...]:
         """The calendar's windows of a kind that overlap `interval`, whole."""
         return self.calendar.windows(kind, interval)
@@ -207,8 +211,9 @@ class Results:
     def _around(self, window: Interval) -> Interval:
         """The production days of a window, so that its hours and shifts share one reading of the journal."""
         lasting = Interval(window.start, max(window.end, window.start + LEAST))
-        days: Sequence[Window] = self.calendar.days(lasting)
-        return Interval(days[0].interval.start, days[-1].interval.end)
+        first = self.calendar.days(Interval(lasting.start, lasting.start + LEAST))
+        last = self.calendar.days(Interval(lasting.end - LEAST, lasting.end))
+        return Interval(first[0].interval.start, last[-1].interval.end)
 
 
 def _mark(journaled: Journaled) -> _Mark:

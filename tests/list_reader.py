@@ -1,7 +1,7 @@
 """Journaled events in memory, read the way the journal reads them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mes.intervals import Interval
 from mes.journal.codec import bears_on, encode_event, from_us, to_us
@@ -31,6 +31,28 @@ class ListReader:
     def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
         touched = [encode_event(each.event)[4] for each in self._of(station) if each.seq > after_seq]
         return from_us(min(touched)) if touched else None
+
+    def last_before(self, station: StationId, instant: datetime) -> datetime | None:
+        return max((each for each in self._seen(station) if each < instant), default=None)
+
+    def _seen(self, station: StationId) -> list[datetime]:
+        return sorted(each.event.time for each in self._of(station) if not isinstance(each.event, SAID_LATER))
+
+    def stretches(self, station: StationId, apart: timedelta) -> list[Interval]:
+        found: list[Interval] = []
+        for each in self._of(station):
+            about = bears_on(each.event)
+            if not isinstance(each.event, SAID_LATER):
+                start = about.start if about.length <= apart else each.event.time
+                found.append(Interval(start, each.event.time))
+        found.sort()
+        joined: list[Interval] = []
+        for part in found:
+            if joined and part.start - joined[-1].end <= apart:
+                joined[-1] = Interval(joined[-1].start, max(joined[-1].end, part.end))
+            else:
+                joined.append(part)
+        return joined
 
     def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         self.reads += 1

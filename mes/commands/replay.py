@@ -14,6 +14,7 @@ from rich.table import Table
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError
+from mes.history import occupied
 from mes.hourly import Hourly
 from mes.intervals import Interval
 from mes.journal import JournalReader
@@ -70,7 +71,8 @@ def replay_command(
         chosen = [each for each in chosen if each in before.stations]
         if not chosen:
             raise ConfigError(f"unknown station {', '.join(stations)}; there are: {', '.join(now.standards)}")
-        windows = now.calendar.windows(WindowKind(by), span)
+        parts = occupied(reader, now.standards, span)
+        windows = list(dict.fromkeys(each for part in parts for each in now.calendar.windows(WindowKind(by), part)))
         compared = list(replayed(before, _anew(reader, now, stack), windows, chosen))
     found = [each for _, _, several in compared for each in several]
     _say(found, windows=len(compared), as_json=as_json)

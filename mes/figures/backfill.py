@@ -13,6 +13,7 @@ from adapters.clock import SystemClock
 from mes.calendar import Window
 from mes.figures.plant import PlantPoints
 from mes.figures.published import station_points
+from mes.history import SILENT, occupied
 from mes.influx.delivery import Delivery, Writes
 from mes.influx.encode import event_line, process_line
 from mes.inquiry import Inquiry
@@ -75,8 +76,8 @@ async def backfill(
     asked = stretch or Interval(
         min(each.start for each in whole), max([until, *(each.end for each in whole)]) + INSTANT
     )
-    days = inquiry.config.calendar.days(asked)
-    written = Written(Interval(days[0].interval.start, days[-1].interval.end))
+    days = _days(inquiry, asked)
+    written = Written(Interval(days[0].interval.start, days[-1].interval.end) if days else asked)
     delivery = Delivery(server, _Remembered(written.refused), SystemClock())
     sending = _Sending(inquiry, PlantPoints(inquiry), delivery, written)
     seq = inquiry.reader.last_seq()
@@ -119,7 +120,7 @@ class _Sending:
         if span is None or (not starts and span.end <= was):
             return False
         self.inquiry.reach(max(span.end, was))
-        for day in self.inquiry.config.calendar.days(Interval(min([was, *starts]), self.inquiry.until + INSTANT)):
+        for day in _days(self.inquiry, Interval(min([was, *starts]), self.inquiry.until + INSTANT)):
             await self._send(self._figures(day.interval))
         return True
 
@@ -157,6 +158,15 @@ class _Sending:
             await self.delivery.send(batch)
             sent += len(batch)
         return sent
+
+
+def _days(inquiry: Inquiry, asked: Interval) -> list[Window]:
+    """The production days of a stretch, but for those in years without an event or a process value of any station."""
+    reader, calendar = inquiry.reader, inquiry.config.calendar
+    stations = dict.fromkeys((*inquiry.config.standards, *reader.stations()))
+    more = [stretch for each in stations for stretch in reader.measured_stretches(each, SILENT)]
+    parts = occupied(reader, stations, asked, *more, Interval(inquiry.until, inquiry.until))
+    return list(dict.fromkeys(day for part in parts for day in calendar.days(part)))
 
 
 def _part(day: Interval, first: datetime, until: datetime) -> Interval | None:

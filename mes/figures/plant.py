@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from zlib import crc32
 
-from mes.calendar import Window, WindowKind
+from mes.calendar import Calendar, Window, WindowKind
 from mes.config.build import Product
 from mes.figures.stations import MILLISECOND, cells
 from mes.influx.encode import EPOCH, NONE, Field, Point, place, timestamp_ns, window_ns
@@ -48,6 +48,11 @@ NAMED = {
 }
 
 
+def _windows(calendar: Calendar, kinds: Sequence[WindowKind], parts: Sequence[Interval]) -> list[Window]:
+    """The windows of some kinds that overlap parts of time, once each."""
+    return list(dict.fromkeys(each for kind in kinds for part in parts for each in calendar.windows(kind, part)))
+
+
 @dataclass(slots=True)
 class PlantPoints:
     """Makes the points; it keeps what cars were built, until one more is."""
@@ -63,8 +68,9 @@ class PlantPoints:
         until = self.inquiry.until
         calendar = self.inquiry.config.calendar
         touched = Interval(touched.start, max(touched.start, min(touched.end, until)))
-        hours = list(cells(calendar, touched))
-        longer = [each for kind in (WindowKind.SHIFT, WindowKind.DAY) for each in calendar.windows(kind, touched)]
+        parts = self.inquiry.occupied(touched)
+        hours = list(dict.fromkeys(each for part in parts for each in cells(calendar, part)))
+        longer = _windows(calendar, (WindowKind.SHIFT, WindowKind.DAY), parts)
         for line in self.inquiry.nodes("line", []):
             yield from (self._output(line, each) for each in (*hours, *longer))
         for each in hours:
@@ -73,7 +79,7 @@ class PlantPoints:
             yield from self._limits(each)
             for station in self.inquiry.config.limits:
                 yield from self._exposures(station, each)
-        yield from self._built([*hours, *(each for kind in BUILT_IN for each in calendar.windows(kind, touched))])
+        yield from self._built([*hours, *_windows(calendar, BUILT_IN, parts)])
         yield from self._periods(touched, until)
 
     def _limits(self, hour: Window) -> Iterator[Point]:
@@ -227,7 +233,7 @@ class PlantPoints:
             first = max(until - NAMED[kind], touched.start if known is None else known.start)
             begun = calendar.windows(kind, Interval(min(first, until), until + MILLISECOND))
             names = dict(zip(reversed(begun), labels, strict=False))
-            for each in dict.fromkeys((*calendar.windows(kind, touched), *begun)):
+            for each in dict.fromkeys((*_windows(calendar, (kind,), self.inquiry.occupied(touched)), *begun)):
                 label = names.get(each) or _dated(each)
                 start, end = ((at - EPOCH) // MILLISECOND for at in (each.interval.start, each.interval.end))
                 yield Point(

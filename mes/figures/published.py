@@ -169,8 +169,9 @@ def _in_force_since(
 
 def station_points(results: Results, station: StationId, touched: Interval, until: datetime) -> list[Point]:
     """All points of a station whose windows overlap a stretch of time, as things stood at `until`."""
-    hours = list(cells(results.calendar, touched))
-    longer = [each for kind in LONGER for each in results.windows(kind, touched)]
+    parts = results.occupied(station, touched, until=until)
+    hours = list(dict.fromkeys(each for part in parts for each in cells(results.calendar, part)))
+    longer = list(dict.fromkeys(each for kind in LONGER for part in parts for each in results.windows(kind, part)))
     found = [kpi_point(results, station, each, until) for each in (*hours, *longer)]
     for each in hours:
         found += loss_points(results, station, each, until)

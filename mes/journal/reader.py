@@ -1,7 +1,7 @@
 """Reading the journal from another process or thread, without ever standing in the writer's way."""
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ import apsw
 
 from mes.errors import JournalError
 from mes.intervals import Interval
-from mes.journal.codec import EARLIEST_US, EventRow, Unreadable, from_us, read_row, to_us
+from mes.journal.codec import EARLIEST_US, MICROSECOND, EventRow, Unreadable, from_us, read_row, to_us
 from mes.journal.names import NO_NAMES, Names
 from mes.journal.schema import (
     BUSY_MS,
@@ -179,15 +179,53 @@ class JournalReader:
 
         What persons say of it later is nothing that was seen.
         """
-        # apart, each is one step in an index; together they would be a walk
-        names = self._names.all_of(station)
-        first = [self._fetch(f"SELECT min(time_us) {SEEN_OF_STATION}", name)[0][0] for name in names]
-        last = [self._fetch(f"SELECT max(time_us) {SEEN_OF_STATION}", name)[0][0] for name in names]
-        begins = [
-            self._fetch(f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us", name)[0][0] for name in names
-        ]
-        seen = [each for each in (*first, *last, *begins) if each is not None]
-        return Interval(from_us(min(seen)), from_us(max(seen))) if seen else None
+        first = self._least(f"SELECT min(time_us) {SEEN_OF_STATION}", station)
+        last = self._greatest(f"SELECT max(time_us) {SEEN_OF_STATION}", station)
+        if first is None or last is None:
+            return None
+        begins = self._least(f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us", station)
+        return Interval(from_us(first if begins is None else min(first, begins)), from_us(last))
+
+    def stretches(self, station: StationId, apart: timedelta) -> list[Interval]:
+        """From the first to the last of all things seen that are no further than `apart` from the next; in order.
+
+        What bears on a time before its own, by less than `apart`, belongs to it.
+        """
+        found: list[Interval] = []
+        reached = f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us AND to_us - from_us <= ? AND to_us >= ?"
+        for each in self._stretches(SEEN_OF_STATION, station, apart):
+            start_us = to_us(each.start)
+            values = (station, apart // MICROSECOND, start_us, start_us + apart // MICROSECOND)
+            begins_us = self._least(f"{reached} AND to_us <= ?", *values)
+            start = each.start if begins_us is None else min(each.start, from_us(begins_us))
+            if found and start <= found[-1].end:
+                start = found.pop().start
+            found.append(Interval(start, each.end))
+        return found
+
+    def measured_stretches(self, station: StationId, apart: timedelta) -> list[Interval]:
+        """The same of the process values that are kept."""
+        return self._stretches("FROM telemetry WHERE station = ?", station, apart)
+
+    def last_before(self, station: StationId, instant: datetime) -> datetime | None:
+        """When the last thing before an instant was seen of a station."""
+        last = self._greatest(f"SELECT max(time_us) {SEEN_OF_STATION} AND time_us < ?", station, to_us(instant))
+        return None if last is None else from_us(last)
+
+    def _stretches(self, rows: str, station: StationId, apart: timedelta) -> list[Interval]:
+        """Steps through the index from silence to silence, and reads none of what lies between them."""
+        of = f"{rows} AND time_us"
+        last = f"SELECT max(time_us) {of} <= ?"
+        apart_us = apart // MICROSECOND
+        found: list[Interval] = []
+        start_us = self._least(f"SELECT min(time_us) {of} >= ?", station, EARLIEST_US)
+        while start_us is not None:
+            end_us = start_us
+            while (last_us := self._greatest(last, station, end_us + apart_us)) is not None and last_us > end_us:
+                end_us = last_us
+            found.append(Interval(from_us(start_us), from_us(end_us)))
+            start_us = self._least(f"SELECT min(time_us) {of} > ?", station, end_us)
+        return found
 
     def process_values(self, station: StationId, start: datetime, end: datetime) -> list[ProcessValue]:
         """The telemetry of a station in `[start, end)`, in the order of time."""
@@ -323,6 +361,17 @@ class JournalReader:
     def names_of(self, station: StationId) -> tuple[StationId, ...]:
         """The names under which a station's events are read, the present one first."""
         return self._names.all_of(station)
+
+    def _least(self, statement: str, station: StationId, *values: int) -> int | None:
+        """The least number under any name of a station: for each name one step in an index, together it were a walk."""
+        return min(self._one_of_each_name(statement, station, *values), default=None)
+
+    def _greatest(self, statement: str, station: StationId, *values: int) -> int | None:
+        return max(self._one_of_each_name(statement, station, *values), default=None)
+
+    def _one_of_each_name(self, statement: str, station: StationId, *values: int) -> list[int]:
+        found = [self._fetch(statement, name, *values)[0][0] for name in self._names.all_of(station)]
+        return [each for each in found if each is not None]
 
     def _fetch_of(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
         """Rows of a station under all its names; the first value of such a statement is the station."""

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 from mes.intervals import Interval, subtract, union
@@ -31,6 +31,7 @@ from mes.oee.decisions import decided, doubt
 
 BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened, CountReconciled)
+SPREAD_WITHIN = timedelta(days=366)  # a longer gap began under a wrong clock, and says nothing of when units were made
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -265,6 +266,7 @@ def _counts(
 ) -> tuple[tuple[Count, ...], tuple[Slice, ...]]:
     """All counts at their instants, those that persons decided among them; what was caught up is spread over its gap.
 
+    What was caught up over more than a year counts when it was read.
     Good, rework and scrap of one gap are spread together, in the order of their events. A totaliser of all units
     counts the same units once more and is spread by itself; in a gap where there is one, its units make the slices.
     """
@@ -272,7 +274,8 @@ def _counts(
     slices: list[Slice] = []
     gaps: dict[tuple[datetime, bool], list[UnitsCounted]] = {}
     for each in counted:
-        if each.since is not None and each.since < each.time and each.delta > 0:
+        is_spread = each.since is not None and each.since < each.time <= each.since + SPREAD_WITHIN
+        if each.since is not None and is_spread and each.delta > 0:
             gaps.setdefault((each.since, each.kind is CountKind.TOTAL), []).append(each)
         elif each.delta:
             counts.append(Count(each.time, each.kind, each.product, each.delta, each.flag))

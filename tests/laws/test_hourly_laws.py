@@ -60,20 +60,17 @@ def test_cells_are_kept_and_only_what_is_new_is_computed() -> None:
     with HourlyFile(None) as file:
         hourly = Hourly(reader, file, CALENDAR, changed=lambda _, share: told.append(share))
         whole = Interval(at(0), at(9000))
-        first = hourly.kpi(STATION, standard, whole)
+        [first] = hourly.kpis(STATION, standard, whole)
         reads = reader.reads
-        assert first is not None
         assert told[-1] > 0.9
-        assert hourly.kpi(STATION, standard, whole) == first
+        assert hourly.kpis(STATION, standard, whole) == [first]
         assert reader.reads == reads
         reader.journal.append(Journaled(len(turns) + 1, counted(8999, 7)))
         reader.journal.append(Journaled(len(turns) + 2, state(9010, State.PRODUCING)))
-        again = hourly.kpi(STATION, standard, Interval(at(0), at(9100)))
-        assert again is not None
+        [again] = hourly.kpis(STATION, standard, Interval(at(0), at(9100)))
         assert again.good == 7
         other = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=20))
-        changed = hourly.kpi(STATION, other, whole)
-        assert changed is not None
+        [changed] = hourly.kpis(STATION, other, whole)
         assert changed.down < first.down
 
 
@@ -102,7 +99,7 @@ def test_old_variants_are_forgotten() -> None:
             standard = StationStandard(
                 ideal_cycle={None: timedelta(minutes=minutes)}, minor_stop=timedelta(minutes=minutes)
             )
-            hourly.kpi(STATION, standard, Interval(at(0), at(500)))
+            hourly.kpis(STATION, standard, Interval(at(0), at(500)))
             variants.add(file.variants(STATION))
         assert max(len(each) for each in variants) == 4
 
@@ -131,5 +128,5 @@ def test_a_calendar_has_a_name_of_its_own() -> None:
     ]
     with HourlyFile(None) as file:
         for each in calendars:
-            Hourly(reader, file, each).kpi(STATION, standard, Interval(at(0), at(500)))
+            Hourly(reader, file, each).kpis(STATION, standard, Interval(at(0), at(500)))
         assert len(file.variants(STATION)) == 4

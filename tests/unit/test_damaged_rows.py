@@ -134,7 +134,7 @@ async def test_a_damaged_cursor_begins_again(tmp_path: Path, value: str) -> None
 
 
 def kpi(file: HourlyFile) -> object:
-    return Hourly(READER, file, CALENDAR).kpi(STATION, STANDARD, WHOLE)
+    return Hourly(READER, file, CALENDAR).kpis(STATION, STANDARD, WHOLE)
 
 
 @pytest.mark.parametrize(
