@@ -42,7 +42,7 @@ class CountFlag(StrEnum):
     BASELINE = "baseline"  # first reading ever: nothing is counted
     NORMAL = "normal"
     CATCH_UP = "catch_up"  # made while we were blind, since `since`
-    RESET = "reset"  # the totaliser started anew; what it counted between our last reading and then is unknown
+    RESET = "reset"  # the totaliser does not go on from its last value; units before that may be missing
     ROLLOVER = "rollover"
     REMAPPED = "remapped"  # first reading from another place: nothing is counted, a person may decide what was made
 

@@ -9,6 +9,7 @@ import structlog
 from adapters.clock import Clock, ScaledClock, boot_time_s
 from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId, longest_observed
 from mes.collect.delivery import Delivery
+from mes.collect.looks import Looks
 from mes.collect.places import Vacated, adopt, vacated
 from mes.collect.station import (
     Observation,
@@ -99,6 +100,7 @@ class Pipeline:
         self._first_offsets: dict[ControllerId, timedelta | None] = {}  # as measured when a connection began
         self._deliveries: dict[ControllerId, Delivery] = {}
         self._observed: dict[ControllerId, datetime] = {}
+        self._looks: dict[ControllerId, Looks] = {each: Looks() for each in self._stations}
         self._gaps: dict[ControllerId, Gap] = {}  # the controllers we are blind to now
         self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
         self._saved_at_s = monotonic_s()
@@ -188,9 +190,19 @@ class Pipeline:
                 work.step(self._setups[station], closed)
         offset = self._offset_of(batch)
         oldest = self._deliveries.setdefault(batch.controller, Delivery()).take(batch, offset)
+        looks = self._looks[batch.controller]
+        looked = looks.before(batch.received_time)
         for station, readings in self._shares(batch).items():
-            seen = Observation(tuple(readings), batch.received_time, batch.baseline, clock_offset=offset, oldest=oldest)
+            seen = Observation(
+                readings=tuple(readings),
+                received_time=batch.received_time,
+                baseline=batch.baseline,
+                clock_offset=offset,
+                oldest=oldest,
+                looked=looked,
+            )
             work.step(self._setups[station], seen)
+        looks.add(batch.received_time)
         if batch.baseline:
             self._gaps.pop(batch.controller, None)
         self._observed[batch.controller] = batch.received_time
@@ -248,6 +260,7 @@ class Pipeline:
 
     def _blind(self, controller: ControllerId, gap: Gap, work: _Work) -> None:
         self._gaps[controller] = gap
+        self._looks[controller].end()
         for station in self._stations[controller]:
             work.step(self._setups[station], gap)
 

@@ -1,10 +1,12 @@
 """Short ways to write down what a station says, for tests of mes.collect."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from adapters.reading import Gap, GapCause, Quality, Reading, TagId, Value
 from mes.collect.counters import CounterSetup, ResetPolicy
+from mes.collect.looks import Looks
 from mes.collect.signals import (
     CounterSignal,
     FaultSignal,
@@ -88,6 +90,20 @@ def live(setup: StationSetup, *scenes: Observation | Gap, state: StationState | 
     """All that comes of these scenes; between any two the state goes through the journal."""
     now = Step(state or StationState())
     for scene in scenes:
+        done = step(setup, decode_state(encode_state(now.state)), scene)
+        now = Step(done.state, now.events + done.events, now.telemetry + done.telemetry)
+    return now
+
+
+def watched(setup: StationSetup, *scenes: Observation | Gap, state: StationState | None = None) -> Step:
+    """As `live`, by a reader whose batches are these scenes: each of them is a look at what he holds."""
+    now, looks = Step(state or StationState()), Looks()
+    for scene in scenes:
+        if isinstance(scene, Gap):
+            looks.end()
+        else:
+            scene = replace(scene, looked=looks.before(scene.received_time))
+            looks.add(scene.received_time)
         done = step(setup, decode_state(encode_state(now.state)), scene)
         now = Step(done.state, now.events + done.events, now.telemetry + done.telemetry)
     return now

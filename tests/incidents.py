@@ -1,192 +1,243 @@
-"""Stories of totalisers in trouble, one labelled incident at a time, told by a machine that knows the truth."""
+"""Stories of counter registers in trouble, one labelled incident at a time, told by a plant that knows the truth."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
 from random import Random
 
-from collect_scenes import at, said
-from incident_machine import LOW_WORD, WIDTHS, Belief, Facts, Incident, Label, Machine, setup_of
+from collect_scenes import station
+from counter_plant import LOW_WORD, Look, Plant
 
-from adapters.reading import Quality
+from adapters.reading import Gap
 from mes.collect.counters import ResetPolicy
-from mes.collect.station import Observation
+from mes.collect.station import Observation, StationSetup
+
+WIDTHS = (2**15, 2**16, 2**31, 2**32, 10_000)
+NIGHT_S = 10 * 3600
 
 
-def wrap(machine: Machine, label: Label) -> Facts:
-    """The totaliser passes its turn, watched or not; the story began just before it."""
-    begun_s = machine.now_s
-    if machine.draw.random() < 0.5:
-        machine.cut()
-    here = machine.unseen() if machine.cut_s is not None else machine.draw.randint(0, 3)
-    units = max(here, (machine.modulus - machine.shown) % machine.modulus)
-    if units < min(machine.modulus // 3, 50_000):
-        machine.work(units, machine.draw.choice([0, 40]))
-    facts = machine.facts(label, begun_s)
-    machine.show()
-    return facts
+class Label(StrEnum):
+    """What happened to the register, or to what was shown of it."""
+
+    NIGHT = "an idle night"
+    BUNCH = "late deliveries"
+    GAP = "a gap"
+    UNREADABLE = "bad quality"
+    TURN = "a turn"
+    SHIFT_RESET = "a reset at a shift change"
+    POWER_RESET = "a reset in a gap"
+    RETAINED = "a power cycle, an older value retained"
+    BACKUP = "a backup restored"
+    STALE = "a stale value"
+    LASTING_STALE = "a stale value that lasts"
+    MISREAD = "a misread value"
+    TORN = "a value torn between its words"
+    PRESET = "a value set by hand"
 
 
-def reset(machine: Machine, label: Label) -> Facts:
-    """A new start from zero: seen at a shift change as a rule, while we are blind where the controller was off."""
-    begun_s = machine.now_s
-    if label is not Label.SHIFT_RESET or machine.draw.random() < 0.3:
-        machine.cut()
-    elif machine.shown < 2:
-        machine.ordinary()
-        machine.ordinary()
-        begun_s = machine.now_s
-    tail = machine.draw.choice([0, 0, 1, 2, 5])
-    machine.work(tail, machine.draw.choice([0, 0, 25, 900]))
-    emptied = label is Label.DOWNLOAD_RESET or (label is Label.POWER_RESET and machine.draw.random() < 0.5)
-    machine.begin_anew(emptied=emptied)
-    # watched, the zero itself or a unit after it is seen; unseen it may have passed the old total again
-    units = machine.unseen() if machine.cut_s is not None else machine.draw.randint(0, min(2, machine.last.raw - 1))
-    machine.work(units, machine.draw.choice([1, 20, 200]))
-    facts = machine.facts(label, begun_s, tail=tail)
-    machine.show()
-    return facts
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A story: ordinary counts, an incident or two, ordinary counts; `restart`: the scene before which we restart."""
+
+    labels: tuple[Label, ...]
+    setup: StationSetup
+    policy: ResetPolicy
+    made: int
+    scenes: tuple[Observation | Gap, ...]
+    view: tuple[Look, ...]
+    restart: int
+    cycle_s: float
+    modulus: int
+    lowest: int  # value of the register when an incident began
+    longest_blind_s: float
+    name: str
 
 
-def swap(machine: Machine, label: Label) -> Facts:
-    """Another controller, whose totaliser has a past of its own."""
-    begun_s = machine.now_s
-    machine.cut()
-    tail = machine.draw.choice([0, 0, 1, 4])
-    machine.work(tail, 60)
-    machine.begin_anew(emptied=True)
-    old = machine.last.raw
-    numbers = [
-        0,
-        old + machine.draw.randint(-200, 200),
-        old,
-        *(machine.draw.randrange(machine.modulus) for _ in range(5)),
-    ]
-    machine.shown = machine.draw.choice(numbers) % machine.modulus
-    machine.work(machine.draw.randint(0, 3), machine.draw.choice([60, 1800]))
-    facts = machine.facts(label, begun_s, tail=tail)
-    machine.show()
-    return facts
+@lru_cache
+def setup_of(modulus: int, per_hour: int, policy: ResetPolicy, *, log: bool) -> StationSetup:
+    return station(log=log, reset=policy, max_per_hour=per_hour, modulus=modulus)
 
 
-def duplicate(machine: Machine, label: Label) -> Facts:
-    """The same reading again and again, at once and later."""
-    begun_s = machine.now_s
-    for later_s in machine.draw.choices([0, 0, 1, 60, 7200], k=machine.draw.randint(1, 3)):
-        machine.now_s += later_s
-        machine.tell("good", stamp_s=machine.draw.choice([None, machine.read_s]))
-    return machine.facts(label, begun_s)
+def night(plant: Plant) -> None:
+    plant.idle(plant.draw.choice([60, 3600, NIGHT_S]))
 
 
-def bad(machine: Machine, label: Label) -> Facts:
-    """The totaliser cannot be read for a while, and goes on counting; what it says meanwhile is not true."""
-    begun_s = machine.now_s
-    unreadable(machine)
-    machine.work(machine.unseen())
-    unreadable(machine)
-    facts = machine.facts(label, begun_s)
-    machine.show()
-    return facts
+def bunch(plant: Plant) -> None:
+    plant.stall()
+    plant.run(plant.draw.randint(1, 12))
+    plant.flow()
 
 
-def unreadable(machine: Machine) -> None:
-    """A reading of bad or uncertain quality."""
-    machine.now_s += 1
-    machine.bad_s = machine.now_s if machine.bad_s is None else machine.bad_s
-    reading = said("good", None, machine.now_s)
-    if machine.draw.random() < 0.5:
-        reading = replace(reading, value=machine.draw.randrange(machine.modulus), quality=Quality.UNCERTAIN)
-    machine.story.append(Observation((reading,), at(machine.now_s), baseline=False))
+def gap(plant: Plant) -> None:
+    plant.cut()
+    for _ in range(plant.draw.choice([0, 1, 5, 30])):
+        plant.part()
+    plant.now_s += plant.draw.choice([0, 5, 600])
+    plant.connect()
 
 
-def untrue(machine: Machine, label: Label) -> Facts:
-    """One reading that is not true, then the true one, with a unit more as a rule."""
-    begun_s, stamp_s, before = machine.now_s, None, machine.last
-    if label is Label.STALE:
-        older = [each for each in machine.told[:-1] if each.raw != before.raw]
-        told = machine.draw.choice(older)
-        raw, stamp_s = told.raw, told.at_s
-    elif label is Label.GLITCH:
-        wild = [
-            0,
-            1,
-            2**15 - 1,
-            2**16 - 1,
-            machine.modulus - 1,
-            *(machine.draw.randrange(machine.modulus) for _ in range(5)),
-        ]
-        raw = machine.draw.choice(wild) % machine.modulus
+def unreadable(plant: Plant) -> None:
+    plant.unreadable()
+    for _ in range(plant.draw.choice([0, 1, 5])):
+        plant.part()
+    plant.unreadable()
+    plant.now_s += plant.poll_s
+    plant.look()
+
+
+def turn(plant: Plant) -> None:
+    parts = plant.modulus - plant.register + 1
+    if parts > 40:  # an incident before it has moved the register away
+        return
+    if plant.draw.random() < 0.5:
+        plant.run(parts)
+        return
+    plant.cut()
+    for _ in range(parts):
+        plant.part()
+    plant.connect()
+
+
+def shift_reset(plant: Plant) -> None:
+    plant.idle(plant.draw.choice([0, 30, 3600]))
+    plant.start_again()
+    plant.look()
+    plant.idle(plant.draw.choice([0, 5, 30, 3600]))
+
+
+def power_reset(plant: Plant) -> None:
+    plant.cut()
+    for _ in range(plant.draw.choice([0, 0, 1, 3])):
+        plant.part()
+    plant.start_again()
+    for _ in range(plant.draw.choice([0, 1, 5, 12])):
+        plant.part()
+    plant.now_s += plant.draw.choice([5, 60, 900])
+    plant.connect()
+
+
+def retained(plant: Plant) -> None:
+    plant.cut()
+    plant.now_s += plant.draw.choice([5, 600, NIGHT_S])
+    saved_s = plant.draw.uniform(0, 3600)  # registers are saved once an hour at least
+    plant.fall_back(min(plant.draw.randint(1, 3), int(saved_s / plant.cycle_s) + 1, plant.register // 2))
+    for _ in range(plant.draw.choice([0, 0, 1])):
+        plant.part()
+    plant.connect()
+
+
+def backup(plant: Plant) -> None:
+    is_seen = plant.draw.random() < 0.5
+    if is_seen:
+        plant.idle(plant.draw.choice([0, 30]))
     else:
-        to_carry = LOW_WORD - before.raw % LOW_WORD
-        machine.work(min(to_carry, 40) + machine.draw.randint(0, 2), machine.draw.choice([0, 30, 9000]))
-        carry = LOW_WORD if machine.shown % LOW_WORD < before.raw % LOW_WORD else 0
-        up = machine.shown - machine.shown % LOW_WORD + before.raw % LOW_WORD
-        raw = machine.shown - carry if label is Label.TORN_FALL else up
-        raw %= machine.modulus
-    machine.now_s += machine.draw.choice([0, 1, 5])
-    # a time stamp too far from our clock is not believed (E.6), and then nothing shows that the value is old
-    believed = stamp_s is not None and machine.stamped and machine.now_s - stamp_s <= 30
-    least_s = stamp_s - machine.read_s if stamp_s is not None and believed else None
-    advance, anew = machine.advance(raw, least_s=least_s), machine.anew(raw, least_s=least_s)
-    machine.tell("good", raw=raw, stamp_s=stamp_s)
-    machine.work(machine.draw.choice([0, 1, 1, 1, 2]))
-    back = [machine.advance(machine.shown, old=raw), machine.anew(machine.shown)]
-    machine.show()
-    seen = raw not in (before.raw, machine.shown)
-    return Facts(
-        label,
-        begun_s,
-        advance if seen else Belief.EITHER,
-        anew,
-        Belief.NO if back == [Belief.NO] * 2 else Belief.EITHER,
-        fell=raw < before.raw,
-    )
+        plant.cut()
+        plant.now_s += plant.draw.choice([5, 600, NIGHT_S])
+    plant.fall_back(plant.draw.randint(0, plant.register))
+    plant.look() if is_seen else plant.connect()
 
 
-PLAYS: dict[Label, Callable[[Machine, Label], Facts]] = {
-    Label.WRAP: wrap,
-    Label.SHIFT_RESET: reset,
-    Label.POWER_RESET: reset,
-    Label.DOWNLOAD_RESET: reset,
-    Label.DUPLICATE: duplicate,
-    Label.STALE: untrue,
-    Label.TORN_FALL: untrue,
-    Label.TORN_RISE: untrue,
-    Label.GLITCH: untrue,
-    Label.BAD: bad,
-    Label.SWAP: swap,
+def untrue(plant: Plant, value: int, looks: int, *, stamp_s: float | None = None) -> None:
+    for _ in range(looks):
+        plant.now_s += plant.poll_s
+        plant.look(value, stamp_s=stamp_s)
+    plant.now_s += plant.poll_s
+    plant.look()
+
+
+def stale(plant: Plant) -> None:
+    back = plant.draw.choice([1, 1, 1, 2, 3, len(plant.past)])
+    plant.idle(plant.draw.choice([0, 16, 75, NIGHT_S]))
+    untrue(plant, plant.past[-min(back, len(plant.past))], plant.draw.choice([1, 1, 2, 3]))
+
+
+def lasting_stale(plant: Plant) -> None:
+    plant.idle(plant.draw.choice([0, 75]))
+    value = plant.past[-1]
+    plant.look(value)
+    plant.now_s += plant.draw.choice([15, 90, 600])
+    untrue(plant, value, 2)
+
+
+def misread(plant: Plant) -> None:
+    wild = [0, 0, 1, plant.register // 2, plant.register + 40, plant.modulus - 1, plant.draw.randrange(plant.modulus)]
+    plant.idle(plant.draw.choice([0, 75, NIGHT_S]))
+    untrue(plant, plant.draw.choice(wild) % plant.modulus, plant.draw.choice([1, 1, 2, 4]))
+
+
+def torn(plant: Plant) -> None:
+    """The register passes a carry into its high word, and one word or the other is shown too early, or both in turn."""
+    old = plant.register
+    plant.part()
+    plant.look_before()
+    new = plant.register
+    high, low = old - old % LOW_WORD + new % LOW_WORD, new - new % LOW_WORD + old % LOW_WORD
+    for value in plant.draw.choice([(high,), (low,), (high, high), (high, low), (low, high)]):
+        plant.now_s += plant.poll_s
+        plant.look(value % plant.modulus)
+    plant.now_s += plant.poll_s
+    plant.look()
+
+
+def preset(plant: Plant) -> None:
+    plant.idle(plant.draw.choice([0, 30]))
+    plant.past.append(plant.register)
+    plant.register = (plant.register + plant.draw.choice([20, 49, 5000])) % plant.modulus
+    plant.look()
+
+
+PLAYS: dict[Label, Callable[[Plant], None]] = {
+    Label.NIGHT: night,
+    Label.BUNCH: bunch,
+    Label.GAP: gap,
+    Label.UNREADABLE: unreadable,
+    Label.TURN: turn,
+    Label.SHIFT_RESET: shift_reset,
+    Label.POWER_RESET: power_reset,
+    Label.RETAINED: retained,
+    Label.BACKUP: backup,
+    Label.STALE: stale,
+    Label.LASTING_STALE: lasting_stale,
+    Label.MISREAD: misread,
+    Label.TORN: torn,
+    Label.PRESET: preset,
 }
+RESETS = frozenset({Label.SHIFT_RESET, Label.POWER_RESET})
 
 
 def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
     """A story of these incidents, one after the other, each between ordinary counts."""
-    torn = any(each in (Label.TORN_FALL, Label.TORN_RISE) for each in labels)
-    modulus = WIDTHS[draw.choice(["dint", "udint"] if torn else list(WIDTHS))]
-    per_hour, policy, log = draw.choice([30, 60, 400, 3600]), draw.choice(list(ResetPolicy)), draw.random() < 0.5
-    near = draw.choice([modulus - draw.randint(1, 30), draw.randint(0, 40), draw.randrange(modulus)])
-    if labels[0] is Label.WRAP:
-        near = modulus - draw.randint(1, 30)
-    elif torn:  # just before the carry into the high word
-        near = (draw.randrange(1, modulus // LOW_WORD) * LOW_WORD - draw.randint(12, 20)) % modulus
-    order = draw.choice(["together", "count first", "record first"])
-    machine = Machine(draw, modulus, per_hour, log, draw.random() < 0.5, order, near)
-    machine.tell("good", *["log"] * log, baseline=True)
-    for _ in range(draw.randint(2, 3)):
-        machine.ordinary()
-    facts = []
+    modulus = draw.choice([2**31, 2**32] if Label.TORN in labels else WIDTHS)
+    per_hour, log = draw.choice([30, 60, 400, 3600]), draw.random() < 0.4
+    policy = ResetPolicy.ALLOWED if RESETS & {*labels} else draw.choice(list(ResetPolicy))
+    begin = draw.choice([0, draw.randint(0, 60), draw.randint(60, 600), draw.randrange(600, modulus // 2)])
+    if Label.TURN in labels:
+        begin = modulus - draw.randint(4, 12)
+    elif Label.TORN in labels:
+        begin = draw.randint(1, 40) * LOW_WORD - 4
+    plant = Plant(draw, modulus, 3600 / per_hour, draw.choice([0.2, 1, 5]), log, draw.random() < 0.5, begin)
+    plant.connect()
+    plant.run(3)
+    lowest, longest = plant.register, 0.0
     for label in labels:
-        if draw.random() < 0.3 and not torn:
-            machine.gap()
-        machine.twice = len(labels) > 1 and draw.random() < 0.2
-        facts.append(PLAYS[label](machine, label))
-        machine.twice = False
-        machine.ordinary()
-    ended_s = machine.now_s
-    if draw.random() < 0.3:
-        machine.gap()
-    machine.ordinary()
-    machine.now_s += 120
-    machine.story.append(Observation((said("current", 9.0, machine.now_s),), at(machine.now_s), baseline=False))
-    setup, restart = setup_of(modulus, per_hour, policy, log=log), draw.randrange(len(machine.story))
-    name = f"{' + '.join(labels)}; {modulus=} {per_hour=} {policy=} {log=} {order=} stamped={machine.stamped}"
-    story, told = tuple(machine.story), tuple(machine.told)
-    return Incident(name, setup, policy, tuple(facts), machine.made, story, told, restart, ended_s)
+        lowest, before_s = min(lowest, plant.register), plant.received_s
+        PLAYS[label](plant)
+        longest = max(longest, plant.received_s - before_s)
+        plant.run(draw.randint(2, 4))
+    plant.idle(120)
+    name = f"{' + '.join(labels)}; {modulus=} {per_hour=} {policy=} {log=} {begin=} poll_s={plant.poll_s}"
+    return Incident(
+        labels=labels,
+        setup=setup_of(modulus, per_hour, policy, log=log),
+        policy=policy,
+        made=plant.made,
+        scenes=tuple(plant.scenes),
+        view=tuple(plant.view),
+        restart=draw.randrange(len(plant.scenes)),
+        cycle_s=plant.cycle_s,
+        modulus=modulus,
+        lowest=lowest,
+        longest_blind_s=longest,
+        name=name,
+    )

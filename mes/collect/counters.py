@@ -1,9 +1,9 @@
-"""What two readings of a totaliser prove: units made, a rollover, a reset, or nothing that may be booked.
+"""The counting rule: what two readings of a totaliser prove, and what may not be booked (docs/decisions/0012).
 
 From two readings alone 5000 -> 3 is three units after a reset or sixty thousand through a rollover, and 100 -> 90 is
-a stale sample or a rollover. The rule (facts E.1): the difference modulo the counter's width, if the station could
-have made that many, is a rollover; else, if resets are allowed and the new value is small enough, a reset; else
-nothing is booked and a person decides.
+a stale value, a restored backup or a rollover. So a reading is measured against the last look, the last time at which
+the totaliser is known to have held the old value: a rise, or a turn, is booked if the station can have made it since
+then. A fall is a reset only with evidence. What cannot be decided is not booked, and a person decides.
 """
 
 import math
@@ -15,6 +15,8 @@ from mes.model import CountFlag, CountKind
 
 MARGIN = 1.5  # how much faster than its configured maximum a station may look between two readings
 LEAST_ALLOWED = 2  # units between two readings, however close they are
+LATENESS = timedelta(seconds=2)  # by which a value may be older than its delivery: no span is shorter
+FAR = 4  # a value below this fraction of the last one is too far down for a stale or retained value
 
 
 class ResetPolicy(StrEnum):
@@ -47,15 +49,51 @@ class CounterSetup:
 class CounterState:
     """The last reading that counts were taken from, and one since then that could not be believed, if any.
 
-    If the next reading follows from `raw`, the suspect was a glitch or a stale sample; if it follows from the
-    suspect, the suspect was true after all, and counting goes on from there. Where both could be, as time makes any
-    jump believable in the end, the one that it follows more closely holds. Either way it was flagged once.
+    If the next reading follows from `raw`, the suspect was a wrong or a stale value; if it follows from the suspect,
+    the suspect was true after all, and counting goes on from there. Where both are possible, the one that it follows
+    more closely holds. Either way it was flagged once. `time`: of the count. `suspect_time`: by our clock; `raw` was
+    last seen just before it.
     """
 
     raw: int
     time: datetime
     suspect_raw: int | None = None
     suspect_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a reading besides its value.
+
+    `seen`: when it was received, by our clock; None: at its own time. `looked`: the last look, by our clock: the latest
+    time at which the totaliser is known to have held the old value; None: it is taken from `gap`, or from the last
+    count. `gap`: how long we were blind since then. `unread`: how long the totaliser could not be read though we were
+    not blind.
+
+    `recorded`: units of this kind that the controller's unit log shows since the last count; None where it cannot say.
+    `overrun`: units whose log entries were overwritten before they were read; any of them may be of this kind.
+    `settled`: the log entries of this reading had their time to arrive. `confirmed`: a fall has lasted, or the
+    totaliser went on from it.
+    """
+
+    seen: datetime | None = None
+    looked: datetime | None = None
+    gap: timedelta | None = None
+    unread: timedelta = timedelta()
+    recorded: int | None = None
+    overrun: int = 0
+    settled: bool = True
+    confirmed: bool = True
+
+    @property
+    def blind(self) -> timedelta:
+        """How long the totaliser may have moved without being watched."""
+        return max(self.gap or timedelta(), self.unread)
+
+    @property
+    def provable(self) -> int | None:
+        """The most units of this kind that the unit log can stand for; None where it cannot say."""
+        return None if self.recorded is None else self.recorded + self.overrun
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +120,11 @@ class Unreconciled:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A rollover or a reset: the controller's record of units will tell, once it has had time to arrive."""
+    """The next readings, or the controller's unit log, will tell; nothing is booked until then."""
 
 
 Outcome = Unchanged | Counted | Unreconciled | Undecided
+NOTHING_ELSE = Evidence()
 
 
 def count(
@@ -100,40 +139,68 @@ def count(
     overrun: int = 0,
     settled: bool = True,
 ) -> tuple[CounterState | None, Outcome]:
-    """One reading of good quality. `gap`: how long we were blind since the last one. `unread`: how long
-    the totaliser could not be read though we were not blind.
+    """One reading of good quality, by what is known of it; see `Evidence`. Raises nothing; a total never falls."""
+    evidence = Evidence(gap=gap, unread=unread, recorded=recorded, overrun=overrun, settled=settled)
+    return judge(setup, state, raw, time, evidence)
 
-    `recorded`: how many units of this kind the controller's own record of units shows since the last count, where
-    it keeps one; it shows what was made before a reset, and where a fall can be a rollover as well as a reset, too few
-    recorded units mean a reset. `overrun`: units whose record was overwritten before it was read; any of them may be
-    of this kind, so they prove no reset. A record may come a little after its count: while `settled` is false such a
-    fall is `Undecided` and the state stays as it was. Raises nothing; a total never goes down.
+
+def judge(
+    setup: CounterSetup, state: CounterState | None, raw: int, time: datetime, evidence: Evidence
+) -> tuple[CounterState | None, Outcome]:
+    """One reading of good quality: the new state and what it means. Raises nothing; a total never falls.
+
+    While a reading is `Undecided` the state stays as it was.
     """
     if not setup.holds(raw):
         explanation = f"{raw} is outside 0 to {setup.modulus - 1}; check the modulus"
         return state, Unreconciled(raw if state is None else state.raw, explanation)
     if state is None:
         return CounterState(raw, time), Counted(0, CountFlag.BASELINE, None)
-    blind = max(gap or timedelta(), unread)
-    if setup.max_per_hour * (blind / timedelta(hours=1)) >= setup.modulus:
-        explanation = f"not read for {blind}, long enough for a full turn of the totaliser"
+    if setup.max_per_hour * (evidence.blind / timedelta(hours=1)) >= setup.modulus:
+        explanation = f"not read for {evidence.blind}, long enough for a full turn of the totaliser"
         return CounterState(raw, time), Unreconciled(state.raw, explanation)
-    provable = None if recorded is None else recorded + overrun
-    outcome = _between(
-        setup, state.raw, raw, time - state.time, gap=gap, blind=blind, recorded=recorded, provable=provable
-    )
-    if isinstance(outcome, Undecided):
-        if not settled:
-            return state, outcome
-        outcome = _reset(state.raw, raw, setup.allowance(time - state.time), recorded)
-    if state.suspect_raw is not None and state.suspect_time is not None:
-        span = time - state.suspect_time
-        after = _between(setup, state.suspect_raw, raw, span, gap=gap, blind=blind, recorded=None, provable=None)
+    seen, looked = _looks(state, time, evidence)
+    late = evidence.gap is None and time < state.time
+    # the last look at the old value came before the suspect was read
+    base_looked = looked if state.suspect_time is None else min(looked, state.suspect_time)
+    outcome = _between(setup, state.raw, raw, _Span(seen - base_looked, late=late), evidence)
+    if state.suspect_raw is not None:
+        plain = replace(evidence, recorded=None, overrun=0)
+        after = _between(setup, state.suspect_raw, raw, _Span(seen - looked, late=late), plain)
         if _advance(after, raw) < _advance(outcome, raw):
             return (state if isinstance(after, Unchanged) else CounterState(raw, time)), after
+    if isinstance(outcome, Undecided):
+        return state, outcome
     if isinstance(outcome, Unreconciled):
-        return replace(state, suspect_raw=raw, suspect_time=time), outcome
+        return doubted(state, raw, seen), outcome
     return CounterState(raw, time if raw != state.raw else state.time), outcome
+
+
+def doubted(state: CounterState, raw: int, seen: datetime) -> CounterState:
+    """The state after a reading that was flagged; `seen`: when it was received, by our clock."""
+    return replace(state, suspect_raw=raw, suspect_time=seen)
+
+
+def follows(setup: CounterSetup, old: int, new: int, span: timedelta) -> bool:
+    """Whether a totaliser can have gone on from one value to the other in the time since the last look."""
+    return (new - old) % setup.modulus <= _allowed(setup, span, timedelta())
+
+
+def _looks(state: CounterState, time: datetime, evidence: Evidence) -> tuple[datetime, datetime]:
+    """When the reading was received, and the last look before it."""
+    seen = evidence.seen or time
+    if evidence.looked is not None:
+        return seen, evidence.looked
+    blind = evidence.blind
+    return seen, seen - blind if blind else state.time
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The time since the last look. `late`: the controller said this before its last reading, so it is stale."""
+
+    length: timedelta
+    late: bool
 
 
 def _advance(outcome: Outcome, raw: int) -> float:
@@ -143,42 +210,67 @@ def _advance(outcome: Outcome, raw: int) -> float:
     return 0 if isinstance(outcome, Unchanged) else math.inf
 
 
-def _between(
-    setup: CounterSetup,
-    old: int,
-    new: int,
-    span: timedelta,
-    *,
-    gap: timedelta | None,
-    blind: timedelta,
-    recorded: int | None,
-    provable: int | None,
-) -> Outcome:
-    if new == old:
+def _allowed(setup: CounterSetup, span: timedelta, blind: timedelta) -> int:
+    """Units that the totaliser may be ahead after this span.
+
+    Unbroken watching misses no half turn, however long the station stood still: only blindness may prove more.
+    Less than half, so that a wrong value and the way back never make a full turn that nobody sees.
+    """
+    return min(setup.allowance(max(span, LATENESS)), max((setup.modulus - 1) // 2, setup.allowance(blind)))
+
+
+def _between(setup: CounterSetup, old: int, new: int, span: _Span, evidence: Evidence) -> Outcome:
+    allowed = _allowed(setup, span.length, evidence.blind)
+    if new < old:
+        return _fallen(setup, old, new, span, allowed, evidence)
+    ahead, recorded = new - old, evidence.recorded or 0
+    unshown = recorded - ahead  # units in the unit log that the totaliser does not show
+    if evidence.blind and unshown > 0:
+        # a few may have been finished between reading the totaliser and reading the log
+        if unshown <= LEAST_ALLOWED and not evidence.settled:
+            return Undecided()
+        return Counted(max(recorded, new if (evidence.provable or 0) >= new else 0), CountFlag.RESET, old)
+    if ahead == 0:
         return Unchanged()
-    # Unbroken watching misses no half turn, however long the station stood still: only blindness may prove more.
-    # Less than half, so that a glitch and the way back never make a full turn that nobody sees.
-    allowed = min(setup.allowance(span), max((setup.modulus - 1) // 2, setup.allowance(blind)))
-    ahead = (new - old) % setup.modulus
-    if new > old:
-        if ahead <= allowed:
-            return Counted(ahead, CountFlag.NORMAL if gap is None else CountFlag.CATCH_UP, old)
-        return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span}")
-    # what the controller said before its last reading, and we heard after it, is stale and no new start
-    late = gap is None and span < timedelta()
-    may_reset = setup.reset is ResetPolicy.ALLOWED and new <= allowed and not late
+    if ahead <= max(allowed, recorded):
+        return Counted(ahead, CountFlag.NORMAL if evidence.gap is None else CountFlag.CATCH_UP, old)
+    return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span.length}")
+
+
+def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, evidence: Evidence) -> Outcome:
+    """A turn if the station can have made it, and the unit log does not say less; else a reset, with evidence."""
+    ahead, provable = (new - old) % setup.modulus, evidence.provable
+    may_reset = setup.reset is ResetPolicy.ALLOWED and not span.late
     if ahead <= allowed:
-        unexplained = may_reset and provable is not None and provable < ahead
-        return Undecided() if unexplained else Counted(ahead, CountFlag.ROLLOVER, old)
+        unproved = may_reset and new <= allowed and provable is not None and provable < ahead
+        if not unproved:
+            return Counted(ahead, CountFlag.ROLLOVER, old)
+        if not evidence.settled:
+            return Undecided()
     if may_reset:
-        return _reset(old, new, allowed, recorded)
+        reset = _reset(old, new, allowed, evidence)
+        if reset is not None:
+            return reset
     return Unreconciled(
         old,
         f"fell from {old} to {new}: {ahead} units through a rollover, {new} after a reset, or a stale value; "
-        f"at most {allowed} can have been made in {span}",
+        f"at most {allowed} can have been made in {span.length}",
     )
 
 
-def _reset(old: int, new: int, allowed: int, recorded: int | None) -> Counted:
-    """What was recorded before the totaliser started anew is counted as well."""
-    return Counted(max(new, min(recorded or 0, allowed)), CountFlag.RESET, old)
+def _reset(old: int, new: int, allowed: int, evidence: Evidence) -> Counted | Undecided | None:
+    """A new start from zero, if there is evidence for it: the unit log, or a value that nothing else explains.
+
+    What was recorded before the totaliser started again is counted as well. None: it is no reset.
+    """
+    recorded, provable = evidence.recorded, evidence.provable
+    if recorded is not None and provable is not None:
+        if provable >= new:
+            is_proved = evidence.confirmed or recorded > LEAST_ALLOWED
+            return Counted(max(new, recorded), CountFlag.RESET, old) if is_proved else Undecided()
+        return Undecided() if new <= allowed and not evidence.settled else None
+    # zero says that nothing was made since, whatever it was: no unit can be invented
+    if new > 0 and (new > allowed or new * FAR > old):
+        return None
+    is_seen = evidence.confirmed or evidence.gap is not None
+    return Counted(new, CountFlag.RESET, old) if is_seen else Undecided()

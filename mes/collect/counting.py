@@ -2,11 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from adapters.reading import Quality, Reading
-from mes.collect.counters import Counted, CounterSetup, CounterState, Unchanged, Undecided, Unreconciled, count
+from mes.collect.counters import (
+    Counted,
+    CounterSetup,
+    CounterState,
+    Evidence,
+    Unchanged,
+    Undecided,
+    Unreconciled,
+    doubted,
+    follows,
+    judge,
+)
 from mes.collect.places import first_reading
 from mes.collect.signals import CounterSignal, Held, UnitLogSignal
 from mes.collect.units import (
@@ -38,6 +49,9 @@ from mes.model import (
 RESULT_OF = {CountKind.GOOD: UnitResult.GOOD, CountKind.REWORK: UnitResult.REWORK, CountKind.SCRAP: UnitResult.SCRAP}
 
 
+RESET_LASTS = timedelta(seconds=30)  # a fall that lasted for so long is no value that was misread
+
+
 def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
     """Books what a totaliser moved by; only a usable value of good quality counts, any other is held."""
     raw = whole(reading.value)
@@ -45,24 +59,74 @@ def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
         work.state = replace(work.state, unread={setup.kind: reading.received_time, **work.state.unread})
         return
     time, source = work.when(reading)
+    now = Held(raw, time, source, reading.received_time, _looked(work, setup.kind))
     held = work.state.held.get(setup.kind)
-    if held is not None and held.raw == raw:
-        return  # said again, it waits on
-    _read(work, setup, Held(raw, time, source, reading.received_time), settled=held is not None)
+    if held is None:
+        _read(work, setup, now, settled=False, confirmed=False)
+    elif held.raw != raw:  # the same value waits on
+        _read_after_held(work, setup, held, now)
+
+
+def _looked(work: Work, kind: CountKind) -> datetime | None:
+    """The last look at a totaliser before this observation; None where it is not known."""
+    closed, looked = work.state.closed, work.seen.looked
+    if closed is not None and kind in closed.unseen:
+        return closed.unseen[kind]
+    unread = work.state.unread.get(kind)
+    return unread if looked is not None and unread is not None and unread < looked else looked
+
+
+def _read_after_held(work: Work, setup: CounterSetup, held: Held, now: Held) -> None:
+    """What the next value says about one that waits, and then that value itself.
+
+    It confirms the one that waits if it goes on from it; if it goes on from the value before, the one that waits was
+    misread. Where both can be, or neither, the one that waits is flagged.
+    """
+    known = work.state.counters[setup.kind]
+    base_looked = held.looked or known.time
+    held_looked = max(now.looked or held.received_time, held.received_time)
+    from_base = follows(setup, known.raw, now.raw, now.received_time - base_looked)
+    from_held = follows(setup, held.raw, now.raw, now.received_time - held_looked)
+    # a turn that waits for the unit log lies on the way from the value before
+    on_the_way = follows(setup, known.raw, held.raw, held.received_time - base_looked)
+    if from_held and (on_the_way or not from_base):
+        since = held.since or held.received_time
+        if _recorded(work, setup.kind, None) is not None:
+            # the unit log does not say which of its units belong to which of the two: they are taken together
+            settled = now.received_time - since >= RECORDS_COME_WITHIN
+            _read(work, setup, replace(now, looked=held.looked, since=since), settled=settled, confirmed=True)
+            return
+        _read(work, setup, held, settled=True, confirmed=True, earlier=True)
+        _read(work, setup, now, settled=False, confirmed=False)
+        return
+    if from_base and not from_held:
+        work.state = replace(work.state, held=_others(work.state.held, setup.kind))
+        now = replace(now, looked=held.looked)
+    else:
+        _done_with(work, setup.kind, doubted(known, held.raw, held.received_time), held.received_time, ends_gap=False)
+        why = f"fell from {known.raw} to {held.raw} and then showed {now.raw}: a reset, or a value that was misread"
+        _doubt(work, setup.kind, held, (held.time, held.time_source), Unreconciled(known.raw, why))
+    _read(work, setup, now, settled=False, confirmed=False)
 
 
 def settle_counters(work: Work, before: Mapping[CountKind, Held]) -> None:
-    """Decides what was `before` this observation held back, once the record of units spoke or had its time."""
+    """Decides what was `before` this observation held back, once the unit log spoke or time has told."""
     spoke = any(isinstance(work.setup.signals[each.tag], UnitLogSignal) for each in work.seen.readings)
     for signal in work.setup.signals.values():
         if not isinstance(signal, CounterSignal) or signal.setup.kind not in before:
             continue
-        held = work.state.held.get(signal.setup.kind)
-        if held is not None and (spoke or work.seen.received_time - held.received_time >= RECORDS_COME_WITHIN):
-            _read(work, signal.setup, held, settled=True, earlier=True)
+        kind = signal.setup.kind
+        held = work.state.held.get(kind)
+        if held is None:
+            continue
+        waited = work.seen.received_time - (held.since or held.received_time)
+        confirmed = waited >= RESET_LASTS and kind not in work.state.unread
+        if spoke or confirmed or waited >= RECORDS_COME_WITHIN:
+            settled = waited >= RECORDS_COME_WITHIN
+            _read(work, signal.setup, held, settled=settled, confirmed=confirmed, earlier=True)
 
 
-def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, earlier: bool = False) -> None:
+def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirmed: bool, earlier: bool = False) -> None:
     """One reading. `earlier`: it is of an earlier observation, perhaps of before the last gap."""
     known = work.state.counters.get(setup.kind)
     if known is not None:
@@ -76,11 +140,17 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, earlier:
         gap = max(now.time, closed.until) - since  # one that could be read only later was unseen until then
     unread = now.received_time - work.state.unread.get(setup.kind, now.received_time)
     _forget_overrun(work, now.received_time - RECORDS_COME_WITHIN)
-    recorded = _recorded(work, setup.kind, time if source is TimeSource.CONTROLLER else None)
-    overrun = work.state.log.overrun if work.state.log is not None else 0
-    counter, outcome = count(
-        setup, known, now.raw, now.time, gap=gap, unread=unread, recorded=recorded, overrun=overrun, settled=settled
+    evidence = Evidence(
+        seen=now.received_time,
+        looked=now.looked,
+        gap=gap,
+        unread=unread,
+        recorded=_recorded(work, setup.kind, time if source is TimeSource.CONTROLLER else None),
+        overrun=work.state.log.overrun if work.state.log is not None else 0,
+        settled=settled,
+        confirmed=confirmed,
     )
+    counter, outcome = judge(setup, known, now.raw, now.time, evidence)
     if isinstance(outcome, Undecided):
         work.state = replace(work.state, held={**work.state.held, setup.kind: now})
         return
@@ -91,14 +161,7 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, earlier:
         case Unchanged():
             return
         case Unreconciled():
-            work.emit(
-                CountUnreconciled,
-                (time, source),
-                kind=setup.kind,
-                raw=now.raw,
-                previous_raw=outcome.previous_raw,
-                explanation=outcome.explanation,
-            )
+            _doubt(work, setup.kind, now, (time, source), outcome)
         case Counted():
             if outcome.flag is CountFlag.BASELINE:
                 outcome = first_reading(work, setup.kind, outcome, now.raw, (time, source))
@@ -107,12 +170,27 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, earlier:
             assert_never(outcome)
 
 
+def _doubt(work: Work, kind: CountKind, now: Held, when: tuple[datetime, TimeSource], outcome: Unreconciled) -> None:
+    work.emit(
+        CountUnreconciled,
+        when,
+        kind=kind,
+        raw=now.raw,
+        previous_raw=outcome.previous_raw,
+        explanation=outcome.explanation,
+    )
+
+
+def _others(held: Mapping[CountKind, Held], kind: CountKind) -> dict[CountKind, Held]:
+    return {other: each for other, each in held.items() if other is not kind}
+
+
 def _done_with(work: Work, kind: CountKind, counter: CounterState | None, read_at: datetime, *, ends_gap: bool) -> None:
     """The totaliser was read: nothing of it is held, and what it was not seen for is over."""
     closed = work.state.closed
     if ends_gap and closed is not None and kind in closed.unseen:
         closed = replace(closed, unseen={other: at for other, at in closed.unseen.items() if other is not kind})
-    held = {other: each for other, each in work.state.held.items() if other is not kind}
+    held = _others(work.state.held, kind)
     unread = {other: at for other, at in work.state.unread.items() if other is not kind or at > read_at}
     counters = {**work.state.counters, kind: counter} if counter is not None else work.state.counters
     work.state = replace(work.state, counters=counters, held=held, unread=unread, closed=closed)

@@ -121,12 +121,18 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A totaliser's reading that waits for the record of units to tell a rollover from a reset."""
+    """A totaliser's reading that waits: for the unit log, or for the next readings to tell a reset from a wrong value.
+
+    `looked`: the last look at the value before it, by our clock. `since`: when the waiting began, if another value
+    waited before this one.
+    """
 
     raw: int
     time: datetime
     time_source: TimeSource
     received_time: datetime
+    looked: datetime | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,8 @@ class Observation:
     """One station's share of one batch; `baseline`: present values after a (re)connect, no changes by themselves.
 
     `clock_offset`: the controller's clock minus ours. `oldest`: what comes late may have happened since then, by our
-    clock. Both are None where they are not known.
+    clock. `looked`: the last look before it, at which the values that are held were still those of the controller, by
+    our clock. Each is None where it is not known.
     """
 
     readings: tuple[Reading, ...]
@@ -180,3 +187,4 @@ class Observation:
     baseline: bool
     clock_offset: timedelta | None = None
     oldest: datetime | None = None
+    looked: datetime | None = None

@@ -98,7 +98,7 @@ def test_decidable_resets_are_exact_and_flagged(steps: list[tuple[int, bool]]) -
     reader.read(0, 0)
     truth = raw = 0
     for minute, (units, wish) in enumerate(steps, start=1):
-        decidable = 2 * PER_STEP < raw < MODULUS - 2 * PER_STEP
+        decidable = 4 * PER_STEP <= raw < MODULUS - 2 * PER_STEP
         raw = units if wish and decidable else (raw + units) % MODULUS
         truth += units
         outcome = reader.read(raw, minute)

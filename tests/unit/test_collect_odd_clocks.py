@@ -8,7 +8,7 @@ from collect_scenes import S2, S3, at, booked, entry, live, lost, only, ring, se
 
 from mes.collect.station import Observation, StationState
 from mes.collect.units import LogState, Owed
-from mes.model import CountFlag, CountUnreconciled, UnitResult, UnitsCounted
+from mes.model import CountUnreconciled, UnitResult, UnitsCounted
 
 NEAR = replace(station(max_per_hour=3600), max_source_offset=timedelta(seconds=2))
 
@@ -58,7 +58,7 @@ TAKEN_BACK = [
 def test_a_unit_that_no_count_claims_is_taken_for_no_later_one(story: list[Observation]) -> None:
     """Where a totaliser's value was taken as it is, the unit in it names no later count and is no tail of a reset."""
     slow = station(max_per_hour=60)
-    done = live(slow, *story, seen(300, good=0))
+    done = live(slow, *story, seen(300, good=0), seen(330))
 
     assert booked(done)[:-1] == [(1, "normal", S3), (1, "normal", S2), (1, "normal", S2)]
     assert booked(done)[-1][:2] == (0, "reset")
@@ -80,8 +80,8 @@ def test_a_value_that_was_held_proves_nothing_of_the_time_after_it() -> None:
     )
 
     for done in (unread, blind):
-        assert [(units, flag) for units, flag, _ in booked(done)] == [(3, "reset")]
-        assert "full turn" in only(CountUnreconciled, done)[0].explanation
+        assert booked(done) == []
+        assert "full turn" in only(CountUnreconciled, done)[-1].explanation
 
 
 def test_overrun_units_of_an_older_state_are_awaited_no_longer() -> None:
@@ -92,7 +92,7 @@ def test_overrun_units_of_an_older_state_are_awaited_no_longer() -> None:
 
     done = live(station(modulus=1000), seen(86400, good=991), seen(87600, good=2), seen(87700), state=state)
 
-    assert only(UnitsCounted, done)[-1].delta == 2
-    assert only(UnitsCounted, done)[-1].flag is CountFlag.RESET
+    assert [each.delta for each in only(UnitsCounted, done)] == [1]
+    assert [(each.previous_raw, each.raw) for each in only(CountUnreconciled, done)] == [(991, 2)]
     assert done.state.log is not None
     assert Owed(UnitResult.GOOD, at(86400)) in done.state.log.owed

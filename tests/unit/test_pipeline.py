@@ -17,7 +17,15 @@ from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import CounterSignal, StationSetup, UnitLogSignal
 from mes.errors import JournalError
 from mes.journal import Journal
-from mes.model import ConnectionLost, ConnectionRestored, CountFlag, CountKind, StationId, UnitsCounted
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    CountFlag,
+    CountKind,
+    CountUnreconciled,
+    StationId,
+    UnitsCounted,
+)
 from mes.pipeline import Pipeline
 
 FIRST, SECOND = StationId("kostanay/weld/weld-1/framing"), StationId("kostanay/weld/weld-1/respot")
@@ -164,6 +172,33 @@ async def test_nothing_new_costs_no_commit_and_is_remembered(bench: Bench) -> No
     assert await bench.journal.observed() == {PLC: at(2)}
 
 
+async def test_a_keep_alive_is_a_look_at_what_is_held(bench: Bench) -> None:
+    """After an idle night of empty batches, a day's parts within a second are flagged; a possible rise is booked."""
+    await bench.pipeline.accept(counts(0, 1000, 1000, baseline=True))
+    for minute in range(600):
+        await bench.pipeline.accept(counts(minute))
+    await bench.pipeline.accept(counts(600, 1300, 1010))
+
+    assert sum(each.delta for each in await bench.units(FIRST)) == 0
+    assert sum(each.delta for each in await bench.units(SECOND)) == 10
+    doubts = [each.event for each in await bench.journal.read(0, 1000) if isinstance(each.event, CountUnreconciled)]
+    assert [(each.station, each.raw) for each in doubts] == [(FIRST, 1300)]
+
+
+@pytest.mark.parametrize(("hours_away", "believed"), [(0.01, 0), (1, 300)])
+async def test_the_last_look_is_known_after_a_restart(bench: Bench, hours_away: float, believed: int) -> None:
+    """What is believed after a restart was made since the last proof of life on disk, not since the last count."""
+    await bench.pipeline.accept(counts(0, 1000, 1000, baseline=True))
+    for minute in range(600):
+        bench.real_s += 60
+        await bench.pipeline.accept(counts(minute))
+    bench.restart()
+    await bench.pipeline.recover()
+    await bench.pipeline.accept(counts(599 + 60 * hours_away, 1300, 1000, baseline=True))
+
+    assert sum(each.delta for each in await bench.units(FIRST)) == believed
+
+
 async def test_a_clock_set_back_makes_no_negative_gap(bench: Bench) -> None:
     """A gap ends where it began when our clock shows an earlier time at the baseline than at the loss."""
     await bench.pipeline.accept(counts(0, 10, 20, baseline=True))
@@ -205,7 +240,7 @@ async def test_a_batch_is_acknowledged_when_it_is_on_disk(tmp_path: Path) -> Non
 async def test_a_count_that_is_held_back_is_decided_though_the_station_says_nothing_more(tmp_path: Path) -> None:
     """A fall that may be a rollover or a reset waits a minute for the record of units, not for the station's next word.
 
-    Without a record in that minute it was a reset.
+    Without a record in that minute it was neither, and a person decides.
     """
     counter = CounterSetup(CountKind.GOOD, modulus=2**16, reset=ResetPolicy.ALLOWED, max_per_hour=600)
     log = TagId("W030.Units")
@@ -226,4 +261,4 @@ async def test_a_count_that_is_held_back_is_decided_though_the_station_says_noth
         told = [each.event for each in await journal.read(0, 1000)]
 
     assert not any(isinstance(each.event, UnitsCounted) and each.event.delta for each in waiting)
-    assert [(each.delta, each.flag) for each in told if isinstance(each, UnitsCounted)][1:] == [(1, CountFlag.RESET)]
+    assert [(each.previous_raw, each.raw) for each in told if isinstance(each, CountUnreconciled)] == [(65535, 1)]

@@ -1,0 +1,220 @@
+"""A machine with a counter register, and what a reader sees of it over a link; it knows the parts that were made.
+
+Nothing here knows how the product counts. The machine finishes parts no faster than its cycle. The register has a
+width, loses its value, gets an older one back or starts again from zero. The link delivers changes only, late at times,
+and shows values that are stale, torn between two words or misread. `view` is what a reader can know: each look, by his
+clock, with the value that was shown.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from collect_scenes import at, entry, lost, said
+
+from adapters.reading import Gap, Value
+from mes.collect.station import Observation
+
+RING = 16
+LOW_WORD = 2**16
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was shown, when it was received, and how long before that it may have been true."""
+
+    at_s: float
+    shown: int
+    late_s: float
+    gap: bool
+
+
+@dataclass(slots=True)
+class Plant:
+    """One station and its reader. `cycle_s`: the least time for a part. `poll_s`: between two looks."""
+
+    draw: Random
+    modulus: int
+    cycle_s: float
+    poll_s: float
+    log: bool
+    stamped: bool
+    register: int
+    now_s: float = 0
+    made: int = 0
+    sequence: int = 0
+    finished_s: float = 0
+    ring: list[str] = field(default_factory=lambda: [""] * RING)
+    past: list[int] = field(default_factory=list)  # values that the register had
+    scenes: list[Observation | Gap] = field(default_factory=list)
+    view: list[Look] = field(default_factory=list)
+    told: dict[str, Value] = field(default_factory=dict)
+    blind_s: float | None = None  # since when the link is cut
+    stalled_s: float | None = None  # since when deliveries are held up
+    held_up: list[tuple[float, dict[str, Value], int]] = field(default_factory=list)
+    received_s: float = 0
+
+    def part(self, after_s: float = 0) -> None:
+        """Finishes one part, some time after the last one, and not before its cycle is over."""
+        self.now_s = max(self.now_s, self.finished_s) + after_s + self.cycle_s * self.draw.uniform(1, 3)
+        self.finished_s = self.now_s
+        self.past.append(self.register)
+        self.register = (self.register + 1) % self.modulus
+        self.made += 1
+        self.sequence += 1
+        self.ring[self.sequence % RING] = entry(self.sequence, self.now_s)
+
+    def run(self, parts: int) -> None:
+        """Makes parts while the reader looks."""
+        for _ in range(parts):
+            self.part()
+            self.look_before()
+            self.now_s += self.draw.uniform(0, self.poll_s)
+            self.look()
+
+    def look_before(self) -> None:
+        """The looks at the value before a part: the machine stood or worked, and the link was alive."""
+        value = self.register
+        self.register, ring = self.past[-1], list(self.ring)
+        self.ring[self.sequence % RING] = str(self.told_ring()[self.sequence % RING])
+        end_s = self.now_s
+        for back_s in (3 * self.poll_s, self.poll_s):
+            self.now_s = max(end_s - back_s, self.last_s())
+            if self.now_s < end_s:
+                self.look()
+        self.now_s, self.register, self.ring = end_s, value, ring
+
+    def told_ring(self) -> tuple[Value, ...]:
+        ring = self.told.get("log")
+        return ring if isinstance(ring, tuple) else ("",) * RING
+
+    def last_s(self) -> float:
+        return max(self.received_s, self.held_up[-1][0] if self.held_up else 0)
+
+    def idle(self, seconds: float) -> None:
+        """Stands still while the reader looks on; of his many looks the first and the last ones are told."""
+        self.look()
+        self.now_s += seconds
+        for _ in range(8):
+            self.now_s += max(self.poll_s, 0.5)
+            self.look()
+
+    def look(self, shown: int | None = None, *, stamp_s: float | None = None) -> None:
+        """One look, at the register or at a value that is not in it; where nothing changed, a sign of life alone."""
+        if self.blind_s is not None:
+            return
+        value = self.register if shown is None else shown
+        says: dict[str, Value] = {"log": tuple(self.ring)} if self.log else {}
+        says["good"] = value
+        stamp_s = self.now_s if stamp_s is None else stamp_s
+        if self.stalled_s is not None:
+            self.held_up.append((stamp_s, says, value))
+            return
+        self.deliver(self.now_s, stamp_s, says, value, late_s=0)
+
+    def deliver(self, at_s: float, stamp_s: float, says: dict[str, Value], value: int, *, late_s: float) -> None:
+        self.received_s = max(at_s, self.received_s + 0.001)
+        news = {tag: each for tag, each in says.items() if self.told.get(tag) != each}
+        readings = tuple(
+            said(tag, each, self.received_s, stamped=stamp_s if self.stamped else None) for tag, each in news.items()
+        )
+        self.told |= says
+        self.scenes.append(Observation(readings, at(self.received_s), baseline=False))
+        self.view.append(Look(self.received_s, value, late_s, gap=False))
+
+    def stall(self) -> None:
+        """Deliveries are held up from now on: the reader's process stands still, or the network does."""
+        self.stalled_s = self.now_s
+
+    def flow(self) -> None:
+        """What was held up comes, one thing right after the other."""
+        late_s = self.now_s - (self.stalled_s or 0)
+        self.stalled_s = None
+        for number, (stamp_s, says, value) in enumerate(self.held_up):
+            self.deliver(self.now_s + number * 0.02, stamp_s, says, value, late_s=late_s)
+        self.now_s += len(self.held_up) * 0.02
+        self.held_up.clear()
+
+    def unreadable(self) -> None:
+        """A look at which the register had bad quality."""
+        self.now_s += self.poll_s
+        self.received_s = self.now_s
+        self.told.pop("good", None)
+        self.scenes.append(Observation((said("good", None, self.now_s),), at(self.now_s), baseline=False))
+
+    def cut(self) -> None:
+        """The link is lost."""
+        self.blind_s = self.received_s
+        self.scenes.append(lost(self.blind_s))
+
+    def connect(self) -> None:
+        """The link is back; the reader begins with the present values."""
+        since_s = self.blind_s if self.blind_s is not None else 0
+        if self.scenes:
+            self.now_s = max(self.now_s, since_s) + 1
+            self.scenes.append(lost(since_s, self.now_s))
+        self.blind_s, self.received_s = None, self.now_s
+        says: dict[str, Value] = {"good": self.register, **({"log": tuple(self.ring)} if self.log else {})}
+        self.told = dict(says)
+        readings = tuple(said(tag, each, self.now_s) for tag, each in says.items())
+        self.scenes.append(Observation(readings, at(self.now_s), baseline=True))
+        self.view.append(Look(self.now_s, self.register, 0, gap=True))
+
+    def start_again(self) -> None:
+        """The register starts again from zero."""
+        self.past.append(self.register)
+        self.register = 0
+
+    def fall_back(self, parts: int) -> None:
+        """The register gets a value back that it had so many parts ago."""
+        self.past.append(self.register)
+        self.register = max(self.register - parts, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """What can have been made, by the histories with the fewest strange things in them."""
+
+    strange: int
+    least: int
+    most: int
+
+
+def histories(view: list[Look], *, modulus: int, cycle_s: float, resets: bool) -> Histories:
+    """The physical histories behind a view that hold the fewest strange things, by trying all of them.
+
+    Strange are: a value that was shown and was not in the register, for as long as it was shown; a start from zero; an
+    older value that came back; a value that somebody set. Parts need their cycle, one more may just have been begun.
+    """
+    looks = [each for at_, each in enumerate(view) if _says_more(view, at_)]
+    best: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]  # of each look, if it was true: strange things -> made
+    for end in range(1, len(looks)):
+        found: dict[int, tuple[int, int]] = {}
+        for begin in range(max(end - 7, 0), end):
+            skipped = {each.shown for each in looks[begin + 1 : end]}
+            for strange, (least, most) in best[begin].items():
+                for more, low, high in _ways(looks[begin], looks[end], modulus, cycle_s, resets=resets):
+                    cost = strange + more + len(skipped)
+                    old = found.get(cost, (least + low, most + high))
+                    found[cost] = (min(old[0], least + low), max(old[1], most + high))
+        fewest = min(found)
+        best.append({cost: each for cost, each in found.items() if cost <= fewest + 1})
+    strange = min(best[-1])
+    return Histories(strange, *best[-1][strange])
+
+
+def _says_more(view: list[Look], place: int) -> bool:
+    """Of looks at the same value, the first and the last say all."""
+    around = [view[each].shown for each in (place - 1, place + 1) if 0 <= each < len(view)]
+    return len(around) < 2 or {*around} != {view[place].shown}
+
+
+def _ways(old: Look, new: Look, modulus: int, cycle_s: float, *, resets: bool) -> list[tuple[int, int, int]]:
+    """How the register came from one value to the other: strange things, and the least and most parts made."""
+    at_most = int((new.at_s - old.at_s + old.late_s) / cycle_s) + 1
+    ahead = (new.shown - old.shown) % modulus
+    ways = [(1, 0, at_most)] if new.shown != old.shown else []  # an older value, or one that somebody set
+    if ahead <= at_most:
+        ways.append((0, ahead, ahead + (at_most - ahead) // modulus * modulus))
+    if resets and new.shown <= at_most:
+        ways.append((1, new.shown, at_most))
+    return ways

@@ -1,0 +1,316 @@
+"""The counting rule on the cases that were reported: falls by one, jumps, torn words, resets in gaps, late bunches."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from collect_scenes import S3, at, booked, entry, live, lost, only, ring, said, seen, station, watched
+
+from adapters.reading import Gap
+from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unreconciled, count
+from mes.collect.looks import Looks
+from mes.collect.station import Observation, Step
+from mes.model import CountFlag, CountKind, CountUnreconciled, UnitsCounted
+
+HOUR_S = 3600
+FAST = station(log=False, max_per_hour=3600)
+WIDE = station(log=False, max_per_hour=3600, modulus=2**32)
+
+
+def polled(*values: int, begin_s: float = 0, every_s: float = 0.2) -> list[Observation]:
+    """A value at each poll; one that is not new comes as a sign of life."""
+    scenes, last = [], None
+    for number, value in enumerate(values):
+        now_s = begin_s + number * every_s
+        scenes.append(seen(now_s, baseline=number == 0 and begin_s == 0, **({"good": value} if value != last else {})))
+        last = value
+    return scenes
+
+
+def made(parts: int) -> list[Observation]:
+    """So many parts from 0 on, half a second each, read five times a second."""
+    return polled(*(value for value in range(parts + 1) for _ in range(3)))
+
+
+def alive(begin_s: float, end_s: float) -> list[Observation]:
+    """Signs of life from then until then."""
+    return [seen(begin_s), *(seen(end_s - back_s) for back_s in (3, 2, 1, 0.5, 0))]
+
+
+def doubts(done: Step) -> list[tuple[int, int]]:
+    return [(each.previous_raw, each.raw) for each in only(CountUnreconciled, done)]
+
+
+def units(done: Step) -> int:
+    return sum(each.delta for each in only(UnitsCounted, done) if each.kind is CountKind.GOOD)
+
+
+def test_a_fall_by_one_is_no_reset() -> None:
+    """20 made, still for 16 s, 19 once, then 20: 20 are booked, and the fall is flagged once."""
+    done = watched(FAST, *made(20), *alive(13, 29), seen(29.2, good=19), seen(29.4, good=20), seen(40), seen(100))
+
+    assert (units(done), doubts(done)) == (20, [(20, 19)])
+
+
+def test_a_fall_by_one_with_a_unit_log_is_no_reset() -> None:
+    """The unit log shows 20 units and no more: the fall makes none."""
+    entries = [entry(number, number) for number in range(1, 21)]
+    scenes = [
+        seen(number, baseline=number == 0, good=number, log=ring(*entries[max(number - 16, 0) : number])[:16])
+        for number in range(21)
+    ]
+    done = watched(
+        station(max_per_hour=3600), *scenes, *alive(21, 36), seen(36.2, good=19), seen(36.4, good=20), seen(200)
+    )
+
+    assert (units(done), doubts(done)) == (20, [(20, 19)])
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_night_does_not_make_a_fall_by_one_a_reset(gap: bool) -> None:
+    """500 to 499 after a night, watched or not: the parts of a day are not booked for it, though there was time."""
+    night_s = 15 * HOUR_S
+    scenes: list[Observation | Gap] = [seen(0, baseline=True, good=500)]
+    scenes += [lost(1), lost(1, night_s)] if gap else alive(1, night_s - 0.2)
+    done = watched(station(log=False), *scenes, seen(night_s, baseline=gap, good=499), seen(night_s + 60, good=500))
+
+    assert (units(done), doubts(done)) == (0, [(500, 499)])
+
+
+def test_49_for_75_s_then_47_is_no_reset() -> None:
+    """The new base is flagged once and counted from."""
+    done = watched(
+        FAST, seen(0, baseline=True, good=49), *alive(1, 75), seen(75.2, good=47), *alive(76, 90), seen(90.2, good=48)
+    )
+
+    assert (units(done), doubts(done)) == (1, [(49, 47)])
+
+
+def test_a_jump_that_goes_back_made_nothing() -> None:
+    """49 to 89 for 0.7 s after a long standstill: not possible in the time since the last look, and taken back."""
+    done = watched(
+        FAST,
+        seen(0, baseline=True, good=49),
+        *alive(1, 8 * HOUR_S),
+        seen(8 * HOUR_S + 0.2, good=89),
+        seen(8 * HOUR_S + 0.9, good=49),
+        seen(8 * HOUR_S + 5, good=50),
+    )
+
+    assert (units(done), doubts(done)) == (1, [(49, 89)])
+
+
+def test_0_to_49_within_a_poll_is_not_believed() -> None:
+    """What shows 49 at once was not made at once; what follows is counted from there."""
+    done = watched(FAST, *polled(0, 0, 0, 49, 49, 49, 49, 49, 50))
+
+    assert (units(done), doubts(done)) == (1, [(0, 49)])
+
+
+@pytest.mark.parametrize("wrong", [(0, 0), (0, 131071), (131071, 0), (131071, 131071), (0,)])
+def test_a_count_torn_between_its_words_loses_no_part(wrong: tuple[int, ...]) -> None:
+    """The carry into the high word is read with one word old, twice: no reset, and no part is missing."""
+    done = watched(WIDE, *polled(65534, 65534, 65534, 65534, 65535, *wrong, 65536, 65536, 65537))
+
+    assert units(done) == 3
+    assert {each.flag for each in only(UnitsCounted, done)} == {CountFlag.BASELINE, CountFlag.NORMAL}
+
+
+@pytest.mark.parametrize(("cycle", "total"), [((0, 1, 1, 2), 2), ((1, 2, 3), 3)])
+def test_a_watched_reset_is_found(cycle: tuple[int, ...], total: int) -> None:
+    """480 and then zero, or near it, and on from there: a reset, and what was made since it counts."""
+    done = watched(FAST, *polled(480, 480, 480), *polled(*cycle, begin_s=2, every_s=1))
+
+    assert (units(done), doubts(done)) == (total, [])
+    assert [each.flag for each in only(UnitsCounted, done)][1] is CountFlag.RESET
+
+
+def test_a_reset_to_zero_needs_no_part_to_be_found() -> None:
+    """A zero that lasts is a reset; it is booked at the time of the fall, after a restart too."""
+    done = watched(FAST, *polled(480, 480, 480), seen(2, good=0), seen(10), seen(40))
+
+    (reset,) = only(UnitsCounted, done)[1:]
+    assert (reset.delta, reset.flag, reset.time) == (0, CountFlag.RESET, at(2))
+    assert done.state.held == {}
+
+
+def test_a_zero_that_does_not_last_was_misread() -> None:
+    """480, 0, 480 within a second can be nothing but a wrong value: nothing is booked and nothing flagged."""
+    done = watched(FAST, *polled(480, 480, 0, 480, 481))
+
+    assert (units(done), doubts(done)) == (1, [])
+
+
+def test_a_zero_that_may_be_either_is_flagged() -> None:
+    """2, 0, 2 can be a wrong value, or a reset and two parts: flagged, and no part is booked."""
+    done = watched(FAST, *polled(2, 2, 2, 0, 2, 2))
+
+    assert (units(done), doubts(done)) == (0, [(2, 0)])
+
+
+def test_a_zero_that_leads_nowhere_is_flagged() -> None:
+    """480, 0, 300: neither goes on from the other."""
+    done = watched(FAST, *polled(480, 480, 0, 300, 301))
+
+    assert (units(done), doubts(done)) == (1, [(480, 0), (480, 300)])
+
+
+def test_a_zero_while_the_totaliser_is_bad_waits() -> None:
+    """A fall is not confirmed by time in which the totaliser could not be read."""
+    waiting = watched(FAST, *polled(480, 480, 480), seen(2, good=0), seen(3, good=None), seen(40))
+    assert [each.flag for each in only(UnitsCounted, waiting)] == [CountFlag.BASELINE]
+
+    done = watched(FAST, seen(41, good=480), state=waiting.state)
+    assert (units(done), doubts(done)) == (0, [])
+
+
+def test_a_reset_in_a_gap_is_proved_by_the_unit_log() -> None:
+    """5 seen, 2 and then 12 after a reset in a gap, all in the unit log: 14 more are booked, and flagged as a reset."""
+    before = [entry(number, number) for number in range(1, 6)]
+    after = [*before, *(entry(number, 10 + number) for number in range(6, 20))][-16:]
+    counting = [seen(number, baseline=number == 0, good=number, log=ring(*before[:number])) for number in range(6)]
+    for register in (12, 5, 4):  # 2 before the reset; or so many that the totaliser stands where it stood, or lower
+        done = watched(
+            station(max_per_hour=3600),
+            *counting,
+            lost(6),
+            lost(6, 60),
+            seen(60, baseline=True, good=register, log=tuple(after)),
+            seen(70, good=register + 1, log=(*after[1:], entry(20, 70))),
+        )
+
+        assert units(done) == 5 + 14 + 1
+        assert booked(done)[5:] == [(14, "reset", S3), (1, "normal", S3)]
+        assert doubts(done) == []
+
+
+def test_a_unit_that_was_finished_between_two_reads_is_no_reset() -> None:
+    """After a gap the unit log is one ahead of the totaliser, which shows it in the next poll: an ordinary count."""
+    done = watched(
+        station(max_per_hour=3600),
+        seen(0, baseline=True, good=1, log=ring(entry(1, -5))),
+        lost(1),
+        lost(1, 60),
+        seen(60, baseline=True, good=1, log=ring(entry(1, -5), entry(2, 60))),
+        seen(60.2, good=2),
+    )
+
+    assert [each.flag for each in only(UnitsCounted, done)] == [CountFlag.BASELINE, CountFlag.CATCH_UP]
+    assert (units(done), doubts(done)) == (1, [])
+
+
+def test_a_unit_that_the_totaliser_never_shows_is_counted_by_its_record() -> None:
+    """What the unit log proves is counted though the totaliser does not move, and flagged."""
+    done = watched(
+        station(max_per_hour=3600),
+        seen(0, baseline=True, good=1, log=ring(entry(1, -5))),
+        lost(1),
+        lost(1, 60),
+        seen(60, baseline=True, good=1, log=ring(entry(1, -5), entry(2, 50))),
+        seen(121),
+    )
+
+    assert booked(done) == [(1, "reset", S3)]
+
+
+def test_more_than_can_be_believed_is_believed_where_the_unit_log_proves_it() -> None:
+    """Ten units at one look, each in the unit log: they are booked."""
+    log = ring(*(entry(number, number / 10) for number in range(1, 11)))
+    done = watched(station(), seen(0, baseline=True, good=0, log=ring()), seen(1), seen(2, good=10, log=log))
+
+    assert (units(done), doubts(done)) == (10, [])
+
+
+def test_what_comes_in_a_bunch_after_a_pause_is_not_doubted() -> None:
+    """90 s of a controller's changes come at once, its clock ten years off: all 24 parts are booked, none flagged."""
+    insane = -10 * 365 * 86400
+    late = [
+        Observation((said("good", 10 + made_, 90 + wait_s, stamped=insane + made_),), at(90 + wait_s), baseline=False)
+        for made_, wait_s in ((1, 0), (12, 0.02), (24, 0.1))
+    ]
+    together = Observation(tuple(reading for each in late for reading in each.readings), at(90), baseline=False)
+    begin = (seen(0, baseline=True, good=10), seen(1))
+    for scenes in (late, [together]):
+        done = watched(station(log=False, max_per_hour=960), *begin, *scenes)
+
+        assert (units(done), doubts(done)) == (24, [])
+
+
+def test_the_last_look_survives_a_restart() -> None:
+    """What is believed after a restart is what can be made since the last proof of life, not since the last count."""
+    night_s = 8 * HOUR_S
+    for raw, units_, doubted in ((102, 2, []), (160, 0, [(100, 160)])):
+        idle = [seen(0, baseline=True, good=100), *alive(1, night_s)]
+        back: tuple[Observation | Gap, ...] = (
+            lost(night_s),
+            lost(night_s, night_s + 60),
+            seen(night_s + 60, baseline=True, good=raw),
+        )
+        done = watched(station(log=False), *idle, *back)
+
+        assert (units(done), doubts(done)) == (units_, doubted)
+
+
+def test_a_bad_stretch_is_no_look() -> None:
+    """A totaliser of bad quality is not seen, though the controller is: what it moved meanwhile is believed."""
+    bad = [seen(10, good=None), *alive(11, HOUR_S)]
+    done = watched(station(log=False), seen(0, baseline=True, good=100), seen(9), *bad, seen(HOUR_S + 1, good=140))
+
+    assert (units(done), doubts(done)) == (40, [])
+
+
+@pytest.mark.parametrize(("old", "new"), [(500, 499), (8, 7), (20, 12), (2, 1)])
+def test_a_value_close_below_is_never_a_reset_by_itself(old: int, new: int) -> None:
+    """However long the time and whatever the gap, two readings alone make no reset of a value close below."""
+    setup = CounterSetup(CountKind.GOOD, 2**32, ResetPolicy.ALLOWED, max_per_hour=60)
+    for hours in (0.001, 0.1, 13.5, 72):
+        for gap in (None, timedelta(hours=hours)):
+            state, outcome = count(setup, CounterState(old, at(0)), new, at(HOUR_S * hours), gap=gap)
+            assert isinstance(outcome, Unreconciled)
+            assert state == CounterState(old, at(0), new, at(HOUR_S * hours))
+
+
+def test_a_small_value_after_a_gap_is_a_reset() -> None:
+    """After a gap in which it can have been made, a value far below the last one is what was made since a reset."""
+    setup = CounterSetup(CountKind.GOOD, 2**32, ResetPolicy.ALLOWED, max_per_hour=60)
+    gap = timedelta(minutes=20)
+
+    assert count(setup, CounterState(480, at(0)), 3, at(1200), gap=gap)[1] == Counted(3, CountFlag.RESET, 480)
+
+
+def test_a_value_that_waits_for_its_record_waits_on_as_the_totaliser_goes_on() -> None:
+    """A watched fall to 1, then 2, the unit log late: decided when both records are there."""
+    done = live(
+        station(max_per_hour=3600),
+        seen(0, baseline=True, good=500, product="S3", log=ring(entry(7, -5))),
+        seen(10, good=1),
+        seen(12, good=2),
+        seen(13, log=ring(entry(7, -5), entry(8, 10), entry(9, 12))),
+        seen(80),
+    )
+
+    assert [(each, flag) for each, flag, _ in booked(done)] == [(2, "reset")]
+    assert doubts(done) == []
+
+
+def test_looks_are_the_batches_that_are_old_enough() -> None:
+    """The last look is the newest batch older than any delivery may be late, or the oldest of the connection."""
+    looks = Looks()
+    assert looks.before(at(0)) is None
+    for tenth in range(100):
+        looks.add(at(tenth / 10))
+    assert looks.before(at(10)) == at(8)
+    assert len(looks.times) < 12
+    looks.add(at(5))  # our clock was set back
+    assert looks.before(at(5.1)) == at(5)
+    looks.end()
+    assert looks.before(at(6)) is None
+
+
+def test_a_held_value_of_an_older_journal_is_decided() -> None:
+    """A state that was journaled before looks were kept still knows when it last counted."""
+    begin = watched(FAST, *polled(480, 480, 480), seen(2, good=0))
+    (held,) = begin.state.held.values()
+    state = replace(begin.state, held={CountKind.GOOD: replace(held, looked=None)})
+
+    assert (units(watched(FAST, seen(3, good=1), state=state)), doubts(begin)) == (1, [])
