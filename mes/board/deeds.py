@@ -14,6 +14,7 @@ from mes.board.record_models import BookAnswer, DoubtAnswer, SaidAnswer
 from mes.board.records import book_answer, doubt_answer, said_answer
 from mes.board.site import Board, Refused
 from mes.calendar import Window
+from mes.closing import Closings
 from mes.errors import ConfigError
 from mes.inquiry import Inquiry
 from mes.intervals import Interval
@@ -38,7 +39,13 @@ def _may_be(make: Callable[[], T]) -> T:
     try:
         return make()
     except NotAllowed as error:
-        raise Refused(422, str(error), error.code, error.facts) from error
+        status = 409 if error.code == "shift_closed" else 422
+        raise Refused(status, str(error), error.code, error.facts) from error
+
+
+def _open(inquiry: Inquiry, *events: StationEvent) -> None:
+    """Raises Refused (409) where an event affects a closed shift."""
+    _may_be(lambda: Closings(inquiry.reader).require_open(events))
 
 
 async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -> SaidAnswer:
@@ -64,7 +71,7 @@ async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -
             raise Refused(409, "somebody has said something else meanwhile; look again")
         reason = None if asked.reason is None else ReasonId(asked.reason)
         standard = inquiry.config.standards[station]
-        return _may_be(
+        event = _may_be(
             lambda: assign(
                 station,
                 laid,
@@ -79,6 +86,8 @@ async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -
                 known_since=inquiry.results.known_since(station),
             )
         )
+        _open(inquiry, event)
+        return event
 
     async with board.writing:
         event = await board.ask(made)
@@ -116,7 +125,9 @@ async def take_back(board: Board, person: Person | None, asked: UndoAsked) -> li
             raise Refused(409, "somebody has said something else of this time since; correct that instead")
         line = timeline([each for each in events if each.seq != asked.seq])
         comment = f"undo of {asked.seq}"
-        return undo(said, line, by=by, now=inquiry.until, comment=comment)
+        back = undo(said, line, by=by, now=inquiry.until, comment=comment)
+        _open(inquiry, *back)
+        return back
 
     async with board.writing:
         events = await board.ask(made)
@@ -202,7 +213,9 @@ async def decide_count(board: Board, person: Person | None, number: int, asked: 
             raise Refused(422, f"the plant's file has no product `{asked.product}`")
         product = ProductId(asked.product) if asked.product is not None else None
         standard = config.standards.get(about.event.station)
-        return _may_be(lambda: decide(about, asked.parts, product, standard, by=by, why=asked.why, now=now))
+        event = _may_be(lambda: decide(about, asked.parts, product, standard, by=by, why=asked.why, now=now))
+        _open(inquiry, event)
+        return event
 
     async with board.writing:
         event = await board.ask(lambda inquiry: made(inquiry, inquiry.until))

@@ -35,6 +35,20 @@ SENTENCES: Mapping[str, tuple[str, str, str]] = {
         "{at} вне показанной остановки ({start} – {end}). Укажите время внутри неё.",
         "{at} көрсетілген тоқтаудан тыс ({start} – {end}). Оның ішіндегі уақытты көрсетіңіз.",
     ),
+    "shift_closed": (
+        (
+            "The shift of {station} from {start} to {end} is closed. "
+            "A team leader or an engineer opens it again on the page Handover."
+        ),
+        (
+            "Смена станции {station} с {start} до {end} закрыта. "
+            "Мастер или инженер может открыть её снова на странице «Сдача смены»."
+        ),
+        (
+            "{station} станциясының {start} – {end} ауысымы жабық. "
+            "Шебер немесе инженер оны «Ауысым тапсыру» бетінде қайта аша алады."
+        ),
+    ),
     "reason_too_old": (
         "You can give reasons from {since} on. Ask {who} for an older stop.",
         "Вы можете указывать причины начиная с {since}. Для более ранней остановки обратитесь: {who}.",

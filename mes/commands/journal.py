@@ -15,15 +15,18 @@ from rich.progress import track
 
 from mes.board import people_file
 from mes.board.people_file import PeopleError, people_path
+from mes.closing import Closings
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, beginning, plant
 from mes.errors import ConfigError
 from mes.influx.delivery import SINK
 from mes.journal import JournalReader
 from mes.journal.care import Contents, backup, check, restore
-from mes.journal.codec import Unreadable, from_us
+from mes.journal.codec import Unreadable, decode_event, from_us
 from mes.journal.exchange import Lines, Mistake, header, line, unknown_rows, unread_line, unread_rows
+from mes.journal.names import Names
 from mes.journal.store import Rows, Store
 from mes.model import StationEvent, StationId
+from mes.oee.stops import NotAllowed
 from mes.terminal import errors
 
 MOST_MISTAKES = 20
@@ -224,7 +227,8 @@ def export_command(
 def import_command(*, file: Path, config: Path | None, journal: Path | None, dry_run: bool) -> None:
     """Append the events of FILE (- for standard input) that the journal does not hold yet.
 
-    All lines are checked first; if one is wrong nothing is written. Importing twice changes nothing.
+    All lines are checked first; if one is wrong, or affects a shift that is closed in the journal, nothing is written.
+    Importing twice changes nothing.
     """
     loaded = plant(config)
     path = journal or loaded.config.journal_path
@@ -233,6 +237,8 @@ def import_command(*, file: Path, config: Path | None, journal: Path | None, dry
         total, stations = _check(source, str(file))
         for each in sorted(stations - loaded.config.standards.keys() - loaded.config.former.keys()):
             click.echo(f"warning: {each} is not in the plant's file, so no report shows it", err=True)
+        if path.exists():
+            _require_open(path, Names(loaded.config.former), source)
         if dry_run:
             click.echo(f"{total} events are good; nothing was written.")
             return
@@ -282,6 +288,19 @@ def _check(source: Path, name: str) -> tuple[int, set[StationId]]:
         rest = [f"and {wrong - len(mistakes)} more"] if wrong > len(mistakes) else []
         raise ConfigError("\n".join([*mistakes, *rest, "nothing was imported."]))
     return total, stations
+
+
+def _require_open(path: Path, names: Names, source: Path) -> None:
+    """Raises ConfigError if an event that is new to the journal affects a shift that is closed there."""
+    with JournalReader(path) as reader, JournalReader(path, names) as named:
+        closings, events = Closings(named), _events(source)
+        while batch := list(islice(events, BATCH)):
+            affecting = [each for each in batch if closings.has_closed(names.now(each.station))]
+            new = (decode_event(0, row[1], row[6]) for row in unknown_rows(reader, affecting))
+            try:
+                closings.require_open(names.journaled(each).event for each in new)
+            except NotAllowed as error:
+                raise ConfigError(f"{error}; nothing was imported") from error
 
 
 def _numbered(source: Path) -> Iterator[tuple[int, str]]:

@@ -9,14 +9,16 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mes.closing import Closings
 from mes.config.build import PlantConfig
 from mes.config.load import Loaded, default_config, load
-from mes.errors import JournalError
+from mes.errors import ConfigError, JournalError
 from mes.inquiry import Inquiry
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.beginning import Beginning
 from mes.journal.names import Names
 from mes.model import StationEvent, StationId
+from mes.oee.stops import NotAllowed
 from mes.terminal import errors, label
 
 
@@ -88,8 +90,16 @@ def inquiry(
         yield found
 
 
-def append(path: Path, event: StationEvent) -> None:
-    """Journals what a person says. Raises JournalError while a collector holds the journal."""
+def append(path: Path, event: StationEvent, config: PlantConfig) -> None:
+    """Journals what a person says.
+
+    Raises JournalError while a collector holds the journal, and ConfigError where it affects a closed shift.
+    """
+    with JournalReader(path, Names(config.former)) as reader:
+        try:
+            Closings(reader).require_open([event])
+        except NotAllowed as error:
+            raise ConfigError(str(error)) from error
 
     async def write() -> None:
         async with Journal.open(path) as journal:

@@ -70,7 +70,7 @@ def reconcile_command(
         event = decide(about, parts, made, standard, by=by, why=why, now=datetime.now(UTC))
     except NotAllowed as error:
         raise ConfigError(str(error)) from error
-    append(path, event)
+    append(path, event, loaded)
     _tell(about, event, loaded.calendar.zone)
 
 

@@ -137,7 +137,7 @@ def reason_command(
                 known_since=since,
             )
         )
-    append(journal or loaded.config.journal_path, event)
+    append(journal or loaded.config.journal_path, event, loaded.config)
     click.echo(f"{label(node)}: {code} from {start.isoformat()} to {end.isoformat()}, said by {by}.")
 
 
@@ -161,7 +161,7 @@ def close_command(*, station: str, window: str, config: Path | None, journal: Pa
         told = [each.event for each in opened.events(node, shift)]
         found = opened.stops(node, shift)
         event = _allowed(lambda: close(node, shift, found, told, by=by, now=_now(), known=opened.until))
-    append(journal or loaded.config.journal_path, event)
+    append(journal or loaded.config.journal_path, event, loaded.config)
     click.echo(f"{label(node)}: {window} is closed.")
 
 
@@ -180,7 +180,7 @@ def reopen_command(*, station: str, window: str, config: Path | None, journal: P
         shift = opened.window(window).interval
         told = [each.event for each in opened.events(node, shift)]
         event = _allowed(lambda: reopen(node, shift, told, by=by, why=why, now=_now()))
-    append(journal or loaded.config.journal_path, event)
+    append(journal or loaded.config.journal_path, event, loaded.config)
     click.echo(f"{label(node)}: {window} is open again.")
 
 

@@ -13,6 +13,7 @@ from mes.journal.codec import EARLIEST_US, MICROSECOND, EventRow, Unreadable, fr
 from mes.journal.names import NO_NAMES, Names
 from mes.journal.schema import (
     BUSY_MS,
+    CLOSINGS,
     COMPLETED,
     COUNT_KIND,
     COUNTS,
@@ -131,6 +132,11 @@ class JournalReader:
         """Events that bear on a part of `[start, end)` though they may have happened at another time."""
         statement = f"{EVENT} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
         return self._decoded(statement, station, to_us(start), to_us(end))
+
+    def closings(self, station: StationId) -> list[Journaled]:
+        """Every closing and reopening of a station's shifts, in journal order."""
+        statement = f"{EVENT} WHERE station = ? AND from_us <> to_us AND kind IN {CLOSINGS} ORDER BY seq"
+        return self._decoded(statement, station)
 
     def same_instant(self, station: StationId, kind: str, instant: datetime) -> list[Journaled]:
         """A station's events of one kind at one instant."""

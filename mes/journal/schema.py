@@ -59,6 +59,7 @@ COUNTS = "kind = 'units_counted'"
 COUNT_KIND = "CASE WHEN json_valid(body) THEN json_extract(body, '$.kind') END"  # a damaged body is no error
 COMPLETED = "kind = 'unit_completed'"
 DOUBTS = "kind IN ('count_unreconciled', 'count_reconciled')"
+CLOSINGS = "('shift_closed', 'shift_reopened')"
 # persons say the others, later
 SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened', 'count_reconciled')"
 UNIT = "CASE WHEN json_valid(body) THEN json_extract(body, '$.unit') END"

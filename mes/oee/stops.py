@@ -224,10 +224,12 @@ def reopen(
 
 def is_closed(events: Iterable[StationEvent], shift: Interval) -> bool:
     """Whether the last word on a shift's books is that they are closed."""
-    said = [
-        each
-        for each in events
-        if isinstance(each, ShiftClosed | ShiftReopened) and (each.start, each.end) == (shift.start, shift.end)
-    ]
+    return shift in closed_shifts(events)
+
+
+def closed_shifts(events: Iterable[StationEvent]) -> tuple[Interval, ...]:
+    """The shifts of which the last word is that they are closed, in the order of time."""
+    said = [each for each in events if isinstance(each, ShiftClosed | ShiftReopened)]
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))  # of two at one instant the later event
-    return bool(ordered) and isinstance(ordered[-1], ShiftClosed)
+    last = {Interval(each.start, each.end): each for each in ordered}
+    return tuple(sorted(shift for shift, each in last.items() if isinstance(each, ShiftClosed)))

@@ -1,0 +1,89 @@
+"""A closed shift is closed: the one place that decides whether what somebody is about to journal affects one."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from mes.intervals import Interval
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    Journaled,
+    ReasonAssigned,
+    ShiftClosed,
+    ShiftReopened,
+    StateChanged,
+    StationEvent,
+    StationId,
+    UnitsCounted,
+)
+from mes.oee.stops import NotAllowed, closed_shifts
+
+LEAST = timedelta(microseconds=1)
+
+
+class ClosingReader(Protocol):
+    """Where the journal's closings are read; the journal's reader is one."""
+
+    def closings(self, station: StationId) -> list[Journaled]:
+        """Every closing and reopening of a station's shifts, in journal order."""
+        ...
+
+    def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        """The first changes of state or connection from an instant on, oldest first."""
+        ...
+
+
+class Closings:
+    """The shifts that are closed in a journal as it is now; make another one after something was written."""
+
+    def __init__(self, reader: ClosingReader) -> None:
+        self._reader = reader
+        self._closed: dict[StationId, Sequence[Interval]] = {}
+
+    def require_open(self, events: Iterable[StationEvent]) -> None:
+        """Raises NotAllowed (code `shift_closed`) if an event affects a closed shift of its station.
+
+        Closing and reopening themselves affect none. What controllers send is never asked here: it is kept.
+        """
+        for event in events:
+            if isinstance(event, ShiftClosed | ShiftReopened) or not self.has_closed(event.station):
+                continue
+            about = self._affected(event)
+            for shift in self._of(event.station):
+                if about.start < shift.end and shift.start < about.end:
+                    raise _refusal(event.station, shift)
+
+    def has_closed(self, station: StationId) -> bool:
+        """Whether any shift of a station is closed."""
+        return bool(self._of(station))
+
+    def _of(self, station: StationId) -> Sequence[Interval]:
+        if station not in self._closed:
+            self._closed[station] = closed_shifts(each.event for each in self._reader.closings(station))
+        return self._closed[station]
+
+    def _affected(self, event: StationEvent) -> Interval:
+        """The stretch of a station's time of which an event says something; never empty."""
+        start, end = event.time, event.time + LEAST
+        match event:
+            case ReasonAssigned():
+                start, end = event.start, event.end or max(event.time, event.start)
+            case UnitsCounted():
+                start = min(event.since or start, start)
+            case ConnectionRestored() | StateChanged() | ConnectionLost():
+                if isinstance(event, ConnectionRestored):
+                    start = min(event.since, start)
+                after = self._reader.states_from(event.station, end, 1)
+                end = after[0].event.time if after else datetime.max.replace(tzinfo=start.tzinfo)
+            case _:
+                pass
+        return Interval(start, max(end, start + LEAST))
+
+
+def _refusal(station: StationId, shift: Interval) -> NotAllowed:
+    text = (
+        f"the shift of {station} from {shift.start.isoformat()} to {shift.end.isoformat()} is closed; "
+        "a team leader or an engineer opens it again on the handover page, or `mes shift reopen` does"
+    )
+    return NotAllowed(text, "shift_closed", station=station, start=shift.start, end=shift.end)

@@ -1,0 +1,183 @@
+"""A closed shift is closed: nothing that a person does changes it, by whatever way, until it is opened again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_plant import WINDOW, PlantBoard, Visitor, plant_board
+from click.testing import CliRunner
+from oee_histories import STATION, at, counted, state, unreconciled
+
+from mes.cli import mes
+from mes.errors import ConfigError
+from mes.journal import JournalReader
+from mes.journal.codec import encode_event
+from mes.journal.exchange import header, line
+from mes.journal.store import Rows, Store
+from mes.model import Journaled, ShiftClosed, ShiftReopened, State, StationEvent, TimeSource
+
+pytestmark = pytest.mark.timeout(60)
+SHIFT_END = 510  # minutes; the day shift of the example plant
+NOW = at(600)
+EVENTS: Sequence[StationEvent] = [
+    state(0, State.PRODUCING),
+    replace(counted(10, 1), raw=58, previous_raw=57),
+    state(40, State.DOWN),
+    state(50, State.PRODUCING),
+    unreconciled(70, raw=3, previous_raw=58),
+    replace(counted(90, 1), raw=4, previous_raw=3),
+    state(590, State.IDLE),
+]
+BOOK = {"station": STATION, "window": WINDOW}
+REASON = {"station": STATION, "start": at(40).isoformat(), "end": at(50).isoformat(), "reason": "no-parts"}
+
+
+async def close(plant: PlantBoard) -> int:
+    """Every stop gets its reason and the shift is closed; the number of the reason."""
+    engineer = await plant.enter("engineer")
+    assert (await engineer.post("/api/v1/reasons", REASON))[0] == 201
+    number = plant.journal.last_seq
+    status, closed = await engineer.post("/api/v1/books/close", BOOK)
+    assert (status, closed["closed"]) == (201, True), closed
+    return number
+
+
+async def doubt(visitor: Visitor) -> str:
+    """The number of the count that a person has to decide."""
+    _, found = await visitor.get("/counters", undecided="true")
+    return str(found[0]["number"])
+
+
+async def oee(visitor: Visitor) -> Any:
+    """What the interface says of the station's shift."""
+    _, found = await visitor.get("/kpi", of=STATION, window=WINDOW)
+    return [found[0][name] for name in ("figures", "good", "down_s", "idle_s")]
+
+
+@pytest.mark.parametrize("role", ["operator", "team_leader", "engineer"])
+async def test_nobody_changes_a_closed_shift_on_the_board(tmp_path: Path, role: str) -> None:
+    """Reasons, undo and decisions of counts are refused with 409, on pages and in the interface."""
+    async with plant_board(tmp_path, events=EVENTS, telemetry=(), now=NOW) as plant:
+        said = await close(plant)
+        visitor = await plant.enter(role)
+        before, last = await oee(visitor), plant.journal.last_seq
+        tried: list[tuple[int, Any]] = [
+            await visitor.post("/api/v1/reasons", {**REASON, "reason": "planned-service"}),
+            await visitor.post("/api/v1/reasons", {**REASON, "reason": None}),
+            await visitor.post("/api/v1/undo", {"seq": said}),
+        ]
+        if role == "engineer":
+            number = await doubt(visitor)
+            tried.append(await visitor.post(f"/api/v1/counters/{number}", {"parts": 1, "why": "counted"}))
+            status, text, _ = await visitor.send("/counters", number=number, parts="1", why="counted")
+            assert (status, "is closed" in text) == (409, True)
+        assert [(status, problem["code"]) for status, problem in tried] == [(409, "shift_closed")] * len(tried)
+        for language, words in (("en", "opens it again"), ("ru", "закрыта"), ("kk", "жабық")):
+            await visitor.page(f"/language/{language}")
+            status, text, _ = await visitor.send("/stops/reason", **REASON, seen="no-parts")
+            assert (status, words in text) == (409, True), language
+        assert (await oee(visitor), plant.journal.last_seq) == (before, last)
+
+
+async def test_a_shift_that_is_opened_again_can_be_changed(tmp_path: Path) -> None:
+    """After a team leader has opened it with a reason, the same word is taken and moves the figures."""
+    async with plant_board(tmp_path, events=EVENTS, telemetry=(), now=NOW) as plant:
+        await close(plant)
+        leader = await plant.enter("team_leader")
+        before = await oee(leader)
+        assert (await leader.post("/api/v1/books/reopen", {**BOOK, "why": "a wrong reason"}))[0] == 201
+        assert (await leader.post("/api/v1/reasons", {**REASON, "reason": "planned-service"}))[0] == 201
+        assert await oee(leader) != before
+
+
+def closing(minutes: float, *, end: float = SHIFT_END, is_open: bool = False) -> StationEvent:
+    """A word on the shift that begins at minute 0."""
+    frame: dict[str, Any] = {"station": STATION, "time": at(minutes), "received_time": at(minutes)}
+    frame |= {"time_source": TimeSource.EDGE, "start": at(0), "end": at(end), "by": "aigul"}
+    return ShiftReopened(**frame, why="so") if is_open else ShiftClosed(**frame)
+
+
+def say(path: Path, *words: str) -> str:
+    """What a command prints, or why it is refused."""
+    done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
+    if done.exception is not None:
+        assert isinstance(done.exception, ConfigError), done.exception
+        return str(done.exception)
+    return done.output
+
+
+def journal(folder: Path, *more: StationEvent) -> Path:
+    """A journal of the events."""
+    path = folder / "journal.sqlite"
+    with Store(path) as store:
+        store.write([Rows(events=[encode_event(each) for each in (*EVENTS, *more)])])
+    return path
+
+
+def last(path: Path) -> int:
+    """The number of the last event."""
+    with JournalReader(path) as reader:
+        return reader.last_seq()
+
+
+def test_commands_change_no_closed_shift(tmp_path: Path) -> None:
+    """`mes reason` and `mes reconcile` are refused until `mes shift reopen`, and write nothing."""
+    path = journal(tmp_path, closing(595))
+    start, end = at(40).isoformat(), at(50).isoformat()
+    reason = ("reason", "framing", start, end, "no-parts", "--by", "aigul")
+    decide = ("reconcile", "5", "--parts", "1", "--by", "aigul", "--why", "counted")
+    before = last(path)
+    for words in (reason, decide):
+        answer = say(path, *words)
+        assert "is closed" in answer, answer
+        assert "mes shift reopen" in answer
+    assert last(path) == before
+    assert "is open again" in say(path, "shift", "reopen", "framing", WINDOW, "--by", "serik", "--why", "late")
+    for words in (reason, decide):
+        assert "is closed" not in say(path, *words)
+    assert last(path) == before + 3
+
+
+def late(*events: StationEvent) -> str:
+    """The lines of an import."""
+    return "\n".join([header(NOW), *(line(Journaled(0, each)) for each in events)]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("event", "is_taken"),
+    [
+        (state(100, State.DOWN), False),
+        (counted(100, 3), False),
+        (counted(530, 3, since=505), False),  # a part of the gap lies in the shift
+        (state(530, State.DOWN), True),
+        (counted(530, 3), True),
+        (counted(SHIFT_END, 3), True),  # a shift ends before its end
+        (state(-10, State.DOWN), True),  # another state begins before the shift does
+        (EVENTS[1], True),  # is known already
+        (closing(596, is_open=True), True),
+    ],
+)
+def test_an_import_into_a_closed_shift_is_refused_whole(tmp_path: Path, event: StationEvent, is_taken: bool) -> None:
+    """What is new and affects a closed shift stops the import before its first line is written; all else is taken."""
+    path = journal(tmp_path, closing(595))
+    file = tmp_path / "late.jsonl"
+    file.write_text(late(state(592, State.DOWN), event))
+    before = last(path)
+    answer = say(path, "journal", "import", str(file))
+    assert ("is closed" in answer) != is_taken, answer
+    assert (last(path) > before) == is_taken
+    if not is_taken:
+        assert "nothing was imported" in answer
+
+
+def test_a_closed_journal_is_imported_whole_elsewhere(tmp_path: Path) -> None:
+    """An export with closings and what came after them goes into an empty journal, and again without a change."""
+    file, path = tmp_path / "all.jsonl", tmp_path / "copy.sqlite"
+    file.write_text(late(*EVENTS, closing(595), counted(100, 2)))
+    assert "nothing was imported" not in say(path, "journal", "import", str(file))
+    before = last(path)
+    assert before == len(EVENTS) + 2
+    assert "0 events are new" in say(path, "journal", "import", str(file))
+    assert last(path) == before
