@@ -14,6 +14,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
+from adapters.cancelling import obey_cancellation
 from adapters.clock import Clock
 from adapters.decode import BAD, TEARABLE, Decoded, counters, decode, fault
 from adapters.diagnostics import Diagnostic, DiagnosticCode
@@ -114,6 +115,7 @@ class _Line:
         try:
             async with asyncio.timeout(deadline_s):
                 connected = await self._client.connect()
+            obey_cancellation()
             if connected:
                 self._keep_alive()
         except (TimeoutError, OSError, ModbusException) as failure:

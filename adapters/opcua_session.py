@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.cancelling import obey_cancellation
 from adapters.certificate_cards import first_of_chain, is_pem, read_certificate, read_key, uris
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
@@ -92,9 +93,13 @@ _REFUSED = {
 
 @contextlib.contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turns what asyncua and the network raise into the two errors of an adapter; `doing` begins the detail."""
+    """Turns what asyncua and the network raise into the two errors of an adapter; `doing` begins the detail.
+
+    A cancellation that asyncua lost is raised again.
+    """
     try:
         yield
+        obey_cancellation()
     except (UaStatusCodeError, ServiceError) as error:
         raise _from_status(int(error.code), doing) from error
     except UaError as error:

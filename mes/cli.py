@@ -40,6 +40,7 @@ from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, pa
 from mes.errors import ConfigError, MesError
 from mes.journal.names import formerly
 from mes.logs import configure_logging
+from mes.stopping import stop_on_signal
 from mes.terminal import console
 
 Result = TypeVar("Result")
@@ -351,7 +352,7 @@ def _until_done(start: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -
     """Runs `start`; Ctrl-C and SIGTERM set its event, so that it ends in order."""
 
     async def body() -> Result:
-        return await start(daemon.stop_on_signal())
+        return await start(stop_on_signal())
 
     return asyncio.run(body())
 

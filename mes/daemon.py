@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from adapters import registry
+from adapters.cancelling import end_tasks
 from adapters.clock import Clock, SteadyClock, SystemClock
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.board.app import Tls, app, serve
@@ -41,6 +41,7 @@ from mes.ledger import Ledger, moduli
 from mes.model import StationEvent, StationId
 from mes.pipeline import Pipeline
 from mes.status import alive
+from mes.stopping import STOP_WITHIN_S, in_thread, stop_on_signal
 from mes.supervisor import Backoff, keep, supervise
 from mes.upkeep import Upkeep
 from mes.watchdog import Manager, watch
@@ -124,7 +125,7 @@ async def collector(
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.offset)
         await pipeline.recover()
         gauge.recovered = True
-        gauge.unknown_stations = await asyncio.to_thread(_unknown_stations, config)
+        gauge.unknown_stations = await in_thread(_unknown_stations, config)
         taps: list[Callable[[Batch], None]] = [lambda batch: tags[batch.controller].take(batch)]
         taps += [tap] if tap is not None else []
         if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
@@ -152,8 +153,7 @@ async def collector(
                     group.create_task(keep("influx", forwarding, failing=gauge.failing("influx")), name="influx")
                 )
             yield Collector(pipeline, journal, health, gauge)
-            for task in tasks:
-                task.cancel()
+            await end_tasks(tasks)
 
 
 def _unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
@@ -220,26 +220,20 @@ async def _forward(secret: Callable[[str], str], config: PlantConfig, gauge: Gau
     await _settled(gauge, config)
     target = influx_target(config, secret)
     assert target is not None
-    figures = PublishedFigures(config.journal_path, config.standards, config.calendar, gauge.clock, gauge.journal.names)
 
     def health() -> list[Point]:
         return list(health_points(gauge.status(), config.site, socket.gethostname(), gauge.clock.now()))
 
-    with PublishedPlant(config, gauge.clock) as plant:
+    published = PublishedFigures(
+        config.journal_path, config.standards, config.calendar, gauge.clock, gauge.journal.names
+    )
+    with published as figures, PublishedPlant(config, gauge.clock) as plant:
         async with InfluxServer(target) as server:
             gauge.troubles.pop("influx", None)
             gauge.writer = InfluxWriter(
                 server, gauge.journal, figures, plant, health, rng=random.Random(), pace=pace, clock=gauge.clock
             )
             await gauge.writer.run()
-
-
-def stop_on_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; call inside the running loop."""
-    stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    return stop
 
 
 async def _look_after(gauge: Gauge, config: PlantConfig) -> None:
@@ -298,15 +292,13 @@ async def serve_board(
         try:
             await serve(app(gauge.status, board), host=web.host, port=web.port, listening=served, tls=tls)
         finally:
-            for each in following:
-                each.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            await end_tasks(following)
 
 
 async def _watch_accounts(board: Board, gauge: Gauge) -> None:
     """Tells health while nobody can sign in, and the log when that begins and ends."""
     while True:
-        trouble = await asyncio.to_thread(board.people.trouble)
+        trouble = await in_thread(board.people.trouble)
         known = gauge.troubles.get("accounts")
         if trouble is not None:
             gauge.troubles["accounts"] = trouble
@@ -321,7 +313,7 @@ async def _watch_accounts(board: Board, gauge: Gauge) -> None:
 
 async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None]) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there."""
-    stop = stop_on_signal()
+    stop = stop_on_signal(within_s=STOP_WITHIN_S)
     async with collector(config, clock) as running, asyncio.TaskGroup() as group:
         await asyncio.to_thread(opened)
         gauge = running.gauge
@@ -336,6 +328,5 @@ async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None]) 
         await stop.wait()
         manager.tell("STOPPING=1")
         log.info("collector_stopping", last_seq=running.journal.last_seq)
-        for task in tasks:
-            task.cancel()
+        await end_tasks(tasks)
     log.info("collector_stopped")

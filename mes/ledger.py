@@ -19,6 +19,7 @@ from mes.journal.names import NO_NAMES, Names
 from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
 from mes.oee.decisions import Doubt, doubt, keep, leading
 from mes.status import LedgerLine
+from mes.stopping import in_thread
 
 log = structlog.get_logger()
 
@@ -296,7 +297,7 @@ class Ledger:
         if self._consumer is not None:
             await self._catch_up_sink(await self._journal.cursors(), self._consumer, until)
         await self._read_on(until)
-        self.damaged_events = await asyncio.to_thread(_damaged, self._path)
+        self.damaged_events = await in_thread(_damaged, self._path)
         self.unread.log()
         # What was booked after the states were asked for may or may not be in them; it is compared next time.
         for station, body in states.items():
@@ -322,7 +323,7 @@ class Ledger:
                 await _walk(self._path, self._names, tally.position, end, tally.take)
                 tally.position = end
         first = min(done[0][1], until)
-        self.oldest_not_stored = await asyncio.to_thread(_received_after, self._path, first) if first < until else None
+        self.oldest_not_stored = await in_thread(_received_after, self._path, first) if first < until else None
 
     async def _read_on(self, until: int) -> None:
         if until > self.position:
@@ -356,7 +357,7 @@ async def _walk(
     """Gives out the counts of a stretch in order; rests as long as each chunk took, for the collecting comes first."""
     while after < until:
         began = time.monotonic()
-        after, counts = await asyncio.to_thread(_counts, path, names, after, until)
+        after, counts = await in_thread(_counts, path, names, after, until)
         for seq, event in counts:
             take(seq, event)
         if after < until:

@@ -10,6 +10,7 @@ from typing import NoReturn, Protocol, assert_never
 
 import structlog
 
+from adapters.cancelling import obey_cancellation
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
@@ -116,6 +117,7 @@ class _Supervised:
             ending = await self._live()
             if self.journal_error is not None:  # an adapter may have wrapped it in an error of its own
                 raise self.journal_error
+            obey_cancellation()  # else a lost one would connect again for ever
             await self.taker.lost(self.controller, cause=ending.cause, detail=ending.detail, since=ending.since)
             self.failures += 1
             self._tell(ending)
@@ -143,6 +145,7 @@ class _Supervised:
         return _Ending(_Standing.UNAVAILABLE, "the connection ended without a word")
 
     async def _emit(self, batch: Batch, /) -> None:
+        obey_cancellation()
         try:
             await self.taker.accept(batch)
         except JournalError as error:
@@ -215,4 +218,5 @@ async def keep(
                 log.error("consumer_failed", consumer=name, detail=detail, retry_s=pause_s, exc_info=traced)  # noqa: TRY400
             before = detail
             failing(detail)
+        obey_cancellation()
         await sleep(pause_s)

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from adapters.cancelling import end_tasks, outlast
 from mes.board.metrics import exposition
 from mes.board.routes import with_board
 from mes.board.site import Board
@@ -139,7 +140,10 @@ async def serve(
             await asyncio.shield(serving)
         finally:
             server.should_exit = True
-            await serving
+            try:
+                await outlast(serving)
+            finally:
+                await end_tasks(server.server_state.tasks)  # requests that uvicorn cancelled, and waited for no longer
     finally:
         listener.close()
 

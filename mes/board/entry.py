@@ -1,6 +1,5 @@
 """How people come in and go out: by name and password, or with a tablet's code; too many failures have to wait."""
 
-import asyncio
 import math
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from starlette.responses import Response
 from mes.board.guard import SESSION_DAYS, TABLET_DAYS, clear_session, session_cookie, set_session
 from mes.board.people import PeopleError, Person
 from mes.board.site import Board, Refused
+from mes.stopping import in_thread
 
 
 def _address(request: Request) -> str:
@@ -41,7 +41,7 @@ async def sign_in(board: Board, request: Request, response: Response, name: str,
     address = _address(request)
     _try(board, name, address)
     with _reachable(board, name, address):
-        found = await asyncio.to_thread(board.people.login, name, password)
+        found = await in_thread(board.people.login, name, password)
     if found is None:
         raise Refused(401, "name or password is wrong")
     board.tries.succeeded(name, address)
@@ -55,7 +55,7 @@ async def enrol(board: Board, request: Request, response: Response, code: str) -
     address = _address(request)
     _try(board, None, address)
     with _reachable(board, None, address):
-        found = await asyncio.to_thread(board.people.enrol, code)
+        found = await in_thread(board.people.enrol, code)
     if found is None:
         raise Refused(401, "this code is wrong or too old; ask for another one")
     board.tries.succeeded(None, address)
@@ -68,5 +68,5 @@ async def leave(board: Board, request: Request, response: Response) -> None:
     """Ends the session and takes the cookie away."""
     token = request.cookies.get(session_cookie(tls=board.tls))
     if token is not None:
-        await asyncio.to_thread(board.people.logout, token)
+        await in_thread(board.people.logout, token)
     clear_session(response, tls=board.tls)

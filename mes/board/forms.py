@@ -1,6 +1,5 @@
 """What people send by the board's forms: reasons, undo, books, counts, signing in and out, the language."""
 
-import asyncio
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
 from urllib.parse import quote, urlsplit
@@ -19,6 +18,7 @@ from mes.board.site import Board, Refused
 from mes.board.words import LANGUAGES
 from mes.inquiry import Inquiry
 from mes.model import CountReconciled, ReasonAssigned, ShiftClosed, ShiftReopened, StationId
+from mes.stopping import in_thread
 
 LANGUAGE_DAYS = 400
 SHOWN_OF_AUDIT = 300
@@ -223,7 +223,7 @@ async def language(_: Board, request: Request) -> Response:
 async def audit(board: Board, request: Request) -> Response:
     """Everything that people changed, the newest first."""
     board.demand(pages.person_of(request), May.AUDIT)
-    people = await asyncio.to_thread(board.people.audit, SHOWN_OF_AUDIT)
+    people = await in_thread(board.people.audit, SHOWN_OF_AUDIT)
 
     def said(inquiry: Inquiry) -> list[dict[str, object]]:
         seen = inquiry.until - timedelta(days=30)

@@ -1,6 +1,5 @@
 """What every request passes before a page sees it: names of this machine, headers, sessions, and whose form it is."""
 
-import asyncio
 import functools
 import hmac
 import ipaddress
@@ -18,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mes.board.people import People, PeopleError, Person
+from mes.stopping import in_thread
 
 log = structlog.get_logger()
 
@@ -123,7 +123,7 @@ class Sessions:
     async def _person(self, token: str | None) -> Person | None:
         if not token:
             return None
-        person = await asyncio.to_thread(self._people.person, token)
+        person = await in_thread(self._people.person, token)
         self._unreadable = False
         return person
 

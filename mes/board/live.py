@@ -10,6 +10,7 @@ from adapters.clock import Clock
 from mes.board.models import WallAnswer
 from mes.board.wall import WallMaker
 from mes.errors import ConfigError
+from mes.stopping import in_thread
 
 LOOK_S = 0.2  # real seconds between two looks at the journal's number; a change shows within a second
 GROWS_S = 5.0  # what grows with time alone is made anew so often
@@ -31,6 +32,7 @@ class Live:
     _made_s: float = float("-inf")
     _drawn: dict[tuple[int, str], bytes] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def follow(self) -> NoReturn:
         """Makes the wall anew whenever the journal has news, for ever."""
@@ -41,12 +43,13 @@ class Live:
 
     async def refresh(self) -> None:
         """Makes the wall anew now, in a thread."""
-        self._seen, self._made_s = self.seq(), time.monotonic()
-        try:
-            self.wall = await asyncio.to_thread(self.maker.wall, self.clock.now(), self._made_s)
-        except ConfigError:  # nothing was journaled yet
-            self.wall = None
-        self.version += 1
+        async with self._making:  # one thread at a time uses its reader
+            self._seen, self._made_s = self.seq(), time.monotonic()
+            try:
+                self.wall = await in_thread(self.maker.wall, self.clock.now(), self._made_s)
+            except ConfigError:  # nothing was journaled yet
+                self.wall = None
+            self.version += 1
         self._drawn.clear()
         async with self._changed:
             self._changed.notify_all()

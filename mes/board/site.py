@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -19,6 +18,7 @@ from mes.config.build import PlantConfig
 from mes.inquiry import Inquiry
 from mes.model import StationEvent, StationId
 from mes.status import Status
+from mes.stopping import in_thread
 
 T = TypeVar("T")
 Append = Callable[[Sequence[StationEvent]], Awaitable[None]]
@@ -75,7 +75,7 @@ class Board:
     tries: Tries = field(default_factory=Tries)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _inquiry: Inquiry = field(init=False)
-    _asking: Lock = field(default_factory=Lock)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _opened: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -93,17 +93,16 @@ class Board:
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._asking:
-            self._opened.close()
+        self._opened.close()
 
     async def ask(self, question: Callable[[Inquiry], T]) -> T:
         """The answer to a question as things stand now; it is worked out in a thread, one at a time."""
-        return await asyncio.to_thread(self._answer, question)
+        async with self._asking:
+            return await in_thread(self._answer, question)
 
     def _answer(self, question: Callable[[Inquiry], T]) -> T:
-        with self._asking:
-            self._inquiry.reach(self.clock.now())
-            return question(self._inquiry)
+        self._inquiry.reach(self.clock.now())
+        return question(self._inquiry)
 
     def may(self, person: Person | None, what: May, station: StationId | None = None) -> bool:
         """Whether somebody may; None: who is not signed in."""

@@ -1,6 +1,5 @@
 """Which figures are published to InfluxDB: the hours, shifts and days that new events bear on, and those still open."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId, StationStandard
 from mes.oee.timeline import END_OF_TIME
 from mes.results import Results
+from mes.stopping import in_thread
 
 INSTANT = timedelta(microseconds=1)
 LONGER = (WindowKind.SHIFT, WindowKind.DAY)  # beside the hours; what is longer still are sums of days in a query
@@ -53,13 +53,13 @@ class PublishedPlant:
     async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
         now = self._clock.now()
-        return await asyncio.to_thread(self._since_results, spans, now)
+        return await in_thread(self._since_results, spans, now)
 
     async def open(self) -> tuple[Sequence[Point], datetime]:
         """The windows in which time has passed since the last `stated`, and the present instant."""
         now = self._clock.now()
         spans = dict.fromkeys(self._inquiry.config.standards, Interval(min(self._stated, now), now))
-        return await asyncio.to_thread(self._between, spans, now), now
+        return await in_thread(self._between, spans, now), now
 
     def stated(self, until: datetime) -> None:
         """The server has everything up to this instant."""
@@ -103,7 +103,7 @@ class PublishedFigures:
 
     An event bears on more than its own instant: the end of a stop decides what the whole stop was, and time passes
     though nothing happens. So every stretch reaches back to the beginning of the state that was in force then, and
-    what is open is stated from the last time on that the server is known to have it.
+    what is open is stated from the last time on that the server is known to have it. Use as a context.
     """
 
     def __init__(
@@ -115,19 +115,26 @@ class PublishedFigures:
         names: Names = NO_NAMES,
     ) -> None:
         """`journal` must exist; `names`: what its stations were called before."""
-        self._results = Results(JournalReader(journal, names), standards, calendar)
+        self._reader = JournalReader(journal, names)
+        self._results = Results(self._reader, standards, calendar)
         self._clock = clock
         self._stated = clock.now() - FARTHEST
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
     async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
-        return await asyncio.to_thread(self._points, spans, self._clock.now(), None)
+        return await in_thread(self._points, spans, self._clock.now(), None)
 
     async def open(self) -> tuple[Sequence[Point], datetime]:
         """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
         now = self._clock.now()
         spans = dict.fromkeys(self._results.stations, Interval(min(self._stated, now), now))
-        return await asyncio.to_thread(self._points, spans, now, FARTHEST), now
+        return await in_thread(self._points, spans, now, FARTHEST), now
 
     def stated(self, until: datetime) -> None:
         """The server has everything up to this instant."""

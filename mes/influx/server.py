@@ -1,6 +1,5 @@
 """One InfluxDB server of any generation: what it is, how it is written to, and what its answers mean."""
 
-import asyncio
 import base64
 import gzip
 import json
@@ -17,6 +16,7 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 
 from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
+from mes.stopping import in_thread
 
 TIMEOUT = timedelta(seconds=10)
 HIDDEN = "[secret]"
@@ -120,7 +120,7 @@ class InfluxServer:
 
     async def write(self, body: bytes) -> None:
         """Stores lines of line protocol; returns only when the server says that it has them."""
-        packed = await asyncio.to_thread(gzip.compress, body, 1)
+        packed = await in_thread(gzip.compress, body, 1)
         target = self._target
         if await self.kind() is ServerKind.V1:
             query = {"db": target.database, "precision": "ns"}

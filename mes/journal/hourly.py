@@ -14,6 +14,7 @@ from mes.journal.codec import from_us, to_us
 from mes.journal.replace import put_aside
 from mes.journal.schema import BUSY_MS
 from mes.model import StationId
+from mes.stopping import interruptible
 
 log = structlog.get_logger()
 
@@ -118,7 +119,8 @@ class HourlyFile:
             self._forget_old(station)
 
     def _fetch(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
-        return self._connection.execute(statement, values).fetchall()
+        with interruptible(self._connection.interrupt):
+            return self._connection.execute(statement, values).fetchall()
 
     def _forget_old(self, station: StationId) -> None:
         old = self._connection.execute(

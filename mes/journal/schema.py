@@ -10,6 +10,7 @@ import apsw
 from mes.errors import JournalBlocked, JournalDamaged, JournalError
 from mes.journal.codec import EARLIEST_US, LATEST_US, Unreadable, encode_event, from_us, read_row
 from mes.model import Journaled
+from mes.stopping import interruptible
 
 APPLICATION_ID = 0x54414B54  # "TAKT", in the file's header
 SCHEMA_VERSION = 3
@@ -95,7 +96,8 @@ SELECT_LAST_SEQ = (
 def fetch(connection: apsw.Connection, path: Path, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]]:
     """All rows at once: a read that stays open stops the checkpoints. Raises JournalError."""
     try:
-        return connection.execute(statement, values).fetchall()
+        with interruptible(connection.interrupt):
+            return connection.execute(statement, values).fetchall()
     except apsw.Error as error:
         raise failed(path, error) from error
     except UnicodeDecodeError as error:
