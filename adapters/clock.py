@@ -56,6 +56,10 @@ class SteadyClock:
             self._shown, self._at_s = shown, at_s
         return self._shown
 
+    def go_on_from(self, instant: datetime) -> None:
+        """Shows `instant` now, for the machine's clock is earlier than what is known to have passed."""
+        self._shown, self._at_s = instant, self._monotonic_s()
+
     @property
     def stepped(self) -> timedelta | None:
         """By how much the machine's clock is ahead of this one since it was set; None while it is followed."""

@@ -101,6 +101,8 @@ class Inquiry:
                 until = max(asked_until or until, until)
             elif present is not None and present - until > SILENT:
                 until, blind_from = present, known.end
+            elif present is not None and until - present > SILENT:  # a clock was ahead: the next start finds it out
+                until = present
         self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly, blind_from=blind_from)
         self._until = until
         end = until if blind_from is None else blind_from

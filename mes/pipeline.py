@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from adapters.clock import Clock, ScaledClock, boot_time_s
+from adapters.clock import Clock, ScaledClock, SteadyClock, boot_time_s
 from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId, longest_observed
 from mes.collect.delivery import Delivery
 from mes.collect.looks import Looks
 from mes.collect.places import Vacated, adopt, vacated
+from mes.collect.signals import Closed
 from mes.collect.station import (
     Observation,
     StationSetup,
@@ -21,11 +22,13 @@ from mes.collect.station import (
     rebuilt,
     step,
 )
-from mes.journal import Entry, Journal
+from mes.future import TOLERANCE, not_after
+from mes.journal import Entry, Future, Journal
 from mes.model import ProcessValue, StationEvent, StationId
 
 log = structlog.get_logger()
 
+A_DAY = timedelta(days=1)
 OBSERVED_EVERY_S = 2.0  # real seconds between proofs of life on disk while nothing happens
 
 
@@ -118,6 +121,18 @@ class Pipeline:
 
         A state that is damaged, or was lost with a damaged file, is made anew from the station's last counts.
         """
+        now = self._clock.now()
+        future = await self._journal.forget_future(now)
+        if future is not None:
+            _tell(future, now)
+        if future is not None and future.is_behind and isinstance(self._clock, SteadyClock):
+            self._clock.go_on_from(future.latest)
+        last_right = None if future is None else future.last_right
+        is_behind = future is not None and future.is_behind
+
+        def right(state: StationState) -> StationState:
+            return state if is_behind else _corrected(state, last_right, now)
+
         bodies = await self._journal.station_states()
         states = {station: readable_state(body) for station, body in bodies.items() if station in self._states}
         self._states.update({station: state for station, state in states.items() if state is not None})
@@ -128,9 +143,11 @@ class Pipeline:
             self._states.update({station: rebuilt(station, counted) for station in lost | damaged})
         if damaged:
             log.error("station_states_damaged", stations=sorted(damaged), remedy="none needed: rebuilt from the counts")
-        work = _Work(self._states)
+        corrected = {station: right(state) for station, state in self._states.items()}
+        work = _Work(self._states, {each: state for each, state in corrected.items() if state != self._states[each]})
+        self._states.update(corrected)
         observed = await self._journal.observed()
-        others = vacated(self._leave_out(bodies, observed, work))
+        others = vacated(self._leave_out(bodies, right, observed, work))
         for controller, stations in self._stations.items():
             # a controller of a new name: its stations were seen through another, no later than the last proof of life
             seen = observed.get(controller, max(observed.values(), default=None))
@@ -142,18 +159,23 @@ class Pipeline:
         await self._commit(work)
 
     def _leave_out(
-        self, states: Mapping[StationId, bytes], observed: Mapping[ControllerId, datetime], work: _Work
+        self,
+        states: Mapping[StationId, bytes],
+        right: Callable[[StationState], StationState],
+        observed: Mapping[ControllerId, datetime],
+        work: _Work,
     ) -> dict[StationId, StationState]:
         """The stations that the plant's file does not have: from the last proof of life on nothing is known of them."""
         read = {station: readable_state(body) for station, body in states.items() if station not in self._setups}
         absent = {station: state for station, state in read.items() if state is not None}
         seen = max(observed.values(), default=None)
-        for station, state in absent.items():
+        for station, written in absent.items():
+            state = right(written)
             if seen is not None and state != initial_state():
                 gap = Gap(min(seen, self._clock.now()), None, GapCause.NOT_CONFIGURED, "not in the plant's file")
                 done = step(StationSetup(station, {}, {}, timedelta()), state, gap)
                 work.events.extend(done.events)
-                if done.state != state:
+                if done.state != written:
                     work.states[station] = done.state
         return absent
 
@@ -295,3 +317,40 @@ class Pipeline:
         self._unsaved.clear()
         self._saved_at_s = self._monotonic_s()
         await queued
+
+
+def _tell(future: Future, now: datetime) -> None:
+    ahead_s = (future.latest - now).total_seconds()
+    if future.is_behind:
+        log.error(
+            "machine_clock_is_behind",
+            behind_s=ahead_s,
+            remedy="set the machine's clock: what is journaled is later, and its time goes on until then",
+        )
+    else:
+        log.error(
+            "machine_clock_was_ahead",
+            events=future.events,
+            ahead_s=ahead_s,
+            remedy="none is needed: what it stamped in the future is read as of now; look at the clock's battery "
+            "and time service",
+        )
+
+
+def _corrected(state: StationState, last_right: datetime | None, now: datetime) -> StationState:
+    """A state that a clock stamped which was ahead: nothing in it is later than now.
+
+    How long its totalisers were not read is not known: since the last right stamp, or a day where there is none.
+    """
+    if not_after(replace(state, log=None), now + TOLERANCE) == replace(state, log=None):
+        return state
+    read = min(now, last_right or now - A_DAY)
+    right = not_after(state, now)
+    earlier = {} if right.closed is None else right.closed.unseen
+    return replace(
+        right,
+        counters={kind: not_after(each, read) if each.time > now else each for kind, each in state.counters.items()},
+        closed=Closed(read, now, {kind: min(read, earlier.get(kind, read)) for kind in state.counters}),
+        log=state.log,  # by the controller's clock
+        unit_since=None if state.unit_since is None or state.unit_since > now else state.unit_since,
+    )

@@ -108,7 +108,7 @@ class Upkeep:
         sent = await self._journal.cursor(TELEMETRY)
         lost = 0
         for _ in range(GOES_AT_ONCE):
-            dropped, last = await self._journal.thin_telemetry(before, ROWS_AT_ONCE)
+            dropped, last = await self._journal.thin_telemetry(before, ROWS_AT_ONCE, now=self._clock.now())
             if self._forwarded:
                 lost += min(dropped, max(0, last - sent))
             if dropped < ROWS_AT_ONCE:

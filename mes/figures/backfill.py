@@ -127,7 +127,7 @@ class _Sending:
     def _events(self, day: Interval) -> Iterator[str]:
         reader = self.inquiry.reader
         for station in reader.stations():
-            for each in reader.between(station, day.start, day.end):
+            for each in reader.as_stamped(station, day.start, day.end):
                 try:
                     yield event_line(each)
                 except ValueError as error:  # what the protocol cannot carry

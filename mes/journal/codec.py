@@ -8,6 +8,7 @@ from typing import get_type_hints
 import msgspec
 
 from mes.errors import JournalError
+from mes.future import not_after
 from mes.intervals import Interval
 from mes.model import (
     ConnectionLost,
@@ -187,3 +188,19 @@ def _impossible(kind: str, event: StationEvent) -> str | None:
         if number is not None and not -LARGEST <= number < LARGEST:
             return f"`{name}` is too large for a count"
     return None
+
+
+def read_corrected(seq: int, kind: object, body: object, received_us: object) -> Journaled | Unreadable:
+    """As `read_row`, and `corrected`."""
+    read = read_row(seq, kind, body)
+    return read if isinstance(read, Unreadable) else corrected(read, received_us)
+
+
+def corrected(read: Journaled, received_us: object) -> Journaled:
+    """The event with no instant later than the one at which a clock that was ahead was found out.
+
+    The body keeps what was stamped; the row's `received_us` is earlier than the body's where that was in the future.
+    """
+    if not isinstance(received_us, int) or to_us(read.event.received_time) <= received_us:
+        return read
+    return Journaled(read.seq, not_after(read.event, from_us(received_us)))

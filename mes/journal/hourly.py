@@ -66,6 +66,11 @@ class HourlyFile:
         self.close()
         self._connection = _renewed(self._path, error)
 
+    def forget(self) -> None:
+        """Drops all cells, of all stations."""
+        with _told(self._path), self._connection:
+            self._connection.execute("DELETE FROM cell; DELETE FROM progress")
+
     def progress(self, station: StationId, variant: str) -> tuple[int, datetime] | None:
         """Up to which event and which instant the cells are made; None if there are none."""
         held = "(SELECT count(*) FROM cell WHERE cell.progress = progress.id)"

@@ -9,7 +9,17 @@ import apsw
 
 from mes.errors import JournalError
 from mes.intervals import Interval
-from mes.journal.codec import EARLIEST_US, MICROSECOND, EventRow, Unreadable, from_us, read_row, to_us
+from mes.journal.codec import (
+    EARLIEST_US,
+    MICROSECOND,
+    EventRow,
+    Unreadable,
+    corrected,
+    from_us,
+    read_corrected,
+    read_row,
+    to_us,
+)
 from mes.journal.names import NO_NAMES, Names
 from mes.journal.schema import (
     BUSY_MS,
@@ -34,12 +44,12 @@ from mes.journal.schema import (
     fetch,
     placed,
     read_events,
-    read_rows,
 )
 from mes.journal.store import REFUSED, Refused
 from mes.model import CountKind, Journaled, ProcessValue, State, StateChanged, StationId, TimeSource, UnitId
 
 SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
+CORRECTED = "SELECT seq, CAST(kind AS BLOB), CAST(body AS BLOB), received_us FROM event"
 RawRow = tuple[object, ...]
 RAW = (
     "SELECT CAST(station AS BLOB), CAST(kind AS BLOB), time_us, received_us, from_us, to_us, CAST(body AS BLOB) "
@@ -52,7 +62,7 @@ READ = (
     "THEN json_extract(body, '$.previous_raw') IS NOT NULL "
     "OR json_extract(body, '$.flag') IN ('baseline', 'remapped') END"
 )
-OF_TOTALISER = f"{EVENT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {READ}"
+OF_TOTALISER = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {READ}"
 
 
 class JournalReader:
@@ -90,31 +100,37 @@ class JournalReader:
 
     def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
         """The events of a station in journal order, those of before `until` only where that is given."""
-        statement = f"{EVENT} WHERE station = ? ORDER BY seq"
+        statement = f"{CORRECTED} WHERE station = ? ORDER BY seq"
         values: tuple[str | int, ...] = (station,)
         if until is not None:
-            statement = f"{EVENT} WHERE station = ? AND time_us < ? ORDER BY seq"
+            statement = f"{CORRECTED} WHERE station = ? AND time_us < ? ORDER BY seq"
             values = (station, to_us(until))
         yield from self._decoded(statement, *values)
 
     def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """A station's events of `[start, end)`, by their time, in journal order."""
-        statement = f"{EVENT} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
+        statement = f"{CORRECTED} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
         return self._decoded(statement, station, to_us(start), to_us(end))
+
+    def as_stamped(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        """The same as they were stamped, though that was by a clock that was ahead: so they were sent to sinks."""
+        statement = f"{EVENT} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
+        read = [read_row(*row) for row in self._fetch_of(statement, station, to_us(start), to_us(end))]
+        return [self._names.journaled(each) for each in read if isinstance(each, Journaled)]
 
     def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
         """The last events before an instant that say what state a station is in, or that we are blind; newest first."""
-        statement = f"{EVENT} WHERE station = ? AND time_us < ? AND {STATE_KINDS} ORDER BY time_us DESC"
+        statement = f"{CORRECTED} WHERE station = ? AND time_us < ? AND {STATE_KINDS} ORDER BY time_us DESC"
         return self._first(limit, statement, station, to_us(instant))
 
     def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
         """The first such events from an instant on, oldest first."""
-        statement = f"{EVENT} WHERE station = ? AND time_us >= ? AND {STATE_KINDS} ORDER BY time_us"
+        statement = f"{CORRECTED} WHERE station = ? AND time_us >= ? AND {STATE_KINDS} ORDER BY time_us"
         return self._first(limit, statement, station, to_us(instant))
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
         """The last two returns of the connection before an instant, and the first loss after each of them."""
-        before = f"{EVENT} WHERE station = ? AND time_us < ?"
+        before = f"{CORRECTED} WHERE station = ? AND time_us < ?"
         last = f"{before} AND {RESTORED} "
         first = f"{before} AND {LOST} AND time_us >= ? "
         returns = self._first(2, last + "ORDER BY time_us DESC", station, to_us(instant))
@@ -130,7 +146,7 @@ class JournalReader:
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """Events that bear on a part of `[start, end)` though they may have happened at another time."""
-        statement = f"{EVENT} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
+        statement = f"{CORRECTED} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
         return self._decoded(statement, station, to_us(start), to_us(end))
 
     def closings(self, station: StationId) -> list[Journaled]:
@@ -140,12 +156,12 @@ class JournalReader:
 
     def same_instant(self, station: StationId, kind: str, instant: datetime) -> list[Journaled]:
         """A station's events of one kind at one instant."""
-        statement = f"{EVENT} WHERE station = ? AND time_us = ? AND kind = ?"
+        statement = f"{CORRECTED} WHERE station = ? AND time_us = ? AND kind = ?"
         return self._decoded(statement, station, to_us(instant), kind)
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
         """An event of each totaliser that the station has."""
-        statement = f"{EVENT} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS}"
+        statement = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS}"
         return [each for kind in CountKind for each in self._first(1, statement, station, kind.value)]
 
     def refused(self, sink: str) -> list[Refused]:
@@ -154,7 +170,7 @@ class JournalReader:
 
     def doubts(self) -> list[Journaled]:
         """Every count that could not be decided, and every decision of a person about one, in journal order."""
-        return self._decoded(f"{EVENT} WHERE {DOUBTS} ORDER BY seq")
+        return self._decoded(f"{CORRECTED} WHERE {DOUBTS} ORDER BY seq")
 
     def counts_around(self, station: StationId, kind: CountKind, seq: int) -> tuple[Journaled | None, Journaled | None]:
         """The last reading of a totaliser before a number in the journal that counted, and the first one after it."""
@@ -168,11 +184,11 @@ class JournalReader:
 
     def of_unit(self, unit: UnitId) -> list[Journaled]:
         """What was seen of a unit at all stations, in journal order."""
-        return self._decoded(f"{EVENT} WHERE {UNIT} = ? AND {UNIT_KINDS} ORDER BY seq", unit)
+        return self._decoded(f"{CORRECTED} WHERE {UNIT} = ? AND {UNIT_KINDS} ORDER BY seq", unit)
 
     def units_of(self, station: StationId) -> list[Journaled]:
         """All units that were finished at a station, in the order of time."""
-        return self._decoded(f"{EVENT} WHERE station = ? AND {COMPLETED} ORDER BY time_us, seq", station)
+        return self._decoded(f"{CORRECTED} WHERE station = ? AND {COMPLETED} ORDER BY time_us, seq", station)
 
     def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
         """The first instant on which the events after a sequence number bear; None if there are none."""
@@ -252,16 +268,21 @@ class JournalReader:
 
     def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` events after sequence number `after`, in order."""
-        return [self._names.journaled(each) for each in read_events(self._connection, self._path, after, limit)]
+        found = read_events(self._connection, self._path, after, limit)
+        last = found[-1].seq if found else after
+        statement = "SELECT seq, received_us FROM event WHERE seq > ? AND seq <= ?"
+        received = {int(seq): received_us for seq, received_us in self._fetch(statement, after, last)}
+        return [self._names.journaled(corrected(each, received.get(each.seq))) for each in found]
 
     def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
         """The same, and what this version cannot read, with station and time as far as they are known."""
-        found = read_rows(self._connection, self._path, after, limit)
+        rows = self._fetch(f"{CORRECTED} WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+        found = [read_corrected(*row) for row in rows]
         return [self._placed(each) if isinstance(each, Unreadable) else self._names.journaled(each) for each in found]
 
     def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
         """All events; a change of state that cannot be read says at least that the state is not known from then on."""
-        read = [read_row(*row) for row in self._fetch_of(statement, *values)]
+        read = [read_corrected(*row) for row in self._fetch_of(statement, *values)]
         if not any(isinstance(each, Unreadable) for each in read):
             return [self._names.journaled(each) for each in read if isinstance(each, Journaled)]
         known = [self._stand_in(each) if isinstance(each, Unreadable) else each for each in read]

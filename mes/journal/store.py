@@ -5,7 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +13,9 @@ import apsw
 
 from adapters.reading import ControllerId
 from mes.errors import JournalError
+from mes.future import TOLERANCE, is_behind
 from mes.intervals import Interval
-from mes.journal.codec import EventRow, Unreadable, from_us, read_row
+from mes.journal.codec import LATEST_US, MICROSECOND, EventRow, Unreadable, from_us, read_row, to_us
 from mes.journal.replace import finish_replacing, to_disk
 from mes.journal.schema import (
     COUNT_KIND,
@@ -42,6 +43,11 @@ UPSERT_OBSERVED = (
     "INSERT INTO observed (controller, time_us) VALUES (?, ?) "
     "ON CONFLICT (controller) DO UPDATE SET time_us = excluded.time_us"
 )
+CORRECT_EVENTS = (
+    "UPDATE event SET time_us = min(time_us, ?1), received_us = ?1, from_us = min(from_us, ?1), to_us = min(to_us, ?1) "
+    f"WHERE received_us > ?2 AND received_us <= {LATEST_US}"
+)
+LATER = f"received_us > ? AND received_us <= {LATEST_US}"  # a damaged row may say anything
 INSERT_TELEMETRY = "INSERT INTO telemetry (station, name, time_us, value) VALUES (?, ?, ?, ?)"
 UPSERT_CONSUMER = (
     "INSERT INTO consumer (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE "
@@ -73,6 +79,19 @@ class Footprint:
     file: int
     log: int
     unused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Future:
+    """Stamps that are later than now: how many events have them, the latest of them, and the last that is not so.
+
+    `is_behind`: they are right and the machine's clock is not; else they are of a clock that was ahead.
+    """
+
+    events: int
+    latest: datetime
+    last_right: datetime | None
+    is_behind: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +231,41 @@ class Store:
             before = max(damaged)  # an older one of the same totaliser counts
         return list(found.values())
 
+    def future(self, now: datetime) -> Future | None:
+        """What is stamped later than `now`; None if nothing is: no event as the newest one, and no proof of life."""
+        latest_us = to_us(now + TOLERANCE)
+        seen = max(self.observed().values(), default=now)
+        newest = f"SELECT 1 FROM (SELECT received_us FROM event ORDER BY seq DESC LIMIT 1) WHERE {LATER}"
+        if seen <= now + TOLERANCE and not self._fetch(newest, latest_us):
+            return None
+        later = f"SELECT count(*), max(received_us), min(seq) FROM event WHERE {LATER}"
+        events, furthest_us, first_seq = self._fetch(later, latest_us)[0]
+        right_us = self._fetch("SELECT max(received_us) FROM event WHERE received_us <= ?", latest_us)[0][0]
+        jump = None if not events or right_us is None else self._largest_jump(first_seq)
+        latest = seen if furthest_us is None else max(seen, from_us(furthest_us))
+        last_right = None if right_us is None else from_us(right_us)
+        return Future(int(events), latest, last_right, bool(events) and is_behind(now, latest, jump))
+
+    def _largest_jump(self, seq: int) -> timedelta | None:
+        """The largest from one event's stamp to the next one's, from the one before `seq` on; None without any."""
+        before = "SELECT max(seq) FROM event WHERE seq < ?"
+        stamps = "SELECT received_us - lag(received_us) OVER (ORDER BY seq) AS jump_us FROM event WHERE seq >="
+        jump_us = self._fetch(f"SELECT max(jump_us) FROM ({stamps} ({before}))", seq)[0][0]
+        return None if jump_us is None else jump_us * MICROSECOND
+
+    def forget_future(self, now: datetime) -> None:
+        """Brings everything that was stamped later than `now` back to `now`, in one transaction.
+
+        Events keep their numbers, their order and in their bodies what was stamped.
+        """
+        now_us, latest_us = to_us(now), to_us(now + TOLERANCE)
+        try:
+            with self._connection:
+                self._connection.execute(CORRECT_EVENTS, (now_us, latest_us))
+                self._connection.execute("UPDATE observed SET time_us = min(time_us, ?)", (now_us,))
+        except apsw.Error as error:
+            raise failed(self._path, error) from error
+
     def observed(self) -> dict[ControllerId, datetime]:
         """When each controller was last known to have been seen."""
         found = self._fetch(SELECT_OBSERVED)
@@ -258,16 +312,18 @@ class Store:
             for name, (_, first, last) in zip(names, found, strict=True)
         }
 
-    def thin_telemetry(self, before_us: int, limit: int) -> tuple[int, int]:
+    def thin_telemetry(self, before_us: int, now_us: int, limit: int) -> tuple[int, int]:
         """Drops the oldest process values, as far as they are from before an instant, at most `limit` at once.
 
+        Those that were stamped later than now, by a clock that was ahead, go with the first old ones after them.
         Returns how many went, and the number of the last of them (0 if none did).
         """
-        oldest = "SELECT id, time_us FROM telemetry ORDER BY id LIMIT ?"
-        old = [row for row, time_us in self._fetch(oldest, limit) if time_us < before_us]
+        oldest = "SELECT id, time_us FROM telemetry WHERE time_us <= ? ORDER BY id LIMIT ?"
+        old = [row for row, time_us in self._fetch(oldest, now_us, limit) if time_us < before_us]
         if not old:
             return 0, 0
-        self._change("DELETE FROM telemetry WHERE id <= ? AND time_us < ?", old[-1], before_us)
+        gone = "DELETE FROM telemetry WHERE id <= ? AND (time_us < ? OR time_us > ?)"
+        self._change(gone, old[-1], before_us, now_us)
         return len(old), int(old[-1])
 
     def tidy(self, pages: int) -> Footprint:

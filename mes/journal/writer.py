@@ -18,12 +18,13 @@ from typing import Any, TypeVar
 import apsw
 
 from adapters.reading import ControllerId
-from mes.errors import JournalBlocked, JournalDamaged, JournalError
+from mes.errors import DerivedError, JournalBlocked, JournalDamaged, JournalError
 from mes.intervals import Interval
 from mes.journal.codec import Unreadable, encode_event, to_us
+from mes.journal.hourly import hourly_file
 from mes.journal.names import NO_NAMES
 from mes.journal.salvage import salvage
-from mes.journal.store import Footprint, Refused, Rows, Store, locked
+from mes.journal.store import Footprint, Future, Refused, Rows, Store, locked
 from mes.model import Journaled, ProcessValue, StationEvent, StationId
 
 T = TypeVar("T")
@@ -199,9 +200,26 @@ class Journal:
         """Takes points out of quarantine; returns when that is on disk."""
         await self._write(Rows(accepted=[(sink, each) for each in points]))
 
-    async def thin_telemetry(self, before: datetime, limit: int) -> tuple[int, int]:
+    async def thin_telemetry(self, before: datetime, limit: int, *, now: datetime) -> tuple[int, int]:
         """Drops at most `limit` of the oldest process values, those from before an instant: how many, and the last."""
-        return await self._ask(lambda store: store.thin_telemetry(to_us(before), limit))
+        return await self._ask(lambda store: store.thin_telemetry(to_us(before), to_us(now), limit))
+
+    async def future(self, now: datetime) -> Future | None:
+        """What is stamped later than `now`, and whose clock is wrong; None if nothing is."""
+        return await self._ask(lambda store: store.future(now))
+
+    async def forget_future(self, now: datetime) -> Future | None:
+        """Brings what a clock that was ahead has stamped back to `now`, and drops the stored components.
+
+        Returns what was found; nothing is changed where the machine's clock is behind.
+        """
+        found = await self.future(now)
+        if found is not None and not found.is_behind:
+            # before, so that none is left if we die in between; and after, for those that somebody made meanwhile
+            await asyncio.to_thread(_forget_components, self._path)
+            await self._ask(lambda store: store.forget_future(now))
+            await asyncio.to_thread(_forget_components, self._path)
+        return found
 
     async def tidy(self, pages: int) -> Footprint:
         """Gives unused pages back to the disk and keeps the write-ahead log short; what is then left."""
@@ -350,6 +368,12 @@ class Journal:
         futures = [self._opened, *(each.future for each in left if not isinstance(each, _Stop))]
         self._answer([(future, JournalError(*failure.args)) for future in futures])
         self._answer([(self._ended, None)])
+
+
+def _forget_components(journal: Path) -> None:
+    """Those of hours that were in the future are wrong; they are derived, and made again when they are asked for."""
+    with contextlib.suppress(DerivedError), hourly_file(journal) as file:
+        file.forget()
 
 
 def _answered(call: _Call, store: Store) -> object:

@@ -144,9 +144,9 @@ async def test_telemetry_goes_and_counts_stay(tmp_path: Path) -> None:
         await journal.append(Entry(events=[counted(1)], states={WELD: b"one"}, telemetry=values, observed={PLC: START}))
         before = await journal.tidy(0)
         cut = START + timedelta(seconds=19_000)
-        assert await journal.thin_telemetry(cut, 15_000) == (15_000, 15_000)
-        assert await journal.thin_telemetry(cut, 15_000) == (4_000, 19_000)
-        assert await journal.thin_telemetry(cut, 15_000) == (0, 0)
+        assert await journal.thin_telemetry(cut, 15_000, now=cut + timedelta(days=1)) == (15_000, 15_000)
+        assert await journal.thin_telemetry(cut, 15_000, now=cut + timedelta(days=1)) == (4_000, 19_000)
+        assert await journal.thin_telemetry(cut, 15_000, now=cut + timedelta(days=1)) == (0, 0)
         after = await journal.tidy(100_000)
 
         assert [value for _, value in await journal.read_telemetry(0, 30_000)] == values[19_000:]
@@ -306,7 +306,7 @@ async def test_numbers_that_were_handed_on_are_not_given_again(tmp_path: Path) -
         await journal.advance("influx-events", 20)
         await journal.advance("influx-events-live", 100)
         await journal.advance("influx-process", 50)
-        await journal.thin_telemetry(START + timedelta(days=1), 100)
+        await journal.thin_telemetry(START + timedelta(days=1), 100, now=START + timedelta(days=2))
     path.with_name(path.name + ".hourly").touch()
     with apsw.Connection(str(path)) as tail:
         tail.execute("DELETE FROM event WHERE seq > 90")
