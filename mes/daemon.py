@@ -19,6 +19,7 @@ from adapters.cancelling import end_tasks
 from adapters.clock import Clock, SteadyClock, SystemClock
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.board.app import Tls, app, serve
+from mes.board.bounds import raise_descriptor_limit
 from mes.board.guard import own_names
 from mes.board.people import People
 from mes.board.people_file import people_path
@@ -314,6 +315,7 @@ async def _watch_accounts(board: Board, gauge: Gauge) -> None:
 async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None]) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there."""
     stop = stop_on_signal(within_s=STOP_WITHIN_S)
+    raise_descriptor_limit()
     async with collector(config, clock) as running, asyncio.TaskGroup() as group:
         await asyncio.to_thread(opened)
         gauge = running.gauge

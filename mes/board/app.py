@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from adapters.cancelling import end_tasks, outlast
+from mes.board.bounds import HANDSHAKES, BoundedListener, Bounds, Limits, bounded_protocol, quiet_accept_errors
 from mes.board.metrics import exposition
 from mes.board.routes import with_board
 from mes.board.site import Board
@@ -106,20 +107,27 @@ async def serve(
     port: int,
     listening: Callable[[int], None] | None = None,
     tls: Tls | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Serves until it is cancelled, and then ends within about a second whatever is under way.
 
+    `limits`: what clients may use, by default what this process can spare.
     `port` 0 lets the system choose; `listening` is told the port as soon as clients can connect to it.
     Raises ConfigError where the address cannot be had, or the files of the certificate cannot be used.
     """
     if tls is not None:
         await asyncio.to_thread(_check_tls, tls)
-    listener = _listener(host, port)
+    limits = limits or Limits.of_this_process()
+    listener = _listener(host, port, limits)
+    quiet_accept_errors(asyncio.get_running_loop())
     server = _Server(
         uvicorn.Config(
-            application,
+            Bounds(application, limits),
             loop="none",
-            http="h11",
+            http=bounded_protocol(limits),
+            h11_max_incomplete_event_size=limits.head_bytes,
+            timeout_keep_alive=limits.idle_s,  # type: ignore[arg-type]  # it goes to call_later, which takes a float
+            backlog=HANDSHAKES,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -165,10 +173,13 @@ def _check_tls(tls: Tls) -> None:
         ) from error
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _listener(host: str, port: int, limits: Limits) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        with socket.create_server((host, port), family=family) as created:
+            listener = BoundedListener(created.family, created.type, created.proto, created.detach())
+        listener.most = limits.connections + HANDSHAKES
+        return listener  # noqa: TRY300  # what follows is the refusal
     except OSError as error:
         known = error.errno is not None and error.errno > 0
         why = os.strerror(error.errno or 0).lower() if known else str(error)  # a name that is not known has its text

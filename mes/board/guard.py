@@ -156,7 +156,7 @@ class SameSite:
                         f"a form has at most {LARGEST_FORM} bytes\n", status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
                     )
                 else:
-                    token, receive = _field(body, "csrf"), _replayed(body, receive)
+                    token, receive = _field(body, "csrf"), replayed(body, receive)
             if refusal is None and not hmac.compare_digest((token or "").encode(), person.csrf.encode()):
                 refusal = _forbidden("this page is of another session: load it anew and try again")
         await (refusal or self._app)(scope, receive, send)
@@ -245,7 +245,7 @@ def _field(body: bytes, name: str) -> str | None:
     return next((value for each, value in fields if each == name), None)
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
     """The body once more, for the page; and after it whatever comes."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -1,0 +1,311 @@
+"""What clients may use: connections, sizes and times are bounded, so that collecting never lacks a descriptor."""
+
+import asyncio
+import contextlib
+import resource
+import socket
+import sys
+import time
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers as Fields
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from adapters.cancelling import end_tasks
+from mes.board.guard import replayed
+from mes.report.words import LANGUAGES
+
+log = structlog.get_logger()
+
+DESCRIPTORS_WANTED = 65_536
+CONNECTIONS_MOST = 512
+HANDSHAKES = 32  # accepted connections beyond the limit: they are told 503, or are in their TLS handshake
+ACCEPT_LOG_S = 60.0
+DIGITS_MOST = 12
+STREAM_PATHS = frozenset({"/live/wall", "/live/changes", "/api/v1/events"})
+LANGUAGE_COOKIE = "taktline-language"
+
+# code: English, Russian, Kazakh
+TEXTS: Mapping[int, tuple[str, str, str]] = {
+    408: (
+        "The request did not arrive in time. Send it again.",
+        "Запрос не пришёл вовремя. Отправьте его ещё раз.",
+        "Сұрау уақытында келмеді. Оны қайта жіберіңіз.",
+    ),
+    413: (
+        "The request is too large. Send less at once.",
+        "Запрос слишком большой. Отправьте меньше за один раз.",
+        "Сұрау тым үлкен. Бір ретте азырақ жіберіңіз.",
+    ),
+    431: (
+        "The head of the request is too large. Delete this site's cookies.",
+        "Заголовок запроса слишком большой. Удалите cookie этого сайта.",
+        "Сұраудың тақырыбы тым үлкен. Осы сайттың cookie файлдарын жойыңыз.",
+    ),
+    503: (
+        "Too many clients use the board. Close other pages, or try again in a minute.",
+        "Табло открыто у слишком многих. Закройте другие страницы или повторите через минуту.",
+        "Таблоны тым көп адам ашқан. Басқа беттерді жабыңыз немесе бір минуттан кейін қайталаңыз.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one server; times in real seconds, sizes in bytes. `connections` over all clients, `per_client` by address."""
+
+    connections: int = CONNECTIONS_MOST
+    per_client: int = CONNECTIONS_MOST // 2
+    streams: int = CONNECTIONS_MOST // 2
+    head_s: float = 10.0
+    body_s: float = 30.0
+    idle_s: float = 15.0
+    head_bytes: int = 16 * 1024
+    body_bytes: int = 64 * 1024
+
+    @classmethod
+    def of_this_process(cls) -> "Limits":
+        """Half of the descriptors that the process may open, CONNECTIONS_MOST at most; the rest is for collecting."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        half = CONNECTIONS_MOST if soft == resource.RLIM_INFINITY else soft // 2 - HANDSHAKES
+        connections = max(8, min(CONNECTIONS_MOST, half))
+        return cls(connections, per_client=connections // 2, streams=connections // 2)
+
+
+def raise_descriptor_limit() -> None:
+    """Lets the process open as many files as the system allows, DESCRIPTORS_WANTED at most."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class BoundedListener(socket.socket):
+    """Accepts a connection beyond `most` only to close it at once; so descriptors are left whatever clients do."""
+
+    most = CONNECTIONS_MOST + HANDSHAKES
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Raises BlockingIOError where there is none, or none more is taken."""
+        accepted, address = super().accept()
+        opened: weakref.WeakSet[socket.socket] = self.__dict__.setdefault("_opened", weakref.WeakSet())
+        if sum(each.fileno() >= 0 for each in opened) >= self.most:
+            accepted.close()
+            raise BlockingIOError
+        opened.add(accepted)
+        return accepted, address
+
+
+def quiet_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
+    """Logs that connections cannot be accepted once a minute, where asyncio would log every try with a traceback."""
+    before, said_s = loop.get_exception_handler(), float("-inf")
+
+    def handle(running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal said_s
+        if "accept" not in str(context.get("message", "")):
+            if before is None:
+                running.default_exception_handler(context)
+            else:
+                before(running, context)
+            return
+        if time.monotonic() - said_s >= ACCEPT_LOG_S:
+            said_s = time.monotonic()
+            remedy = "raise LimitNOFILE of the service, and look who holds connections"
+            log.error("connections_not_accepted", error=str(context.get("exception")), remedy=remedy)
+
+    loop.set_exception_handler(handle)
+
+
+@cache
+def bounded_protocol(limits: Limits) -> type[H11Protocol]:
+    """The protocol of a server with these limits."""
+
+    class Bounded(_BoundedProtocol):
+        of = limits
+
+    return Bounded
+
+
+class _BoundedProtocol(H11Protocol):
+    """One connection; beyond the limits the oldest idle one is closed, and a new one refused where none is idle."""
+
+    of = Limits()
+    since_s = 0.0
+    refused = False
+    deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """No request of it is under way."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.since_s = self.loop.time()
+        known = [each for each in self.connections if isinstance(each, _BoundedProtocol)]
+        own = [each for each in known if self.client is not None and each.address == self.address]
+        for group, most in ((own, self.of.per_client), (known, self.of.connections)):
+            if len(group) > most and not self._made_room(group):
+                self.refused = True
+                self._end(503)
+                return
+        self._expect_head()
+
+    @property
+    def address(self) -> str | None:
+        """The client's."""
+        return None if self.client is None else self.client[0]
+
+    def _made_room(self, group: list["_BoundedProtocol"]) -> bool:
+        idle = [each for each in group if each is not self and each.idle and not each.transport.is_closing()]
+        if not idle:
+            return False
+        min(idle, key=lambda each: each.since_s).transport.abort()
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        if self.refused:
+            return
+        super().data_received(data)
+        if not self.idle:
+            self._cancel_deadline()
+        elif self.deadline is None and not self.transport.is_closing():
+            self._expect_head()  # the head of a further request has begun
+
+    def on_response_complete(self) -> None:
+        self.since_s = self.loop.time()
+        self._cancel_deadline()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_deadline()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self.deadline = self.loop.call_later(self.of.head_s, self._late)
+
+    def _cancel_deadline(self) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
+
+    def _late(self) -> None:
+        self.deadline = None
+        if self.idle and not self.transport.is_closing():
+            self._end(408)
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for a head that it cannot read; h11 hints at the status."""
+        hint = getattr(sys.exc_info()[1], "error_status_hint", HTTPStatus.BAD_REQUEST)
+        if hint in TEXTS:
+            self._end(hint)
+        else:
+            super().send_400_response(msg)
+
+    def _end(self, status: int) -> None:
+        """Nobody has said yet which language he reads: the answer is in all."""
+        body = "\n".join(TEXTS[status]).encode() + b"\n"
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nretry-after: 60\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+class Bounds:
+    """Refuses bodies that are too large (413) or too slow (408), and more open streams than allowed (503)."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+        self._streams = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on within the limits."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] in STREAM_PATHS:
+            await self._stream(scope, receive, send)
+            return
+        body: bytes | int = 413
+        announced = Fields(scope=scope).get("content-length", "0")
+        if announced.isdigit() and len(announced) <= DIGITS_MOST and int(announced) <= self._limits.body_bytes:
+            body = await self._body(receive)
+        if isinstance(body, int):
+            await refusal(scope, body)(scope, receive, send)
+        elif scope["method"] in {"GET", "HEAD"}:
+            await _unless_left(self._app, scope, replayed(body, receive), send, receive)
+        else:
+            await self._app(scope, replayed(body, receive), send)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._streams >= self._limits.streams:
+            await refusal(scope, 503)(scope, receive, send)
+            return
+        self._streams += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._streams -= 1
+
+    async def _body(self, receive: Receive) -> bytes | int:
+        """The whole body, or the status of its refusal."""
+        body, more = bytearray(), True
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                while more:
+                    message = await receive()
+                    body += message.get("body", b"")
+                    more = message["type"] == "http.request" and message.get("more_body", False)
+                    if len(body) > self._limits.body_bytes:
+                        return 413
+        except TimeoutError:
+            return 408
+        return bytes(body)
+
+
+async def _unless_left(app: ASGIApp, scope: Scope, receive: Receive, send: Send, leaves: Receive) -> None:
+    """Answers a question, which ends when its client leaves; what changes something is always ended."""
+
+    async def left() -> None:
+        while (await leaves())["type"] != "http.disconnect":
+            pass
+
+    answering = asyncio.ensure_future(app(scope, receive, send))
+    leaving = asyncio.ensure_future(left())
+    try:
+        await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        unfinished = [each for each in (answering, leaving) if not each.done()]
+        await end_tasks(unfinished)
+    if not answering.cancelled():
+        answering.result()
+
+
+def refusal(scope: Scope, status: int) -> Response:
+    """The answer to a request beyond the limits, in the client's language; the connection ends with it."""
+    request = Request(scope)
+    english, *_ = TEXTS[status]
+    headers = {"connection": "close", "retry-after": "60", "cache-control": "no-store"}
+    if request.url.path.startswith("/api"):
+        return JSONResponse({"detail": english}, status_code=status, headers=headers)
+    return PlainTextResponse(TEXTS[status][_language(request)] + "\n", status_code=status, headers=headers)
+
+
+def _language(request: Request) -> int:
+    wanted = [request.cookies.get(LANGUAGE_COOKIE, "")]
+    wanted += [each.strip()[:2].lower() for each in request.headers.get("accept-language", "").split(",")]
+    return next((list(LANGUAGES).index(each) for each in wanted if each in LANGUAGES), 0)

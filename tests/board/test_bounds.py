@@ -1,0 +1,241 @@
+"""What clients may use of the board, over real sockets; beyond the limits they are refused or closed."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from patience import eventually, patiently
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from mes.board.app import serve
+from mes.board.bounds import HANDSHAKES, TEXTS, Limits, quiet_accept_errors, raise_descriptor_limit
+
+pytestmark = pytest.mark.timeout(60)
+
+SMALL = Limits(connections=8, per_client=6, streams=2, head_s=0.3, body_s=0.3, idle_s=0.3, body_bytes=1000)
+PATIENT = Limits(connections=8, per_client=6, streams=2, head_bytes=4096, body_bytes=1000)
+HALF_A_HEAD = "GET / HTTP/1.1\r\nhost: lo"
+NO_BODY = "POST /form HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n"
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Plain:
+    """An application with a page, a stream, a form and a question that never ends, and what it saw."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.asked = 0
+        self.application = Starlette(
+            routes=[
+                Route("/", self.page),
+                Route("/live/wall", self.stream),
+                Route("/form", self.form, methods=["POST"]),
+                Route("/long", self.long),
+            ]
+        )
+
+    async def page(self, _: Request) -> Response:
+        """A page."""
+        return PlainTextResponse("page")
+
+    async def form(self, request: Request) -> Response:
+        """Says how long the body was."""
+        return PlainTextResponse(str(len(await request.body())))
+
+    async def stream(self, _: Request) -> Response:
+        """Never ends."""
+
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"data: begun\n\n"
+            await asyncio.Event().wait()
+
+        return StreamingResponse(parts(), media_type="text/event-stream")
+
+    async def long(self, _: Request) -> Response:
+        """A question whose answer never comes."""
+        self.asked += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left += 1
+        raise AssertionError
+
+
+@asynccontextmanager
+async def served(limits: Limits) -> AsyncIterator[tuple[Plain, int]]:
+    """The application on a port."""
+    plain = Plain()
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(
+        serve(plain.application, host="127.0.0.1", port=0, listening=port.set_result, limits=limits)
+    )
+    try:
+        yield plain, await port
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def connect(port: int) -> Client:
+    """A connection on which nothing was sent."""
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def ask(port: int, request: str) -> bytes:
+    """Sends something and reads until the server ends the connection."""
+    reader, writer = await connect(port)
+    writer.write(request.encode())
+    async with patiently():
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def get(path: str, more: str = "") -> str:
+    """A request after which the connection ends."""
+    return f"GET {path} HTTP/1.1\r\nhost: localhost\r\n{more}connection: close\r\n\r\n"
+
+
+async def test_the_oldest_idle_connection_makes_room() -> None:
+    """More idle connections than a client may have: the newest is answered, the oldest are closed."""
+    async with served(PATIENT) as (_, port):
+        idle = [await connect(port) for _ in range(3 * PATIENT.connections)]
+        assert b"200 OK" in await ask(port, get("/"))
+        reader, _writer = idle[0]
+        async with patiently():
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        for _, writer in idle:
+            writer.close()
+
+
+async def test_where_none_is_idle_a_new_one_is_refused_in_three_languages() -> None:
+    """Every connection is in use: 503 at once, in English, Russian and Kazakh."""
+    async with served(PATIENT) as (plain, port):
+        busy = [await connect(port) for _ in range(PATIENT.per_client)]
+        for _, writer in busy:
+            writer.write(get("/long").encode())
+        await eventually(lambda: plain.asked == PATIENT.per_client)
+        answer = await ask(port, "")
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert all(each.encode() in answer for each in TEXTS[503])
+        for _, writer in busy:
+            writer.close()
+        await eventually(lambda: plain.left == PATIENT.per_client)
+        assert b"200 OK" in await ask(port, get("/"))
+
+
+async def test_a_flood_takes_no_more_descriptors_than_its_share() -> None:
+    """Two hundred connections at once: the server holds its limit and the handshakes' share, never more."""
+    async with served(PATIENT) as (_, port):
+        before = descriptors()
+        flood = []
+        for _ in range(200):
+            plug = socket.socket()
+            plug.setblocking(False)
+            plug.connect_ex(("127.0.0.1", port))
+            flood.append(plug)
+        most = 0
+        for _ in range(200):
+            most = max(most, descriptors() - before - len(flood))
+            await asyncio.sleep(0)
+        assert most <= PATIENT.connections + HANDSHAKES + 1
+        for plug in flood:
+            plug.close()
+        await eventually(lambda: descriptors() <= before + PATIENT.connections)
+        assert b"200 OK" in await ask(port, get("/"))
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "GET / HTTP/1.1\r\nhost: lo", "POST /form HTTP/1.1\r\nhost: l\r\ncontent-length: 9\r\n\r\n"]
+)
+async def test_what_does_not_arrive_in_time_is_ended(sent: str) -> None:
+    """Nothing, half a head, no body: 408, and the connection ends."""
+    async with served(SMALL) as (_, port):
+        assert (await ask(port, sent)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_connection_that_is_kept_alive_ends_when_it_idles() -> None:
+    """After an answer the connection ends by itself, also when a further head never becomes whole."""
+    for further in ("", "GET / HT"):
+        async with served(SMALL) as (_, port):
+            answer = await ask(port, f"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n{further}")
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_bodies_and_heads_are_bounded() -> None:
+    """A body that is announced or becomes too large is refused with 413, a head with 431; in the client's language."""
+    async with served(PATIENT) as (_, port):
+        form = "POST /form HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+        assert (await ask(port, f"{form}content-length: 5\r\n\r\n12345")).endswith(b"\r\n5")
+        announced = await ask(port, f"{form}accept-language: kk\r\ncontent-length: 400000000\r\n\r\n")
+        assert announced.startswith(b"HTTP/1.1 413 ")
+        assert TEXTS[413][2].encode() in announced
+        chunk = "1f4\r\n" + "a" * 500 + "\r\n"
+        assert (await ask(port, f"{form}transfer-encoding: chunked\r\n\r\n{chunk * 3}")).startswith(b"HTTP/1.1 413 ")
+        assert (await ask(port, f"GET / HTTP/1.1\r\nx: {'a' * 5000}")).startswith(b"HTTP/1.1 431 ")
+        assert b"200 OK" in await ask(port, get("/"))
+
+
+async def test_streams_are_bounded_in_number() -> None:
+    """The third of two streams is refused with 503; when one ends there is room again."""
+    async with served(PATIENT) as (_, port):
+        streams = [await connect(port) for _ in range(PATIENT.streams)]
+        for reader, writer in streams:
+            writer.write(get("/live/wall").encode())
+            async with patiently():
+                await reader.readuntil(b"begun")
+        assert (await ask(port, get("/live/wall", "accept-language: ru\r\n"))).startswith(b"HTTP/1.1 503 ")
+        streams[0][1].close()
+
+        async def again() -> bool:
+            reader, writer = await connect(port)
+            writer.write(get("/live/wall").encode())
+            answer = await reader.readline()
+            writer.close()
+            return b"200" in answer
+
+        await eventually(again)
+        streams[1][1].close()
+
+
+async def test_a_question_ends_when_its_client_leaves() -> None:
+    """A question whose client closes the connection is cancelled."""
+    async with served(PATIENT) as (plain, port):
+        _, writer = await connect(port)
+        writer.write(get("/long").encode())
+        await eventually(lambda: plain.asked == 1)
+        writer.close()
+        await eventually(lambda: plain.left == 1)
+
+
+async def test_failed_accepts_are_one_line(logged: list[dict[str, object]]) -> None:
+    """A thousand refusals by the system are one line of the log; every other failure is told as before."""
+    loop = asyncio.get_running_loop()
+    others: list[object] = []
+    loop.set_exception_handler(lambda _, context: others.append(context["message"]))
+    quiet_accept_errors(loop)
+    for _ in range(1000):
+        loop.call_exception_handler({"message": "socket.accept() out of system resource", "exception": OSError(24, "")})
+    loop.call_exception_handler({"message": "another"})
+    loop.set_exception_handler(None)
+    assert [line["event"] for line in logged] == ["connections_not_accepted"]
+    assert others == ["another"]
+
+
+def test_the_board_takes_half_of_the_descriptors() -> None:
+    """Whatever the limit, at least half of the descriptors is left for collecting; raising it is harmless."""
+    raise_descriptor_limit()
+    limits = Limits.of_this_process()
+    assert 8 <= limits.per_client <= limits.connections <= 512
