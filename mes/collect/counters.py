@@ -95,6 +95,11 @@ class Evidence:
         """The most units of this kind that the unit log can stand for; None where it cannot say."""
         return None if self.recorded is None else self.recorded + self.overrun
 
+    def unproved(self, ahead: int) -> bool:
+        """Whether the unit log shows so much less that it is no matter of a record that comes after its count."""
+        late = LEAST_ALLOWED if not self.blind and not self.settled else 0
+        return self.provable is not None and ahead > self.provable + late
+
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
@@ -112,10 +117,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Unreconciled:
-    """More than one truth is possible; nothing was booked."""
+    """More than one truth is possible; nothing was booked but the `proved` units that the unit log shows."""
 
     previous_raw: int
     explanation: str
+    proved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,8 @@ def judge(
     if isinstance(outcome, Undecided):
         return state, outcome
     if isinstance(outcome, Unreconciled):
-        return doubted(state, raw, seen), outcome
+        proved = CounterState((state.raw + outcome.proved) % setup.modulus, time) if outcome.proved else state
+        return doubted(proved, raw, seen), outcome
     return CounterState(raw, time if raw != state.raw else state.time), outcome
 
 
@@ -232,9 +239,19 @@ def _between(setup: CounterSetup, old: int, new: int, span: _Span, evidence: Evi
         return Counted(max(recorded, new if (evidence.provable or 0) >= new else 0), CountFlag.RESET, old)
     if ahead == 0:
         return Unchanged()
+    if evidence.unproved(ahead):
+        return _unproved(old, new, ahead, evidence)
     if ahead <= max(allowed, recorded):
         return Counted(ahead, CountFlag.NORMAL if evidence.gap is None else CountFlag.CATCH_UP, old)
     return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span.length}")
+
+
+def _unproved(old: int, new: int, ahead: int, evidence: Evidence) -> Undecided | Unreconciled:
+    """A rise or a turn of which the unit log shows a part only: what it shows is counted once the rest had its time."""
+    if not evidence.settled:
+        return Undecided()
+    proved = evidence.recorded or 0
+    return Unreconciled(old, f"moved from {old} to {new}, {ahead} units, but the unit log shows {proved}", proved)
 
 
 def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, evidence: Evidence) -> Outcome:
@@ -244,6 +261,8 @@ def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, 
     if ahead <= allowed:
         unproved = may_reset and new <= allowed and provable is not None and provable < ahead
         if not unproved:
+            if evidence.unproved(ahead):
+                return _unproved(old, new, ahead, evidence)
             return Counted(ahead, CountFlag.ROLLOVER, old)
         if not evidence.settled:
             return Undecided()
@@ -255,6 +274,7 @@ def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, 
         old,
         f"fell from {old} to {new}: {ahead} units through a rollover, {new} after a reset, or a stale value; "
         f"at most {allowed} can have been made in {span.length}",
+        evidence.recorded or 0,
     )
 
 

@@ -161,6 +161,7 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirme
         case Unchanged():
             return
         case Unreconciled():
+            outcome = _book_proved(work, setup, outcome, (time, source), since)
             _doubt(work, setup.kind, now, (time, source), outcome)
         case Counted():
             if outcome.flag is CountFlag.BASELINE:
@@ -168,6 +169,18 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirme
             _booked(work, setup, outcome, now.raw, (time, source), since)
         case _:
             assert_never(outcome)
+
+
+def _book_proved(
+    work: Work, setup: CounterSetup, outcome: Unreconciled, when: tuple[datetime, TimeSource], since: datetime | None
+) -> Unreconciled:
+    """Books the units that the unit log shows of a reading that is flagged; what is left is unreconciled from there."""
+    if not outcome.proved:
+        return outcome
+    reached = (outcome.previous_raw + outcome.proved) % setup.modulus
+    flag = CountFlag.NORMAL if since is None else CountFlag.CATCH_UP
+    _booked(work, setup, Counted(outcome.proved, flag, outcome.previous_raw), reached, when, since)
+    return replace(outcome, previous_raw=reached)
 
 
 def _doubt(work: Work, kind: CountKind, now: Held, when: tuple[datetime, TimeSource], outcome: Unreconciled) -> None:
@@ -237,11 +250,14 @@ def _forget_overrun(work: Work, before: datetime) -> None:
 def _recorded(work: Work, kind: CountKind, until: datetime | None) -> int | None:
     """Units of this kind that the controller recorded and no count has claimed; None where it does not say.
 
+    A log that never held a record says nothing.
+
     `until`: when the totaliser was read, by the controller's own clock; a unit that was finished later is not in it.
     """
-    if work.state.log is None or kind not in RESULT_OF or "unit_log" in work.state.qualities:
+    log = work.state.log
+    if log is None or log.last is None or kind not in RESULT_OF or "unit_log" in work.state.qualities:
         return None
-    return waiting_units(work.state.log, RESULT_OF[kind], until)
+    return waiting_units(log, RESULT_OF[kind], until)
 
 
 def _booked(

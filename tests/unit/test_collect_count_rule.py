@@ -221,6 +221,62 @@ def test_more_than_can_be_believed_is_believed_where_the_unit_log_proves_it() ->
     assert (units(done), doubts(done)) == (10, [])
 
 
+def logged(units_: int, *, begin_s: float = 0) -> tuple[str, ...]:
+    """A unit log with so many units, one each second."""
+    entries = [entry(number, begin_s + number) for number in range(1, units_ + 1)]
+    return ring(*entries[-16:])[:16]
+
+
+@pytest.mark.parametrize("policy", list(ResetPolicy))
+@pytest.mark.parametrize(("shown", "proved"), [(25, 3), (9, 3), (7, 0), (65535, 3)])
+def test_a_rise_in_a_gap_that_the_unit_log_does_not_show_is_flagged(
+    policy: ResetPolicy, shown: int, proved: int
+) -> None:
+    """The totaliser rises by more in a gap than the unit log shows: the units of the log are counted, the rest not."""
+    first = 65533 if shown == 65535 else 5
+    shown = 20 if shown == 65535 else shown
+    setup = station(max_per_hour=3600, reset=policy)
+    done = watched(
+        setup,
+        seen(0, baseline=True, good=first, log=logged(5, begin_s=-10)),
+        lost(1),
+        lost(1, 600),
+        seen(600, baseline=True, good=shown, log=logged(5 + proved, begin_s=-10)),
+        *(seen(600 + wait_s) for wait_s in (20, 40, 59, 61)),
+        seen(662, good=shown + 1, log=logged(5 + proved + 1, begin_s=-10)),
+    )
+
+    assert (units(done), doubts(done)) == (proved + 1, [((first + proved) % 65536, shown)])
+    assert [each.since for each in only(UnitsCounted, done) if each.delta == proved > 1] == [at(1)] * (proved > 1)
+
+
+def test_a_rise_while_the_totaliser_was_bad_waits_for_the_unit_log() -> None:
+    """Twenty more after a minute of bad quality: counted when the unit log shows them, the unproved ones flagged."""
+    begin = [seen(0, baseline=True, good=5, log=logged(5, begin_s=-10)), seen(5, good=None), *alive(6, 65)]
+    begin += [seen(66, good=25), seen(67)]
+    waiting = watched(station(max_per_hour=3600), *begin)
+    assert (units(waiting), doubts(waiting)) == (0, [])
+
+    proved = watched(station(max_per_hour=3600), *begin, seen(68, log=logged(25, begin_s=-10)))
+    assert (units(proved), doubts(proved)) == (20, [])
+    less = watched(station(max_per_hour=3600), *begin, seen(68, log=logged(8, begin_s=-10)), *alive(70, 128))
+    assert (units(less), doubts(less)) == (3, [(8, 25)])
+
+
+def test_a_unit_log_that_was_never_written_or_is_bad_proves_nothing() -> None:
+    """A rise in a gap is booked as without a unit log, if the log was always empty or is of bad quality."""
+    for before, after in ((ring(), ring()), (logged(5, begin_s=-10), None)):
+        done = watched(
+            station(max_per_hour=3600),
+            seen(0, baseline=True, good=5, log=before),
+            lost(1),
+            lost(1, 600),
+            seen(600, baseline=True, good=25, log=after),
+        )
+
+        assert (units(done), doubts(done)) == (20, [])
+
+
 def test_what_comes_in_a_bunch_after_a_pause_is_not_doubted() -> None:
     """90 s of a controller's changes come at once, its clock ten years off: all 24 parts are booked, none flagged."""
     insane = -10 * 365 * 86400
