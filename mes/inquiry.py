@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from mes.calendar import Window, WindowKind
+from mes.collect.station import readable_state
 from mes.config.build import PlantConfig
 from mes.config.problems import did_you_mean
 from mes.errors import ConfigError
@@ -29,6 +30,7 @@ from mes.oee.further import Further, further
 from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
 from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
+from mes.oee.unread import UnreadCount, unread_counts, without_unread
 from mes.results import Results
 
 LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
@@ -54,7 +56,8 @@ class Row:
     """One node in one window: its sums, what they are under each definition asked for, and the further figures.
 
     The counts of `kpi` are sums over all stations of the node, `out` is what its last station made good; `target` is
-    what the build programme plans for that one, None without a programme.
+    what the build programme plans for that one, None without a programme. `out` None: not known, its counter was not
+    read.
     """
 
     node: Node
@@ -62,7 +65,7 @@ class Row:
     kpi: Kpi
     figures: tuple[Figures, ...]
     further: Further
-    out: int
+    out: int | None
     target: Fraction | None
 
 
@@ -104,6 +107,7 @@ class Inquiry:
             elif present is not None and until - present > SILENT:  # a clock was ahead: the next start finds it out
                 until = present
         self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly, blind_from=blind_from)
+        self._unread: tuple[int, Mapping[StationId, tuple[UnreadCount, ...]]] = (-1, {})
         self._until = until
         end = until if blind_from is None else blind_from
         self.known = known if known is None or end is None else Interval(min(known.start, end), end)
@@ -157,11 +161,32 @@ class Inquiry:
             found.append(apply(each, own))
         whole = combine(kpis)
         more = further(whole, self.config.mean_times_per)
-        return Row(node, window, whole, tuple(found), more, kpis[-1].good, self.target(node, window.interval))
+        return Row(node, window, whole, tuple(found), more, kpis[-1].count("good"), self.target(node, window.interval))
 
     def kpis(self, node: Node, window: Interval, definition: Definition | None = None) -> list[Kpi]:
         """The sums of each station of a node."""
-        return [self.results.kpi(each, window, until=self.until, definition=definition) for each in node.stations]
+        return [self.kpi(each, window, definition) for each in node.stations]
+
+    def kpi(self, station: StationId, window: Interval, definition: Definition | None = None) -> Kpi:
+        """The sums of a station, without what is not known because a totaliser is not read."""
+        found = self.results.kpi(station, window, until=self.until, definition=definition)
+        return without_unread(found, self.unread(station), self.config.standards[station].counted)
+
+    def unread(self, station: StationId) -> tuple[UnreadCount, ...]:
+        """The station's totalisers that cannot be read now, as the collector wrote it last."""
+        seq = self.reader.last_seq()
+        if self._unread[0] != seq:
+            states = {name: readable_state(body) for name, body in self.reader.station_states().items()}
+            standards = self.config.standards
+            self._unread = (
+                seq,
+                {
+                    name: unread_counts(state, standards[name].counted)
+                    for name, state in states.items()
+                    if state is not None and name in standards
+                },
+            )
+        return self._unread[1].get(station, ())
 
     def windows(self, kind: WindowKind, span: Interval) -> tuple[Window, ...]:
         """The calendar's windows of a kind; beside shifts also the time between them in which units were made.

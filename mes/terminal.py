@@ -26,3 +26,8 @@ def percent(ratio: float | None) -> str:
 def label(station: StationId) -> str:
     """A station's path without the site, which is the same in every row."""
     return station.partition("/")[2]
+
+
+def units(count: int | None) -> str:
+    """A count; a dash where it is not known, never 0."""
+    return "–" if count is None else str(count)

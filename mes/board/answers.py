@@ -1,7 +1,7 @@
 """Answers of the interface, made of an inquiry: the pages are drawn from the same ones."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -20,6 +20,7 @@ from mes.board.models import (
     StoreAnswer,
     StretchAnswer,
     TimelineAnswer,
+    UnreadAnswer,
     WindowAnswer,
 )
 from mes.calendar import Window, WindowKind
@@ -132,6 +133,15 @@ def definition_of(inquiry: Inquiry, name: str) -> Definition:
     return found
 
 
+def unread_answers(inquiry: Inquiry, stations: Iterable[StationId]) -> list[UnreadAnswer]:
+    """The counters of stations that cannot be read now."""
+    return [
+        UnreadAnswer(station=station, kind=each.kind, since=each.since, ever=each.ever)
+        for station in stations
+        for each in inquiry.unread(station)
+    ]
+
+
 def kpi_answer(inquiry: Inquiry, node: Node, window: Window, definitions: Sequence[Definition]) -> KpiAnswer:
     """The figures of a node in a window."""
     return kpi_of_row(inquiry.row(node, window, definitions), inquiry.until)
@@ -167,10 +177,10 @@ def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
         quality_loss_s=seconds(kpi.sum_pri_rejected),
         ideal_good_s=seconds(kpi.sum_pri_good),
         ideal_produced_s=seconds(kpi.sum_pri_produced),
-        good=kpi.good,
-        rework=kpi.rework,
-        scrap=kpi.scrap,
-        produced=kpi.produced,
+        good=kpi.count("good"),
+        rework=kpi.count("rework"),
+        scrap=kpi.count("scrap"),
+        produced=kpi.count("produced"),
         out=row.out,
         target=number(row.target),
         unreconciled=kpi.unreconciled,
@@ -300,7 +310,7 @@ def hours_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[HourAns
             largest_loss_s=each.largest_loss_time.total_seconds(),
         )
         for each in hour_by_hour(kpis, [each or Fraction(0) for each in targets])
-        if each.planned or each.actual
+        if each.planned or each.actual != 0
     ]
 
 

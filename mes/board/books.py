@@ -65,6 +65,7 @@ async def programme(board: Board, request: Request) -> Response:
 async def counters(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
     """Counts that a person has to decide."""
     found = await board.ask(records.doubt_answers)
+    unread = await board.ask(lambda inquiry: answers.unread_answers(inquiry, inquiry.config.standards))
     unknown = await board.ask(lambda inquiry: inquiry.reader.unknown_stations(inquiry.config.standards))
     ordered = sorted(found, key=lambda each: (bool(each.decisions), -each.number))
     may = board.may(pages.person_of(request), May.RECONCILE)
@@ -75,6 +76,7 @@ async def counters(board: Board, request: Request, *, problem: str = "", status:
         problem=problem,
         status=status,
         doubts=ordered,
+        unread=unread,
         may_reconcile=may,
         unknown=unknown,
     )

@@ -13,7 +13,7 @@ from adapters.diagnostics import DiagnosticCode
 from adapters.reading import Quality
 from mes.calendar import WindowKind
 from mes.health import ControllerStanding
-from mes.model import LossCategory, State
+from mes.model import CountKind, LossCategory, State
 from mes.oee.causes import Cause
 from mes.oee.components import Bucket, KpiFlag
 from mes.oee.programme import LossKind
@@ -149,11 +149,11 @@ class KpiAnswer(Answer):
     quality_loss_s: float | None
     ideal_good_s: float | None = Field(description="sum of ideal times of good units: valuable time")
     ideal_produced_s: float | None
-    good: int
-    rework: int
-    scrap: int
-    produced: int
-    out: int
+    good: int | None = Field(description="null: not known, for the counter was not read; so are the other counts")
+    rework: int | None
+    scrap: int | None
+    produced: int | None
+    out: int | None
     target: float | None = Field(description="cars planned up to the window's end; null without a programme")
     unreconciled: int
     failures: int
@@ -212,9 +212,9 @@ class HourAnswer(Answer):
     window: WindowAnswer
     planned_s: float
     target: float | None
-    good: int
+    good: int | None = Field(description="null: not known, for the counter was not read")
     target_sum: float | None
-    good_sum: int
+    good_sum: int | None
     largest_loss: LossKind | None
     largest_loss_s: float
 
@@ -240,6 +240,15 @@ class StoreAnswer(Answer):
     longest_wait_s: float | None
 
 
+class UnreadAnswer(Answer):
+    """A counter that cannot be read now: what it counts meanwhile is not known."""
+
+    station: str
+    kind: CountKind
+    since: AwareDatetime | None = Field(description="null: not since the program knows it")
+    ever: bool = Field(description="whether it was ever read")
+
+
 class TileAnswer(Answer):
     """A station as the wall shows it."""
 
@@ -255,7 +264,8 @@ class TileAnswer(Answer):
     product: str | None
     last_cycle_s: float | None
     ideal_cycle_s: float | None
-    good: int = Field(description="in this shift")
+    good: int | None = Field(description="in this shift; null: not known, for the counter was not read in it")
+    unread: list[UnreadAnswer] = Field(description="counters that are not read now: counts are at least so many")
     target: float | None = Field(description="planned up to now in this shift")
     target_whole: float | None = Field(description="planned for the whole shift")
     oee: float | None
@@ -274,7 +284,7 @@ class LineAnswer(Answer):
     stopped: bool
     stopped_by: str | None
     cause: Cause | None
-    good: int = Field(description="of the last station, in this shift")
+    good: int | None = Field(description="of the last station, in this shift; null: not known")
     target: float | None
     target_whole: float | None
     oee: float | None

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from mes.board import answers, records
 from mes.board.drawing import Speech, draw, share, stamp_ms
-from mes.board.models import KpiAnswer, LossAnswer, StopAnswer, WallAnswer
+from mes.board.models import KpiAnswer, LossAnswer, StopAnswer, UnreadAnswer, WallAnswer
 from mes.board.people import May, Person
 from mes.board.site import Board, Refused
 from mes.board.wall import alive_answer, last_shift
@@ -21,7 +21,7 @@ from mes.errors import ConfigError
 from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.model import StationId, UnitsCounted
-from mes.oee.components import LOSSES, Bucket
+from mes.oee.components import LOSSES, Bucket, KpiFlag
 from mes.status import Status
 
 NAV = (
@@ -201,7 +201,8 @@ async def shift(board: Board, request: Request) -> Response:
             "timelines": [answers.timeline_answer(inquiry, each, window) for each in node.stations],
             "ticks": _ticks(inquiry, window, speech),
             "hours": hours,
-            "hours_most": max([1.0, *(max(each.good, each.target or 0.0) for each in hours)]),
+            "hours_most": max([1.0, *(max(each.good or 0, each.target or 0.0) for each in hours)]),
+            "unread": unread_of(inquiry, kpi, node.stations),
             "waterfall": waterfall(kpi),
             "pareto": pareto(kpi.losses),
             "culprits": answers.culprits_answer(inquiry, node, window.interval) if node.level == "line" else None,
@@ -224,6 +225,11 @@ def _ticks(inquiry: Inquiry, window: Window, speech: Speech) -> list[tuple[float
         for each in starts[::every]
         if each >= window.interval.start
     ]
+
+
+def unread_of(inquiry: Inquiry, kpi: KpiAnswer, stations: Sequence[StationId]) -> list[UnreadAnswer]:
+    """The counters that are not read now, where that takes units from these figures."""
+    return answers.unread_answers(inquiry, stations) if KpiFlag.COUNTS_NOT_READ in kpi.flags else []
 
 
 def waterfall(kpi: KpiAnswer) -> list[dict[str, Any]]:
@@ -282,12 +288,14 @@ async def station(board: Board, request: Request) -> Response:
         told = inquiry.events(place, window.interval)
         inside = [each for each in told if window.interval.start <= each.event.time < window.interval.end]
         cycles = records.cycle_answers(inquiry, place, window.interval)
+        kpi = answers.kpi_answer(inquiry, node, window, [inquiry.config.definition])
         return {
             "chosen": chosen,
             "heading": heading(window, speech),
             "parts": list(inquiry.config.standards),
             "windows": offered(inquiry, speech, window),
-            "kpi": answers.kpi_answer(inquiry, node, window, [inquiry.config.definition]),
+            "kpi": kpi,
+            "unread": unread_of(inquiry, kpi, node.stations),
             "timeline": answers.timeline_answer(inquiry, place, window),
             "cycles": cycles,
             "times_s": [round(each.time.timestamp(), 3) for each in cycles],

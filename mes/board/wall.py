@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mes.board.answers import number, seconds, window_answer
+from mes.board.answers import number, seconds, unread_answers, window_answer
 from mes.board.models import AliveAnswer, ControllerAnswer, LineAnswer, TileAnswer, WallAnswer, WayAnswer
 from mes.calendar import Window, WindowKind
 from mes.inquiry import Inquiry, Node
@@ -76,7 +76,7 @@ class WallMaker:
         laid = inquiry.results.pieces(station, around, until=now)
         piece = laid[-1] if laid else None
         stops = inquiry.stops(station, seen)
-        kpi = inquiry.results.kpi(station, seen, until=now)
+        kpi = inquiry.kpi(station, seen)
         inside = [each for each in visits if each.left is None and VisitFlag.LEFT_UNSEEN not in each.flags]
         unit = inside[-1] if inside else None
         cycle_s, product = _last_cycle(visits)
@@ -95,7 +95,8 @@ class WallMaker:
             product=product,
             last_cycle_s=cycle_s,
             ideal_cycle_s=seconds(inquiry.config.standards[station].ideal(product)),  # type: ignore[arg-type]
-            good=kpi.good,
+            good=kpi.count("good"),
+            unread=unread_answers(inquiry, [station]),
             target=number(inquiry.target(node, seen)),
             target_whole=number(inquiry.target(node, shift.interval)),
             oee=kpi.oee,
@@ -112,14 +113,14 @@ class WallMaker:
         seen = Interval(min(shift.interval.start, now), now)
         tiles = [self._known[each].tile for each in line.stations]
         found = [each for each in charged if each.lost]
-        kpis: list[Kpi] = [inquiry.results.kpi(each, seen, until=now) for each in line.stations]
+        kpis: list[Kpi] = [inquiry.kpi(each, seen) for each in line.stations]
         return LineAnswer(
             line=line.path,
             tiles=tiles,
             stopped=bool(found),
             stopped_by=found[0].station if found else None,
             cause=found[0].cause if found else None,
-            good=kpis[-1].good,
+            good=kpis[-1].count("good"),
             target=number(inquiry.target(line, seen)),
             target_whole=number(inquiry.target(line, shift.interval)),
             oee=combine(kpis).oee,

@@ -264,6 +264,8 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
     "reading_age": ("unchanged for", "без изменений", "өзгермегеніне"),
     "means": ("means", "означает", "мағынасы"),
     "never_read": ("never read", "не прочитан ни разу", "ешқашан оқылмаған"),
+    "not_read": ("not read", "не читается", "оқылмайды"),
+    "not_read_since": ("not read since", "не читается с", "оқылмайды, басталуы"),
     "quality_good": ("good", "достоверно", "сенімді"),
     "quality_uncertain": ("uncertain", "под вопросом", "күмәнді"),
     "quality_bad": ("bad", "недостоверно", "сенімсіз"),

@@ -18,7 +18,7 @@ from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounte
 from mes.oee.components import LOSSES, Kpi
 from mes.report.rows import figures, reason_of, seconds
 from mes.report.text import WORDS, title
-from mes.terminal import console, percent
+from mes.terminal import console, percent, units
 
 SECOND = timedelta(seconds=1)
 
@@ -64,7 +64,7 @@ def _show_sum(output: Console, opened: Inquiry, found: Sequence[Explanation], zo
     for each in found:
         kpi = each.row.kpi
         spent = [_s(kpi.sum_pri_good), _s(kpi.sum_pri_produced), _s(kpi.pbt), *(_s(kpi.spent(loss)) for loss in LOSSES)]
-        table.add_row(each.row.node.path.partition("/")[2], str(kpi.good), *spent)
+        table.add_row(each.row.node.path.partition("/")[2], units(kpi.count("good")), *spent)
     output.print(table)
 
 

@@ -250,7 +250,9 @@ def _of_lines(inquiry: Inquiry, hours: list[Window], longer: list[Window]) -> It
             plans = {"plan": inquiry.target(node, passed), "plan_whole": row.target}
             fields: dict[str, Value] = {name: float(value) for name, value in plans.items() if value is not None}
             tags = {**_place(node.path), "window": str(each.kind)}
-            yield Row("output", _ns(each.interval.start), tags, {"good": row.out, **fields})
+            yield Row(
+                "output", _ns(each.interval.start), tags, {**({} if row.out is None else {"good": row.out}), **fields}
+            )
 
 
 def _stores(inquiry: Inquiry, hour: Interval) -> Iterator[Row]:

@@ -48,6 +48,7 @@ class KpiFlag(StrEnum):
     NO_IDEAL_CYCLE = "no_ideal_cycle"  # a product was made for which no ideal cycle time is set
     UNRECONCILED = "unreconciled"  # counts that a person has to decide are not in the figures
     RESET = "reset"  # a totaliser started anew: units before that may be missing
+    COUNTS_NOT_READ = "counts_not_read"  # a totaliser could not be read: units are missing, or none are known
     COUNTS_DISAGREE = "counts_disagree"  # all units made are not the sum of good, rework and scrap
 
 
@@ -69,7 +70,9 @@ class Kpi:
     from caught-up units. The ideal times Σ(PRI·units) are None where a product without ideal cycle time was made.
     `planned_stops` is the part of `not_planned` that stations and reasons take out of the calendar's planned time,
     `in_shift` the time inside shifts, their breaks included. `losses` tells the same time by reason; a stop counts
-    where its first planned second lies.
+    where its first planned second lies. `unknown`: which of good, rework, scrap and produced are not known at all, for
+    their totaliser was never read in the window; `units_missing`: it was not read in a part of it, so they are at least
+    so many.
     """
 
     window: Interval
@@ -97,6 +100,13 @@ class Kpi:
     in_shift: timedelta
     failures: int
     losses: tuple[Loss, ...]
+    unknown: frozenset[str] = frozenset()
+    units_missing: bool = False
+
+    def count(self, name: str) -> int | None:
+        """Units by name: good, rework, scrap or produced; None where they are not known."""
+        units: int = getattr(self, name)
+        return None if name in self.unknown else units
 
     @property
     def pbt(self) -> timedelta:
@@ -138,7 +148,8 @@ class Kpi:
     @property
     def quality_count(self) -> float | None:
         """GQ / PQ, every unit weighing the same."""
-        return self.good / self.produced if self.produced else None
+        known = not self.unknown.intersection(("good", "produced"))
+        return self.good / self.produced if known and self.produced else None
 
     @property
     def oee(self) -> float | None:
@@ -176,10 +187,11 @@ class Kpi:
         above = self.sum_pri_produced is not None and self.sum_pri_produced > self.ot
         raised = {
             KpiFlag.PERFORMANCE_ABOVE_ONE: above,
-            KpiFlag.NO_IDEAL_CYCLE: self.sum_pri_produced is None or self.sum_pri_good is None,
+            KpiFlag.NO_IDEAL_CYCLE: not self.unknown and (self.sum_pri_produced is None or self.sum_pri_good is None),
+            KpiFlag.COUNTS_NOT_READ: bool(self.unknown) or self.units_missing,
             KpiFlag.UNRECONCILED: self.unreconciled > 0,
             KpiFlag.RESET: self.resets > 0,
-            KpiFlag.COUNTS_DISAGREE: self.produced != self.good + self.rework + self.scrap,
+            KpiFlag.COUNTS_DISAGREE: not self.unknown and self.produced != self.good + self.rework + self.scrap,
         }
         return frozenset(flag for flag, is_raised in raised.items() if is_raised)
 
@@ -216,6 +228,8 @@ def combine(kpis: Sequence[Kpi]) -> Kpi:
     sums |= {name: add(getattr(each, name) for each in kpis) for name in IDEAL_TIMES}
     sums |= {name: sum(getattr(each, name) for each in kpis) for name in NUMBERS}
     window = Interval(min(each.window.start for each in kpis), max(each.window.end for each in kpis))
+    sums["unknown"] = frozenset().union(*(each.unknown for each in kpis))
+    sums["units_missing"] = any(each.units_missing for each in kpis)
     return Kpi(window=window, losses=_all_losses(kpis), **sums)  # type: ignore[arg-type]  # the names are its fields
 
 

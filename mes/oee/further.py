@@ -49,10 +49,15 @@ def further(kpi: Kpi, denominator: FailureCount = FailureCount.FAILURES) -> Furt
         allocation_efficiency=ratio(busy, kpi.pbt),
         technical_efficiency=ratio(kpi.apt, kpi.apt + delay),
         setup_rate=ratio(kpi.setup, kpi.setup + kpi.apt),
-        scrap_ratio=kpi.scrap / kpi.produced if kpi.produced else None,
-        rework_ratio=kpi.rework / kpi.produced if kpi.produced else None,
+        scrap_ratio=_share(kpi.count("scrap"), kpi.count("produced")),
+        rework_ratio=_share(kpi.count("rework"), kpi.count("produced")),
         failures=kpi.failures,
         mtbf=kpi.apt / divisor if divisor else None,
         mttr=kpi.down / divisor if divisor else None,
         denominator=denominator,
     )
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    """None where one of them is not known, or there is no whole."""
+    return part / whole if part is not None and whole else None

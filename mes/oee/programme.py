@@ -168,15 +168,16 @@ class LossKind(StrEnum):
 class HourRow:
     """An hour of the board. `planned` is the calendar's, as far as the hour's figures reach; `actual` are good units.
 
-    `largest_loss` is None, and its time zero, where nothing was lost.
+    `largest_loss` is None, and its time zero, where nothing was lost. `actual` is None where it is not known, and so is
+    the sum from that hour on.
     """
 
     window: Window
     planned: timedelta
     target: Fraction
-    actual: int
+    actual: int | None
     cumulative_target: Fraction
-    cumulative_actual: int
+    cumulative_actual: int | None
     largest_loss: LossKind | None
     largest_loss_time: timedelta
 
@@ -184,16 +185,19 @@ class HourRow:
 def hour_by_hour(kpis: Sequence[tuple[Window, Kpi]], targets: Sequence[Fraction]) -> tuple[HourRow, ...]:
     """A row for each hour with sums since the first. Raises ValueError unless there are as many targets as hours."""
     rows: list[HourRow] = []
-    planned_cars, good = NOTHING, 0
+    planned_cars = NOTHING
+    good: int | None = 0
     for (window, kpi), hour_target in zip(kpis, targets, strict=True):
-        planned_cars, good = planned_cars + hour_target, good + kpi.good
+        actual = kpi.count("good")
+        planned_cars += hour_target
+        good = None if good is None or actual is None else good + actual
         loss, time = _largest_loss(kpi)
         rows.append(
             HourRow(
                 window=window,
                 planned=kpi.pbt + kpi.planned_stops,
                 target=hour_target,
-                actual=kpi.good,
+                actual=actual,
                 cumulative_target=planned_cars,
                 cumulative_actual=good,
                 largest_loss=loss,

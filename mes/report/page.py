@@ -18,7 +18,7 @@ from mes.oee.programme import hour_by_hour
 from mes.report.rows import Request, definitions, reason_of, windows
 from mes.report.text import title
 from mes.report.words import words
-from mes.terminal import label, percent
+from mes.terminal import label, percent, units
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 LETTERS = {
@@ -127,7 +127,8 @@ def _counts(sheet: _Sheet) -> list[tuple[str, str]]:
     kpi, text = sheet.row.kpi, sheet.words
     first = text["good"] if sheet.node.level == "station" else text["out"]
     target = [] if sheet.row.target is None else [(text["target"], f"{float(sheet.row.target):.1f}")]
-    return [(first, str(sheet.row.out)), *target, (text["rework"], str(kpi.rework)), (text["scrap"], str(kpi.scrap))]
+    rejected = [(text[name], units(kpi.count(name))) for name in ("rework", "scrap")]
+    return [(first, units(sheet.row.out)), *target, *rejected]
 
 
 def _waterfall(kpi: Kpi, text: Mapping[str, str]) -> list[dict[str, object]]:
@@ -254,14 +255,14 @@ def _hours(sheet: _Sheet) -> list[dict[str, object]]:
         {
             "hour": each.window.name[-5:],
             "target": f"{float(each.target):.1f}" if has_target else "–",
-            "actual": each.actual,
+            "actual": units(each.actual),
             "target_sum": f"{float(each.cumulative_target):.1f}" if has_target else "–",
-            "actual_sum": each.cumulative_actual,
+            "actual_sum": units(each.cumulative_actual),
             "loss": "–" if each.largest_loss is None else _loss(sheet, str(each.largest_loss)),
             "minutes": f"{each.largest_loss_time / MINUTE:.1f}",
         }
         for each in rows
-        if each.planned or each.actual
+        if each.planned or each.actual != 0
     ]
 
 
@@ -273,7 +274,7 @@ def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
     kpi = sheet.inquiry.kpis(Node(station, (station,)), sheet.window.interval)[0]
     return {
         "name": label(station),
-        "counts": [kpi.good, kpi.rework, kpi.scrap],
+        "counts": [units(kpi.count(name)) for name in ("good", "rework", "scrap")],
         "ratios": [percent(each) for each in (kpi.oee, kpi.availability, kpi.performance, kpi.quality)],
         "losses": [f"{kpi.spent(each) / MINUTE:.1f}" for each in LOSSES],
     }

@@ -76,10 +76,10 @@ def seconds(span: timedelta | None) -> float | None:
 def figures(kpi: Kpi) -> dict[str, Value]:
     """The sums and ratios of a row by name: counts, seconds, ratios (None where undefined)."""
     return {
-        "good": kpi.good,
-        "rework": kpi.rework,
-        "scrap": kpi.scrap,
-        "produced": kpi.produced,
+        "good": kpi.count("good"),
+        "rework": kpi.count("rework"),
+        "scrap": kpi.count("scrap"),
+        "produced": kpi.count("produced"),
         **{f"{name}_s": seconds(getattr(kpi, name)) for name in ("pbt", "apt", "ot")},
         **{f"{each}_s": seconds(kpi.spent(each)) for each in LOSSES},
         "not_planned_s": seconds(kpi.not_planned),

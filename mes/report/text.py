@@ -12,7 +12,7 @@ from mes.calendar import Window
 from mes.inquiry import Row
 from mes.oee.components import LOSSES, Bucket
 from mes.oee.definitions import Definition, Place
-from mes.terminal import percent
+from mes.terminal import percent, units
 
 MINUTE = timedelta(minutes=1)
 EMPTY = "The journal holds nothing for this time. Is the collector running, and on this journal?"
@@ -69,10 +69,10 @@ def _cells(row: Row, *, has_target: bool) -> list[str]:
     target = [] if not has_target else ["–" if row.target is None else f"{float(row.target):.1f}"]
     return [
         name(row),
-        str(row.out),
+        units(row.out),
         *target,
-        str(kpi.rework),
-        str(kpi.scrap),
+        units(kpi.count("rework")),
+        units(kpi.count("scrap")),
         *(percent(each) for each in (first.oee, first.availability, first.performance, first.quality)),
         *(f"{kpi.spent(each) / MINUTE:.1f}" for each in LOSSES),
     ]

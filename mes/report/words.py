@@ -95,6 +95,11 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
         "счётчик сброшен: часть машин могла быть не учтена",
         "санауыш нөлденді: кейбір көліктер есептелмеуі мүмкін",
     ),
+    "counts_not_read": (
+        "a counter was not read: units are missing, or not known",
+        "счётчик не читался: единиц не хватает или их число неизвестно",
+        "санауыш оқылмады: бірліктер жетіспейді немесе саны белгісіз",
+    ),
     "counts_disagree": (
         "all units are not the sum of good, rework and scrap",
         "сумма годных, доработки и брака не равна общему счёту",

@@ -117,6 +117,7 @@ def _tile(core: Inquiry, station: StationId, seen: Interval, shift: Interval) ->
         "target_whole": core.target(node, shift),
         "oee": kpi.oee,
         "unexplained": sum(each.needs_reason for each in stops),
+        "unread": [],
     }
 
 

@@ -50,6 +50,7 @@ READ = {
     "/api/v1/units/LJ12EKR24T1823630",
     "/api/v1/counters",
     "/api/v1/controllers",
+    "/api/v1/unread-counters",
     "/api/v1/controllers/weld-plc/tags",
     "/api/v1/programme?window=2026-03",
     "/api/v1/events",

@@ -22,6 +22,7 @@ from mes.board.models import (
     StoreAnswer,
     TagAnswer,
     TimelineAnswer,
+    UnreadAnswer,
     WallAnswer,
     WindowAnswer,
 )
@@ -267,6 +268,14 @@ async def counters(
     """All of them, or only the undecided."""
     found = await board.ask(records.doubt_answers)
     return table([each for each in found if not (undecided and each.decisions)], form)
+
+
+@router.get("/unread-counters", summary="Counters that cannot be read now", responses=TABLE)
+async def unread_counters(
+    board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[UnreadAnswer]:
+    """What they count meanwhile is not known: null where nothing of a window is, at least so many otherwise."""
+    return table(await board.ask(lambda inquiry: answers.unread_answers(inquiry, inquiry.config.standards)), form)
 
 
 @router.get("/controllers", summary="Connections, and what is to be corrected there", responses=TABLE)
