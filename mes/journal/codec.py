@@ -35,7 +35,7 @@ from mes.model import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
-LARGEST = 2**63  # that SQLite and InfluxDB keep
+SMALLEST, LARGEST = -(2**63), 2**64 - 1  # the widest signed and unsigned totalisers have 64 bits
 UNKNOWN_WORD = "Invalid enum value"  # so msgspec begins what it says of a word that is not one of ours
 EARLIEST_US = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 LATEST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
@@ -185,7 +185,7 @@ def _impossible(kind: str, event: StationEvent) -> str | None:
             return f"`{name}` is {instant.isoformat()}, which is no time in UTC"
     for name in _wholes[kind]:
         number = getattr(event, name)
-        if number is not None and not -LARGEST <= number < LARGEST:
+        if number is not None and not SMALLEST <= number <= LARGEST:
             return f"`{name}` is too large for a count"
     return None
 
