@@ -26,8 +26,8 @@ class SteadyClock:
     """The machine's time at the start and the monotonic clock since: no step of the machine's clock moves anything.
 
     A machine's clock that is off by no more than `FOLLOWED` is approached gently, so that a disciplined clock is
-    followed. A larger deviation is a step; it is not followed until the program starts anew, and shows in `stepped`.
-    Time in which the machine slept counts (CLOCK_BOOTTIME): the plant went on meanwhile. Never goes backwards.
+    followed. A larger deviation is a step; it is not followed until somebody says `follow`, and shows in `stepped`.
+    Time in which the machine slept counts (CLOCK_BOOTTIME): the plant went on meanwhile. Never goes backwards but then.
     """
 
     FOLLOWED = timedelta(seconds=2)
@@ -59,6 +59,10 @@ class SteadyClock:
     def go_on_from(self, instant: datetime) -> None:
         """Shows `instant` now, for the machine's clock is earlier than what is known to have passed."""
         self._shown, self._at_s = instant, self._monotonic_s()
+
+    def follow(self) -> None:
+        """Goes by the machine's clock from now on, wherever it was set; only while nobody collects."""
+        self._shown, self._at_s, self._deviation = self._wall(), self._monotonic_s(), timedelta()
 
     @property
     def stepped(self) -> timedelta | None:

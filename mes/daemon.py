@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -52,6 +52,8 @@ log = structlog.get_logger()
 SETTLES_WITHIN_S = 5.0
 BOARD_RETRY_S = 5.0  # real seconds: its port may be free again, its certificate be there
 ACCOUNTS_EVERY_S = 10.0
+SET_FOR_S = 30.0  # real seconds for which the machine's clock is elsewhere before the program goes by it
+SET_BY = timedelta(minutes=1)  # by less than that it is left alone, until the next start
 
 OpenJournal = Callable[[Path], AbstractAsyncContextManager[Journal]]
 
@@ -312,10 +314,57 @@ async def _watch_accounts(board: Board, gauge: Gauge) -> None:
         await asyncio.sleep(ACCOUNTS_EVERY_S)
 
 
-async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None]) -> None:
-    """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there."""
+async def _clock_set(clock: Clock, journal: Journal, for_s: float) -> None:
+    """Returns when the machine's clock was set far away, has stayed there for some real seconds, and is to be followed.
+
+    One that is behind the journal is not followed: its time would be in the past of what is known.
+    """
+    loop = asyncio.get_running_loop()
+    right_s, refused = loop.time(), timedelta()
+    while isinstance(clock, SteadyClock):
+        now, stepped = clock.now(), clock.stepped or timedelta()
+        if abs(stepped) < SET_BY or (refused and abs(stepped - refused) < SET_BY):
+            right_s = loop.time()
+        elif loop.time() - right_s >= for_s:
+            is_behind = await _is_behind(journal, now + stepped)
+            if is_behind is False:
+                return
+            right_s, refused = loop.time(), stepped if is_behind else refused
+        await asyncio.sleep(for_s / 10)
+    await asyncio.Event().wait()
+
+
+async def _is_behind(journal: Journal, machine_now: datetime) -> bool | None:
+    """Whether the journal shows a later time; None while it cannot be asked."""
+    try:
+        found = await journal.future(machine_now)
+    except JournalError as error:
+        log.warning("machine_clock_not_judged", detail=str(error))
+        return None
+    return found is not None and found.is_behind
+
+
+async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None], set_for_s: float = SET_FOR_S) -> None:
+    """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there.
+
+    When the machine's clock was set far away and stays there, it begins again by that: the time between is a gap, and
+    what the clock before has stamped in the future is brought back. `set_for_s`: real seconds.
+    """
     stop = stop_on_signal(within_s=STOP_WITHIN_S)
     raise_descriptor_limit()
+    while True:
+        await _collect(config, clock, stop, opened, set_for_s)
+        if stop.is_set() or not isinstance(clock, SteadyClock):
+            return
+        before = clock.now()
+        clock.follow()
+        log.error("machine_clock_followed", moved_s=(clock.now() - before).total_seconds())
+
+
+async def _collect(
+    config: PlantConfig, clock: Clock, stop: asyncio.Event, opened: Callable[[], None], set_for_s: float
+) -> None:
+    """Until `stop` is set, or the machine's clock is."""
     async with collector(config, clock) as running, asyncio.TaskGroup() as group:
         await asyncio.to_thread(opened)
         gauge = running.gauge
@@ -327,8 +376,16 @@ async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None]) 
         manager = Manager()
         tasks.append(group.create_task(watch(manager, partial(_standstill, gauge))))
         log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
-        await stop.wait()
-        manager.tell("STOPPING=1")
+        set_far = asyncio.create_task(_clock_set(clock, running.journal, set_for_s))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({stopped, set_far}, return_when=asyncio.FIRST_COMPLETED)
+            if set_far.done():
+                set_far.result()
+        finally:
+            await end_tasks([stopped, set_far])
+        if stop.is_set():
+            manager.tell("STOPPING=1")
         log.info("collector_stopping", last_seq=running.journal.last_seq)
         await end_tasks(tasks)
     log.info("collector_stopped")

@@ -88,7 +88,7 @@ class Gauge:
             return
         self._stepped = bool(step_s)
         if step_s:
-            log.error("machine_clock_stepped", ahead_s=step_s, remedy="set it right, or restart to go by it")
+            log.error("machine_clock_stepped", ahead_s=step_s, remedy="none if it is right now; else set it")
         else:
             log.info("machine_clock_right")
 

@@ -11,6 +11,7 @@ from mes.health import ControllerHealth, ControllerStanding
 from mes.model import CountKind, StationId
 
 REASON_SHOWN = 300  # characters
+CLOCK_SET_S = 60.0
 RATE_KNOWN_AFTER_S = 600.0
 
 
@@ -204,6 +205,11 @@ def ready(status: Status, limits: Limits | None = None) -> Verdict:
         reasons.append(_blocked(status.journal.blocked))
     elif status.journal.waiting_s > limits.journal_s:
         reasons.append(f"the journal has not answered for {status.journal.waiting_s:.0f} s")
+    if abs(status.clock_step_s) > CLOCK_SET_S:
+        reasons.append(
+            f"the machine's clock is {status.clock_step_s:+.0f} s from the program's time: it is followed in half a "
+            "minute, unless it is behind the journal; then set it right"
+        )
     if not any(each.standing is ControllerStanding.RUNNING for each in status.controllers):
         standings = ", ".join(f"{each.controller} is {each.standing}" for each in status.controllers)
         reasons.append(f"no controller runs: {standings or 'none was tried yet'}")

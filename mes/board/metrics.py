@@ -117,7 +117,7 @@ FAMILIES = (
     _program("ready", "1 while the program collects, as /readyz says.", lambda each: ready(each).holds),
     _program(
         "clock_step_seconds",
-        "By how much the machine's clock was set since the start, which is not followed; 0 while it is followed.",
+        "By how much the machine's clock was set since the program goes by it; 0 while it is followed.",
         lambda each: each.clock_step_s,
     ),
     _program(

@@ -73,6 +73,11 @@ def check_command(*, config: Path | None, journal: Path | None) -> None:
 def _tell(held: Contents) -> None:
     known = f" from {held.first:%Y-%m-%d %H:%M:%S} to {held.last:%Y-%m-%d %H:%M:%S} UTC" if held.first else ""
     click.echo(f"{held.events:,} events of {held.stations} stations{known}; {held.process_values:,} process values.")
+    if held.future:
+        click.echo(
+            f"{held.future:,} events are stamped later than now: the machine's clock was ahead, or is behind now; "
+            "set it right, the next start of `mes run` brings them back to the present."
+        )
     for name, seq in held.consumers:
         click.echo(f"{name} has everything up to {seq:,}.")
     for first, last in held.damage:

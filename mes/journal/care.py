@@ -4,13 +4,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
 
 from mes.errors import ConfigError, JournalDamaged, JournalError
-from mes.journal.codec import Unreadable, from_us
+from mes.future import TOLERANCE
+from mes.journal.codec import Unreadable, from_us, to_us
 from mes.journal.replace import replace, to_disk
 from mes.journal.schema import check_identity, failed, fetch, placed, read_rows
 from mes.journal.store import locked
@@ -23,6 +24,7 @@ class Contents:
     """What a journal holds; `damage`: the numbers of events that were lost once, as stretches.
 
     `unreadable`: the rows that this version cannot read, damaged ones and those of a newer version.
+    `future`: events that were received later than now, by the machine's clock.
     """
 
     events: int
@@ -33,6 +35,7 @@ class Contents:
     damage: tuple[tuple[int, int], ...]
     unreadable: tuple[Unreadable, ...]
     consumers: tuple[tuple[str, int], ...]
+    future: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents
         connection, path, "SELECT name, seq FROM consumer WHERE note = '' AND typeof(seq) = 'integer' ORDER BY name"
     )
     first, last = (from_us(each) if isinstance(each, int) else None for each in (first_us, last_us))
+    latest_us = to_us(datetime.now(UTC) + TOLERANCE)
+    (future,), *_ = fetch(connection, path, "SELECT count(*) FROM event WHERE received_us > ?", latest_us)
     return Contents(
         events=events,
         first=first,
@@ -111,6 +116,7 @@ def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents
         damage=tuple((int(one), int(other)) for one, other in damage),
         unreadable=tuple(_unreadable(connection, path)),
         consumers=tuple((str(name), int(seq)) for name, seq in consumers),
+        future=int(future),
     )
 
 

@@ -1,10 +1,11 @@
 """A machine's clock that was ahead at one start: found out, said, forgotten, and not one count is lost."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from fakes import PLC, START
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from modbus_plant import STATION, plant_file
 
 from adapters.clock import SteadyClock
 from adapters.reading import Batch, Quality, Reading, TagId
+from mes.cli import mes
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import CounterSignal, ProcessSignal, SignalSetup, StateSignal, StationSetup
 from mes.collect.states import CodeMap
@@ -236,3 +238,17 @@ def test_whatever_the_clock_was_at_each_start_every_part_is_booked_once(
     plant = asyncio.run(live())
     assert plant.booked() == plant.good - 1 - 5
     assert all(each.time <= plant.now for each in plant.events())
+
+
+async def test_the_check_of_a_journal_says_what_is_in_the_future(tmp_path: Path) -> None:
+    """Before the next start finds it out, `mes journal check` counts it and says what to do."""
+    plant = Plant(tmp_path / "journal.sqlite")
+    await plant.run(for_s=3)
+    sound = CliRunner().invoke(mes, ["journal", "check", "--journal", str(plant.path)])
+    plant.now = datetime.now(UTC) + YEAR
+    await plant.run(for_s=3)
+    asked = CliRunner().invoke(mes, ["journal", "check", "--journal", str(plant.path)])
+
+    assert "later than now" not in sound.output
+    assert "events are stamped later than now" in asked.output
+    assert asked.exit_code == 0
