@@ -21,6 +21,7 @@ from mes.status import Status
 from mes.stopping import in_thread
 
 T = TypeVar("T")
+LONG_WAITING = 8  # beside the one that is worked on
 Append = Callable[[Sequence[StationEvent]], Awaitable[None]]
 Fact = str | int | datetime
 
@@ -37,6 +38,15 @@ class Refused(Exception):
         self.detail = detail
         self.code = code
         self.facts = facts or {}
+
+
+@dataclass(slots=True)
+class _Desk:
+    """A reader of the journal of its own; `waiting`: questions that it works on or that wait for their turn."""
+
+    inquiry: Inquiry
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
 
 
 class Cables(Protocol):
@@ -74,8 +84,8 @@ class Board:
     live: Live = field(init=False)
     tries: Tries = field(default_factory=Tries)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _inquiry: Inquiry = field(init=False)
-    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _short: _Desk = field(init=False)
+    _long: _Desk = field(init=False)
     _opened: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -84,25 +94,38 @@ class Board:
         return self.clock.speed if isinstance(self.clock, ScaledClock) else 1.0
 
     def __enter__(self) -> Self:
-        # two: a long report never keeps the wall waiting
-        self._inquiry = self._opened.enter_context(Inquiry(self.config, self.config.journal_path))
-        shown = self._opened.enter_context(Inquiry(self.config, self.config.journal_path))
-        self.live = Live(WallMaker(shown), self.clock, self.seq)
+        # three readers: a long report keeps neither the wall nor a short question waiting
+        self._short, self._long = _Desk(self._opened_inquiry()), _Desk(self._opened_inquiry())
+        self.live = Live(WallMaker(self._opened_inquiry()), self.clock, self.seq)
         return self
+
+    def _opened_inquiry(self) -> Inquiry:
+        return self._opened.enter_context(Inquiry(self.config, self.config.journal_path))
 
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
 
-    async def ask(self, question: Callable[[Inquiry], T]) -> T:
-        """The answer to a question as things stand now; it is worked out in a thread, one at a time."""
-        async with self._asking:
-            return await in_thread(self._answer, question)
+    async def ask(self, question: Callable[[Inquiry], T], *, long: bool = False) -> T:
+        """The answer to a question as things stand now; it is worked out in a thread, one at a time.
 
-    def _answer(self, question: Callable[[Inquiry], T]) -> T:
-        self._inquiry.reach(self.clock.now())
-        return question(self._inquiry)
+        `long`: it may read months or years; such questions wait for one another only. A cancelled question ends.
+        Raises Refused with 503 where LONG_WAITING long questions wait already.
+        """
+        desk = self._long if long else self._short
+        if long and desk.waiting > LONG_WAITING:
+            raise Refused(503, "too many long questions wait already: try again in a minute")
+        desk.waiting += 1
+        try:
+            async with desk.turn:
+                return await in_thread(self._answer, desk.inquiry, question)
+        finally:
+            desk.waiting -= 1
+
+    def _answer(self, inquiry: Inquiry, question: Callable[[Inquiry], T]) -> T:
+        inquiry.reach(self.clock.now())
+        return question(inquiry)
 
     def may(self, person: Person | None, what: May, station: StationId | None = None) -> bool:
         """Whether somebody may; None: who is not signed in."""

@@ -41,12 +41,14 @@ from mes.board.wall import alive_answer
 from mes.calendar import WindowKind
 from mes.errors import ConfigError
 from mes.inquiry import Inquiry, Node
+from mes.intervals import Interval
 from mes.oee.definitions import Definition
 
 router = APIRouter(dependencies=[Depends(reader_of)], responses=REFUSALS)
 
 FINE = timedelta(days=8)  # single states, stops and events are given for so long at once
 NAMES_MOST = 64
+LOOKS_MOST = 10_000  # stretches between shifts times stations, in one answer
 Path = Annotated[str, Query(max_length=200, description="a part of the plant, as site/area/line; default: all of it")]
 Definitions = Annotated[list[str], Query(max_length=20, description="of OEE; default: the plant's own")]
 
@@ -82,12 +84,23 @@ async def windows(
 ) -> list[WindowAnswer]:
     """Those that overlap a stretch of time; beside shifts also the time between them in which units were made."""
     longest = FINE if kind is WindowKind.HOUR else answers.LONGEST
-    found = await board.ask(
-        lambda inquiry: list(
-            answers.windows_answer(inquiry, kind, bounded(within.of(inquiry), longest, "these windows").interval)
-        )
-    )
-    return table(found, form)
+
+    def asked(inquiry: Inquiry) -> list[WindowAnswer]:
+        span = bounded(within.of(inquiry), longest, "these windows").interval
+        if kind is WindowKind.SHIFT:
+            _demand_few(inquiry, span)
+        return list(answers.windows_answer(inquiry, kind, span))
+
+    return table(await board.ask(asked, long=True), form)
+
+
+def _demand_few(inquiry: Inquiry, span: Interval) -> None:
+    """Between shifts each station is asked whether it made something; raises Refused where that is too much."""
+    looks = len(inquiry.config.calendar.off_shift(span)) * len(inquiry.config.standards)
+    if looks > LOOKS_MOST:
+        days = max(1, span.length.days * LOOKS_MOST // looks)
+        remedy = f"ask for at most {days} days at once, one after the other, or for `kind=day`"
+        raise Refused(422, f"shifts of {span.length.days} days are too many for one answer: {remedy}")
 
 
 @router.get("/kpi", summary="OEE with its factors, its sums and its losses", responses=TABLE)
@@ -106,7 +119,7 @@ async def kpi(
         window = within.of(inquiry)
         return [answers.kpi_answer(inquiry, node, window, chosen) for node in _nodes(inquiry, level, of)]
 
-    return table(await board.ask(asked), form)
+    return table(await board.ask(asked, long=True), form)
 
 
 @router.get("/hours", summary="Plan against actual, hour by hour, with each hour's largest loss", responses=TABLE)
@@ -307,7 +320,7 @@ async def programme(board: OnBoard, within: Within) -> ProgrammeAnswer:
         except ValueError as error:
             raise Refused(422, str(error)) from error
 
-    return await board.ask(asked)
+    return await board.ask(asked, long=True)
 
 
 def _nodes(inquiry: Inquiry, level: str, of: str) -> list[Node]:

@@ -1,0 +1,75 @@
+"""Long questions of the board: bounded, on a reader of their own, and ended with their client."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from board_plant import plant_board
+from patience import eventually, limit_s, patiently
+
+from mes.board.site import LONG_WAITING, Refused
+from mes.inquiry import Inquiry
+from mes.stopping import Interrupted, check_interrupted
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_a_long_question_keeps_no_short_one_waiting(tmp_path: Path) -> None:
+    """While a long question is worked on a short one is answered; further long ones wait, and too many are refused."""
+    go, begun, done = threading.Event(), threading.Event(), []
+
+    def long(_: Inquiry) -> None:
+        begun.set()
+        assert go.wait(limit_s(20))
+        done.append("long")
+
+    async with plant_board(tmp_path) as plant:
+        asking = [asyncio.create_task(plant.board.ask(long, long=True)) for _ in range(LONG_WAITING + 1)]
+        await asyncio.to_thread(begun.wait, limit_s(10))
+        async with patiently():
+            assert await plant.board.ask(lambda _: "short") == "short"
+        with pytest.raises(Refused) as refused:
+            await plant.board.ask(long, long=True)
+        assert refused.value.status == 503
+        assert done == []
+        go.set()
+        async with patiently():
+            await asyncio.gather(*asking)
+        assert len(done) == LONG_WAITING + 1
+
+
+async def test_a_cancelled_question_ends_and_frees_its_reader(tmp_path: Path) -> None:
+    """A question that is cancelled is interrupted; the next one has the reader at once."""
+    begun, ended = threading.Event(), []
+
+    def endless(_: Inquiry) -> None:
+        begun.set()
+        try:
+            while True:
+                check_interrupted()
+        except Interrupted:
+            ended.append("interrupted")
+
+    async with plant_board(tmp_path) as plant:
+        asking = asyncio.create_task(plant.board.ask(endless, long=True))
+        await asyncio.to_thread(begun.wait, limit_s(10))
+        asking.cancel()
+        async with patiently():
+            assert await plant.board.ask(lambda _: "next", long=True) == "next"
+        await eventually(asking.done)
+        assert ended == ["interrupted"]
+
+
+async def test_too_many_windows_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    """Three years of shifts are refused at once, with how many days are allowed; days are given."""
+    async with plant_board(tmp_path) as plant:
+        visitor = await plant.enter(None)
+        start = "2023-03-03T00:00:00Z"
+        status, answer = await visitor.get("/windows", kind="shift", start=start)
+        assert status == 422
+        assert "days at once" in answer["detail"]
+        assert "kind=day" in answer["detail"]
+        status, answer = await visitor.get("/windows", kind="day", start=start)
+        assert status == 200
+        assert len(answer) > 1000
