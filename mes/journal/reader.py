@@ -151,7 +151,7 @@ class JournalReader:
 
     def closings(self, station: StationId) -> list[Journaled]:
         """Every closing and reopening of a station's shifts, in journal order."""
-        statement = f"{EVENT} WHERE station = ? AND from_us <> to_us AND kind IN {CLOSINGS} ORDER BY seq"
+        statement = f"{CORRECTED} WHERE station = ? AND from_us <> to_us AND kind IN {CLOSINGS} ORDER BY seq"
         return self._decoded(statement, station)
 
     def same_instant(self, station: StationId, kind: str, instant: datetime) -> list[Journaled]:
