@@ -214,11 +214,13 @@ class JournalReader:
         What bears on a time before its own, by less than `apart`, belongs to it.
         """
         found: list[Interval] = []
-        reached = f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us AND to_us - from_us <= ? AND to_us >= ?"
+        # by where it begins, in the index: few events begin before the first one
+        begins = f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us AND from_us BETWEEN ? AND ?"
         for each in self._stretches(SEEN_OF_STATION, station, apart):
             start_us = to_us(each.start)
-            values = (station, apart // MICROSECOND, start_us, start_us + apart // MICROSECOND)
-            begins_us = self._least(f"{reached} AND to_us <= ?", *values)
+            apart_us = apart // MICROSECOND
+            values = (start_us - apart_us, start_us, start_us, apart_us)
+            begins_us = self._least(f"{begins} AND to_us >= ? AND to_us - from_us <= ?", station, *values)
             start = each.start if begins_us is None else min(each.start, from_us(begins_us))
             if found and start <= found[-1].end:
                 start = found.pop().start
