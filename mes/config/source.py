@@ -80,9 +80,8 @@ def _syntax(file: str, error: YAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
     said = (error.problem or error.context) if isinstance(error, MarkedYAMLError) else str(error).split("\n", 1)[0]
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    said = re.sub(
-        r"^(found (?:undefined|duplicate) [a-z ]+) '.*", r"\1", said or "", flags=re.DOTALL
-    )  # may be a secret
+    # the name that follows may be a secret, in quotes of either kind
+    said = re.sub(r"""^(found (?:undefined|duplicate) [a-z ]+) ['"].*""", r"\1", said or "", flags=re.DOTALL)
     remedy = f"look at column {column} and the line above: indentation by spaces, a colon and a space after a key"
     return Problem(file, line, "file", f"not YAML: {said or 'cannot be read'}", remedy)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fakes import PLC, FakePipeline
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from patience import limit_s
 
@@ -134,6 +134,7 @@ READABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=
 
 
 @given(before=READABLE, after=READABLE)
+@example(before="*'", after="")
 def test_no_signs_around_a_secret_make_it_show(
     before: str, after: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
