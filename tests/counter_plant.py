@@ -171,6 +171,15 @@ class Plant:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast parts can be made, and how late any look may be told; with the defaults as they truly are."""
+
+    cycle_s: float
+    at_once: int = 1
+    late_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Histories:
     """What can have been made, by the histories with the fewest strange things in them."""
 
@@ -179,11 +188,11 @@ class Histories:
     most: int
 
 
-def histories(view: list[Look], *, modulus: int, cycle_s: float, resets: bool) -> Histories:
+def histories(view: list[Look], pace: Pace, *, modulus: int, resets: bool) -> Histories:
     """The physical histories behind a view that hold the fewest strange things, by trying all of them.
 
     Strange are: a value that was shown and was not in the register, for as long as it was shown; a start from zero; an
-    older value that came back; a value that somebody set. Parts need their cycle, one more may just have been begun.
+    older value that came back; a value that somebody set. Parts are made at `pace`.
     """
     looks = [each for at_, each in enumerate(view) if _says_more(view, at_)]
     best: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]  # of each look, if it was true: strange things -> made
@@ -192,7 +201,7 @@ def histories(view: list[Look], *, modulus: int, cycle_s: float, resets: bool) -
         for begin in range(max(end - 7, 0), end):
             skipped = {each.shown for each in looks[begin + 1 : end]}
             for strange, (least, most) in best[begin].items():
-                for more, low, high in _ways(looks[begin], looks[end], modulus, cycle_s, resets=resets):
+                for more, low, high in _ways(looks[begin], looks[end], pace, modulus, resets=resets):
                     cost = strange + more + len(skipped)
                     old = found.get(cost, (least + low, most + high))
                     found[cost] = (min(old[0], least + low), max(old[1], most + high))
@@ -208,9 +217,9 @@ def _says_more(view: list[Look], place: int) -> bool:
     return len(around) < 2 or {*around} != {view[place].shown}
 
 
-def _ways(old: Look, new: Look, modulus: int, cycle_s: float, *, resets: bool) -> list[tuple[int, int, int]]:
+def _ways(old: Look, new: Look, pace: Pace, modulus: int, *, resets: bool) -> list[tuple[int, int, int]]:
     """How the register came from one value to the other: strange things, and the least and most parts made."""
-    at_most = int((new.at_s - old.at_s + old.late_s) / cycle_s) + 1
+    at_most = int((new.at_s - old.at_s + max(old.late_s, pace.late_s)) / pace.cycle_s) + pace.at_once
     ahead = (new.shown - old.shown) % modulus
     ways = [(1, 0, at_most)] if new.shown != old.shown else []  # an older value, or one that somebody set
     if ahead <= at_most:

@@ -49,7 +49,6 @@ class Incident:
     restart: int
     cycle_s: float
     modulus: int
-    lowest: int  # value of the register when an incident began
     longest_blind_s: float
     name: str
 
@@ -219,9 +218,9 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
     plant = Plant(draw, modulus, 3600 / per_hour, draw.choice([0.2, 1, 5]), log, draw.random() < 0.5, begin)
     plant.connect()
     plant.run(3)
-    lowest, longest = plant.register, 0.0
+    longest = 0.0
     for label in labels:
-        lowest, before_s = min(lowest, plant.register), plant.received_s
+        before_s = plant.received_s
         PLAYS[label](plant)
         longest = max(longest, plant.received_s - before_s)
         plant.run(draw.randint(2, 4))
@@ -237,7 +236,6 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
         restart=draw.randrange(len(plant.scenes)),
         cycle_s=plant.cycle_s,
         modulus=modulus,
-        lowest=lowest,
         longest_blind_s=longest,
         name=name,
     )

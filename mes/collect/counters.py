@@ -39,10 +39,10 @@ class CounterSetup:
         """Whether the totaliser can say this at all."""
         return 0 <= raw < self.modulus
 
-    def allowance(self, span: timedelta) -> int:
+    def allowance(self, span: timedelta, least: int = LEAST_ALLOWED) -> int:
         """Units that may be believed over a span of time."""
         hours = max(span, timedelta()) / timedelta(hours=1)
-        return max(LEAST_ALLOWED, math.ceil(self.max_per_hour * hours * MARGIN))
+        return max(least, math.ceil(self.max_per_hour * hours * MARGIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def judge(
         return CounterState(raw, time), Counted(0, CountFlag.BASELINE, None)
     if setup.max_per_hour * (evidence.blind / timedelta(hours=1)) >= setup.modulus:
         explanation = f"not read for {evidence.blind}, long enough for a full turn of the totaliser"
-        return CounterState(raw, time), Unreconciled(state.raw, explanation)
+        return CounterState(raw, time), Unreconciled(state.raw, explanation, evidence.recorded or 0)
     seen, looked = _looks(state, time, evidence)
     late = evidence.gap is None and time < state.time
     # the last look at the old value came before the suspect was read
@@ -231,12 +231,8 @@ def _between(setup: CounterSetup, old: int, new: int, span: _Span, evidence: Evi
     if new < old:
         return _fallen(setup, old, new, span, allowed, evidence)
     ahead, recorded = new - old, evidence.recorded or 0
-    unshown = recorded - ahead  # units in the unit log that the totaliser does not show
-    if evidence.blind and unshown > 0:
-        # a few may have been finished between reading the totaliser and reading the log
-        if unshown <= LEAST_ALLOWED and not evidence.settled:
-            return Undecided()
-        return Counted(max(recorded, new if (evidence.provable or 0) >= new else 0), CountFlag.RESET, old)
+    if evidence.blind and recorded > ahead:
+        return _unshown(old, new, ahead, evidence)
     if ahead == 0:
         return Unchanged()
     if evidence.unproved(ahead):
@@ -244,6 +240,15 @@ def _between(setup: CounterSetup, old: int, new: int, span: _Span, evidence: Evi
     if ahead <= max(allowed, recorded):
         return Counted(ahead, CountFlag.NORMAL if evidence.gap is None else CountFlag.CATCH_UP, old)
     return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span.length}")
+
+
+def _unshown(old: int, new: int, ahead: int, evidence: Evidence) -> Undecided | Counted:
+    """The unit log shows more of a blind stretch than the totaliser, which started anew or had an older value."""
+    recorded = evidence.recorded or 0
+    # a few may have been finished between reading the totaliser and reading the log
+    if recorded - ahead <= LEAST_ALLOWED and not evidence.settled:
+        return Undecided()
+    return Counted(max(recorded, new if (evidence.provable or 0) >= new else 0), CountFlag.RESET, old)
 
 
 def _unproved(old: int, new: int, ahead: int, evidence: Evidence) -> Undecided | Unreconciled:
@@ -263,11 +268,14 @@ def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, 
         if not unproved:
             if evidence.unproved(ahead):
                 return _unproved(old, new, ahead, evidence)
+            if evidence.blind and (evidence.recorded or 0) > ahead:
+                return _unshown(old, new, ahead, evidence)
             return Counted(ahead, CountFlag.ROLLOVER, old)
         if not evidence.settled:
             return Undecided()
     if may_reset:
-        reset = _reset(old, new, allowed, evidence)
+        since_zero = min(allowed, setup.allowance(max(span.length, LATENESS), least=1))
+        reset = _reset(old, new, since_zero, evidence)
         if reset is not None:
             return reset
     return Unreconciled(

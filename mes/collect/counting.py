@@ -89,13 +89,19 @@ def _read_after_held(work: Work, setup: CounterSetup, held: Held, now: Held) -> 
     from_held = follows(setup, held.raw, now.raw, now.received_time - held_looked)
     # a turn that waits for the unit log lies on the way from the value before
     on_the_way = follows(setup, known.raw, held.raw, held.received_time - base_looked)
+    recorded = _recorded(work, setup.kind, None)
     if from_held and (on_the_way or not from_base):
         since = held.since or held.received_time
-        if _recorded(work, setup.kind, None) is not None:
+        if recorded is not None:
             # the unit log does not say which of its units belong to which of the two: they are taken together
             settled = now.received_time - since >= RECORDS_COME_WITHIN
             _read(work, setup, replace(now, looked=held.looked, since=since), settled=settled, confirmed=True)
             return
+        _read(work, setup, held, settled=True, confirmed=True, earlier=True)
+        _read(work, setup, now, settled=False, confirmed=False)
+        return
+    if not from_held and recorded is not None and (held.raw - known.raw) % setup.modulus <= recorded:
+        # the unit log shows all that the value that waits did: it was true, and this one fell
         _read(work, setup, held, settled=True, confirmed=True, earlier=True)
         _read(work, setup, now, settled=False, confirmed=False)
         return
@@ -233,8 +239,8 @@ def _forget_counted(
         case Unchanged():
             begins = known is not None and known.suspect_raw is not None and counter.suspect_raw is None
             but = 0
-        case Unreconciled():
-            begins, but = counter.suspect_raw is None, 0
+        case Unreconciled(proved=proved):
+            begins, but = counter.suspect_raw is None, proved
         case _:
             assert_never(outcome)
     if begins:

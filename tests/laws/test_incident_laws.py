@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from counter_plant import histories
+from counter_plant import Pace, histories
 from incidents import Incident, Label, incident
 
 from adapters.reading import Gap
@@ -49,7 +49,6 @@ def judge(case: Incident) -> str:
     told += [("doubt", 0, each.raw, each.previous_raw) for each in doubts]
     what = f"{case.name}: made {case.made}, booked {booked}, flagged {told}"
     labels = {*case.labels}
-    turned = any(each.flag is CountFlag.ROLLOVER for each in counted)
 
     assert all(each.delta >= 0 for each in counted), what
     if labels <= ORDINARY and case.longest_blind_s / case.cycle_s < case.modulus:
@@ -57,23 +56,21 @@ def judge(case: Incident) -> str:
         assert not doubts, f"needless: {what}"
         assert not resets, f"needless: {what}"
         return "exact"
-    if booked > case.made and not doubts and case.lowest > 2:
-        # one or two parts can always be made between two looks; a backup from long ago looks like a reset, and a reset
-        # just before a turn like the turn
-        # where register and unit log disagree, a part or two may be finished between reading the one and the other
-        disagree = case.setup.has_unit_log and booked - case.made <= 2
-        assert turned or disagree or not labels & UNTRUE or Label.BACKUP in labels, f"invented: {what}"
-        assert turned or resets, f"invented: {what}"
+    if case.setup.has_unit_log:
+        assert booked <= case.made or doubts, f"invented: {what}"
+        assert booked == case.made or doubts, f"dropped: {what}"
     if booked == case.made and not doubts and not resets:
         return "exact"
-    known = histories(
-        list(case.view),
-        modulus=case.modulus,
-        cycle_s=case.cycle_s,
-        resets=case.policy is ResetPolicy.ALLOWED,
-    )
-    if not (Label.BACKUP in labels and resets):
-        assert booked <= max(known.most, case.made) + 2 * len(labels), f"more than can be: {known} {what}"
+    may_reset = case.policy is ResetPolicy.ALLOWED
+    known = histories(list(case.view), Pace(case.cycle_s), modulus=case.modulus, resets=may_reset)
+    if booked > case.made:
+        # who reads knows the cycle roughly, not whether two parts are finished at once, nor how late a value is told
+        pace = Pace(case.cycle_s / 2, at_once=2, late_s=2)
+        rough = histories(list(case.view), pace, modulus=case.modulus, resets=may_reset)
+        assert booked <= rough.most or (doubts and case.setup.has_unit_log), f"more than can be: {rough} {what}"
+        # only what he cannot tell from parts that were made: a reset that is marked, or nothing strange at all
+        told_apart = rough.strange and (not resets or (labels & UNTRUE and Label.BACKUP not in labels))
+        assert doubts or (known.least <= booked and not told_apart), f"invented: {known} {rough} {what}"
     if known.strange and known.least == known.most == case.made:
         assert booked == case.made or doubts or resets, f"decidable: {known} {what}"
     if not case.setup.has_unit_log and case.longest_blind_s / case.cycle_s < case.modulus:
@@ -82,7 +79,7 @@ def judge(case: Incident) -> str:
         return "exact, flagged" if booked == case.made else "flagged"
     # what a reader sees is ordinary, over a gap or a turn, and that is marked as such
     marked = any(each.flag in (CountFlag.CATCH_UP, CountFlag.ROLLOVER) for each in counted)
-    assert known.strange == 0 or turned, f"silent: {known} {what}"
+    assert not known.strange or known.least == known.most == booked or booked > case.made, f"silent: {known} {what}"
     assert marked or any(isinstance(each, ConnectionRestored) for each in events), f"silent: {known} {what}"
     return "looks ordinary"
 

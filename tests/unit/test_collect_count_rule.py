@@ -250,6 +250,57 @@ def test_a_rise_in_a_gap_that_the_unit_log_does_not_show_is_flagged(
     assert [each.since for each in only(UnitsCounted, done) if each.delta == proved > 1] == [at(1)] * (proved > 1)
 
 
+def test_a_value_that_waits_and_that_the_unit_log_shows_was_true() -> None:
+    """26 seen, 25 retained in a gap, on to 30 with five units in the log, then 29: five, the fall flagged."""
+    begin: list[Observation | Gap] = [seen(0, baseline=True, good=26, log=logged(3, begin_s=-10)), lost(1), lost(1, 20)]
+    begin.append(seen(20, baseline=True, good=26, log=logged(4, begin_s=-10)))
+    going_on = [seen(20 + 2 * number, good=26 + number, log=logged(4 + number, begin_s=-10)) for number in range(1, 5)]
+    done = watched(
+        station(max_per_hour=3600), *begin, *going_on, seen(35), seen(40, good=29), seen(60), seen(640, good=30)
+    )
+
+    assert (units(done), doubts(done)) == (5, [(30, 29)])
+
+
+def test_a_turn_that_shows_less_than_the_unit_log_is_a_reset() -> None:
+    """A retained value in a gap, one part, and then the turn: two units in the log, so two are counted and flagged."""
+    done = watched(
+        station(max_per_hour=3600),
+        seen(0, baseline=True, good=65535, log=logged(3, begin_s=-10)),
+        lost(1),
+        lost(1, 20),
+        seen(20, baseline=True, good=65535, log=logged(4, begin_s=-10)),
+        seen(22, good=0, log=logged(5, begin_s=-10)),
+        seen(40),
+        seen(90),
+    )
+
+    assert booked(done) == [(2, "reset", S3)]
+
+
+def test_the_unit_log_proves_units_of_a_gap_that_was_long_enough_for_a_turn() -> None:
+    """A gap in which the totaliser can have turned: flagged, but the units in the log are counted, once."""
+    done = watched(
+        station(max_per_hour=3600, modulus=256),
+        seen(0, baseline=True, good=100, log=logged(3, begin_s=-10)),
+        lost(1),
+        lost(1, 600),
+        seen(600, baseline=True, good=102, log=logged(5, begin_s=-10)),
+        seen(602, good=103, log=(*logged(5, begin_s=-10)[:5], entry(6, 601), *ring()[6:])),
+    )
+
+    assert (units(done), doubts(done)) == (3, [(102, 102)])
+    assert done.state.log is not None
+    assert (done.state.log.waiting, done.state.log.owed) == ((), ())
+
+
+def test_a_fall_to_two_is_no_reset_where_only_one_can_have_been_made() -> None:
+    """A cycle of two minutes, 28 and then 2 a second later: no two units were made since a reset."""
+    done = watched(station(log=False, max_per_hour=30), *polled(28, 28, 28, 28, 2, 2), *alive(2, 60), seen(200, good=3))
+
+    assert (units(done), doubts(done)) == (1, [(28, 2)])
+
+
 def test_a_rise_while_the_totaliser_was_bad_waits_for_the_unit_log() -> None:
     """Twenty more after a minute of bad quality: counted when the unit log shows them, the unproved ones flagged."""
     begin = [seen(0, baseline=True, good=5, log=logged(5, begin_s=-10)), seen(5, good=None), *alive(6, 65)]
