@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,7 @@ from mes.journal.names import Names
 from mes.model import Journaled, ProductId, StationId, UnitCompleted, UnitId, UnitResult
 from mes.oee.biography import Biography, ProcessSummary, Visit, biographies, process_summary, visits
 from mes.oee.causes import Charge, Culprit, Link, bottleneck, charges, lost_cars
+from mes.oee.closed import ClosedKpi, encode_closed
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition, Figures, apply
 from mes.oee.flow import Flow
@@ -30,7 +31,7 @@ from mes.oee.further import Further, further
 from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
 from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
-from mes.oee.unread import UnreadCount, unread_counts, without_unread
+from mes.oee.unread import UnreadCount, unread_counts, without_unknown, without_unread
 from mes.results import Results
 
 LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
@@ -168,9 +169,21 @@ class Inquiry:
         return [self.kpi(each, window, definition) for each in node.stations]
 
     def kpi(self, station: StationId, window: Interval, definition: Definition | None = None) -> Kpi:
-        """The sums of a station, without what is not known because a totaliser is not read."""
+        """The sums of a station, without what is not known because a totaliser is not read.
+
+        Of a closed shift that is what was not known when it was closed.
+        """
         found = self.results.kpi(station, window, until=self.until, definition=definition)
-        return without_unread(found, self.unread(station), self.config.standards[station].counted)
+        if self.results.closed_kpi(station, window, until=self.until, definition=definition) is not None:
+            return without_unknown(found)
+        return self._without_unread(station, found)
+
+    def live_kpi(self, station: StationId, window: Interval) -> Kpi:
+        """The same as the journal and the plant's file have it now, whether or not the window is a closed shift."""
+        return self._without_unread(station, self.results.live_kpi(station, window, until=self.until))
+
+    def _without_unread(self, station: StationId, kpi: Kpi) -> Kpi:
+        return without_unread(kpi, self.unread(station), self.config.standards[station].counted)
 
     def unread(self, station: StationId) -> tuple[UnreadCount, ...]:
         """The station's totalisers that cannot be read now, as the collector wrote it last."""
@@ -274,6 +287,22 @@ class Inquiry:
         """The stops of a station in a window, cut to it, with their reasons."""
         laid = self.results.pieces(station, window, until=self.until)
         return stops(laid, self.config.calendar.planned(window), self.config.standards[station])
+
+    def closing_figures(self, station: StationId, shift: Interval) -> str:
+        """What a shift is closed with: its figures as they are now, under every threshold of minor stops in use."""
+        own = self.config.standards[station].minor_stop
+        found = [ClosedKpi(own, own=True, kpi=self._to_close(station, shift, None))]
+        found += [
+            ClosedKpi(each.minor_stop, own=False, kpi=self._to_close(station, shift, each))
+            for each in self.config.definitions.values()
+            if each.minor_stop is not None
+        ]
+        return encode_closed(found)
+
+    def _to_close(self, station: StationId, shift: Interval, definition: Definition | None) -> Kpi:
+        live = self.results.live_kpi(station, shift, until=self.until, definition=definition)
+        shown = self._without_unread(station, live)
+        return replace(live, unknown=shown.unknown, units_missing=shown.units_missing)
 
     def flow(self, window: Interval) -> Flow:
         """What stands in the stores at the end of a window, how long cars waited, and what was good at first."""

@@ -229,11 +229,15 @@ class ReasonAssigned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftClosed(Event):
-    """A person has closed the books of `[start, end)`: every stop in it had its reason then."""
+    """A person has closed the books of `[start, end)`: every stop in it had its reason then.
+
+    `figures`: the station's sums in it at that time (mes.oee.closed); empty in the journals of older versions.
+    """
 
     start: datetime
     end: datetime
     by: str
+    figures: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

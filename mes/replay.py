@@ -30,8 +30,8 @@ def replayed(
     """Each station's windows in order, with what differs in them; nothing if all is the same to the last bit."""
     for station in stations:
         for window in windows:
-            was = before.kpi(station, window.interval, until=window.interval.end)
-            now = after.kpi(station, window.interval, until=window.interval.end)
+            was = before.live_kpi(station, window.interval, until=window.interval.end)
+            now = after.live_kpi(station, window.interval, until=window.interval.end)
             yield station, window, differences(station, window, was, now)
 
 

@@ -18,15 +18,18 @@ from mes.model import (
     Journaled,
     ReasonAssigned,
     ReasonId,
+    ShiftClosed,
     StateChanged,
     StationId,
     StationStandard,
     TimeSource,
 )
+from mes.oee.closed import closed_kpi, decode_closed
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition
 from mes.oee.kpi import kpi
 from mes.oee.pieces import Piece, pieces
+from mes.oee.stops import closed_shifts
 from mes.oee.timeline import Timeline, timeline
 
 __all__ = ["EventReader", "Results", "Window", "WindowKind"]
@@ -52,6 +55,7 @@ class _Known:
 
     line: Timeline
     marks: tuple[_Mark, ...]
+    closed: Mapping[Interval, ShiftClosed]
 
 
 class Results:
@@ -86,8 +90,30 @@ class Results:
     ) -> Kpi:
         """The station's figures in `window` as far as it lies before `until`, the present of whoever asks.
 
-        Made with the minor-stop threshold of `definition`, if that has one of its own.
+        Made with the minor-stop threshold of `definition`, if that has one of its own. A window that is a closed shift
+        has the figures with which it was closed, and `after_closing` where `live_kpi` has others.
         """
+        closed = self.closed_kpi(station, window, until=until, definition=definition)
+        live = self.live_kpi(station, window, until=until, definition=definition)
+        if closed is None:
+            return live
+        counted = replace(closed, unknown=live.unknown, units_missing=live.units_missing)
+        return replace(closed, after_closing=int(counted != live))
+
+    def closed_kpi(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi | None:
+        """The figures with which a shift was closed; None for another window, or where it is open."""
+        if until < window.end or window.length > READ_AT_ONCE:
+            return None
+        closing = self._known(station, window).closed.get(window)
+        minor_stop = None if definition is None else definition.minor_stop
+        return None if closing is None else closed_kpi(decode_closed(closing.figures), minor_stop)
+
+    def live_kpi(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi:
+        """The same as the journal and the plant's file have it now, whether or not the window is a closed shift."""
         standard = self._standard(station, definition)
         seen = window.before(until)
         window = window.before(until + LEAST)  # it shows whether the instant `until` itself belongs to it
@@ -136,7 +162,8 @@ class Results:
         if key not in self._kept:
             told = history(self._reader, station, key[1])
             line = timeline([*told, *self._end_of_collecting(station)])
-            self._kept[key] = _Known(line, tuple({each.seq: _mark(each) for each in told}.values()))
+            marks = tuple({each.seq: _mark(each) for each in told}.values())
+            self._kept[key] = _Known(line, marks, closed_shifts(each.event for each in told))
             if len(self._kept) > KEPT_TIMELINES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)

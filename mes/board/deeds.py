@@ -153,7 +153,8 @@ async def close_books(board: Board, person: Person | None, asked: BookAsked) -> 
         told = [each.event for each in inquiry.events(station, shift.interval)]
         found = inquiry.stops(station, _seen(inquiry, shift.interval))
         now = inquiry.until
-        return close(station, shift.interval, found, told, by=by, now=now, known=now)
+        figures = inquiry.closing_figures(station, shift.interval)
+        return close(station, shift.interval, found, told, by=by, now=now, known=now, figures=figures)
 
     return await _book(board, asked, made)
 

@@ -43,9 +43,11 @@ class Speech:
         """A number with so many decimals at most, never -0."""
         return DASH if value is None else str(format_decimal(round(value, digits) or 0, locale=self._locale))
 
-    def units(self, value: int | None) -> str:
+    def units(self, value: int | None, *, signed: bool = False) -> str:
         """A count; a dash where it is not known, never 0."""
-        return DASH if value is None else str(value)
+        if value is None:
+            return DASH
+        return f"{value:+d}" if signed else str(value)
 
     def minutes(self, value_s: float | None, *, signed: bool = False) -> str:
         """Seconds as minutes with one decimal."""

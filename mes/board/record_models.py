@@ -21,6 +21,19 @@ class SaidAnswer(Answer):
     comment: str
 
 
+class AfterClosing(Answer):
+    """How a closed shift's figures would change if they were computed now; counts are differences.
+
+    A count is null where it was not known at the closing or is not known now.
+    """
+
+    good: int | None
+    rework: int | None
+    scrap: int | None
+    oee_closed: float | None
+    oee_now: float | None
+
+
 class BookAnswer(Answer):
     """The books of a station's shift."""
 
@@ -30,6 +43,7 @@ class BookAnswer(Answer):
     closed_by: str | None
     closed_at: AwareDatetime | None
     stops_without_reason: int
+    after_closing: AfterClosing | None = Field(description="null where the figures are those of the closing")
     over: bool = Field(description="the shift is over, and known to its end")
 
 

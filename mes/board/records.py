@@ -8,6 +8,7 @@ import msgspec
 
 from mes.board.answers import number, seconds, window_answer
 from mes.board.record_models import (
+    AfterClosing,
     BookAnswer,
     CycleAnswer,
     DecisionAnswer,
@@ -28,6 +29,7 @@ from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.model import Event, Journaled, ReasonAssigned, ShiftClosed, ShiftReopened, StationId, UnitCompleted, UnitId
 from mes.oee.biography import Biography, Visit
+from mes.oee.components import Kpi
 from mes.oee.doubts import Case
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
 from mes.oee.stops import is_closed
@@ -161,8 +163,28 @@ def book_answer(inquiry: Inquiry, station: StationId, shift: Window) -> BookAnsw
         closed_by=last.by if last is not None and closed else None,
         closed_at=last.time if last is not None and closed else None,
         stops_without_reason=sum(each.needs_reason for each in inquiry.stops(station, seen)),
+        after_closing=_after_closing(inquiry, station, shift.interval) if closed else None,
         over=until >= shift.interval.end,
     )
+
+
+def _after_closing(inquiry: Inquiry, station: StationId, shift: Interval) -> AfterClosing | None:
+    closed = inquiry.kpi(station, shift)
+    if not closed.after_closing:
+        return None
+    live = inquiry.live_kpi(station, shift)
+    return AfterClosing(
+        good=_difference("good", closed, live),
+        rework=_difference("rework", closed, live),
+        scrap=_difference("scrap", closed, live),
+        oee_closed=closed.oee,
+        oee_now=live.oee,
+    )
+
+
+def _difference(name: str, closed: Kpi, live: Kpi) -> int | None:
+    before, after = closed.count(name), live.count(name)
+    return None if before is None or after is None else after - before
 
 
 def _ends(interval: Interval) -> tuple[datetime, datetime]:

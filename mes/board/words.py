@@ -194,6 +194,7 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
     "books": ("Books of the shift", "Закрытие смены", "Ауысымды жабу"),
     "closed": ("closed", "закрыта", "жабық"),
     "not_closed": ("open", "открыта", "ашық"),
+    "after": ("after closing", "после закрытия", "жабылғаннан кейін"),
     "close_book": ("Close", "Закрыть", "Жабу"),
     "close_all": ("Close all that are ready", "Закрыть все готовые", "Дайындарының бәрін жабу"),
     "reopen": ("Open again", "Открыть снова", "Қайта ашу"),

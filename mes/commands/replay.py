@@ -51,7 +51,7 @@ def replay_command(
     """Compute every figure of the journal anew from its events and say what differs.
 
     Without --was the stored hourly components are checked, and a difference ends with exit code 1. With --was the
-    figures under that file are laid beside those under --config.
+    figures under that file are laid beside those under --config. Closed shifts too are computed anew.
     """
     now = plant(config).config
     path = journal or now.journal_path

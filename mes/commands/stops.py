@@ -160,7 +160,10 @@ def close_command(*, station: str, window: str, config: Path | None, journal: Pa
         shift = opened.window(window).interval
         told = [each.event for each in opened.events(node, shift)]
         found = opened.stops(node, shift)
-        event = _allowed(lambda: close(node, shift, found, told, by=by, now=_now(), known=opened.until))
+        figures = opened.closing_figures(node, shift)
+        event = _allowed(
+            lambda: close(node, shift, found, told, by=by, now=_now(), known=opened.until, figures=figures)
+        )
     append(journal or loaded.config.journal_path, event, loaded.config)
     click.echo(f"{label(node)}: {window} is closed.")
 

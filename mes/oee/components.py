@@ -49,6 +49,7 @@ class KpiFlag(StrEnum):
     UNRECONCILED = "unreconciled"  # counts that a person has to decide are not in the figures
     RESET = "reset"  # a totaliser started anew: units before that may be missing
     COUNTS_NOT_READ = "counts_not_read"  # a totaliser could not be read: units are missing, or none are known
+    AFTER_CLOSING = "after_closing"  # what came after the shift was closed is not in the figures
     COUNTS_DISAGREE = "counts_disagree"  # all units made are not the sum of good, rework and scrap
 
 
@@ -72,7 +73,7 @@ class Kpi:
     `in_shift` the time inside shifts, their breaks included. `losses` tells the same time by reason; a stop counts
     where its first planned second lies. `unknown`: which of good, rework, scrap and produced are not known at all, for
     their totaliser was never read in the window; `units_missing`: it was not read in a part of it, so they are at least
-    so many.
+    so many. `after_closing`: closed shifts whose figures would be others if they were computed now.
     """
 
     window: Interval
@@ -102,6 +103,7 @@ class Kpi:
     losses: tuple[Loss, ...]
     unknown: frozenset[str] = frozenset()
     units_missing: bool = False
+    after_closing: int = 0
 
     def count(self, name: str) -> int | None:
         """Units by name: good, rework, scrap or produced; None where they are not known."""
@@ -191,6 +193,7 @@ class Kpi:
             KpiFlag.COUNTS_NOT_READ: bool(self.unknown) or self.units_missing,
             KpiFlag.UNRECONCILED: self.unreconciled > 0,
             KpiFlag.RESET: self.resets > 0,
+            KpiFlag.AFTER_CLOSING: self.after_closing > 0,
             KpiFlag.COUNTS_DISAGREE: not self.unknown and self.produced != self.good + self.rework + self.scrap,
         }
         return frozenset(flag for flag, is_raised in raised.items() if is_raised)
@@ -230,6 +233,7 @@ def combine(kpis: Sequence[Kpi]) -> Kpi:
     window = Interval(min(each.window.start for each in kpis), max(each.window.end for each in kpis))
     sums["unknown"] = frozenset().union(*(each.unknown for each in kpis))
     sums["units_missing"] = any(each.units_missing for each in kpis)
+    sums["after_closing"] = sum(each.after_closing for each in kpis)
     return Kpi(window=window, losses=_all_losses(kpis), **sums)  # type: ignore[arg-type]  # the names are its fields
 
 

@@ -179,8 +179,9 @@ def close(
     by: str,
     now: datetime,
     known: datetime,
+    figures: str = "",
 ) -> ShiftClosed:
-    """The event that closes a shift's books; `known`: up to when the journal knows the station.
+    """The event that closes a shift's books with its `figures`; `known`: up to when the journal knows the station.
 
     Raises NotAllowed while the shift is not known to its end, is closed, or has a stop that needs a reason.
     """
@@ -199,6 +200,7 @@ def close(
         start=shift.start,
         end=shift.end,
         by=by,
+        figures=figures,
     )
 
 
@@ -227,9 +229,11 @@ def is_closed(events: Iterable[StationEvent], shift: Interval) -> bool:
     return shift in closed_shifts(events)
 
 
-def closed_shifts(events: Iterable[StationEvent]) -> tuple[Interval, ...]:
-    """The shifts of which the last word is that they are closed, in the order of time."""
+def closed_shifts(events: Iterable[StationEvent]) -> dict[Interval, ShiftClosed]:
+    """The shifts of which the last word is that they are closed, in the order of time, each with that word."""
     said = [each for each in events if isinstance(each, ShiftClosed | ShiftReopened)]
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))  # of two at one instant the later event
     last = {Interval(each.start, each.end): each for each in ordered}
-    return tuple(sorted(shift for shift, each in last.items() if isinstance(each, ShiftClosed)))
+    return {
+        shift: each for shift, each in sorted(last.items(), key=lambda each: each[0]) if isinstance(each, ShiftClosed)
+    }

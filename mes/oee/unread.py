@@ -60,10 +60,14 @@ def without_unread(kpi: Kpi, unread: Sequence[UnreadCount], counted: Iterable[Co
     if not affecting:
         return kpi
     unknown = unknown_figures(affecting, counted, kpi.window)
+    return without_unknown(replace(kpi, unknown=unknown, units_missing=True))
+
+
+def without_unknown(kpi: Kpi) -> Kpi:
+    """The same without the ideal times of counts that are not known."""
+    unknown = kpi.unknown
     return replace(
         kpi,
-        unknown=unknown,
-        units_missing=True,
         sum_pri_good=None if "good" in unknown else kpi.sum_pri_good,
         sum_pri_produced=None if "produced" in unknown else kpi.sum_pri_produced,
         sum_pri_rework=None if "rework" in unknown else kpi.sum_pri_rework,

@@ -100,6 +100,11 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
         "счётчик не читался: единиц не хватает или их число неизвестно",
         "санауыш оқылмады: бірліктер жетіспейді немесе саны белгісіз",
     ),
+    "after_closing": (
+        "the shift is closed; what came after closing is not in the figures",
+        "смена закрыта; данные после закрытия не входят в показатели",
+        "ауысым жабық; жабылғаннан кейінгі деректер көрсеткіштерге кірмейді",
+    ),
     "counts_disagree": (
         "all units are not the sum of good, rework and scrap",
         "сумма годных, доработки и брака не равна общему счёту",

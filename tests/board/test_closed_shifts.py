@@ -6,17 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_plant import WINDOW, PlantBoard, Visitor, plant_board
+from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board
 from click.testing import CliRunner
+from driven_board import ARTEFACTS, chromium, open_page
 from oee_histories import STATION, at, counted, state, unreconciled
+from playwright.async_api import expect
 
 from mes.cli import mes
+from mes.collect.counters import CounterState
+from mes.collect.signals import StationState
+from mes.collect.station import encode_state
 from mes.errors import ConfigError
-from mes.journal import JournalReader
+from mes.figures.plant import PlantPoints
+from mes.inquiry import Inquiry
+from mes.journal import Entry, JournalReader
 from mes.journal.codec import encode_event
 from mes.journal.exchange import header, line
 from mes.journal.store import Rows, Store
-from mes.model import Journaled, ShiftClosed, ShiftReopened, State, StationEvent, TimeSource
+from mes.model import CountKind, Journaled, ShiftClosed, ShiftReopened, State, StationEvent, TimeSource
+from mes.report.rows import Request, rows
 
 pytestmark = pytest.mark.timeout(60)
 SHIFT_END = 510  # minutes; the day shift of the example plant
@@ -40,7 +48,8 @@ async def close(plant: PlantBoard) -> int:
     assert (await engineer.post("/api/v1/reasons", REASON))[0] == 201
     number = plant.journal.last_seq
     status, closed = await engineer.post("/api/v1/books/close", BOOK)
-    assert (status, closed["closed"]) == (201, True), closed
+    assert status == 201, closed
+    assert closed["closed"]
     return number
 
 
@@ -181,3 +190,99 @@ def test_a_closed_journal_is_imported_whole_elsewhere(tmp_path: Path) -> None:
     assert before == len(EVENTS) + 2
     assert "0 events are new" in say(path, "journal", "import", str(file))
     assert last(path) == before
+
+
+async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> None:
+    """What controllers send after closing is journaled; every place shows the closed figures, flagged, and the others.
+
+    Board, interface, report and the points for InfluxDB have the same good units as before.
+    """
+    async with plant_board(tmp_path, events=EVENTS, telemetry=(), now=NOW) as plant:
+        await close(plant)
+        leader = await plant.enter("team_leader")
+        before, shown = await oee(leader), await everywhere(plant)
+        last_number = plant.journal.last_seq
+        await plant.add(replace(counted(200, 2), raw=6, previous_raw=4), state(300, State.DOWN))
+        assert plant.journal.last_seq == last_number + 2
+        assert await oee(leader) == before
+        assert await everywhere(plant) == shown
+        _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
+        assert "after_closing" in found[0]["flags"]
+        _, book = await leader.get(f"/stations/{STATION}/book", window=WINDOW)
+        after = book["after_closing"]
+        assert (after["good"], after["scrap"], book["closed"]) == (2, 0, True)
+        assert after["oee_closed"] == before[0][0]["oee"] != after["oee_now"]
+        _, text = await leader.page("/handover", of=LINE, window=WINDOW)
+        assert "after closing" in text
+        assert "+2 good" in text
+        assert (await leader.post("/api/v1/books/reopen", {**BOOK, "why": "late counts"}))[0] == 201
+        _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
+        assert found[0]["good"] == before[1] + 2
+        assert "after_closing" not in found[0]["flags"]
+
+
+READ = StationState(counters={each: CounterState(1, at(0)) for each in CountKind})
+UNREAD = replace(READ, unread={CountKind.GOOD: at(-9)})
+
+
+@pytest.mark.parametrize("at_closing", [READ, UNREAD])
+async def test_a_closed_shift_keeps_which_counts_were_not_read(tmp_path: Path, at_closing: StationState) -> None:
+    """A counter that fails, or is read again, after closing changes neither the counts of a closed shift nor its OEE.
+
+    What came after closing has no difference of a count that was not known at both times.
+    """
+    later = READ if at_closing is UNREAD else UNREAD
+    async with plant_board(tmp_path, events=EVENTS, telemetry=(), now=NOW) as plant:
+
+        async def keeps(now: StationState, *events: StationEvent) -> None:
+            await plant.journal.append(Entry(events=events, states={STATION: encode_state(now)}))
+            await plant.board.live.refresh()
+
+        await keeps(at_closing, state(591, State.PRODUCING))
+        await close(plant)
+        leader = await plant.enter("team_leader")
+        before = await oee(leader)
+        assert (before[1] is None) == (before[0][0]["oee"] is None) == (at_closing is UNREAD)
+        await keeps(later, state(592, State.IDLE))
+        assert await oee(leader) == before
+        assert (await leader.get(f"/stations/{STATION}/book", window=WINDOW))[1]["after_closing"] is None
+        await keeps(later, replace(counted(200, 2, CountKind.SCRAP), raw=6, previous_raw=4))
+        assert await oee(leader) == before
+        _, book = await leader.get(f"/stations/{STATION}/book", window=WINDOW)
+        after = book["after_closing"]
+        assert (after["good"], after["scrap"]) == (None, 2)
+        assert [after["oee_closed"], after["oee_now"]].count(None) == 1
+        _, text = await leader.page("/handover", of=LINE, window=WINDOW)
+        assert "– good, +0 rework, +2 scrap" in text
+
+
+async def everywhere(plant: PlantBoard) -> list[float]:
+    """OEE of the shift in the report, and the line's output of the shift as InfluxDB gets it."""
+
+    def asked(inquiry: Inquiry) -> list[float]:
+        shift = inquiry.window(WINDOW)
+        request = Request("shift", shift.interval.start, shift.interval.end, (STATION,))
+        reported = [row.kpi.oee or 0.0 for row in rows(inquiry, request)]
+        points = PlantPoints(inquiry).points(shift.interval)
+        return reported + [
+            float(each.fields["good"])
+            for each in points
+            if each.measurement == "output" and each.tags["window"] == "shift" and each.tags["line"] == "weld-1"
+        ]
+
+    found = await plant.board.ask(asked)
+    assert len(found) == 2
+    return found
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_phone_shows_what_came_after_closing(tmp_path: Path, width: int) -> None:
+    """The closed figures stand on the handover page with what would change them beside."""
+    async with plant_board(tmp_path, events=EVENTS, telemetry=(), now=NOW) as plant, chromium() as browser:
+        await close(plant)
+        await plant.add(replace(counted(200, 2), raw=6, previous_raw=4))
+        page = await open_page(browser, f"{plant.url}/handover?of={LINE}&window={WINDOW}", width=width)
+        await expect(page.get_by_text("after closing").first).to_be_visible()
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=ARTEFACTS / f"after-closing-{width}.png", full_page=True)

@@ -41,6 +41,7 @@ FLAGS = {
     "no_ideal_cycle": "a product without ideal cycle time was made",
     "unreconciled": "counts that a person has to decide are not in the figures",
     "reset": "a totaliser started anew: units before that may be missing",
+    "after_closing": "the shift is closed; what came after closing is not in the figures",
     "counts_disagree": "all units are not the sum of good, rework and scrap",
 }
 LOSSES = ("down", "setup", "idle", "starved", "blocked", "no_data", "minor_stops")
