@@ -140,7 +140,9 @@ class Life:
         Whether that took so long that what the controller says waited for us: its heartbeat is no older for it.
         """
         began_s = real_s()
-        self.last_batch = received_time or self.now()
+        received = received_time or self.now()
+        # a notification may have been received before the read of all tags that was emitted last
+        self.last_batch = received if self.last_batch is None else max(self.last_batch, received)
         offset = self._clock_offset if baseline else None
         batch = Batch(
             self._controller,

@@ -135,6 +135,7 @@ async def test_none_is_acknowledged_before_its_commit(chosen: OpcUaController, s
     assert 5 <= len(waiting) <= 11, "ten that we hold, and one that the server could not send yet"
     gate.set()
     await eventually(lambda: {number for _, number in server.faults.acknowledged} >= set(waiting))
+    await eventually(lambda: any(each.value == 62 for batch in batches for each in batch.readings))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     came = [each.value for batch in batches for each in batch.readings if each.tag == "n0" and not batch.baseline]
