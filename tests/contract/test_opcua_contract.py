@@ -34,7 +34,7 @@ from simulators.opcua_server import Node, OpcUaServer, Policy
 
 pytestmark = pytest.mark.timeout(30)
 
-T0 = datetime.now(UTC).replace(microsecond=123000) + timedelta(minutes=5)  # later than any server's start
+T0 = datetime.now(UTC).replace(microsecond=123000) + timedelta(hours=3)  # later than any server's start
 NODES = (
     Node("state", "int32", 6),
     Node("good", "uint32", 100),
