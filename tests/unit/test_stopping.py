@@ -6,6 +6,7 @@ import random
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -24,7 +25,7 @@ from mes.supervisor import keep, supervise
 
 MOMENTS = 1000
 TURNS_MOST = 200  # of the event loop, from the cancellation to the end
-LONG = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 50000000) SELECT count(*) FROM n"
+LONG = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5e7) SELECT ended(count(*)) FROM n"
 
 
 async def turn() -> None:
@@ -45,15 +46,16 @@ async def lossy(rng: random.Random) -> None:
 
 @dataclass(slots=True)
 class LossyAdapter:
-    """A connection through such a library: it connects, gives a batch or two and dies."""
+    """A connection through such a library: it connects, gives at most so many batches and dies."""
 
     rng: random.Random
+    batches_most: int
 
     async def run(self, emit: Emit) -> None:
         """One connection."""
         for _ in range(self.rng.randrange(5)):
             await lossy(self.rng)
-        for number in range(self.rng.randrange(3)):
+        for number in range(self.rng.randrange(self.batches_most + 1)):
             await emit(batch(baseline=number == 0))
             await lossy(self.rng)
         raise ControllerUnavailable("gone")
@@ -76,7 +78,8 @@ async def ends(task: asyncio.Task[None], moment: int) -> bool:
     return False
 
 
-async def test_a_controller_ends_at_every_moment() -> None:
+@pytest.mark.parametrize("batches_most", [0, 2], ids=["never connects", "connects"])
+async def test_a_controller_ends_at_every_moment(batches_most: int) -> None:
     """Cancelled once at any of a thousand moments, through a library that loses cancellations: it always ends."""
     for seed in range(MOMENTS):
         rng = random.Random(seed)
@@ -84,7 +87,7 @@ async def test_a_controller_ends_at_every_moment() -> None:
         async def supervised(rng: random.Random = rng) -> None:
             await supervise(
                 PLC,
-                lambda: LossyAdapter(rng),
+                lambda: LossyAdapter(rng, batches_most),
                 FakePipeline(),
                 Health(ManualClock(START)),
                 rng=rng,
@@ -168,6 +171,12 @@ async def test_a_question_is_interrupted_before_its_reader_is_closed(tmp_path: P
     """A long statement stops when its question is cancelled; only then does the cancellation arrive."""
     file = tmp_path / "file.sqlite"
     connection, begun, interrupted = apsw.Connection(str(file)), threading.Event(), threading.Event()
+    ended: list[Any] = []
+
+    def note(*numbers: Any) -> None:
+        ended.extend(numbers)
+
+    connection.create_scalar_function("ended", note, 1)
 
     def question() -> None:
         begun.set()
@@ -184,6 +193,7 @@ async def test_a_question_is_interrupted_before_its_reader_is_closed(tmp_path: P
             await asking
 
     assert interrupted.is_set()
+    assert ended == [], "the statement ran to its end"
     assert await in_thread(fetch, connection, file, "SELECT 2") == [(2,)]  # the next question is not interrupted
     connection.close()  # ThreadingViolationError where a thread still uses it
 
