@@ -296,6 +296,7 @@ async def serve_board(
             await serve(app(gauge.status, board), host=web.host, port=web.port, listening=served, tls=tls)
         finally:
             await end_tasks(following)
+            await board.end_questions()
 
 
 async def _watch_accounts(board: Board, gauge: Gauge) -> None:

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
+from adapters.cancelling import end_tasks
 from adapters.clock import Clock, ScaledClock
 from adapters.reading import ControllerId
 from mes.board.live import Live
@@ -87,6 +88,7 @@ class Board:
     _short: _Desk = field(init=False)
     _long: _Desk = field(init=False)
     _opened: ExitStack = field(default_factory=ExitStack)
+    _asking: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property
     def speed(self) -> float:
@@ -117,11 +119,22 @@ class Board:
         if long and desk.waiting > LONG_WAITING:
             raise Refused(503, "too many long questions wait already: try again in a minute")
         desk.waiting += 1
+        asking = asyncio.current_task()
+        assert asking is not None
+        self._asking.add(asking)
         try:
             async with desk.turn:
                 return await in_thread(self._answer, desk.inquiry, question)
         finally:
             desk.waiting -= 1
+            self._asking.discard(asking)
+
+    async def end_questions(self) -> None:
+        """Ends the questions under way and waits for their threads; call before leaving the context.
+
+        A server that stops cancels its requests and does not wait for them.
+        """
+        await end_tasks(self._asking)
 
     def _answer(self, inquiry: Inquiry, question: Callable[[Inquiry], T]) -> T:
         inquiry.reach(self.clock.now())

@@ -73,3 +73,29 @@ async def test_too_many_windows_are_refused_with_the_remedy(tmp_path: Path) -> N
         status, answer = await visitor.get("/windows", kind="day", start=start)
         assert status == 200
         assert len(answer) > 1000
+
+
+async def test_a_board_that_closes_waits_for_the_threads_of_its_questions(tmp_path: Path) -> None:
+    """A server that stops cancels its requests and waits for none: the board ends each question and its thread."""
+    begun, ended, go = threading.Event(), [], threading.Event()
+
+    def slow_to_end(_: Inquiry) -> None:
+        begun.set()
+        try:
+            while True:
+                check_interrupted()
+        except Interrupted:
+            assert go.wait(limit_s(20))
+            ended.append("its thread has ended")
+
+    async with plant_board(tmp_path) as plant:
+        asking = [asyncio.create_task(plant.board.ask(slow_to_end)) for _ in range(2)]
+        await asyncio.to_thread(begun.wait, limit_s(10))
+        ending = asyncio.create_task(plant.board.end_questions())
+        await asyncio.sleep(0)
+        assert not ending.done()
+        go.set()
+        async with patiently():
+            await ending
+        assert ended == ["its thread has ended"], "the second question was never begun"
+        assert all(each.cancelled() for each in asking)

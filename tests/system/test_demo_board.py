@@ -73,6 +73,7 @@ async def test_a_cable_is_pulled_on_the_board() -> None:
     assert verdict == finished.verdict == "ok", finished.problems
     assert finished.outcome.missing == finished.outcome.extra == ()
     assert "Pull the cable of weld-plc" in page
-    blind = {each: kpi.no_data.total_seconds() for each, kpi in finished.kpis.items()}
+    # a unit that was made meanwhile proves that a part of the gap was work
+    blind = {each: (kpi.no_data + kpi.inferred).total_seconds() for each, kpi in finished.kpis.items()}
     assert min(lasted for each, lasted in blind.items() if "/weld/" in each) > 60
     assert min(lasted for each, lasted in blind.items() if "/final/" in each) == 0.0
