@@ -93,8 +93,9 @@ async def test_a_board_that_closes_waits_for_the_threads_of_its_questions(tmp_pa
         await asyncio.to_thread(begun.wait, limit_s(10))
         ending = asyncio.create_task(plant.board.end_questions())
         await asyncio.sleep(0)
-        assert not ending.done()
+        waits = not ending.done()
         go.set()
+        assert waits
         async with patiently():
             await ending
         assert ended == ["its thread has ended"], "the second question was never begun"
