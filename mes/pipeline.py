@@ -119,7 +119,7 @@ class Pipeline:
     async def recover(self) -> None:
         """Takes up what the journal holds; the time since then is a gap, for this program was not running.
 
-        A state that is damaged, or was lost with a damaged file, is made anew from the station's last counts.
+        A state that is damaged, or was lost with a damaged file, is rebuilt from the station's last counts.
         """
         now = self._clock.now()
         future = await self._journal.forget_future(now)

@@ -14,8 +14,8 @@ from mes.intervals import Interval
 from mes.oee.components import LOSSES, Bucket, Kpi
 from mes.oee.definitions import Definition, Figures
 from mes.oee.further import Further
+from mes.results import LEAST
 
-LEAST = timedelta(microseconds=1)
 WHOLE = "interval"  # one window from the start to the end that were asked for
 
 Value = str | int | float | None

@@ -105,8 +105,9 @@ def test_a_replacement_that_was_interrupted_is_a_journal(start: Beginning) -> No
     """A restored journal that a power cut kept from its place is finished at the start, not refused."""
     begin(start)
     start.path.rename(start.path.with_name(f"{start.path.name}{READY}restored-20260302T080000"))
+    assert not start.path.exists()
 
-    start.allow(new=False)
+    start.allow(new=False)  # raises JournalMissing where nothing waits to take the journal's place
 
 
 def test_the_example_plant_is_only_tried(tmp_path: Path) -> None:
