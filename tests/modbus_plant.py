@@ -17,7 +17,7 @@ site:
 products: {{P: {{name: Part, assembly_method: CKD, raw: [P]}}}}
 state_maps: {{m: {{numbers: {{0: idle, 1: producing, 4: down}}}}}}
 controllers:
-  plc: {{kind: modbus-tcp, host: 127.0.0.1, port: {port}, unit: 1, poll_interval_ms: 200}}
+  plc: {{kind: modbus-tcp, host: 127.0.0.1, port: {port}, unit: 1, poll_interval_ms: {poll_ms}}}
 areas:
   a:
     lines:
@@ -25,12 +25,12 @@ areas:
         stations:
           st1:
             controller: plc
-            ideal_cycle_s: {{any: 3}}
+            ideal_cycle_s: {{any: {ideal_s}}}
             signals:
               state: {{address: 0, type: uint16, map: m}}
-              good_count: {{address: 1, type: uint16, modulus: 65536, max_per_hour: 3600, reset: allowed}}
-journal: {{path: {journal}}}
-web: null
+              good_count: {{address: 1, type: uint16, modulus: 65536, max_per_hour: {max_per_hour}, reset: allowed}}
+journal: {{{journal}}}
+web: {web}
 """
 
 
@@ -42,5 +42,6 @@ def device() -> ModbusServer:
 def plant_file(folder: Path, port: int) -> Path:
     """Writes the plant's file into `folder`; the journal is `journal.sqlite` beside it."""
     path = folder / "plant.yaml"
-    path.write_text(FILE.format(port=port, journal=folder / "journal.sqlite"))
+    journal = f"path: {folder / 'journal.sqlite'}"
+    path.write_text(FILE.format(port=port, poll_ms=200, ideal_s=3, max_per_hour=3600, journal=journal, web="null"))
     return path

@@ -11,39 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+from modbus_plant import FILE, STATION
 
 from mes.errors import JournalError
 from mes.journal import JournalReader
-from mes.model import StationId, UnitsCounted
+from mes.model import UnitsCounted
 from simulators.modbus_server import ModbusServer
 
-STATION = StationId("acme/a/l1/st1")
 WITHIN_S = 40.0  # generous: a condition is waited for, not a time
 MES = Path(sys.executable).with_name("mes")
-PLANT = """\
-site:
-  name: acme
-  time_zone: Asia/Qostanay
-  calendar: {{shifts: [{{name: day, days: [mon, tue, wed, thu, fri, sat, sun], start: "00:00", end: "23:59"}}]}}
-products: {{P: {{name: Part, assembly_method: CKD, raw: [P]}}}}
-state_maps: {{m: {{numbers: {{0: idle, 1: producing, 4: down}}}}}}
-controllers:
-  plc: {{kind: modbus-tcp, host: 127.0.0.1, port: {device}, unit: 1, poll_interval_ms: 50}}
-areas:
-  a:
-    lines:
-      l1:
-        stations:
-          st1:
-            controller: plc
-            ideal_cycle_s: {{any: 30}}
-            signals:
-              state: {{address: 0, type: uint16, map: m}}
-              good_count: {{address: 1, type: uint16, modulus: 65536, max_per_hour: 100000, reset: allowed}}
-journal: {{path: journal.sqlite, process_values_days: 30}}
-web: {web}
-{tail}
-"""
 
 
 def free_port() -> int:
@@ -83,7 +59,9 @@ class SmallPlant:
     async def start(self, **environment: str) -> None:
         """Begins `mes run`."""
         web = self.web or f"{{host: 127.0.0.1, port: {self.board}}}"
-        self.plant.write_text(PLANT.format(device=self.device.port, web=web, tail=self.tail), encoding="utf-8")
+        journal = "path: journal.sqlite, process_values_days: 30"
+        text = FILE.format(port=self.device.port, poll_ms=50, ideal_s=30, max_per_hour=100000, journal=journal, web=web)
+        self.plant.write_text(text + self.tail, encoding="utf-8")
         with (self.folder / "log").open("ab") as log:
             self._running.append(
                 await asyncio.create_subprocess_exec(

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from modbus_plant import STATION
 from patience import eventually, patiently
-from small_plant import STATION, SmallPlant, small_plant
+from small_plant import SmallPlant, small_plant
 
 from adapters.clock import ScaledClock
 from adapters.reading import ControllerId
