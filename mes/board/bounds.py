@@ -61,7 +61,11 @@ TEXTS: Mapping[int, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one server; times in real seconds, sizes in bytes. `connections` over all clients, `per_client` by address."""
+    """Of one server; times in real seconds, sizes in bytes. `connections` over all clients, `per_client` by address.
+
+    `answer_s`: in which a client takes an answer, once this process has to keep a part of it; `stream_s`: in which the
+    client of an event stream takes a part of what is kept for it.
+    """
 
     connections: int = CONNECTIONS_MOST
     per_client: int = CONNECTIONS_MOST // 2
@@ -69,6 +73,8 @@ class Limits:
     head_s: float = 10.0
     body_s: float = 30.0
     idle_s: float = 15.0
+    answer_s: float = 60.0
+    stream_s: float = 60.0
     head_bytes: int = 16 * 1024
     body_bytes: int = 64 * 1024
 
@@ -143,6 +149,7 @@ class _BoundedProtocol(H11Protocol):
     since_s = 0.0
     refused = False
     deadline: asyncio.TimerHandle | None = None
+    unsent: asyncio.TimerHandle | None = None  # ends the connection unless its client takes what is kept for it
 
     @property
     def idle(self) -> bool:
@@ -186,11 +193,49 @@ class _BoundedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         self.since_s = self.loop.time()
         self._cancel_deadline()
+        if self.transport.get_write_buffer_size():
+            self._expect_taken()
+        else:
+            self._cancel_unsent()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
+        self._cancel_unsent()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_taken()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._streams():
+            self._cancel_unsent()
+
+    def _streams(self) -> bool:
+        """Its answer is an event stream, which never ends."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete and cycle.scope["path"] in STREAM_PATHS
+
+    def _expect_taken(self) -> None:
+        if self.unsent is None:
+            limit_s = self.of.stream_s if self._streams() else self.of.answer_s
+            self.unsent = self.loop.call_later(limit_s, self._not_taken, self.cycle)
+
+    def _not_taken(self, answer: RequestResponseCycle) -> None:
+        self.unsent = None
+        if not self.transport.get_write_buffer_size():
+            return
+        if self.cycle is answer:
+            self.transport.abort()
+        else:  # the client has taken that answer, and has asked for another one since
+            self._expect_taken()
+
+    def _cancel_unsent(self) -> None:
+        if self.unsent is not None:
+            self.unsent.cancel()
+            self.unsent = None
 
     def _expect_head(self) -> None:
         self.deadline = self.loop.call_later(self.of.head_s, self._late)

@@ -19,9 +19,11 @@ from mes.board.bounds import HANDSHAKES, TEXTS, Limits, quiet_accept_errors, rai
 pytestmark = pytest.mark.timeout(60)
 
 SMALL = Limits(connections=8, per_client=6, streams=2, head_s=0.3, body_s=0.3, idle_s=0.3, body_bytes=1000)
+IMPATIENT = Limits(connections=8, per_client=6, streams=2, answer_s=0.3, stream_s=0.3)
 PATIENT = Limits(connections=8, per_client=6, streams=2, head_bytes=4096, body_bytes=1000)
 HALF_A_HEAD = "GET / HTTP/1.1\r\nhost: lo"
 NO_BODY = "POST /form HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n"
+LARGE = b"\xff" * 2**24  # more than the system's buffers of both sides hold
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -31,10 +33,14 @@ class Plain:
     def __init__(self) -> None:
         self.left = 0
         self.asked = 0
+        self.ended = 0
         self.application = Starlette(
             routes=[
                 Route("/", self.page),
                 Route("/live/wall", self.stream),
+                Route("/live/changes", self.flood),
+                Route("/large", self.large),
+                Route("/parts", self.parts),
                 Route("/form", self.form, methods=["POST"]),
                 Route("/long", self.long),
             ]
@@ -54,6 +60,38 @@ class Plain:
         async def parts() -> AsyncIterator[bytes]:
             yield b"data: begun\n\n"
             await asyncio.Event().wait()
+
+        return StreamingResponse(parts(), media_type="text/event-stream")
+
+    async def large(self, _: Request) -> Response:
+        """All of a large answer at once."""
+        self.asked += 1
+        return Response(LARGE)
+
+    async def parts(self, _: Request) -> Response:
+        """The same in parts."""
+        self.asked += 1
+
+        async def parts() -> AsyncIterator[bytes]:
+            try:
+                for at in range(0, len(LARGE), 2**16):
+                    yield LARGE[at : at + 2**16]
+            finally:
+                self.ended += 1
+
+        return StreamingResponse(parts())
+
+    async def flood(self, _: Request) -> Response:
+        """A stream that always has something to say."""
+
+        async def parts() -> AsyncIterator[bytes]:
+            self.asked += 1
+            try:
+                while True:
+                    yield b"data: " + b"x" * 2**16 + b"\n\n"
+                    await asyncio.sleep(0)
+            finally:
+                self.ended += 1
 
         return StreamingResponse(parts(), media_type="text/event-stream")
 
@@ -100,6 +138,14 @@ async def ask(port: int, request: str) -> bytes:
         answer = await reader.read()
     writer.close()
     return answer
+
+
+def slow_socket() -> socket.socket:
+    """One that holds little of what its owner does not read."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    return client
 
 
 def get(path: str, more: str = "") -> str:
@@ -218,6 +264,50 @@ async def test_a_question_ends_when_its_client_leaves() -> None:
         await eventually(lambda: plain.asked == 1)
         writer.close()
         await eventually(lambda: plain.left == 1)
+
+
+@pytest.mark.parametrize("path", ["/large", "/parts", "/live/changes"])
+async def test_a_client_that_never_reads_is_ended(path: str) -> None:
+    """An answer at once, an answer in parts and a stream: nothing is taken of it, and the connection is given up."""
+    async with served(IMPATIENT) as (plain, port):
+        before = descriptors()
+        with slow_socket() as client:
+            await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
+            client.send(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+            await eventually(lambda: plain.asked == 1)
+            await eventually(lambda: descriptors() == before + 1)
+            await eventually(lambda: plain.ended == (path != "/large"))
+        assert b"200 OK" in await ask(port, get("/"))
+
+
+@pytest.mark.parametrize("path", ["/large", "/parts"])
+async def test_a_large_answer_is_whole_for_who_reads(path: str) -> None:
+    """A client that reads late, but within the limit, has all of a large answer, and the next one on the same line."""
+    async with served(PATIENT) as (plain, port):
+        reader, writer = await connect(port)
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n{get('/')}".encode())
+        await eventually(lambda: plain.asked == 1)
+        async with patiently():
+            answer = await reader.read()
+        assert answer.count(b"\xff") == len(LARGE)
+        assert answer.endswith(b"\r\n\r\npage")
+        writer.close()
+
+
+async def test_a_stream_that_is_read_goes_on() -> None:
+    """A stream's client that takes less than there is, but takes a part again and again, is never ended."""
+    async with served(IMPATIENT) as (plain, port):
+        loop = asyncio.get_running_loop()
+        with slow_socket() as client:
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            await loop.sock_sendall(client, get("/live/changes").encode())
+            until = loop.time() + 5 * IMPATIENT.stream_s
+            async with patiently():
+                while loop.time() < until:
+                    assert await loop.sock_recv(client, 2**12)
+                    await asyncio.sleep(0)  # the server has its turn, and more to say than was taken
+            assert plain.ended == 0
+        await eventually(lambda: plain.ended == 1)
 
 
 async def test_failed_accepts_are_one_line(logged: list[dict[str, object]]) -> None:
