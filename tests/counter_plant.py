@@ -52,6 +52,8 @@ class Plant:
     stalled_s: float | None = None  # since when deliveries are held up
     held_up: list[tuple[float, dict[str, Value], int]] = field(default_factory=list)
     received_s: float = 0
+    unseen: bool = False  # the register is not readable, or the link is cut
+    turned_unseen: bool = False
 
     def part(self, after_s: float = 0) -> None:
         """Finishes one part, some time after the last one, and not before its cycle is over."""
@@ -59,6 +61,7 @@ class Plant:
         self.finished_s = self.now_s
         self.past.append(self.register)
         self.register = (self.register + 1) % self.modulus
+        self.turned_unseen |= self.unseen and self.register == 0
         self.made += 1
         self.sequence += 1
         self.ring[self.sequence % RING] = entry(self.sequence, self.now_s)
@@ -109,6 +112,7 @@ class Plant:
         if self.stalled_s is not None:
             self.held_up.append((stamp_s, says, value))
             return
+        self.unseen = False
         self.deliver(self.now_s, stamp_s, says, value, late_s=0)
 
     def deliver(self, at_s: float, stamp_s: float, says: dict[str, Value], value: int, *, late_s: float) -> None:
@@ -137,13 +141,13 @@ class Plant:
     def unreadable(self) -> None:
         """A look at which the register had bad quality."""
         self.now_s += self.poll_s
-        self.received_s = self.now_s
+        self.received_s, self.unseen = self.now_s, True
         self.told.pop("good", None)
         self.scenes.append(Observation((said("good", None, self.now_s),), at(self.now_s), baseline=False))
 
     def cut(self) -> None:
         """The link is lost."""
-        self.blind_s = self.received_s
+        self.blind_s, self.unseen = self.received_s, True
         self.scenes.append(lost(self.blind_s))
 
     def connect(self) -> None:
@@ -152,7 +156,7 @@ class Plant:
         if self.scenes:
             self.now_s = max(self.now_s, since_s) + 1
             self.scenes.append(lost(since_s, self.now_s))
-        self.blind_s, self.received_s = None, self.now_s
+        self.blind_s, self.received_s, self.unseen = None, self.now_s, False
         says: dict[str, Value] = {"good": self.register, **({"log": tuple(self.ring)} if self.log else {})}
         self.told = dict(says)
         readings = tuple(said(tag, each, self.now_s) for tag, each in says.items())
@@ -192,7 +196,8 @@ def histories(view: list[Look], pace: Pace, *, modulus: int, resets: bool) -> Hi
     """The physical histories behind a view that hold the fewest strange things, by trying all of them.
 
     Strange are: a value that was shown and was not in the register, for as long as it was shown; a start from zero; an
-    older value that came back; a value that somebody set. Parts are made at `pace`.
+    older value that came back; a value that somebody set; where it may start from zero, a turn that nobody watched.
+    Parts are made at `pace`.
     """
     looks = [each for at_, each in enumerate(view) if _says_more(view, at_)]
     best: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]  # of each look, if it was true: strange things -> made
@@ -223,7 +228,8 @@ def _ways(old: Look, new: Look, pace: Pace, modulus: int, *, resets: bool) -> li
     ahead = (new.shown - old.shown) % modulus
     ways = [(1, 0, at_most)] if new.shown != old.shown else []  # an older value, or one that somebody set
     if ahead <= at_most:
-        ways.append((0, ahead, ahead + (at_most - ahead) // modulus * modulus))
+        unwatched = resets and new.gap and new.shown < old.shown
+        ways.append((int(unwatched), ahead, ahead + (at_most - ahead) // modulus * modulus))
     if resets and new.shown <= at_most:
         ways.append((1, new.shown, at_most))
     return ways

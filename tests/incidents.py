@@ -27,6 +27,7 @@ class Label(StrEnum):
     TURN = "a turn"
     SHIFT_RESET = "a reset at a shift change"
     POWER_RESET = "a reset in a gap"
+    RESET_NEAR_TURN = "a reset just before the turn"
     RETAINED = "a power cycle, an older value retained"
     BACKUP = "a backup restored"
     STALE = "a stale value"
@@ -50,6 +51,7 @@ class Incident:
     cycle_s: float
     modulus: int
     longest_blind_s: float
+    turned_unseen: bool
     name: str
 
 
@@ -114,6 +116,10 @@ def power_reset(plant: Plant) -> None:
         plant.part()
     plant.now_s += plant.draw.choice([5, 60, 900])
     plant.connect()
+
+
+def reset_near_turn(plant: Plant) -> None:
+    shift_reset(plant) if plant.draw.random() < 0.5 else power_reset(plant)
 
 
 def retained(plant: Plant) -> None:
@@ -194,6 +200,7 @@ PLAYS: dict[Label, Callable[[Plant], None]] = {
     Label.TURN: turn,
     Label.SHIFT_RESET: shift_reset,
     Label.POWER_RESET: power_reset,
+    Label.RESET_NEAR_TURN: reset_near_turn,
     Label.RETAINED: retained,
     Label.BACKUP: backup,
     Label.STALE: stale,
@@ -202,7 +209,7 @@ PLAYS: dict[Label, Callable[[Plant], None]] = {
     Label.TORN: torn,
     Label.PRESET: preset,
 }
-RESETS = frozenset({Label.SHIFT_RESET, Label.POWER_RESET})
+RESETS = frozenset({Label.SHIFT_RESET, Label.POWER_RESET, Label.RESET_NEAR_TURN})
 
 
 def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
@@ -211,7 +218,7 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
     per_hour, log = draw.choice([30, 60, 400, 3600]), draw.random() < 0.4
     policy = ResetPolicy.ALLOWED if RESETS & {*labels} else draw.choice(list(ResetPolicy))
     begin = draw.choice([0, draw.randint(0, 60), draw.randint(60, 600), draw.randrange(600, modulus // 2)])
-    if Label.TURN in labels:
+    if {Label.TURN, Label.RESET_NEAR_TURN} & {*labels}:
         begin = modulus - draw.randint(4, 12)
     elif Label.TORN in labels:
         begin = draw.randint(1, 40) * LOW_WORD - 4
@@ -237,5 +244,6 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
         cycle_s=plant.cycle_s,
         modulus=modulus,
         longest_blind_s=longest,
+        turned_unseen=plant.turned_unseen,
         name=name,
     )

@@ -39,10 +39,10 @@ class CounterSetup:
         """Whether the totaliser can say this at all."""
         return 0 <= raw < self.modulus
 
-    def allowance(self, span: timedelta, least: int = LEAST_ALLOWED) -> int:
+    def allowance(self, span: timedelta, least: int = LEAST_ALLOWED, margin: float = MARGIN) -> int:
         """Units that may be believed over a span of time."""
         hours = max(span, timedelta()) / timedelta(hours=1)
-        return max(least, math.ceil(self.max_per_hour * hours * MARGIN))
+        return max(least, math.ceil(self.max_per_hour * hours * margin))
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,20 +260,21 @@ def _unproved(old: int, new: int, ahead: int, evidence: Evidence) -> Undecided |
 
 
 def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, evidence: Evidence) -> Outcome:
-    """A turn if the station can have made it, and the unit log does not say less; else a reset, with evidence."""
+    """A turn if the station can have made it, and the unit log does not say less; else a reset, with evidence.
+
+    Where both can be, the unit log decides; without one the fall is flagged, but for a usual turn.
+    """
     ahead, provable = (new - old) % setup.modulus, evidence.provable
     may_reset = setup.reset is ResetPolicy.ALLOWED and not span.late
-    if ahead <= allowed:
-        unproved = may_reset and new <= allowed and provable is not None and provable < ahead
-        if not unproved:
-            if evidence.unproved(ahead):
-                return _unproved(old, new, ahead, evidence)
-            if evidence.blind and (evidence.recorded or 0) > ahead:
-                return _unshown(old, new, ahead, evidence)
-            return Counted(ahead, CountFlag.ROLLOVER, old)
-        if not evidence.settled:
+    may_turn = ahead <= allowed
+    if may_turn:
+        is_shown = _usual_turn(setup, ahead, span, evidence) if provable is None else provable >= ahead
+        if is_shown or not may_reset or new > allowed:
+            return _turned(old, new, ahead, evidence)
+        is_decided = evidence.confirmed or evidence.gap is not None if provable is None else evidence.settled
+        if not is_decided:
             return Undecided()
-    if may_reset:
+    if may_reset and not (may_turn and provable is None):
         since_zero = min(allowed, setup.allowance(max(span.length, LATENESS), least=1))
         reset = _reset(old, new, since_zero, evidence)
         if reset is not None:
@@ -284,6 +285,24 @@ def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, 
         f"at most {allowed} can have been made in {span.length}",
         evidence.recorded or 0,
     )
+
+
+def _turned(old: int, new: int, ahead: int, evidence: Evidence) -> Counted | Undecided | Unreconciled:
+    """A turn of the totaliser, if the unit log does not show less or more."""
+    if evidence.unproved(ahead):
+        return _unproved(old, new, ahead, evidence)
+    if evidence.blind and (evidence.recorded or 0) > ahead:
+        return _unshown(old, new, ahead, evidence)
+    return Counted(ahead, CountFlag.ROLLOVER, old)
+
+
+def _usual_turn(setup: CounterSetup, ahead: int, span: _Span, evidence: Evidence) -> bool:
+    """Whether a turn is what a watched totaliser does at its end: no more units than the station makes at full pace.
+
+    That it is reset between two looks, just there, would be a rare chance. In a blind stretch it is none: what broke
+    the link may have reset the totaliser.
+    """
+    return not evidence.blind and ahead <= setup.allowance(max(span.length, LATENESS), least=1, margin=1)
 
 
 def _reset(old: int, new: int, allowed: int, evidence: Evidence) -> Counted | Undecided | None:

@@ -358,6 +358,43 @@ def test_the_last_look_survives_a_restart() -> None:
         assert (units(done), doubts(done)) == (units_, doubted)
 
 
+@pytest.mark.parametrize("old", [65530, 65535])
+@pytest.mark.parametrize(("policy", "flagged"), [(ResetPolicy.ALLOWED, True), (ResetPolicy.NEVER, False)])
+def test_a_turn_in_a_gap_or_a_reset_is_flagged_where_both_can_be(old: int, policy: ResetPolicy, flagged: bool) -> None:
+    """Without a unit log nothing tells a turn in a gap from a reset in it: a person decides; counting goes on."""
+    done = watched(
+        station(log=False, max_per_hour=3600, reset=policy),
+        *(seen(0, baseline=True, good=old), lost(1), lost(1, 600), seen(600, baseline=True, good=3), seen(602, good=4)),
+    )
+
+    turned = 65536 - old + 3
+    assert (units(done), doubts(done)) == ((1, [(old, 3)]) if flagged else (turned + 1, []))
+
+
+@pytest.mark.parametrize(
+    ("max_per_hour", "every_s", "values", "total"),
+    [(60, 0.2, (65535, 65535, 0, 0, 1), 2), (3600, 0.2, (65534, 65535, 0), 2), (3600, 5, (65530, 65533, 2, 6), 12)],
+)
+def test_a_watched_turn_at_an_ordinary_pace_is_not_doubted(
+    max_per_hour: float, every_s: float, values: tuple[int, ...], total: int
+) -> None:
+    """A totaliser that is read all the time goes through its end, as many units at a look as at any other look."""
+    done = watched(station(log=False, max_per_hour=max_per_hour), *polled(*values, every_s=every_s))
+
+    assert (units(done), doubts(done)) == (total, [])
+
+
+@pytest.mark.parametrize(("old", "max_per_hour"), [(65534, 60), (65533, 3600)])
+def test_a_watched_fall_before_the_end_faster_than_any_count_is_flagged(old: int, max_per_hour: float) -> None:
+    """A zero so short of the end that the station cannot have made the rest at its pace: a turn or a reset."""
+    setup, standing = station(log=False, max_per_hour=max_per_hour), polled(*[old] * 20)
+
+    lasts = watched(setup, *standing, seen(4, good=0), seen(20), seen(40), seen(50, good=1))
+    assert (units(lasts), doubts(lasts)) == (1, [(old, 0)])
+    misread = watched(setup, *standing, seen(4, good=0), seen(4.2, good=old), seen(40))
+    assert (units(misread), doubts(misread)) == (0, [])
+
+
 def test_a_bad_stretch_is_no_look() -> None:
     """A totaliser of bad quality is not seen, though the controller is: what it moved meanwhile is believed."""
     bad = [seen(10, good=None), *alive(11, HOUR_S)]

@@ -98,7 +98,7 @@ def test_a_long_bad_stretch_is_not_guessed() -> None:
 def test_a_turn_in_a_gap_completes_no_unit_that_was_there_before() -> None:
     """Without a record of units nobody knows which one was finished while we were blind, rollover or not."""
     done = live(
-        station(log=False),
+        station(log=False, reset=ResetPolicy.NEVER),
         seen(0, baseline=True, good=65535, unit="V1"),
         lost(10),
         lost(10, 20),

@@ -219,7 +219,7 @@ def test_a_value_that_cannot_be_a_total_is_of_bad_quality(value: str | bool | fl
 def test_a_gap_is_caught_up_once() -> None:
     """Units made while we were blind are booked into the gap, rollover or not; after it counting is as before."""
     done = live(
-        station(log=False),
+        station(log=False, reset=ResetPolicy.NEVER),
         seen(0, baseline=True, good=65534, product="S3"),
         lost(100),
         lost(100, 700),
