@@ -1,6 +1,7 @@
 # Each target does its own set-up: a virtual environment with locked, hash-checked packages.
 PYTHON ?= python3
-PIP = .venv/bin/pip --disable-pip-version-check
+VENV ?= .venv
+PIP = $(VENV)/bin/pip --disable-pip-version-check
 
 .PHONY: demo test check torture wheelhouse clean
 
@@ -22,19 +23,19 @@ check: .venv/dev           ## style, types and contracts only
 # An interrupted set-up starts again from nothing. The locks are complete, so pip resolves nothing: a newer release elsewhere
 # changes nothing here. `pip check` names what a lock lacks.
 define set-up
-	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) --quiet install --no-deps --require-hashes -r requirements/$(1).txt
 	$(PIP) --quiet install --no-deps --no-build-isolation -e .
 	$(PIP) check
 endef
 
-.venv/run: requirements/run.txt pyproject.toml
+$(VENV)/run: requirements/run.txt pyproject.toml
 	$(call set-up,run)
 	@touch $@
 
-.venv/dev: requirements/dev.txt pyproject.toml
+$(VENV)/dev: requirements/dev.txt pyproject.toml
 	$(call set-up,dev)
-	@touch $@ .venv/run
+	@touch $@ $(VENV)/run
 
 clean:
 	rm -rf .venv build dist

@@ -1,4 +1,4 @@
-"""What holds for every test: nothing is printed as a log, and no task outlives its test."""
+"""What holds for every test: no log is printed, no task outlives its test, simulated servers start quickly."""
 
 import asyncio
 import inspect
@@ -10,6 +10,7 @@ import pytest_timeout  # type: ignore[import-untyped]  # it has no types
 import structlog
 from hypothesis import settings
 from patience import limit_s
+from standard_nodes import standard_nodes as standard_nodes
 
 # Machines are noisy, so no example has a deadline. In CI the examples are the same ones every time; on a laptop they
 # are new in each run, and what they find becomes a case.

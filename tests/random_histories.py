@@ -55,7 +55,7 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
         doubted = unreconciled(each, draw(kinds))
         events += [doubted, counted(each, 2, doubted.kind, flag=CountFlag.RESET)]
         words = st.tuples(st.integers(0, 5), st.integers(490, 495), products)
-        for parts, minutes, product in draw(st.lists(words, max_size=3)):
+        for parts, minutes, product in draw(st.lists(words, max_size=3, unique=True)):  # the same word twice is one
             events.append(decided(doubted, parts, minutes=minutes, product=product))
     for some in draw(st.lists(gaps(), max_size=3)):
         events.extend(some)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from modbus_servers import KINDS, NOW, OurDevice, SerialDevice, device, watched
-from patience import promised_s
+from patience import eventually, promised_s
 
 from adapters.clock import ManualClock
 from adapters.diagnostics import DiagnosticCode
@@ -379,9 +379,11 @@ async def test_lost_link_is_noticed_between_polls() -> None:
 async def test_baseline_waits_for_the_heartbeat_to_change() -> None:
     """With a heartbeat configured nothing is believed before the heartbeat was seen to change."""
     async with device("tcp") as plc:
+        assert isinstance(plc, OurDevice)
+        server = plc.server
         settings = plc.settings(heartbeat=Heartbeat(tag=TagId("pulse"), max_age_s=5))
         async with watched(settings, {"pulse": ModbusTag(address=0), "good": GOOD}) as seen:
-            await asyncio.sleep(0.2)
+            await eventually(lambda: server.requests >= 5)
             assert seen.batches.empty()
             plc.write(0, [1])
             first = await seen.batch()
@@ -394,9 +396,11 @@ async def test_standing_heartbeat_is_stuck_since_its_last_change() -> None:
     """A device that answers while its heartbeat stands still is stuck, and blind since the last change."""
     clock = ManualClock(NOW)
     async with device("tcp") as plc:
-        settings = plc.settings(heartbeat=Heartbeat(tag=TagId("pulse"), max_age_s=0.3))
+        assert isinstance(plc, OurDevice)
+        server = plc.server
+        settings = plc.settings(heartbeat=Heartbeat(tag=TagId("pulse"), max_age_s=promised_s(0.3)))
         async with watched(settings, {"pulse": ModbusTag(address=0)}, clock=clock) as seen:
-            await asyncio.sleep(0.05)
+            await eventually(lambda: server.requests >= 2)
             plc.write(0, [1])
             changed = await seen.batch()
             with pytest.raises(ControllerUnavailable) as ended:

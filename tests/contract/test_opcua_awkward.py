@@ -130,6 +130,7 @@ async def test_none_is_acknowledged_before_its_commit(chosen: OpcUaController, s
     for step in range(12):
         await write(server, "n0", 51 + step, second=1 + step)
         await asyncio.sleep(0.1)
+    await eventually(lambda: len(server.unacknowledged()) >= 5)
     waiting = server.unacknowledged()
     assert server.faults.acknowledged == before
     assert 5 <= len(waiting) <= 11, "ten that we hold, and one that the server could not send yet"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asyncua import ua
 from asyncua.client.client import Client
-from patience import promised_s
+from patience import eventually, promised_s
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
@@ -336,10 +336,9 @@ async def test_it_runs_by_itself_and_stands_still_when_frozen() -> None:
     served.inject(parse_fault("slow@720h"))
     await served.start()
     running = asyncio.create_task(served.run())
-    await asyncio.sleep(1)
+    await eventually(lambda: plant.now >= START + timedelta(minutes=30))
     served.freeze()
     stood = plant.now
-    assert stood >= START + timedelta(minutes=30)
     await served.faults_over()
     memory = served.controllers["paint-plc"]
     reader = AsyncModbusTcpClient("127.0.0.1", port=memory.link.port, retries=0)
