@@ -7,6 +7,7 @@ from typing import TypeVar
 from adapters.reading import Gap, GapCause, Quality, Reading, TagId, Value
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.looks import Looks
+from mes.collect.resets import ResetSchedule
 from mes.collect.signals import (
     CounterSignal,
     FaultSignal,
@@ -33,12 +34,17 @@ def at(seconds: float) -> datetime:
 
 
 def station(
-    *, log: bool = True, reset: ResetPolicy = ResetPolicy.ALLOWED, max_per_hour: float = 60, modulus: int = 65536
+    *,
+    log: bool = True,
+    reset: ResetPolicy = ResetPolicy.ALLOWED,
+    max_per_hour: float = 60,
+    modulus: int = 65536,
+    schedule: ResetSchedule | None = None,
 ) -> StationSetup:
     """A station with every signal; its tags are named like the signals."""
 
     def counter(kind: CountKind) -> CounterSignal:
-        return CounterSignal(CounterSetup(kind, modulus, reset, max_per_hour))
+        return CounterSignal(CounterSetup(kind, modulus, reset, max_per_hour, schedule))
 
     signals: dict[TagId, SignalSetup] = {
         TagId("state"): StateSignal(CodeMap(PACKML_TAGS)),

@@ -20,7 +20,10 @@ LOW_WORD = 2**16
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was shown, when it was received, and how long before that it may have been true."""
+    """What was shown, when it was received, and how long before that it may have been true.
+
+    `gap`: nobody could see the register between the look before and this one.
+    """
 
     at_s: float
     shown: int
@@ -54,6 +57,8 @@ class Plant:
     received_s: float = 0
     unseen: bool = False  # the register is not readable, or the link is cut
     turned_unseen: bool = False
+    short_of_turn: int = 0  # what the register lacked to its end when it started again, all the time watched
+    due_s: list[float] = field(default_factory=list)  # when the register is due to start again from zero
 
     def part(self, after_s: float = 0) -> None:
         """Finishes one part, some time after the last one, and not before its cycle is over."""
@@ -112,7 +117,6 @@ class Plant:
         if self.stalled_s is not None:
             self.held_up.append((stamp_s, says, value))
             return
-        self.unseen = False
         self.deliver(self.now_s, stamp_s, says, value, late_s=0)
 
     def deliver(self, at_s: float, stamp_s: float, says: dict[str, Value], value: int, *, late_s: float) -> None:
@@ -123,7 +127,8 @@ class Plant:
         )
         self.told |= says
         self.scenes.append(Observation(readings, at(self.received_s), baseline=False))
-        self.view.append(Look(self.received_s, value, late_s, gap=False))
+        self.view.append(Look(self.received_s, value, late_s, gap=self.unseen))
+        self.unseen = False
 
     def stall(self) -> None:
         """Deliveries are held up from now on: the reader's process stands still, or the network does."""
@@ -166,6 +171,7 @@ class Plant:
     def start_again(self) -> None:
         """The register starts again from zero."""
         self.past.append(self.register)
+        self.short_of_turn += 0 if self.unseen else self.modulus - self.register
         self.register = 0
 
     def fall_back(self, parts: int) -> None:
@@ -192,12 +198,26 @@ class Histories:
     most: int
 
 
-def histories(view: list[Look], pace: Pace, *, modulus: int, resets: bool) -> Histories:
+@dataclass(frozen=True, slots=True)
+class Register:
+    """What is known of a register: its width, whether it may start from zero, and the stretches in which it should."""
+
+    modulus: int
+    resets: bool
+    due_s: tuple[tuple[float, float], ...] = ()
+
+    def is_due(self, old: Look, new: Look) -> bool:
+        """Whether it should have started from zero between two looks."""
+        return any(begin_s <= new.at_s and old.at_s <= end_s for begin_s, end_s in self.due_s)
+
+
+def histories(view: list[Look], pace: Pace, register: Register) -> Histories:
     """The physical histories behind a view that hold the fewest strange things, by trying all of them.
 
     Strange are: a value that was shown and was not in the register, for as long as it was shown; a start from zero; an
-    older value that came back; a value that somebody set; where it may start from zero, a turn that nobody watched.
-    Parts are made at `pace`.
+    older value that came back; a value that somebody set. Where a start from zero was possible and nobody watched, or
+    where it was due, a turn is as strange; so is, where nobody watched, that one that was due did not happen. Parts are
+    made at `pace`.
     """
     looks = [each for at_, each in enumerate(view) if _says_more(view, at_)]
     best: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]  # of each look, if it was true: strange things -> made
@@ -206,7 +226,7 @@ def histories(view: list[Look], pace: Pace, *, modulus: int, resets: bool) -> Hi
         for begin in range(max(end - 7, 0), end):
             skipped = {each.shown for each in looks[begin + 1 : end]}
             for strange, (least, most) in best[begin].items():
-                for more, low, high in _ways(looks[begin], looks[end], pace, modulus, resets=resets):
+                for more, low, high in _ways(looks[begin], looks[end], pace, register):
                     cost = strange + more + len(skipped)
                     old = found.get(cost, (least + low, most + high))
                     found[cost] = (min(old[0], least + low), max(old[1], most + high))
@@ -217,19 +237,22 @@ def histories(view: list[Look], pace: Pace, *, modulus: int, resets: bool) -> Hi
 
 
 def _says_more(view: list[Look], place: int) -> bool:
-    """Of looks at the same value, the first and the last say all."""
-    around = [view[each].shown for each in (place - 1, place + 1) if 0 <= each < len(view)]
-    return len(around) < 2 or {*around} != {view[place].shown}
+    """Of looks at the same value, the first and the last say all, of each stretch between gaps."""
+    around = view[max(place - 1, 0) : place + 2]
+    return len(around) < 3 or len({each.shown for each in around}) > 1 or any(each.gap for each in around[1:])
 
 
-def _ways(old: Look, new: Look, pace: Pace, modulus: int, *, resets: bool) -> list[tuple[int, int, int]]:
+def _ways(old: Look, new: Look, pace: Pace, register: Register) -> list[tuple[int, int, int]]:
     """How the register came from one value to the other: strange things, and the least and most parts made."""
     at_most = int((new.at_s - old.at_s + max(old.late_s, pace.late_s)) / pace.cycle_s) + pace.at_once
-    ahead = (new.shown - old.shown) % modulus
+    ahead = (new.shown - old.shown) % register.modulus
     ways = [(1, 0, at_most)] if new.shown != old.shown else []  # an older value, or one that somebody set
+    is_due = register.is_due(old, new)
+    may_reset = (register.resets or is_due) and new.shown <= at_most
     if ahead <= at_most:
-        unwatched = resets and new.gap and new.shown < old.shown
-        ways.append((int(unwatched), ahead, ahead + (at_most - ahead) // modulus * modulus))
-    if resets and new.shown <= at_most:
+        has_turned = new.shown < old.shown
+        is_open = may_reset and old.shown > 0 and (new.gap or has_turned) and (is_due or (new.gap and has_turned))
+        ways.append((int(is_open), ahead, ahead + (at_most - ahead) // register.modulus * register.modulus))
+    if may_reset:
         ways.append((1, new.shown, at_most))
     return ways

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 from random import Random
+from zoneinfo import ZoneInfo
 
-from collect_scenes import station
+from collect_scenes import at, station
 from counter_plant import LOW_WORD, Look, Plant
 
 from adapters.reading import Gap
 from mes.collect.counters import ResetPolicy
+from mes.collect.resets import ResetSchedule
 from mes.collect.station import Observation, StationSetup
 
 WIDTHS = (2**15, 2**16, 2**31, 2**32, 10_000)
 NIGHT_S = 10 * 3600
+ZONES = [ZoneInfo(name) for name in ("Asia/Qostanay", "America/Monterrey", "Asia/Kathmandu")]
+DUE_WITHIN_S = 120
 
 
 class Label(StrEnum):
@@ -27,6 +32,7 @@ class Label(StrEnum):
     TURN = "a turn"
     SHIFT_RESET = "a reset at a shift change"
     POWER_RESET = "a reset in a gap"
+    DUE_RESET = "a reset at a configured time"
     RESET_NEAR_TURN = "a reset just before the turn"
     RETAINED = "a power cycle, an older value retained"
     BACKUP = "a backup restored"
@@ -52,12 +58,23 @@ class Incident:
     modulus: int
     longest_blind_s: float
     turned_unseen: bool
+    short_of_turn: int
+    due_s: tuple[tuple[float, float], ...]
     name: str
 
 
 @lru_cache
-def setup_of(modulus: int, per_hour: int, policy: ResetPolicy, *, log: bool) -> StationSetup:
-    return station(log=log, reset=policy, max_per_hour=per_hour, modulus=modulus)
+def setup_of(
+    modulus: int, per_hour: int, policy: ResetPolicy, schedule: ResetSchedule | None, *, log: bool
+) -> StationSetup:
+    return station(log=log, reset=policy, max_per_hour=per_hour, modulus=modulus, schedule=schedule)
+
+
+def schedule_of(plant: Plant) -> ResetSchedule | None:
+    """The times at which the register was due to start again, as the plant's file gives them."""
+    zone = plant.draw.choice(ZONES)
+    times = tuple(at(each).astimezone(zone).time() for each in plant.due_s)
+    return ResetSchedule(zone, times, timedelta(seconds=DUE_WITHIN_S)) if times else None
 
 
 def night(plant: Plant) -> None:
@@ -112,6 +129,30 @@ def power_reset(plant: Plant) -> None:
     for _ in range(plant.draw.choice([0, 0, 1, 3])):
         plant.part()
     plant.start_again()
+    for _ in range(plant.draw.choice([0, 1, 5, 12])):
+        plant.part()
+    plant.now_s += plant.draw.choice([5, 60, 900])
+    plant.connect()
+
+
+def due_reset(plant: Plant) -> None:
+    """The controller's clock is some way off: the register starts again near the time, while the link is up or cut."""
+    due_s = (plant.now_s + plant.draw.choice([200, 4000])) // 60 * 60 + 60
+    plant.due_s.append(due_s)
+    is_seen = plant.draw.random() < 0.5
+    if not is_seen:
+        plant.cut()
+        for _ in range(plant.draw.choice([0, 0, 1, 3])):
+            plant.part()
+    happens_s = max(plant.now_s, due_s + plant.draw.uniform(-0.9, 0.9) * DUE_WITHIN_S)
+    if is_seen:
+        plant.idle(max(happens_s - plant.now_s - 60, 0))
+    plant.now_s = max(plant.now_s, happens_s)
+    plant.start_again()
+    if is_seen:
+        plant.look()
+        plant.idle(plant.draw.choice([0, 5, 30, 3600]))
+        return
     for _ in range(plant.draw.choice([0, 1, 5, 12])):
         plant.part()
     plant.now_s += plant.draw.choice([5, 60, 900])
@@ -200,6 +241,7 @@ PLAYS: dict[Label, Callable[[Plant], None]] = {
     Label.TURN: turn,
     Label.SHIFT_RESET: shift_reset,
     Label.POWER_RESET: power_reset,
+    Label.DUE_RESET: due_reset,
     Label.RESET_NEAR_TURN: reset_near_turn,
     Label.RETAINED: retained,
     Label.BACKUP: backup,
@@ -235,7 +277,7 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
     name = f"{' + '.join(labels)}; {modulus=} {per_hour=} {policy=} {log=} {begin=} poll_s={plant.poll_s}"
     return Incident(
         labels=labels,
-        setup=setup_of(modulus, per_hour, policy, log=log),
+        setup=setup_of(modulus, per_hour, policy, schedule_of(plant), log=log),
         policy=policy,
         made=plant.made,
         scenes=tuple(plant.scenes),
@@ -245,5 +287,7 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
         modulus=modulus,
         longest_blind_s=longest,
         turned_unseen=plant.turned_unseen,
+        short_of_turn=plant.short_of_turn,
+        due_s=tuple((each - DUE_WITHIN_S, each + DUE_WITHIN_S) for each in plant.due_s),
         name=name,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from mes.collect.resets import ResetSchedule
 from mes.model import CountFlag, CountKind
 
 MARGIN = 1.5  # how much faster than its configured maximum a station may look between two readings
@@ -20,7 +21,7 @@ FAR = 4  # a value below this fraction of the last one is too far down for a sta
 
 
 class ResetPolicy(StrEnum):
-    """Whether a totaliser may start anew from zero: at a shift, a power cycle, an order."""
+    """Whether a totaliser may start again from zero at any time: at a shift, a power cycle, an order."""
 
     NEVER = "never"
     ALLOWED = "allowed"
@@ -28,12 +29,16 @@ class ResetPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CounterSetup:
-    """A totaliser: it wraps at `modulus`, and the station makes at most `max_per_hour` units."""
+    """A totaliser: it wraps at `modulus`, and the station makes at most `max_per_hour` units.
+
+    `schedule`: when the controller sets it to zero, whatever `reset` says of other times; None: at no known time.
+    """
 
     kind: CountKind
     modulus: int
     reset: ResetPolicy
     max_per_hour: float
+    schedule: ResetSchedule | None = None
 
     def holds(self, raw: int) -> bool:
         """Whether the totaliser can say this at all."""
@@ -52,13 +57,14 @@ class CounterState:
     If the next reading follows from `raw`, the suspect was a wrong or a stale value; if it follows from the suspect,
     the suspect was true after all, and counting goes on from there. Where both are possible, the one that it follows
     more closely holds. Either way it was flagged once. `time`: of the count. `suspect_time`: by our clock; `raw` was
-    last seen just before it.
+    last seen just before it. `reset_due`: since when the last reset at a configured time was due; one time, one reset.
     """
 
     raw: int
     time: datetime
     suspect_raw: int | None = None
     suspect_time: datetime | None = None
+    reset_due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +175,26 @@ def judge(
     late = evidence.gap is None and time < state.time
     # the last look at the old value came before the suspect was read
     base_looked = looked if state.suspect_time is None else min(looked, state.suspect_time)
-    outcome = _between(setup, state.raw, raw, _Span(seen - base_looked, late=late), evidence)
+    span = _span(setup, state, base_looked, seen, late=late)
+    outcome = _between(setup, state.raw, raw, span, evidence)
     if state.suspect_raw is not None:
         plain = replace(evidence, recorded=None, overrun=0)
-        after = _between(setup, state.suspect_raw, raw, _Span(seen - looked, late=late), plain)
+        after = _between(setup, state.suspect_raw, raw, _span(setup, state, looked, seen, late=late), plain)
         if _advance(after, raw) < _advance(outcome, raw):
-            return (state if isinstance(after, Unchanged) else CounterState(raw, time)), after
+            return (state if isinstance(after, Unchanged) else _counted(state, raw, time)), after
     if isinstance(outcome, Undecided):
         return state, outcome
     if isinstance(outcome, Unreconciled):
-        proved = CounterState((state.raw + outcome.proved) % setup.modulus, time) if outcome.proved else state
+        proved = _counted(state, (state.raw + outcome.proved) % setup.modulus, time) if outcome.proved else state
         return doubted(proved, raw, seen), outcome
-    return CounterState(raw, time if raw != state.raw else state.time), outcome
+    if isinstance(outcome, Counted) and outcome.flag is CountFlag.RESET and span.due is not None:
+        state = replace(state, reset_due=span.due)
+    return _counted(state, raw, time if raw != state.raw else state.time), outcome
+
+
+def _counted(state: CounterState, raw: int, time: datetime) -> CounterState:
+    """Counting goes on from this value."""
+    return CounterState(raw, time, reset_due=state.reset_due)
 
 
 def doubted(state: CounterState, raw: int, seen: datetime) -> CounterState:
@@ -204,10 +218,23 @@ def _looks(state: CounterState, time: datetime, evidence: Evidence) -> tuple[dat
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The time since the last look. `late`: the controller said this before its last reading, so it is stale."""
+    """The time since the last look. `late`: the controller said this before its last reading, so it is stale.
+
+    `due`: since when a reset at a configured time was due, if it may have happened in this time; None: at none.
+    `since_reset`: the longest time since such a reset.
+    """
 
     length: timedelta
     late: bool
+    due: datetime | None = None
+    since_reset: timedelta = timedelta()
+
+
+def _span(setup: CounterSetup, state: CounterState, looked: datetime, seen: datetime, *, late: bool) -> _Span:
+    due = setup.schedule.last_due(looked, seen) if setup.schedule is not None and not late else None
+    if due is None or due.start == state.reset_due:
+        return _Span(seen - looked, late)
+    return _Span(seen - looked, late, due.start, seen - max(due.start, looked))
 
 
 def _advance(outcome: Outcome, raw: int) -> float:
@@ -233,6 +260,8 @@ def _between(setup: CounterSetup, old: int, new: int, span: _Span, evidence: Evi
     ahead, recorded = new - old, evidence.recorded or 0
     if evidence.blind and recorded > ahead:
         return _unshown(old, new, ahead, evidence)
+    if _may_hide_reset(setup, old, new, span, evidence):
+        return Unreconciled(old, f"{ahead} units more than before, or {new} since a reset at a configured time")
     if ahead == 0:
         return Unchanged()
     if evidence.unproved(ahead):
@@ -240,6 +269,16 @@ def _between(setup: CounterSetup, old: int, new: int, span: _Span, evidence: Evi
     if ahead <= max(allowed, recorded):
         return Counted(ahead, CountFlag.NORMAL if evidence.gap is None else CountFlag.CATCH_UP, old)
     return Unreconciled(old, f"{ahead} units more than before, at most {allowed} can have been made in {span.length}")
+
+
+def _may_hide_reset(setup: CounterSetup, old: int, new: int, span: _Span, evidence: Evidence) -> bool:
+    """Whether a totaliser that did not fall may have been reset at a configured time, while no one watched it.
+
+    A unit log would tell.
+    """
+    if span.due is None or not evidence.blind or evidence.provable is not None or old == 0:
+        return False
+    return new <= setup.allowance(span.since_reset, least=1)
 
 
 def _unshown(old: int, new: int, ahead: int, evidence: Evidence) -> Undecided | Counted:
@@ -265,7 +304,8 @@ def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, 
     Where both can be, the unit log decides; without one the fall is flagged, but for a usual turn.
     """
     ahead, provable = (new - old) % setup.modulus, evidence.provable
-    may_reset = setup.reset is ResetPolicy.ALLOWED and not span.late
+    is_due = span.due is not None
+    may_reset = is_due or (setup.reset is ResetPolicy.ALLOWED and not span.late)
     may_turn = ahead <= allowed
     if may_turn:
         is_shown = _usual_turn(setup, ahead, span, evidence) if provable is None else provable >= ahead
@@ -275,8 +315,8 @@ def _fallen(setup: CounterSetup, old: int, new: int, span: _Span, allowed: int, 
         if not is_decided:
             return Undecided()
     if may_reset and not (may_turn and provable is None):
-        since_zero = min(allowed, setup.allowance(max(span.length, LATENESS), least=1))
-        reset = _reset(old, new, since_zero, evidence)
+        since_zero = min(allowed, setup.allowance(max(span.since_reset if is_due else span.length, LATENESS), least=1))
+        reset = _reset(old, new, since_zero, evidence, is_due=is_due)
         if reset is not None:
             return reset
     return Unreconciled(
@@ -302,11 +342,13 @@ def _usual_turn(setup: CounterSetup, ahead: int, span: _Span, evidence: Evidence
     That it is reset between two looks, just there, would be a rare chance. In a blind stretch it is none: what broke
     the link may have reset the totaliser.
     """
-    return not evidence.blind and ahead <= setup.allowance(max(span.length, LATENESS), least=1, margin=1)
+    if evidence.blind or span.due is not None:
+        return False
+    return ahead <= setup.allowance(max(span.length, LATENESS), least=1, margin=1)
 
 
-def _reset(old: int, new: int, allowed: int, evidence: Evidence) -> Counted | Undecided | None:
-    """A new start from zero, if there is evidence for it: the unit log, or a value that nothing else explains.
+def _reset(old: int, new: int, allowed: int, evidence: Evidence, *, is_due: bool) -> Counted | Undecided | None:
+    """A new start from zero, if there is evidence for it: the unit log, a value that nothing else explains, the time.
 
     What was recorded before the totaliser started again is counted as well. None: it is no reset.
     """
@@ -317,7 +359,7 @@ def _reset(old: int, new: int, allowed: int, evidence: Evidence) -> Counted | Un
             return Counted(max(new, recorded), CountFlag.RESET, old) if is_proved else Undecided()
         return Undecided() if new <= allowed and not evidence.settled else None
     # zero says that nothing was made since, whatever it was: no unit can be invented
-    if new > 0 and (new > allowed or new * FAR > old):
+    if new > 0 and (new > allowed or (new * FAR > old and not is_due)):
         return None
     is_seen = evidence.confirmed or evidence.gap is not None
     return Counted(new, CountFlag.RESET, old) if is_seen else Undecided()

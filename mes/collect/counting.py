@@ -100,7 +100,7 @@ def _read_after_held(work: Work, setup: CounterSetup, held: Held, now: Held) -> 
         _read(work, setup, held, settled=True, confirmed=True, earlier=True)
         _read(work, setup, now, settled=False, confirmed=False)
         return
-    if not from_held and recorded is not None and (held.raw - known.raw) % setup.modulus <= recorded:
+    if not from_held and recorded is not None and _is_shown(setup, known.raw, held.raw, now.raw, recorded):
         # the unit log shows all that the value that waits did: it was true, and this one fell
         _read(work, setup, held, settled=True, confirmed=True, earlier=True)
         _read(work, setup, now, settled=False, confirmed=False)
@@ -113,6 +113,16 @@ def _read_after_held(work: Work, setup: CounterSetup, held: Held, now: Held) -> 
         why = f"fell from {known.raw} to {held.raw} and then showed {now.raw}: a reset, or a value that was misread"
         _doubt(work, setup.kind, held, (held.time, held.time_source), Unreconciled(known.raw, why))
     _read(work, setup, now, settled=False, confirmed=False)
+
+
+def _is_shown(setup: CounterSetup, known: int, held: int, now: int, recorded: int) -> bool:
+    """Whether the unit log shows all that a value that waits did, by a rise, a turn or a reset.
+
+    By a reset only if the way past it, to the present value, would leave a record over.
+    """
+    if (held - known) % setup.modulus <= recorded:
+        return True
+    return 0 < held <= recorded and (now - known) % setup.modulus < recorded
 
 
 def settle_counters(work: Work, before: Mapping[CountKind, Held]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from adapters.reading import ControllerId, TagId
 from adapters.settings import (
@@ -100,6 +101,7 @@ class _Work:
     findings: Findings
     state_maps: Mapping[str, StateMap]
     raw_products: Mapping[str, ProductId]
+    zone: ZoneInfo
     controllers: dict[ControllerId, Controller] = field(default_factory=dict)
     uses: dict[ControllerId, list[Use]] = field(default_factory=lambda: defaultdict(list))
     setups: dict[StationId, StationSetup] = field(default_factory=dict)
@@ -110,10 +112,14 @@ class _Work:
 
 def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings) -> PlantConfig | None:
     """The plant, or None if a mistake stands in the way; `data` are the file's values that `plant` was made from."""
-    work = _Work(
-        plant, findings, maps.state_maps(plant.state_maps, findings), maps.raw_products(plant.products, findings)
-    )
     calendar = times.calendar(plant.site, findings)
+    work = _Work(
+        plant,
+        findings,
+        maps.state_maps(plant.state_maps, findings),
+        maps.raw_products(plant.products, findings),
+        ZoneInfo("UTC") if calendar is None else calendar.zone,
+    )
     for name, entry in plant.controllers.items():
         _controller(ControllerId(name), entry, work)
     _endpoints(plant.controllers, findings)
@@ -238,7 +244,7 @@ def _station(station: Resolved, work: _Work) -> None:
         if read is None:
             continue
         tag_id = TagId(f"{station.path}:{name}")
-        role = roles.role(roles.Signal(station, name, within, shape, read), work.state_maps, work.findings)
+        role = roles.role(roles.Signal(station, name, within, shape, read), work.state_maps, work.zone, work.findings)
         work.uses[controller].append(Use(tag_id, read, name, station.path, station.origin(*within)))
         if role is not None:
             found[tag_id] = role

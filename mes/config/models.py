@@ -149,10 +149,19 @@ class StateShape(SignalShape):
 
 
 class CounterShape(SignalShape):
-    """A totaliser of units. `max_per_hour` tells a plausible step from a wrap, a reset and a wrong value."""
+    """A totaliser of units. `max_per_hour` tells a plausible step from a wrap, a reset and a wrong value.
+
+    `reset` says whether it may start again from zero at any time; at the times of `resets_at` it may in any case.
+    """
 
     modulus: Annotated[int, Field(ge=2, description="values it can show: 65536 for 16 bits")] | None = None
     reset: ResetPolicy = ResetPolicy.ALLOWED
+    resets_at: Annotated[
+        list[Clock], Field(description="local times of day at which the controller sets it to zero")
+    ] = []
+    reset_tolerance_s: Annotated[
+        float, Field(gt=0, le=3600, description="how far from such a time it may happen, by this computer's clock")
+    ] = 300.0
     max_per_hour: Annotated[float, Field(gt=0, description="more units than the station can ever make")] | None = None
 
 

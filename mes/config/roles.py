@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 from adapters.settings import DataType, ModbusTag
 from mes.collect.counters import CounterSetup
+from mes.collect.resets import ResetSchedule
 from mes.collect.signals import (
     CounterSignal,
     FaultSignal,
@@ -51,13 +53,13 @@ class Signal:
         return self.station.origin(*self.within, key)
 
 
-def role(signal: Signal, state_maps: Mapping[str, StateMap], findings: Findings) -> SignalSetup | None:
-    """What the collector does with the signal; None if the file does not say it rightly."""
+def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, findings: Findings) -> SignalSetup | None:
+    """What the collector does with the signal; None if the file does not say it rightly. `zone`: the site's."""
     match signal.shape:
         case StateShape():
             return _state(signal, signal.shape, state_maps, findings)
         case CounterShape():
-            return _counter(signal, signal.shape, findings)
+            return _counter(signal, signal.shape, zone, findings)
         case FaultShape():
             return FaultSignal(frozenset(map(str, signal.shape.none)))
         case UnitLogShape():
@@ -89,7 +91,7 @@ def _state(
     return StateSignal(found)
 
 
-def _counter(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSignal | None:
+def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> CounterSignal | None:
     path, shown = signal.station.path, width(signal.tag)
     modulus = shape.modulus or shown
     if _not_a_totaliser(signal.tag):
@@ -115,7 +117,24 @@ def _counter(signal: Signal, shape: CounterShape, findings: Findings) -> Counter
         what = f"at {shape.max_per_hour:g} units an hour the counter wraps within {wrap_h:.3g} h"
         remedy = "a longer gap cannot be reconciled; use a wider counter, or lower `max_per_hour` to what is possible"
         findings.warning(signal.place("modulus"), what, remedy, station=path)
-    return CounterSignal(CounterSetup(KINDS[signal.name], modulus, shape.reset, shape.max_per_hour))
+    schedule = _schedule(signal, shape, zone, findings)
+    return CounterSignal(CounterSetup(KINDS[signal.name], modulus, shape.reset, shape.max_per_hour, schedule))
+
+
+def _schedule(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> ResetSchedule | None:
+    path = signal.station.path
+    for number, clock in enumerate(shape.resets_at):
+        if clock in shape.resets_at[:number]:
+            place = signal.station.origin(*signal.within, "resets_at", number)
+            findings.problem(place, f"{clock} is given twice", "delete one of the two", station=path)
+    if not shape.resets_at:
+        if "reset_tolerance_s" in shape.model_fields_set:
+            remedy = "add `resets_at`, the local times at which the controller sets the counter to zero, or delete it"
+            place = signal.place("reset_tolerance_s")
+            findings.warning(place, "`reset_tolerance_s` has no meaning without `resets_at`", remedy, station=path)
+        return None
+    tolerance = timedelta(seconds=shape.reset_tolerance_s)
+    return ResetSchedule(zone, tuple(map(time.fromisoformat, shape.resets_at)), tolerance)
 
 
 def _not_a_totaliser(tag: Tag) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from counter_plant import Pace, histories
+from counter_plant import Pace, Register, histories
 from incidents import Incident, Label, incident
 
 from adapters.reading import Gap
@@ -14,8 +14,9 @@ from mes.collect.looks import Looks
 from mes.collect.station import decode_state, encode_state, initial_state, step
 from mes.model import ConnectionRestored, CountFlag, CountUnreconciled, StationEvent, UnitsCounted
 
-EACH, PAIRS, SEED = 600, 1200, 20261129
+EACH, PAIRS, SEED = 560, 1200, 20261129
 ORDINARY = {Label.NIGHT, Label.BUNCH, Label.GAP, Label.UNREADABLE, Label.TURN}
+AT_A_LOOK = 16  # units at most that any of these stations makes between two looks
 # nothing was made for a value like this; what it shows may never be booked as made since a reset
 UNTRUE = {Label.RETAINED, Label.STALE, Label.LASTING_STALE, Label.MISREAD, Label.TORN, Label.PRESET}
 
@@ -54,26 +55,31 @@ def judge(case: Incident) -> str:
     labels = {*case.labels}
 
     assert all(each.delta >= 0 for each in counted), what
-    is_either = case.turned_unseen and case.policy is ResetPolicy.ALLOWED and not case.setup.has_unit_log
+    may_reset = case.policy is ResetPolicy.ALLOWED or Label.DUE_RESET in labels
+    is_either = case.turned_unseen and may_reset and not case.setup.has_unit_log
     if labels <= ORDINARY and not is_either and case.longest_blind_s / case.cycle_s < case.modulus:
         assert booked == case.made, what
         assert not doubts, f"needless: {what}"
         assert not resets, f"needless: {what}"
         return "exact"
+    if labels == {Label.DUE_RESET} and not any(isinstance(each, Gap) for each in case.scenes):
+        assert (booked, len(resets), doubts) == (case.made, len(case.labels), []), what
+        return "exact, flagged"
     if case.setup.has_unit_log:
         assert booked <= case.made or doubts, f"invented: {what}"
         assert booked == case.made or doubts, f"dropped: {what}"
     if booked == case.made and not doubts and not resets:
         return "exact"
-    may_reset = case.policy is ResetPolicy.ALLOWED
-    known = histories(list(case.view), Pace(case.cycle_s), modulus=case.modulus, resets=may_reset)
+    register = Register(case.modulus, case.policy is ResetPolicy.ALLOWED, case.due_s)
+    known = histories(list(case.view), Pace(case.cycle_s), register)
     if booked > case.made:
         # who reads knows the cycle roughly, not whether two parts are finished at once, nor how late a value is told
         pace = Pace(case.cycle_s / 2, at_once=2, late_s=2)
-        rough = histories(list(case.view), pace, modulus=case.modulus, resets=may_reset)
+        rough = histories(list(case.view), pace, register)
         assert booked <= rough.most or (doubts and case.setup.has_unit_log), f"more than can be: {rough} {what}"
         # only what he cannot tell from parts that were made: a reset that is marked, or nothing strange at all
-        told_apart = rough.strange and (not resets or (labels & UNTRUE and Label.BACKUP not in labels))
+        is_turn = booked - case.made <= case.short_of_turn < AT_A_LOOK
+        told_apart = rough.strange and not is_turn and (not resets or (labels & UNTRUE and Label.BACKUP not in labels))
         assert doubts or (known.least <= booked and not told_apart), f"invented: {known} {rough} {what}"
     if known.strange and known.least == known.most == case.made:
         assert booked == case.made or doubts or resets, f"decidable: {known} {what}"

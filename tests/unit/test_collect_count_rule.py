@@ -437,6 +437,19 @@ def test_a_value_that_waits_for_its_record_waits_on_as_the_totaliser_goes_on() -
     assert doubts(done) == []
 
 
+def test_a_reset_before_the_end_and_another_one_lose_no_part_of_the_unit_log() -> None:
+    """65535 to 0, three parts in the unit log, to 0 again within the minute: three are counted, not one turn."""
+    setup = station(max_per_hour=3600)
+    scenes = [
+        seen(0, baseline=True, good=65535, log=logged(3, begin_s=-10)),
+        *alive(1, 20),
+        *(seen(20 + 4 * made_, good=made_, log=logged(3 + made_, begin_s=-10)) for made_ in range(4)),
+        *(seen(36, good=0), seen(44, good=1, log=logged(7, begin_s=-10)), *alive(45, 200)),
+    ]
+
+    assert (units(watched(setup, *scenes)), doubts(watched(setup, *scenes))) == (4, [])
+
+
 def test_looks_are_the_batches_that_are_old_enough() -> None:
     """The last look is the newest batch older than any delivery may be late, or the oldest of the connection."""
     looks = Looks()
