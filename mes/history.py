@@ -91,6 +91,10 @@ class EventReader(Protocol):
         """When the last thing before an instant was seen of a station."""
         ...
 
+    def closings(self, station: StationId) -> Sequence[Journaled]:
+        """Every closing and reopening of a station's shifts, in journal order."""
+        ...
+
 
 def history(reader: EventReader, station: StationId, window: Interval) -> list[Journaled]:
     """Events from which `timeline` tells the same about `window` as from all events of the station.

@@ -6,8 +6,9 @@ of the calendar's windows are made of whole cells. What an event bears on is com
 
 import hashlib
 import zlib
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -33,7 +34,9 @@ CHUNK = timedelta(days=30)  # of history in memory at once
 KEPT_EDGES = 1024
 FORMAT = 2  # of what is kept in a cell
 CHECKED_BYTES = 4  # at its beginning
+PRODUCED = NUMBERS.index("produced")
 CellBody = tuple[list[int], list[int | None], list[int], list[tuple[Bucket, ReasonId, int, int]]]
+Cells = tuple[Interval, list[tuple[datetime, bytes]]]  # a covered stretch; where each of its cells begins, and its body
 
 Progress = Callable[[StationId, float], None]  # a station, and the share of its history that is done, 0..1
 
@@ -58,24 +61,48 @@ class Hourly:
         was silent for years in between; in a silence there are no cells. While the file cannot be used there are none;
         a damaged one is made anew.
         """
+        return [
+            _sum(covered, [_decode(body) for _, body in cells])
+            for covered, cells in self._cells(station, standard, window)
+        ]
+
+    def produced(
+        self, station: StationId, standard: StationStandard, windows: Sequence[Interval]
+    ) -> Mapping[Interval, int]:
+        """The units made in each of the windows that are wholly made of such cells; the others are left out.
+
+        `windows`: in order, without overlap, each from a cell's start to a cell's end, such as all of the calendar.
+        """
+        if not windows:
+            return {}
+        found: dict[Interval, int] = {}
+        for covered, cells in self._cells(station, standard, Interval(windows[0].start, windows[-1].end)):
+            starts = [start for start, _ in cells]
+            for each in windows:
+                if covered.start <= each.start and each.end <= covered.end:
+                    inside = cells[bisect_left(starts, each.start) : bisect_left(starts, each.end)]
+                    found[each] = sum(_decode(body)[2][PRODUCED] for _, body in inside)
+        return found
+
+    def _cells(self, station: StationId, standard: StationStandard, window: Interval) -> list[Cells]:
         try:
-            return self._kpis(station, standard, window)
+            return self._read(station, standard, window)
         except DerivedError as error:
             if not error.damaged:
                 return []
             self.file.renew(error)
         try:
-            return self._kpis(station, standard, window)
+            return self._read(station, standard, window)
         except DerivedError:
             return []
 
-    def _kpis(self, station: StationId, standard: StationStandard, window: Interval) -> list[Kpi]:
+    def _read(self, station: StationId, standard: StationStandard, window: Interval) -> list[Cells]:
         kinds = totalisers(self.reader, station)
         variant = _variant(standard, self.calendar, kinds, self.reader.names_of(station)[1:])
         until = self._refresh(station, standard, variant)
         if until is None:
             return []
-        found = []
+        found: list[Cells] = []
         for made in self._covered(station):
             start, end = max(window.start, made.start), min(window.end, made.end, until)
             if start >= end:
@@ -85,8 +112,8 @@ class Hourly:
             if not starts or not ends or starts[0] >= ends[-1]:
                 continue
             covered = Interval(starts[0], ends[-1])
-            bodies = self.file.cells(station, variant, covered.start, covered.end)
-            found.append(_sum(covered, [_decode(each) for each in bodies]))
+            cells = self.file.cells(station, variant, covered.start, covered.end)
+            found.append((covered, [(start, _checked(body)) for start, body in cells]))
         return found
 
     def _covered(self, station: StationId) -> list[Interval]:
@@ -216,12 +243,16 @@ def _encode(kpi: Kpi) -> bytes:
     return zlib.crc32(body).to_bytes(CHECKED_BYTES) + body
 
 
-def _decode(body: bytes) -> CellBody:
+def _checked(body: bytes) -> bytes:
     """Raises DerivedError for a cell that is not as it was written."""
     checked, told = body[:CHECKED_BYTES], body[CHECKED_BYTES:]
     if zlib.crc32(told).to_bytes(CHECKED_BYTES) != checked:
         raise DerivedError("a stored hourly component is not as it was written", damaged=True)
-    cell: CellBody = _decoder.decode(told)
+    return told
+
+
+def _decode(body: bytes) -> CellBody:
+    cell: CellBody = _decoder.decode(body)
     return cell
 
 

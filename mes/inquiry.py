@@ -32,7 +32,7 @@ from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
 from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
 from mes.oee.unread import UnreadCount, unread_counts, without_unknown, without_unread
-from mes.results import Results
+from mes.results import Results, with_after_closing
 
 LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
 SILENT = timedelta(minutes=2)  # a collector that runs has seen its controllers since
@@ -173,10 +173,11 @@ class Inquiry:
 
         Of a closed shift that is what was not known when it was closed.
         """
-        found = self.results.kpi(station, window, until=self.until, definition=definition)
-        if self.results.closed_kpi(station, window, until=self.until, definition=definition) is not None:
-            return without_unknown(found)
-        return self._without_unread(station, found)
+        closed = self.results.closed_kpi(station, window, until=self.until, definition=definition)
+        live = self.results.live_kpi(station, window, until=self.until, definition=definition)
+        if closed is not None:
+            return without_unknown(with_after_closing(closed, live))
+        return self._without_unread(station, live)
 
     def live_kpi(self, station: StationId, window: Interval) -> Kpi:
         """The same as the journal and the plant's file have it now, whether or not the window is a closed shift."""
@@ -210,7 +211,7 @@ class Inquiry:
         found = [each for part in parts for each in self.results.windows(kind, part)]
         if kind is WindowKind.SHIFT:
             off = dict.fromkeys(each for part in parts for each in self.config.calendar.off_shift(part))
-            found += [each for each in off if self._was_busy(each.interval)]
+            found += self._busy(tuple(off))
         return tuple(sorted(dict.fromkeys(found), key=lambda each: each.interval))
 
     def occupied(self, span: Interval) -> tuple[Interval, ...]:
@@ -367,8 +368,13 @@ class Inquiry:
         standard = self.config.standards[station]
         return frozenset(each for each in self.config.products if standard.ideal(each) is not None)
 
-    def _was_busy(self, window: Interval) -> bool:
-        return any(self.results.kpi(each, window, until=self.until).produced for each in self.config.standards)
+    def _busy(self, windows: Sequence[Window]) -> list[Window]:
+        """Those in which a station made units; the windows are in order and do not overlap."""
+        idle = {each.interval: each for each in windows}
+        for station in self.config.standards:
+            made = self.results.produced(station, tuple(idle), until=self.until)
+            idle = {interval: each for interval, each in idle.items() if not made[interval]}
+        return [each for each in windows if each.interval not in idle]
 
 
 def _lies_in(station: StationId, part: str) -> bool:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ from mes.model import (
 from mes.oee.closed import closed_kpi, decode_closed
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition
-from mes.oee.kpi import kpi
+from mes.oee.kpi import kpi, kpis
 from mes.oee.pieces import Piece, pieces
 from mes.oee.stops import closed_shifts
 from mes.oee.timeline import Timeline, timeline
@@ -35,6 +35,7 @@ from mes.oee.timeline import Timeline, timeline
 __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 
 READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components, where there are any
+TOGETHER = timedelta(days=7)  # so much of a station's history is read for many windows at once
 KEPT_TIMELINES = 128
 LEAST = timedelta(microseconds=1)
 
@@ -95,10 +96,7 @@ class Results:
         """
         closed = self.closed_kpi(station, window, until=until, definition=definition)
         live = self.live_kpi(station, window, until=until, definition=definition)
-        if closed is None:
-            return live
-        counted = replace(closed, unknown=live.unknown, units_missing=live.units_missing)
-        return replace(closed, after_closing=int(counted != live))
+        return live if closed is None else with_after_closing(closed, live)
 
     def closed_kpi(
         self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
@@ -125,6 +123,27 @@ class Results:
         rest = subtract((window,), [each.window for each in stored])
         parts = [self._direct(station, standard, each, until) for each in rest]
         return replace(combine([*stored, *parts]), window=seen)
+
+    def produced(self, station: StationId, windows: Sequence[Interval], *, until: datetime) -> Mapping[Interval, int]:
+        """The units made in each of the calendar's windows, the same as `kpi` gives them.
+
+        `windows`: in order, without overlap. Stored components give those that are wholly made of them.
+        """
+        if not windows:
+            return {}
+        standard = self.stations[station]
+        found: dict[Interval, int] = {}
+        if self._hourly is not None and windows[-1].end - windows[0].start > self._at_once:
+            found |= self._hourly.produced(station, standard, [each for each in windows if each.end <= until])
+        for some in _together([each for each in windows if each not in found and each.start <= until]):
+            seen = [each.before(until + LEAST) for each in some]
+            line = self.timeline(station, Interval(seen[0].start, seen[-1].end))
+            made = kpis(line, seen, (), standard, until=until)
+            found |= {window: each.produced for window, each in zip(some, made, strict=True)}
+        closed = closed_shifts(each.event for each in self._reader.closings(station))
+        for each in closed.keys() & set(windows):  # the calendar has no shift there any more
+            found[each] = self.kpi(station, each, until=until).produced
+        return {each: found.get(each, 0) for each in windows}
 
     def timeline(self, station: StationId, window: Interval) -> Timeline:
         """What the journal knows of the station in `window`; what it says of other times may be incomplete."""
@@ -241,6 +260,23 @@ class Results:
         first = self.calendar.days(Interval(lasting.start, lasting.start + LEAST))
         last = self.calendar.days(Interval(lasting.end - LEAST, lasting.end))
         return Interval(first[0].interval.start, last[-1].interval.end)
+
+
+def with_after_closing(closed: Kpi, live: Kpi) -> Kpi:
+    """The figures of a closed shift, `after_closing` where those of now are others."""
+    counted = replace(closed, unknown=live.unknown, units_missing=live.units_missing)
+    return replace(closed, after_closing=int(counted != live))
+
+
+def _together(windows: Sequence[Interval]) -> list[list[Interval]]:
+    """The windows, which are in order, in groups that end at most TOGETHER after they begin, or are one window."""
+    found: list[list[Interval]] = []
+    for each in windows:
+        if found and each.end - found[-1][0].start <= TOGETHER:
+            found[-1].append(each)
+        else:
+            found.append([each])
+    return found
 
 
 def _mark(journaled: Journaled) -> _Mark:

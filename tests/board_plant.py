@@ -19,6 +19,7 @@ from adapters.reading import Batch, ControllerId
 from mes.board.app import app, serve
 from mes.board.people import People, Role
 from mes.board.site import Board
+from mes.calendar import Calendar
 from mes.config.build import PlantConfig
 from mes.config.load import default_config, load
 from mes.daemon import present_tags
@@ -131,9 +132,12 @@ async def plant_board(
     team_leader_days: int = 7,
     status: Status = STATUS,
     shows: Sequence[Batch] = (),
+    calendar: Calendar | None = None,
 ) -> AsyncIterator[PlantBoard]:
     """The board while the block runs; `shows`: what controllers have shown, beside the events."""
     config, clock = replace(config_of(folder), team_leader_days=team_leader_days), StillClock(now)
+    if calendar is not None:
+        config = replace(config, calendar=calendar)
     tags = present_tags(config)
     for batch in shows:
         tags[batch.controller].take(batch)

@@ -5,7 +5,17 @@ from datetime import datetime, timedelta
 
 from mes.intervals import Interval
 from mes.journal.codec import bears_on, encode_event, from_us, to_us
-from mes.model import ConnectionLost, ConnectionRestored, Journaled, StateChanged, StationEvent, StationId, UnitsCounted
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    Journaled,
+    ShiftClosed,
+    ShiftReopened,
+    StateChanged,
+    StationEvent,
+    StationId,
+    UnitsCounted,
+)
 from mes.oee.timeline import BEGINNING_OF_TIME, SAID_LATER
 
 STATE_EVENTS = (StateChanged, ConnectionLost, ConnectionRestored)
@@ -37,6 +47,9 @@ class ListReader:
 
     def _seen(self, station: StationId) -> list[datetime]:
         return sorted(each.event.time for each in self._of(station) if not isinstance(each.event, SAID_LATER))
+
+    def closings(self, station: StationId) -> list[Journaled]:
+        return [each for each in self._of(station) if isinstance(each.event, ShiftClosed | ShiftReopened)]
 
     def stretches(self, station: StationId, apart: timedelta) -> list[Interval]:
         found: list[Interval] = []

@@ -14,13 +14,14 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from adapters.cancelling import end_tasks, outlast
 from mes.board.bounds import HANDSHAKES, BoundedListener, Bounds, Limits, bounded_protocol, quiet_accept_errors
 from mes.board.metrics import exposition
+from mes.board.refusals import code_of, refusal
 from mes.board.routes import with_board
 from mes.board.site import Board
 from mes.errors import ConfigError
@@ -70,17 +71,16 @@ def _verdict(name: str, verdict: Verdict, notes: Sequence[str] = ()) -> Response
     return JSONResponse(said, status_code=200 if verdict.holds else 503, headers=NO_STORE)
 
 
-async def _refused(_: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, HTTPException)
-    return PlainTextResponse(
-        refusal.detail, status_code=refusal.status_code, headers={**(refusal.headers or {}), **NO_STORE}
-    )
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = {**(error.headers or {}), **NO_STORE}
+    return refusal(request.scope, error.status_code, code_of(error.status_code), headers, problems=error.detail)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """A defect of a page is logged and ends nothing else."""
     log.error("page_failed", path=request.url.path, exc_info=error)
-    return PlainTextResponse("this page has failed; the program's log says how", status_code=500, headers=NO_STORE)
+    return refusal(request.scope, 500, "page_failed", NO_STORE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from mes.board import answers, pages, records
 from mes.board.drawing import Speech
 from mes.board.people import May
+from mes.board.refusals import language_of
 from mes.board.site import Board
 from mes.errors import ConfigError
 from mes.inquiry import Inquiry
@@ -15,7 +16,7 @@ from mes.inquiry import Inquiry
 
 async def handover(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
     """What a shift hands to the next one, and its books."""
-    speech = Speech(pages.language_of(request), board.config)
+    speech = Speech(language_of(request), board.config)
 
     def asked(inquiry: Inquiry) -> dict[str, Any]:
         chosen, window = pages.choice(inquiry, request, level="line")
@@ -64,19 +65,15 @@ async def programme(board: Board, request: Request) -> Response:
 
 async def counters(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
     """Counts that a person has to decide."""
-    found = await board.ask(records.doubt_answers)
-    unread = await board.ask(lambda inquiry: answers.unread_answers(inquiry, inquiry.config.standards))
-    unknown = await board.ask(lambda inquiry: inquiry.reader.unknown_stations(inquiry.config.standards))
-    ordered = sorted(found, key=lambda each: (bool(each.decisions), -each.number))
-    may = board.may(pages.person_of(request), May.RECONCILE)
-    return pages.page(
-        board,
-        request,
-        "counters.html",
-        problem=problem,
-        status=status,
-        doubts=ordered,
-        unread=unread,
-        may_reconcile=may,
-        unknown=unknown,
-    )
+
+    def asked(inquiry: Inquiry) -> dict[str, Any]:
+        standards = inquiry.config.standards
+        found = records.doubt_answers(inquiry)
+        return {
+            "doubts": sorted(found, key=lambda each: (bool(each.decisions), -each.number)),
+            "unread": answers.unread_answers(inquiry, standards),
+            "unknown": inquiry.reader.unknown_stations(standards),
+            "may_reconcile": board.may(pages.person_of(request), May.RECONCILE),
+        }
+
+    return pages.page(board, request, "counters.html", problem=problem, status=status, **await board.ask(asked))

@@ -15,14 +15,12 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers as Fields
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.cancelling import end_tasks
 from mes.board.guard import replayed
-from mes.report.words import LANGUAGES
+from mes.board.refusals import SENTENCES, refusal
 
 log = structlog.get_logger()
 
@@ -32,31 +30,14 @@ HANDSHAKES = 32  # accepted connections beyond the limit: they are told 503, or 
 ACCEPT_LOG_S = 60.0
 DIGITS_MOST = 12
 STREAM_PATHS = frozenset({"/live/wall", "/live/changes", "/api/v1/events"})
-LANGUAGE_COOKIE = "taktline-language"
 
-# code: English, Russian, Kazakh
-TEXTS: Mapping[int, tuple[str, str, str]] = {
-    408: (
-        "The request did not arrive in time. Send it again.",
-        "Запрос не пришёл вовремя. Отправьте его ещё раз.",
-        "Сұрау уақытында келмеді. Оны қайта жіберіңіз.",
-    ),
-    413: (
-        "The request is too large. Send less at once.",
-        "Запрос слишком большой. Отправьте меньше за один раз.",
-        "Сұрау тым үлкен. Бір ретте азырақ жіберіңіз.",
-    ),
-    431: (
-        "The head of the request is too large. Delete this site's cookies.",
-        "Заголовок запроса слишком большой. Удалите cookie этого сайта.",
-        "Сұраудың тақырыбы тым үлкен. Осы сайттың cookie файлдарын жойыңыз.",
-    ),
-    503: (
-        "Too many clients use the board. Close other pages, or try again in a minute.",
-        "Табло открыто у слишком многих. Закройте другие страницы или повторите через минуту.",
-        "Таблоны тым көп адам ашқан. Басқа беттерді жабыңыз немесе бір минуттан кейін қайталаңыз.",
-    ),
+CODES: Mapping[int, str] = {
+    408: "request_too_slow",
+    413: "request_too_large",
+    431: "head_too_large",
+    503: "too_many_clients",
 }
+RETRY: Mapping[str, str] = {"connection": "close", "retry-after": "60", "cache-control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +234,14 @@ class _BoundedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls for a head that it cannot read; h11 hints at the status."""
         hint = getattr(sys.exc_info()[1], "error_status_hint", HTTPStatus.BAD_REQUEST)
-        if hint in TEXTS:
+        if hint in CODES:
             self._end(hint)
         else:
             super().send_400_response(msg)
 
     def _end(self, status: int) -> None:
         """Nobody has said yet which language he reads: the answer is in all."""
-        body = "\n".join(TEXTS[status]).encode() + b"\n"
+        body = "\n".join(SENTENCES[CODES[status]]).encode() + b"\n"
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
             f"content-length: {len(body)}\r\nretry-after: 60\r\nconnection: close\r\n\r\n"
@@ -290,7 +271,7 @@ class Bounds:
         if announced.isdigit() and len(announced) <= DIGITS_MOST and int(announced) <= self._limits.body_bytes:
             body = await self._body(receive)
         if isinstance(body, int):
-            await refusal(scope, body)(scope, receive, send)
+            await refusal(scope, body, CODES[body], RETRY)(scope, receive, send)
         elif scope["method"] in {"GET", "HEAD"}:
             await _unless_left(self._app, scope, replayed(body, receive), send, receive)
         else:
@@ -298,7 +279,7 @@ class Bounds:
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._streams >= self._limits.streams:
-            await refusal(scope, 503)(scope, receive, send)
+            await refusal(scope, 503, CODES[503], RETRY)(scope, receive, send)
             return
         self._streams += 1
         try:
@@ -338,19 +319,3 @@ async def _unless_left(app: ASGIApp, scope: Scope, receive: Receive, send: Send,
         await end_tasks(unfinished)
     if not answering.cancelled():
         answering.result()
-
-
-def refusal(scope: Scope, status: int) -> Response:
-    """The answer to a request beyond the limits, in the client's language; the connection ends with it."""
-    request = Request(scope)
-    english, *_ = TEXTS[status]
-    headers = {"connection": "close", "retry-after": "60", "cache-control": "no-store"}
-    if request.url.path.startswith("/api"):
-        return JSONResponse({"detail": english}, status_code=status, headers=headers)
-    return PlainTextResponse(TEXTS[status][_language(request)] + "\n", status_code=status, headers=headers)
-
-
-def _language(request: Request) -> int:
-    wanted = [request.cookies.get(LANGUAGE_COOKIE, "")]
-    wanted += [each.strip()[:2].lower() for each in request.headers.get("accept-language", "").split(",")]
-    return next((list(LANGUAGES).index(each) for each in wanted if each in LANGUAGES), 0)

@@ -56,7 +56,8 @@ def tag_answers(board: Board, controller: str) -> list[TagAnswer]:
     """All tags of a controller in the order of the plant's file. Raises Refused."""
     name = ControllerId(controller)
     if name not in board.config.controllers:
-        raise Refused(404, f"there is no controller `{controller}`")
+        text = f"there is no controller `{controller}`"
+        raise Refused(404, text, "controller_unknown", {"controller": controller})
     known = board.tags.get(name)
     now = board.clock.now()
     return [] if known is None else [_tag(board.config, name, each, now) for each in known.present()]

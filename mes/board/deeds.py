@@ -31,7 +31,7 @@ def station_of(inquiry: Inquiry, path: str) -> StationId:
     """A station by its whole path. Raises Refused (404)."""
     station = StationId(path)
     if station not in inquiry.config.standards:
-        raise Refused(404, f"there is no station `{path}`")
+        raise Refused(404, f"there is no station `{path}`", "part_unknown", {"part": path})
     return station
 
 
@@ -62,13 +62,13 @@ async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -
             text = f"a reason is given to a stretch of the past; now it is {now.isoformat()}"
             raise Refused(422, text, "reason_in_future", {"now": now})
         if end <= asked.start:
-            raise Refused(422, "the end is not after the start")
+            raise Refused(422, "the end is not after the start", "end_not_after_start")
         demand_recent(inquiry.config, person, asked.start, now)
         about = Interval(asked.start, end)
         laid = inquiry.results.pieces(station, about, until=now)
         shown = next((each.reason for each in laid if asked.start in each.interval), None)
         if asked.check_seen and shown != asked.seen_reason:
-            raise Refused(409, "somebody has said something else meanwhile; look again")
+            raise Refused(409, "somebody has said something else meanwhile; look again", "said_meanwhile")
         reason = None if asked.reason is None else ReasonId(asked.reason)
         standard = inquiry.config.standards[station]
         event = _may_be(
@@ -105,7 +105,7 @@ def _journaled(inquiry: Inquiry, event: ReasonAssigned) -> Journaled:
 async def take_back(board: Board, person: Person | None, asked: UndoAsked) -> list[SaidAnswer]:
     """Undoes one word about a stop, where nobody has said anything about the same time since."""
     if person is None:
-        raise Refused(401, "sign in first")
+        raise Refused(401, "sign in first", "sign_in_first")
     board.demand(person, May.EXPLAIN, person.station)
     by = person.name
 
@@ -113,16 +113,18 @@ async def take_back(board: Board, person: Person | None, asked: UndoAsked) -> li
         told = inquiry.reader.read(asked.seq - 1, 1)
         said = told[0].event if told and told[0].seq == asked.seq else None
         if not isinstance(said, ReasonAssigned):
-            raise Refused(404, f"event {asked.seq} gives no reason")
+            raise Refused(404, f"event {asked.seq} gives no reason", "no_such_reason", {"seq": asked.seq})
         board.demand(person, May.EXPLAIN, said.station)
         if said.station not in inquiry.config.standards:
-            raise Refused(404, f"there is no station `{said.station}` any more")
+            text = f"there is no station `{said.station}` any more"
+            raise Refused(404, text, "part_unknown", {"part": said.station})
         demand_recent(inquiry.config, person, said.start, inquiry.until)
         end = said.end or inquiry.until
         window = Interval(said.start, max(said.start, end))
         events = inquiry.events(said.station, window)
         if any(_overlaps(each, said) for each in events if each.seq > asked.seq):
-            raise Refused(409, "somebody has said something else of this time since; correct that instead")
+            text = "somebody has said something else of this time since; correct that instead"
+            raise Refused(409, text, "said_since")
         line = timeline([each for each in events if each.seq != asked.seq])
         comment = f"undo of {asked.seq}"
         back = undo(said, line, by=by, now=inquiry.until, comment=comment)
@@ -196,7 +198,7 @@ def window_of(inquiry: Inquiry, name: str) -> Window:
     try:
         return inquiry.window(name)
     except ConfigError as error:
-        raise Refused(404, str(error)) from error
+        raise Refused(404, str(error), "window_unknown", {"window": name}) from error
 
 
 async def decide_count(board: Board, person: Person | None, number: int, asked: CountDecided) -> DoubtAnswer:
@@ -209,9 +211,11 @@ async def decide_count(board: Board, person: Person | None, number: int, asked: 
         config = inquiry.config
         about = next((each for each in cases(inquiry.reader, config.setups) if each.seq == number), None)
         if about is None:
-            raise Refused(404, f"event {number} is no count that a person has to decide")
+            text = f"event {number} is no count that a person has to decide"
+            raise Refused(404, text, "no_doubtful_count", {"number": number})
         if asked.product is not None and asked.product not in config.products:
-            raise Refused(422, f"the plant's file has no product `{asked.product}`")
+            text = f"the plant's file has no product `{asked.product}`"
+            raise Refused(422, text, "product_unknown", {"product": asked.product})
         product = ProductId(asked.product) if asked.product is not None else None
         standard = config.standards.get(about.event.station)
         event = _may_be(lambda: decide(about, asked.parts, product, standard, by=by, why=asked.why, now=now))

@@ -22,7 +22,9 @@ def _try(board: Board, name: str | None, address: str) -> None:
     """Counts as a failure until it has succeeded, so that tries at the same time count as well."""
     left_s = board.tries.wait_s(name, address, time.monotonic())
     if left_s > 0:
-        raise Refused(429, f"too many failures; try again in {math.ceil(left_s / 60)} min")
+        minutes = math.ceil(left_s / 60)
+        text = f"too many failures; try again in {minutes} min"
+        raise Refused(429, text, "too_many_failures", {"minutes": minutes})
     board.tries.failed(name, address, time.monotonic())
 
 
@@ -33,7 +35,7 @@ def _reachable(board: Board, name: str | None, address: str) -> Iterator[None]:
         yield
     except PeopleError as error:
         board.tries.succeeded(name, address)
-        raise Refused(503, f"nobody can sign in now: {error}") from error
+        raise Refused(503, f"nobody can sign in now: {error}", "accounts_unavailable") from error
 
 
 async def sign_in(board: Board, request: Request, response: Response, name: str, password: str) -> Person:
@@ -43,7 +45,7 @@ async def sign_in(board: Board, request: Request, response: Response, name: str,
     with _reachable(board, name, address):
         found = await in_thread(board.people.login, name, password)
     if found is None:
-        raise Refused(401, "name or password is wrong")
+        raise Refused(401, "name or password is wrong", "wrong_password")
     board.tries.succeeded(name, address)
     token, person = found
     set_session(response, token, tls=board.tls, days=SESSION_DAYS)
@@ -57,7 +59,7 @@ async def enrol(board: Board, request: Request, response: Response, code: str) -
     with _reachable(board, None, address):
         found = await in_thread(board.people.enrol, code)
     if found is None:
-        raise Refused(401, "this code is wrong or too old; ask for another one")
+        raise Refused(401, "this code is wrong or too old; ask for another one", "wrong_code")
     board.tries.succeeded(None, address)
     token, person = found
     set_session(response, token, tls=board.tls, days=TABLET_DAYS)

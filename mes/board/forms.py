@@ -14,6 +14,7 @@ from mes.board.entry import enrol, leave, sign_in
 from mes.board.guard import DAY_S
 from mes.board.people import May
 from mes.board.records import book_answer
+from mes.board.refusals import LANGUAGE
 from mes.board.site import Board, Refused
 from mes.board.words import LANGUAGES
 from mes.inquiry import Inquiry
@@ -45,9 +46,9 @@ def _instant(text: str, name: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Refused(422, f"{name} is no time") from error
+        raise Refused(422, f"{name} is no time", "form_unreadable", {"field": name}) from error
     if found.tzinfo is None:
-        raise Refused(422, f"{name} has no zone")
+        raise Refused(422, f"{name} has no zone", "form_unreadable", {"field": name})
     return found.astimezone(UTC)
 
 
@@ -58,7 +59,8 @@ def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
     try:
         wall = time.fromisoformat(text.strip().rjust(5, "0") if text.count(":") == 1 else text.strip().rjust(8, "0"))
     except ValueError as error:
-        raise Refused(422, f"{text} is no time; write it as 14:05 or 14:05:30") from error
+        remedy = f"{text} is no time; write it as 14:05 or 14:05:30"
+        raise Refused(422, remedy, "not_a_time", {"text": text}) from error
     local = near.astimezone(board.config.calendar.zone)
     days = [local.date() + timedelta(days=each) for each in (-1, 0, 1)]
     found = [board.config.calendar.to_utc(datetime.combine(day, wall)) for day in days]
@@ -117,7 +119,7 @@ async def undo(board: Board, request: Request) -> Response:
     form = await request.form()
     number = _text(form, "seq")
     if not number.isascii() or not number.isdigit():
-        raise Refused(422, "seq is no number")
+        raise Refused(422, "seq is no number", "form_unreadable", {"field": "seq"})
     await deeds.take_back(board, pages.person_of(request), UndoAsked(seq=min(int(number), 2**53 - 1) or 1))
     return RedirectResponse(back_to(form, done=True), status_code=303)
 
@@ -155,9 +157,9 @@ async def count(board: Board, request: Request) -> Response:
     form = await request.form()
     number, parts, why = (_text(form, each) for each in ("number", "parts", "why"))
     if not (number + parts).isascii() or not number.isdigit() or not parts.isdigit() or len(parts) > 9:
-        raise Refused(422, "a number of parts is a whole number, 0 or more")
+        raise Refused(422, "a number of parts is a whole number, 0 or more", "count_not_whole")
     if not why.strip():
-        raise Refused(422, "say how that is known")
+        raise Refused(422, "say how that is known", "decision_without_why")
     asked = CountDecided(parts=int(parts), why=why[:1000])
     await deeds.decide_count(board, pages.person_of(request), int(number[:15]), asked)
     return RedirectResponse(back_to(form, done=True), status_code=303)
@@ -168,11 +170,12 @@ async def cable(board: Board, request: Request) -> Response:
     form = await request.form()
     controller = _text(form, "controller")
     if board.cables is None or controller not in board.cables.pulled():
-        raise Refused(404, f"there is no simulated controller `{controller}` here")
+        text = f"there is no simulated controller `{controller}` here"
+        raise Refused(404, text, "cable_unknown", {"controller": controller})
     try:
         await board.cables.switch(controller, pull=_text(form, "pull") == "yes")
     except ValueError as error:
-        raise Refused(409, str(error)) from error
+        raise Refused(409, str(error), "cable_refused") from error
     return RedirectResponse("/", status_code=303)
 
 
@@ -214,9 +217,9 @@ async def language(_: Board, request: Request) -> Response:
     """Keeps the language that was chosen in this browser."""
     code = request.path_params["code"]
     if code not in LANGUAGES:
-        raise Refused(404, "there is no such language")
+        raise Refused(404, "there is no such language", "language_unknown")
     answer = RedirectResponse(back_to(dict(request.query_params)), status_code=303)
-    answer.set_cookie(pages.LANGUAGE, str(code), max_age=LANGUAGE_DAYS * DAY_S, path="/", httponly=True, samesite="lax")
+    answer.set_cookie(LANGUAGE, str(code), max_age=LANGUAGE_DAYS * DAY_S, path="/", httponly=True, samesite="lax")
     return answer
 
 

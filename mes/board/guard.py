@@ -13,10 +13,11 @@ import structlog
 from starlette.datastructures import Headers as Fields
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mes.board.people import People, PeopleError, Person
+from mes.board.refusals import refusal
 from mes.stopping import in_thread
 
 log = structlog.get_logger()
@@ -85,8 +86,7 @@ class Hosts:
             given = Fields(scope=scope).getlist("host")
             name = _host_name(given[0]) if len(given) == 1 else None
             if name is None or not (name in self._names or _is_address(name)):
-                refusal = PlainTextResponse(_unknown_host(given), status_code=HTTPStatus.BAD_REQUEST)
-                await refusal(scope, receive, send)
+                await _unknown_host(scope, given)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -115,7 +115,8 @@ class Sessions:
                     log.error("people_unreadable", error=str(error))  # noqa: TRY400  the board's line says it all
                 self._unreadable = True
                 if scope["method"] not in SAFE_METHODS:
-                    await _unavailable(scope, receive, send)
+                    refused = refusal(scope, HTTPStatus.SERVICE_UNAVAILABLE, "accounts_unavailable")
+                    await refused(scope, receive, send)
                     return
             scope["state"] = {**scope.get("state", {}), "person": person}
         await self._app(scope, receive, send)
@@ -144,27 +145,20 @@ class SameSite:
             return
         fields = Fields(scope=scope)
         person: Person | None = scope["state"]["person"]  # KeyError: Sessions does not stand outside of this
-        refusal: Response | None = None
+        refused: Response | None = None
         if _is_foreign(fields):
-            refusal = _forbidden("this was sent from a page of another site")
+            refused = refusal(scope, HTTPStatus.FORBIDDEN, "foreign_page")
         elif person is not None:
             token = fields.get("x-csrf-token")
             if token is None and fields.get("content-type", "").partition(";")[0].strip().lower() == FORM:
                 body = await _body(fields, receive)
                 if body is None:
-                    refusal = PlainTextResponse(
-                        f"a form has at most {LARGEST_FORM} bytes\n", status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                    )
+                    refused = refusal(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large")
                 else:
                     token, receive = _field(body, "csrf"), replayed(body, receive)
-            if refusal is None and not hmac.compare_digest((token or "").encode(), person.csrf.encode()):
-                refusal = _forbidden("this page is of another session: load it anew and try again")
-        await (refusal or self._app)(scope, receive, send)
-
-
-async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:
-    text = "who is signed in cannot be looked up at the moment; the program's log says why\n"
-    await PlainTextResponse(text, status_code=HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
+            if refused is None and not hmac.compare_digest((token or "").encode(), person.csrf.encode()):
+                refused = refusal(scope, HTTPStatus.FORBIDDEN, "session_changed")
+        await (refused or self._app)(scope, receive, send)
 
 
 def session_cookie(*, tls: bool) -> str:
@@ -203,11 +197,11 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _unknown_host(given: list[str]) -> str:
+def _unknown_host(scope: Scope, given: list[str]) -> Response:
     if not given:
-        return "the request does not say which host it is for\n"
+        return refusal(scope, HTTPStatus.BAD_REQUEST, "host_missing")
     shown = "".join(each for each in ", ".join(given)[:100] if each.isprintable())
-    return f"this board does not go by the name `{shown}`: `web.hosts` in the plant's file allows more names\n"
+    return refusal(scope, HTTPStatus.BAD_REQUEST, "host_unknown", host=shown)
 
 
 def _is_foreign(fields: Fields) -> bool:
@@ -253,7 +247,3 @@ def replayed(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return again
-
-
-def _forbidden(why: str) -> Response:
-    return PlainTextResponse(f"{why}\n", status_code=HTTPStatus.FORBIDDEN)

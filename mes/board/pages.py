@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from mes.board import answers, records
+from mes.board.deeds import window_of
 from mes.board.drawing import Speech, draw, share, stamp_ms
 from mes.board.models import KpiAnswer, LossAnswer, StopAnswer, UnreadAnswer, WallAnswer
 from mes.board.people import May, Person
+from mes.board.refusals import language_of
 from mes.board.site import Board, Refused
 from mes.board.wall import alive_answer, last_shift
-from mes.board.words import LANGUAGES, glossary
+from mes.board.words import glossary
 from mes.calendar import Window, WindowKind
 from mes.errors import ConfigError
 from mes.inquiry import Inquiry
@@ -34,7 +36,6 @@ NAV = (
     ("/counters", "counters"),
     ("/controllers", "controllers"),
 )
-LANGUAGE = "taktline-language"
 OFFERED = timedelta(days=14)
 EVENTS_SHOWN = 400
 
@@ -45,18 +46,6 @@ class Choice:
 
     of: str
     window: str
-
-
-def language_of(request: Request) -> str:
-    """The chosen language, else the first of the browser's that there is, else English."""
-    chosen = request.cookies.get(LANGUAGE)
-    if chosen in LANGUAGES:
-        return str(chosen)
-    for each in request.headers.get("accept-language", "").split(","):
-        short = each.split(";")[0].strip()[:2].lower()
-        if short in LANGUAGES:
-            return short
-    return LANGUAGES[0]
 
 
 def person_of(request: Request) -> Person | None:
@@ -132,12 +121,13 @@ def choice(inquiry: Inquiry, request: Request, *, level: str) -> tuple[Choice, W
         of = of or inquiry.nodes("station", [])[0].path
     try:
         answers.node_of(inquiry, of)
-        name = request.query_params.get("window", "")
-        window = inquiry.window(name) if name else last_shift(inquiry, now)
     except ConfigError as error:
-        raise Refused(404, str(error)) from error
+        raise Refused(404, str(error), "part_unknown", {"part": of}) from error
+    name = request.query_params.get("window", "")
+    window = window_of(inquiry, name) if name else last_shift(inquiry, now)
     if window.interval.length > timedelta(days=8):
-        raise Refused(422, "a page shows a week at most; longer times are in reports and in the interface")
+        text = "a page shows a week at most; longer times are in reports and in the interface"
+        raise Refused(422, text, "page_too_long")
     return Choice(of, answers.window_name(window)), window
 
 
@@ -183,10 +173,11 @@ async def shift(board: Board, request: Request) -> Response:
     def asked(inquiry: Inquiry) -> dict[str, Any]:
         chosen, window = choice(inquiry, request, level="line")
         node = answers.node_of(inquiry, chosen.of)
+        name = request.query_params.get("definition", "")
         try:
-            definition = answers.definition_of(inquiry, request.query_params.get("definition", ""))
+            definition = answers.definition_of(inquiry, name)
         except ConfigError as error:
-            raise Refused(404, str(error)) from error
+            raise Refused(404, str(error), "definition_unknown", {"definition": name}) from error
         kpi = answers.kpi_answer(inquiry, node, window, [definition])
         members = inquiry.nodes("station", [])
         hours = answers.hours_answer(inquiry, node, window.interval)
@@ -283,7 +274,7 @@ async def station(board: Board, request: Request) -> Response:
         chosen, window = choice(inquiry, request, level="station")
         place = StationId(chosen.of)
         if place not in inquiry.config.standards:
-            raise Refused(404, f"there is no station `{chosen.of}`")
+            raise Refused(404, f"there is no station `{chosen.of}`", "part_unknown", {"part": chosen.of})
         node = answers.node_of(inquiry, chosen.of)
         told = inquiry.events(place, window.interval)
         inside = [each for each in told if window.interval.start <= each.event.time < window.interval.end]

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -18,7 +18,7 @@ from mes.board.api.build import api
 from mes.board.drawing import Speech
 from mes.board.guard import Headers, Hosts, SameSite, Sessions
 from mes.board.people import May, PeopleError
-from mes.board.refusals import sentence
+from mes.board.refusals import code_of, language_of, refusal, sentence
 from mes.board.site import Board, Refused
 from mes.errors import ConfigError
 
@@ -112,9 +112,10 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
                 return RedirectResponse(f"/login?back={request.url.path}", status_code=303)
             return _told(board, request, refused.status, _sentence(board, request, refused))
         except PeopleError as error:
-            return _told(board, request, 503, str(error))
+            unavailable = Refused(503, str(error), "accounts_unavailable")
+            return _told(board, request, 503, _sentence(board, request, unavailable))
         except ConfigError:  # the journal is empty
-            speech = Speech(pages.language_of(request), board.config)
+            speech = Speech(language_of(request), board.config)
             return _told(board, request, 200, speech.words["empty_journal"])
 
     return answer
@@ -126,7 +127,7 @@ def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[
             try:
                 return await page(board, request)
             except PeopleError as error:
-                raise Refused(503, str(error)) from error
+                raise Refused(503, str(error), "accounts_unavailable") from error
         except Refused as refused:
             behind = BEHIND.get(path)
             if behind is None or (refused.status == 401 and path not in {"/login", "/enrol"}):
@@ -140,7 +141,7 @@ def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[
 
 
 def _sentence(board: Board, request: Request, refused: Refused) -> str:
-    return sentence(refused, Speech(pages.language_of(request), board.config))
+    return sentence(refused, Speech(language_of(request), board.config))
 
 
 async def _seen(request: Request, path: str) -> Request:
@@ -159,17 +160,17 @@ def _told(board: Board, request: Request, status: int, message: str) -> Response
 
 async def _missing(board: Board, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    code = code_of(error.status_code)
     if request.url.path.startswith("/api"):
-        return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
-    words = Speech(pages.language_of(request), board.config).words
-    message = words["not_found"] if error.status_code == 404 else error.detail
-    answer = _told(board, request, error.status_code, message)
+        return refusal(request.scope, error.status_code, code, error.headers, problems=error.detail)
+    refused = Refused(error.status_code, error.detail, code, {"problems": error.detail})
+    answer = _told(board, request, error.status_code, _sentence(board, request, refused))
     answer.headers.update(error.headers or {})
     return answer
 
 
 async def _walls(board: Board, request: Request) -> Response:
-    language = pages.language_of(request)
+    language = language_of(request)
     return _stream(board.live.walls(language, lambda wall, spoken: pages.wall_part(board, wall, spoken)))
 
 

@@ -30,10 +30,10 @@ Fact = str | int | datetime
 class Refused(Exception):
     """Why a request is not answered or not obeyed, as a sentence for people; `status` is that of HTTP.
 
-    `code` names the refusal for programs; pages translate it by that (mes.board.refusals), with `facts` in its gaps.
+    `code` names the refusal for programs; it is translated by that (mes.board.refusals), with `facts` in its gaps.
     """
 
-    def __init__(self, status: int, detail: str, code: str = "", facts: Mapping[str, Fact] | None = None) -> None:
+    def __init__(self, status: int, detail: str, code: str, facts: Mapping[str, Fact] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -117,7 +117,7 @@ class Board:
         """
         desk = self._long if long else self._short
         if long and desk.waiting > LONG_WAITING:
-            raise Refused(503, "too many long questions wait already: try again in a minute")
+            raise Refused(503, "too many long questions wait already: try again in a minute", "too_many_questions")
         desk.waiting += 1
         asking = asyncio.current_task()
         assert asking is not None
@@ -151,6 +151,7 @@ class Board:
         if self.may(person, what, station):
             return
         if person is None:
-            raise Refused(401, "sign in first")
+            raise Refused(401, "sign in first", "sign_in_first")
         where = f" at {station}" if station else ""
-        raise Refused(403, f"{person.name} ({person.role}) may not {what}{where}")
+        text = f"{person.name} ({person.role}) may not {what}{where}; ask a team leader or an engineer"
+        raise Refused(403, text, "not_allowed", {"name": person.name, "role": str(person.role)})

@@ -303,7 +303,6 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
     "what": ("what", "что", "не"),
     "who": ("who", "кто", "кім"),
     "nothing_changed": ("Nothing was changed yet.", "Изменений пока нет.", "Әзірге өзгеріс жоқ."),
-    "not_found": ("There is no such page.", "Такой страницы нет.", "Мұндай бет жоқ."),
     "failed": (
         "This page has failed; the program's log says how.",
         "Ошибка страницы; подробности в журнале программы.",

@@ -89,14 +89,15 @@ class HourlyFile:
         with _told(self._path):
             return frozenset(row[0] for row in self._fetch("SELECT variant FROM progress WHERE station = ?", station))
 
-    def cells(self, station: StationId, variant: str, start: datetime, end: datetime) -> list[bytes]:
-        """The bodies of the cells inside `[start, end)`, in order."""
+    def cells(self, station: StationId, variant: str, start: datetime, end: datetime) -> list[tuple[datetime, bytes]]:
+        """Where each cell inside `[start, end)` begins, and its body; in order."""
         statement = (
-            "SELECT body FROM cell JOIN progress ON progress.id = cell.progress "
+            "SELECT start_us, body FROM cell JOIN progress ON progress.id = cell.progress "
             "WHERE station = ? AND variant = ? AND start_us >= ? AND end_us <= ? ORDER BY start_us"
         )
         with _told(self._path):
-            return [bytes(row[0]) for row in self._fetch(statement, station, variant, to_us(start), to_us(end))]
+            rows = self._fetch(statement, station, variant, to_us(start), to_us(end))
+            return [(from_us(start_us), bytes(body)) for start_us, body in rows]
 
     def replace(
         self, station: StationId, variant: str, rows: Sequence[Row], *, after: datetime, seq: int, until: datetime

@@ -147,14 +147,16 @@ def decide(
     Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, and without who or why.
     """
     if not by.strip() or not why.strip():
-        raise NotAllowed("say who decides and why")
+        raise NotAllowed("say who decides and why", "decision_without_why")
     if parts < 0:
-        raise NotAllowed(f"{parts} parts cannot be: write 0 if nothing was made, or how many were")
+        text = f"{parts} parts cannot be: write 0 if nothing was made, or how many were"
+        raise NotAllowed(text, "count_not_whole")
     if not about.allows(parts):
-        raise NotAllowed(f"{parts} parts cannot be: {_why_not(about)}")
+        raise _impossible(about, parts)
     made = (product or _product(about, standard)) if parts else product
     if parts and standard is not None and standard.ideal(made) is None:
-        raise NotAllowed(f"{about.event.station} has no ideal cycle time for {made or 'parts of no known product'}")
+        text = f"{about.event.station} has no ideal cycle time for {made or 'parts of no known product'}"
+        raise NotAllowed(text, "no_ideal_cycle", station=about.event.station, product=made or "–")
     # a clock that was set back must not put an older decision above this one
     recorded = max([now, *(each.recorded_time + MICROSECOND for each in about.said)])
     return CountReconciled(
@@ -178,27 +180,34 @@ def _product(about: Case, standard: StationStandard | None) -> ProductId | None:
     if len(about.products) == 1:
         return about.products[0]
     if about.products:
-        raise NotAllowed(f"say which product was made: it was {' or '.join(about.products)}")
+        raise NotAllowed(f"say which product was made: it was {' or '.join(about.products)}", "product_needed")
     if standard is not None and standard.ideal(None) is None:
-        raise NotAllowed("say which product was made: the counts around it name none")
+        raise NotAllowed("say which product was made: the counts around it name none", "product_needed")
     return None
 
 
-def _why_not(about: Case) -> str:
+def _impossible(about: Case, parts: int) -> NotAllowed:
     raw = about.event.raw
+    cannot = f"{parts} parts cannot be:"
     match about.standing:
         case Standing.PASSED:
-            return f"the totaliser did not go on from {raw}; what was made is in the counts after it, so only 0 can be"
+            text = (
+                f"{cannot} the totaliser did not go on from {raw}; what was made is in the counts after it, "
+                "so only 0 can be"
+            )
+            return NotAllowed(text, "count_passed", parts=parts, raw=raw)
         case Standing.OPEN:
-            return (
-                f"the totaliser has counted nothing since, so nobody knows whether {raw} was real; "
+            text = (
+                f"{cannot} the totaliser has counted nothing since, so nobody knows whether {raw} was real; "
                 "wait for its next count"
             )
+            return NotAllowed(text, "count_open", parts=parts, raw=raw)
         case Standing.REAL:
-            return (
-                f"since the count before at most {about.most} can have been made, and the totaliser shows "
+            text = (
+                f"{cannot} since the count before at most {about.most} can have been made, and the totaliser shows "
                 f"{' or '.join(map(str, about.shown)) or 'nothing of it'}; "
                 "if the station is faster, correct its `max_per_hour` in the plant's file"
             )
+            return NotAllowed(text, "count_too_many", parts=parts, most=str(about.most))
         case _:
             assert_never(about.standing)

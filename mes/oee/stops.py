@@ -30,7 +30,7 @@ class NotAllowed(ValueError):
     `code`: a stable name of the refusal, by which pages translate it; `facts` fill the gaps of the translated sentence.
     """
 
-    def __init__(self, text: str, code: str = "", **facts: str | int | datetime) -> None:
+    def __init__(self, text: str, code: str, **facts: str | int | datetime) -> None:
         super().__init__(text)
         self.code = code
         self.facts = facts
@@ -88,7 +88,8 @@ def assign(
     """
     if reason is not None and reason not in standard.reasons.reasons:
         known = ", ".join(standard.reasons.reasons) or "none"
-        raise NotAllowed(f"{station} has no reason `{reason}`; there are: {known}")
+        text = f"{station} has no reason `{reason}`; there are: {known}"
+        raise NotAllowed(text, "reason_unknown", station=station, reason=reason)
     if not about.length or about.start >= now or about.end > now:
         text = f"a reason is given to a stretch of the past that is not empty; now it is {now.isoformat()}"
         raise NotAllowed(text, "reason_in_future", now=now)
@@ -186,12 +187,15 @@ def close(
     Raises NotAllowed while the shift is not known to its end, is closed, or has a stop that needs a reason.
     """
     if known < shift.end:
-        raise NotAllowed(f"the shift lasts until {shift.end.isoformat()}, and is known until {known.isoformat()}")
+        text = f"the shift lasts until {shift.end.isoformat()}, and is known until {known.isoformat()}"
+        raise NotAllowed(text, "shift_not_over", end=shift.end, known=known)
     if is_closed(events, shift):
-        raise NotAllowed("the shift is closed already")
+        raise NotAllowed("the shift is closed already", "shift_closed_already")
     left = [each for each in found if each.needs_reason]
     if left:
-        raise NotAllowed(f"{len(left)} stops have no reason yet, the first from {left[0].interval.start.isoformat()}")
+        start = left[0].interval.start
+        text = f"{len(left)} stops have no reason yet, the first from {start.isoformat()}"
+        raise NotAllowed(text, "stops_without_reason", stops=len(left), start=start)
     return ShiftClosed(
         station=station,
         time=now,
@@ -209,9 +213,9 @@ def reopen(
 ) -> ShiftReopened:
     """The event that opens them again. Raises NotAllowed for a shift that is not closed, and without a reason."""
     if not is_closed(events, shift):
-        raise NotAllowed("the shift is not closed")
+        raise NotAllowed("the shift is not closed", "shift_not_closed")
     if not why.strip():
-        raise NotAllowed("say why the shift is opened again")
+        raise NotAllowed("say why the shift is opened again", "reopen_without_why")
     return ShiftReopened(
         station=station,
         time=now,

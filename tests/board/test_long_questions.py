@@ -2,14 +2,21 @@
 
 import asyncio
 import threading
+from dataclasses import replace
+from datetime import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from board_plant import plant_board
+from influx_example import EVENTS
+from oee_histories import counted, state
 from patience import eventually, limit_s, patiently
 
 from mes.board.site import LONG_WAITING, Refused
+from mes.calendar import Calendar, Shift
 from mes.inquiry import Inquiry
+from mes.model import State
 from mes.stopping import Interrupted, check_interrupted
 
 pytestmark = pytest.mark.timeout(60)
@@ -61,16 +68,42 @@ async def test_a_cancelled_question_ends_and_frees_its_reader(tmp_path: Path) ->
         assert ended == ["interrupted"]
 
 
-async def test_too_many_windows_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    """Three years of shifts are refused at once, with how many days are allowed; days are given."""
-    async with plant_board(tmp_path) as plant:
+async def test_a_year_of_shifts_is_answered_from_stored_components(tmp_path: Path) -> None:
+    """A year of shifts and of the stretches in which units were made is one answer, with those of single days.
+
+    The second time nothing is read of the events but what is new.
+    """
+    off_shift = replace(counted(-600, 3), raw=3, previous_raw=0)  # between two shifts
+    async with plant_board(tmp_path, events=[state(-700, State.IDLE), off_shift, *EVENTS]) as plant:
         visitor = await plant.enter(None)
-        start = "2023-03-03T00:00:00Z"
-        status, answer = await visitor.get("/windows", kind="shift", start=start)
-        assert status == 422
-        assert "days at once" in answer["detail"]
+        year = {"kind": "shift", "start": "2025-03-03T00:00:00Z"}
+        status, answer = await visitor.get("/windows", **year)
+        assert (status, len(answer) > 250) == (200, True)
+        beside = [each for each in answer if each["name"].endswith("/off shift")]
+        assert [each["start"] <= off_shift.time.isoformat() < each["end"] for each in beside] == [True]
+        _, days = await visitor.get("/windows", kind="shift", start="2026-02-28T00:00:00Z")
+        assert days == answer[-len(days) :]
+        assert await visitor.get("/windows", **year) == (status, answer)
+
+
+async def test_too_many_windows_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    """More windows than one answer holds are refused at once, with how many days are allowed; days are given.
+
+    In Russian and Kazakh where the client asks for it.
+    """
+    short = tuple(Shift(f"{hour:02}", time(hour), time(hour, 30)) for hour in range(24))
+    async with plant_board(tmp_path, calendar=Calendar(ZoneInfo("Asia/Qostanay"), short)) as plant:
+        visitor = await plant.enter(None)
+        year = {"kind": "shift", "start": "2025-03-03T00:00:00Z"}
+        status, answer = await visitor.get("/windows", **year)
+        assert (status, answer["code"]) == (422, "too_many_windows")
+        assert "for at most 83 days at once" in answer["detail"]
         assert "kind=day" in answer["detail"]
-        status, answer = await visitor.get("/windows", kind="day", start=start)
+        for language, word in (("ru", "Запросите не более 83 дней"), ("kk", "83 күннен артық сұрамаңыз")):
+            await visitor.page(f"/language/{language}")
+            status, answer = await visitor.get("/windows", **year)
+            assert (status, word in answer["detail"]) == (422, True), answer
+        status, answer = await visitor.get("/windows", kind="day", start="2023-03-03T00:00:00Z")
         assert status == 200
         assert len(answer) > 1000
 

@@ -153,7 +153,7 @@ async def test_forms_do_the_same_with_two_taps(tmp_path: Path) -> None:
             "/stops/reason", station=STATION, start=iso(100), end=iso(120), reason="earthquake", seen="no-parts"
         )
         assert status == 422
-        assert "has no reason `earthquake`" in text.replace("&#39;", "'")
+        assert "has no reason earthquake" in text
 
 
 async def test_a_part_of_a_stop_and_stops_together(tmp_path: Path) -> None:

@@ -15,7 +15,17 @@ from mes.calendar import Calendar, Maintenance, Shift
 from mes.hourly import Hourly, cell_cuts
 from mes.intervals import Interval
 from mes.journal.hourly import HourlyFile
-from mes.model import CountKind, Journaled, State, StationStandard
+from mes.model import (
+    CountKind,
+    Journaled,
+    ShiftClosed,
+    ShiftReopened,
+    State,
+    StationEvent,
+    StationStandard,
+    TimeSource,
+)
+from mes.oee.closed import ClosedKpi, encode_closed
 from mes.results import Results, WindowKind
 
 CALENDAR = Calendar(
@@ -49,6 +59,58 @@ def test_components_and_events_give_the_same_figures(
             direct, stored = both(reader, standard, file)
             for window in some:
                 assert stored.kpi(STATION, window, until=window.end) == direct.kpi(STATION, window, until=window.end)
+
+
+def calendar_windows(span: Interval) -> list[Interval]:
+    """Shifts and the stretches between them, which tile all of time."""
+    return sorted(each.interval for each in (*CALENDAR.shifts(span), *CALENDAR.off_shift(span)))
+
+
+@pytest.mark.timeout(60)  # each example is a history of its own
+@settings(deadline=None, max_examples=12)
+@given(histories(), standards, windows, st.integers(-900, 1300))
+def test_stored_components_say_what_was_made_in_each_window(
+    events: list[Journaled], standard: StationStandard, span: Interval, now: int
+) -> None:
+    """For every shift and every stretch between shifts, over or not: the units that the events give it.
+
+    With all of the history, and when a part of it comes later.
+    """
+    some, until = calendar_windows(span), at(now)
+    with HourlyFile(None) as file:
+        reader = ListReader()
+        for first, last in ((0, len(events) // 2), (len(events) // 2, len(events))):
+            reader.journal.extend(events[first:last])
+            direct, stored = both(reader, standard, file)
+            expected = {each: direct.kpi(STATION, each, until=until).produced for each in some}
+            assert stored.produced(STATION, some, until=until) == expected
+            assert direct.produced(STATION, some, until=until) == expected
+
+
+def test_a_closed_window_keeps_what_was_made_in_it() -> None:
+    """A closed window has the units of its closing, by stored components as by events; opened again those of now."""
+    standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
+    made = [state(-60, State.PRODUCING), *(counted(minute, 2) for minute in range(0, 300, 50)), state(400, State.DOWN)]
+    reader = ListReader(*made, state(410, State.PRODUCING))
+    some, until = calendar_windows(Interval(at(-60), at(400))), at(405)
+    chosen = next(each for each in some if at(50) in each)
+    with HourlyFile(None) as file:
+        direct, stored = both(reader, standard, file)
+        before = stored.produced(STATION, some, until=until)
+        figures = encode_closed(
+            [ClosedKpi(standard.minor_stop, own=True, kpi=stored.live_kpi(STATION, chosen, until=until))]
+        )
+        reader.journal.append(Journaled(90, word(ShiftClosed, chosen, 403, figures=figures)))
+        reader.journal.append(Journaled(91, counted(50, 5)))
+        assert stored.produced(STATION, some, until=until) == direct.produced(STATION, some, until=until) == before
+        reader.journal.append(Journaled(92, word(ShiftReopened, chosen, 404, why="so")))
+        assert stored.produced(STATION, some, until=until) == {**before, chosen: before[chosen] + 5}
+
+
+def word(kind: type[ShiftClosed | ShiftReopened], shift: Interval, minute: float, **more: str) -> StationEvent:
+    """A word on a window."""
+    frame = {"station": STATION, "time": at(minute), "received_time": at(minute), "time_source": TimeSource.EDGE}
+    return kind(**frame, start=shift.start, end=shift.end, by="aigul", **more)  # type: ignore[arg-type]  # as it is said
 
 
 def test_cells_are_kept_and_only_what_is_new_is_computed() -> None:

@@ -177,7 +177,7 @@ async def test_an_unknown_host_is_refused_by_name(host: str) -> None:
 
     assert answer.status == 400
     assert answer.body == (
-        f"this board does not go by the name `{host}`: `web.hosts` in the plant's file allows more names\n"
+        f"This board does not go by the name {host}. `web.hosts` in the plant's file allows more names.\n"
     )
     assert page.seen == []
 
@@ -187,7 +187,7 @@ async def test_a_request_names_one_host() -> None:
     app = Hosts(Page(), ["board.plant"], [])
 
     missing = await ask(app, fields=())
-    assert (missing.status, missing.body) == (400, "the request does not say which host it is for\n")
+    assert (missing.status, missing.body) == (400, "The request does not say which host it is for.\n")
     assert (await ask(app, fields=(HOST, HOST))).status == 400
     assert len((await ask(app, fields=(("host", "a" * 9000),))).body) < 200
 
@@ -361,7 +361,7 @@ async def test_who_is_signed_in_shows_the_token(fields: Fields, body: bytes, sta
 
     assert answer.status == status
     if status == 403:
-        assert answer.body == "this page is of another session: load it anew and try again\n"
+        assert answer.body == "This page is of another session. Load it again and try once more.\n"
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 7])

@@ -6,9 +6,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mes.board.api import changing, reading, session, stream
+from mes.board.drawing import Speech
 from mes.board.people import PeopleError
+from mes.board.refusals import code_of, language_of, sentence
 from mes.board.site import Board, Refused
 from mes.errors import ConfigError
+from mes.report.words import LANGUAGES
 
 ABOUT = (
     "Shop-floor data of one plant. Times are UTC in ISO 8601, durations seconds (`_s`), ratios between 0 and 1 "
@@ -41,29 +44,33 @@ def api(board: Board) -> FastAPI:
     return made
 
 
-def _problem(status: int, detail: str, code: str = "") -> JSONResponse:
-    return JSONResponse({"detail": detail, "code": code}, status_code=status)
-
-
-async def _refused(_: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    """In English with times in UTC, unless the client asks for Russian or Kazakh."""
     assert isinstance(error, Refused)
-    return _problem(error.status, error.detail, error.code)
+    language = language_of(request)
+    board: Board = request.app.state.board
+    detail = error.detail if language == LANGUAGES[0] else sentence(error, Speech(language, board.config))
+    return JSONResponse({"detail": detail, "code": error.code}, status_code=error.status)
 
 
-async def _empty(_: Request, error: Exception) -> JSONResponse:
-    return _problem(404, str(error))
+async def _empty(request: Request, error: Exception) -> JSONResponse:
+    return await _refused(request, Refused(404, str(error), "journal_empty"))
 
 
-async def _unreachable(_: Request, error: Exception) -> JSONResponse:
-    return _problem(503, str(error))
+async def _unreachable(request: Request, error: Exception) -> JSONResponse:
+    return await _refused(request, Refused(503, str(error), "accounts_unavailable"))
 
 
-async def _nonsense(_: Request, error: Exception) -> JSONResponse:
+async def _nonsense(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-    return _problem(422, "; ".join(found))
+    problems = "; ".join(found)
+    return await _refused(request, Refused(422, problems, "request_invalid", {"problems": problems}))
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
+    refused = Refused(error.status_code, error.detail, code_of(error.status_code), {"problems": error.detail})
+    answer = await _refused(request, refused)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -96,7 +96,8 @@ class Span:
             return calendar.shift_of(now)
         end = self.end or now
         if end <= self.start or end - self.start > LONGEST:
-            raise Refused(422, f"`end` comes after `start`, and at most {LONGEST.days} days later")
+            text = f"`end` comes after `start`, and at most {LONGEST.days} days later"
+            raise Refused(422, text, "span_too_long", {"days": LONGEST.days})
         return Window(WindowKind.DAY, WHOLE, calendar.day_of(self.start), Interval(self.start, end))
 
 
@@ -106,7 +107,8 @@ Within = Annotated[Span, Depends()]
 def bounded(window: Window, longest: timedelta, what: str) -> Window:
     """The window; raises Refused where it is too long for what is asked."""
     if window.interval.length > longest:
-        raise Refused(422, f"{what} are given for at most {longest.days} days at once")
+        text = f"{what} are given for at most {longest.days} days at once"
+        raise Refused(422, text, "span_too_long", {"days": longest.days})
     return window
 
 

@@ -48,7 +48,7 @@ router = APIRouter(dependencies=[Depends(reader_of)], responses=REFUSALS)
 
 FINE = timedelta(days=8)  # single states, stops and events are given for so long at once
 NAMES_MOST = 64
-LOOKS_MOST = 10_000  # stretches between shifts times stations, in one answer
+WINDOWS_MOST = 4000  # in one answer: a year of three shifts a day and the stretches between them, and more
 Path = Annotated[str, Query(max_length=200, description="a part of the plant, as site/area/line; default: all of it")]
 Definitions = Annotated[list[str], Query(max_length=20, description="of OEE; default: the plant's own")]
 
@@ -71,7 +71,7 @@ async def wall(board: OnBoard) -> WallAnswer:
     if board.live.wall is None:
         await board.live.refresh()
     if board.live.wall is None:
-        raise Refused(404, "the journal is empty yet")
+        raise Refused(404, "the journal is empty yet", "journal_empty")
     return board.live.wall
 
 
@@ -88,19 +88,23 @@ async def windows(
     def asked(inquiry: Inquiry) -> list[WindowAnswer]:
         span = bounded(within.of(inquiry), longest, "these windows").interval
         if kind is WindowKind.SHIFT:
-            _demand_few(inquiry, span)
+            _require_few(inquiry, span)
         return list(answers.windows_answer(inquiry, kind, span))
 
     return table(await board.ask(asked, long=True), form)
 
 
-def _demand_few(inquiry: Inquiry, span: Interval) -> None:
-    """Between shifts each station is asked whether it made something; raises Refused where that is too much."""
-    looks = len(inquiry.config.calendar.off_shift(span)) * len(inquiry.config.standards)
-    if looks > LOOKS_MOST:
-        days = max(1, span.length.days * LOOKS_MOST // looks)
-        remedy = f"ask for at most {days} days at once, one after the other, or for `kind=day`"
-        raise Refused(422, f"shifts of {span.length.days} days are too many for one answer: {remedy}")
+def _require_few(inquiry: Inquiry, span: Interval) -> None:
+    """Raises Refused where shifts and the stretches between them are too many for one answer."""
+    calendar = inquiry.config.calendar
+    found = len(calendar.shifts(span)) + len(calendar.off_shift(span))
+    if found > WINDOWS_MOST:
+        days = max(1, span.length.days * WINDOWS_MOST // found)
+        text = (
+            f"{found} shifts and stretches between them are too many for one answer, at most {WINDOWS_MOST}: "
+            f"ask for at most {days} days at once, one after the other, or for `kind=day`"
+        )
+        raise Refused(422, text, "too_many_windows", {"windows": found, "most": WINDOWS_MOST, "days": days})
 
 
 @router.get("/kpi", summary="OEE with its factors, its sums and its losses", responses=TABLE)
@@ -267,10 +271,10 @@ async def recent(board: OnBoard, form: Annotated[Format, Query(alias="format")] 
 async def units(board: OnBoard, unit: str) -> list[LifeAnswer]:
     """All lives of a VIN or body number."""
     if not unit or len(unit) > NAMES_MOST:
-        raise Refused(404, "no event names such a unit")
+        raise Refused(404, "no event names such a unit", "unit_unknown", {"unit": unit[:NAMES_MOST]})
     found = await board.ask(lambda inquiry: records.life_answers(inquiry, unit))
     if not found:
-        raise Refused(404, f"no event names `{unit}`")
+        raise Refused(404, f"no event names `{unit}`", "unit_unknown", {"unit": unit})
     return found
 
 
@@ -316,9 +320,9 @@ async def programme(board: OnBoard, within: Within) -> ProgrammeAnswer:
         try:
             return records.programme_answer(inquiry.programme(window.interval))
         except ConfigError as error:
-            raise Refused(404, str(error)) from error
+            raise Refused(404, str(error), "no_programme") from error
         except ValueError as error:
-            raise Refused(422, str(error)) from error
+            raise Refused(422, str(error), "programme_months") from error
 
     return await board.ask(asked, long=True)
 
@@ -333,11 +337,11 @@ def _node(inquiry: Inquiry, of: str) -> Node:
     try:
         return answers.node_of(inquiry, of or inquiry.config.site)
     except ConfigError as error:
-        raise Refused(404, str(error)) from error
+        raise Refused(404, str(error), "part_unknown", {"part": of}) from error
 
 
 def _definition(inquiry: Inquiry, name: str) -> Definition:
     try:
         return answers.definition_of(inquiry, name)
     except ConfigError as error:
-        raise Refused(404, str(error)) from error
+        raise Refused(404, str(error), "definition_unknown", {"definition": name}) from error
