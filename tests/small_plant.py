@@ -39,6 +39,7 @@ class SmallPlant:
     web: str = ""
     tail: str = ""
     made: int = 0
+    descriptors: int = 0  # how many the program may open; 0: as many as this process
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
@@ -62,10 +63,11 @@ class SmallPlant:
         journal = "path: journal.sqlite, process_values_days: 30"
         text = FILE.format(port=self.device.port, poll_ms=50, ideal_s=30, max_per_hour=100000, journal=journal, web=web)
         self.plant.write_text(text + self.tail, encoding="utf-8")
+        limit = f"ulimit -n {self.descriptors}; " if self.descriptors else ""
         with (self.folder / "log").open("ab") as log:
             self._running.append(
                 await asyncio.create_subprocess_exec(
-                    *(str(MES), "run", "--config", str(self.plant)),
+                    *("/bin/sh", "-c", f'{limit}exec "$0" "$@"', str(MES), "run", "--config", str(self.plant)),
                     cwd=self.folder,
                     env={**os.environ, **environment},
                     stdin=asyncio.subprocess.DEVNULL,
@@ -73,6 +75,11 @@ class SmallPlant:
                     stderr=log,
                 )
             )
+
+    @property
+    def process(self) -> Path:
+        """What the system says of the running program."""
+        return Path("/proc") / str(self._running[-1].pid)
 
     async def stop(self) -> int:
         """Ends it by SIGTERM; its exit code."""

@@ -54,15 +54,25 @@ async def test_accounts_that_cannot_be_read_are_not_overwritten(tmp_path: Path) 
 
 
 async def test_a_taken_port_is_tried_again(tmp_path: Path) -> None:
-    """While another program has the board's port collecting goes on; once it is free the board is served."""
+    """While another program has the board's port collecting goes on, and one line of the log names address and remedy.
+
+    Once it is free, board and health are served, and neither health nor the board shows the trouble any more.
+    """
     async with small_plant(tmp_path) as plant:
         with socket.create_server(("127.0.0.1", plant.board)):
             await plant.start()
             await plant.collects()
             await plant.until(lambda: bool(plant.log("consumer_failed")))
+            await plant.collects()
         assert (await plant.page("/healthz"))[0] == 200
         (line,) = plant.log("consumer_failed")
-        assert (line["consumer"], "address already in use" in line["detail"]) == ("board", True)
+        assert (line["consumer"], line["retry_s"]) == ("board", 5.0)
+        assert f"port {plant.board}: address already in use" in line["detail"]
+        assert "stop the program that has this address" in line["detail"]
+        assert len(plant.log("board_served")) == 1
+        status, ready = await plant.page("/readyz")
+        assert (status, "board" in ready) == (200, False), ready
+        assert 'part="board"' not in (await plant.page("/metrics"))[1]
         assert await plant.stop() == 0
 
 
