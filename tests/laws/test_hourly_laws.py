@@ -90,7 +90,11 @@ def test_stored_components_say_what_was_made_in_each_window(
 def test_a_closed_window_keeps_what_was_made_in_it() -> None:
     """A closed window has the units of its closing, by stored components as by events; opened again those of now."""
     standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
-    made = [state(-60, State.PRODUCING), *(counted(minute, 2) for minute in range(0, 300, 50)), state(400, State.DOWN)]
+    made: list[StationEvent] = [
+        state(-60, State.PRODUCING),
+        *(counted(minute, 2) for minute in range(0, 300, 50)),
+        state(400, State.DOWN),
+    ]
     reader = ListReader(*made, state(410, State.PRODUCING))
     some, until = calendar_windows(Interval(at(-60), at(400))), at(405)
     chosen = next(each for each in some if at(50) in each)

@@ -66,7 +66,7 @@ async def test_a_taken_port_is_tried_again(tmp_path: Path) -> None:
             await plant.collects()
         assert (await plant.page("/healthz"))[0] == 200
         (line,) = plant.log("consumer_failed")
-        assert (line["consumer"], line["retry_s"]) == ("board", 5.0)
+        assert (line["consumer"], float(line["retry_s"])) == ("board", 5.0)
         assert f"port {plant.board}: address already in use" in line["detail"]
         assert "stop the program that has this address" in line["detail"]
         assert len(plant.log("board_served")) == 1
