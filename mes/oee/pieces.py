@@ -3,8 +3,8 @@
 Where facts overlap, the first of these decides:
 
 1. inferred producing: units that were caught up after a gap prove it;
-2. a reason that a person gave, for any second that was not producing: planned, or the bucket of its category;
-3. no data: nothing is known of the second;
+2. no data: nothing is known of the second; a reason that a person gave stands beside it and moves it nowhere;
+3. a reason that a person gave, for any second that was not producing: planned, or the bucket of its category;
 4. for a stop (`down`, `idle`) the reason that its fault code means; its category counts like a given one;
 5. the state.
 
@@ -120,7 +120,9 @@ def _said(
         if at < said.start:
             yield Piece(Interval(at, said.start), span.state, own, code, span.interval, fault)
         # a reason that the catalogue has no more keeps its name, and the time stays where it is
-        bucket = _bucket(given, own, is_minor=own is Bucket.MINOR_STOPS) if given is not None else own
+        # and a word about time that nobody observed makes it no observation
+        is_known = own is not Bucket.NO_DATA
+        bucket = _bucket(given, own, is_minor=own is Bucket.MINOR_STOPS) if given is not None and is_known else own
         yield Piece(said, span.state, bucket, each.reason, span.interval, fault)
         at = said.end
     if at < part.end:

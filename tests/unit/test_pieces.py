@@ -105,8 +105,8 @@ def test_producing_is_never_explained_away() -> None:
     ]
 
 
-def test_units_prove_producing_and_a_word_explains_the_rest_of_the_dark() -> None:
-    """In a gap the ideal time of what was caught up is producing; a person may say what the rest was."""
+def test_units_prove_producing_and_a_word_stands_beside_the_rest_of_the_dark() -> None:
+    """In a gap the ideal time of what was caught up is producing; what a person says of the rest makes it not known."""
     gap = (state(0, P), lost(10), restored(20, 10), state(20, P), counted(20, 1, since=10))
 
     assert rows(*gap) == [
@@ -115,7 +115,24 @@ def test_units_prove_producing_and_a_word_explains_the_rest_of_the_dark() -> Non
         (12, 20, Bucket.NO_DATA, None),
         (20, 60, Bucket.APT, None),
     ]
-    assert rows(*gap, assigned(70, 10, 20, "service"))[2] == (12, 20, Bucket.PLANNED_STOP, "service")
+    for reason in ("service", "robot", "tips", "jam", "nobody", "no-parts"):
+        assert rows(*gap, assigned(70, 10, 20, reason))[2] == (12, 20, Bucket.NO_DATA, reason)
+
+
+def test_no_reason_makes_known_time_of_time_without_data() -> None:
+    """Coverage and planned time are what they were, whatever a person says; the words stay with the seconds."""
+    window = between(0, 60)
+    gap: list[StationEvent] = [state(0, P), lost(10), restored(40, 10), state(40, P)]
+    found, said = (
+        kpi(timeline([*gap, *more]), window, [window], STANDARD, until=at(60))
+        for more in ([], [assigned(70, 10, 25, "service"), assigned(71, 25, 40, "robot")])
+    )
+    assert (said.no_data, said.pbt, said.coverage) == (found.no_data, found.pbt, found.coverage)
+    assert said.no_data == timedelta(minutes=30)
+    assert {(each.bucket, each.reason, each.time) for each in said.losses} == {
+        (Bucket.NO_DATA, ReasonId("service"), timedelta(minutes=15)),
+        (Bucket.NO_DATA, ReasonId("robot"), timedelta(minutes=15)),
+    }
 
 
 def test_a_planned_reason_takes_time_out_of_the_plan() -> None:
