@@ -15,6 +15,7 @@ class DiagnosticCode(StrEnum):
     TAG_REFUSED = "tag_refused"  # the controller does not deliver the tag at all
     VALUE_UNREADABLE = "value_unreadable"  # it delivers something that cannot be decoded as the tag's type
     HEARTBEAT_NEVER_READ = "heartbeat_never_read"
+    HEARTBEAT_UNREADABLE = "heartbeat_unreadable"  # it was read before
     POLLS_LATE = "polls_late"
     TRANSACTION_ID_ZERO = "transaction_id_zero"
     ANSWERS_IN_DOUBT = "answers_in_doubt"

@@ -17,6 +17,7 @@ class HeartbeatWatch:
         """Watches from now on; `max_age_s` > 0."""
         self._max_age_s = max_age_s
         self._value: Value | None = None
+        self._readable = False
         self._changed_real_s = real_s
         self._changed_time = now
         self._beating = False
@@ -32,6 +33,18 @@ class HeartbeatWatch:
         return self._value is not None
 
     @property
+    def trouble(self) -> str:
+        """What is wrong with a heartbeat that counts as stuck, as the end of a sentence."""
+        if not self.was_read:
+            return "was never read"
+        return "stands still" if self._readable else "cannot be read any more"
+
+    @property
+    def readable(self) -> bool:
+        """Whether the last that was seen of it was a value."""
+        return self._readable
+
+    @property
     def last_change(self) -> datetime:
         """Our time of the last change, or of the start of the watch where none was seen yet."""
         return self._changed_time
@@ -42,6 +55,7 @@ class HeartbeatWatch:
 
     def see_value(self, value: Value | None, *, real_s: float, now: datetime) -> bool:
         """As `see`, for a bare value (None: nothing can be said)."""
+        self._readable = value is not None
         if value is None:
             return False
         if self._value is None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -21,6 +22,7 @@ from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
 from adapters.modbus_answers import Answers, DeviceMemory, Doubt, Problem, RtuAnswers, TcpAnswers
+from adapters.pauses import Pauses
 from adapters.plan import Block, Plan, plan, sync_block
 from adapters.poll_rate import PollRate
 from adapters.ports import AdapterStatus, Emit
@@ -281,7 +283,7 @@ class ModbusAdapter:
         self._decoded: dict[TagId, tuple[tuple[int, ...], Decoded]] = {}
         self._said: dict[TagId, Decoded] = {}
         self._unreadable: dict[TagId, Diagnostic] = {}
-        self._heartbeat_unread = False
+        self._watch: HeartbeatWatch | None = None  # None before the first poll
 
     def status(self) -> AdapterStatus:
         """What it sees of its own connection, for health."""
@@ -343,9 +345,15 @@ class ModbusAdapter:
                 yield Diagnostic(DiagnosticCode.TAG_REFUSED, text, remedy, tags)
 
     def _lifeless(self) -> Iterator[Diagnostic]:
-        """The heartbeat, as long as no value of it could be read in this connection."""
-        heartbeat = self._settings.heartbeat
-        if heartbeat is not None and self._heartbeat_unread:
+        """The heartbeat, as long as no value of it could be read in this connection, or can be any more."""
+        heartbeat, watch = self._settings.heartbeat, self._watch
+        if heartbeat is None or watch is None or watch.readable:
+            return
+        if watch.was_read:
+            text = f"the heartbeat {heartbeat.tag} cannot be read any more: the connection is ended for it"
+            remedy = "let the controller's program show its value again, or correct the tag's `address`"
+            yield Diagnostic(DiagnosticCode.HEARTBEAT_UNREADABLE, text, remedy, (heartbeat.tag,))
+        else:
             text = f"the heartbeat {heartbeat.tag} was never read: nothing of this controller is collected until it is"
             remedy = "correct the tag's `table` and `address`, or remove `heartbeat` from the controller"
             yield Diagnostic(DiagnosticCode.HEARTBEAT_NEVER_READ, text, remedy, (heartbeat.tag,))
@@ -366,7 +374,8 @@ class ModbusAdapter:
         self._line = _Line(self._settings, self._memory)
         try:
             await self._line.connect(deadline_s=self._settings.request_timeout_s)
-            await self._poll(emit)
+            with closing(Pauses()) as pauses:
+                await self._poll(emit, pauses)
         finally:
             self._note_doubts()
             self._line.close()
@@ -397,23 +406,23 @@ class ModbusAdapter:
             await self._renew(problem)
         raise ControllerUnavailable(f"{STRIKES} connections one after the other were in doubt: {problem.text}")
 
-    async def _poll(self, emit: Emit) -> None:
+    async def _poll(self, emit: Emit, pauses: Pauses) -> None:
         real_s = asyncio.get_running_loop().time
         heartbeat = self._settings.heartbeat
         watch = None
         if heartbeat is not None:
-            watch = HeartbeatWatch(max_age_s=heartbeat.max_age_s, real_s=real_s(), now=self._clock.now())
+            watch = self._watch = HeartbeatWatch(max_age_s=heartbeat.max_age_s, real_s=real_s(), now=self._clock.now())
         baseline = True
         rate = self._rate = PollRate(interval_s=self._settings.poll_interval_ms / 1000, now_s=real_s())
         while True:
+            asked_s, stood_still_s = real_s(), pauses.total_s()
             found = await self._trusted_cycle()
+            took_s = real_s() - asked_s - (pauses.total_s() - stood_still_s)
             self._note_doubts()
             if heartbeat is not None and watch is not None:
-                pulse = found[heartbeat.tag]
-                self._heartbeat_unread = pulse.value is None and not watch.beating
-                _feel(watch, pulse, real_s=real_s())
+                _feel(watch, found[heartbeat.tag], real_s=real_s())
             if watch is None or watch.beating:
-                await emit(self._batch(found, baseline=baseline))
+                await emit(self._batch(found, baseline=baseline, answered_in=timedelta(seconds=max(took_s, 0.0))))
                 baseline = False
             due_s, left_out = rate.polled(now_s=real_s())
             self._memory.polls_late += left_out
@@ -422,7 +431,7 @@ class ModbusAdapter:
             except _InDoubtError as doubt:
                 await self._renew(doubt.problem)
 
-    def _batch(self, found: Mapping[TagId, Reading], *, baseline: bool) -> Batch:
+    def _batch(self, found: Mapping[TagId, Reading], *, baseline: bool, answered_in: timedelta) -> Batch:
         """The readings that say something new, in configured order."""
         news: list[Reading] = []
         for tag, reading in found.items():
@@ -431,7 +440,8 @@ class ModbusAdapter:
                 news.append(reading)
                 self._said[tag] = says
         every = timedelta(milliseconds=self._settings.poll_interval_ms)
-        return Batch(self._controller, self._clock.now(), tuple(news), baseline=baseline, polled_every=every)
+        now = self._clock.now()
+        return Batch(self._controller, now, tuple(news), baseline=baseline, polled_every=every, answered_in=answered_in)
 
     async def _cycle(self) -> Mapping[TagId, Reading]:
         """Asks for every block once and reads all tags from the answers, once none of them is in doubt."""
@@ -532,6 +542,5 @@ def _feel(watch: HeartbeatWatch, pulse: Reading, *, real_s: float) -> None:
     watch.see(pulse, real_s=real_s)
     if watch.stuck(real_s=real_s):
         since = watch.last_change if watch.beating else None
-        unread = not watch.beating and pulse.value is None
-        detail = f"the heartbeat {pulse.tag} {'was never read' if unread else 'stands still'}"
+        detail = f"the heartbeat {pulse.tag} {watch.trouble}"
         raise ControllerUnavailable(detail, cause=GapCause.STUCK, blind_since=since)

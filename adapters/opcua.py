@@ -9,7 +9,7 @@ from adapters.diagnostics import Diagnostic
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_client import LeftOpen
 from adapters.opcua_items import Items
-from adapters.opcua_life import Life, real_s
+from adapters.opcua_life import Answer, Life, real_s
 from adapters.opcua_session import Session, translated
 from adapters.opcua_subscribed import Came, Subscribed
 from adapters.opcua_values import differs, in_order
@@ -99,11 +99,13 @@ async def _poll(life: Life) -> None:
     known: dict[TagId, Reading] | None = None
     while True:
         due_s = real_s() + interval_s
+        answer = Answer(life)
         readings = await _poll_once(life)
+        answered_in = answer.took()
         life.watch(readings)
         if known is not None:
             news = tuple(each for each in readings if differs(known.get(each.tag), each))
-            await life.emit(in_order(news))
+            await life.emit(in_order(news), answered_in=answered_in)
             known.update((each.tag, each) for each in news)
         elif life.alive():
             await life.emit(readings, baseline=True)

@@ -12,7 +12,7 @@ from adapters.opcua_items import Items
 from adapters.opcua_session import Session
 from adapters.pauses import PERIOD_S, PauseMeter
 from adapters.ports import Emit
-from adapters.reading import Batch, ControllerId, GapCause, Reading
+from adapters.reading import Batch, ControllerId, GapCause, PolledPart, Reading
 from adapters.settings import OpcUaController
 
 _AFTERMATH_S = 10.0  # a connection that ends so soon after a pause of this process ended because of it
@@ -53,19 +53,24 @@ class Life:
         self._clock_offset: timedelta | None = None
         self.resumed_s: float | None = None  # when the last pause of this process ended
         self._paused_s = 0.0
+        self._stood_still_s = 0.0  # all pauses together
         self._paused_since: datetime | None = None
         self._pauses = PauseMeter(real_s=real_s())
         self._timer = asyncio.get_running_loop().call_later(PERIOD_S, self._tick)
 
     def lifeless(self) -> Iterator[Diagnostic]:
-        """The heartbeat, as long as no value of it could be read in this connection."""
-        if self._watch is not None and not self._watch.was_read and real_s() - self._began_s > _FIRST_READ_S:
-            yield Diagnostic(
-                DiagnosticCode.HEARTBEAT_NEVER_READ,
-                f"the heartbeat {self._heartbeat_tag} was never read: nothing is collected until it is",
-                "correct the tag's `node`, or remove `heartbeat` from the controller",
-                () if self._heartbeat_tag is None else (self._heartbeat_tag,),
-            )
+        """The heartbeat, as long as no value of it could be read in this connection, or can be any more."""
+        if self._watch is None or self._heartbeat_tag is None or self._watch.readable:
+            return
+        tags = (self._heartbeat_tag,)
+        if self._watch.was_read:
+            text = f"the heartbeat {self._heartbeat_tag} cannot be read any more: the connection is ended for it"
+            remedy = "let the controller's program show its value again, or correct the tag's `node`"
+            yield Diagnostic(DiagnosticCode.HEARTBEAT_UNREADABLE, text, remedy, tags)
+        elif real_s() - self._began_s > _FIRST_READ_S:
+            text = f"the heartbeat {self._heartbeat_tag} was never read: nothing is collected until it is"
+            remedy = "correct the tag's `node`, or remove `heartbeat` from the controller"
+            yield Diagnostic(DiagnosticCode.HEARTBEAT_NEVER_READ, text, remedy, tags)
 
     def now(self) -> datetime:
         """The present instant of our clock."""
@@ -85,12 +90,18 @@ class Life:
         paused_s = self._pauses.look(real_s=real_s())
         if not paused_s:
             return
+        self._stood_still_s += paused_s
         if self._watch is not None:
             self._watch.excuse(paused_s)
         if paused_s >= _PAUSE_LEAST_S:
             self.resumed_s = real_s()
             self._paused_s = paused_s
             self._paused_since = self._clock.now() - timedelta(seconds=paused_s)
+
+    def stood_still_s(self) -> float:
+        """For how long this process stood still since the connection began, in real seconds."""
+        self.notice_pause()
+        return self._stood_still_s
 
     def attributed(self, error: ControllerUnavailable) -> ControllerUnavailable:
         """The error, or one that names this process as the cause if it stood still just before."""
@@ -122,8 +133,7 @@ class Life:
                 self._watch.see(each, real_s=real_s())
         if self._watch.stuck(real_s=real_s()):
             raise ControllerUnavailable(
-                f"the server answers, but its heartbeat {self._heartbeat_tag} "
-                + ("stands still" if self._watch.was_read else "was never read"),
+                f"the server answers, but its heartbeat {self._heartbeat_tag} {self._watch.trouble}",
                 cause=GapCause.STUCK,
                 blind_since=self._watch.last_change if self._watch.beating else None,
             )
@@ -133,7 +143,13 @@ class Life:
         return None if self._watch is None else max(self._watch.remaining_s(real_s=real_s()), 0.0)
 
     async def emit(
-        self, readings: tuple[Reading, ...], *, received_time: datetime | None = None, baseline: bool = False
+        self,
+        readings: tuple[Reading, ...],
+        *,
+        received_time: datetime | None = None,
+        baseline: bool = False,
+        answered_in: timedelta | None = None,
+        polled_part: PolledPart | None = None,
     ) -> bool:
         """Hands a batch on, received now if nothing else is said; returns when it is journaled.
 
@@ -151,6 +167,8 @@ class Life:
             baseline=baseline,
             polled_every=self._polled_every,
             clock_offset=offset,
+            answered_in=answered_in,
+            polled_part=polled_part,
         )
         await self._emit(batch)
         took_s = real_s() - began_s
@@ -173,6 +191,20 @@ class Life:
         shown = await self.session.server_time()
         took = timedelta(seconds=real_s() - began_s)
         return None if shown is None or took > _QUICK else shown - (began + took / 2)
+
+
+class Answer:
+    """Measures how long a controller takes to answer, less what this process stands still meanwhile."""
+
+    def __init__(self, life: Life) -> None:
+        """The controller is asked now."""
+        self._life = life
+        self._asked_s, self._stood_still_s = real_s(), life.stood_still_s()
+
+    def took(self) -> timedelta:
+        """It has answered; in real time."""
+        stood_still_s = self._life.stood_still_s() - self._stood_still_s
+        return timedelta(seconds=max(real_s() - self._asked_s - stood_still_s, 0.0))
 
 
 def real_s() -> float:

@@ -4,17 +4,17 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from asyncua import ua
 
 from adapters.errors import AdapterError, ControllerUnavailable
 from adapters.opcua_items import refusal
-from adapters.opcua_life import Life, real_s
+from adapters.opcua_life import Answer, Life, real_s
 from adapters.opcua_monitoring import Arrival, Monitoring, Stream
 from adapters.opcua_publishing import Publishing
 from adapters.opcua_values import Delayed, Overlap, differs
-from adapters.reading import GapCause, Reading, TagId
+from adapters.reading import GapCause, PolledPart, Reading, TagId
 
 _RETRY_FIRST_S, _RETRY_MOST_S = 1.0, 30.0
 _SETTLING_LEAST_S = 2.0  # how long after the baseline older notifications may still come in
@@ -30,6 +30,7 @@ class Polled:
     values: Sequence[tuple[TagId, ua.DataValue]]
     received_time: datetime
     received_s: float
+    answered_in: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Subscribed:
         self._streams = self._monitoring.streams
         self._delayed = Delayed()
         self._unhandled: deque[Arrival] = deque()
+        self._polls: deque[Polled] = deque()  # whose readings wait
         self._last: dict[TagId, Reading] = {}  # what was emitted of each tag
         self._taken_s: dict[TagId, float] = {}  # when its last notification came that was taken for news
         self._withheld: dict[TagId, Reading] = {}  # the last that was taken for older than the baseline
@@ -119,6 +121,8 @@ class Subscribed:
                     self._unhandled.append(each)
                     if each.asked_s >= read_s and each.complete:
                         unflushed.discard(each.subscription)
+                if isinstance(each, Polled):
+                    self._polls.append(each)
                 self._delayed.put(news, each.received_s)
                 watched += news
             self._life.watch(watched)
@@ -137,15 +141,28 @@ class Subscribed:
 
     async def _emit_due(self, publishing: Publishing, received_time: datetime) -> None:
         now_s, hold_s = real_s(), self._hold_s()
-        await self._emit(self._delayed.take(now_s, hold_s), received_time=received_time)
+        part = None
+        while self._polls and self._polls[0].received_s + hold_s <= now_s:
+            part = self._polled_part(self._polls.popleft())
+        await self._emit(self._delayed.take(now_s, hold_s), received_time=received_time, part=part)
         self._room.set()
         while self._unhandled and (not self._delayed or self._unhandled[0].received_s + hold_s <= now_s):
             publishing.handled(self._unhandled.popleft().result)
 
+    def _polled_part(self, polled: Polled) -> PolledPart:
+        tags = frozenset(tag for tag, _ in polled.values)
+        every = timedelta(seconds=self._monitoring.interval_s)
+        return PolledPart(tags, polled.received_time, every, polled.answered_in)
+
     async def _emit(
-        self, readings: tuple[Reading, ...], *, received_time: datetime | None = None, baseline: bool = False
+        self,
+        readings: tuple[Reading, ...],
+        *,
+        received_time: datetime | None = None,
+        baseline: bool = False,
+        part: PolledPart | None = None,
     ) -> None:
-        held_up = await self._life.emit(readings, received_time=received_time, baseline=baseline)
+        held_up = await self._life.emit(readings, received_time=received_time, baseline=baseline, polled_part=part)
         self._last.update((each.tag, each) for each in readings)
         if held_up:
             for stream in self._streams.values():
@@ -370,9 +387,11 @@ class Subscribed:
                 await asyncio.sleep(self._monitoring.interval_s)
                 tags = tuple(self._items.polled)
                 if tags:
+                    answer = Answer(self._life)
                     values = await self._items.values(self._session, tags)
+                    polled = Polled(values, self._life.now(), real_s(), answer.took())
                     self._room.clear()
-                    self._inbox.put_nowait(Polled(values, self._life.now(), real_s()))
+                    self._inbox.put_nowait(polled)
                     await self._room.wait()
         except AdapterError as error:
             self._inbox.put_nowait(error)

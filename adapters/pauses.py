@@ -1,5 +1,7 @@
 """Notices that this process stood still: a stopped process, a suspended machine, an event loop that was held up."""
 
+import asyncio
+
 PERIOD_S = 0.5  # real seconds between two looks
 _LEAST_S = 1.0  # a look that comes later than this is a pause; a busy machine is late by less
 
@@ -19,3 +21,27 @@ class PauseMeter:
         late_s = real_s - self._looked_s - PERIOD_S
         self._looked_s = real_s
         return late_s if late_s >= _LEAST_S else 0.0
+
+
+class Pauses:
+    """Sums up for how long this process stood still, with looks of its own until it is closed."""
+
+    def __init__(self) -> None:
+        """To be made inside of a running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._meter = PauseMeter(real_s=self._loop.time())
+        self._total_s = 0.0
+        self._timer = self._loop.call_later(PERIOD_S, self._tick)
+
+    def total_s(self) -> float:
+        """Real seconds until now."""
+        self._total_s += self._meter.look(real_s=self._loop.time())
+        return self._total_s
+
+    def close(self) -> None:
+        """Looks no more."""
+        self._timer.cancel()
+
+    def _tick(self) -> None:
+        self.total_s()
+        self._timer = self._loop.call_later(PERIOD_S, self._tick)

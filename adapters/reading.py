@@ -62,6 +62,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class PolledPart:
+    """Tags that were polled at `time`, by our clock, beside others that the controller notifies.
+
+    `every`: how often that is done (real time). `answered_in`: as in `Batch`.
+    """
+
+    tags: frozenset[TagId]
+    time: datetime
+    every: timedelta
+    answered_in: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One observation of one controller: one publish or one poll cycle, in the order in which things happened.
 
@@ -72,6 +85,8 @@ class Batch:
     `polled_every`: the controller was polled, and is polled this often (real time). A poll tells the present only: of
     the time since the poll before it nothing is known, and a tag that is not in the batch reads as it did then. None:
     the controller queued what changed since the batch before, so the time in between is known however long it was.
+    `polled_part`: only these tags were polled. `answered_in`: how long the controller took to answer the poll, in real
+    time, less what this process stood still meanwhile; None where that is not known.
     """
 
     controller: ControllerId
@@ -80,6 +95,8 @@ class Batch:
     baseline: bool = False
     polled_every: timedelta | None = None
     clock_offset: timedelta | None = None
+    polled_part: PolledPart | None = None
+    answered_in: timedelta | None = None
 
 
 def longest_observed(polled_every: timedelta) -> timedelta:

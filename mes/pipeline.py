@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from adapters.clock import Clock, ScaledClock, SteadyClock, boot_time_s
-from adapters.reading import Batch, ControllerId, Gap, GapCause, Reading, TagId, longest_observed
+from adapters.reading import Batch, ControllerId, Gap, GapCause, PolledPart, Reading, TagId, longest_observed
 from mes.collect.delivery import Delivery
 from mes.collect.looks import Looks
 from mes.collect.places import Vacated, adopt, vacated
-from mes.collect.signals import Closed
+from mes.collect.signals import Closed, CounterSignal
 from mes.collect.station import (
     Observation,
     StationSetup,
@@ -22,9 +22,9 @@ from mes.collect.station import (
     rebuilt,
     step,
 )
-from mes.future import TOLERANCE, not_after
+from mes.future import NOT_BEFORE, TOLERANCE, not_after
 from mes.journal import Entry, Future, Journal
-from mes.model import ProcessValue, StationEvent, StationId
+from mes.model import CountKind, ProcessValue, StationEvent, StationId
 
 log = structlog.get_logger()
 
@@ -108,9 +108,11 @@ class Pipeline:
         self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
         self._saved_at_s = monotonic_s()
         self._speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
-        self._present: dict[ControllerId, dict[TagId, Reading]] = {}  # the last reading of each tag that is polled
+        self._present: dict[ControllerId, dict[TagId, Reading]] = {}  # the last reading of each tag
+        self._parts: dict[ControllerId, tuple[PolledPart, float]] = {}  # the last poll of some tags, in real time
         self._batch_at_s: dict[ControllerId, float] = {}  # the real time of the last batch
         self._commit_took_s: dict[ControllerId, float] = {}  # how long that waited for its commit
+        self._longest_commit_s: dict[ControllerId, float] = {}  # of those since the last poll of some tags
 
     def last_observed(self, controller: ControllerId) -> datetime | None:
         """The last proof of life, by our clock; None if there never was one."""
@@ -130,8 +132,8 @@ class Pipeline:
         last_right = None if future is None else future.last_right
         is_behind = future is not None and future.is_behind
 
-        def right(state: StationState) -> StationState:
-            return state if is_behind else _corrected(state, last_right, now)
+        def right(station: StationId, state: StationState) -> StationState:
+            return state if is_behind else _corrected(state, self._setups.get(station), last_right, now)
 
         bodies = await self._journal.station_states()
         states = {station: readable_state(body) for station, body in bodies.items() if station in self._states}
@@ -143,7 +145,7 @@ class Pipeline:
             self._states.update({station: rebuilt(station, counted) for station in lost | damaged})
         if damaged:
             log.error("station_states_damaged", stations=sorted(damaged), remedy="none needed: rebuilt from the counts")
-        corrected = {station: right(state) for station, state in self._states.items()}
+        corrected = {station: right(station, state) for station, state in self._states.items()}
         work = _Work(self._states, {each: state for each, state in corrected.items() if state != self._states[each]})
         self._states.update(corrected)
         observed = await self._journal.observed()
@@ -154,6 +156,10 @@ class Pipeline:
             known = [each for each in stations if each in damaged or self._states[each] != initial_state()]
             self._adopt(stations, known, others, min(seen or self._clock.now(), self._clock.now()), work)
             if seen is not None and known:
+                if seen < NOT_BEFORE <= now:
+                    for station in known:
+                        state = work.states.get(station, self._states[station])
+                        work.take(station, _last_read_some_time(state, self._setups[station], now), ())
                 began = self._observed[controller] = min(seen, self._clock.now())
                 self._blind(controller, Gap(began, None, GapCause.COLLECTOR, "the collector was not running"), work)
         await self._commit(work)
@@ -161,7 +167,7 @@ class Pipeline:
     def _leave_out(
         self,
         states: Mapping[StationId, bytes],
-        right: Callable[[StationState], StationState],
+        right: Callable[[StationId, StationState], StationState],
         observed: Mapping[ControllerId, datetime],
         work: _Work,
     ) -> dict[StationId, StationState]:
@@ -170,7 +176,7 @@ class Pipeline:
         absent = {station: state for station, state in read.items() if state is not None}
         seen = max(observed.values(), default=None)
         for station, written in absent.items():
-            state = right(written)
+            state = right(station, written)
             if seen is not None and state != initial_state():
                 gap = Gap(min(seen, self._clock.now()), None, GapCause.NOT_CONFIGURED, "not in the plant's file")
                 done = step(StationSetup(station, {}, {}, timedelta()), state, gap)
@@ -202,6 +208,11 @@ class Pipeline:
         """One batch of one controller; returns when what came of it is on disk. It is the adapters' `emit`."""
         work = _Work(self._states)
         came_at_s = self._monotonic_s()
+        present = self._present.setdefault(batch.controller, {})
+        if batch.baseline:
+            present.clear()
+        present.update((each.tag, each) for each in batch.readings)
+        dark = self._dark(batch, came_at_s, work)
         if batch.polled_every is not None:
             batch = self._polled(batch, batch.polled_every, came_at_s, work)
         gap = self._gaps.get(batch.controller)
@@ -214,11 +225,11 @@ class Pipeline:
         oldest = self._deliveries.setdefault(batch.controller, Delivery()).take(batch, offset)
         looks = self._looks[batch.controller]
         looked = looks.before(batch.received_time)
-        for station, readings in self._shares(batch).items():
+        for station, readings in self._shares(batch, dark).items():
             seen = Observation(
                 readings=tuple(readings),
                 received_time=batch.received_time,
-                baseline=batch.baseline,
+                baseline=batch.baseline or station in dark,
                 clock_offset=offset,
                 oldest=oldest,
                 looked=looked,
@@ -231,17 +242,45 @@ class Pipeline:
         self._unsaved.add(batch.controller)
         self._batch_at_s[batch.controller] = came_at_s
         await self._commit(work)
-        self._commit_took_s[batch.controller] = self._monotonic_s() - came_at_s
+        took_s = self._commit_took_s[batch.controller] = self._monotonic_s() - came_at_s
+        self._longest_commit_s[batch.controller] = max(self._longest_commit_s.get(batch.controller, 0.0), took_s)
+
+    def _dark(self, batch: Batch, came_at_s: float, work: _Work) -> Collection[StationId]:
+        """The stations with tags that are polled beside notified ones, and were polled too late: their gap is over now.
+
+        What the controller notified of their other tags meanwhile does not tell what these did.
+        """
+        part, before = batch.polled_part, self._parts.get(batch.controller)
+        if batch.baseline:
+            self._parts.pop(batch.controller, None)
+            before = None
+        if part is None:
+            return ()
+        self._parts[batch.controller] = (part, came_at_s)
+        longest_commit_s = self._longest_commit_s.pop(batch.controller, 0.0)
+        if before is None or batch.controller in self._gaps:
+            return ()
+        polled, at_s = before
+        routes = self._routes[batch.controller]
+        dark = dict.fromkeys(station for tag in part.tags & polled.tags for station in routes.get(tag, ()))
+        silence_s = max(came_at_s - at_s, (part.time - polled.time).total_seconds() / self._speed)
+        if silence_s <= longest_observed(part.every).total_seconds() or not dark:
+            return ()
+        cause, detail = _whose(silence_s, part.every, longest_commit_s, part.answered_in)
+        log.warning("not_observed", controller=batch.controller, cause=str(cause), silence_s=silence_s, detail=detail)
+        until = max(polled.time, batch.received_time)
+        gap = Gap(polled.time, None, cause, detail)
+        for station in dark:
+            work.step(self._setups[station], gap)
+            work.step(self._setups[station], replace(gap, until=until))
+        self._parts[batch.controller] = (replace(part, time=max(part.time, until)), came_at_s)
+        return dark
 
     def _polled(self, batch: Batch, every: timedelta, came_at_s: float, work: _Work) -> Batch:
         """The batch of a poll; one that comes too late ends a gap, and as a baseline says what is so after it.
 
         Whoever was late, this program, the disk or the link: nobody knows what happened since the last poll.
         """
-        present = self._present.setdefault(batch.controller, {})
-        if batch.baseline:
-            present.clear()
-        present.update((each.tag, each) for each in batch.readings)
         seen, at_s = self._observed.get(batch.controller), self._batch_at_s.get(batch.controller)
         if batch.baseline or seen is None or at_s is None or batch.controller in self._gaps:
             return batch
@@ -249,13 +288,13 @@ class Pipeline:
         silence_s = max(came_at_s - at_s, (batch.received_time - seen).total_seconds() / self._speed)
         if silence_s <= longest_observed(every).total_seconds():
             return batch
-        cause, who = GapCause.COLLECTOR, "the collector stood still"
-        if self._commit_took_s.get(batch.controller, 0.0) > silence_s / 2:
-            cause, who = GapCause.DISK, "the disk took nothing"
-        detail = f"no observation for {silence_s:.1f} s, polled every {every.total_seconds():g} s: {who}"
+        committed_s = self._commit_took_s.get(batch.controller, 0.0)
+        cause, detail = _whose(silence_s, every, committed_s, batch.answered_in)
         log.warning("not_observed", controller=batch.controller, cause=str(cause), silence_s=silence_s, detail=detail)
         self._blind(batch.controller, Gap(min(seen, batch.received_time), None, cause, detail), work)
-        readings = tuple(replace(each, received_time=batch.received_time) for each in present.values())
+        readings = tuple(
+            replace(each, received_time=batch.received_time) for each in self._present[batch.controller].values()
+        )
         return replace(batch, readings=readings, baseline=True)
 
     async def lost(self, controller: ControllerId, *, cause: GapCause, detail: str, since: datetime | None) -> None:
@@ -286,8 +325,8 @@ class Pipeline:
         for station in self._stations[controller]:
             work.step(self._setups[station], gap)
 
-    def _shares(self, batch: Batch) -> dict[StationId, list[Reading]]:
-        """The readings of each station.
+    def _shares(self, batch: Batch, dark: Collection[StationId]) -> dict[StationId, list[Reading]]:
+        """The readings of each station; of the `dark` ones, whose gap is over, all that is known now.
 
         A baseline concerns all of them, even those of whom nothing can be read; time alone those that hold a count.
         """
@@ -299,6 +338,10 @@ class Pipeline:
         for reading in batch.readings:
             for station in routes.get(reading.tag, ()):  # a heartbeat belongs to no station
                 shares.setdefault(station, []).append(reading)
+        present = self._present[batch.controller]
+        for station in dark:
+            known = [present[tag] for tag in self._setups[station].signals if tag in present]
+            shares[station] = [replace(each, received_time=batch.received_time) for each in known]
         return shares
 
     async def _commit(self, work: _Work) -> None:
@@ -319,6 +362,35 @@ class Pipeline:
         await queued
 
 
+def _whose(
+    silence_s: float, every: timedelta, committed_s: float, answered_in: timedelta | None
+) -> tuple[GapCause, str]:
+    """Why nothing was observed for so long, and a sentence about it: who took more than half of the time."""
+    cause, who = GapCause.COLLECTOR, "the collector stood still"
+    if committed_s > silence_s / 2:
+        cause, who = GapCause.DISK, "the disk took nothing"
+    elif answered_in is not None and answered_in.total_seconds() > silence_s / 2:
+        cause, who = GapCause.CONNECTION, "the controller, or the link to it, answered late"
+    return cause, f"no observation for {silence_s:.1f} s, polled every {every.total_seconds():g} s: {who}"
+
+
+def _last_read_some_time(state: StationState, setup: StationSetup, now: datetime) -> StationState:
+    """A state whose last reading was stamped by a clock of a time before this program existed."""
+    read = _read_at_some_time(state, setup, now)
+    return replace(state, closed=Closed(min(read.values()), now, read)) if read else state
+
+
+def _read_at_some_time(state: StationState, setup: StationSetup | None, now: datetime) -> dict[CountKind, datetime]:
+    """When totalisers were last read, where nobody knows it: a day ago, and less than a full turn.
+
+    A time that is not known gives no reason to doubt a reading.
+    """
+    signals = () if setup is None else setup.signals.values()
+    counters = [each.setup for each in signals if isinstance(each, CounterSignal)]
+    half_turns = {each.kind: timedelta(hours=each.modulus / each.max_per_hour / 2) for each in counters}
+    return {kind: now - min(A_DAY, half_turns.get(kind, A_DAY)) for kind in state.counters}
+
+
 def _tell(future: Future, now: datetime) -> None:
     ahead_s = (future.latest - now).total_seconds()
     if future.is_behind:
@@ -337,20 +409,27 @@ def _tell(future: Future, now: datetime) -> None:
         )
 
 
-def _corrected(state: StationState, last_right: datetime | None, now: datetime) -> StationState:
+def _corrected(
+    state: StationState, setup: StationSetup | None, last_right: datetime | None, now: datetime
+) -> StationState:
     """A state that a clock stamped which was ahead: nothing in it is later than now.
 
-    How long its totalisers were not read is not known: since the last right stamp, or a day where there is none.
+    How long its totalisers were not read is not known: since the last right stamp at most, where there is one.
     """
     if not_after(replace(state, log=None), now + TOLERANCE) == replace(state, log=None):
         return state
-    read = min(now, last_right or now - A_DAY)
+    read = _read_at_some_time(state, setup, now)
+    if last_right is not None:
+        read = dict.fromkeys(state.counters, min(now, last_right))
     right = not_after(state, now)
     earlier = {} if right.closed is None else right.closed.unseen
+    unseen = {kind: min(at, earlier.get(kind, at)) for kind, at in read.items()}
     return replace(
         right,
-        counters={kind: not_after(each, read) if each.time > now else each for kind, each in state.counters.items()},
-        closed=Closed(read, now, {kind: min(read, earlier.get(kind, read)) for kind in state.counters}),
+        counters={
+            kind: not_after(each, read[kind]) if each.time > now else each for kind, each in state.counters.items()
+        },
+        closed=Closed(min(read.values(), default=min(now, last_right or now)), now, unseen),
         log=state.log,  # by the controller's clock
         unit_since=None if state.unit_since is None or state.unit_since > now else state.unit_since,
     )

@@ -275,6 +275,11 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
     "diagnostic_server_limits": ("limits of the server", "ограничения сервера", "сервер шектеулері"),
     "diagnostic_tag_refused": ("refused", "отказ в чтении", "оқудан бас тартты"),
     "diagnostic_value_unreadable": ("not readable", "не читается", "оқылмайды"),
+    "diagnostic_heartbeat_unreadable": (
+        "heartbeat not readable any more",
+        "сигнал жизни больше не читается",
+        "тіршілік сигналы енді оқылмайды",
+    ),
     "diagnostic_heartbeat_never_read": (
         "heartbeat never read",
         "сигнал жизни не прочитан ни разу",

@@ -30,8 +30,8 @@ STATE, GOOD, HEAT = TagId("State"), TagId("Good"), TagId("Heat")
 CODES = {"1": State.PRODUCING, "4": State.DOWN}
 
 
-def setups(max_per_hour: float = 3600) -> dict[StationId, StationSetup]:
-    counter = CounterSetup(CountKind.GOOD, 2**32, ResetPolicy.ALLOWED, max_per_hour=max_per_hour)
+def setups(max_per_hour: float = 3600, modulus: int = 2**32) -> dict[StationId, StationSetup]:
+    counter = CounterSetup(CountKind.GOOD, modulus, ResetPolicy.ALLOWED, max_per_hour=max_per_hour)
     signals: dict[TagId, SignalSetup] = {
         STATE: StateSignal(CodeMap(CODES)),
         GOOD: CounterSignal(counter),
@@ -47,6 +47,7 @@ class Plant:
         self.path = path
         self.now = START
         self.good = 5
+        self.modulus = 2**32
 
     async def run(
         self, *, ahead: timedelta = timedelta(), state: int = 1, for_s: int = 10, max_per_hour: float = 3600
@@ -55,7 +56,7 @@ class Plant:
         clock = SteadyClock(lambda: self.now + ahead, self._real_s)
         async with Journal.open(self.path) as journal:
             pipeline = Pipeline(
-                setups(max_per_hour),
+                setups(max_per_hour, self.modulus),
                 journal,
                 clock,
                 controllers={STATION: PLC},
@@ -121,6 +122,19 @@ async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) 
 
     assert plant.booked() == plant.good - 1 - 5
     assert good == plant.booked()
+    assert not [each for each in plant.events() if isinstance(each, CountUnreconciled)]
+
+
+@pytest.mark.parametrize("ahead", [HOUR, YEAR, -56 * YEAR, -26 * YEAR])
+async def test_a_time_that_nobody_knows_is_no_reason_for_a_doubt(tmp_path: Path, ahead: timedelta) -> None:
+    """A totaliser that turns within a day: what was made between the wrong start and the right one is booked."""
+    plant = Plant(tmp_path / "journal.sqlite")
+    plant.modulus = 2**16  # a turn in 18 hours at the most that it may make
+    await plant.run(ahead=ahead)
+    plant.good += 2
+    await plant.run()
+
+    assert plant.booked() == plant.good - 1 - 5
     assert not [each for each in plant.events() if isinstance(each, CountUnreconciled)]
 
 

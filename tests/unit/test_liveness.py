@@ -37,6 +37,17 @@ def test_never_seen_is_stuck() -> None:
     assert w.last_change == START
 
 
+def test_what_is_wrong_with_it_is_said() -> None:
+    """Never read, not readable any more, and standing still are three sentences."""
+    w = watch()
+    w.see_value(None, real_s=101.0, now=START)
+    assert (w.trouble, w.readable) == ("was never read", False)
+    w.see_value(7, real_s=102.0, now=START)
+    assert (w.trouble, w.readable) == ("stands still", True)
+    w.see_value(None, real_s=103.0, now=START)
+    assert (w.trouble, w.readable) == ("cannot be read any more", False)
+
+
 def test_bad_is_no_change() -> None:
     """A bad reading in between neither beats nor hides that the value stood still."""
     w = watch()

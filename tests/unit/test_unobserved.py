@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.clock import ManualClock, ScaledClock
-from adapters.reading import Batch, GapCause, Quality, Reading, TagId
+from adapters.reading import Batch, GapCause, PolledPart, Quality, Reading, TagId
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import CounterSignal, SignalSetup, StateSignal, StationSetup
 from mes.collect.states import CodeMap
@@ -70,12 +70,20 @@ class Bench:
             self.clock.advance(real_s * SECOND)
 
     async def poll(
-        self, *, baseline: bool = False, every: timedelta | None = SECOND, source: datetime | None = None, **values: int
+        self,
+        *,
+        baseline: bool = False,
+        every: timedelta | None = SECOND,
+        source: datetime | None = None,
+        part: PolledPart | None = None,
+        answered_in: timedelta | None = None,
+        **values: int,
     ) -> None:
         now = self.clock.now()
         tags = {"state": STATE, "good": GOOD, "other": GOOD_OF_OTHER}
         readings = tuple(Reading(tags[name], value, Quality.GOOD, source, now) for name, value in values.items())
-        await self.pipeline.accept(Batch(PLC, now, readings, baseline=baseline, polled_every=every))
+        batch = Batch(PLC, now, readings, baseline=baseline, polled_every=every)
+        await self.pipeline.accept(replace(batch, polled_part=part, answered_in=answered_in))
 
     async def events(self, station: StationId = STATION) -> list[StationEvent]:
         return [each.event for each in await self.journal.read(0, 10_000) if each.event.station == station]
@@ -157,6 +165,80 @@ async def test_what_a_subscription_queued_is_known(bench: Bench) -> None:
     await bench.poll(every=None, source=START + 2 * SECOND, state=4)
 
     assert await bench.seconds() == {State.PRODUCING: 2.0, State.DOWN: 7.0}
+
+
+@pytest.mark.parametrize(
+    ("answered_s", "cause"), [(0.1, GapCause.COLLECTOR), (19.0, GapCause.COLLECTOR), (39.0, GapCause.CONNECTION)]
+)
+async def test_who_was_late_is_named(bench: Bench, answered_s: float, cause: GapCause) -> None:
+    """A poll that was answered late is the link's or the controller's lateness, one that was asked late is ours."""
+    await bench.poll(baseline=True, state=1, good=5, other=7)
+    bench.wait(40)
+    await bench.poll(answered_in=answered_s * SECOND)
+
+    [lost] = [each for each in await bench.events() if isinstance(each, ConnectionLost)]
+    assert lost.cause is cause
+    assert ("answered late" in lost.detail) == (cause is GapCause.CONNECTION)
+
+
+def part(bench: Bench, *tags: TagId, answered_s: float = 0.0) -> PolledPart:
+    """Tags that are read now, beside others that the server monitors."""
+    return PolledPart(frozenset(tags), bench.clock.now(), SECOND, answered_s * SECOND)
+
+
+@pytest.mark.parametrize(("answered_s", "cause"), [(0.0, GapCause.COLLECTOR), (39.0, GapCause.CONNECTION)])
+async def test_a_tag_that_is_read_in_place_of_a_subscription_is_watched_by_its_polls_alone(
+    bench: Bench, answered_s: float, cause: GapCause
+) -> None:
+    """40 s without a poll of the state are no data of its station, and of no other, whatever was notified meanwhile."""
+    await bench.poll(baseline=True, every=None, state=1, good=5, other=7)
+    for _ in range(2):
+        bench.wait(1)
+        await bench.poll(every=None, part=part(bench, STATE))
+    bench.wait(40)
+    await bench.poll(every=None, good=8, other=9)
+    await bench.poll(every=None, part=part(bench, STATE, answered_s=answered_s))
+    bench.wait(1)
+    await bench.poll(every=None, part=part(bench, STATE), good=9)
+
+    assert await bench.seconds() == {State.PRODUCING: 3.0, State.NO_DATA: 40.0}
+    [lost] = [each for each in await bench.events() if isinstance(each, ConnectionLost)]
+    assert (lost.time, lost.cause) == (START + 2 * SECOND, cause)
+    assert not any(isinstance(each, ConnectionLost) for each in await bench.events(OTHER))
+    assert [each.raw for each in await bench.events() if isinstance(each, UnitsCounted)][-1] == 9
+
+
+async def test_a_tag_that_was_monitored_before_was_watched(bench: Bench) -> None:
+    """A tag that is read only from now on was observed until now by its subscription: no gap is made of that."""
+    await bench.poll(baseline=True, every=None, state=1, good=5, other=7)
+    await bench.poll(every=None, part=part(bench, GOOD_OF_OTHER))
+    bench.wait(40)
+    await bench.poll(every=None, part=part(bench, STATE))
+    bench.wait(1)
+    await bench.poll(every=None, part=part(bench, STATE), baseline=True)
+
+    assert await bench.seconds() == {State.PRODUCING: 41.0}
+    assert not any(isinstance(each, ConnectionLost) for each in await bench.events(OTHER))
+
+
+async def test_a_disk_that_held_up_the_polls_of_a_part_is_named(tmp_path: Path) -> None:
+    """The commit of a notification that waits for the disk keeps the next poll waiting: the disk's lateness."""
+    with faulty_disk() as disk:
+        async with Journal.open(tmp_path / "journal.sqlite", vfs=NAME, retry_s=0.01) as journal:
+            bench = Bench(journal)
+            await bench.poll(baseline=True, every=None, state=1, good=5, other=7)
+            await bench.poll(every=None, part=part(bench, STATE))
+            disk.refuse = apsw.FullError
+            waiting = asyncio.create_task(bench.poll(every=None, good=6))
+            while disk.refusals < 3:
+                await asyncio.sleep(0.001)
+            bench.wait(40)
+            disk.refuse = None
+            await waiting
+            await bench.poll(every=None)
+            await bench.poll(every=None, part=part(bench, STATE))
+            [lost] = [each for each in await bench.events() if isinstance(each, ConnectionLost)]
+            assert lost.cause is GapCause.DISK
 
 
 async def test_a_simulated_clock_is_judged_in_real_time(bench: Bench) -> None:
