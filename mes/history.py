@@ -24,6 +24,7 @@ from mes.model import (
 )
 from mes.oee.pieces import FAULT_COMES_BEFORE, STOPS
 from mes.oee.timeline import SPREAD_WITHIN, Span, Timeline, timeline
+from mes.oee.unread import KIND_OF
 
 INSTANT = timedelta(microseconds=1)
 FIRST_LOOK = 32  # events; each further look is eight times as long
@@ -68,7 +69,15 @@ class EventReader(Protocol):
         ...
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
-        """An event of each totaliser that the station has."""
+        """The first event of each totaliser that the station has."""
+        ...
+
+    def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
+        """The last change of quality of each of some signals before an instant."""
+        ...
+
+    def station_states(self) -> dict[StationId, bytes]:
+        """Every station's state as the collector wrote it last."""
         ...
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
@@ -118,7 +127,8 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
     if gaps and min(gaps) < start:
         reaching = reader.reaching(station, min(gaps), last.interval.end)
     # what is made and what is good goes by which totalisers there are
-    return [*found, *reaching, *reader.one_of_each_count(station)]
+    read = [*reader.one_of_each_count(station), *reader.qualities_before(station, window.start, KIND_OF)]
+    return [*found, *reaching, *read]
 
 
 def occupied(

@@ -26,16 +26,19 @@ from mes.oee.components import IDEAL_TIMES, NUMBERS, TIMES, Bucket, Kpi, Loss
 from mes.oee.kpi import kpis
 from mes.oee.pieces import STOPS
 from mes.oee.timeline import END_OF_TIME, Timeline, timeline
+from mes.oee.unread import unknown_figures
 
 MICROSECOND = timedelta(microseconds=1)
 SEARCH = timedelta(hours=1)  # there is a cut in any hour
 CUTTING = (WindowKind.HOUR, WindowKind.SHIFT, WindowKind.DAY)
 CHUNK = timedelta(days=30)  # of history in memory at once
 KEPT_EDGES = 1024
-FORMAT = 2  # of what is kept in a cell
+FORMAT = 3  # of what is kept in a cell
 CHECKED_BYTES = 4  # at its beginning
 PRODUCED = NUMBERS.index("produced")
-CellBody = tuple[list[int], list[int | None], list[int], list[tuple[Bucket, ReasonId, int, int]]]
+CellBody = tuple[
+    list[int], list[int | None], list[int], list[tuple[Bucket, ReasonId, int, int]], frozenset[CountKind], bool
+]
 Cells = tuple[Interval, list[tuple[datetime, bytes]]]  # a covered stretch; where each of its cells begins, and its body
 
 Progress = Callable[[StationId, float], None]  # a station, and the share of its history that is done, 0..1
@@ -61,8 +64,9 @@ class Hourly:
         was silent for years in between; in a silence there are no cells. While the file cannot be used there are none;
         a damaged one is made anew.
         """
+        counted = standard.counted | totalisers(self.reader, station)
         return [
-            _sum(covered, [_decode(body) for _, body in cells])
+            _sum(covered, [_decode(body) for _, body in cells], counted)
             for covered, cells in self._cells(station, standard, window)
         ]
 
@@ -157,6 +161,8 @@ class Hourly:
         self, station: StationId, standard: StationStandard, variant: str, start: datetime, end: datetime, seq: int
     ) -> datetime:
         """Cells from the one that holds `start` up to the last one that is final, none in a silence."""
+        known = self.reader.span_of(station)
+        known_since = None if known is None else known.start
         first = until = cell_cuts(self.calendar, Interval(start - SEARCH, start))[-1]
         stretches = [each for each in self._covered(station) if each.end > until]
         is_final = False
@@ -168,7 +174,7 @@ class Hourly:
             last = end if len(stretches) <= 1 else stretches[0].end
             cuts = cell_cuts(self.calendar, Interval(until, min(until + CHUNK, last)))
             chunk = Interval(cuts[0], cuts[-1]) if cuts else Interval(until, until)
-            line = timeline(history(self.reader, station, chunk))
+            line = timeline(history(self.reader, station, chunk), known_since=known_since)
             cells = _final(cuts, line)
             until = cells[-1].end if cells else chunk.start
             is_final = until < chunk.end or (len(stretches) <= 1 and chunk.end + SEARCH > end)
@@ -210,13 +216,15 @@ def _variant(
 ) -> str:
     """Names what the cells were made with: a standard, a calendar, and the totalisers that the station has.
 
-    Without a total, made is the sum of the others; one that appears later changes the cells of before.
+    Without a total, made is the sum of the others; one that appears later changes the cells of before, and so does the
+    first reading of one that there should have been.
     `former`: the former names under which a part of the events is written.
     """
     ideal = sorted((product or "", cycle // MICROSECOND) for product, cycle in standard.ideal_cycle.items())
     reasons = sorted((each.code, each.category, each.planned) for each in standard.reasons.reasons.values())
     faults = sorted(standard.reasons.by_fault.items())
-    own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, sorted(standard.counted | kinds))
+    counters = (sorted(standard.counted | kinds), sorted(standard.counted & kinds))
+    own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, *counters)
     renamed = (*own, list(former)) if former else own
     said = {each.name: getattr(calendar, each.name) for each in fields(calendar) if each.compare}
     when = msgspec.to_builtins(said, enc_hook=str, str_keys=True, order="deterministic")
@@ -226,7 +234,7 @@ def _variant(
 def _says_something(kpi: Kpi) -> bool:
     """Whether more is to be said of a cell than that nothing was planned and nothing happened."""
     return bool(kpi.pbt or kpi.planned_stops or kpi.in_shift or kpi.unreconciled or kpi.resets or kpi.produced) or (
-        (kpi.good, kpi.rework, kpi.scrap) != (0, 0, 0)
+        (kpi.good, kpi.rework, kpi.scrap) != (0, 0, 0) or bool(kpi.unread)
     )
 
 
@@ -238,6 +246,8 @@ def _encode(kpi: Kpi) -> bytes:
             [None if each is None else each // MICROSECOND for each in ideal],
             [getattr(kpi, name) for name in NUMBERS],
             [(each.bucket, each.reason, each.time // MICROSECOND, each.stops) for each in kpi.losses],
+            sorted(kpi.unread_kinds),
+            kpi.units_missing,
         )
     )
     return zlib.crc32(body).to_bytes(CHECKED_BYTES) + body
@@ -256,13 +266,13 @@ def _decode(body: bytes) -> CellBody:
     return cell
 
 
-def _sum(window: Interval, bodies: Sequence[CellBody]) -> Kpi:
+def _sum(window: Interval, bodies: Sequence[CellBody], counted: frozenset[CountKind]) -> Kpi:
     """The sums of cells; the time of `window` that no cell tells of was not planned, and nothing happened in it."""
     times = [sum(column) for column in zip(*(each[0] for each in bodies), strict=True)] or [0] * len(TIMES)
     numbers = [sum(column) for column in zip(*(each[2] for each in bodies), strict=True)] or [0] * len(NUMBERS)
     ideal = [_known_sum(column) for column in zip(*(each[1] for each in bodies), strict=True)] or [0] * len(IDEAL_TIMES)
     spent: dict[tuple[Bucket, ReasonId], list[int]] = defaultdict(lambda: [0, 0])
-    for _, _, _, losses in bodies:
+    for _, _, _, losses, _, _ in bodies:
         for bucket, reason, time_us, stops in losses:
             both = spent[bucket, reason]
             both[0] += time_us
@@ -273,6 +283,10 @@ def _sum(window: Interval, bodies: Sequence[CellBody]) -> Kpi:
     silent = window.length - found["length"]
     found["length"] += silent
     found["not_planned"] += silent
+    # what no cell tells of was read
+    hidden = frozenset[CountKind]() if silent or not bodies else frozenset.intersection(*(each[4] for each in bodies))
+    found |= {"unread_kinds": hidden, "unknown": unknown_figures(hidden, counted)}
+    found["units_missing"] = any(each[5] for each in bodies)
     listed = tuple(Loss(*key, spent[key][0] * MICROSECOND, spent[key][1]) for key in sorted(spent))
     return Kpi(window=window, losses=listed, **found)
 

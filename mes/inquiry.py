@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Self
 
 from mes.calendar import Window, WindowKind
-from mes.collect.station import readable_state
 from mes.config.build import PlantConfig
 from mes.config.problems import did_you_mean
 from mes.errors import ConfigError
@@ -31,8 +30,8 @@ from mes.oee.further import Further, further
 from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
 from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
-from mes.oee.unread import UnreadCount, unread_counts, without_unknown, without_unread
-from mes.results import Results, with_after_closing
+from mes.oee.unread import UnreadCount
+from mes.results import Results
 
 LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
 SILENT = timedelta(minutes=2)  # a collector that runs has seen its controllers since
@@ -108,7 +107,6 @@ class Inquiry:
             elif present is not None and until - present > SILENT:  # a clock was ahead: the next start finds it out
                 until = present
         self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly, blind_from=blind_from)
-        self._unread: tuple[int, Mapping[StationId, tuple[UnreadCount, ...]]] = (-1, {})
         self._until = until
         end = until if blind_from is None else blind_from
         self.known = known if known is None or end is None else Interval(min(known.start, end), end)
@@ -173,34 +171,15 @@ class Inquiry:
 
         Of a closed shift that is what was not known when it was closed.
         """
-        closed = self.results.closed_kpi(station, window, until=self.until, definition=definition)
-        live = self.results.live_kpi(station, window, until=self.until, definition=definition)
-        if closed is not None:
-            return without_unknown(with_after_closing(closed, live))
-        return self._without_unread(station, live)
+        return self.results.kpi(station, window, until=self.until, definition=definition)
 
     def live_kpi(self, station: StationId, window: Interval) -> Kpi:
         """The same as the journal and the plant's file have it now, whether or not the window is a closed shift."""
-        return self._without_unread(station, self.results.live_kpi(station, window, until=self.until))
-
-    def _without_unread(self, station: StationId, kpi: Kpi) -> Kpi:
-        return without_unread(kpi, self.unread(station), self.config.standards[station].counted)
+        return self.results.live_kpi(station, window, until=self.until)
 
     def unread(self, station: StationId) -> tuple[UnreadCount, ...]:
         """The station's totalisers that cannot be read now, as the collector wrote it last."""
-        seq = self.reader.last_seq()
-        if self._unread[0] != seq:
-            states = {name: readable_state(body) for name, body in self.reader.station_states().items()}
-            standards = self.config.standards
-            self._unread = (
-                seq,
-                {
-                    name: unread_counts(state, standards[name].counted)
-                    for name, state in states.items()
-                    if state is not None and name in standards
-                },
-            )
-        return self._unread[1].get(station, ())
+        return self.results.unread(station)
 
     def windows(self, kind: WindowKind, span: Interval) -> tuple[Window, ...]:
         """The calendar's windows of a kind; beside shifts also the time between them in which units were made.
@@ -301,9 +280,7 @@ class Inquiry:
         return encode_closed(found)
 
     def _to_close(self, station: StationId, shift: Interval, definition: Definition | None) -> Kpi:
-        live = self.results.live_kpi(station, shift, until=self.until, definition=definition)
-        shown = self._without_unread(station, live)
-        return replace(live, unknown=shown.unknown, units_missing=shown.units_missing)
+        return self.results.kpi_to_close(station, shift, until=self.until, definition=definition)
 
     def flow(self, window: Interval) -> Flow:
         """What stands in the stores at the end of a window, how long cars waited, and what was good at first."""

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
-from mes.history import EventReader, history, in_force_since, occupied
+from mes.collect.station import readable_state
+from mes.history import EventReader, history, in_force_since, occupied, totalisers
 from mes.hourly import Hourly
 from mes.intervals import Interval, subtract
 from mes.journal.codec import bears_on
@@ -31,6 +32,7 @@ from mes.oee.kpi import kpi, kpis
 from mes.oee.pieces import Piece, pieces
 from mes.oee.stops import closed_shifts
 from mes.oee.timeline import Timeline, timeline
+from mes.oee.unread import UnreadCount, in_sequence, unread_counts, with_unread, without_unknown
 
 __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 
@@ -84,6 +86,7 @@ class Results:
         self._at_once = at_once or timedelta()
         self._blind_from = blind_from
         self._seq = -1
+        self._unread: tuple[int, Mapping[StationId, tuple[UnreadCount, ...]]] = (-1, {})
         self._kept: OrderedDict[tuple[StationId, Interval], _Known] = OrderedDict()
 
     def kpi(
@@ -112,6 +115,31 @@ class Results:
         self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
     ) -> Kpi:
         """The same as the journal and the plant's file have it now, whether or not the window is a closed shift."""
+        return without_unknown(self.kpi_to_close(station, window, until=until, definition=definition))
+
+    def kpi_to_close(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi:
+        """The same with the ideal times of what is not known yet, so that a closed shift can tell what became of it."""
+        found = self._summed(station, window, until=until, definition=definition)
+        return with_unread(found, self.unread(station), self.stations[station].counted)
+
+    def unread(self, station: StationId) -> tuple[UnreadCount, ...]:
+        """The station's totalisers that cannot be read now, as the collector wrote it last."""
+        seq = self._reader.last_seq()
+        if self._unread[0] != seq:
+            states = {name: readable_state(body) for name, body in self._reader.station_states().items()}
+            self._unread = (
+                seq,
+                {
+                    name: unread_counts(state, self.stations[name].counted)
+                    for name, state in states.items()
+                    if state is not None and name in self.stations
+                },
+            )
+        return self._unread[1].get(station, ())
+
+    def _summed(self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None) -> Kpi:
         standard = self._standard(station, definition)
         seen = window.before(until)
         window = window.before(until + LEAST)  # it shows whether the instant `until` itself belongs to it
@@ -121,8 +149,9 @@ class Results:
         if not stored:
             return self._direct(station, standard, window, until)
         rest = subtract((window,), [each.window for each in stored])
-        parts = [self._direct(station, standard, each, until) for each in rest]
-        return replace(combine([*stored, *parts]), window=seen)
+        parts = [*stored, *(self._direct(station, standard, each, until) for each in rest)]
+        counted = standard.counted | totalisers(self._reader, station)
+        return in_sequence(replace(combine(parts), window=seen), parts, counted)
 
     def produced(self, station: StationId, windows: Sequence[Interval], *, until: datetime) -> Mapping[Interval, int]:
         """The units made in each of the calendar's windows, the same as `kpi` gives them.
@@ -180,7 +209,7 @@ class Results:
         key = (station, self._around(window))
         if key not in self._kept:
             told = history(self._reader, station, key[1])
-            line = timeline([*told, *self._end_of_collecting(station)])
+            line = timeline([*told, *self._end_of_collecting(station)], known_since=self.known_since(station))
             marks = tuple({each.seq: _mark(each) for each in told}.values())
             self._kept[key] = _Known(line, marks, closed_shifts(each.event for each in told))
             if len(self._kept) > KEPT_TIMELINES:
@@ -264,8 +293,10 @@ class Results:
 
 def with_after_closing(closed: Kpi, live: Kpi) -> Kpi:
     """The figures of a closed shift, `after_closing` where those of now are others."""
-    counted = replace(closed, unknown=live.unknown, units_missing=live.units_missing)
-    return replace(closed, after_closing=int(counted != live))
+    # what was not read is what the journal says; the closings of older versions do not carry it
+    same = ("unknown", "units_missing", "unread", "unread_kinds")
+    counted = without_unknown(replace(closed, **{name: getattr(live, name) for name in same}))
+    return without_unknown(replace(closed, after_closing=int(counted != live)))
 
 
 def _together(windows: Sequence[Interval]) -> list[list[Interval]]:

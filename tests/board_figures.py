@@ -34,6 +34,11 @@ def percent(ratio: float | None) -> str:
     return f"{found:,}\u00a0%"
 
 
+def units(count: int | None) -> str:
+    """A count; a dash where it is not known."""
+    return NONE if count is None else str(count)
+
+
 def number(value: float | None, digits: int = 0) -> str:
     """With so many decimals at most."""
     if value is None:

@@ -1,6 +1,6 @@
 """Journaled events in memory, read the way the journal reads them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from mes.intervals import Interval
@@ -8,7 +8,9 @@ from mes.journal.codec import bears_on, encode_event, from_us, to_us
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
+    CountKind,
     Journaled,
+    QualityChanged,
     ShiftClosed,
     ShiftReopened,
     StateChanged,
@@ -91,8 +93,22 @@ class ListReader:
         return [*returns, *(each for each in first if each is not None)]
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
-        found = {each.event.kind: each for each in self._of(station) if isinstance(each.event, UnitsCounted)}
+        found: dict[CountKind, Journaled] = {}
+        for each in self._of(station):
+            if isinstance(each.event, UnitsCounted):
+                found.setdefault(each.event.kind, each)
         return list(found.values())
+
+    def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
+        before = [each for each in self._of(station) if each.event.time < instant]
+        found: dict[str, Journaled] = {}
+        for each in sorted(before, key=lambda one: (one.event.time, one.seq)):
+            if isinstance(each.event, QualityChanged) and each.event.signal in signals:
+                found[each.event.signal] = each
+        return list(found.values())
+
+    def station_states(self) -> dict[StationId, bytes]:
+        return {}
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         found = []

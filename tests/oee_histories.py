@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from adapters.reading import GapCause
+from adapters.reading import GapCause, Quality
+from mes.collect.signals import CounterSignal
 from mes.intervals import Interval
 from mes.model import (
     Catalogue,
@@ -16,6 +17,7 @@ from mes.model import (
     FaultRaised,
     LossCategory,
     ProductId,
+    QualityChanged,
     Reason,
     ReasonAssigned,
     ReasonId,
@@ -52,6 +54,14 @@ def state(minutes: float, now: State) -> StateChanged:
     """The station is in `now` from then on."""
     time = at(minutes)
     return StateChanged(station=STATION, time=time, received_time=time, time_source=EDGE, state=now, raw="")
+
+
+def read(minutes: float, quality: Quality, kind: CountKind = CountKind.GOOD) -> QualityChanged:
+    """A totaliser is of that quality from then on."""
+    time, signal = at(minutes), CounterSignal.name_of(kind)
+    return QualityChanged(
+        station=STATION, time=time, received_time=time, time_source=EDGE, signal=signal, quality=quality
+    )
 
 
 def counted(

@@ -14,11 +14,13 @@ from oee_histories import (
     decided,
     lost,
     raised,
+    read,
     restored,
     state,
     unreconciled,
 )
 
+from adapters.reading import Quality
 from mes.intervals import Interval
 from mes.model import CountFlag, CountKind, Journaled, ProductId, State, StationEvent, StationStandard, UnitsCounted
 
@@ -65,6 +67,9 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
     for start, end in draw(st.lists(st.tuples(instants, instants | st.none()), max_size=3)):
         reason = draw(st.sampled_from([None, "unheard-of", *CATALOGUE.reasons]))
         events.append(assigned(draw(instants), start, end, reason))
+    qualities = st.sampled_from([Quality.GOOD, Quality.BAD, Quality.UNCERTAIN])
+    for each in draw(st.lists(instants, max_size=4)):
+        events.append(read(each, draw(qualities), draw(kinds)))
     # each count shows a totaliser reading of its own, as controllers do
     told = [replace(each, raw=place) if isinstance(each, UnitsCounted) else each for place, each in enumerate(events)]
     return [Journaled(seq, each) for seq, each in enumerate(told, start=1)]

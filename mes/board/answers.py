@@ -310,7 +310,7 @@ def hours_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[HourAns
             largest_loss_s=each.largest_loss_time.total_seconds(),
         )
         for each in hour_by_hour(kpis, [each or Fraction(0) for each in targets])
-        if each.planned or each.actual != 0
+        if each.planned or each.actual
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from adapters.reading import Gap, Reading
+from adapters.reading import Gap, Quality, Reading
 from mes.collect.counters import CounterState
 from mes.collect.counting import read_counter, read_unit_log, settle_counters
 from mes.collect.signals import (
@@ -30,6 +30,7 @@ from mes.collect.work import Work
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
+    CountKind,
     FaultCleared,
     FaultRaised,
     ProcessValue,
@@ -83,7 +84,9 @@ def initial_state() -> StationState:
 def rebuilt(station: StationId, events: Iterable[StationEvent]) -> StationState:
     """What the last counts of a station say of its totalisers, for a journal whose station states were damaged."""
     counts = [each for each in events if isinstance(each, UnitsCounted) and each.station == station]
-    return StationState(counters={each.kind: CounterState(each.raw, each.time) for each in counts})
+    # whether the totalisers could be read is not known: the first reading says it, whichever it is
+    qualities = {CounterSignal.name_of(kind): Quality.UNCERTAIN for kind in CountKind}
+    return StationState(counters={each.kind: CounterState(each.raw, each.time) for each in counts}, qualities=qualities)
 
 
 def encode_state(state: StationState) -> bytes:

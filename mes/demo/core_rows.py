@@ -54,6 +54,7 @@ KPI_TIMES = {
     "not_planned_s": "not_planned",
     "inferred_s": "inferred",
     "ideal_good_s": "sum_pri_good",
+    "unread_s": "unread",
     "ideal_produced_s": "sum_pri_produced",
 }
 KPI_NUMBERS = ("good", "rework", "scrap", "produced", "failures", "unreconciled")
@@ -119,7 +120,7 @@ def _of_station(inquiry: Inquiry, station: StationId, hours: list[Window], longe
 
 
 def _kpi_fields(kpi: Kpi) -> dict[str, Value]:
-    found: dict[str, Value] = {name: int(getattr(kpi, name)) for name in KPI_NUMBERS}
+    found: dict[str, Value] = {name: int(getattr(kpi, name)) for name in KPI_NUMBERS if name not in kpi.unknown}
     for name, attribute in KPI_TIMES.items():
         length: timedelta | None = getattr(kpi, attribute)
         if length is not None:
@@ -249,6 +250,8 @@ def _of_lines(inquiry: Inquiry, hours: list[Window], longer: list[Window]) -> It
             passed = Interval(each.interval.start, min(each.interval.end, inquiry.until))
             plans = {"plan": inquiry.target(node, passed), "plan_whole": row.target}
             fields: dict[str, Value] = {name: float(value) for name, value in plans.items() if value is not None}
+            last = inquiry.results.kpi(node.stations[-1], passed, until=inquiry.until)
+            fields["unread_s"] = last.unread.total_seconds()
             tags = {**_place(node.path), "window": str(each.kind)}
             yield Row(
                 "output", _ns(each.interval.start), tags, {**({} if row.out is None else {"good": row.out}), **fields}

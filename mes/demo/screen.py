@@ -116,9 +116,7 @@ def _progress_table(progress: Progress, options: Options) -> Table:
         table.add_row(
             label(station),
             str(spans[-1].state) if spans else "no_data",
-            str(kpi.good),
-            str(kpi.rework),
-            str(kpi.scrap),
+            *("–" if units is None else str(units) for units in map(kpi.count, ("good", "rework", "scrap"))),
             percent(kpi.oee),
             f"{kpi.no_data.total_seconds() / 60:.1f}",
         )

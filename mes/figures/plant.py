@@ -126,10 +126,13 @@ class PlantPoints:
     def _output(self, line: Node, window: Window) -> Point:
         passed = Interval(window.interval.start, min(window.interval.end, self.inquiry.until))
         last = line.stations[-1]
-        good = self.inquiry.results.kpi(last, passed, until=self.inquiry.until).good
+        kpi = self.inquiry.results.kpi(last, passed, until=self.inquiry.until)
         plans = {"plan": self.inquiry.target(line, passed), "plan_whole": self.inquiry.target(line, window.interval)}
         tags = _path(line.path) | {"window": str(window.kind)}
-        return Point("output", tags, {"good": good, **_known(plans)}, window_ns(window.interval.start))
+        fields: dict[str, Field] = {"unread_s": kpi.unread.total_seconds(), **_known(plans)}
+        if (good := kpi.count("good")) is not None:
+            fields["good"] = good
+        return Point("output", tags, fields, window_ns(window.interval.start))
 
     def _buffers(self, hour: Window) -> Iterator[Point]:
         places = {(each.upstream, each.downstream): each.places for each in self.inquiry.config.buffers}

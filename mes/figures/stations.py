@@ -50,7 +50,8 @@ def kpi_point(results: Results, station: StationId, window: Window, until: datet
 def _figures(kpi: Kpi) -> dict[str, Field]:
     """Numerators and denominators, so that a panel can sum first and divide last.
 
-    No ratios: one that is not defined any more after a correction could not be taken back.
+    No ratios: one that is not defined any more after a correction could not be taken back. A count that is not known
+    is left out.
     """
     spans = {
         "window_s": kpi.length,
@@ -68,13 +69,12 @@ def _figures(kpi: Kpi) -> dict[str, Field]:
         "inferred_s": kpi.inferred,
         "ideal_good_s": kpi.sum_pri_good,
         "ideal_produced_s": kpi.sum_pri_produced,
+        "unread_s": kpi.unread,
     }
+    counts = {name: kpi.count(name) for name in ("good", "rework", "scrap", "produced")}
     return {
         **{name: span.total_seconds() for name, span in spans.items() if span is not None},
-        "good": kpi.good,
-        "rework": kpi.rework,
-        "scrap": kpi.scrap,
-        "produced": kpi.produced,
+        **{name: units for name, units in counts.items() if units is not None},
         "failures": kpi.failures,
         "unreconciled": kpi.unreconciled,
     }

@@ -147,6 +147,8 @@ EVENTS = (
     ),
 )
 
+_UNREAD = "left out where they are not known, since their counter was not read in the window"
+
 KPI = Measurement(
     "kpi",
     Origin.FIGURE,
@@ -171,10 +173,11 @@ KPI = Measurement(
         seconds("inferred_s", "part of `apt_s` that is concluded from units caught up after a gap"),
         seconds("ideal_good_s", "Σ(ideal cycle time · good units): the numerator of OEE", maybe=True),
         seconds("ideal_produced_s", "Σ(ideal cycle time · produced units)", maybe=True),
-        number("good", "good units", "units"),
-        number("rework", "units to be reworked", "units"),
-        number("scrap", "scrapped units", "units"),
-        number("produced", "all units (PQ)", "units"),
+        number("good", f"good units; {_UNREAD}", "units", maybe=True),
+        number("rework", f"units to be reworked; {_UNREAD}", "units", maybe=True),
+        number("scrap", f"scrapped units; {_UNREAD}", "units", maybe=True),
+        number("produced", f"all units (PQ); {_UNREAD}", "units", maybe=True),
+        seconds("unread_s", "for how long a counter was not read: the counts are at least what is said"),
         number("failures", "failures that began in the window"),
         number("unreconciled", "readings that wait for a person's decision"),
         number("revision", "number of the last journaled event that bears on the window: higher after a correction"),
@@ -262,7 +265,8 @@ OUTPUT = Measurement(
     AT_WINDOW_START,
     (SITE, AREA, LINE, WINDOW),
     (
-        number("good", "good units of the line's last station", "units"),
+        number("good", f"good units of the line's last station; {_UNREAD}", "units", maybe=True),
+        seconds("unread_s", "for how long a counter of that station was not read: the units are at least what is said"),
         Field("plan", Type.FLOAT, "units", "units planned for the window as far as it has passed", maybe=True),
         Field("plan_whole", Type.FLOAT, "units", "units planned for the whole window", maybe=True),
     ),

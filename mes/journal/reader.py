@@ -1,6 +1,6 @@
 """Reading the journal from another process or thread, without ever standing in the writer's way."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -30,12 +30,14 @@ from mes.journal.schema import (
     DOUBTS,
     EVENT,
     LOST,
+    QUALITIES,
     RESTORED,
     SCHEMA_VERSION,
     SEEN,
     SELECT_LAST_SEQ,
     SELECT_OBSERVED,
     SELECT_STATES,
+    SIGNAL,
     STATE_KINDS,
     UNIT,
     UNIT_KINDS,
@@ -144,6 +146,12 @@ class JournalReader:
         ]
         return [*returns, *losses]
 
+    def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
+        """The last change of quality of each of some signals before an instant."""
+        statement = f"{CORRECTED} WHERE station = ? AND {QUALITIES} AND {SIGNAL} = ? AND time_us < ?"
+        last = f"{statement} ORDER BY time_us DESC, seq DESC"
+        return [each for signal in signals for each in self._first(1, last, station, signal, to_us(instant))]
+
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """Events that bear on a part of `[start, end)` though they may have happened at another time."""
         statement = f"{CORRECTED} WHERE station = ? AND to_us >= ? AND from_us <> to_us AND from_us < ? ORDER BY seq"
@@ -160,8 +168,8 @@ class JournalReader:
         return self._decoded(statement, station, to_us(instant), kind)
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
-        """An event of each totaliser that the station has."""
-        statement = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS}"
+        """The first event of each totaliser that the station has, as they were journaled."""
+        statement = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} ORDER BY seq"
         return [each for kind in CountKind for each in self._first(1, statement, station, kind.value)]
 
     def refused(self, sink: str) -> list[Refused]:

@@ -59,6 +59,8 @@ RESTORED = "kind = 'connection_restored'"
 COUNTS = "kind = 'units_counted'"
 COUNT_KIND = "CASE WHEN json_valid(body) THEN json_extract(body, '$.kind') END"  # a damaged body is no error
 COMPLETED = "kind = 'unit_completed'"
+QUALITIES = "kind = 'quality_changed'"
+SIGNAL = "CASE WHEN json_valid(body) THEN json_extract(body, '$.signal') END"
 DOUBTS = "kind IN ('count_unreconciled', 'count_reconciled')"
 CLOSINGS = "('shift_closed', 'shift_reopened')"
 # persons say the others, later
@@ -71,6 +73,7 @@ CREATE INDEX IF NOT EXISTS event_state ON event (station, time_us) WHERE {STATE_
 CREATE INDEX IF NOT EXISTS event_lost ON event (station, time_us) WHERE {LOST};
 CREATE INDEX IF NOT EXISTS event_restored ON event (station, time_us) WHERE {RESTORED};
 CREATE INDEX IF NOT EXISTS event_kind_of_count ON event (station, {COUNT_KIND}) WHERE {COUNTS};
+CREATE INDEX IF NOT EXISTS event_quality ON event (station, {SIGNAL}, time_us) WHERE {QUALITIES};
 CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
 CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
 CREATE INDEX IF NOT EXISTS event_of_unit ON event ({UNIT}) WHERE {UNIT_KINDS};

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from mes.intervals import Interval
-from mes.model import ReasonId
+from mes.model import CountKind, ReasonId
 
 NO_TIME = timedelta()
 
@@ -73,7 +73,8 @@ class Kpi:
     `in_shift` the time inside shifts, their breaks included. `losses` tells the same time by reason; a stop counts
     where its first planned second lies. `unknown`: which of good, rework, scrap and produced are not known at all, for
     their totaliser was never read in the window; `units_missing`: it was not read in a part of it, so they are at least
-    so many. `after_closing`: closed shifts whose figures would be others if they were computed now.
+    so many. `unread_kinds`: the totalisers that were never read in the window; `unread`: for how long one of them was
+    not read. `after_closing`: closed shifts whose figures would be others if they were computed now.
     """
 
     window: Interval
@@ -104,6 +105,8 @@ class Kpi:
     unknown: frozenset[str] = frozenset()
     units_missing: bool = False
     after_closing: int = 0
+    unread: timedelta = NO_TIME
+    unread_kinds: frozenset[CountKind] = frozenset()
 
     def count(self, name: str) -> int | None:
         """Units by name: good, rework, scrap or produced; None where they are not known."""
@@ -212,7 +215,7 @@ class Kpi:
 
 TIMES = (
     *("length", "not_planned", "apt", "minor_stops", "down", "setup", "idle", "starved", "blocked", "no_data"),
-    *("inferred", "planned_stops", "in_shift"),
+    *("inferred", "planned_stops", "in_shift", "unread"),
 )
 IDEAL_TIMES = ("sum_pri_good", "sum_pri_produced", "sum_pri_rework")
 NUMBERS = ("good", "rework", "scrap", "produced", "unreconciled", "resets", "failures")
@@ -232,6 +235,7 @@ def combine(kpis: Sequence[Kpi]) -> Kpi:
     sums |= {name: sum(getattr(each, name) for each in kpis) for name in NUMBERS}
     window = Interval(min(each.window.start for each in kpis), max(each.window.end for each in kpis))
     sums["unknown"] = frozenset().union(*(each.unknown for each in kpis))
+    sums["unread_kinds"] = frozenset().union(*(each.unread_kinds for each in kpis))
     sums["units_missing"] = any(each.units_missing for each in kpis)
     sums["after_closing"] = sum(each.after_closing for each in kpis)
     return Kpi(window=window, losses=_all_losses(kpis), **sums)  # type: ignore[arg-type]  # the names are its fields

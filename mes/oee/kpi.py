@@ -15,6 +15,7 @@ from mes.model import CountFlag, CountKind, ProductId, ReasonId, StationStandard
 from mes.oee.components import LOSSES, NO_TIME, Bucket, Kpi, KpiFlag, Loss, add, combine
 from mes.oee.pieces import Piece, pieces
 from mes.oee.timeline import BEGINNING_OF_TIME, Count, Timeline
+from mes.oee.unread import Unread
 
 __all__ = ["NO_TIME", "Bucket", "Kpi", "KpiFlag", "Loss", "combine", "kpi", "kpis"]
 
@@ -40,7 +41,7 @@ def kpi(
     and a stop that began before it is counted there only if they do. A stop is an unbroken stretch of `down` or
     of `idle`; it is a minor stop if its whole length, inside and outside of `window` and of planned time, is below the
     standard's threshold. A stop that is still open is as long as it has lasted at `until` or at the last event,
-    whichever is later.
+    whichever is later. Counts that are not known are named; the ideal times are not taken out, so that windows sum.
     """
     return kpis(timeline, (window,), planned, standard, until=until, manned=manned)[0]
 
@@ -60,7 +61,14 @@ def kpis(
     horizon = until if timeline.end is None else max(until, timeline.end)
     _spend(cells, pieces(timeline, whole, standard, horizon=horizon), union(planned))
     shifts = union(manned)
-    return [_kpi(cell, timeline, standard, intersect(shifts, (cell.window,))) for cell in cells]
+    kinds = timeline.kinds | standard.counted
+    unread = Unread(timeline.unread, standard.counted or timeline.kinds)
+    found = []
+    for cell in cells:
+        counts = _inside(timeline.counts, cell, lambda each: each.time)
+        figures = _kpi(cell, timeline, standard, counts, intersect(shifts, (cell.window,)))
+        found.append(unread.mark(figures, (each.kind for each in counts), kinds))
+    return found
 
 
 @dataclass(slots=True)
@@ -121,9 +129,10 @@ def _planned_parts(laid: Iterable[Piece], planned: Sequence[Interval]) -> Iterat
             at += 1
 
 
-def _kpi(cell: _Cell, timeline: Timeline, standard: StationStandard, shifts: Sequence[Interval]) -> Kpi:
+def _kpi(
+    cell: _Cell, timeline: Timeline, standard: StationStandard, counts: Sequence[Count], shifts: Sequence[Interval]
+) -> Kpi:
     window, spent = cell.window, cell.spent
-    counts = _inside(timeline.counts, cell, lambda each: each.time)
     units = _Units.of(counts, timeline.kinds | standard.counted, standard)
     return Kpi(
         window=window,

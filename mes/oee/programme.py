@@ -183,19 +183,24 @@ class HourRow:
 
 
 def hour_by_hour(kpis: Sequence[tuple[Window, Kpi]], targets: Sequence[Fraction]) -> tuple[HourRow, ...]:
-    """A row for each hour with sums since the first. Raises ValueError unless there are as many targets as hours."""
+    """A row for each hour with sums since the first. Raises ValueError unless there are as many targets as hours.
+
+    An hour of which nothing is known takes the sum away, unless nothing was planned in it.
+    """
     rows: list[HourRow] = []
     planned_cars = NOTHING
     good: int | None = 0
     for (window, kpi), hour_target in zip(kpis, targets, strict=True):
         actual = kpi.count("good")
         planned_cars += hour_target
-        good = None if good is None or actual is None else good + actual
+        planned = kpi.pbt + kpi.planned_stops
+        if actual is not None or planned:
+            good = None if good is None or actual is None else good + actual
         loss, time = _largest_loss(kpi)
         rows.append(
             HourRow(
                 window=window,
-                planned=kpi.pbt + kpi.planned_stops,
+                planned=planned,
                 target=hour_target,
                 actual=actual,
                 cumulative_target=planned_cars,

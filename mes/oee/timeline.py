@@ -28,6 +28,7 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.decisions import decided, doubt
+from mes.oee.unread import UnreadSpan, unread_spans
 
 BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened, CountReconciled)
@@ -89,7 +90,8 @@ class Timeline:
     `kinds`: the totalisers that the station has. `unreconciled`: when counts could not be told
     and nobody has decided yet.
     `faults` may overlap, `assigned` are disjoint: what was said last. `end`: when something
-    of the station was seen last, None without; what persons say of it later is nothing that was seen.
+    of the station was seen last, None without; what persons say of it later is nothing that was seen. `unread`: when
+    its totalisers were not read.
     """
 
     spans: tuple[Span, ...]
@@ -100,6 +102,7 @@ class Timeline:
     faults: tuple[Fault, ...]
     assigned: tuple[Assigned, ...]
     end: datetime | None
+    unread: tuple[UnreadSpan, ...] = ()
 
     def states(self, until: datetime) -> tuple[Span, ...]:
         """The states from the first event to `until`; the last one runs on. Before them nothing is known."""
@@ -108,18 +111,20 @@ class Timeline:
         )
 
 
-def timeline(events: Iterable[StationEvent] | Iterable[Journaled]) -> Timeline:
+def timeline(events: Iterable[StationEvent] | Iterable[Journaled], *, known_since: datetime | None = None) -> Timeline:
     """The time line of the station that all `events` are about, whatever the order in which they come.
 
     They are ordered by (time, received_time) and, where both are equal, as they come. An event that comes twice counts
     once. A connection is lost from ConnectionLost, or from the `since` of ConnectionRestored where the program was
-    killed before it could say so, until it is restored and the state is stated anew.
+    killed before it could say so, until it is restored and the state is stated anew. `known_since`: the first thing
+    that was seen of the station, where `events` are not all that there are.
     """
     ordered = _ordered(events)
     counted = [each for each in ordered if isinstance(each, UnitsCounted)]
     by_persons = decided(ordered)
     counts, slices = _counts(counted, by_persons.values())
     spans = _spans(ordered)
+    seen = [each for each in ordered if not isinstance(each, SAID_LATER)]
     return Timeline(
         spans=spans,
         counts=counts,
@@ -130,7 +135,8 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled]) -> Timeline:
         ),
         faults=_faults(ordered),
         assigned=_assigned(ordered, spans),
-        end=max((each.time for each in ordered if not isinstance(each, SAID_LATER)), default=None),
+        end=max((each.time for each in seen), default=None),
+        unread=unread_spans(ordered, seen, known_since),
     )
 
 

@@ -1,13 +1,134 @@
-"""Totalisers that cannot be read: since when a station's counts are not known, and which figures that takes away."""
+"""Totalisers that were not read: when, by the journal and by the collector's present state, and what that hides."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from mes.collect.signals import StationState
-from mes.intervals import Interval
-from mes.model import CountKind
+from adapters.reading import Quality
+from mes.collect.signals import CounterSignal, StationState
+from mes.intervals import Interval, intersect, total, union
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    CountFlag,
+    CountKind,
+    QualityChanged,
+    StationEvent,
+    UnitsCounted,
+)
 from mes.oee.components import Kpi
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+END = datetime.max.replace(tzinfo=UTC)
+KIND_OF = {CounterSignal.name_of(kind): kind for kind in CountKind}
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadSpan:
+    """A totaliser, None: every one of the station, was not read all through `interval`.
+
+    `units_missing`: the station was seen meanwhile, so that what was made then is in no figure of that time.
+    """
+
+    kind: CountKind | None
+    interval: Interval
+    units_missing: bool
+
+
+def unread_spans(
+    ordered: Sequence[StationEvent], seen: Sequence[StationEvent], known_since: datetime | None
+) -> tuple[UnreadSpan, ...]:
+    """When totalisers were not read, by the events of a station in the order of time; `seen`: without those of persons.
+
+    `known_since`: when the station was first seen, None: these are all its events.
+
+    That is before the station was first seen, before the first reading of a totaliser, while its quality was not good,
+    and since a loss of connection that is not over. After a gap that is over, the totaliser has told what was made.
+    """
+    first = min((_begins(each) for each in seen), default=END) if known_since is None else known_since
+    found = [UnreadSpan(None, Interval(BEGINNING, first), units_missing=False)]
+    found += _before_the_first_reading(ordered)
+    found += _of_bad_quality(ordered)
+    lost: datetime | None = None
+    for each in ordered:
+        if isinstance(each, ConnectionLost):
+            lost = lost or each.time
+        elif isinstance(each, ConnectionRestored):
+            lost = None
+    if lost is not None:
+        found.append(UnreadSpan(None, Interval(lost, END), units_missing=False))
+    return tuple(found)
+
+
+def _begins(event: StationEvent) -> datetime:
+    """The first instant about which an event says something."""
+    since = event.since if isinstance(event, UnitsCounted | ConnectionRestored) else None
+    return event.time if since is None else min(since, event.time)
+
+
+def _before_the_first_reading(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
+    """Imported counts have no first reading."""
+    first: dict[CountKind, UnitsCounted] = {}
+    for each in ordered:
+        if isinstance(each, UnitsCounted):
+            first.setdefault(each.kind, each)
+    for kind, count in first.items():
+        if count.flag is CountFlag.BASELINE:
+            yield UnreadSpan(kind, Interval(BEGINNING, count.time), units_missing=False)
+
+
+def _of_bad_quality(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
+    since: dict[CountKind, datetime] = {}
+    for each in ordered:
+        if not isinstance(each, QualityChanged) or each.signal not in KIND_OF:
+            continue
+        kind = KIND_OF[each.signal]
+        if each.quality is not Quality.GOOD:
+            since.setdefault(kind, each.time)
+        elif kind in since:
+            yield UnreadSpan(kind, Interval(since.pop(kind), each.time), units_missing=True)
+    yield from (UnreadSpan(kind, Interval(start, END), units_missing=True) for kind, start in since.items())
+
+
+class Unread:
+    """The same for one station, ready to be asked for many windows."""
+
+    def __init__(self, spans: Sequence[UnreadSpan], watched: Iterable[CountKind]) -> None:
+        """`watched`: the totalisers that the station should have."""
+        self._of = {kind: union(each.interval for each in spans if each.kind in (None, kind)) for kind in watched}
+        self._any = union(part for parts in self._of.values() for part in parts)
+        self._missing = union(each.interval for each in spans if each.units_missing and each.kind in self._of)
+
+    def mark(self, kpi: Kpi, counted: Iterable[CountKind], kinds: Iterable[CountKind]) -> Kpi:
+        """A window's sums with what was not read; `counted`: what was counted in it; `kinds`: the totalisers there are.
+
+        The ideal times are left as they are, so that windows can be summed.
+        """
+        window, known = kpi.window, frozenset(counted)
+        hidden = frozenset(
+            kind for kind, parts in self._of.items() if kind not in known and _hold(_reaching(parts, window), window)
+        )
+        unread = total(intersect(_reaching(self._any, window), (window,)))
+        if not hidden and not unread:
+            return kpi
+        return replace(
+            kpi,
+            unknown=unknown_figures(hidden, kinds),
+            unread_kinds=hidden,
+            unread=unread,
+            units_missing=bool(intersect(_reaching(self._missing, window), (window,))),
+        )
+
+
+def _reaching(parts: Sequence[Interval], window: Interval) -> Sequence[Interval]:
+    """Those of the parts, which are sorted and disjoint, that reach into a window or touch it."""
+    first = bisect_left(parts, window.start, key=lambda each: each.end)
+    return parts[first : bisect_right(parts, window.end, key=lambda each: each.start)]
+
+
+def _hold(parts: Iterable[Interval], window: Interval) -> bool:
+    return any(part.start <= window.start and window.end <= part.end for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +159,12 @@ def unread_counts(state: StationState, counted: Iterable[CountKind]) -> tuple[Un
     )
 
 
-def unknown_figures(unread: Sequence[UnreadCount], counted: Iterable[CountKind], window: Interval) -> frozenset[str]:
-    """Which of good, rework, scrap and produced are not known at all in a window; `counted`: the totalisers there are.
+def unknown_figures(hidden: frozenset[CountKind], counted: Iterable[CountKind]) -> frozenset[str]:
+    """Which of good, rework, scrap and produced are not known where totalisers are `hidden`; `counted`: all there are.
 
     Made are all units of the total, else the sum; good is counted, else the rest.
     """
     kinds = frozenset(counted)
-    hidden = {each.kind for each in unread if each.hides(window)}
     found = {"rework" if kind is CountKind.REWORK else "scrap" for kind in hidden & {CountKind.REWORK, CountKind.SCRAP}}
     parts = {CountKind.REWORK, CountKind.SCRAP}
     if hidden & ({CountKind.GOOD} if CountKind.GOOD in kinds else {CountKind.TOTAL, *parts}):
@@ -56,11 +176,25 @@ def unknown_figures(unread: Sequence[UnreadCount], counted: Iterable[CountKind],
 
 def without_unread(kpi: Kpi, unread: Sequence[UnreadCount], counted: Iterable[CountKind]) -> Kpi:
     """A station's figures without those that are not known, marked where units of a part of the window are missing."""
+    marked = with_unread(kpi, unread, counted)
+    return kpi if marked is kpi else without_unknown(marked)
+
+
+def with_unread(kpi: Kpi, unread: Sequence[UnreadCount], counted: Iterable[CountKind]) -> Kpi:
+    """The same with all ideal times, as a shift is closed with."""
     affecting = [each for each in unread if each.affects(kpi.window)]
+    hidden = kpi.unread_kinds | {each.kind for each in affecting if each.hides(kpi.window)}
     if not affecting:
         return kpi
-    unknown = unknown_figures(affecting, counted, kpi.window)
-    return without_unknown(replace(kpi, unknown=unknown, units_missing=True))
+    start = kpi.window.start
+    since = min(max(each.since, start) if each.ever and each.since else start for each in affecting)
+    return replace(
+        kpi,
+        unknown=unknown_figures(hidden, counted),
+        unread_kinds=hidden,
+        units_missing=True,
+        unread=max(kpi.unread, kpi.window.end - since),
+    )
 
 
 def without_unknown(kpi: Kpi) -> Kpi:
@@ -72,3 +206,9 @@ def without_unknown(kpi: Kpi) -> Kpi:
         sum_pri_produced=None if "produced" in unknown else kpi.sum_pri_produced,
         sum_pri_rework=None if "rework" in unknown else kpi.sum_pri_rework,
     )
+
+
+def in_sequence(whole: Kpi, parts: Sequence[Kpi], counted: Iterable[CountKind]) -> Kpi:
+    """The sums of a station's windows that follow each other: not known is what was read in none of them."""
+    hidden = frozenset.intersection(*(each.unread_kinds for each in parts))
+    return replace(whole, unread_kinds=hidden, unknown=unknown_figures(hidden, counted))

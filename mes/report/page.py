@@ -262,7 +262,7 @@ def _hours(sheet: _Sheet) -> list[dict[str, object]]:
             "minutes": f"{each.largest_loss_time / MINUTE:.1f}",
         }
         for each in rows
-        if each.planned or each.actual != 0
+        if each.planned or each.actual
     ]
 
 

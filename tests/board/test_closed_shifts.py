@@ -265,7 +265,7 @@ async def everywhere(plant: PlantBoard) -> list[float]:
         reported = [row.kpi.oee or 0.0 for row in rows(inquiry, request)]
         points = PlantPoints(inquiry).points(shift.interval)
         return reported + [
-            float(each.fields["good"])
+            float(each.fields.get("good", -1.0))
             for each in points
             if each.measurement == "output" and each.tags["window"] == "shift" and each.tags["line"] == "weld-1"
         ]

@@ -25,6 +25,7 @@ from board_figures import (
     place,
     share,
     short_clock,
+    units,
     word,
 )
 from board_look import Look, looking, marked, nothing_left
@@ -41,6 +42,7 @@ FLAGS = {
     "no_ideal_cycle": "a product without ideal cycle time was made",
     "unreconciled": "counts that a person has to decide are not in the figures",
     "reset": "a totaliser started anew: units before that may be missing",
+    "counts_not_read": "a counter was not read: units are missing, or not known",
     "after_closing": "the shift is closed; what came after closing is not in the figures",
     "counts_disagree": "all units are not the sum of good, rework and scrap",
 }
@@ -139,9 +141,9 @@ def _figures(kpi: Answer) -> list[tuple[str, str]]:
         ("Quality", percent(shown["quality"])),
         ("Stand-alone", percent(kpi["oee_standalone"])),
         ("observed", percent(kpi["coverage"])),
-        ("good" if kpi["level"] == "station" else "out", f"{kpi['out']}{planned}"),
-        ("rework", str(kpi["rework"])),
-        ("scrap", str(kpi["scrap"])),
+        ("good" if kpi["level"] == "station" else "out", f"{units(kpi['out'])}{planned}"),
+        ("rework", units(kpi["rework"])),
+        ("scrap", units(kpi["scrap"])),
     ]
 
 
@@ -162,19 +164,20 @@ async def _strips(look: Look, page: Page, stations: list[str], window: Answer) -
 
 
 def _hours(hours: list[dict[str, Any]]) -> list[list[str]]:
-    most = max([1.0, *(max(each["good"], each["target"] or 0.0) for each in hours)])
+    most = max([1.0, *(max(each["good"] or 0, each["target"] or 0.0) for each in hours)])
 
     def drawn(each: Answer) -> str:
-        kind = "good-bar" if each["target"] is None or each["good"] >= each["target"] else "short-bar"
-        return bar(0, share(each["good"], most), kind)
+        good = each["good"] or 0
+        kind = "good-bar" if each["target"] is None or good >= each["target"] else "short-bar"
+        return bar(0, share(good, most), kind)
 
     columns: list[Column] = [
         ("hour", lambda each: short_clock(each["window"]["start"])),
         ("plan", lambda each: number(each["target"], 1)),
-        ("actual", lambda each: str(each["good"])),
+        ("actual", lambda each: units(each["good"])),
         ("actual / plan", drawn),
         ("sum plan", lambda each: number(each["target_sum"], 1)),
-        ("sum actual", lambda each: str(each["good_sum"])),
+        ("sum actual", lambda each: units(each["good_sum"])),
         ("largest loss", lambda each: word(each["largest_loss"]) if each["largest_loss"] else "–"),
         ("min", lambda each: minutes(each["largest_loss_s"])),
     ]
@@ -242,9 +245,9 @@ CULPRITS: list[Column] = [
 ]
 STATIONS: list[Column] = [
     ("station", lambda each: own(each["scope"])),
-    ("good", lambda each: str(each["good"])),
-    ("rework", lambda each: str(each["rework"])),
-    ("scrap", lambda each: str(each["scrap"])),
+    ("good", lambda each: units(each["good"])),
+    ("rework", lambda each: units(each["rework"])),
+    ("scrap", lambda each: units(each["scrap"])),
     ("OEE", lambda each: percent(each["figures"][0]["oee"])),
     ("A", lambda each: percent(each["figures"][0]["availability"])),
     ("E", lambda each: percent(each["figures"][0]["performance"])),

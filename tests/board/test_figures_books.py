@@ -24,6 +24,7 @@ from board_figures import (
     share,
     short_clock,
     since,
+    units,
     word,
 )
 from board_look import Look, looking, nothing_left
@@ -194,8 +195,8 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         assert page.figures() == [
             ("OEE", percent(kpi["figures"][0]["oee"])),
             ("out", f"{kpi['out']} / {number(kpi['target'], 1)}"),
-            ("rework", str(kpi["rework"])),
-            ("scrap", str(kpi["scrap"])),
+            ("rework", units(kpi["rework"])),
+            ("scrap", units(kpi["scrap"])),
             ("without a reason", str(len(stops))),
         ]
         back = f"/handover?of={of}&window={WINDOW}"
@@ -249,7 +250,7 @@ def _books(back: str | None) -> list[Column]:
 
     return [
         ("station", lambda row: own(row[0]["station"])),
-        ("good", lambda row: str(row[1]["good"])),
+        ("good", lambda row: units(row[1]["good"])),
         ("OEE", lambda row: percent(row[1]["figures"][0]["oee"])),
         ("state", stands),
         ("Close", form),

@@ -120,4 +120,7 @@ def test_hours_make_shifts_and_days(events: list[Journaled], standard: StationSt
         for field in ("pbt_s", "apt_s", "down_s", "no_data_s"):
             assert sum(us(each, field) for each in inside) == us(longer, field)
         for field in ("good", "scrap", "produced", "failures"):
-            assert sum(int(each.fields[field]) for each in inside) == longer.fields[field]
+            known = [int(each.fields[field]) for each in inside if field in each.fields]
+            if field == "produced" and len(known) < len(inside):
+                continue  # where one of its counters was not read for an hour, the others still count in the shift
+            assert (sum(known) if known else None) == longer.fields.get(field)

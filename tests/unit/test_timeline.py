@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from oee_histories import at, between, counted, lost, restored, state, unreconciled
 
+from mes.intervals import Interval
 from mes.model import CountFlag, CountKind, Journaled, State, StationEvent
-from mes.oee.timeline import Span, Timeline, timeline
+from mes.oee.timeline import BEGINNING_OF_TIME, END_OF_TIME, Span, Timeline, timeline
+from mes.oee.unread import UnreadSpan
 
 PRODUCING, DOWN, NO_DATA = State.PRODUCING, State.DOWN, State.NO_DATA
 
@@ -24,7 +26,9 @@ def test_no_events() -> None:
     """Without events nothing is known."""
     nothing = timeline(())
 
-    assert nothing == Timeline((), (), (), frozenset(), (), (), (), None)
+    always = Interval(BEGINNING_OF_TIME, END_OF_TIME)
+    unread = (UnreadSpan(None, always, units_missing=False),)
+    assert nothing == Timeline((), (), (), frozenset(), (), (), (), None, unread)
     assert nothing.states(at(5)) == ()
 
 

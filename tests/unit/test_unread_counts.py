@@ -93,8 +93,7 @@ def test_what_follows_from_a_counter_that_is_not_read(
     counted: set[CountKind], unread: set[CountKind], unknown: set[str]
 ) -> None:
     """What is counted by it, and what is the sum or the rest of what is."""
-    lost = [UnreadCount(kind, None, ever=False) for kind in unread]
-    assert unknown_figures(lost, counted, WINDOW) == unknown
+    assert unknown_figures(frozenset(unread), counted) == unknown
 
 
 def test_oee_with_an_unknown_count_is_not_known() -> None:
