@@ -41,6 +41,7 @@ class Label(StrEnum):
     MISREAD = "a misread value"
     TORN = "a value torn between its words"
     PRESET = "a value set by hand"
+    UNRECORDED = "a count that the unit log does not show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,14 @@ def preset(plant: Plant) -> None:
     plant.look()
 
 
+def unrecorded(plant: Plant) -> None:
+    """A sensor bounces: the register goes ahead by one or two, and no unit was made."""
+    plant.idle(plant.draw.choice([0, 30, 600]))
+    plant.past.append(plant.register)
+    plant.register = (plant.register + plant.draw.choice([1, 1, 2])) % plant.modulus
+    plant.look()
+
+
 PLAYS: dict[Label, Callable[[Plant], None]] = {
     Label.NIGHT: night,
     Label.BUNCH: bunch,
@@ -250,6 +259,7 @@ PLAYS: dict[Label, Callable[[Plant], None]] = {
     Label.MISREAD: misread,
     Label.TORN: torn,
     Label.PRESET: preset,
+    Label.UNRECORDED: unrecorded,
 }
 RESETS = frozenset({Label.SHIFT_RESET, Label.POWER_RESET, Label.RESET_NEAR_TURN})
 
@@ -257,7 +267,7 @@ RESETS = frozenset({Label.SHIFT_RESET, Label.POWER_RESET, Label.RESET_NEAR_TURN}
 def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
     """A story of these incidents, one after the other, each between ordinary counts."""
     modulus = draw.choice([2**31, 2**32] if Label.TORN in labels else WIDTHS)
-    per_hour, log = draw.choice([30, 60, 400, 3600]), draw.random() < 0.4
+    per_hour, log = draw.choice([30, 60, 400, 3600]), draw.random() < 0.4 or Label.UNRECORDED in labels
     policy = ResetPolicy.ALLOWED if RESETS & {*labels} else draw.choice(list(ResetPolicy))
     begin = draw.choice([0, draw.randint(0, 60), draw.randint(60, 600), draw.randrange(600, modulus // 2)])
     if {Label.TURN, Label.RESET_NEAR_TURN} & {*labels}:
@@ -273,7 +283,7 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
         PLAYS[label](plant)
         longest = max(longest, plant.received_s - before_s)
         plant.run(draw.randint(2, 4))
-    plant.idle(120)
+    plant.idle(700)
     name = f"{' + '.join(labels)}; {modulus=} {per_hour=} {policy=} {log=} {begin=} poll_s={plant.poll_s}"
     return Incident(
         labels=labels,

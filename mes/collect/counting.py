@@ -22,6 +22,7 @@ from mes.collect.places import first_reading
 from mes.collect.signals import CounterSignal, Held, UnitLogSignal
 from mes.collect.units import (
     RECORDS_COME_WITHIN,
+    UNRECORDED_AFTER,
     UnitRecord,
     forget,
     forget_counted,
@@ -29,6 +30,7 @@ from mes.collect.units import (
     parse,
     read_log,
     take,
+    take_overdue,
     waiting_units,
 )
 from mes.collect.values import NO_PRODUCT, whole
@@ -140,6 +142,34 @@ def settle_counters(work: Work, before: Mapping[CountKind, Held]) -> None:
         if spoke or confirmed or waited >= RECORDS_COME_WITHIN:
             settled = waited >= RECORDS_COME_WITHIN
             _read(work, signal.setup, held, settled=settled, confirmed=confirmed, earlier=True)
+
+
+def flag_unrecorded(work: Work) -> None:
+    """Flags units that were counted before their records, and whose records did not come.
+
+    They stay counted, and a person is told that they may be too many.
+    """
+    log, closed, now = work.state.log, work.state.closed, work.seen.received_time
+    if log is None or not log.owed or "unit_log" in work.state.qualities:
+        return
+    if closed is not None and now - closed.until < RECORDS_COME_WITHIN:
+        return  # a record from before the gap may not have been read yet
+    log, overdue = take_overdue(log, now - UNRECORDED_AFTER)
+    work.state = replace(work.state, log=log)
+    for kind, result in RESULT_OF.items():
+        units = sum(each.units for each in overdue if each.result is result)
+        counter = work.state.counters.get(kind)
+        if units and counter is not None:
+            first = min(each.time for each in overdue if each.result is result)
+            why = f"{units} of the units counted from {first} on are not in the unit log: they may be too many"
+            work.emit(
+                CountUnreconciled,
+                (now, TimeSource.EDGE),
+                kind=kind,
+                raw=counter.raw,
+                previous_raw=counter.raw,
+                explanation=why,
+            )
 
 
 def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirmed: bool, earlier: bool = False) -> None:
@@ -311,7 +341,7 @@ def _products(work: Work, kind: CountKind, units: int, time: datetime) -> list[P
     """The product of each counted unit: as recorded, else the one that is in the station."""
     recorded: list[str] = []
     if work.state.log is not None and kind in RESULT_OF:
-        log, recorded = take(work.state.log, RESULT_OF[kind], units, time=time)
+        log, recorded = take(work.state.log, RESULT_OF[kind], units, time=time, now=work.seen.received_time)
         work.state = replace(work.state, log=log)
     named = [work.state.product if each in NO_PRODUCT else work.setup.products.get(each) for each in recorded]
     return [*named, *([work.state.product] * (units - len(named)))]

@@ -9,7 +9,7 @@ import msgspec
 
 from adapters.reading import Gap, Quality, Reading
 from mes.collect.counters import CounterState
-from mes.collect.counting import read_counter, read_unit_log, settle_counters
+from mes.collect.counting import flag_unrecorded, read_counter, read_unit_log, settle_counters
 from mes.collect.signals import (
     Blind,
     Closed,
@@ -120,6 +120,7 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
                 for reading in sorted(scan, key=lambda each: ORDER.index(type(setup.signals[each.tag]))):
                     _take(work, reading)
             settle_counters(work, state.held)
+            flag_unrecorded(work)
             return Step(work.state, tuple(work.events), tuple(work.telemetry))
         case _:
             assert_never(seen)

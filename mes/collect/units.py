@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from mes.model import UnitResult
 
 RECORDS_COME_WITHIN = timedelta(minutes=1)  # of their counts, by our clock
+UNRECORDED_AFTER = 10 * RECORDS_COME_WITHIN  # a count whose record has not come by then has none
 KEPT = 128  # records that wait for their count, and counts that wait for their records; a ring is shorter
 RESULTS = {"G": UnitResult.GOOD, "R": UnitResult.REWORK, "S": UnitResult.SCRAP}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,11 +48,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Units that were counted together at `time` and whose records have not been seen yet."""
+    """Units that were counted together at `time`, read `at` then by our clock, whose records have not been seen yet.
+
+    `passed`: the record of a unit that was finished later has been seen, so theirs will not come.
+    """
 
     result: UnitResult
     time: datetime
     units: int = 1
+    at: datetime | None = None
+    passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class LogState:
 
     `last_time` is that unit's completion by the controller's clock. `waiting` holds what no count has claimed yet,
     `owed` the counts that came before their record, both oldest first. `overrun` is how many units are yet to be
-    counted whose record never was read, since `overrun_at` by our clock.
+    counted whose record never was read, since `overrun_at` by our clock. `fresh`: the record of the next unit to be
+    counted may have been among those of the first sight, read just after its totaliser.
     """
 
     last: int | None
@@ -69,6 +76,7 @@ class LogState:
     owed: tuple[Owed, ...] = ()
     overrun: int = 0
     overrun_at: datetime | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,7 @@ def read_log(
     for each in known:
         ours = not believes(each.time)
         placed = replace(each, time=now) if ours else each
-        state = _settle(state, placed, RECORDS_COME_WITHIN if ours else tolerance, ours=ours)
+        state = _settle(state, placed, None if ours else tolerance)
     return state, News(tuple(known), missing, first_missing)
 
 
@@ -136,7 +144,7 @@ def _first_sight(records: Sequence[UnitRecord], modulus: int) -> LogState:
     if not records:
         return LogState(None)
     last = _newest(records, modulus)
-    return LogState(last, last_time=max(each.time for each in records if each.sequence == last))
+    return LogState(last, last_time=max(each.time for each in records if each.sequence == last), fresh=True)
 
 
 def _fresh(
@@ -208,16 +216,23 @@ def _less(owed: Owed, met: int) -> list[Owed]:
     return [replace(owed, units=owed.units - met)] if owed.units > met else []
 
 
-def _settle(state: LogState, record: UnitRecord, tolerance: timedelta, *, ours: bool) -> LogState:
-    """A record meets the count that came before it, or waits for its own."""
-    # what was finished only after a count cannot be what was counted
-    open_ = [each for each in state.owed if each.result is not record.result or record.time - each.time <= tolerance]
-    owner = next((at for at, each in enumerate(open_) if each.result is record.result), None)
-    if owner is not None:
-        open_[owner : owner + 1] = _less(open_[owner], 1)
-        return replace(state, owed=tuple(open_))
-    waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time, ours))
-    return replace(state, owed=tuple(open_), waiting=waiting[-KEPT:])
+def _settle(state: LogState, record: UnitRecord, tolerance: timedelta | None) -> LogState:
+    """A record meets the count that came before it, or waits for its own.
+
+    `tolerance` None: when the unit was finished is not known; it may be any that was counted.
+    """
+    owed = list(state.owed)
+    for place, each in enumerate(owed):
+        if each.result is not record.result:
+            continue
+        if tolerance is None or record.time - each.time <= tolerance:
+            owed[place : place + 1] = _less(each, 1)
+            return replace(state, owed=tuple(owed), fresh=state.fresh and bool(owed))
+        # what was finished only after a count cannot be what was counted
+        owed[place] = replace(each, passed=True)
+    state = replace(state, owed=tuple(owed))
+    waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time, tolerance is None))
+    return replace(state, waiting=waiting[-KEPT:])
 
 
 def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
@@ -258,8 +273,26 @@ def forget_overrun(state: LogState, before: datetime) -> LogState:
     return replace(state, overrun=0, overrun_at=None)
 
 
-def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> tuple[LogState, list[str]]:
-    """The products of the next `units` units of one result, counted at `time`, oldest first.
+def take_overdue(state: LogState, before: datetime) -> tuple[LogState, list[Owed]]:
+    """Takes the counts whose records do not come any more, or did not since `before` then, by our clock.
+
+    Of a record that never held a unit nothing is due.
+    """
+    overdue = [each for each in state.owed if each.passed or (each.at or each.time) <= before]
+    if not overdue:
+        return state, []
+    rest = replace(state, owed=tuple(each for each in state.owed if each not in overdue), fresh=False)
+    if state.last is None:
+        return rest, []
+    if state.fresh:
+        overdue[:1] = _less(overdue[0], 1)
+    return rest, overdue
+
+
+def take(
+    state: LogState, result: UnitResult, units: int, *, time: datetime, now: datetime
+) -> tuple[LogState, list[str]]:
+    """The products of the next `units` units of one result, counted at `time` and read `now`, oldest first.
 
     Fewer if fewer are recorded: the records of the others were overrun, or come later and then are not counted again.
     """
@@ -268,9 +301,10 @@ def take(state: LogState, result: UnitResult, units: int, *, time: datetime) -> 
     rest = tuple(each for each in state.waiting if each.sequence not in numbers)
     short = units - len(taken)
     overrun = min(short, state.overrun)
-    owed = (*state.owed, Owed(result, time, short - overrun))[-KEPT:] if short > overrun else state.owed
+    owed = (*state.owed, Owed(result, time, short - overrun, now))[-KEPT:] if short > overrun else state.owed
     left = state.overrun - overrun
     state = replace(state, waiting=rest, owed=owed, overrun=left, overrun_at=state.overrun_at if left else None)
+    state = replace(state, fresh=state.fresh and bool(owed or not units))
     return state, [each.product for each in taken]
 
 
