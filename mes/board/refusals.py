@@ -92,9 +92,9 @@ SENTENCES: Mapping[str, tuple[str, str, str]] = {
         "Ауысым {end} дейін жалғасады, ал деректер {known} дейін бар. Оны кейінірек жабыңыз.",
     ),
     "shift_closed_already": (
-        "The shift is closed already.",
-        "Смена уже закрыта.",
-        "Ауысым жабылып қойған.",
+        "The shift is closed already. A team leader or an engineer opens it again on the page Handover.",
+        "Смена уже закрыта. Мастер или инженер может открыть её снова на странице «Сдача смены».",
+        "Ауысым жабылып қойған. Шебер немесе инженер оны «Ауысым тапсыру» бетінде қайта аша алады.",
     ),
     "stops_without_reason": (
         "Stops without a reason: {stops}, the first from {start}. Give their reasons first.",

@@ -194,6 +194,11 @@ _TABLE: Mapping[str, tuple[str, str, str]] = {
     "books": ("Books of the shift", "Закрытие смены", "Ауысымды жабу"),
     "closed": ("closed", "закрыта", "жабық"),
     "not_closed": ("open", "открыта", "ашық"),
+    "hours_after_closing": (
+        "The shift is closed. Its hours show the data as they are now, with what came after closing.",
+        "Смена закрыта. По часам показаны данные на сейчас, вместе с поступившими после закрытия.",
+        "Ауысым жабық. Сағат бойынша қазіргі деректер, жабылғаннан кейінгілерімен бірге көрсетілген.",
+    ),
     "after": ("after closing", "после закрытия", "жабылғаннан кейін"),
     "close_book": ("Close", "Закрыть", "Жабу"),
     "close_all": ("Close all that are ready", "Закрыть все готовые", "Дайындарының бәрін жабу"),

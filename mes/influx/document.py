@@ -20,7 +20,10 @@ For those who build dashboards. This page is written from `mes/influx/schema.py`
 - Time stamps are nanoseconds in UTC. Windows follow the calendar of the plant's file, in its time zone.
 - To make one figure of several windows, stations or lines, sum numerators and denominators first and divide last:
   `sum("ideal_good_s") / sum("pbt_s")`. The mean of ratios is wrong.
-- Points of window `hour` are cut where a shift or a day begins or ends: any shift and any day is the sum of its hours.
+- Points of window `hour` are cut where a shift or a day begins or ends: any shift and any day is the sum of its hours,
+  but for a closed shift. That keeps the figures with which it was closed; its hours and its day have what the journal
+  says now. They differ for as long as data that came after closing waits (on the board: *after closing*), until
+  somebody opens the shift again.
 - Figures are written again, in their place, when late data or a reason changes them; `revision` says so. Whatever is
   lost here is made again by `mes influx backfill`; only the program's own health (the last section) is not.
 - A reason that is renamed in the plant's file keeps the points of its old name: drop the database and backfill, or

@@ -190,7 +190,11 @@ def close(
         text = f"the shift lasts until {shift.end.isoformat()}, and is known until {known.isoformat()}"
         raise NotAllowed(text, "shift_not_over", end=shift.end, known=known)
     if is_closed(events, shift):
-        raise NotAllowed("the shift is closed already", "shift_closed_already")
+        text = (
+            "the shift is closed already; "
+            "a team leader or an engineer opens it again on the handover page, or `mes shift reopen` does"
+        )
+        raise NotAllowed(text, "shift_closed_already")
     left = [each for each in found if each.needs_reason]
     if left:
         start = left[0].interval.start

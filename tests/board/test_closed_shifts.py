@@ -215,9 +215,15 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         _, text = await leader.page("/handover", of=LINE, window=WINDOW)
         assert "after closing" in text
         assert "+2 good" in text
+        _, text = await leader.page("/shift", of=STATION, window=WINDOW)
+        assert "Its hours show the data as they are now" in text
+        _, hours = await leader.get("/hours", of=STATION, window=WINDOW)
+        assert sum(each["good"] for each in hours) == before[1] + 2
         assert (await leader.post("/api/v1/books/reopen", {**BOOK, "why": "late counts"}))[0] == 201
         _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
         assert found[0]["good"] == before[1] + 2
+        _, text = await leader.page("/shift", of=STATION, window=WINDOW)
+        assert "Its hours show the data as they are now" not in text
         assert "after_closing" not in found[0]["flags"]
 
 
