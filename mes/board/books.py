@@ -8,8 +8,8 @@ from starlette.responses import Response
 from mes.board import answers, pages, records
 from mes.board.drawing import Speech
 from mes.board.people import May
-from mes.board.refusals import language_of
-from mes.board.site import Board
+from mes.board.refusals import language_of, sentence
+from mes.board.site import Board, Refused
 from mes.errors import ConfigError
 from mes.inquiry import Inquiry
 
@@ -48,6 +48,7 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
 
 async def programme(board: Board, request: Request) -> Response:
     """Cars built against the programme of a year."""
+    speech = Speech(language_of(request), board.config)
 
     def asked(inquiry: Inquiry) -> dict[str, Any]:
         year = request.query_params.get("year", "")
@@ -56,7 +57,8 @@ async def programme(board: Board, request: Request) -> Response:
             window = inquiry.window(f"{number:04}")
             found = records.programme_answer(inquiry.programme(window.interval))
         except (ConfigError, ValueError) as error:
-            missing = str(error) if inquiry.config.programme is not None else ""
+            refused = Refused(404, str(error), "window_unknown", {"window": f"{number:04}"})
+            missing = sentence(refused, speech) if inquiry.config.programme is not None else ""
             return {"year": number, "programme": None, "missing": missing}
         return {"year": number, "programme": found, "missing": ""}
 

@@ -1,6 +1,7 @@
 """Keeps the wall up to date and hands it to all who watch: made once for everybody, drawn once for each language."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ LOOK_S = 0.2  # real seconds between two looks at the journal's number; a change
 GROWS_S = 5.0  # what grows with time alone is made anew so often
 BEAT_S = 5.0  # so often a watcher hears that all is well though nothing changed
 
+LINE_END = re.compile("\r\n|\n|\r")
 Draw = Callable[[WallAnswer | None, str], str]
 
 
@@ -96,6 +98,6 @@ def stamp(clock: Clock) -> str:
 
 
 def message(event: str, number: str, data: str) -> bytes:
-    """One server-sent event (WHATWG HTML 9.2)."""
-    lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])
+    """One server-sent event (WHATWG HTML 9.2). Other separators than CR and LF, as U+2028, end no line there."""
+    lines = "".join(f"data: {line}\n" for line in LINE_END.split(data))
     return f"id: {number}\nevent: {event}\n{lines}\n".encode()

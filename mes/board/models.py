@@ -28,7 +28,7 @@ class Answer(BaseModel):
 
 
 class Problem(Answer):
-    """Why something was not done, and what to do; `code` names the refusal for programs, where it has a name."""
+    """Why something was not done, and what to do; `code` names the refusal for programs and does not change."""
 
     detail: str
     code: str = ""

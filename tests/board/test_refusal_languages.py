@@ -44,6 +44,7 @@ PAGES: list[tuple[str, Mapping[str, str], int, str]] = [
     ("/shift", {"window": "2026"}, 422, "page_too_long"),
     ("/language/de", {}, 404, "language_unknown"),
     ("/audit", {}, 403, "not_allowed"),
+    ("/programme", {"year": "0000"}, 200, "window_unknown"),
 ]
 FORMS: list[tuple[str, Mapping[str, str], int, str]] = [
     ("/stops/undo", {"seq": "one"}, 422, "form_unreadable"),
