@@ -89,6 +89,15 @@ def test_a_past_stretch_stays_marked_after_the_counter_is_read_again() -> None:
     assert [each.unread.total_seconds() for each in found] == [1800, 3600, 900, 0, 1800 + 3600 + 900]
 
 
+def test_what_was_bad_before_the_day_is_bad_in_it() -> None:
+    """A window is read by itself: the last change of quality before it counts, however long ago that was."""
+    day = 24 * 60 - 3 * 60  # minutes until the next production day
+    states = [state(day - 30, State.DOWN), state(day - 20, State.PRODUCING), state(day + 90, State.DOWN)]
+    events = [*read_until(600), quality(1800, Quality.BAD), *states]
+    [found] = hours(events, (60.0 * day, 60.0 * day + 3600), until=60.0 * day + 7200)
+    assert (found.count("good"), found.count("scrap"), found.unread) == (None, 0, HOUR)
+
+
 def test_a_counter_that_was_first_read_late_has_no_count_before() -> None:
     """Its first reading is a baseline: what was made before is not known, whichever program ran then."""
     events: list[StationEvent] = [
@@ -125,7 +134,7 @@ def test_time_since_a_connection_was_lost_has_no_count_until_it_is_back() -> Non
 
 def test_stored_hours_know_what_was_not_read(tmp_path: Path) -> None:
     """A long window that is summed of stored hours says the same as one that is computed of its events."""
-    events = [*read_until(600), quality(4000, Quality.BAD), quality(8000, Quality.GOOD), *made_at(3 * 3600 + 10)]
+    events = [*read_until(600), quality(3000, Quality.BAD), quality(8000, Quality.GOOD), *made_at(3 * 3600 + 10)]
     path = tmp_path / "journal.sqlite"
     with Store(path) as store:
         store.write([Rows(events=[encode_event(each) for each in events])])
@@ -137,7 +146,9 @@ def test_stored_hours_know_what_was_not_read(tmp_path: Path) -> None:
             window = Interval(at(3600 * start), at(3600 * end))
             assert stored.kpi(STATION, window, until=until) == direct.kpi(STATION, window, until=until)
         whole = stored.kpi(STATION, Interval(at(3600), at(2 * 3600 + 3600)), until=until)
-    assert (whole.count("good"), whole.unread, whole.units_missing) == (0, timedelta(seconds=4000), True)
+        hidden = stored.kpi(STATION, Interval(at(3600), at(2 * 3600)), until=until)
+    assert (whole.count("good"), whole.unread, whole.units_missing) == (0, timedelta(seconds=4400), True)
+    assert (hidden.count("good"), hidden.oee) == (None, None)
 
 
 def test_influxdb_gets_no_number_for_what_is_not_known() -> None:
