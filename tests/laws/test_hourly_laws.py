@@ -100,6 +100,7 @@ def test_a_closed_window_keeps_what_was_made_in_it() -> None:
     chosen = next(each for each in some if at(50) in each)
     with HourlyFile(None) as file:
         direct, stored = both(reader, standard, file)
+        assert stored.produced(STATION, [], until=until) == {}
         before = stored.produced(STATION, some, until=until)
         figures = encode_closed(
             [ClosedKpi(standard.minor_stop, own=True, kpi=stored.live_kpi(STATION, chosen, until=until))]
