@@ -59,6 +59,7 @@ __all__ = [
     "step",
 ]
 
+JUST_AFTER = timedelta(microseconds=1)
 ONE_SCAN = timedelta(milliseconds=100)  # what changed by one cycle of a controller's program, or by two
 # Within one scan the record of units first, since it says what the counts were; then counts, while product and unit are
 # still those of the unit that was counted; then what has changed since.
@@ -215,8 +216,9 @@ def _state(work: Work, signal: StateSignal, reading: Reading) -> None:
         return
     time, source = work.when(reading)
     if known.state_time is not None and time < known.state_time:
-        # a time stamp from before the last change cannot be this change's
-        time, source = max(work.seen.received_time, known.state_time), TimeSource.EDGE
+        # a time stamp from before the last change cannot be this change's; of two that bear one time, the one that was
+        # received first comes first, and our clock may have been set back since
+        time, source = max(work.seen.received_time, known.state_time + JUST_AFTER), TimeSource.EDGE
     work.emit(StateChanged, (time, source), state=state, raw=raw)
     work.state = replace(work.state, state=state, raw_state=raw, state_time=time)
 

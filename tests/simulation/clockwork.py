@@ -1,12 +1,24 @@
-"""Simulated time: an event loop that never waits, and the edge server's clock, which may step."""
+"""Simulated time: an event loop that never waits and can pause the program, and the edge server's clock."""
 
 import asyncio
+import contextvars
+import heapq
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_OF_THE_PROGRAM = contextvars.ContextVar("of_the_program", default=False)
+
+
+def program_context() -> contextvars.Context:
+    """The context of the program's tasks: whatever runs in it, or is begun from it, is paused with the program."""
+    context = contextvars.copy_context()
+    context.run(_OF_THE_PROGRAM.set, True)
+    return context
 
 
 class Standstill(RuntimeError):
@@ -34,6 +46,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _Jumping()
         super().__init__(self._jumping)
         self._clock_resolution = 1e-6  # of weeks in seconds a float keeps no nanoseconds
+        self.pauses = 0
+        self.resumed_s = -math.inf  # when the last pause ended
+        self._paused: list[asyncio.Handle] | None = None  # what the paused program has to do; None: it runs
 
     def time(self) -> float:
         """Simulated seconds since the loop was made."""
@@ -51,6 +66,56 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             future.set_exception(error)
         return future
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the program is paused."""
+        return self._paused is not None
+
+    def pause_program(self) -> None:
+        """From now on nothing of the program runs, as after SIGSTOP or on a paused machine; all else goes on."""
+        if self._paused is None:
+            self._paused = []
+            self.pauses += 1
+
+    def resume_program(self) -> None:
+        """The program goes on; all timers that ran out meanwhile are due now."""
+        waiting, self._paused = self._paused or [], None
+        self.resumed_s = self.time()
+        ready: Any = self._ready  # type: ignore[attr-defined]  # asyncio's own queue
+        ready.extendleft(reversed(waiting))
+
+    def _run_once(self) -> None:
+        """One turn of the loop; while the program is paused, asyncio's own turn with its handles put aside."""
+        loop: Any = self
+        if self._paused is None:
+            loop_turn: Any = super()
+            loop_turn._run_once()
+            return
+        while loop._scheduled and loop._scheduled[0]._cancelled:
+            loop._timer_cancelled_count -= 1
+            heapq.heappop(loop._scheduled)._scheduled = False
+        timeout = None
+        if loop._ready or loop._stopping:
+            timeout = 0.0
+        elif loop._scheduled:
+            timeout = max(0.0, loop._scheduled[0].when() - self.time())
+        self._jumping.select(timeout)
+        until = self.time() + self._clock_resolution
+        while loop._scheduled and loop._scheduled[0].when() < until:
+            handle = heapq.heappop(loop._scheduled)
+            handle._scheduled = False
+            loop._ready.append(handle)
+        for _ in range(len(loop._ready)):
+            self._run_handle(loop._ready.popleft())
+
+    def _run_handle(self, handle: Any) -> None:  # its context is not public
+        if handle._cancelled:
+            return
+        if self._paused is not None and handle._context.get(_OF_THE_PROGRAM, False):
+            self._paused.append(handle)
+        else:
+            handle._run()
+
     def _write_to_self(self) -> None:
         """Nobody sleeps who had to be woken."""
 
@@ -62,7 +127,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 class EdgeClock:
-    """The edge server's clock: simulated time, and how far it was set wrong."""
+    """The machine's clock of the edge server: simulated time, and how far it was set wrong."""
 
     def __init__(self, start: datetime) -> None:
         """`start` is the plant's time at the loop's 0; call inside the loop."""
@@ -77,6 +142,10 @@ class EdgeClock:
     def now(self) -> datetime:
         """What the edge server believes."""
         return self.true() + self.offset
+
+    def true_s(self) -> float:
+        """The plant's time as seconds since the start."""
+        return self._loop.time()
 
     def at_s(self, instant: datetime) -> float:
         """The loop's time of an instant of the plant."""

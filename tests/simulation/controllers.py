@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from adapters.clock import Clock
 from adapters.errors import ControllerUnavailable
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId, Value
 from simulation.clockwork import EdgeClock
+from simulation.observations import POLL_S, Observations
 from simulators import mapping
 from simulators.line import Change, SimState, StationSpec
 from simulators.mapping import Image
@@ -29,12 +31,15 @@ SIGNALS: Mapping[str, str] = {
 }
 KINDS = ("good", "rework", "scrap")
 COUNTS = ("good_count", "rework_count", "reject_count")
+POLLED_EVERY = timedelta(seconds=POLL_S)
+SESSION_S = 60.0  # a client that stands still for longer finds that the server has ended its session
 SILENCE_S, HEARTBEAT_S, KEEPALIVE_S = 15.0, 10.0, 60.0
 PUBLISH_S = (0.05, 1.0)
 SPLIT, TWICE, AGAIN, STALE = 0.03, 0.01, 0.3, 0.002  # how often a publish is cut in two, comes twice, and so on
 NO_ANSWER, CUT, RESTARTED = "no answer", "the connection was cut", "the controller went down"
 SILENT, HUNG, OVERFLOWN = "no sign of life", "the heartbeat stands still", "a notification was lost"
-KNOWN_TROUBLE = (NO_ANSWER, CUT, RESTARTED, SILENT, HUNG, OVERFLOWN)
+PAUSED = "this program stood still, and then the session was over"
+KNOWN_TROUBLE = (NO_ANSWER, CUT, RESTARTED, SILENT, HUNG, OVERFLOWN, PAUSED)
 
 Totals = tuple[int, int, int]
 
@@ -49,11 +54,16 @@ class Shown:
 
 @dataclass(slots=True)
 class Session:
-    """What one connection has yet to be told; `trouble` ends it."""
+    """What one connection has yet to be told; `trouble` ends it. `clock` is the program's.
 
+    Readings in the queue bear the plant's time as that of their reception, until they are received.
+    """
+
+    clock: Clock
     queue: list[Reading] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: ControllerUnavailable | None = None
+    cut: bool = False  # the last delivery left something behind
 
     def end(self, detail: str, *, cause: GapCause = GapCause.CONNECTION, since: datetime | None = None) -> None:
         """The adapter sees that it is over."""
@@ -67,6 +77,10 @@ class Controller:
 
     `at_risk`: units that were made, and then no longer shown by a totaliser that started anew, before a collector
     had acknowledged them; a loss of at most so many, by station and kind, is nobody's fault.
+    `late`: deliveries are held up on the way. `rebased`: what another register than the first one shows more, by
+    station and signal, since the plant's file was changed to read it. `quality_at`: when values went bad or good.
+    `unread`: other registers that were not read yet, and whether the program cannot but see the change; `rereads`: how
+    many of these were read.
     """
 
     name: ControllerId
@@ -80,7 +94,12 @@ class Controller:
     deaf: bool = False
     powered: bool = True
     stuck: bool = False
+    late: bool = False
     bad: set[str] = field(default_factory=set)
+    quality_at: dict[str, datetime] = field(default_factory=dict)
+    rebased: dict[tuple[str, str], int] = field(default_factory=dict)
+    unread: dict[tuple[str, str], bool] = field(default_factory=dict)
+    rereads: int = 0
     offset: timedelta = timedelta()
     images: dict[str, Image] = field(default_factory=dict)
     shown: dict[TagId, Shown] = field(default_factory=dict)
@@ -91,6 +110,10 @@ class Controller:
     silence: asyncio.TimerHandle | None = None
     stale: int = 0
     repeated: int = 0
+    seen: Observations = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = Observations(polled=self.modbus)
 
     def begin(self, present: Iterable[Change]) -> None:
         """Takes up the plant's present values."""
@@ -122,7 +145,33 @@ class Controller:
                 key = (self.stations[code].path, kind)
                 self.at_risk[key] = self.at_risk.get(key, 0) + made - told
             self.images[code] = self.images[code].reset()
+            self.rebased.update({key: 0 for key in self.rebased if key[0] == code})
             self._show(code)
+
+    def read_elsewhere(self, code: str, signal: str, more: int) -> None:
+        """The plant's file reads a totaliser from another register now, which shows `more`; while nobody is connected.
+
+        0: from the first one again.
+        """
+        self.rebased[code, signal] = more
+        self.unread[code, signal] = (code, signal) not in self.unread  # else it may be the register of before
+        self._show(code)
+
+    def hold_up(self, *, on: bool) -> None:
+        """What it says is on the way for a while, and then arrives at once."""
+        self.late = on
+        if not on and self.session is not None:
+            self.session.news.set()
+
+    def paused(self, since: datetime) -> None:
+        """The program stood still for so long that the server has ended its session."""
+        if self.session is not None and not self.modbus:
+            self.session.end(PAUSED, cause=GapCause.COLLECTOR, since=since)
+
+    def set_clock(self, offset: timedelta) -> None:
+        """Its clock is set."""
+        self.offset = offset
+        self.seen.controller_clock.append((self.clock.true_s(), offset.total_seconds()))
 
     def cut(self) -> None:
         """The cable is out, and both sides notice."""
@@ -156,15 +205,19 @@ class Controller:
 
     def hang(self, *, on: bool) -> None:
         """The program stands still, the network answers."""
+        self.seen.hang(self.clock.true_s(), on=on)
         if on and self.session is not None:
-            since = self.clock.now()
+            since = self.session.clock.now()
             asyncio.get_running_loop().call_later(HEARTBEAT_S, self._hung, self.session, since)
         self.stuck = on
         self._show_all()
 
     def spoil(self, codes: Iterable[str], *, on: bool) -> None:
         """The values of stations are bad, or good again."""
+        codes = list(codes)
         self.bad = self.bad | set(codes) if on else self.bad - set(codes)
+        self.seen.spoil(codes, self.clock.true_s(), on=on)
+        self.quality_at.update(dict.fromkeys(codes, self.clock.true() + self.offset))
         if self.session is not None:
             for code in codes:
                 self._tell([self._reading(tag) for tag in self.shown if self._code(tag) == code])
@@ -178,10 +231,12 @@ class Controller:
         for code in self.stations:
             if code not in self.bad and not self.stuck:
                 self.acknowledged[code] = self._totals(code)
+                for key in [each for each in self.unread if each[0] == code]:
+                    self.rereads += self.unread.pop(key)
 
     def heard(self) -> bool:
         """Whether what it says arrives."""
-        return not self.deaf
+        return not self.deaf and not self.late
 
     def stamp(self) -> object:
         """Changes whenever a total does; for `told`."""
@@ -221,15 +276,15 @@ class Controller:
             tags = {each.tag for each in news}
             self.session.queue = [each for each in self.session.queue if each.tag not in tags]
         self.session.queue.extend(news)
-        if not self.deaf:
+        if self.heard() and not self.modbus:
             self.session.news.set()
 
     def _reading(self, tag: TagId) -> Reading:
-        shown = self.shown[tag]
-        source = None if self.modbus else shown.time
-        if self._code(tag) in self.bad:
-            return Reading(tag, None, Quality.BAD, source, self.clock.now())
-        return Reading(tag, shown.value, Quality.GOOD, source, self.clock.now())
+        shown, code = self.shown[tag], self._code(tag)
+        source = None if self.modbus else max(shown.time, self.quality_at.get(code, shown.time))
+        if code in self.bad:
+            return Reading(tag, None, Quality.BAD, source, self.clock.true())
+        return Reading(tag, shown.value, Quality.GOOD, source, self.clock.true())
 
     def _code(self, tag: TagId) -> str:
         path = tag.partition(":")[0]
@@ -240,6 +295,15 @@ class Controller:
         return image.good, image.rework, image.scrap
 
     def _values(self, code: str) -> dict[str, Value]:
+        values = self._first_values(code)
+        for (other, signal), more in self.rebased.items():
+            if other == code:
+                value = values[signal]
+                assert isinstance(value, int)
+                values[signal] = (value + more) % (2**16 if self.modbus else 2**32)
+        return values
+
+    def _first_values(self, code: str) -> dict[str, Value]:
         image = self.images[code]
         if not self.modbus:
             values = mapping.node_values(code, image, "weld" if self.weld else "final")
@@ -280,6 +344,7 @@ class SimulatedAdapter:
 
     controller: Controller
     rng: random.Random
+    clock: Clock
 
     def status(self) -> AdapterStatus:
         """Nothing."""
@@ -290,15 +355,16 @@ class SimulatedAdapter:
         plc = self.controller
         await asyncio.sleep(self.rng.uniform(0.02, 0.5))
         await self._reach()
-        session = plc.session = Session()
+        session = plc.session = Session(self.clock)
         try:
-            baseline = plc.present()
-            await self._emit(emit, baseline, baseline=True)
+            baseline, received = plc.present(), self.clock.now()
+            shown = tuple(_received(each, received) for each in baseline)
+            await self._emit(emit, session, shown, baseline=True)
             if self.rng.random() < AGAIN:  # a subscription repeats what the baseline said
                 session.queue[:0] = [each for each in baseline if self.rng.random() < 0.5]
                 session.news.set()
             while True:
-                await self._emit(emit, await self._next(session))
+                await self._emit(emit, session, await self._next(session))
         finally:
             if plc.session is session:
                 plc.session = None
@@ -314,24 +380,52 @@ class SimulatedAdapter:
 
     async def _next(self, session: Session) -> tuple[Reading, ...]:
         """One publish or poll; empty when all that came was a sign of life."""
-        try:
-            async with asyncio.timeout(KEEPALIVE_S * self.rng.uniform(0.5, 1.5)):
-                while not session.queue or not self.controller.heard():
-                    session.news.clear()
-                    self._check(session)
-                    await session.news.wait()
-                    self._check(session)
-        except TimeoutError:
-            self._check(session)
-            return ()
-        await asyncio.sleep(self.rng.uniform(*PUBLISH_S))
-        self._check(session)
-        if not self.controller.heard():
+        while True:
+            if not await (self._polled(session) if self.controller.modbus else self._published(session)):
+                return ()
+            if self.controller.heard():
+                break
+        if not session.queue:
             return ()
         cut = self.rng.randrange(len(session.queue)) + 1 if self.rng.random() < SPLIT else len(session.queue)
+        session.cut = cut < len(session.queue)
         news, session.queue = session.queue[:cut], session.queue[cut:]
-        received = self.controller.clock.now()
+        received = self.clock.now()
         return tuple(_received(each, received) for each in self._with_stale(session, news))
+
+    async def _published(self, session: Session) -> bool:
+        """Waits until there is something to tell; False when it is only time for a sign of life, and that is heard."""
+        while True:
+            try:
+                async with asyncio.timeout(KEEPALIVE_S * self.rng.uniform(0.5, 1.5)):
+                    while not session.queue or not self.controller.heard():
+                        session.news.clear()
+                        self._check(session)
+                        await session.news.wait()
+                        self._check(session)
+            except TimeoutError:
+                self._check(session)
+                if self.controller.heard():
+                    return False
+            else:
+                await asyncio.sleep(self.rng.uniform(*PUBLISH_S))
+                self._check(session)
+                return True
+
+    async def _polled(self, session: Session) -> bool:
+        """Waits for the next poll, sooner for the blocks that the one before left out, and until it is answered."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + (self.rng.uniform(*PUBLISH_S) if session.cut else POLL_S)
+        due = loop.call_at(due_s, session.news.set)
+        self._check(session)
+        try:
+            while loop.time() < due_s - 1e-3 or not self.controller.heard():
+                session.news.clear()
+                await session.news.wait()
+                self._check(session)
+        finally:
+            due.cancel()
+        return True
 
     def _with_stale(self, session: Session, news: list[Reading]) -> list[Reading]:
         """Now and then a totaliser's last value but one comes after its last, and then that again."""
@@ -351,11 +445,26 @@ class SimulatedAdapter:
         if session.trouble is not None:
             raise session.trouble
 
-    async def _emit(self, emit: Emit, readings: tuple[Reading, ...], *, baseline: bool = False) -> None:
-        plc = self.controller
+    async def _emit(
+        self, emit: Emit, session: Session, readings: tuple[Reading, ...], *, baseline: bool = False
+    ) -> None:
+        plc, now = self.controller, self.clock.now()
         stamp = plc.stamp()
         whole = baseline or (plc.session is not None and not plc.session.queue and not plc.deaf)
-        batch = Batch(plc.name, plc.clock.now(), readings, baseline=baseline)
+        true_s, offset = plc.clock.true_s(), now - plc.clock.true()
+        covered_s = true_s
+        if not baseline and session.queue and not plc.modbus:  # up to the first change that is yet to be told
+            first = min(each.received_time for each in session.queue)
+            covered_s = min(true_s, plc.clock.at_s(first))
+        plc.seen.look(true_s, covered_s, begins=baseline, received=now, offset_s=offset.total_seconds())
+        batch = Batch(
+            plc.name,
+            now,
+            readings,
+            baseline=baseline,
+            polled_every=POLLED_EVERY if plc.modbus else None,
+            clock_offset=plc.offset - offset if baseline and not plc.modbus else None,
+        )
         await emit(batch)
         if whole and plc.stamp() == stamp:
             plc.told()

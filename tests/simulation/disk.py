@@ -1,6 +1,7 @@
 """A simulated disk under SQLite: it remembers what was synced, and forgets the rest when the power is cut."""
 
 import itertools
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ class _Change:
 @dataclass(slots=True)
 class Disk:
     """`dead`: nothing is written any more; `refuse`: what every write meets now; `fails`: how many syncs fail.
+    `stalled_until_s`: no commit comes to its end before this time of the loop. `trouble_s`: until when the last of its
+    troubles lasts, by the same time.
 
     `fuse`: after so many more writes and syncs everything is dead, in the middle of a commit; None: it is not lit.
     """
@@ -44,10 +47,16 @@ class Disk:
     dead: bool = False
     refuse: type[apsw.Error] | None = None
     fails: int = 0
+    stalled_until_s: float = 0.0
+    trouble_s: float = -math.inf
     fuse: int | None = None
     refusals: int = 0
     lost_writes: int = 0
     changes: dict[str, list[_Change]] = field(default_factory=dict)
+
+    def is_in_trouble(self, now_s: float, *, within_s: float) -> bool:
+        """Whether a program that has to end now may be held up by it, or was within the last seconds."""
+        return self.dead or self.refuse is not None or self.fails > 0 or now_s - self.trouble_s < within_s
 
     def trouble(self, *, sync: bool = False) -> None:
         """Raises what a write or a sync meets now."""

@@ -1,5 +1,6 @@
 """What goes wrong and when: drawn from the seed before the plant begins, most of it while people work."""
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,12 @@ class Fault(StrEnum):
     INFLUX = "InfluxDB outage"
     DISK_FULL = "full disk"
     DISK_ERROR = "disk error"
+    DISK_STALL = "disk stall"
+    STOP = "orderly stop"
+    PAUSE = "pause"
+    LATE = "late delivery"
+    REMAP = "remap"
+    CLOCK_START = "clock start"
 
 
 WEEKLY: Mapping[Fault, float] = {
@@ -45,6 +52,12 @@ WEEKLY: Mapping[Fault, float] = {
     Fault.INFLUX: 10,
     Fault.DISK_FULL: 5,
     Fault.DISK_ERROR: 5,
+    Fault.DISK_STALL: 10,
+    Fault.STOP: 40,
+    Fault.PAUSE: 30,
+    Fault.LATE: 30,
+    Fault.REMAP: 10,
+    Fault.CLOCK_START: 4,
 }
 TYPICAL_S: Mapping[Fault, float] = {  # the median; one in fifty lasts thirty times as long
     Fault.KILL: 10,
@@ -56,7 +69,16 @@ TYPICAL_S: Mapping[Fault, float] = {  # the median; one in fifty lasts thirty ti
     Fault.BAD_QUALITY: 60,
     Fault.INFLUX: 600,
     Fault.DISK_FULL: 60,
+    Fault.DISK_STALL: 15,
+    Fault.EDGE_CLOCK: 600,
+    Fault.STOP: 10,
+    Fault.PAUSE: 30,
+    Fault.LATE: 6,
+    Fault.REMAP: 20,
+    Fault.CLOCK_START: 90,
 }
+LEAST_S: Mapping[Fault, float] = {Fault.PAUSE: 5, Fault.DISK_STALL: 5, Fault.LATE: 2, Fault.CLOCK_START: 3}
+MOST_S: Mapping[Fault, float] = {Fault.PAUSE: 120, Fault.DISK_STALL: 60, Fault.LATE: 15, Fault.CLOCK_START: 600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,7 @@ def strokes(plan: Plan) -> list[Stroke]:
             median_s = TYPICAL_S.get(fault, 0.0)
             longer = 30.0 if rng.random() < 0.02 else 1.0
             lasts_s = median_s * rng.lognormvariate(0.0, 1.0) * longer
+            lasts_s = min(max(lasts_s, LEAST_S.get(fault, 0.0)), MOST_S.get(fault, math.inf))
             found.append(Stroke(_time_s(plan.length, rng), fault, lasts_s, rng.randrange(2**31)))
     return sorted(found)
 

@@ -212,7 +212,8 @@ class SimulatedJournal(Journal):
     def _wake(self) -> None:
         """The thread gets a turn a little later; what comes until then is one commit with this."""
         if self._turn is None and not self._baton.ended:
-            self._turn = self._loop.call_later(self._medium.rng.uniform(*COMMIT_S), self._lend)
+            stalled_s = self._medium.disk.stalled_until_s - self._loop.time()
+            self._turn = self._loop.call_later(max(self._medium.rng.uniform(*COMMIT_S), stalled_s), self._lend)
 
     def _lend(self) -> None:
         if self._turn is not None:

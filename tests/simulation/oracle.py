@@ -1,8 +1,11 @@
 """Holds the journal and the simulated InfluxDB against what the plant really did; called when all is quiet."""
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from mes.collect.signals import CounterSignal, StationSetup
@@ -21,10 +24,13 @@ from mes.model import (
     UnitsCounted,
     UnitsUnidentified,
 )
+from simulation.faults import START
 from simulation.ledger import Ledger
+from simulation.observations import Observations
 from simulators.truth import Truth
 
 KINDS = (CountKind.GOOD, CountKind.REWORK, CountKind.SCRAP)
+COUNTED_WITHIN_S = 180.0  # a reading waits a minute for the unit log, and another for a disk that is slow
 SHOWN = 5  # problems of one sort that are told in full
 
 
@@ -33,9 +39,13 @@ def judge(
     setups: Mapping[StationId, StationSetup],
     truth: Truth,
     at_risk: Mapping[tuple[str, str], int],
+    seen: Mapping[StationId, tuple[Observations, str]],
     ledger: Ledger,
 ) -> dict[str, str]:
-    """Counts, ids and order; returns the lines that InfluxDB must have, by point."""
+    """Counts, ids and order; returns the lines that InfluxDB must have, by point.
+
+    `seen`: what the world noted of each station's controller, and the station's code there.
+    """
     with Store(path) as store:
         events = list(_all_events(store))
         values = list(_all_values(store))
@@ -52,7 +62,8 @@ def judge(
     for station, setup in setups.items():
         moduli = {each.setup.kind: each.setup.modulus for each in setup.signals.values()
                   if isinstance(each, CounterSignal)}  # fmt: skip
-        _judge_counts(station, by_station[station], truth, moduli, at_risk, ledger)
+        made = Made(truth, station, *seen[station])
+        _judge_counts(station, by_station[station], made, moduli, at_risk, ledger)
         _judge_units(station, by_station[station], truth, ledger)
     return _lines(events, values, ledger)
 
@@ -71,41 +82,119 @@ def _all_values(store: Store) -> Iterator[tuple[int, ProcessValue]]:
         after = found[-1][0]
 
 
+@dataclass(slots=True)
+class Made:
+    """What a station really made, as a reader of its totalisers could know it."""
+
+    truth: Truth
+    station: StationId
+    seen: Observations
+    code: str
+    by_kind: dict[str, list[datetime]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_kind = {str(kind): [] for kind in KINDS}
+        for each in self.truth.units(str(self.station)):
+            self.by_kind[str(each.result)].append(each.time)
+
+    def until(self, kind: CountKind, at_s: float) -> int:
+        """How many were made until an instant of the plant."""
+        return bisect_right(self.by_kind[str(kind)], START + timedelta(seconds=at_s))
+
+    def read_before_s(self, at_s: float) -> float:
+        """When the totalisers were certainly read before, and what was read is on disk and counted."""
+        place = bisect_left(self.seen.looks, at_s) - 1
+        while place >= 0 and self._is_hidden(self.seen.looks[place]):
+            place -= 1
+        return self.seen.looks[place] - COUNTED_WITHIN_S if place >= 0 else 0.0
+
+    def _is_hidden(self, at_s: float) -> bool:
+        hidden = (*self.seen.hung, *self.seen.bad.get(self.code, ()))
+        return any(begin_s <= at_s < end_s for begin_s, end_s in hidden)
+
+
+@dataclass(slots=True)
+class _Count:
+    """One totaliser's events so far; `open_by_remap`: parts that a change of its register left open, by the journal."""
+
+    booked: int = 0
+    last: int | None = None
+    flagged: int = 0
+    open_by_remap: int = 0
+    doubted: CountUnreconciled | None = None
+
+
 def _judge_counts(
     station: StationId,
     events: list[Journaled],
-    truth: Truth,
+    made: Made,
     moduli: Mapping[CountKind, int],
     at_risk: Mapping[tuple[str, str], int],
     ledger: Ledger,
 ) -> None:
     """Booked is made, but for what the journal itself says it could not decide, and what a reset took unseen."""
-    made = Counter(each.result for each in truth.units(str(station)))
     for kind in KINDS:
-        booked, last, flagged = 0, None, 0
+        count = _Count()
         for each in events:
             event = each.event
             if isinstance(event, CountUnreconciled) and event.kind is kind:
-                ahead = (event.raw - event.previous_raw) % moduli[kind]
-                flagged += min(ahead, moduli[kind] - ahead)
-                last = None
+                count.flagged += _ahead(event, moduli[kind])
+                count.last, count.doubted = None, event
             if isinstance(event, UnitsCounted) and event.kind is kind:
-                if last is not None and event.previous_raw != last:
-                    ledger.problem(f"{station}: {kind} goes on from {event.previous_raw}, after {last} ({each.seq})")
-                if event.delta < 0 or (event.flag is CountFlag.BASELINE and event.delta):
-                    ledger.problem(f"{station}: {kind} moved by {event.delta} as {event.flag} ({each.seq})")
-                booked, last = booked + event.delta, event.raw
-        off = made[str(kind)] - booked  # type: ignore[index]  # the plant's words are ours
-        ledger.parts += made[str(kind)]  # type: ignore[index]
+                wrong = _wrong(event, count)
+                if wrong:
+                    ledger.problem(f"{station}: {kind} {wrong} ({each.seq})")
+                if event.flag is CountFlag.REMAPPED:
+                    _remapped(station, event, count, made, moduli[kind], ledger)
+                count.booked, count.last, count.doubted = count.booked + event.delta, event.raw, None
+        total = len(made.by_kind[str(kind)])
+        off = total - count.booked
+        ledger.parts += total
         if off < 0:
-            ledger.problem(f"{station}: {kind} {booked} booked, {made[str(kind)]} made", doubled=-off)  # type: ignore[index]
-        excused = min(max(off, 0), flagged + at_risk.get((str(station), str(kind)), 0))
+            ledger.problem(f"{station}: {kind} {count.booked} booked, {total} made", doubled=-off)
+        excused = count.flagged + count.open_by_remap + at_risk.get((str(station), str(kind)), 0)
+        excused = min(max(off, 0), excused)
         ledger.unreconciled += excused
         if off > excused:
             ledger.problem(
-                f"{station}: {kind} {booked} booked, {made[str(kind)]} made, {flagged} flagged",  # type: ignore[index]
+                f"{station}: {kind} {count.booked} booked, {total} made, {count.flagged} flagged, "
+                f"{count.open_by_remap} open by a remap",
                 lost=off - excused,
             )
+
+
+def _ahead(event: CountUnreconciled, modulus: int) -> int:
+    ahead = (event.raw - event.previous_raw) % modulus
+    return min(ahead, modulus - ahead)
+
+
+def _wrong(event: UnitsCounted, count: _Count) -> str:
+    if count.last is not None and event.previous_raw != count.last:
+        return f"goes on from {event.previous_raw}, after {count.last}"
+    if event.delta < 0 or (event.flag in (CountFlag.BASELINE, CountFlag.REMAPPED) and event.delta):
+        return f"moved by {event.delta} as {event.flag}"
+    return ""
+
+
+def _remapped(station: StationId, event: UnitsCounted, count: _Count, made: Made, modulus: int, ledger: Ledger) -> None:
+    """The first value of another register: just before it the journal says that parts may be missing, and no more are.
+
+    Two values of unrelated registers say nothing of how many: open is what was made since the totaliser was read last.
+    """
+    if count.doubted is None or count.doubted.raw != event.raw:
+        ledger.problem(f"{station}: {event.kind} is read elsewhere from {event.raw} on, and nothing says so")
+        return
+    count.flagged -= _ahead(count.doubted, modulus)
+    read_s = made.seen.arrived_s[event.received_time]
+    until_then = made.until(event.kind, read_s)
+    if count.booked > until_then:
+        ledger.problem(
+            f"{station}: {event.kind} {count.booked} booked, {until_then} made when another register was read",
+            doubled=count.booked - until_then,
+        )
+    missing = max(until_then - count.booked - count.flagged - count.open_by_remap, 0)
+    count.open_by_remap += min(missing, until_then - made.until(event.kind, made.read_before_s(read_s)))
+    ledger.remapped += 1
 
 
 def _judge_units(station: StationId, events: list[Journaled], truth: Truth, ledger: Ledger) -> None:

@@ -8,15 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from adapters.cancelling import end_tasks
+from adapters.clock import SteadyClock
 from adapters.ports import Adapter
 from adapters.reading import ControllerId
+from mes.clocks import ControllerClocks
 from mes.collect.signals import StationSetup
+from mes.daemon import SET_FOR_S, _clock_set, _Tapped
 from mes.errors import JournalError
 from mes.influx.writer import InfluxWriter, Pace
 from mes.model import StationId
 from mes.pipeline import Pipeline
+from mes.stopping import STOP_WITHIN_S
 from mes.supervisor import keep, supervise
-from simulation.clockwork import EdgeClock
+from simulation.clockwork import EdgeClock, VirtualLoop, program_context
 from simulation.controllers import KNOWN_TROUBLE, Controller, SimulatedAdapter
 from simulation.disk import Disk, after_a_crash
 from simulation.faults import Plan
@@ -43,6 +48,10 @@ class Surroundings(Protocol):
     setups: dict[StationId, StationSetup]
     influx: SimulatedInflux
     controllers: dict[ControllerId, Controller]
+
+    def refit(self) -> None:
+        """The plant's file is changed, if somebody wanted that, while the program does not run."""
+        ...
 
 
 class Watch:
@@ -75,8 +84,12 @@ class Program:
         """Starts nothing yet."""
         self.journal: SimulatedJournal | None = None
         self._world = world
+        self.clock: SteadyClock | None = None
+        self._context = program_context()
         self._life: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._told_to_stop = asyncio.Event()
+        self._stop_failed = False
         self._power_lost = False
         self._down_s = RESTART_S
         self._starts = 0
@@ -88,12 +101,16 @@ class Program:
             world.disk.dead, world.disk.fuse = False, None
             world.ledger.starts += 1
             self._starts += 1
-            self._life = asyncio.create_task(self._live())
+            self._told_to_stop.clear()
+            self._stop_failed = False
+            world.refit()
+            self._life = asyncio.create_task(self._live(), context=self._context)
             await asyncio.wait((self._life,))
+            self._check_stop(self._life)
             if not self._life.cancelled() and (error := self._life.exception()) is not None:
                 if not _only_journal(error):
                     raise error
-                world.ledger.ends += 1
+                world.ledger.ends += not world.disk.dead
             if self._stopping.is_set():
                 return
             if self._power_lost:
@@ -103,10 +120,47 @@ class Program:
             await asyncio.sleep(self._down_s)
             self._down_s = RESTART_S
 
+    def stop_orderly(self, down_s: float) -> None:
+        """SIGTERM: it has STOP_WITHIN_S to end by itself; a paused program hears of it when it goes on."""
+        if self._life is None or self._life.done() or self._told_to_stop.is_set():
+            return
+        self._down_s = down_s
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._told_to_stop.set, context=self._context)
+        loop.call_later(STOP_WITHIN_S, self._overdue, self._starts, context=self._context)
+
+    def _overdue(self, starts: int) -> None:
+        """The program ends itself; only a disk that takes nothing, or a pause meanwhile, excuses that."""
+        world, life = self._world, self._life
+        if self._starts != starts or life is None or life.done():
+            return
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        now_s, within_s = loop.time(), STOP_WITHIN_S
+        if not world.disk.is_in_trouble(now_s, within_s=within_s) and now_s - loop.resumed_s > within_s:
+            running = sorted(repr(each.get_coro()) for each in asyncio.all_tasks() if not each.done())
+            world.ledger.problem(f"at {now_s:.0f} s the program did not stop within {within_s:g} s: {running}")
+        self._stop_failed = True
+        self.die(power=False, down_s=self._down_s)
+
+    def _check_stop(self, life: asyncio.Task[None]) -> None:
+        """Whoever is told to stop ends without an error."""
+        if not self._told_to_stop.is_set() or self._stop_failed or self._world.disk.dead:
+            return
+        loop = asyncio.get_running_loop()
+        in_trouble = self._world.disk.is_in_trouble(loop.time(), within_s=STOP_WITHIN_S)
+        if not in_trouble and (life.cancelled() or life.exception() is not None):
+            self._world.ledger.problem(f"at {loop.time():.0f} s the stopped program ended by {life}")
+
     def die(self, *, power: bool, down_s: float) -> None:
         """SIGKILL, or with all of the machine."""
         self._down_s = down_s
         self._power_lost = power
+        self._stop_failed = True
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        if loop.is_paused:
+            loop.resume_program()
         if self.journal is not None:
             self.journal.kill()
         if self._life is not None:
@@ -133,33 +187,58 @@ class Program:
             await asyncio.wait((self._life,))
 
     async def _live(self) -> None:
+        """As `mes.daemon.run`: when the machine's clock was set far away, it begins again by that."""
+        clock = self.clock = SteadyClock(self._world.clock.now, asyncio.get_running_loop().time)
+        while True:
+            await self._collect(clock)
+            if self._told_to_stop.is_set():
+                return
+            clock.follow()
+
+    async def _collect(self, clock: SteadyClock) -> None:
+        """Until it is told to stop, or the machine's clock is set."""
         world, number = self._world, self._starts
         rng = random.Random(f"{world.plan.seed}:program:{number}")
         medium = Medium(world.path, world.disk, rng, world.promises, self._power_failed, careless=world.plan.careless)
         async with simulated_journal(medium, self._begun) as journal:
-            setups = world.setups
+            clocks = ControllerClocks()
             pipeline = Pipeline(
-                setups,
+                world.setups,
                 journal,
-                world.clock,
+                clock,
                 controllers=world.station_controllers,
+                offset=clocks.offset,
                 monotonic_s=asyncio.get_running_loop().time,
             )
             await pipeline.recover()
             writer = InfluxWriter(
                 world.influx,
                 journal,
-                NoFigures(world.clock),
+                NoFigures(clock),
                 rng=random.Random(f"{world.plan.seed}:influx:{number}"),
                 pace=PACE,
-                clock=world.clock,
+                clock=clock,
             )
+            taker = _Tapped(pipeline, [clocks.take])
             async with asyncio.TaskGroup() as group:
+                tasks: list[asyncio.Task[None]] = []
                 for name, plc in world.controllers.items():
                     own = random.Random(f"{world.plan.seed}:{name}:{number}")
-                    make = partial(SimulatedAdapter, plc, own)
-                    group.create_task(supervise(name, make, pipeline, world.watch, rng=own))
-                group.create_task(keep("influx", partial(self._forward, writer)))
+                    make = partial(SimulatedAdapter, plc, own, clock)
+                    tasks.append(group.create_task(supervise(name, make, taker, world.watch, rng=own)))
+                tasks.append(group.create_task(keep("influx", partial(self._forward, writer))))
+                await self._told_or_set(clock, journal)
+                await end_tasks(tasks)
+
+    async def _told_or_set(self, clock: SteadyClock, journal: SimulatedJournal) -> None:
+        set_far = asyncio.create_task(_clock_set(clock, journal, SET_FOR_S))
+        stopped = asyncio.create_task(self._told_to_stop.wait())
+        try:
+            await asyncio.wait({set_far, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if set_far.done():
+                set_far.result()
+        finally:
+            await end_tasks([set_far, stopped])
 
     def _begun(self, journal: SimulatedJournal) -> None:
         self.journal = journal

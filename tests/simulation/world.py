@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -21,8 +21,8 @@ from mes.config.load import default_config, load
 from mes.errors import JournalError
 from mes.influx.writer import EVENTS, LIVE_FROM, TELEMETRY
 from mes.model import StationId
-from simulation.clockwork import EdgeClock, run
-from simulation.controllers import COUNTS, Controller
+from simulation.clockwork import EdgeClock, VirtualLoop, run
+from simulation.controllers import COUNTS, SESSION_S, Controller
 from simulation.disk import Disk, simulated_disk
 from simulation.faults import START, Fault, Plan, Stroke, strokes
 from simulation.influx import Mood, SimulatedInflux
@@ -30,11 +30,14 @@ from simulation.journal import Promises
 from simulation.ledger import Ledger
 from simulation.oracle import judge, judge_points
 from simulation.program import Program, Watch
+from simulation.time_oracle import judge_time
 from simulators.plant import STATIONS, Plant
 
 AHEAD = timedelta(minutes=1)
 QUIET_S = 600.0
 PATIENCE_S = 2 * 86_400.0
+YEAR = timedelta(days=365)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class World:
@@ -52,13 +55,27 @@ class World:
         self.watch = Watch(self.ledger)
         self.station_controllers = config.station_controllers
         self.setups, self.resettable = _with_policies(config.setups, random.Random(f"{plan.seed}:policies"))
+        self._first_places = {station: setup.places for station, setup in self.setups.items()}
         self.influx = SimulatedInflux(random.Random(f"{plan.seed}:server"))
         self.plant = Plant(seed=plan.seed, start=START)
         self.controllers = {name: self._controller(name) for name in config.controllers}
         self.program = Program(self)
         self._rng = random.Random(f"{plan.seed}:world")
         self._influx_down = 0
+        self._refits: dict[tuple[str, str], int] = {}  # station and signal, and what is drawn for the other register
         self._by_code = {code: each for each in self.controllers.values() for code in each.stations}
+
+    def refit(self) -> None:
+        """The plant's file reads totalisers from other registers, or from the first ones again."""
+        for (code, signal), drawn in self._refits.items():
+            plc = self._by_code[code]
+            station = StationId(plc.stations[code].path)
+            setup = self.setups[station]
+            first, is_back = self._first_places[station][signal], drawn % 2 and plc.rebased.get((code, signal))
+            plc.read_elsewhere(code, signal, 0 if is_back else drawn)
+            place = first if is_back else f"{first} or the register with {drawn} more"
+            self.setups[station] = replace(setup, places={**setup.places, signal: place})
+        self._refits.clear()
 
     async def live(self) -> Ledger:
         """The stretch, then quiet, then the verdict."""
@@ -108,11 +125,13 @@ class World:
     def _strike(self, stroke: Stroke) -> None:
         rng = random.Random(stroke.pick)
         later = partial(asyncio.get_running_loop().call_later, stroke.lasts_s)
-        if not self._strike_server(stroke, rng, later):
+        if not self._strike_program(stroke, rng, later) and not self._strike_server(stroke, rng, later):
             self._strike_controller(stroke.fault, list(self.controllers.values()), rng, later)
 
-    def _strike_server(self, stroke: Stroke, rng: random.Random, later: Callable[[Callable[[], None]], object]) -> bool:
-        """What falls on the edge server and on InfluxDB; False if it is meant for a controller."""
+    def _strike_program(
+        self, stroke: Stroke, rng: random.Random, later: Callable[[Callable[[], None]], object]
+    ) -> bool:
+        """What ends or pauses the program; False if it is something else."""
         match stroke.fault:
             case Fault.KILL:
                 self.program.die(power=False, down_s=stroke.lasts_s)
@@ -120,15 +139,42 @@ class World:
                 self.program.die_writing(after=rng.randrange(12), down_s=stroke.lasts_s)
             case Fault.POWER_CUT:
                 self.program.die(power=True, down_s=stroke.lasts_s)
+            case Fault.STOP:
+                self.program.stop_orderly(stroke.lasts_s)
+            case Fault.REMAP:
+                code = rng.choice(sorted(self._by_code))
+                self._refits |= {(code, each): rng.randrange(1, 2**31) for each in COUNTS if rng.random() < 0.7}
+                self.program.stop_orderly(stroke.lasts_s)
+            case Fault.PAUSE:
+                self._pause(stroke.lasts_s, later)
+            case Fault.CLOCK_START:
+                self.program.die(power=False, down_s=rng.uniform(1.0, 60.0))
+                self.clock.offset = rng.choice([YEAR, 12 * YEAR, EPOCH - self.clock.true()])
+                later(self._clock_right)
+                if rng.random() < 0.3:
+                    later(partial(self.program.die, power=False, down_s=rng.uniform(1.0, 60.0)))
+            case _:
+                return False
+        return True
+
+    def _strike_server(self, stroke: Stroke, rng: random.Random, later: Callable[[Callable[[], None]], object]) -> bool:
+        """What falls on the edge server and on InfluxDB; False if it is meant for a controller."""
+        match stroke.fault:
             case Fault.EDGE_CLOCK:
                 self.clock.offset = timedelta(seconds=_step_s(rng))
+                later(self._clock_right)
             case Fault.INFLUX:
                 self._influx_ill(rng.choice([each for each in Mood if each is not Mood.WELL]))
                 later(self._influx_well)
             case Fault.DISK_FULL:
                 self.disk.refuse = rng.choice([apsw.FullError, apsw.FullError, apsw.ReadOnlyError])
+                self._disk_ill(stroke.lasts_s)
                 later(self._disk_well)
+            case Fault.DISK_STALL:
+                self.disk.stalled_until_s = asyncio.get_running_loop().time() + stroke.lasts_s
+                self._disk_ill(stroke.lasts_s)
             case Fault.DISK_ERROR:
+                self._disk_ill(0.0)
                 self.disk.fails += rng.choice([1, 1, 2, 3])
             case _:
                 return False
@@ -163,9 +209,35 @@ class World:
             case Fault.RESET:
                 plc.reset([code for code in codes if code in self.resettable])
             case Fault.CONTROLLER_CLOCK:
-                plc.offset = timedelta(seconds=_step_s(rng))
+                plc.set_clock(timedelta(seconds=_step_s(rng)))
+            case Fault.LATE:
+                plc = rng.choice([each for each in controllers if not each.modbus])
+                plc.hold_up(on=True)
+                later(partial(plc.hold_up, on=False))
             case _:
                 raise ValueError(f"nobody knows what {fault} falls on")
+
+    def _pause(self, lasts_s: float, later: Callable[[Callable[[], None]], object]) -> None:
+        """Nothing of the program runs for a while; after a long time the servers have ended its sessions."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        if loop.is_paused:
+            return
+        pauses, since = loop.pauses, None if self.program.clock is None else self.program.clock.now()
+
+        def resume() -> None:
+            if not loop.is_paused or loop.pauses != pauses + 1:
+                return
+            if lasts_s > SESSION_S and since is not None:
+                for each in self.controllers.values():
+                    each.paused(since)
+            loop.resume_program()
+
+        loop.pause_program()
+        later(resume)
+
+    def _clock_right(self) -> None:
+        self.clock.offset = timedelta()
 
     def _influx_ill(self, mood: Mood) -> None:
         self._influx_down += 1
@@ -177,6 +249,9 @@ class World:
         if self._influx_down == 0:
             self.influx.mood = Mood.WELL
 
+    def _disk_ill(self, lasts_s: float) -> None:
+        self.disk.trouble_s = max(self.disk.trouble_s, asyncio.get_running_loop().time() + lasts_s)
+
     def _disk_well(self) -> None:
         self.disk.refuse = None
 
@@ -185,9 +260,15 @@ class World:
         self.influx.mood, self._influx_down = Mood.WELL, 0
         self.disk.refuse, self.disk.fails = None, 0
         self.clock.offset = timedelta()
+        self.disk.stalled_until_s = 0.0
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        if loop.is_paused:
+            loop.resume_program()
         await asyncio.sleep(QUIET_S)
         for each in self.controllers.values():
             each.heal()
+            each.hold_up(on=False)
             each.hang(on=False)
             each.power(on=True)
             each.spoil(sorted(each.stations), on=False)
@@ -229,7 +310,17 @@ class World:
         for broken in self.promises.broken:
             ledger.problem(broken)
         ledger.lost += self.promises.missing
-        lines = judge(self.path, self.setups, self.plant.truth, at_risk, ledger)
+        seen = {
+            StationId(spec.path): (each.seen, code)
+            for each in self.controllers.values()
+            for code, spec in each.stations.items()
+        }
+        lines = judge(self.path, self.setups, self.plant.truth, at_risk, seen, ledger)
+        for each in self.controllers.values():
+            judge_time(self.path, each, self.plant.truth, self.plan.length.total_seconds(), ledger)
+        rereads = sum(each.rereads for each in self.controllers.values())
+        if ledger.remapped < rereads:
+            ledger.problem(f"{rereads} registers were changed, and the journal tells of {ledger.remapped}")
         judge_points(lines, self.influx.points, ledger)
         if self.influx.differing:
             ledger.problem(f"points were resent with another content: {self.influx.differing[:3]}")

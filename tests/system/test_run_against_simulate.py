@@ -1,4 +1,4 @@
-"""The daemon against the simulated plant in another process and a real InfluxDB, killed again and again.
+"""The daemon against the simulated plant in another process and a real InfluxDB, killed and stopped again and again.
 
 TAKTLINE_KILLS and TAKTLINE_SEED make it longer and another one, TAKTLINE_LEDGER names a file for what came of it;
 `make torture` does.
@@ -29,12 +29,16 @@ KILLS = int(os.environ.get("TAKTLINE_KILLS", "30"))
 SEED = int(os.environ.get("TAKTLINE_SEED", "5"))
 LEDGER = os.environ.get("TAKTLINE_LEDGER")
 OUTAGE_EVERY = 8  # kills; InfluxDB is away for the next two
-LIVES_S = (0.2, 3.0)  # how long the daemon runs before it is killed, its start included
-PER_KILL_S = 2.0
+LIVES_S = (0.2, 3.0)  # how long the daemon runs before it is killed or stopped, its start included
+STOPPED, PAUSED = 0.3, 0.15  # how many of its lives end by SIGTERM, and how many are paused before
+PAUSES_S = (0.1, 1.0)
+STOPS_WITHIN_S = 10.0
+PER_KILL_S = 2.3
+LAST_S = 15.0  # real seconds of the plant that are left to the last daemon
 SPEED = 240
 SECURITY = "security: {policy: None, insecure: true}"
-SHOWN = "2026-03-02T01:00:00Z"  # two hours before the shift begins, so that everybody is connected by then
-LENGTH_S = int((45 + KILLS * PER_KILL_S) * SPEED)  # of the plant
+SHOWN = "2026-03-02T00:00:00Z"  # three hours before the shift begins, so that everybody is connected by then
+LENGTH_S = int((60 + KILLS * PER_KILL_S) * SPEED)  # of the plant
 
 pytestmark = [pytest.mark.timeout(150 + int(3 * KILLS * PER_KILL_S)), pytest.mark.influxd]
 
@@ -71,7 +75,7 @@ async def until(happens: Callable[[], Awaitable[bool]], deadline_s: float) -> No
 
 
 async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: Path) -> None:
-    """After a storm of kill -9 and outages, sums, unit ids and figures in InfluxDB are those of the truth."""
+    """After a storm of kill -9, stops, pauses and outages, sums, ids and figures in InfluxDB are those of the truth."""
     print(f"seed {SEED}, {KILLS} kills")  # noqa: T201  # shown when the test fails
     truth_file, log = tmp_path / "truth.json", tmp_path / "processes.log"
     config = tmp_path / "plant.yaml"
@@ -84,11 +88,12 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
     simulate = command(*("simulate", *pace, "--seed", str(SEED), "--for", f"{LENGTH_S}s", "--truth", str(truth_file)))
     run = command("run", "--config", str(config), *pace)
 
+    began_s = asyncio.get_running_loop().time()
     with process(simulate, log):
         await until(lambda: asyncio.to_thread(lambda: "In another terminal" in log.read_text()), 20)
         with process(run, log):  # what is made before anybody looked for the first time is not counted
-            await until(lambda: asyncio.to_thread(lambda: log.read_text().count("controller_connected") >= 3), 25)
-        await storm(run, log, influxd)
+            await until(lambda: asyncio.to_thread(lambda: log.read_text().count("controller_connected") >= 3), 40)
+        happened = await storm(run, log, influxd, began_s + LENGTH_S / SPEED - LAST_S)
         with process(run, log) as last:
             await until(lambda: asyncio.to_thread(truth_file.exists), 60 + LENGTH_S / SPEED)
             truth = json.loads(truth_file.read_text())["stations"]
@@ -101,7 +106,7 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
                 with suppress(TimeoutError):
                     await until(all_there, 30)
                 if LEDGER:
-                    await book(server, truth, Path(LEDGER))
+                    await book(server, truth, happened, Path(LEDGER))
                 assert await stored_counts(server) == true_counts(truth), log.read_text()[-3000:]
                 assert await stored_units(server) == true_units(truth)
                 assert await kpi_good(server) == good(truth)
@@ -109,30 +114,49 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
             assert await asyncio.to_thread(last.wait, limit_s(10)) == 0
 
 
-async def storm(run: list[str], log: Path, influxd: Influxd) -> None:
-    """Starts the daemon and kills it, again and again; InfluxDB goes and comes meanwhile."""
-    rng = random.Random(SEED)
+async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float) -> Counter[str]:
+    """Starts the daemon and ends it, again and again; InfluxDB goes and comes meanwhile. Says what was done how often.
+
+    Told to stop it ends in time and with exit code 0, once it has begun to listen for that. On a slow machine the storm
+    is over before all kills, at `until_s` of the loop: what is made later has to be seen by the last daemon.
+    """
+    rng, happened = random.Random(SEED), Counter({"kills": 0, "stops": 0, "pauses": 0, "outages": 0})
     for kill in range(KILLS):
+        if asyncio.get_running_loop().time() > until_s:
+            break
         if kill % OUTAGE_EVERY == 3:
+            happened["outages"] += 1
             await influxd.stop()
         if kill % OUTAGE_EVERY == 5:
             await influxd.start()
+        begun = len(await asyncio.to_thread(log.read_text))
         with process(run, log) as running:
             await asyncio.sleep(rng.uniform(*LIVES_S))
             assert running.poll() is None, await asyncio.to_thread(log.read_text)
+            if rng.random() < PAUSED:
+                happened["pauses"] += 1
+                running.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(rng.uniform(*PAUSES_S))
+                running.send_signal(signal.SIGCONT)
+            happened["stops" if (is_stop := rng.random() < STOPPED) else "kills"] += 1
+            if is_stop:
+                running.send_signal(signal.SIGTERM)
+                code = await asyncio.to_thread(running.wait, limit_s(STOPS_WITHIN_S))
+                said = (await asyncio.to_thread(log.read_text))[begun:]
+                assert code == 0 or (code == -signal.SIGTERM and "collector_started" not in said), (code, said)
     if not influxd.running:
         await influxd.start()
+    return happened
 
 
-async def book(server: InfluxServer, truth: dict[str, Any], ledger: Path) -> None:
+async def book(server: InfluxServer, truth: dict[str, Any], happened: Counter[str], ledger: Path) -> None:
     """Writes down what became of all parts and their ids."""
     counted, units = await stored_counts(server), await stored_units(server)
     made, known = Counter(true_counts(truth)), true_units(truth)
     open_counts = await server.query('SELECT count("raw") AS n FROM "unreconciled"')
     figures = {
         "seed": SEED,
-        "kills": KILLS,
-        "outages": sum(kill % OUTAGE_EVERY == 3 for kill in range(KILLS)),
+        **happened,
         "parts": made.total(),
         "lost": (made - Counter(counted)).total() + (known - units).total(),
         "doubled": (Counter(counted) - made).total() + (units - known).total(),

@@ -138,6 +138,18 @@ async def test_a_time_that_nobody_knows_is_no_reason_for_a_doubt(tmp_path: Path,
     assert not [each for each in plant.events() if isinstance(each, CountUnreconciled)]
 
 
+@pytest.mark.parametrize("ahead", [5, 30, 59])
+async def test_a_clock_that_is_set_back_by_less_than_a_minute_hides_no_state(tmp_path: Path, ahead: int) -> None:
+    """What the station does after the restart is shown at the latest when its former state was stamped to begin."""
+    plant = Plant(tmp_path / "journal.sqlite")
+    await plant.run(ahead=ahead * SECOND, state=4, for_s=3)
+    await plant.run(state=1, for_s=120)
+    known = plant.spans(plant.now)
+
+    assert known[-1].state is State.PRODUCING
+    assert known[-1].interval.length >= (120 - ahead) * SECOND
+
+
 async def test_the_time_under_a_wrong_clock_is_no_data(tmp_path: Path) -> None:
     """Nobody knows when it was: from the last right proof of life to the first reading under the right clock."""
     plant = Plant(tmp_path / "journal.sqlite")
