@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,18 +22,24 @@ def work() -> float:
     return time.perf_counter() - began_s
 
 
+def crowd() -> float:
+    """How many processes each core had to serve of late: a short piece of work may find a core free by chance."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
+
+
 @dataclass(slots=True)
 class Speed:
     """How many times slower this machine is than a quiet one, at present; 1 or more, measured again every 5 s."""
 
     measure: Callable[[], float] = work
+    crowd: Callable[[], float] = crowd
     measured_at_s: float = float("-inf")
     slowness: float = 1.0
 
     def at_present(self) -> float:
         """The present slowness."""
         if time.monotonic() - self.measured_at_s > MEASURED_FOR_S:
-            self.slowness = max(1.0, self.measure() / QUIET_S)
+            self.slowness = max(1.0, self.measure() / QUIET_S, self.crowd())
             self.measured_at_s = time.monotonic()
         return self.slowness
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from demos import demo_command, demonstrated
 
 from mes.cli import mes
 from mes.demo.run import Options, run_demo
@@ -28,7 +29,7 @@ def test_an_hour_of_plant_agrees_with_the_truth(tmp_path: Path) -> None:
     """`mes demo` exits with 0 and writes every promised key; something was made everywhere."""
     result_file = tmp_path / "result.json"
 
-    run = CliRunner().invoke(mes, ["demo", "--for", "1h", "--speed", "240", "--seed", "3", "--json", str(result_file)])
+    run = demo_command("--for", "1h", "--seed", "3", "--json", str(result_file), speed=240)
 
     result = json.loads(result_file.read_text())
     assert (run.exit_code, result["verdict"], result["problems"]) == (0, "ok", []), run.output
@@ -41,9 +42,9 @@ def test_an_hour_of_plant_agrees_with_the_truth(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_every_fault_is_survived(fault: str) -> None:
     """With a fault on all controllers the counts, ids and OEE are still exact."""
-    options = Options(timedelta(hours=1), speed=240, seed=11, faults=(parse_fault(f"{fault}@20m+10m"),))
+    planned = (parse_fault(f"{fault}@20m+10m"),)
 
-    finished = await run_demo(options)
+    finished = await demonstrated(timedelta(hours=1), speed=240, seed=11, faults=planned)
 
     assert finished.outcome.problems == ()
     assert finished.outcome.truth_units > 50

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from demos import demonstrated
 from faulty_disk import NAME, Disk, faulty_disk
 from patience import eventually, patiently
 
@@ -35,7 +36,7 @@ FULL_AFTER_S, FULL_FOR_S = 4.0, 3.0
 @pytest.mark.parametrize("fault", ["stuck:weld-plc", "link-cut:paint-plc", "bad-quality:final-plc"])
 async def test_a_controller_that_dies_costs_its_own_stations_only(fault: str) -> None:
     """The stations of the other controllers have no second without data, and every count is exact."""
-    finished = await run_demo(Options(LENGTH, speed=240, seed=13, faults=(parse_fault(f"{fault}@10m+10m"),)))
+    finished = await demonstrated(LENGTH, speed=240, seed=13, faults=(parse_fault(f"{fault}@10m+10m"),))
 
     assert finished.outcome.problems == ()
     dark = {both.controller for both in finished.outcome.stations.values() if both.excused}

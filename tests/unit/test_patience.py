@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_limits_grow_with_a_slow_machine() -> None:
-    """A machine that is ten times as slow gets ten times the limit; a faster one gets the quiet machine's."""
-    quiet = limit_s(1.0, Speed(lambda: QUIET_S))
-    slow = limit_s(1.0, Speed(lambda: 10 * QUIET_S))
-    fast = limit_s(1.0, Speed(lambda: QUIET_S / 10))
+    """Ten times as slow, or ten processes a core, is ten times the limit; a faster machine gets the quiet one's."""
+    quiet = limit_s(1.0, Speed(lambda: QUIET_S, crowd=lambda: 0.3))
+    slow = limit_s(1.0, Speed(lambda: 10 * QUIET_S, crowd=lambda: 0.3))
+    crowded = limit_s(1.0, Speed(lambda: QUIET_S, crowd=lambda: 10.0))
+    fast = limit_s(1.0, Speed(lambda: QUIET_S / 10, crowd=lambda: 0.3))
 
-    assert slow == pytest.approx(10 * quiet)
+    assert slow == crowded == pytest.approx(10 * quiet)
     assert fast == quiet
     assert quiet > 1
     assert work() > 0
