@@ -55,9 +55,10 @@ class CounterState:
     """The last reading that counts were taken from, and one since then that could not be believed, if any.
 
     If the next reading follows from `raw`, the suspect was a wrong or a stale value; if it follows from the suspect,
-    the suspect was true after all, and counting goes on from there. Where both are possible, the one that it follows
-    more closely holds. Either way it was flagged once. `time`: of the count. `suspect_time`: by our clock; `raw` was
-    last seen just before it. `reset_due`: since when the last reset at a configured time was due; one time, one reset.
+    the suspect was true after all, and counting goes on from there. Where both are possible, the one holds that it
+    follows more closely, or the suspect if the unit log shows just the units since that. Either way it was flagged once.
+    `time`: of the count. `suspect_time`: by our clock; `raw` was last seen just before it. `reset_due`: since when the
+    last reset at a configured time was due; one time, one reset.
     """
 
     raw: int
@@ -180,7 +181,10 @@ def judge(
     if state.suspect_raw is not None:
         plain = replace(evidence, recorded=None, overrun=0)
         after = _between(setup, state.suspect_raw, raw, _span(setup, state, looked, seen, late=late), plain)
-        if _advance(after, raw) < _advance(outcome, raw):
+        ahead, behind = _advance(outcome, raw), _advance(after, raw)
+        # the unit log shows just the units since the suspect, and more than since the value before it
+        is_recorded = ahead < behind == evidence.recorded
+        if behind < ahead or is_recorded:
             return (state if isinstance(after, Unchanged) else _counted(state, raw, time)), after
     if isinstance(outcome, Undecided):
         return state, outcome

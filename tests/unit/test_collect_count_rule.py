@@ -450,6 +450,20 @@ def test_a_reset_before_the_end_and_another_one_lose_no_part_of_the_unit_log() -
     assert (units(watched(setup, *scenes)), doubts(watched(setup, *scenes))) == (4, [])
 
 
+@pytest.mark.parametrize(("more", "total"), [((), 0), ((entry(6, 200),), 1)])
+def test_a_part_after_a_flagged_fall_is_counted_if_the_unit_log_shows_it(more: tuple[str, ...], total: int) -> None:
+    """30, a gap, 29 and then 30: a part after a retained value if the unit log has one more, a stale value if not."""
+    before = logged(5, begin_s=-10)[:5]
+    done = watched(
+        station(max_per_hour=3600),
+        *(seen(0, baseline=True, good=30, log=logged(5, begin_s=-10)), lost(1), lost(1, 60)),
+        *(seen(60, baseline=True, good=29, log=logged(5, begin_s=-10)), *alive(61, 200)),
+        *(seen(201, good=30, log=ring(*before, *more)[:16]), *alive(202, 400)),
+    )
+
+    assert (units(done), doubts(done)) == (total, [(30, 29)])
+
+
 def test_looks_are_the_batches_that_are_old_enough() -> None:
     """The last look is the newest batch older than any delivery may be late, or the oldest of the connection."""
     looks = Looks()

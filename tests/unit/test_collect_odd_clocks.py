@@ -56,18 +56,18 @@ TAKEN_BACK = [
 
 @pytest.mark.parametrize(
     ("story", "first"),
-    [(LATE_BASELINE, 1), (PRESET, 2), (TAKEN_BACK, 1)],
+    [(LATE_BASELINE, [1]), (PRESET, [2]), (TAKEN_BACK, [1, 1])],
     ids=["late baseline", "preset", "taken back"],
 )
-def test_a_unit_that_no_count_claims_is_taken_for_no_later_one(story: list[Observation], first: int) -> None:
+def test_a_unit_that_no_count_claims_is_taken_for_no_later_one(story: list[Observation], first: list[int]) -> None:
     """Where a totaliser's value was taken as it is, the unit in it names no later count and is no tail of a reset.
 
-    What the unit log shows of a value that was set is counted.
+    What the unit log shows of a value that was set, or of one that followed an older value, is counted.
     """
     slow = station(max_per_hour=60)
     done = live(slow, *story, seen(300, good=0), seen(330))
 
-    assert booked(done)[:-1] == [(first, "normal", S3), (1, "normal", S2), (1, "normal", S2)]
+    assert booked(done)[:-1] == [*((units, "normal", S3) for units in first), (1, "normal", S2), (1, "normal", S2)]
     assert booked(done)[-1][:2] == (0, "reset")
 
 
