@@ -56,9 +56,9 @@ class CounterState:
 
     If the next reading follows from `raw`, the suspect was a wrong or a stale value; if it follows from the suspect,
     the suspect was true after all, and counting goes on from there. Where both are possible, the one holds that it
-    follows more closely, or the suspect if the unit log shows just the units since that. Either way it was flagged once.
-    `time`: of the count. `suspect_time`: by our clock; `raw` was last seen just before it. `reset_due`: since when the
-    last reset at a configured time was due; one time, one reset.
+    follows more closely, or the suspect if the unit log shows just the units since that. It was flagged once either
+    way. `time`: of the count. `suspect_time`: by our clock; `raw` was last seen just before it. `reset_due`: since when
+    the last reset at a configured time was due; one time, one reset.
     """
 
     raw: int

@@ -464,6 +464,34 @@ def test_a_part_after_a_flagged_fall_is_counted_if_the_unit_log_shows_it(more: t
     assert (units(done), doubts(done)) == (total, [(30, 29)])
 
 
+TEN_MIN = 600
+REPORTED = {
+    "a reset to zero at a shift change": (((0, 479), (30, 480), (31, 0), (631, 1), (1231, 2)), 3, 0),
+    "a reset with a part just before it": (((0, 479), (1, 0), (600, 1)), 1, 0),
+    "the first value after twenty minutes is 3": (((0, 480), (1200, 3)), 3, 0),
+    "a reset from a small value": (((0, 5), (1, 0), (600, 1)), 1, 0),
+    "a small value to one close below": (((0, 5), (120, 2)), 0, 1),
+    "a zero that goes back": (((0, 480), (1, 0), (2, 480), (600, 481)), 1, 0),
+    "a display of four digits that wraps": (((0, 9998), (600, 9999), (1200, 0), (1800, 1)), 3, 0),
+    "set by hand to 20 more": (((0, 480), (600, 500), (1200, 501)), 1, 1),
+    "set by hand to 10 less": (((0, 480), (600, 470), (1200, 471)), 1, 1),
+    "two parts a cycle": (tuple((TEN_MIN * number, 2 * number) for number in range(6)), 10, 0),
+    "whole numbers kept as REAL": (tuple((TEN_MIN * number, 12.0 + number) for number in range(3)), 2, 0),
+    "a reset each hour": (tuple((TEN_MIN * number, number % 6) for number in range(18)), 15, 0),
+}
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_sequences_that_were_reported_of_other_collectors(name: str) -> None:
+    """Whatever can be decided is booked as it was made, what cannot is flagged: 60 an hour at most, no unit log."""
+    sequence, made_, flagged = REPORTED[name]
+    setup = station(log=False, modulus=10_000)
+    scenes = [seen(now_s, baseline=now_s == 0, good=raw) for now_s, raw in sequence]
+    done = watched(setup, *scenes, seen(sequence[-1][0] + 60))
+
+    assert (units(done), len(doubts(done))) == (made_, flagged)
+
+
 def test_looks_are_the_batches_that_are_old_enough() -> None:
     """The last look is the newest batch older than any delivery may be late, or the oldest of the connection."""
     looks = Looks()
