@@ -165,6 +165,8 @@ class _BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self.refused:
             return
+        if not self.transport.get_write_buffer_size():  # its client has taken all answers, and asks for more
+            self._cancel_unsent()
         super().data_received(data)
         if not self.idle:
             self._cancel_deadline()
@@ -202,16 +204,12 @@ class _BoundedProtocol(H11Protocol):
     def _expect_taken(self) -> None:
         if self.unsent is None:
             limit_s = self.of.stream_s if self._streams() else self.of.answer_s
-            self.unsent = self.loop.call_later(limit_s, self._not_taken, self.cycle)
+            self.unsent = self.loop.call_later(limit_s, self._not_taken)
 
-    def _not_taken(self, answer: RequestResponseCycle) -> None:
+    def _not_taken(self) -> None:
         self.unsent = None
-        if not self.transport.get_write_buffer_size():
-            return
-        if self.cycle is answer:
+        if self.transport.get_write_buffer_size():
             self.transport.abort()
-        else:  # the client has taken that answer, and has asked for another one since
-            self._expect_taken()
 
     def _cancel_unsent(self) -> None:
         if self.unsent is not None:

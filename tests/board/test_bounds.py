@@ -267,17 +267,22 @@ async def test_a_question_ends_when_its_client_leaves() -> None:
         await eventually(lambda: plain.left == 1)
 
 
-@pytest.mark.parametrize("path", ["/large", "/parts", "/live/changes"])
-async def test_a_client_that_never_reads_is_ended(path: str) -> None:
-    """An answer at once, an answer in parts and a stream: nothing is taken of it, and the connection is given up."""
+@pytest.mark.parametrize(
+    ("path", "times"), [("/large", 1), ("/large", 9), ("/parts", 1), ("/parts", 9), ("/live/changes", 1)]
+)
+async def test_a_client_that_never_reads_is_ended(path: str, times: int) -> None:
+    """An answer at once, an answer in parts and a stream: nothing is taken of it, and the connection is given up.
+
+    However many answers were asked for at once.
+    """
     async with served(IMPATIENT) as (plain, port):
         before = descriptors()
         with slow_socket() as client:
             await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
-            client.send(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
-            await eventually(lambda: plain.asked == 1)
+            client.send(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode() * times)
+            await eventually(lambda: plain.asked >= 1)
             await eventually(lambda: descriptors() == before + 1)
-            await eventually(lambda: plain.ended == (path != "/large"))
+            await eventually(lambda: plain.ended == (plain.asked if path != "/large" else 0))
         assert b"200 OK" in await ask(port, get("/"))
 
 
