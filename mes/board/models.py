@@ -266,6 +266,7 @@ class TileAnswer(Answer):
     ideal_cycle_s: float | None
     good: int | None = Field(description="in this shift; null: not known, for the counter was not read in it")
     unread: list[UnreadAnswer] = Field(description="counters that are not read now: counts are at least so many")
+    at_least: bool = Field(description="a counter was not read in a part of the shift: counts are at least so many")
     target: float | None = Field(description="planned up to now in this shift")
     target_whole: float | None = Field(description="planned for the whole shift")
     oee: float | None

@@ -97,6 +97,7 @@ class WallMaker:
             ideal_cycle_s=seconds(inquiry.config.standards[station].ideal(product)),  # type: ignore[arg-type]
             good=kpi.count("good"),
             unread=unread_answers(inquiry, [station]),
+            at_least=kpi.units_missing,
             target=number(inquiry.target(node, seen)),
             target_whole=number(inquiry.target(node, shift.interval)),
             oee=kpi.oee,

@@ -112,12 +112,13 @@ def _tile(core: Inquiry, station: StationId, seen: Interval, shift: Interval) ->
         "product": product,
         "last_cycle_s": last[2].cycle_time if last else None,
         "ideal_cycle_s": core.config.standards[station].ideal(product),
-        "good": kpi.good,
+        "good": kpi.count("good"),
         "target": core.target(node, seen),
         "target_whole": core.target(node, shift),
         "oee": kpi.oee,
         "unexplained": sum(each.needs_reason for each in stops),
         "unread": [],
+        "at_least": kpi.units_missing,
     }
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from board_plant import LINE, WINDOW, PlantBoard, plant_board
-from oee_histories import STATION, at, state
+from oee_histories import STATION, at, read, state
 
+from adapters.reading import Quality
 from mes.board.words import LANGUAGES, words
 from mes.collect.counters import CounterState
 from mes.collect.signals import StationState
@@ -88,6 +89,25 @@ async def test_a_counter_that_turned_bad_keeps_its_number_with_a_mark(plant: Pla
     assert f'<strong title="good: not read since 2 Mar 09:40:00">≥ {tile["good"]}</strong>' in wall
     await keeps(plant, READ)
     assert (await figures(plant))[0]["unread"] == []
+
+
+async def test_a_shift_keeps_its_mark_after_the_counter_is_read_again(plant: PlantBoard) -> None:
+    """By the journal's events alone: on the wall, on the page of the shift, in the interface and in the report."""
+    before, _ = await figures(plant)
+    events = [read(30, Quality.BAD), read(40, Quality.GOOD)]
+    await plant.journal.append(Entry(events=events, states={STATION: encode_state(READ)}))
+    await plant.board.live.refresh()
+    tile, kpi = await figures(plant)
+    assert (tile["good"], tile["unread"], before["at_least"], tile["at_least"]) == (before["good"], [], False, True)
+    assert "counts_not_read" in kpi["flags"]
+    visitor, why = await plant.enter(None), words("en")["counts_not_read"]
+    _, wall = await visitor.page("/")
+    assert f'<strong title="{why}">≥ {tile["good"]}</strong>' in wall
+    _, shift = await visitor.page("/shift", of=STATION, window=WINDOW)
+    assert why in shift
+    with Inquiry(plant.config, plant.config.journal_path) as inquiry:
+        [row] = json.loads(as_json(list(rows(inquiry, REPORT))))
+    assert "counts_not_read" in row["flags"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -129,9 +129,12 @@ def test_a_line_with_an_unknown_count_is_not_known() -> None:
 
 
 def test_hours_with_an_unknown_count_have_no_sum() -> None:
-    """The board by the hour: the hour is not known, and neither is the sum from there on."""
+    """The board by the hour: the hour is not known, and neither is the sum from there on, if work was planned in it."""
     whole = made()
     hour = Window(WindowKind.HOUR, "hour", WINDOW.start.date(), WINDOW)
     lost = without_unread(whole, [UnreadCount(GOOD, None, ever=False)], STANDARD.counted)
     rows = hour_by_hour([(hour, whole), (hour, lost), (hour, whole)], [Fraction(1)] * 3)
     assert [(each.actual, each.cumulative_actual) for each in rows] == [(59, 59), (None, None), (59, None)]
+    unplanned = replace(lost, not_planned=lost.length)
+    rows = hour_by_hour([(hour, whole), (hour, unplanned), (hour, whole)], [Fraction(1)] * 3)
+    assert [(each.actual, each.cumulative_actual) for each in rows] == [(59, 59), (None, 59), (59, 118)]

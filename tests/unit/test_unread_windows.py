@@ -77,6 +77,7 @@ def test_a_past_stretch_stays_marked_after_the_counter_is_read_again() -> None:
     """An hour in which it was never read has no count, those in which it failed and came back are at least so much."""
     events = [
         *read_until(600),
+        quality(700, Quality.GOOD),
         quality(1800, Quality.BAD),
         quality(2 * 3600 + 900, Quality.GOOD),
         *made_at(2 * 3600 + 900, parts=30),
