@@ -159,8 +159,16 @@ def _known(
     near = [_near(seen, at_s, interval_s, clock) for at_s in starts]
     short = [(begin_s, end_s) for begin_s, end_s in seen.hung if end_s - begin_s <= ALIVE_WITHIN_S]
     near += [(begin_s - interval_s, end_s + interval_s) for begin_s, end_s in (*short, *unnoticed)]
-    edges = [(at_s - interval_s, at_s + interval_s) for each in unknown for at_s in each]
+    edges = [(at_s - interval_s, _polled_s(seen, at_s, interval_s)) for each in unknown for at_s in each]
     return _Known(unknown, _joined(edges), _joined([*near, *edges]), starts, [str(each.state) for each in states])
+
+
+def _polled_s(seen: Observations, at_s: float, interval_s: float) -> float:
+    """Until when something of `at_s` may be shown late: the poll that shows it is its time, however late that was."""
+    place = bisect_left(seen.looks, at_s)
+    if not seen.polled or place == len(seen.looks):
+        return at_s + interval_s
+    return max(at_s + interval_s, seen.looks[place] + BLOCKS_S)
 
 
 def _near(seen: Observations, at_s: float, interval_s: float, clock: _Clock) -> Stretch:
@@ -180,13 +188,10 @@ def _near(seen: Observations, at_s: float, interval_s: float, clock: _Clock) -> 
     is_disbelieved = just_set or abs(offset_s) > BELIEVED_S
     if not seen.polled and not is_disbelieved:  # the controller's own times hold, however late they come
         interval_s = STAMPED_S + abs(offset_s)
+    if seen.polled or not is_disbelieved:
+        return at_s - interval_s, _polled_s(seen, at_s, interval_s)
     place = bisect_left(seen.looks, at_s)
-    told_s = seen.looks[place] if place < len(seen.looks) else at_s
-    if seen.polled:  # the poll that shows a change is its time, however late that poll was
-        return at_s - interval_s, max(at_s + interval_s, told_s + BLOCKS_S)
-    if not is_disbelieved:
-        return at_s - interval_s, at_s + interval_s
-    begin_s, end_s = at_s, told_s
+    begin_s, end_s = at_s, seen.looks[place] if place < len(seen.looks) else at_s
     if just_set and place:
         begin_s = seen.looks[place - 1]
     return begin_s - interval_s, end_s + interval_s
