@@ -16,7 +16,7 @@ from standard_nodes import standard_nodes as standard_nodes
 # are new in each run, and what they find becomes a case.
 settings.register_profile("any", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
-settings.register_profile("few", deadline=None, derandomize=True, max_examples=10)  # for scripts/other-pythons
+settings.register_profile("few", deadline=None, derandomize=True, max_examples=10)  # measuring coverage is slow
 settings.load_profile("ci" if os.environ.get("TAKTLINE_CI") else "any")
 
 

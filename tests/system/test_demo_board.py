@@ -31,9 +31,9 @@ async def wall(url: str) -> dict[str, Any]:
 
 
 async def weld_has_counted(url: str) -> bool:
-    """Whether every station of the weld shop has made a unit."""
+    """Whether every station of the weld shop has made a unit; before it is seen its count is not known."""
     stations = [tile for line in (await wall(url))["lines"] for tile in line["tiles"]]
-    return all(tile["good"] > 0 for tile in stations if "/weld/" in tile["station"])
+    return all(tile["good"] for tile in stations if "/weld/" in tile["station"])
 
 
 async def gone_by(url: str, instant: datetime) -> bool:
