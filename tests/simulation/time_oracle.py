@@ -164,8 +164,11 @@ def _known(
 
 
 def _polled_s(seen: Observations, at_s: float, interval_s: float) -> float:
-    """Until when something of `at_s` may be shown late: the poll that shows it is its time, however late that was."""
-    place = bisect_left(seen.looks, at_s)
+    """Until when something of `at_s` may be shown late: the poll that shows it is its time, however late that was.
+
+    A poll that ends just after `at_s` may have read the state just before.
+    """
+    place = bisect_left(seen.looks, at_s + BLOCKS_S)
     if not seen.polled or place == len(seen.looks):
         return at_s + interval_s
     return max(at_s + interval_s, seen.looks[place] + BLOCKS_S)
