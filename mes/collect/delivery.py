@@ -14,11 +14,13 @@ class Delivery:
     """What came of one controller, and since when the readings that come next may have happened.
 
     All that a controller sends goes over one connection, in order: what comes after a silence may have been held up
-    since the last batch before it. That holds for the whole burst that ends the silence, until a reading comes on time.
+    since the last batch before it. That holds until a reading comes on time, through further silences too: what came
+    late may have left something behind.
     """
 
     _last: datetime | None = field(default=None, init=False)  # when the last batch was received
     _oldest: datetime | None = field(default=None, init=False)
+    _late: bool = field(default=False, init=False)  # the last reading that bore a time came late
 
     def take(self, batch: Batch, offset: timedelta | None) -> datetime | None:
         """Takes a batch; gives the earliest instant by our clock at which its readings can have happened.
@@ -28,13 +30,17 @@ class Delivery:
         received, last = batch.received_time, self._last
         self._last = received
         if batch.baseline:
-            self._oldest = received  # it was read just now
-        elif last is not None and not timedelta() <= received - last <= BURST:
+            self._oldest, self._late = received, False  # it was read just now
+        elif last is not None and (received < last or (received - last > BURST and not self._late)):
             self._oldest = min(last, received)  # our clock may have been set back
         oldest = self._oldest
         newest = max(_stamps(batch.readings, offset), default=None)
-        if oldest is not None and newest is not None and received - newest <= BURST:
-            self._oldest = max(oldest, min(newest, received))
+        if newest is not None and not batch.baseline:
+            on_time = received - newest <= BURST
+            # what is older than anything that can have been held up is no late delivery, but an old value
+            self._late = not on_time and oldest is not None and newest >= oldest
+            if oldest is not None and on_time:
+                self._oldest = max(oldest, min(newest, received))
         return oldest
 
 

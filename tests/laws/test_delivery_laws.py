@@ -63,6 +63,29 @@ def test_a_late_delivery_keeps_the_times_of_the_controller(
     assert all(one.time <= other.time for one, other in pairwise(changed))
 
 
+@given(stalls(), st.floats(2, 120), st.booleans())
+def test_what_a_late_delivery_left_behind_may_come_after_another_silence(
+    story: tuple[list[float], float, float, int], silent_s: float, on_time: bool
+) -> None:
+    """A late delivery in two parts, the second after a disk that took nothing: the controller's times hold.
+
+    Once a reading has come on time nothing is left behind.
+    """
+    happened, released, ahead, _ = story
+    offset, delivery, released = timedelta(seconds=ahead), Delivery(), released + 10.0
+    scenes = [observed(delivery, batch(-60, (-100, 6), baseline=True), offset)]
+    scenes += [observed(delivery, batch(second), offset) for second in (-5, 0)]
+    scenes.append(observed(delivery, batch(released, (happened[0], 9), ahead=ahead), offset))
+    if on_time:
+        scenes.append(observed(delivery, batch(released + 0.1, (released, 9), ahead=ahead), offset))
+    left, last = released - 5.0, released + 0.1 + silent_s
+    scenes.append(observed(delivery, batch(last, (left, 6), ahead=ahead), offset))
+    *_, changed = only(StateChanged, live(SETUP, *scenes))
+
+    believed = (at(left + ahead), TimeSource.CONTROLLER)
+    assert (changed.time, changed.time_source) == ((at(last), TimeSource.EDGE) if on_time else believed)
+
+
 @given(st.floats(8, 3600), st.booleans())
 def test_a_stamp_from_before_the_last_delivery_is_not_believed(age: float, known: bool) -> None:
     """A value stamped older than the delivery before it counts from when it came, whatever is known of the clock."""
