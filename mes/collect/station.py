@@ -219,6 +219,8 @@ def _state(work: Work, signal: StateSignal, reading: Reading) -> None:
         # a time stamp from before the last change cannot be this change's; of two that bear one time, the one that was
         # received first comes first, and our clock may have been set back since
         time, source = max(work.seen.received_time, known.state_time + JUST_AFTER), TimeSource.EDGE
+    elif time == known.state_time:
+        time += JUST_AFTER  # a state that is come back to within one instant is no repetition
     work.emit(StateChanged, (time, source), state=state, raw=raw)
     work.state = replace(work.state, state=state, raw_state=raw, state_time=time)
 

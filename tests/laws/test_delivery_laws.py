@@ -12,6 +12,7 @@ from adapters.reading import Batch, ControllerId, Quality, Reading, TagId
 from mes.collect.delivery import Delivery
 from mes.collect.station import Observation
 from mes.model import StateChanged, TimeSource
+from mes.oee.timeline import timeline
 
 PLC = ControllerId("plc")
 SETUP = replace(station(), max_source_offset=timedelta(seconds=2))
@@ -84,6 +85,19 @@ def test_what_a_late_delivery_left_behind_may_come_after_another_silence(
 
     believed = (at(left + ahead), TimeSource.CONTROLLER)
     assert (changed.time, changed.time_source) == ((at(last), TimeSource.EDGE) if on_time else believed)
+
+
+@given(st.lists(st.sampled_from([6, 9, 10]), min_size=2, max_size=6), st.booleans())
+def test_of_changes_at_one_instant_the_last_one_holds(states: list[int], stamped: bool) -> None:
+    """A station that comes back to a state within one instant is in it, though both changes read the same."""
+    delivery, offset = Delivery(), timedelta() if stamped else None
+    scenes = [observed(delivery, batch(-60, (-100, 6), baseline=True), offset)]
+    scenes.append(observed(delivery, batch(10, *((9.5, each) for each in states)), offset))
+    done = live(SETUP, *scenes)
+    line, last = timeline(done.events), only(StateChanged, done)[-1]
+
+    assert line.spans[-1].state is last.state
+    assert last.raw == str(states[-1])
 
 
 @given(st.floats(8, 3600), st.booleans())
