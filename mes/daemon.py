@@ -345,6 +345,18 @@ async def _is_behind(journal: Journal, machine_now: datetime) -> bool | None:
     return found is not None and found.is_behind
 
 
+async def told_or_set(stop: asyncio.Event, clock: Clock, journal: Journal, set_for_s: float) -> None:
+    """Returns when `stop` is set, or the machine's clock is and has to be followed."""
+    set_far = asyncio.create_task(_clock_set(clock, journal, set_for_s))
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({stopped, set_far}, return_when=asyncio.FIRST_COMPLETED)
+        if set_far.done():
+            set_far.result()
+    finally:
+        await end_tasks([stopped, set_far])
+
+
 async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None], set_for_s: float = SET_FOR_S) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there.
 
@@ -377,14 +389,7 @@ async def _collect(
         manager = Manager()
         tasks.append(group.create_task(watch(manager, partial(_standstill, gauge))))
         log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
-        set_far = asyncio.create_task(_clock_set(clock, running.journal, set_for_s))
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({stopped, set_far}, return_when=asyncio.FIRST_COMPLETED)
-            if set_far.done():
-                set_far.result()
-        finally:
-            await end_tasks([stopped, set_far])
+        await told_or_set(stop, clock, running.journal, set_for_s)
         if stop.is_set():
             manager.tell("STOPPING=1")
         log.info("collector_stopping", last_seq=running.journal.last_seq)

@@ -266,10 +266,8 @@ class Pipeline:
         silence_s = max(came_at_s - at_s, (part.time - polled.time).total_seconds() / self._speed)
         if silence_s <= longest_observed(part.every).total_seconds() or not dark:
             return ()
-        cause, detail = _whose(silence_s, part.every, longest_commit_s, part.answered_in)
-        log.warning("not_observed", controller=batch.controller, cause=str(cause), silence_s=silence_s, detail=detail)
+        gap = _not_observed(batch.controller, polled.time, silence_s, part.every, longest_commit_s, part.answered_in)
         until = max(polled.time, batch.received_time)
-        gap = Gap(polled.time, None, cause, detail)
         for station in dark:
             work.step(self._setups[station], gap)
             work.step(self._setups[station], replace(gap, until=until))
@@ -289,9 +287,9 @@ class Pipeline:
         if silence_s <= longest_observed(every).total_seconds():
             return batch
         committed_s = self._commit_took_s.get(batch.controller, 0.0)
-        cause, detail = _whose(silence_s, every, committed_s, batch.answered_in)
-        log.warning("not_observed", controller=batch.controller, cause=str(cause), silence_s=silence_s, detail=detail)
-        self._blind(batch.controller, Gap(min(seen, batch.received_time), None, cause, detail), work)
+        since = min(seen, batch.received_time)
+        gap = _not_observed(batch.controller, since, silence_s, every, committed_s, batch.answered_in)
+        self._blind(batch.controller, gap, work)
         readings = tuple(
             replace(each, received_time=batch.received_time) for each in self._present[batch.controller].values()
         )
@@ -362,16 +360,23 @@ class Pipeline:
         await queued
 
 
-def _whose(
-    silence_s: float, every: timedelta, committed_s: float, answered_in: timedelta | None
-) -> tuple[GapCause, str]:
-    """Why nothing was observed for so long, and a sentence about it: who took more than half of the time."""
+def _not_observed(
+    controller: ControllerId,
+    since: datetime,
+    silence_s: float,
+    every: timedelta,
+    committed_s: float,
+    answered_in: timedelta | None,
+) -> Gap:
+    """The gap that begins with too long a silence between two polls; says who took more than half of the time."""
     cause, who = GapCause.COLLECTOR, "the collector stood still"
     if committed_s > silence_s / 2:
         cause, who = GapCause.DISK, "the disk took nothing"
     elif answered_in is not None and answered_in.total_seconds() > silence_s / 2:
         cause, who = GapCause.CONNECTION, "the controller, or the link to it, answered late"
-    return cause, f"no observation for {silence_s:.1f} s, polled every {every.total_seconds():g} s: {who}"
+    detail = f"no observation for {silence_s:.1f} s, polled every {every.total_seconds():g} s: {who}"
+    log.warning("not_observed", controller=controller, cause=str(cause), silence_s=silence_s, detail=detail)
+    return Gap(since, None, cause, detail)
 
 
 def _last_read_some_time(state: StationState, setup: StationSetup, now: datetime) -> StationState:

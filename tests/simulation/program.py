@@ -14,7 +14,7 @@ from adapters.ports import Adapter
 from adapters.reading import ControllerId
 from mes.clocks import ControllerClocks
 from mes.collect.signals import StationSetup
-from mes.daemon import SET_FOR_S, _clock_set, _Tapped
+from mes.daemon import SET_FOR_S, _Tapped, told_or_set
 from mes.errors import JournalError
 from mes.influx.writer import InfluxWriter, Pace
 from mes.model import StationId
@@ -227,18 +227,8 @@ class Program:
                     make = partial(SimulatedAdapter, plc, own, clock)
                     tasks.append(group.create_task(supervise(name, make, taker, world.watch, rng=own)))
                 tasks.append(group.create_task(keep("influx", partial(self._forward, writer))))
-                await self._told_or_set(clock, journal)
+                await told_or_set(self._told_to_stop, clock, journal, SET_FOR_S)
                 await end_tasks(tasks)
-
-    async def _told_or_set(self, clock: SteadyClock, journal: SimulatedJournal) -> None:
-        set_far = asyncio.create_task(_clock_set(clock, journal, SET_FOR_S))
-        stopped = asyncio.create_task(self._told_to_stop.wait())
-        try:
-            await asyncio.wait({set_far, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if set_far.done():
-                set_far.result()
-        finally:
-            await end_tasks([set_far, stopped])
 
     def _begun(self, journal: SimulatedJournal) -> None:
         self.journal = journal
