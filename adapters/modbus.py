@@ -22,7 +22,7 @@ from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
 from adapters.modbus_answers import Answers, DeviceMemory, Doubt, Problem, RtuAnswers, TcpAnswers
-from adapters.pauses import Pauses
+from adapters.pauses import Answer, Pauses
 from adapters.plan import Block, Plan, plan, sync_block
 from adapters.poll_rate import PollRate
 from adapters.ports import AdapterStatus, Emit
@@ -415,14 +415,14 @@ class ModbusAdapter:
         baseline = True
         rate = self._rate = PollRate(interval_s=self._settings.poll_interval_ms / 1000, now_s=real_s())
         while True:
-            asked_s, stood_still_s = real_s(), pauses.total_s()
+            answer = Answer(pauses.total_s)
             found = await self._trusted_cycle()
-            took_s = real_s() - asked_s - (pauses.total_s() - stood_still_s)
+            answered_in = answer.took()
             self._note_doubts()
             if heartbeat is not None and watch is not None:
                 _feel(watch, found[heartbeat.tag], real_s=real_s())
             if watch is None or watch.beating:
-                await emit(self._batch(found, baseline=baseline, answered_in=timedelta(seconds=max(took_s, 0.0))))
+                await emit(self._batch(found, baseline=baseline, answered_in=answered_in))
                 baseline = False
             due_s, left_out = rate.polled(now_s=real_s())
             self._memory.polls_late += left_out

@@ -9,10 +9,11 @@ from adapters.diagnostics import Diagnostic
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua_client import LeftOpen
 from adapters.opcua_items import Items
-from adapters.opcua_life import Answer, Life, real_s
+from adapters.opcua_life import Life, real_s
 from adapters.opcua_session import Session, translated
 from adapters.opcua_subscribed import Came, Subscribed
 from adapters.opcua_values import differs, in_order
+from adapters.pauses import Answer
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import ControllerId, Reading, TagId
 from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
@@ -99,7 +100,7 @@ async def _poll(life: Life) -> None:
     known: dict[TagId, Reading] | None = None
     while True:
         due_s = real_s() + interval_s
-        answer = Answer(life)
+        answer = Answer(life.stood_still_s)
         readings = await _poll_once(life)
         answered_in = answer.took()
         life.watch(readings)

@@ -193,20 +193,6 @@ class Life:
         return None if shown is None or took > _QUICK else shown - (began + took / 2)
 
 
-class Answer:
-    """Measures how long a controller takes to answer, less what this process stands still meanwhile."""
-
-    def __init__(self, life: Life) -> None:
-        """The controller is asked now."""
-        self._life = life
-        self._asked_s, self._stood_still_s = real_s(), life.stood_still_s()
-
-    def took(self) -> timedelta:
-        """It has answered; in real time."""
-        stood_still_s = self._life.stood_still_s() - self._stood_still_s
-        return timedelta(seconds=max(real_s() - self._asked_s - stood_still_s, 0.0))
-
-
 def real_s() -> float:
     """The event loop's own time: real seconds, whatever our clock shows."""
     return asyncio.get_running_loop().time()

@@ -10,10 +10,11 @@ from asyncua import ua
 
 from adapters.errors import AdapterError, ControllerUnavailable
 from adapters.opcua_items import refusal
-from adapters.opcua_life import Answer, Life, real_s
+from adapters.opcua_life import Life, real_s
 from adapters.opcua_monitoring import Arrival, Monitoring, Stream
 from adapters.opcua_publishing import Publishing
 from adapters.opcua_values import Delayed, Overlap, differs
+from adapters.pauses import Answer
 from adapters.reading import GapCause, PolledPart, Reading, TagId
 
 _RETRY_FIRST_S, _RETRY_MOST_S = 1.0, 30.0
@@ -387,7 +388,7 @@ class Subscribed:
                 await asyncio.sleep(self._monitoring.interval_s)
                 tags = tuple(self._items.polled)
                 if tags:
-                    answer = Answer(self._life)
+                    answer = Answer(self._life.stood_still_s)
                     values = await self._items.values(self._session, tags)
                     polled = Polled(values, self._life.now(), real_s(), answer.took())
                     self._room.clear()

@@ -1,6 +1,8 @@
 """Notices that this process stood still: a stopped process, a suspended machine, an event loop that was held up."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 
 PERIOD_S = 0.5  # real seconds between two looks
 _LEAST_S = 1.0  # a look that comes later than this is a pause; a busy machine is late by less
@@ -45,3 +47,17 @@ class Pauses:
     def _tick(self) -> None:
         self.total_s()
         self._timer = self._loop.call_later(PERIOD_S, self._tick)
+
+
+class Answer:
+    """Measures how long a controller takes to answer, less what this process stands still meanwhile."""
+
+    def __init__(self, stood_still_s: Callable[[], float]) -> None:
+        """The controller is asked now, inside of a running event loop. `stood_still_s`: real seconds until now."""
+        self._real_s, self._stood_still_s = asyncio.get_running_loop().time, stood_still_s
+        self._asked_s, self._before_s = self._real_s(), stood_still_s()
+
+    def took(self) -> timedelta:
+        """It has answered; in real time."""
+        paused_s = self._stood_still_s() - self._before_s
+        return timedelta(seconds=max(self._real_s() - self._asked_s - paused_s, 0.0))

@@ -19,13 +19,13 @@ import msgspec
 from mes.calendar import Calendar, WindowKind
 from mes.errors import DerivedError
 from mes.history import SILENT, EventReader, history, in_force_since, totalisers
-from mes.intervals import Interval
+from mes.intervals import END_OF_TIME, Interval
 from mes.journal.hourly import HourlyFile, Row
 from mes.model import CountKind, ReasonId, StationId, StationStandard
 from mes.oee.components import IDEAL_TIMES, NUMBERS, TIMES, Bucket, Kpi, Loss
 from mes.oee.kpi import kpis
 from mes.oee.pieces import STOPS
-from mes.oee.timeline import END_OF_TIME, Timeline, timeline
+from mes.oee.timeline import Timeline, timeline
 from mes.oee.unread import unknown_figures
 
 MICROSECOND = timedelta(microseconds=1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from mes.intervals import Interval
+from mes.intervals import BEGINNING_OF_TIME, Interval
 from mes.journal.codec import bears_on, encode_event, from_us, to_us
 from mes.model import (
     ConnectionLost,
@@ -18,7 +18,7 @@ from mes.model import (
     StationId,
     UnitsCounted,
 )
-from mes.oee.timeline import BEGINNING_OF_TIME, SAID_LATER
+from mes.oee.timeline import SAID_LATER
 
 STATE_EVENTS = (StateChanged, ConnectionLost, ConnectionRestored)
 

@@ -14,11 +14,10 @@ from mes.figures.plant import PlantPoints
 from mes.figures.stations import cells, kpi_point, loss_points, state_points
 from mes.influx.encode import Point
 from mes.inquiry import Inquiry
-from mes.intervals import Interval
+from mes.intervals import END_OF_TIME, Interval
 from mes.journal import JournalReader
 from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId, StationStandard
-from mes.oee.timeline import END_OF_TIME
 from mes.results import Results
 from mes.stopping import in_thread
 

@@ -12,11 +12,10 @@ from itertools import pairwise
 
 from mes.calendar import Calendar, Window, WindowKind
 from mes.influx.encode import EPOCH, NONE, Field, Point, place, window_ns
-from mes.intervals import Interval, intersect, total
+from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, total
 from mes.model import State, StationId
 from mes.oee.components import LOSSES, NO_TIME, Bucket, Kpi
 from mes.oee.pieces import STOPS, Piece
-from mes.oee.timeline import BEGINNING_OF_TIME
 from mes.results import Results
 
 UNEXPLAINED = "unexplained"

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from mes.intervals import Interval, intersect, subtract, union
+from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, subtract, union
 from mes.model import LossCategory, Reason, ReasonId, State, StationStandard
 from mes.oee.components import Bucket
-from mes.oee.timeline import BEGINNING_OF_TIME, Assigned, Fault, Slice, Span, Timeline
+from mes.oee.timeline import Assigned, Fault, Slice, Span, Timeline
 
 FAULT_COMES_BEFORE = timedelta(minutes=1)  # its stop at most; what is raised longer is not why it stopped now
 STOPS = frozenset({State.DOWN, State.IDLE})

@@ -3,10 +3,10 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
 
-from mes.intervals import Interval, subtract, union
+from mes.intervals import END_OF_TIME, Interval, subtract, union
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -30,10 +30,8 @@ from mes.model import (
 from mes.oee.decisions import decided, doubt
 from mes.oee.unread import UnreadSpan, unread_spans
 
-BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened, CountReconciled)
 SPREAD_WITHIN = timedelta(days=366)  # a longer gap began under a wrong clock, and says nothing of when units were made
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

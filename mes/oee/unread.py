@@ -3,11 +3,11 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from adapters.reading import Quality
 from mes.collect.signals import CounterSignal, StationState
-from mes.intervals import Interval, intersect, total, union
+from mes.intervals import BEGINNING_OF_TIME, END_OF_TIME, Interval, intersect, total, union
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -19,8 +19,6 @@ from mes.model import (
 )
 from mes.oee.components import Kpi
 
-BEGINNING = datetime.min.replace(tzinfo=UTC)
-END = datetime.max.replace(tzinfo=UTC)
 KIND_OF = {CounterSignal.name_of(kind): kind for kind in CountKind}
 
 
@@ -46,8 +44,8 @@ def unread_spans(
     That is before the station was first seen, before the first reading of a totaliser, while its quality was not good,
     and since a loss of connection that is not over. After a gap that is over, the totaliser has told what was made.
     """
-    first = min((_begins(each) for each in seen), default=END) if known_since is None else known_since
-    found = [UnreadSpan(None, Interval(BEGINNING, first), units_missing=False)]
+    first = min((_begins(each) for each in seen), default=END_OF_TIME) if known_since is None else known_since
+    found = [UnreadSpan(None, Interval(BEGINNING_OF_TIME, first), units_missing=False)]
     found += _before_the_first_reading(ordered)
     found += _of_bad_quality(ordered)
     lost: datetime | None = None
@@ -57,7 +55,7 @@ def unread_spans(
         elif isinstance(each, ConnectionRestored):
             lost = None
     if lost is not None:
-        found.append(UnreadSpan(None, Interval(lost, END), units_missing=False))
+        found.append(UnreadSpan(None, Interval(lost, END_OF_TIME), units_missing=False))
     return tuple(found)
 
 
@@ -75,7 +73,7 @@ def _before_the_first_reading(ordered: Sequence[StationEvent]) -> Iterator[Unrea
             first.setdefault(each.kind, each)
     for kind, count in first.items():
         if count.flag is CountFlag.BASELINE:
-            yield UnreadSpan(kind, Interval(BEGINNING, count.time), units_missing=False)
+            yield UnreadSpan(kind, Interval(BEGINNING_OF_TIME, count.time), units_missing=False)
 
 
 def _of_bad_quality(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
@@ -88,7 +86,7 @@ def _of_bad_quality(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
             since.setdefault(kind, each.time)
         elif kind in since:
             yield UnreadSpan(kind, Interval(since.pop(kind), each.time), units_missing=True)
-    yield from (UnreadSpan(kind, Interval(start, END), units_missing=True) for kind, start in since.items())
+    yield from (UnreadSpan(kind, Interval(start, END_OF_TIME), units_missing=True) for kind, start in since.items())
 
 
 class Unread:

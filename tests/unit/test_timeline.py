@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from oee_histories import at, between, counted, lost, restored, state, unreconciled
 
-from mes.intervals import Interval
+from mes.intervals import BEGINNING_OF_TIME, END_OF_TIME, Interval
 from mes.model import CountFlag, CountKind, Journaled, State, StationEvent
-from mes.oee.timeline import BEGINNING_OF_TIME, END_OF_TIME, Span, Timeline, timeline
+from mes.oee.timeline import Span, Timeline, timeline
 from mes.oee.unread import UnreadSpan
 
 PRODUCING, DOWN, NO_DATA = State.PRODUCING, State.DOWN, State.NO_DATA
