@@ -11,7 +11,7 @@ demo: .venv/run            ## the main job: one simulated shift, counted and che
 test: .venv/dev            ## everything that CI runs
 	scripts/test
 
-torture: .venv/dev        ## the long campaign of faults, half an hour; writes docs/loss-ledger.md
+torture: .venv/dev        ## the long campaign of faults, up to an hour; writes docs/loss-ledger.md
 	scripts/torture
 
 wheelhouse: .venv/run      ## everything that a server without a network needs, in one file in dist/
