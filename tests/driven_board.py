@@ -118,6 +118,15 @@ async def open_page(
     return page
 
 
+async def signed_in(page: Page, url: str, name: str) -> None:
+    """By the form."""
+    await page.goto(url + "/login")
+    await page.fill("input[name=name]", name)
+    await page.fill("input[name=password]", PASSWORD)
+    await page.click("main button")
+    await page.wait_for_selector("form[action='/logout']")
+
+
 async def seen_within(look: Callable[[], bool], page: Page, selector: str) -> float:
     """Real seconds from the moment at which something is so until the page shows it."""
     while not look():

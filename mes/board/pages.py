@@ -90,10 +90,10 @@ def troubles(speech: Speech, status: Status) -> list[str]:
 
 def wall_part(board: Board, wall: WallAnswer | None, language: str) -> str:
     """The inside of the wall's page; the same for everybody who reads this language."""
-    speech, now = Speech(language, board.config), board.clock.now()
-    alive = alive_answer(board.status())
+    speech, now, status = Speech(language, board.config), board.clock.now(), board.status()
     common = {"speech": speech, "t": speech.words, "now": now, "now_ms": stamp_ms(now), "cables": cables_of(board)}
-    return draw("_wall.html", wall=wall, alive=alive, **common)
+    told = troubles(speech, status)
+    return draw("_wall_page.html", wall=wall, alive=alive_answer(status), troubles=told, note="", problem="", **common)
 
 
 def cables_of(board: Board) -> Mapping[str, bool]:

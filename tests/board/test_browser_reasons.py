@@ -3,31 +3,22 @@
 from pathlib import Path
 
 import pytest
-from board_plant import PASSWORD, PlantBoard, plant_board, stands_since
-from driven_board import ARTEFACTS, chromium, open_page
+from board_plant import PlantBoard, plant_board, stands_since
+from driven_board import ARTEFACTS, chromium, open_page, signed_in
 from influx_example import EVENTS
 from oee_histories import STATION, at
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from mes.model import Journaled, ReasonAssigned
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.chromium]
 
 
-async def signed_in(page: Page, plant: PlantBoard, name: str) -> None:
-    """By the form."""
-    await page.goto(plant.url + "/login")
-    await page.fill("input[name=name]", name)
-    await page.fill("input[name=password]", PASSWORD)
-    await page.click("main button")
-    await page.wait_for_selector("form[action='/logout']")
-
-
 async def test_enter_never_chooses_a_reason(tmp_path: Path) -> None:
     """In every field of a stop Enter sends nothing; the button that is pressed is the reason."""
     async with plant_board(tmp_path, events=[*EVENTS, stands_since(100)], now=at(119)) as plant, chromium() as browser:
         page = await open_page(browser, plant.url)
-        await signed_in(page, plant, "operator")
+        await signed_in(page, plant.url, "operator")
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
         await page.goto(f"{plant.url}/stops?of={STATION}")
@@ -57,7 +48,7 @@ async def test_a_refusal_is_read_in_russian(tmp_path: Path, width: int) -> None:
     """A time outside the stop comes back to the page with a sentence above it, in the reader's language."""
     async with plant_board(tmp_path, events=[*EVENTS, stands_since(100)], now=at(119)) as plant, chromium() as browser:
         page = await open_page(browser, plant.url, language="ru-RU", width=width)
-        await signed_in(page, plant, "operator")
+        await signed_in(page, plant.url, "operator")
         await page.goto(f"{plant.url}/stops?of={STATION}")
         await page.evaluate("() => document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
         form = page.locator(".stop.asks form.reasons").first

@@ -3,6 +3,7 @@
 
 const SILENT_MS = 12000; // the server says something every 5 s
 const PAUSE_MS = 1500; // between two fetches of a page
+const RETRY_MS = 5000; // after one that failed
 const body = document.body;
 const main = document.getElementById("content");
 let base = Number(body.dataset.now);
@@ -27,13 +28,16 @@ function tick() {
   for (const each of document.querySelectorAll("[data-clock]")) each.textContent = wallClock.format(now());
 }
 
-// What a person has opened, or is typing into, stays as it is.
+// What a person has opened, entered, chosen or been answered stays as it is. A form that is filled in stands in something with
+// an id, so that it stays with what it is about.
+const kept = new WeakSet([document.getElementById("answer")]);
+document.addEventListener("input", (event) => kept.add(event.target));
 const options = {
   morphStyle: "innerHTML",
   ignoreActiveValue: true,
   callbacks: {
     beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
-    beforeNodeMorphed: (old) => !(old.tagName === "TIME" && old.dataset.clock) && !(old.dataset && "chart" in old.dataset),
+    beforeNodeMorphed: (old) => !kept.has(old) && !(old.tagName === "TIME" && old.dataset.clock) && !(old.dataset && "chart" in old.dataset),
   },
 };
 
@@ -44,37 +48,42 @@ function show(html) {
 
 let asked = false;
 let again = false;
+let behind = false; // something changed and the page could not be brought up to date
 async function reload() {
   if (asked) { again = true; return; }
   asked = true;
   try {
-    const answer = await fetch(location.href, { headers: { "X-Part": "main" }, credentials: "same-origin" });
-    if (answer.ok) {
-      const part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("content");
-      for (const each of part.querySelectorAll(".note, .problem")) each.remove();
-      show(part.innerHTML);
-    }
-  } catch { /* the stale note says it */ }
-  setTimeout(() => { asked = false; if (again) { again = false; reload(); } }, PAUSE_MS);
+    const answer = await fetch(main.dataset.page, { headers: { "X-Part": "main" }, credentials: "same-origin" });
+    if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
+    show(new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("content").innerHTML);
+    behind = false;
+    hear(0);
+  } catch (error) {
+    console.warn(error);
+    behind = true; // the stale note says it
+  }
+  setTimeout(() => { asked = false; if (again || behind) { again = false; reload(); } }, behind ? RETRY_MS : PAUSE_MS);
 }
 
-let heard = performance.now();
-let heardAt = now();
+let fresh = performance.now(); // when it was last known that the page is up to date, and the plant's time then
+let freshAt = now();
 const stale = document.querySelector(".stale-note");
 function hear(ms) {
-  heard = performance.now();
+  const heard = performance.now();
   if (ms) {
     // a simulated clock waits for a slow computer, and the demo's goes on in real time at its end
     if (speed !== 1 && heard - at > 1000) speed = Math.max(1, (ms - base) / (heard - at));
     base = ms;
     at = heard;
   }
-  heardAt = now();
+  if (behind) return;
+  fresh = heard;
+  freshAt = now();
   if (!stale.hidden) { stale.hidden = true; body.classList.remove("stale"); if (main.dataset.live !== "/live/wall") reload(); }
 }
 function watch() {
-  if (performance.now() - heard > SILENT_MS && stale.hidden) {
-    stale.textContent = body.dataset.stale.replace("{}", wallClock.format(heardAt));
+  if (performance.now() - fresh > SILENT_MS && stale.hidden) {
+    stale.textContent = body.dataset.stale.replace("{}", wallClock.format(freshAt));
     stale.hidden = false;
     body.classList.add("stale");
   }
