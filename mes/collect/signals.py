@@ -156,7 +156,7 @@ class StationState:
 
     state: State | None = None
     raw_state: str = ""
-    state_time: datetime | None = None
+    changes: Mapping[str, datetime] = field(default_factory=dict)  # when each thing changed last
     counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
     held: Mapping[CountKind, Held] = field(default_factory=dict)
     unread: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when a totaliser could not be read

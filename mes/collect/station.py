@@ -59,7 +59,6 @@ __all__ = [
     "step",
 ]
 
-JUST_AFTER = timedelta(microseconds=1)
 ONE_SCAN = timedelta(milliseconds=100)  # what changed by one cycle of a controller's program, or by two
 # Within one scan the record of units first, since it says what the counts were; then counts, while product and unit are
 # still those of the unit that was counted; then what has changed since.
@@ -191,9 +190,9 @@ def _take(work: Work, reading: Reading) -> None:
         case UnitLogSignal():
             read_unit_log(work, signal, reading)
         case UnitSignal():
-            _unit(work, reading)
+            _unit(work, signal, reading)
         case ProductSignal():
-            _product(work, reading)
+            _product(work, signal, reading)
         case FaultSignal():
             _fault(work, signal, reading)
         case ProcessSignal():
@@ -208,37 +207,30 @@ def _state(work: Work, signal: StateSignal, reading: Reading) -> None:
     else:
         state, raw = signal.map.state(reading.value), str(reading.value)
     known = work.state
-    if reading.overflow and known.state is not None and known.state_time is not None:
+    since = known.changes.get(signal.name)
+    if reading.overflow and known.state is not None and since is not None:
         # the controller dropped changes: what it did since the last one we have is not known
-        before = (known.state_time, TimeSource.EDGE)
-        work.emit(StateChanged, before, state=State.NO_DATA, raw="overflow")
+        work.emit(StateChanged, (since, TimeSource.EDGE), state=State.NO_DATA, raw="overflow")
     elif (state, raw) == (known.state, known.raw_state):
         return
-    time, source = work.when(reading)
-    if known.state_time is not None and time < known.state_time:
-        # a time stamp from before the last change cannot be this change's; of two that bear one time, the one that was
-        # received first comes first, and our clock may have been set back since
-        time, source = max(work.seen.received_time, known.state_time + JUST_AFTER), TimeSource.EDGE
-    elif time == known.state_time:
-        time += JUST_AFTER  # a state that is come back to within one instant is no repetition
-    work.emit(StateChanged, (time, source), state=state, raw=raw)
-    work.state = replace(work.state, state=state, raw_state=raw, state_time=time)
+    work.emit(StateChanged, work.changed(signal.name, reading), state=state, raw=raw)
+    work.state = replace(work.state, state=state, raw_state=raw)
 
 
-def _unit(work: Work, reading: Reading) -> None:
+def _unit(work: Work, signal: UnitSignal, reading: Reading) -> None:
     if reading.value is None or str(reading.value) == work.state.unit:
         return
     # at a baseline the unit was there before we looked, nobody knows since when
-    baseline = work.seen.baseline
+    baseline, when = work.seen.baseline, work.changed(signal.name, reading)
     if work.state.unit:
-        work.emit(UnitLeft, work.when(reading), unit=UnitId(work.state.unit), baseline=baseline)
+        work.emit(UnitLeft, when, unit=UnitId(work.state.unit), baseline=baseline)
     if unit := str(reading.value):
-        work.emit(UnitEntered, work.when(reading), unit=UnitId(unit), product=work.state.product, baseline=baseline)
-    since = None if baseline else work.when(reading)[0]
+        work.emit(UnitEntered, when, unit=UnitId(unit), product=work.state.product, baseline=baseline)
+    since = None if baseline else when[0]
     work.state = replace(work.state, unit=unit, unit_since=since)
 
 
-def _product(work: Work, reading: Reading) -> None:
+def _product(work: Work, signal: ProductSignal, reading: Reading) -> None:
     """An empty station keeps the product of the unit that left: the next count may still be of that one.
 
     A code that nobody explained is no product: nothing is counted for the one before it.
@@ -248,7 +240,7 @@ def _product(work: Work, reading: Reading) -> None:
     product = work.setup.products.get(code(reading.value))
     if product == work.state.product:
         return
-    work.emit(ProductChanged, work.when(reading), product=product)
+    work.emit(ProductChanged, work.changed(signal.name, reading), product=product)
     work.state = replace(work.state, product=product)
 
 
@@ -259,10 +251,11 @@ def _fault(work: Work, signal: FaultSignal, reading: Reading) -> None:
     fault = "" if raw in signal.none else raw
     if fault == work.state.fault:
         return
+    when = work.changed(signal.name, reading)
     if work.state.fault:
-        work.emit(FaultCleared, work.when(reading), code=work.state.fault)
+        work.emit(FaultCleared, when, code=work.state.fault)
     if fault:
-        work.emit(FaultRaised, work.when(reading), code=fault)
+        work.emit(FaultRaised, when, code=fault)
     work.state = replace(work.state, fault=fault)
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.reading import Quality, Reading
 from mes.collect.signals import Observation, SignalSetup, StationSetup, StationState
 from mes.model import ProcessValue, QualityChanged, StationEvent, TimeSource
+
+JUST_AFTER = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -40,6 +42,21 @@ class Work:
             return reading.received_time, TimeSource.EDGE
         return source, TimeSource.CONTROLLER
 
+    def changed(self, change: str, reading: Reading) -> tuple[datetime, TimeSource]:
+        """When something changed, by its name: later than its last change, so that whoever reads by times ends with it.
+
+        Changes may bear one time: they would read the same where one is come back to. A time from before the last
+        change is not this one's: of two, that which was received first comes first, and clocks may have been set back.
+        """
+        time, source = self.when(reading)
+        last = self.state.changes.get(change)
+        if last is not None and time < last:
+            time, source = max(self.seen.received_time, last + JUST_AFTER), TimeSource.EDGE
+        elif time == last:
+            time += JUST_AFTER
+        self.state = replace(self.state, changes={**self.state.changes, change: time})
+        return time, source
+
     def is_sane(self, source: datetime) -> bool:
         """Whether a controller's time can be believed: near ours, or late by no more than the delivery can have been.
 
@@ -58,7 +75,8 @@ class Work:
         quality = Quality.BAD if malformed and reading.quality is Quality.GOOD else reading.quality
         if self.state.qualities.get(signal.name, Quality.GOOD) is quality:
             return
-        self.emit(QualityChanged, self.when(reading), signal=signal.name, quality=quality)
+        when = self.changed(f"quality of {signal.name}", reading)
+        self.emit(QualityChanged, when, signal=signal.name, quality=quality)
         others = {name: each for name, each in self.state.qualities.items() if name != signal.name}
         self.state = replace(
             self.state, qualities=others if quality is Quality.GOOD else {**others, signal.name: quality}

@@ -4,15 +4,23 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
-from collect_scenes import at, live, only, station
+from collect_scenes import at, live, only, said, station
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.reading import Batch, ControllerId, Quality, Reading, TagId
+from adapters.reading import Batch, ControllerId, Quality, Reading, TagId, Value
 from mes.collect.delivery import Delivery
 from mes.collect.station import Observation
-from mes.model import StateChanged, TimeSource
-from mes.oee.timeline import timeline
+from mes.model import (
+    FaultCleared,
+    FaultRaised,
+    ProductChanged,
+    QualityChanged,
+    StateChanged,
+    TimeSource,
+    UnitEntered,
+    UnitLeft,
+)
 
 PLC = ControllerId("plc")
 SETUP = replace(station(), max_source_offset=timedelta(seconds=2))
@@ -87,17 +95,66 @@ def test_what_a_late_delivery_left_behind_may_come_after_another_silence(
     assert (changed.time, changed.time_source) == ((at(last), TimeSource.EDGE) if on_time else believed)
 
 
-@given(st.lists(st.sampled_from([6, 9, 10]), min_size=2, max_size=6), st.booleans())
-def test_of_changes_at_one_instant_the_last_one_holds(states: list[int], stamped: bool) -> None:
-    """A station that comes back to a state within one instant is in it, though both changes read the same."""
-    delivery, offset = Delivery(), timedelta() if stamped else None
-    scenes = [observed(delivery, batch(-60, (-100, 6), baseline=True), offset)]
-    scenes.append(observed(delivery, batch(10, *((9.5, each) for each in states)), offset))
-    done = live(SETUP, *scenes)
-    line, last = timeline(done.events), only(StateChanged, done)[-1]
+SHOWN: dict[str, list[Value | None]] = {
+    "state": [6, 9, 10],
+    "fault": ["F1", "F2", "0"],
+    "unit": ["A", "B", ""],
+    "product": ["S2", "S3"],
+    "current": [1.0, None],
+}
 
-    assert line.spans[-1].state is last.state
-    assert last.raw == str(states[-1])
+
+@given(
+    st.sampled_from(sorted(SHOWN)).flatmap(
+        lambda tag: st.tuples(st.just(tag), st.lists(st.lists(st.sampled_from(SHOWN[tag]), min_size=1), min_size=1))
+    ),
+    st.sampled_from((None, 9.5, -70.0)),
+    st.sampled_from((0.0, 0.5, -5.0)),
+)
+def test_the_last_change_holds_whatever_the_times(
+    shown: tuple[str, list[list[Value | None]]], stamped: float | None, apart: float
+) -> None:
+    """Whoever reads a station's events by their times comes to what it shows, for each kind of signal.
+
+    Changes of one batch, or of several, may bear one time, and a clock, the controller's or ours, may be set back.
+    """
+    tag, batches = shown
+    scenes = [Observation((said("state", 6, -60), said(tag, SHOWN[tag][-1], -60)), at(-60), baseline=True)]
+    for place, values in enumerate(batches):
+        second = 10 + apart * place
+        stamp = None if stamped is None else stamped + apart * place
+        readings = tuple(said(tag, each, second, stamped=stamp) for each in values)
+        scenes.append(Observation(readings, at(second), baseline=False, clock_offset=timedelta()))
+    done = live(station(), *scenes)
+    by_time = sorted(dict.fromkeys(done.events), key=lambda each: (each.time, each.received_time))
+    state = fault = unit = product = None
+    quality = Quality.GOOD
+    for each in by_time:
+        match each:
+            case StateChanged():
+                state = each.raw
+            case FaultRaised():
+                fault = each.code
+            case FaultCleared():
+                assert each.code == fault, "what was not raised is cleared"
+                fault = None
+            case UnitEntered():
+                unit = each.unit
+            case UnitLeft():
+                assert each.unit == unit, "who is not in the station leaves it"
+                unit = None
+            case ProductChanged():
+                product = each.product
+            case QualityChanged(signal="process.current"):
+                quality = each.quality
+            case _:
+                pass
+    last = batches[-1][-1]
+    known = {"state": state, "fault": fault or "0", "unit": unit or "", "product": product}
+    if tag == "current":
+        assert (quality is Quality.GOOD) == (last is not None)
+    else:
+        assert known[tag] == (str(last) if tag == "state" else last)
 
 
 @given(st.floats(8, 3600), st.booleans())

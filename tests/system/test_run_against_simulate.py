@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from influxd import Influxd, private_influxd
-from patience import limit_s, patiently
+from patience import limit_s, patiently, promised_s
 
 from mes.config.load import default_config
 from mes.influx.server import InfluxServer, Target
@@ -29,7 +29,7 @@ KILLS = int(os.environ.get("TAKTLINE_KILLS", "30"))
 SEED = int(os.environ.get("TAKTLINE_SEED", "5"))
 LEDGER = os.environ.get("TAKTLINE_LEDGER")
 OUTAGE_EVERY = 8  # kills; InfluxDB is away for the next two
-LIVES_S = (0.2, 3.0)  # how long the daemon runs before it is killed or stopped, its start included
+LIVES_S = (0.2, 3.0)  # how long a daemon runs before it is killed or stopped, its start included; longer if it is slow
 STOPPED, PAUSED = 0.3, 0.15  # how many of its lives end by SIGTERM, and how many are paused before
 PAUSES_S = (0.1, 1.0)
 STOPS_WITHIN_S = 10.0
@@ -131,7 +131,7 @@ async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float) -> 
             await influxd.start()
         begun = len(await asyncio.to_thread(log.read_text))
         with process(run, log) as running:
-            await asyncio.sleep(rng.uniform(*LIVES_S))
+            await asyncio.sleep(rng.uniform(LIVES_S[0], promised_s(LIVES_S[1])))
             assert running.poll() is None, await asyncio.to_thread(log.read_text)
             if rng.random() < PAUSED:
                 happened["pauses"] += 1
