@@ -12,7 +12,7 @@ BLOCKS = frozenset({"p", "div", "li", "ul", "ol", "section", "h1", "h2", "h3", "
 # what an attribute may say in digits without being a figure: names of things, addresses of links, how it is laid out
 LAYOUT = frozenset(
     {
-        *("id", "class", "for", "href", "aria-labelledby", "tabindex", "d", "viewBox", "viewbox"),
+        *("id", "class", "for", "href", "data-page", "aria-labelledby", "tabindex", "d", "viewBox", "viewbox"),
         *("preserveAspectRatio", "preserveaspectratio", "y", "height", "maxlength", "pattern", "min"),
     }
 )
