@@ -54,6 +54,7 @@ TIME_HEAD = (
 )
 STORMS_HEAD = (
     *("seed", "kills", "orderly stops", "pauses", "InfluxDB outages", "parts", "lost", "doubled", "unreconciled"),
+    "ids overrun",
 )
 
 
@@ -103,6 +104,7 @@ class Storm:
     lost: int
     doubled: int
     unreconciled: int
+    overrun: int
 
     def row(self) -> Sequence[str]:
         """Its line of the table."""
