@@ -1,5 +1,6 @@
 """Short ways to write down events of one station, for tests."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from adapters.reading import GapCause, Quality
@@ -23,6 +24,7 @@ from mes.model import (
     ReasonId,
     State,
     StateChanged,
+    StationEvent,
     StationId,
     StationStandard,
     TimeSource,
@@ -126,6 +128,19 @@ def unreconciled(
         previous_raw=previous_raw,
         explanation="lower",
     )
+
+
+def shift_with_a_stop_and_a_doubt(units: int, *, raw: int) -> list[StationEvent]:
+    """A stop from minute 40 to 50 and a count to decide at 70; `units` are counted before, up to `raw`, and after."""
+    return [
+        state(0, State.PRODUCING),
+        replace(counted(10, units), raw=raw, previous_raw=raw - units),
+        state(40, State.DOWN),
+        state(50, State.PRODUCING),
+        unreconciled(70, raw=3, previous_raw=raw),
+        replace(counted(90, units), raw=3 + units, previous_raw=3),
+        state(590, State.IDLE),
+    ]
 
 
 def decided(

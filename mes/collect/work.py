@@ -43,10 +43,10 @@ class Work:
         return source, TimeSource.CONTROLLER
 
     def changed(self, change: str, reading: Reading) -> tuple[datetime, TimeSource]:
-        """When something changed, by its name: later than its last change, so that whoever reads by times ends with it.
+        """When the value named `change` changed; later than its last change, so events sorted by time end with it.
 
-        Changes may bear one time: they would read the same where one is come back to. A time from before the last
-        change is not this one's: of two, that which was received first comes first, and clocks may have been set back.
+        Two changes may bear the same time: A, B, A would be read as A, B, since an equal event is a repetition.
+        A time before the last change is wrong: the clock, the controller's or ours, was set back.
         """
         time, source = self.when(reading)
         last = self.state.changes.get(change)

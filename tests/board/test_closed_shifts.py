@@ -1,6 +1,5 @@
 """A closed shift is closed: nothing that a person does changes it, by whatever way, until it is opened again."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board
 from click.testing import CliRunner
 from driven_board import ARTEFACTS, chromium, open_page
-from oee_histories import STATION, at, counted, state, unreconciled
+from oee_histories import STATION, at, counted, shift_with_a_stop_and_a_doubt, state
 from playwright.async_api import expect
 
 from mes.cli import mes
@@ -29,15 +28,7 @@ from mes.report.rows import Request, rows
 pytestmark = pytest.mark.timeout(60)
 SHIFT_END = 510  # minutes; the day shift of the example plant
 NOW = at(600)
-EVENTS: Sequence[StationEvent] = [
-    state(0, State.PRODUCING),
-    replace(counted(10, 1), raw=58, previous_raw=57),
-    state(40, State.DOWN),
-    state(50, State.PRODUCING),
-    unreconciled(70, raw=3, previous_raw=58),
-    replace(counted(90, 1), raw=4, previous_raw=3),
-    state(590, State.IDLE),
-]
+EVENTS = shift_with_a_stop_and_a_doubt(1, raw=58)
 BOOK = {"station": STATION, "window": WINDOW}
 REASON = {"station": STATION, "start": at(40).isoformat(), "end": at(50).isoformat(), "reason": "no-parts"}
 

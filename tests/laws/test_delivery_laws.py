@@ -21,6 +21,7 @@ from mes.model import (
     UnitEntered,
     UnitLeft,
 )
+from mes.oee.timeline import timeline
 
 PLC = ControllerId("plc")
 SETUP = replace(station(), max_source_offset=timedelta(seconds=2))
@@ -150,6 +151,7 @@ def test_the_last_change_holds_whatever_the_times(
             case _:
                 pass
     last = batches[-1][-1]
+    assert timeline(done.events).spans[-1].state is only(StateChanged, done)[-1].state
     known = {"state": state, "fault": fault or "0", "unit": unit or "", "product": product}
     if tag == "current":
         assert (quality is Quality.GOOD) == (last is not None)

@@ -3,13 +3,12 @@
 import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from board_plant import WINDOW
-from oee_histories import assigned, at, counted, state, unreconciled
+from oee_histories import assigned, at, counted, shift_with_a_stop_and_a_doubt, state
 from small_plant import MES
 
 from mes.config.load import default_config
@@ -23,15 +22,7 @@ pytestmark = pytest.mark.timeout(120)
 
 BAD_INPUT = 2
 SHIFT = ("framing", WINDOW)
-EVENTS: Sequence[StationEvent] = [
-    state(0, State.PRODUCING),
-    replace(counted(10, 100), raw=158, previous_raw=58),
-    state(40, State.DOWN),
-    state(50, State.PRODUCING),
-    unreconciled(70, raw=3, previous_raw=158),
-    replace(counted(90, 100), raw=103, previous_raw=3),
-    state(590, State.IDLE),
-]
+EVENTS = shift_with_a_stop_and_a_doubt(100, raw=158)
 STOP = (at(40).isoformat(), at(50).isoformat())
 COMMANDS: dict[str, tuple[str, ...]] = {
     "another reason": ("reason", "framing", *STOP, "planned-service", "--by", "serik"),

@@ -111,7 +111,7 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
                 stored, known = await stored_units(server), true_units(truth)
                 assert not stored - known
                 # a controller remembers sixteen units: where nobody came in time for one, the journal says so
-                assert Counter(station for station, _ in (known - stored).elements()) == await unidentified(server)
+                assert by_station(known - stored) == await unidentified(server)
                 assert await kpi_good(server) == good(truth)
             last.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(last.wait, limit_s(10)) == 0
@@ -156,16 +156,16 @@ async def book(server: InfluxServer, truth: dict[str, Any], happened: Counter[st
     """Writes down what became of all parts and their ids."""
     counted, units = await stored_counts(server), await stored_units(server)
     made, known = Counter(true_counts(truth)), true_units(truth)
-    overrun = (await unidentified(server)).total()
+    overrun = await unidentified(server)
     open_counts = await server.query('SELECT count("raw") AS n FROM "unreconciled"')
     figures = {
         "seed": SEED,
         **happened,
         "parts": made.total(),
-        "lost": (made - Counter(counted)).total() + (known - units).total() - overrun,
+        "lost": (made - Counter(counted)).total() + (by_station(known - units) - overrun).total(),
         "doubled": (Counter(counted) - made).total() + (units - known).total(),
         "unreconciled": sum(int(each["n"]) for each in open_counts),
-        "overrun": overrun,
+        "overrun": overrun.total(),
     }
     await asyncio.to_thread(ledger.write_text, json.dumps(figures))
 
@@ -200,6 +200,11 @@ async def stored_units(server: InfluxServer) -> Counter[tuple[str, str]]:
         'SELECT "unit" FROM "unit" GROUP BY "site", "area", "line", "station", "product", "result"'
     )
     return Counter((path_of(row), row["unit"]) for row in rows)
+
+
+def by_station(units: Counter[tuple[str, str]]) -> Counter[str]:
+    """How many units each station has."""
+    return Counter(station for station, _ in units.elements())
 
 
 async def unidentified(server: InfluxServer) -> Counter[str]:

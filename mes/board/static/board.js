@@ -28,8 +28,8 @@ function tick() {
   for (const each of document.querySelectorAll("[data-clock]")) each.textContent = wallClock.format(now());
 }
 
-// What a person has opened, entered, chosen or been answered stays as it is. A form that is filled in stands in something with
-// an id, so that it stays with what it is about.
+// A reload changes neither what a person has opened, entered or chosen, nor the result of the last action. Each form is inside
+// an element with an id, so that an entry stays with its stop, count or station.
 const kept = new WeakSet([document.getElementById("answer")]);
 document.addEventListener("input", (event) => kept.add(event.target));
 const options = {
@@ -48,7 +48,7 @@ function show(html) {
 
 let asked = false;
 let again = false;
-let behind = false; // something changed and the page could not be brought up to date
+let behind = false; // the last reload failed, so the page may be old
 async function reload() {
   if (asked) { again = true; return; }
   asked = true;
@@ -60,12 +60,12 @@ async function reload() {
     hear(0);
   } catch (error) {
     console.warn(error);
-    behind = true; // the stale note says it
+    behind = true; // the stale note is shown
   }
   setTimeout(() => { asked = false; if (again || behind) { again = false; reload(); } }, behind ? RETRY_MS : PAUSE_MS);
 }
 
-let fresh = performance.now(); // when it was last known that the page is up to date, and the plant's time then
+let fresh = performance.now(); // when the page was last known to be up to date; freshAt: the same by the plant's clock
 let freshAt = now();
 const stale = document.querySelector(".stale-note");
 function hear(ms) {
