@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from adapters.clock import Clock
-from adapters.modbus import ModbusAdapter
-from adapters.modbus_answers import DeviceMemory
-from adapters.opcua import OpcUaAdapter
-from adapters.opcua_client import LeftOpen
+from adapters.modbus.adapter import ModbusAdapter
+from adapters.modbus.answers import DeviceMemory
+from adapters.opcua.adapter import OpcUaAdapter
+from adapters.opcua.client import LeftOpen
 from adapters.ports import Adapter
 from adapters.reading import ControllerId, TagId
 from adapters.settings import (

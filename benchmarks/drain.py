@@ -19,9 +19,10 @@ from common import source
 
 from mes.influx.encode import Point, body, event_line
 from mes.influx.server import InfluxServer, ServerKind, Target
-from mes.influx.writer import EVENTS, IN_FLIGHT, LIVE, InfluxWriter, Pace
+from mes.influx.writer import IN_FLIGHT, InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
+from mes.journal.consumers import EVENTS, LIVE
 from mes.model import CountFlag, CountKind, Journaled, ProductId, StationId, TimeSource, UnitsCounted
 
 GROWS_PER_S = 500  # events

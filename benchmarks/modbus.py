@@ -9,7 +9,7 @@ from common import Figure, Stopwatch, seconds, show, source
 from pymodbus.client import AsyncModbusTcpClient
 
 from adapters.clock import SystemClock
-from adapters.modbus import ModbusAdapter
+from adapters.modbus.adapter import ModbusAdapter
 from adapters.reading import Batch, ControllerId, TagId
 from adapters.settings import ModbusTag, ModbusTcpController
 from mes.collect.counters import CounterSetup, ResetPolicy

@@ -12,7 +12,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from common import Figure, Stopwatch, seconds, show, source
 
 from adapters.clock import SystemClock
-from adapters.opcua import OpcUaAdapter
+from adapters.opcua.adapter import OpcUaAdapter
 from adapters.reading import Batch, ControllerId, TagId
 from adapters.settings import OpcUaController, OpcUaSecurity, OpcUaTag
 from mes.collect.counters import CounterSetup, ResetPolicy

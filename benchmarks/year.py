@@ -18,7 +18,6 @@ from typing import TypedDict
 from mes.calendar import WindowKind
 from mes.config.build import PlantConfig
 from mes.config.load import default_config, load
-from mes.hourly import Hourly
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
@@ -43,7 +42,8 @@ from mes.model import (
     UnitResult,
     UnitsCounted,
 )
-from mes.results import Results
+from mes.results.hourly import Hourly
+from mes.results.stations import Results
 from simulators.line import Change, UnitRecord
 from simulators.plant import Plant
 

@@ -31,11 +31,11 @@ from mes.commands.unit import unit_command
 from mes.commands.user import user_group
 from mes.config.load import default_config
 from mes.demo import screen
+from mes.demo.board import BoardShown
 from mes.demo.forwarding import given_server
 from mes.demo.pacing import TooSlow
-from mes.demo.result_file import as_json
-from mes.demo.run import Breakdown, Finished, Forwarding, Options, parse_breakdown
-from mes.demo.shown import BoardShown
+from mes.demo.result import Finished, as_json
+from mes.demo.run import Breakdown, Forwarding, Options, parse_breakdown
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 from mes.errors import ConfigError, MesError
 from mes.journal.names import formerly

@@ -18,34 +18,35 @@ from adapters import registry
 from adapters.cancelling import end_tasks
 from adapters.clock import Clock, SteadyClock, SystemClock
 from adapters.reading import Batch, ControllerId, GapCause
-from mes.board.app import Tls, app, serve
+from mes.board.accounts.middleware import own_names
+from mes.board.accounts.store import people_path
+from mes.board.accounts.users import People
 from mes.board.bounds import raise_descriptor_limit
-from mes.board.guard import own_names
-from mes.board.people import People
-from mes.board.people_file import people_path
-from mes.board.site import Board, Cables
-from mes.clocks import ControllerClocks
+from mes.board.context import Board, Cables
+from mes.board.server import Tls, app, serve
 from mes.collect.present import PresentTags, longest_without_count
 from mes.config.build import PlantConfig
-from mes.config.models import WebShape
+from mes.config.models.plant import WebShape
 from mes.errors import ConfigError, JournalError
-from mes.figures.health import health_points
-from mes.figures.published import PublishedFigures, PublishedPlant
-from mes.gauge import Gauge
-from mes.health import Health
+from mes.health.clock_offsets import ControllerClocks
+from mes.health.controllers import Health
+from mes.health.count_audit import Ledger, moduli
+from mes.health.influx_points import health_points
+from mes.health.monitor import Gauge
+from mes.health.status import alive
+from mes.health.systemd import Manager, watch
 from mes.influx.encode import Point
+from mes.influx.points.windows import PublishedFigures, PublishedPlant
 from mes.influx.server import InfluxServer, ServerKind, Target
-from mes.influx.writer import EVENTS, InfluxWriter, Pace
+from mes.influx.writer import InfluxWriter, Pace
 from mes.journal import Entry, Journal, JournalReader
+from mes.journal.consumers import EVENTS
+from mes.journal.maintenance import Upkeep
 from mes.journal.names import Names, formerly
-from mes.ledger import Ledger, moduli
 from mes.model import StationEvent, StationId
 from mes.pipeline import Pipeline
-from mes.status import alive
 from mes.stopping import STOP_WITHIN_S, in_thread, stop_on_signal
 from mes.supervisor import Backoff, keep, supervise
-from mes.upkeep import Upkeep
-from mes.watchdog import Manager, watch
 
 log = structlog.get_logger()
 

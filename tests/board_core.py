@@ -10,7 +10,7 @@ from board_look import Look
 from influx_example import END
 
 from mes.calendar import Window, WindowKind
-from mes.inquiry import Inquiry
+from mes.results.plant import Inquiry
 
 CLOSE = 1e-12
 

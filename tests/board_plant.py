@@ -16,16 +16,16 @@ from starlette.types import ASGIApp
 from status_scenes import STATUS
 
 from adapters.reading import Batch, ControllerId
-from mes.board.app import app, serve
-from mes.board.people import People, Role
-from mes.board.site import Board
+from mes.board.accounts.users import People, Role
+from mes.board.context import Board
+from mes.board.server import app, serve
 from mes.calendar import Calendar
 from mes.config.build import PlantConfig
 from mes.config.load import default_config, load
 from mes.daemon import present_tags
+from mes.health.status import Status
 from mes.journal import Entry, Journal
 from mes.model import ProcessValue, State, StationEvent
-from mes.status import Status
 
 PASSWORD = "correct horse"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # a real hash, cheap enough for many tests

@@ -10,18 +10,18 @@ from adapters.clock import ManualClock
 from adapters.reading import Batch, Quality, Reading, TagId, Value
 from mes.config.build import PlantConfig
 from mes.config.load import load
+from mes.health.count_audit import Ledger
+from mes.health.status import LedgerLine
 from mes.journal import Journal, JournalReader
 from mes.journal.names import Names
-from mes.ledger import Ledger
 from mes.model import (
     StationEvent,
     StationId,
     UnitsCounted,
 )
-from mes.oee.doubts import Case
+from mes.oee.unreconciled_counts import Case
 from mes.pipeline import Pipeline
-from mes.reconcile import cases
-from mes.status import LedgerLine
+from mes.results.unreconciled import cases
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 MODBUS = """

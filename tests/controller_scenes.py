@@ -8,7 +8,7 @@ from status_scenes import CONTROLLER, STATUS
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.reading import Batch, Quality, Reading, TagId, Value
-from mes.diagnostics import PresentDiagnostic
+from mes.health.diagnostics import PresentDiagnostic
 
 WELD = PLC
 PLACE = "kostanay/weld/weld-1/underbody"

@@ -7,7 +7,8 @@ from click.testing import CliRunner, Result
 
 from mes.cli import mes
 from mes.demo.pacing import TooSlow
-from mes.demo.run import Finished, Options, run_demo
+from mes.demo.result import Finished
+from mes.demo.run import Options, run_demo
 
 SLOWER, SLOWEST = 4, 15
 

@@ -2,9 +2,9 @@
 
 from fakes import PLC, START
 
-from mes.health import ControllerStanding
+from mes.health.controllers import ControllerStanding
+from mes.health.status import ControllerStatus, JournalStatus, LedgerLine, Sink, Status
 from mes.model import CountKind, StationId
-from mes.status import ControllerStatus, JournalStatus, LedgerLine, Sink, Status
 
 WELD = StationId("kostanay/weld/weld-1/framing")
 CONTROLLER = ControllerStatus(

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.cancelling import end_tasks
-from mes.board.guard import replayed
+from mes.board.accounts.middleware import replayed
 from mes.board.refusals import SENTENCES, refusal
 
 log = structlog.get_logger()

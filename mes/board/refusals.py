@@ -7,8 +7,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from mes.board.drawing import Speech
-from mes.board.site import Fact, Refused
+from mes.board.context import Fact, Refused
+from mes.board.pages.rendering import Speech
 from mes.report.words import LANGUAGES
 
 LANGUAGE = "taktline-language"  # the cookie

@@ -13,29 +13,29 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from mes.board import books, controllers, forms, pages
+from mes.board.accounts.middleware import Headers, Hosts, SameSite, Sessions
+from mes.board.accounts.users import May, PeopleError
 from mes.board.api.build import api
-from mes.board.drawing import Speech
-from mes.board.guard import Headers, Hosts, SameSite, Sessions
-from mes.board.people import May, PeopleError
+from mes.board.context import Board, Refused
+from mes.board.pages import controllers, forms, handover, views
+from mes.board.pages.rendering import Speech
 from mes.board.refusals import code_of, language_of, refusal, sentence
-from mes.board.site import Board, Refused
 from mes.errors import ConfigError
 
 Page = Callable[[Board, Request], Awaitable[Response]]
 Failed = Callable[[Request, Exception], Awaitable[Response]]
 
 READ: Sequence[tuple[str, Page]] = (
-    ("/", pages.wall),
-    ("/shift", pages.shift),
-    ("/station", pages.station),
-    ("/stops", pages.stops),
-    ("/car", pages.car),
-    ("/handover", books.handover),
-    ("/programme", books.programme),
-    ("/counters", books.counters),
+    ("/", views.wall),
+    ("/shift", views.shift),
+    ("/station", views.station),
+    ("/stops", views.stops),
+    ("/car", views.car),
+    ("/handover", handover.handover),
+    ("/programme", handover.programme),
+    ("/counters", handover.counters),
     ("/controllers", controllers.page),
-    ("/glossary", pages.glossary_page),
+    ("/glossary", views.glossary_page),
     ("/audit", forms.audit),
 )
 OPEN: Sequence[tuple[str, Page]] = (
@@ -55,12 +55,12 @@ SENT: Sequence[tuple[str, Page]] = (
 )
 SIMULATED: Sequence[tuple[str, Page]] = (("/cable", forms.cable),)
 BEHIND: dict[str, tuple[str, Callable[..., Awaitable[Response]]]] = {  # where a form that is refused is shown again
-    "/stops/reason": ("/stops", pages.stops),
-    "/stops/undo": ("/stops", pages.stops),
-    "/handover/close": ("/handover", books.handover),
-    "/handover/reopen": ("/handover", books.handover),
-    "/counters": ("/counters", books.counters),
-    "/cable": ("/", pages.wall),
+    "/stops/reason": ("/stops", views.stops),
+    "/stops/undo": ("/stops", views.stops),
+    "/handover/close": ("/handover", handover.handover),
+    "/handover/reopen": ("/handover", handover.handover),
+    "/counters": ("/counters", handover.counters),
+    "/cable": ("/", views.wall),
     "/login": ("/login", forms.login_page),
     "/enrol": ("/enrol", forms.enrol_page),
 }
@@ -105,7 +105,7 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
     async def answer(request: Request) -> Response:
         try:
             if reads:
-                board.demand(pages.person_of(request), May.READ)
+                board.demand(views.person_of(request), May.READ)
             return await page(board, request)
         except Refused as refused:
             if refused.status == 401:
@@ -155,7 +155,7 @@ async def _seen(request: Request, path: str) -> Request:
 
 
 def _told(board: Board, request: Request, status: int, message: str) -> Response:
-    return pages.page(board, request, "message.html", status=status, message=message)
+    return views.page(board, request, "message.html", status=status, message=message)
 
 
 async def _missing(board: Board, request: Request, error: Exception) -> Response:
@@ -171,7 +171,7 @@ async def _missing(board: Board, request: Request, error: Exception) -> Response
 
 async def _walls(board: Board, request: Request) -> Response:
     language = language_of(request)
-    return _stream(board.live.walls(language, lambda wall, spoken: pages.wall_part(board, wall, spoken)))
+    return _stream(board.live.walls(language, lambda wall, spoken: views.wall_part(board, wall, spoken)))
 
 
 async def _changes(board: Board, _: Request) -> Response:

@@ -18,6 +18,7 @@ from mes.collect.counters import (
     follows,
     judge,
 )
+from mes.collect.observation import Work
 from mes.collect.places import first_reading
 from mes.collect.signals import CounterSignal, Held, UnitLogSignal
 from mes.collect.units import (
@@ -34,7 +35,6 @@ from mes.collect.units import (
     waiting_units,
 )
 from mes.collect.values import NO_PRODUCT, whole
-from mes.collect.work import Work
 from mes.model import (
     CountFlag,
     CountKind,

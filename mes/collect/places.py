@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mes.collect.counters import Counted, CounterState
+from mes.collect.observation import Work
 from mes.collect.signals import CounterSignal, FormerPlace, Observation, StationSetup, StationState
-from mes.collect.work import Work
 from mes.model import (
     CountFlag,
     CountKind,

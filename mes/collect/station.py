@@ -10,6 +10,7 @@ import msgspec
 from adapters.reading import Gap, Quality, Reading
 from mes.collect.counters import CounterState
 from mes.collect.counting import flag_unrecorded, read_counter, read_unit_log, settle_counters
+from mes.collect.observation import Work
 from mes.collect.signals import (
     Blind,
     Closed,
@@ -26,7 +27,6 @@ from mes.collect.signals import (
     UnitSignal,
 )
 from mes.collect.values import NO_PRODUCT, code, measured, whole
-from mes.collect.work import Work
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,

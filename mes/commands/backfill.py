@@ -13,11 +13,11 @@ from mes.calendar import Window
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, inquiry, plant
 from mes.daemon import credential, influx_target
 from mes.errors import ConfigError, SinkRejected
-from mes.figures.backfill import Shown, Written
-from mes.figures.backfill import backfill as write_anew
+from mes.influx.backfill import Shown, Written
+from mes.influx.backfill import backfill as write_anew
 from mes.influx.server import InfluxServer, Target
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
+from mes.results.plant import Inquiry
 from mes.terminal import errors
 
 SHOWN_REFUSALS = 5

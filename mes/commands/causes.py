@@ -8,10 +8,10 @@ import click
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
-from mes.inquiry import Inquiry, Node
 from mes.oee.causes import Culprit
 from mes.report.text import title
-from mes.results import Window
+from mes.results.plant import Inquiry, Node
+from mes.results.stations import Window
 from mes.terminal import console, label
 
 MINUTE = timedelta(minutes=1)

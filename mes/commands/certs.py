@@ -11,13 +11,24 @@ from pathlib import Path
 import click
 from cryptography import x509
 
-from adapters.certificate_cards import Card, Wanted, card, read_certificate, sha256_of
-from adapters.certificates import Pair, Unreadable, admit, make, mend, pin, prepare, readable_by_others, resume, swap
 from adapters.clock import SystemClock
 from adapters.errors import AdapterError
-from adapters.opcua_doctor import Report, examine, server_certificate
-from adapters.opcua_findings import own_card_findings
-from adapters.opcua_trust import trusted_files
+from adapters.opcua.certificate_info import Card, Wanted, card, read_certificate, sha256_of
+from adapters.opcua.certificates import (
+    Pair,
+    Unreadable,
+    admit,
+    make,
+    mend,
+    pin,
+    prepare,
+    readable_by_others,
+    resume,
+    swap,
+)
+from adapters.opcua.diagnose import Report, examine, server_certificate
+from adapters.opcua.findings import own_card_findings
+from adapters.opcua.trust import trusted_files
 from adapters.reading import ControllerId
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 from mes.commands.options import CONFIG, plant

@@ -12,12 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
-from mes.explain import Explanation, Stretch, explain
-from mes.inquiry import Inquiry, Node
 from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounted
 from mes.oee.components import LOSSES, Kpi
-from mes.report.rows import figures, reason_of, seconds
 from mes.report.text import WORDS, title
+from mes.results.explain import Explanation, Stretch, explain
+from mes.results.fields import figures, reason_of, seconds
+from mes.results.plant import Inquiry, Node
 from mes.terminal import console, percent, units
 
 SECOND = timedelta(seconds=1)

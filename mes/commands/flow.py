@@ -9,13 +9,13 @@ import click
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
-from mes.inquiry import Inquiry, Node
 from mes.intervals import total
 from mes.model import StationId
 from mes.oee.flow import Cycle, Flow
 from mes.oee.programme import over_takt, takt
 from mes.report.text import title
-from mes.results import Window
+from mes.results.plant import Inquiry, Node
+from mes.results.stations import Window
 from mes.terminal import console, label, percent
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)

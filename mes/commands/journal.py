@@ -13,20 +13,20 @@ from typing import TextIO
 import click
 from rich.progress import track
 
-from mes.board import people_file
-from mes.board.people_file import PeopleError, people_path
-from mes.closing import Closings
+from mes.board.accounts import store
+from mes.board.accounts.store import PeopleError, people_path
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, beginning, plant
 from mes.errors import ConfigError
 from mes.influx.delivery import SINK
 from mes.journal import JournalReader
-from mes.journal.care import Contents, backup, check, restore
+from mes.journal.backup import Contents, backup, check, restore
 from mes.journal.codec import Unreadable, decode_event, from_us
-from mes.journal.exchange import Lines, Mistake, header, line, unknown_rows, unread_line, unread_rows
+from mes.journal.import_export import Lines, Mistake, header, line, unknown_rows, unread_line, unread_rows
 from mes.journal.names import Names
 from mes.journal.store import Rows, Store
 from mes.model import StationEvent, StationId
 from mes.oee.stops import NotAllowed
+from mes.results.shift_closing import Closings
 from mes.terminal import errors
 
 MOST_MISTAKES = 20
@@ -116,7 +116,7 @@ def backup_command(*, target: Path, config: Path | None, journal: Path | None) -
         click.echo("there are no accounts yet.")
         return
     try:
-        people_file.backup(people, beside)
+        store.backup(people, beside)
     except PeopleError as error:
         click.echo(f"NO ACCOUNTS in this backup: {error}", err=True)
         sys.exit(1)
@@ -140,12 +140,12 @@ def restore_command(*, source: Path, config: Path | None, journal: Path | None) 
     path = journal or plant(config).config.journal_path
     beside, people = accounts_of(source), people_path(path)
     if beside.exists():
-        people_file.sound(beside)  # before anything is changed
+        store.sound(beside)  # before anything is changed
     with _working("restoring"):
         kept = restore(source, path)
     click.echo(f"{path} is {source} now" + (f"; what was there is {kept}." if kept else "."))
     if beside.exists():
-        kept = people_file.restore(beside, people)
+        kept = store.restore(beside, people)
         click.echo(f"{people} is {beside} now" + (f"; what was there is {kept}." if kept else "."))
         click.echo("Everybody signs in anew.")
     else:

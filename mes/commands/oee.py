@@ -14,8 +14,8 @@ import click
 from rich.table import Table
 
 from mes.errors import ConfigError
-from mes.oee import totals
-from mes.oee.totals import COLUMNS, WORDS, Figures, Totals, percent, plain
+from mes.oee import from_totals
+from mes.oee.from_totals import COLUMNS, WORDS, Figures, Totals, percent, plain
 from mes.terminal import console
 
 Number = TypeVar("Number", int, Fraction)
@@ -33,7 +33,7 @@ HINT = "as in `mes oee --planned 420m --run 373m --ideal-cycle 1s --total 19271 
 
 
 class _Quantity(click.ParamType[Value]):
-    """A number with its unit, read exactly by one of the readers of mes.oee.totals."""
+    """A number with its unit, read exactly by one of the readers of mes.oee.from_totals."""
 
     def __init__(self, name: str, read: Callable[[str], Value]) -> None:
         self.name = name
@@ -46,9 +46,9 @@ class _Quantity(click.ParamType[Value]):
             self.fail(str(error), param, ctx)
 
 
-DURATION, RATE = _Quantity("duration", totals.seconds), _Quantity("rate", totals.ideal_of_rate)
-SHARE, RATIO = _Quantity("ratio", totals.share), _Quantity("ratio", totals.ratio)
-PARTS = _Quantity("parts", totals.count)
+DURATION, RATE = _Quantity("duration", from_totals.seconds), _Quantity("rate", from_totals.ideal_of_rate)
+SHARE, RATIO = _Quantity("ratio", from_totals.share), _Quantity("ratio", from_totals.ratio)
+PARTS = _Quantity("parts", from_totals.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ def oee_command(
     if runs is not None:
         _refuse_with_runs(given)
         parts = tuple(_read(runs))
-        found = totals.figures(parts)
+        found = from_totals.figures(parts)
     else:
         parts, found = _by_hand(hand)
     _check_times(found.planned_s, loading, calendar)
@@ -163,10 +163,10 @@ def _by_hand(hand: _Given) -> tuple[tuple[Totals, ...], Figures]:
     known = {name for name in COLUMNS if getattr(one, name) is not None}
     if not any(need <= known for need in ENOUGH):
         raise click.UsageError(f"no ratio follows from what is given; give totals, {HINT}, or --runs FILE.csv")
-    wrong = [f"{OPTIONS.get(field, '--' + field)}: {text}" for field, text in totals.mistakes(one)]
+    wrong = [f"{OPTIONS.get(field, '--' + field)}: {text}" for field, text in from_totals.mistakes(one)]
     if wrong:
         raise click.UsageError("\n".join(wrong))
-    return (one,), totals.figures((one,))
+    return (one,), from_totals.figures((one,))
 
 
 def _of_ratios(hand: _Given, one: Totals) -> tuple[tuple[Totals, ...], Figures]:
@@ -174,7 +174,7 @@ def _of_ratios(hand: _Given, one: Totals) -> tuple[tuple[Totals, ...], Figures]:
     if too_much:
         listed = ", ".join(too_much)
         raise click.UsageError(f"totals ({listed} or what stands for it) and ratios contradict; give only one kind")
-    return (), totals.from_factors(
+    return (), from_totals.from_factors(
         availability=hand.availability, performance=hand.performance, quality=hand.quality, planned_s=one.planned_s
     )
 
@@ -249,7 +249,7 @@ def _read(path: Path) -> list[Totals]:
 
 def _runs(name: str, numbered: Sequence[tuple[int, list[str]]], *, decimal_mark: str) -> list[Totals]:
     line, header = numbered[0][0], [cell.strip().lower() for cell in numbered[0][1]]
-    wrong = [f"{name}:{line}: {each}" for each in totals.of_header(header)]
+    wrong = [f"{name}:{line}: {each}" for each in from_totals.of_header(header)]
     if not wrong and len(numbered) == 1:
         wrong = [f"{name}:{line}: there is no run below the first line; add a line for each run"]
     found: list[Totals] = []
@@ -267,13 +267,15 @@ def _runs(name: str, numbered: Sequence[tuple[int, list[str]]], *, decimal_mark:
 def _run(header: Sequence[str], cells: Sequence[str], decimal_mark: str) -> tuple[Totals, list[str]]:
     if any(cell.strip() for cell in cells[len(header) :]):
         return Totals(), [f"has {len(cells)} cells for {len(header)} columns; write decimals as 1.5, or quote the cell"]
-    return totals.of_cells(dict(zip(header, cells, strict=False)), decimal_mark)
+    return from_totals.of_cells(dict(zip(header, cells, strict=False)), decimal_mark)
 
 
 def _as_json(answer: _Answer, *, listed: bool) -> dict[str, object]:
     whole = _figures_as_json(answer.figures)
     whole |= {"teep": _float(answer.teep), "ooe": _float(answer.ooe)}
-    return whole | ({"runs": [_figures_as_json(totals.figures((each,))) for each in answer.runs]} if listed else {})
+    return whole | (
+        {"runs": [_figures_as_json(from_totals.figures((each,))) for each in answer.runs]} if listed else {}
+    )
 
 
 def _figures_as_json(found: Figures) -> dict[str, object]:
@@ -299,7 +301,7 @@ def _show(answer: _Answer, *, listed: bool) -> None:
     output = console()
     notes = [WORDS[each] for each in answer.figures.flags]
     if listed:
-        each_run = [totals.figures((each,)) for each in answer.runs]
+        each_run = [from_totals.figures((each,)) for each in answer.runs]
         output.print(_runs_table(each_run))
         notes += [f"run {at}: {WORDS[flag]}" for at, each in enumerate(each_run, start=1) for flag in each.flags]
     table = Table("", "formula", "in numbers")

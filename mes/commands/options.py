@@ -9,16 +9,16 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mes.closing import Closings
 from mes.config.build import PlantConfig
 from mes.config.load import Loaded, default_config, load
 from mes.errors import ConfigError, JournalError
-from mes.inquiry import Inquiry
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.beginning import Beginning
 from mes.journal.names import Names
 from mes.model import StationEvent, StationId
 from mes.oee.stops import NotAllowed
+from mes.results.plant import Inquiry
+from mes.results.shift_closing import Closings
 from mes.terminal import errors, label
 
 

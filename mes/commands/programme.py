@@ -11,9 +11,9 @@ from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, inquiry, plant
 from mes.errors import ConfigError
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
+from mes.results.plant import Inquiry
 from mes.terminal import console, percent
 
 

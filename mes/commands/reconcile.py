@@ -14,9 +14,9 @@ from mes.commands.options import CONFIG, JOURNAL, append, inquiry, plant
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError, did_you_mean
 from mes.model import CountReconciled, ProductId
-from mes.oee.doubts import Case, decide
 from mes.oee.stops import NotAllowed
-from mes.reconcile import cases
+from mes.oee.unreconciled_counts import Case, decide
+from mes.results.unreconciled import cases
 from mes.terminal import console, label
 
 HOW = "mes reconcile NUMBER --parts N --by NAME --why TEXT"

@@ -14,14 +14,14 @@ from rich.table import Table
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError
-from mes.history import occupied
-from mes.hourly import Hourly
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.hourly import HourlyFile, hourly_file
 from mes.journal.names import Names
-from mes.replay import Difference, replayed
-from mes.results import Results, WindowKind
+from mes.results.compare import Difference, replayed
+from mes.results.history import occupied
+from mes.results.hourly import Hourly
+from mes.results.stations import Results, WindowKind
 from mes.terminal import console, label
 
 EXIT_DIFFERS = 1

@@ -10,7 +10,7 @@ from mes.errors import ConfigError
 from mes.report import rows, text
 from mes.report.page import page
 from mes.report.rows import WHOLE, Request
-from mes.results import WindowKind
+from mes.results.stations import WindowKind
 from mes.terminal import console
 
 FORMS = ("table", "json", "csv", "html")

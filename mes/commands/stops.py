@@ -10,12 +10,12 @@ from rich.table import Table
 
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, inquiry, plant
 from mes.errors import ConfigError
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.model import ReasonId, StationEvent, StationId
 from mes.oee.stops import NotAllowed, Stop, assign, close, reopen
-from mes.report.rows import reason_of
 from mes.report.text import WORDS
+from mes.results.fields import reason_of
+from mes.results.plant import Inquiry
 from mes.terminal import console, label
 
 MINUTE = timedelta(minutes=1)

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, inquiry, plant
 from mes.errors import MesError
-from mes.inquiry import Inquiry
 from mes.model import UnitId
 from mes.oee.biography import Biography, ProcessSummary, Visit
+from mes.results.plant import Inquiry
 from mes.terminal import console, label
 
 

@@ -11,8 +11,8 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from mes.board.people import INVITED_FOR, NotAccepted, People, Role
-from mes.board.people_file import people_path
+from mes.board.accounts.store import people_path
+from mes.board.accounts.users import INVITED_FOR, NotAccepted, People, Role
 from mes.commands.options import CONFIG, plant
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError, did_you_mean

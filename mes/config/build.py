@@ -21,10 +21,11 @@ from adapters.settings import (
 from mes.calendar import Calendar
 from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.collect.states import StateMap
-from mes.config import maps, production, roles, times
+from mes.config import production, state_maps
+from mes.config.calendar import site_calendar
 from mes.config.findings import Findings
 from mes.config.former import former_names
-from mes.config.models import (
+from mes.config.models.plant import (
     AssemblyMethod,
     InfluxShape,
     ModbusHeartbeat,
@@ -39,6 +40,7 @@ from mes.config.models import (
 )
 from mes.config.problems import did_you_mean
 from mes.config.production import Buffer, Programme
+from mes.config.signals import Signal, check_complete, role, standard
 from mes.config.source import Plain
 from mes.config.stations import Resolved, resolve
 from mes.config.tags import Tag, Use, check_uses, signals, source, tag
@@ -46,7 +48,7 @@ from mes.config.web import check_web
 from mes.model import ProductId, StationId, StationStandard
 from mes.oee.biography import ProcessLimit
 from mes.oee.definitions import BUILT_IN, TAKTLINE, Definition
-from mes.oee.further import FailureCount
+from mes.oee.secondary_kpis import FailureCount
 
 Entry = OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 
@@ -112,12 +114,12 @@ class _Work:
 
 def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings) -> PlantConfig | None:
     """The plant, or None if a mistake stands in the way; `data` are the file's values that `plant` was made from."""
-    calendar = times.calendar(plant.site, findings)
+    calendar = site_calendar(plant.site, findings)
     work = _Work(
         plant,
         findings,
-        maps.state_maps(plant.state_maps, findings),
-        maps.raw_products(plant.products, findings),
+        state_maps.state_maps(plant.state_maps, findings),
+        state_maps.raw_products(plant.products, findings),
         ZoneInfo("UTC") if calendar is None else calendar.zone,
     )
     for name, entry in plant.controllers.items():
@@ -229,7 +231,7 @@ def _station(station: Resolved, work: _Work) -> None:
         what = "it has neither a controller nor signals, so it lives on imported events"
         remedy = "nothing, if `mes journal import` feeds it; else name a controller and its signals"
         work.findings.warning(station.place, what, remedy, station=station.path)
-        work.standards[identity] = roles.standard(station, list(work.plant.products), work.findings)
+        work.standards[identity] = standard(station, list(work.plant.products), work.findings)
         return
     if named is None or named not in work.controllers:
         what = f"there is no controller `{named}`" if named else "no controller is named"
@@ -244,19 +246,19 @@ def _station(station: Resolved, work: _Work) -> None:
         if read is None:
             continue
         tag_id = TagId(f"{station.path}:{name}")
-        role = roles.role(roles.Signal(station, name, within, shape, read), work.state_maps, work.zone, work.findings)
+        setup = role(Signal(station, name, within, shape, read), work.state_maps, work.zone, work.findings)
         work.uses[controller].append(Use(tag_id, read, name, station.path, station.origin(*within)))
-        if role is not None:
-            found[tag_id] = role
-            modulus = role.setup.modulus if isinstance(role, CounterSignal) else None
+        if setup is not None:
+            found[tag_id] = setup
+            modulus = setup.setup.modulus if isinstance(setup, CounterSignal) else None
             places[name] = source(read, work.controllers[controller], modulus)
-    roles.check_complete(station, work.findings)
+    check_complete(station, work.findings)
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
     work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places)
     counted = frozenset(each.setup.kind for each in found.values() if isinstance(each, CounterSignal))
-    standard = roles.standard(station, list(work.plant.products), work.findings)
-    work.standards[identity] = replace(standard, counted=counted)
+    planned = standard(station, list(work.plant.products), work.findings)
+    work.standards[identity] = replace(planned, counted=counted)
     work.limits[identity] = {
         name: ProcessLimit(shape.low, shape.high)
         for name, shape in station.shape.signals.process.items()

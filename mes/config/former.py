@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mes.config.findings import Findings
-from mes.config.models import SiteShape
+from mes.config.models.plant import SiteShape
 from mes.config.stations import Resolved
 from mes.model import StationId
 

@@ -7,8 +7,8 @@ import mes
 from mes.config.build import PlantConfig, build
 from mes.config.findings import Findings
 from mes.config.problems import ConfigProblems, Problem
-from mes.config.shape import shape
 from mes.config.source import read
+from mes.config.validate import shape
 
 EXAMPLE = "kostanay.yaml"
 

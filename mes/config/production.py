@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from mes.config.findings import Findings
+from mes.config.models.production import DefinitionShape, FlowShape, PlanShape, ProgrammeShape, ReasonShape
 from mes.config.problems import did_you_mean
-from mes.config.production_shape import DefinitionShape, FlowShape, PlanShape, ProgrammeShape, ReasonShape
 from mes.config.source import Place
 from mes.model import Catalogue, ProductId, Reason, ReasonId, StationId
 from mes.oee.definitions import BUILT_IN, Definition

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from mes.config.models import PlantShape
+from mes.config.models.plant import PlantShape
 
 
 def json_schema() -> dict[str, Any]:

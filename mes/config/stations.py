@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mes.config.findings import Findings
-from mes.config.models import StationShape
+from mes.config.models.plant import StationShape
 from mes.config.problems import did_you_mean
 from mes.config.source import Place, Plain, at
 

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from pydantic import ValidationError
 
-from adapters import opcua_addressing
+from adapters.opcua import addressing
 from adapters.reading import TagId
 from adapters.settings import (
     ByteOrder,
@@ -21,10 +21,10 @@ from adapters.settings import (
     host_and_port,
 )
 from mes.config.findings import Findings
-from mes.config.models import ProcessShape, SignalShape
-from mes.config.shape import sentence
+from mes.config.models.plant import ProcessShape, SignalShape
 from mes.config.source import Place
 from mes.config.stations import Resolved
+from mes.config.validate import sentence
 
 Tag = OpcUaTag | ModbusTag
 _OPC_UA_KEYS = frozenset({"node", "scale", "offset"})
@@ -97,7 +97,7 @@ def _address_problem(key: str, given: object) -> tuple[str, str] | None:
             return f"`{given}` is no register address", "write a whole number from 0; in a template `{name+10}`"
         case str():
             try:
-                opcua_addressing.parse(given)
+                addressing.parse(given)
             except ValueError as error:
                 what, _, remedy = str(error).partition(": ")
                 return what, remedy or "write nsu=<namespace URI>;s=<id>, or i=, g=, b= for other kinds of id"

@@ -3,7 +3,7 @@
 import ipaddress
 
 from mes.config.findings import Findings
-from mes.config.models import WebShape
+from mes.config.models.plant import WebShape
 
 
 def check_web(shape: WebShape | None, findings: Findings) -> None:

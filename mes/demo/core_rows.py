@@ -1,7 +1,7 @@
 """What InfluxDB ought to hold, row by row: put together from the core's own answers, from nothing that was published.
 
-Figures come from `mes.inquiry`, as reports ask for them, and events from the journal; a panel's query over these rows
-gives the answer that the same query must get from the server.
+Figures come from `mes.results.plant`, as reports ask for them, and events from the journal; a panel's query over these
+rows gives the answer that the same query must get from the server.
 """
 
 from collections import Counter, defaultdict
@@ -13,8 +13,6 @@ from zlib import crc32
 
 from mes.calendar import Window, WindowKind
 from mes.demo.influxql.where import Row, Value
-from mes.hourly import cell_cuts
-from mes.inquiry import Inquiry
 from mes.intervals import Interval, intersect, total
 from mes.model import (
     ConnectionLost,
@@ -34,7 +32,9 @@ from mes.model import (
 )
 from mes.oee.components import LOSSES, Bucket, Kpi
 from mes.oee.definitions import TAKTLINE
-from mes.oee.pieces import STOPS
+from mes.oee.segments import STOPS
+from mes.results.hourly import cell_cuts
+from mes.results.plant import Inquiry
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEVELS = ("site", "area", "line", "station")

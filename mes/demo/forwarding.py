@@ -12,11 +12,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mes.config.build import PlantConfig
-from mes.config.models import InfluxShape
+from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector
 from mes.demo.influxd import private_influxd
 from mes.errors import ConfigError
-from mes.influx.writer import EVENTS, FIGURES, PLANT, TELEMETRY, Pace
+from mes.influx.writer import Pace
+from mes.journal.consumers import EVENTS, FIGURES, PLANT, TELEMETRY
 
 DATABASE = "taktline_demo"
 PACE = Pace(idle_s=0.2, restate_s=1.0)  # real seconds: the demo's hours pass in seconds

@@ -19,8 +19,8 @@ from mes.demo.panels import Ask, Dashboard, Screen, alerts, dashboards, every_va
 from mes.errors import SinkRejected
 from mes.influx.schema import HEALTH
 from mes.influx.server import InfluxServer
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
+from mes.results.plant import Inquiry
 
 LEAVES = ("area", "line", "station", "shift", "loss")  # variables of which every value is looked at
 CLOSE = 1e-9  # a server adds floats up one by one; the core's sums are exact

@@ -14,14 +14,15 @@ from adapters.reading import Batch, ControllerId
 from adapters.settings import Controller, OpcUaController
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
-from mes.config.models import InfluxShape
+from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector, OpenJournal, collector, credential, influx_target
 from mes.demo import truth
-from mes.demo.compare import Outcome, compare
+from mes.demo.board import BoardShown, PulledByHand, board_shown
+from mes.demo.compare import compare
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, settled, with_influx
-from mes.demo.pacing import Pacemaker, Slowness, WaitingClock
+from mes.demo.pacing import Pacemaker, WaitingClock
 from mes.demo.panel_check import PanelCheck, check_panels
-from mes.demo.shown import BoardShown, PulledByHand, board_shown
+from mes.demo.result import Finished
 from mes.demo.truth import Causes, Counts, Life, Lives, Measured, Ratios, Station, Stay
 from mes.errors import ConfigError, MesError
 from mes.influx.server import InfluxServer
@@ -33,13 +34,13 @@ from mes.oee.biography import all_biographies, visits
 from mes.oee.causes import Link, charges
 from mes.oee.definitions import BUILT_IN, apply
 from mes.oee.kpi import Kpi
-from mes.results import Results
+from mes.results.stations import Results
 from mes.supervisor import Backoff
 from simulators.faults import Fault, FaultName, parse_duration
 from simulators.plant import STATIONS, Breakdown, Plant
 from simulators.served import ServedPlant
 
-__all__ = ["START", "Breakdown", "Finished", "Options", "Progress", "parse_breakdown", "run_demo"]
+__all__ = ["START", "Breakdown", "Options", "Progress", "parse_breakdown", "run_demo"]
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
 BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed one of them is four minutes of the plant
@@ -86,32 +87,6 @@ class Progress:
     window: Interval
     results: Results
     faults: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The comparison, and how it came about."""
-
-    outcome: Outcome
-    window: Interval
-    kpis: dict[StationId, Kpi]
-    wall_s: float
-    stopped_early: bool
-    panels: PanelCheck | None = None
-    slowness: Slowness | None = None
-    too_slow: bool = False  # what differs are only gaps that arose while this computer stood still
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Everything that is not as it should be."""
-        return (*self.outcome.problems, *(self.panels.problems if self.panels is not None else ()))
-
-    @property
-    def verdict(self) -> str:
-        """ok, differs, or too slow: nothing differs but for gaps that are the computer's."""
-        if self.too_slow and not (self.panels is not None and self.panels.problems):
-            return "too slow"
-        return "differs" if self.problems else "ok"
 
 
 @dataclass(slots=True)

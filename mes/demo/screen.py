@@ -16,9 +16,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mes.board.people import Role
-from mes.demo.run import Finished, Options, Progress, run_demo
-from mes.demo.shown import BoardShown
+from mes.board.accounts.users import Role
+from mes.demo.board import BoardShown
+from mes.demo.result import Finished
+from mes.demo.run import Options, Progress, run_demo
 from mes.demo.truth import Station, blind, seconds
 from mes.intervals import Interval, subtract, total
 from mes.model import State

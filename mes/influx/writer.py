@@ -21,19 +21,15 @@ from mes.influx.delivery import Delivery
 from mes.influx.encode import Point, event_line, process_line
 from mes.influx.ports import Figures, Followed, Server
 from mes.journal.codec import Unreadable
+from mes.journal.consumers import EVENTS, FIGURES, LIVE, LIVE_FROM, PLANT, TELEMETRY
 from mes.model import Journaled
 
 log = structlog.get_logger()
 
-EVENTS = "influx-events"
-FIGURES = "influx-kpi"
-PLANT = "influx-plant"
 UNKNOWN = "unknown"
 KEPT_EVERY = timedelta(minutes=10)
 SERVER = "influx-server"  # under this name the journal remembers what the server said that it is
-TELEMETRY = "influx-process"
 CHUNK = 500  # rows read from the journal at once
-LIVE_FROM, LIVE = "-live-from", "-live"  # after a stream's name: the new is sent from here on, and was sent up to here
 
 IN_FLIGHT = 2  # batches of what waited, beside the new: a server that acknowledges once a second shall not set the pace
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from typing import TypeVar
 from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, total, union
 from mes.model import CountFlag, CountKind, ProductId, ReasonId, StationStandard
 from mes.oee.components import LOSSES, NO_TIME, Bucket, Kpi, KpiFlag, Loss, add, combine
-from mes.oee.pieces import Piece, pieces
+from mes.oee.segments import Piece, pieces
 from mes.oee.timeline import Count, Timeline
 from mes.oee.unread import Unread
 

@@ -18,7 +18,7 @@ from mes.model import (
     TimeSource,
 )
 from mes.oee.components import Bucket
-from mes.oee.pieces import STOPS, Piece
+from mes.oee.segments import STOPS, Piece
 from mes.oee.timeline import Timeline
 
 WAITS = frozenset({Bucket.STARVED, Bucket.BLOCKED})  # losses of the line; a list of stops leaves them out

@@ -27,7 +27,7 @@ from mes.model import (
     StationEvent,
     UnitsCounted,
 )
-from mes.oee.decisions import decided, doubt
+from mes.oee.count_decisions import decided, doubt
 from mes.oee.unread import UnreadSpan, unread_spans
 
 SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened, CountReconciled)

@@ -10,14 +10,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mes.calendar import Window, WindowKind
-from mes.inquiry import Inquiry, Node, Row
 from mes.intervals import Interval
 from mes.model import State, StationId
 from mes.oee.components import LOSSES, Bucket, Kpi
 from mes.oee.programme import hour_by_hour
-from mes.report.rows import Request, definitions, reason_of, windows
+from mes.report.rows import Request, definitions, windows
 from mes.report.text import title
 from mes.report.words import words
+from mes.results.fields import reason_of
+from mes.results.plant import Inquiry, Node, Row
 from mes.terminal import label, percent, units
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)

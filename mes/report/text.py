@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mes.calendar import Window
-from mes.inquiry import Row
 from mes.oee.components import LOSSES, Bucket
 from mes.oee.definitions import Definition, Place
+from mes.results.plant import Row
 from mes.terminal import percent, units
 
 MINUTE = timedelta(minutes=1)

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from mes.board.app import serve
 from mes.board.bounds import HANDSHAKES, Limits, quiet_accept_errors, raise_descriptor_limit
 from mes.board.refusals import SENTENCES
+from mes.board.server import serve
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -17,8 +17,8 @@ from mes.daemon import credential, influx_target
 from mes.demo.forwarding import settled
 from mes.demo.run import START
 from mes.influx.server import InfluxServer
-from mes.inquiry import Inquiry
 from mes.model import StationId
+from mes.results.plant import Inquiry
 from simulators.line import Breakdown
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.influxd, pytest.mark.chromium]

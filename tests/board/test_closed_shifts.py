@@ -16,14 +16,14 @@ from mes.collect.counters import CounterState
 from mes.collect.signals import StationState
 from mes.collect.station import encode_state
 from mes.errors import ConfigError
-from mes.figures.plant import PlantPoints
-from mes.inquiry import Inquiry
+from mes.influx.points.plant import PlantPoints
 from mes.journal import Entry, JournalReader
 from mes.journal.codec import encode_event
-from mes.journal.exchange import header, line
+from mes.journal.import_export import header, line
 from mes.journal.store import Rows, Store
 from mes.model import CountKind, Journaled, ShiftClosed, ShiftReopened, State, StationEvent, TimeSource
 from mes.report.rows import Request, rows
+from mes.results.plant import Inquiry
 
 pytestmark = pytest.mark.timeout(60)
 SHIFT_END = 510  # minutes; the day shift of the example plant

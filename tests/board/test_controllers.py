@@ -9,8 +9,8 @@ from board_plant import PlantBoard, plant_board
 from controller_scenes import HOSTILE, PLACE, SHOWN, TROUBLED, WELD
 
 from adapters.diagnostics import DiagnosticCode
-from mes.board.words import LANGUAGES, words
-from mes.health import ControllerStanding
+from mes.board.pages.translations import LANGUAGES, words
+from mes.health.controllers import ControllerStanding
 
 pytestmark = pytest.mark.timeout(60)
 

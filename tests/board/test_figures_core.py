@@ -15,14 +15,14 @@ from influx_example import CAR, END
 from oee_histories import STATION, at
 
 from mes.calendar import Window
-from mes.inquiry import Inquiry, Node
 from mes.intervals import Interval
 from mes.model import Journaled, ReasonAssigned, StationId, UnitCompleted, UnitId
 from mes.oee.biography import Biography, Visit
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import apply
-from mes.oee.further import further
 from mes.oee.programme import hour_by_hour
+from mes.oee.secondary_kpis import further
+from mes.results.plant import Inquiry, Node
 
 pytestmark = pytest.mark.timeout(60)
 DAY = "2026-03-02"

@@ -16,7 +16,7 @@ from oee_histories import STATION, at
 from status_scenes import STATUS
 
 from mes.calendar import WindowKind
-from mes.inquiry import Inquiry, Node
+from mes.health.status import ready
 from mes.intervals import Interval
 from mes.model import ShiftClosed, ShiftReopened, StationId
 from mes.oee.biography import VisitFlag
@@ -24,8 +24,8 @@ from mes.oee.components import combine
 from mes.oee.flow import wip
 from mes.oee.programme import ProgrammeRow, ProgrammeSection
 from mes.oee.stops import is_closed
-from mes.reconcile import cases
-from mes.status import ready
+from mes.results.plant import Inquiry, Node
+from mes.results.unreconciled import cases
 
 pytestmark = pytest.mark.timeout(60)
 DAY = "2026-03-02"

@@ -15,10 +15,10 @@ from influx_example import END, EVENTS
 from oee_histories import STATION, at, state
 from patience import patiently, promised_s
 
-from mes.inquiry import Inquiry
 from mes.model import State
 from mes.oee.definitions import BUILT_IN, apply
 from mes.report.rows import Request, rows
+from mes.results.plant import Inquiry
 
 pytestmark = pytest.mark.timeout(180)
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"

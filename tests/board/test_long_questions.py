@@ -13,10 +13,10 @@ from influx_example import EVENTS
 from oee_histories import counted, state
 from patience import eventually, limit_s, patiently
 
-from mes.board.site import LONG_WAITING, Refused
+from mes.board.context import LONG_WAITING, Refused
 from mes.calendar import Calendar, Shift
-from mes.inquiry import Inquiry
 from mes.model import State
+from mes.results.plant import Inquiry
 from mes.stopping import Interrupted, check_interrupted
 
 pytestmark = pytest.mark.timeout(60)

@@ -10,8 +10,8 @@ from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stands_s
 from influx_example import END, EVENTS
 from oee_histories import STATION, at, counted, state, unreconciled
 
-from mes.inquiry import Inquiry
 from mes.model import State, StateChanged, StationEvent
+from mes.results.plant import Inquiry
 
 pytestmark = pytest.mark.timeout(30)
 STOOD = [*EVENTS, stands_since(100)]

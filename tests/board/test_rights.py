@@ -12,7 +12,7 @@ from oee_histories import STATION, at
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 
-from mes.board.people import RIGHTS, May, Role
+from mes.board.accounts.users import RIGHTS, May, Role
 from mes.model import StationId
 
 pytestmark = pytest.mark.timeout(60)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mes.board.app import Tls, app, serve
+from mes.board.server import Tls, app, serve
 
 pytestmark = pytest.mark.timeout(30)
 

@@ -13,15 +13,15 @@ from board_plant import LINE, WINDOW, PlantBoard, plant_board
 from oee_histories import STATION, at, read, state
 
 from adapters.reading import Quality
-from mes.board.words import LANGUAGES, words
+from mes.board.pages.translations import LANGUAGES, words
 from mes.collect.counters import CounterState
 from mes.collect.signals import StationState
 from mes.collect.station import encode_state
-from mes.inquiry import Inquiry
 from mes.journal import Entry
 from mes.model import CountKind, State
 from mes.report.page import page
 from mes.report.rows import Request, as_csv, as_json, rows
+from mes.results.plant import Inquiry
 
 pytestmark = pytest.mark.timeout(60)
 READ = StationState(counters={each: CounterState(1, at(0)) for each in CountKind})

@@ -14,7 +14,7 @@ from patience import limit_s, patiently
 from pyModbusTCP.server import ModbusServer as ForeignServer  # type: ignore[import-untyped]  # it has no types
 
 from adapters.clock import ManualClock
-from adapters.modbus import ModbusAdapter
+from adapters.modbus.adapter import ModbusAdapter
 from adapters.reading import Batch, ControllerId, TagId
 from adapters.settings import (
     ModbusController,

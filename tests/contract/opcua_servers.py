@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from adapters.clock import SystemClock
-from adapters.opcua import OpcUaAdapter
-from adapters.opcua_client import LeftOpen
+from adapters.opcua.adapter import OpcUaAdapter
+from adapters.opcua.client import LeftOpen
 from adapters.reading import Batch, ControllerId, Reading, TagId
 from adapters.settings import Heartbeat, OpcUaController, OpcUaSecurity, OpcUaTag
 from simulators.opcua_server import Limits, Node, OpcUaServer, Policy, Quality, Security

@@ -16,16 +16,16 @@ from oee_histories import STATION, assigned, at, between, state
 from adapters.clock import ManualClock
 from mes.cli import mes
 from mes.config.load import default_config, load
-from mes.figures.backfill import backfill
-from mes.figures.published import PublishedFigures, PublishedPlant
+from mes.influx.backfill import backfill
 from mes.influx.encode import body, event_line
+from mes.influx.points.windows import PublishedFigures, PublishedPlant
 from mes.influx.schema import HEALTH, MEASUREMENTS
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import InfluxWriter, Pace
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
 from mes.model import Journaled, ProcessValue, ProductId, State, StationEvent, UnitEntered, UnitLeft
+from mes.results.plant import Inquiry
 
 CONFIG = load(default_config()).config
 JOURNALED = [name for name in MEASUREMENTS if name not in {each.name for each in HEALTH}]
@@ -222,7 +222,7 @@ async def test_the_size_of_a_batch_changes_nothing(
     await example(path)
     whole = await written_anew(server, path)
     await lose(server)
-    monkeypatch.setattr("mes.figures.backfill.BATCH", 7)
+    monkeypatch.setattr("mes.influx.backfill.BATCH", 7)
     assert await written_anew(server, path) == whole
 
 

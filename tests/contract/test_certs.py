@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from opcua_servers import CLIENT_URI, NAMESPACE, SERVER_URI, Certificates, Journal, NodeOpcUa, adapter, running
 
-from adapters.certificate_cards import (
+from adapters.opcua.certificate_info import (
     Wanted,
     card,
     encoded_certificate,
@@ -30,8 +30,8 @@ from adapters.certificate_cards import (
     self_signed,
     sha256_of,
 )
-from adapters.certificates import Pair
-from adapters.opcua_findings import Code
+from adapters.opcua.certificates import Pair
+from adapters.opcua.findings import Code
 from adapters.settings import OpcUaController
 from mes.config.load import load
 from simulators.opcua_server import Limits, Node, OpcUaServer, Security

@@ -19,9 +19,10 @@ from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.delivery import SINK, Delivery, point_of
 from mes.influx.encode import Point, line
 from mes.influx.server import InfluxServer, Target
-from mes.influx.writer import EVENTS, InfluxWriter, Pace
+from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
+from mes.journal.consumers import EVENTS
 from mes.model import CountFlag, CountKind, FaultRaised, ProductId, StationEvent, StationId, TimeSource, UnitsCounted
 
 T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)

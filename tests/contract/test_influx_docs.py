@@ -14,14 +14,14 @@ from influxd import private_influxd
 from status_scenes import STATUS
 
 from mes.config.load import default_config, load
-from mes.figures.backfill import backfill
-from mes.figures.health import health_points
+from mes.health.influx_points import health_points
+from mes.influx.backfill import backfill
 from mes.influx.document import page
 from mes.influx.encode import body
 from mes.influx.examples import EXAMPLES
 from mes.influx.schema import MEASUREMENTS
 from mes.influx.server import InfluxServer, Target
-from mes.inquiry import Inquiry
+from mes.results.plant import Inquiry
 
 DOCS = Path(__file__).parents[2] / "docs" / "influxdb-schema.md"
 TO_REWRITE = "the page differs from the schema: TAKTLINE_WRITE_DOCS=1 and this test write it anew"

@@ -17,12 +17,13 @@ from adapters.clock import ManualClock
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Shift
 from mes.errors import SinkRejected, SinkUnavailable
-from mes.figures.published import PublishedFigures
 from mes.influx.encode import Point
+from mes.influx.points.windows import PublishedFigures
 from mes.influx.server import InfluxServer, Target
-from mes.influx.writer import EVENTS, FIGURES, LIVE, InfluxWriter, Pace
+from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
+from mes.journal.consumers import EVENTS, FIGURES, LIVE
 from mes.model import (
     ConnectionRestored,
     CountFlag,

@@ -8,7 +8,7 @@ from odd_modbus_device import OddDevice, Request, Script, Step, odd_device
 
 from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerUnavailable
-from adapters.modbus_answers import Doubt
+from adapters.modbus.answers import Doubt
 from adapters.reading import Quality, Reading
 from adapters.settings import ModbusTag
 

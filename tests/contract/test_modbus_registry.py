@@ -7,8 +7,8 @@ from modbus_servers import NOW
 from pydantic import TypeAdapter
 
 from adapters.clock import ManualClock
-from adapters.modbus import ModbusAdapter
-from adapters.opcua import OpcUaAdapter
+from adapters.modbus.adapter import ModbusAdapter
+from adapters.opcua.adapter import OpcUaAdapter
 from adapters.reading import ControllerId, TagId
 from adapters.registry import maker
 from adapters.settings import Controller, ModbusTag, OpcUaTag

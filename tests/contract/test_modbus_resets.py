@@ -16,9 +16,9 @@ from odd_modbus_device import RESET, OddDevice, Request, Script, Step, odd_devic
 
 from adapters.clock import ManualClock
 from adapters.errors import ControllerUnavailable
-from adapters.modbus import ModbusAdapter
+from adapters.modbus.adapter import ModbusAdapter
 from adapters.settings import ModbusController, ModbusRtuOverTcpController, ModbusTag, ModbusTcpController
-from mes.health import Health
+from mes.health.controllers import Health
 from mes.supervisor import Backoff, supervise
 
 TAGS = {"good": ModbusTag(address=100)}

@@ -17,15 +17,15 @@ from certified_plant import Plant
 from click.testing import CliRunner
 from opcua_servers import CLIENT_URI, NAMESPACE, SERVER_URI
 
-from adapters.certificate_cards import Wanted
-from adapters.certificates import Pair, make
 from adapters.clock import SteadyClock
-from mes.board.app import app, serve
+from adapters.opcua.certificate_info import Wanted
+from adapters.opcua.certificates import Pair, make
+from mes.board.server import app, serve
 from mes.cli import mes
 from mes.config.load import default_config, load
 from mes.daemon import Collector, collector
 from mes.errors import SinkRejected
-from mes.health import ControllerStanding
+from mes.health.controllers import ControllerStanding
 from mes.influx.server import HIDDEN, InfluxServer, Target
 from mes.journal import Entry, Journal
 from mes.logs import configure_logging

@@ -17,9 +17,9 @@ from opcua_servers import (
 )
 from patience import eventually, promised_s
 
-from adapters.certificates import create
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
-from adapters.opcua_values import InSequence
+from adapters.opcua.certificates import create
+from adapters.opcua.values import InSequence
 from adapters.reading import Batch, GapCause, TagId
 from adapters.settings import Heartbeat, OpcUaController
 from simulators.opcua_server import Limits, Node, OpcUaServer, Security

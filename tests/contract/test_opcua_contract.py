@@ -19,16 +19,16 @@ from opcua_servers import (
 )
 from patience import promised_s
 
-from adapters.certificates import create
 from adapters.clock import SystemClock
 from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
-from adapters.opcua import OpcUaAdapter
-from adapters.opcua_client import LeftOpen
+from adapters.opcua.adapter import OpcUaAdapter
+from adapters.opcua.certificates import create
+from adapters.opcua.client import LeftOpen
 from adapters.reading import ControllerId, Quality, TagId
 from adapters.settings import OpcUaController, OpcUaTag
-from mes.health import Health
-from mes.status import controller_status
+from mes.health.controllers import Health
+from mes.health.status import controller_status
 from simulators.link import Link
 from simulators.opcua_server import Node, OpcUaServer, Policy
 

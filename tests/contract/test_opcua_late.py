@@ -10,9 +10,9 @@ from opcua_servers import NAMESPACE, SERVER_URI, Certificates, adapter, settings
 from adapters.clock import SystemClock
 from adapters.errors import ControllerUnavailable
 from adapters.reading import Batch, ControllerId, TagId
-from mes.clocks import ControllerClocks
 from mes.collect.signals import StateSignal, StationSetup
 from mes.collect.states import CodeMap
+from mes.health.clock_offsets import ControllerClocks
 from mes.journal import Journal
 from mes.model import State, StateChanged, StationId, TimeSource
 from mes.pipeline import Pipeline

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from opcua_servers import CLIENT_URI, SERVER_URI, Certificates, Journal, NodeOpcUa, adapter, running, settings
 
-from adapters.certificates import create
+from adapters.opcua.certificates import create
 from adapters.reading import Quality
 from simulators.opcua_server import Node
 

@@ -10,8 +10,8 @@ from opcua_servers import NAMESPACE, SERVER_URI, Certificates, Journal, adapter,
 from adapters.clock import SystemClock
 from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerUnavailable
-from adapters.opcua import OpcUaAdapter
-from adapters.opcua_client import LeftOpen
+from adapters.opcua.adapter import OpcUaAdapter
+from adapters.opcua.client import LeftOpen
 from adapters.reading import ControllerId, GapCause, Quality, Reading, TagId
 from adapters.settings import Heartbeat, OpcUaController, OpcUaTag
 from simulators.opcua_server import Limits, Node, OpcUaServer

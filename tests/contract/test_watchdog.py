@@ -9,7 +9,7 @@ import pytest
 from patience import limit_s
 from structlog.typing import EventDict
 
-from mes.watchdog import Manager, watch
+from mes.health.systemd import Manager, watch
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -20,7 +20,7 @@ from mes.journal.store import Rows, Store
 from mes.model import CountKind, ShiftClosed, ShiftReopened, State, StationEvent, StationStandard, TimeSource
 from mes.oee.closed import ClosedKpi, closed_kpi, decode_closed, encode_closed
 from mes.oee.components import Kpi, combine
-from mes.results import Results
+from mes.results.stations import Results
 
 SHIFT = between(0, 510)
 CALENDAR: Calendar = load(default_config()).config.calendar

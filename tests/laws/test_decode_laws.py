@@ -6,7 +6,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.decode import decode
+from adapters.modbus.decode import decode
 from adapters.reading import Quality
 from adapters.settings import ByteOrder, DataType, ModbusTag
 

@@ -13,8 +13,6 @@ from list_reader import ListReader
 from oee_histories import STATION, assigned, at, lost, restored, standard, state
 from random_histories import LENGTH_MIN, histories, plans, standards
 
-from mes import history as module
-from mes.history import EventReader, history
 from mes.intervals import Interval
 from mes.journal.codec import encode_event
 from mes.journal.reader import JournalReader
@@ -22,6 +20,8 @@ from mes.journal.store import Rows, Store
 from mes.model import Journaled, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
 from mes.oee.timeline import Timeline, timeline
+from mes.results import history as module
+from mes.results.history import EventReader, history
 
 windows = st.tuples(st.integers(-600, LENGTH_MIN * 60), st.integers(1, 7200)).map(
     lambda pair: Interval(at(pair[0] / 60), at(sum(pair) / 60))

@@ -12,7 +12,6 @@ from oee_histories import STATION, at, counted, state
 from random_histories import histories, standards
 
 from mes.calendar import Calendar, Maintenance, Shift
-from mes.hourly import Hourly, cell_cuts
 from mes.intervals import Interval
 from mes.journal.hourly import HourlyFile
 from mes.model import (
@@ -26,7 +25,8 @@ from mes.model import (
     TimeSource,
 )
 from mes.oee.closed import ClosedKpi, encode_closed
-from mes.results import Results, WindowKind
+from mes.results.hourly import Hourly, cell_cuts
+from mes.results.stations import Results, WindowKind
 
 CALENDAR = Calendar(
     ZoneInfo("Asia/Qostanay"),

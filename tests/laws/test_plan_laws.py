@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.plan import Plan, plan
+from adapters.modbus.read_plan import Plan, plan
 from adapters.reading import TagId
 from adapters.settings import DataType, ModbusTag, Table
 

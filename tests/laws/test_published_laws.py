@@ -12,13 +12,13 @@ from oee_histories import STATION, at
 from random_histories import WINDOW, histories, standards
 
 from mes.calendar import Calendar, Shift, WindowKind
-from mes.figures.published import station_points
-from mes.figures.stations import cells
 from mes.influx.encode import Point
+from mes.influx.points.stations import cells
+from mes.influx.points.windows import station_points
 from mes.intervals import Interval
 from mes.model import CountKind, Journaled, StationStandard, UnitsCounted
 from mes.oee.components import LOSSES, Bucket
-from mes.results import Results
+from mes.results.stations import Results
 
 # shifts that begin and end inside hours, with a break, and one that meets the next
 CALENDAR = Calendar(

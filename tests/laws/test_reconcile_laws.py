@@ -19,12 +19,12 @@ from random_histories import LENGTH_MIN, histories, instants, products, standard
 from adapters.reading import Gap
 from mes.collect.counters import ResetPolicy
 from mes.collect.station import Observation, encode_state
+from mes.health.count_audit import Account
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
-from mes.journal.exchange import Lines, line, unknown_rows
+from mes.journal.import_export import Lines, line, unknown_rows
 from mes.journal.store import Rows, Store
-from mes.ledger import Account
 from mes.model import (
     CountKind,
     CountReconciled,
@@ -36,10 +36,10 @@ from mes.model import (
     StationStandard,
     UnitsCounted,
 )
-from mes.oee.doubts import decide
 from mes.oee.kpi import Kpi, kpis
 from mes.oee.timeline import Timeline, timeline
-from mes.reconcile import cases
+from mes.oee.unreconciled_counts import decide
+from mes.results.unreconciled import cases
 
 HOUR = timedelta(hours=1)
 HOURS = [Interval(at(0) + HOUR * n, at(0) + HOUR * (n + 1)) for n in range(-10, LENGTH_MIN // 60 + 1)]

@@ -11,11 +11,11 @@ from oee_histories import counted, state
 
 from mes.calendar import WindowKind
 from mes.config.load import default_config, load
-from mes.inquiry import Inquiry
 from mes.journal.codec import encode_event
 from mes.journal.store import Rows, Store
 from mes.model import CountKind, State, StationEvent, StationId, UnitsCounted
 from mes.report.rows import WHOLE, Request, rows
+from mes.results.plant import Inquiry
 
 CONFIG = load(default_config()).config
 FRAMING = StationId("kostanay/weld/weld-1/framing")

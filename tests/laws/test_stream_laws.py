@@ -6,7 +6,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mes.board.live import message
+from mes.board.answers.live_updates import message
 
 # what str.splitlines takes for ends of lines, and server-sent events do not
 SEPARATORS = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\x1dh\x1ei"

@@ -12,10 +12,10 @@ from adapters.cancelling import end_tasks
 from adapters.clock import SteadyClock
 from adapters.ports import Adapter
 from adapters.reading import ControllerId
-from mes.clocks import ControllerClocks
 from mes.collect.signals import StationSetup
 from mes.daemon import SET_FOR_S, _Tapped, told_or_set
 from mes.errors import JournalError
+from mes.health.clock_offsets import ControllerClocks
 from mes.influx.writer import InfluxWriter, Pace
 from mes.model import StationId
 from mes.pipeline import Pipeline

@@ -19,7 +19,7 @@ from mes.collect.counters import ResetPolicy
 from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.config.load import default_config, load
 from mes.errors import JournalError
-from mes.influx.writer import EVENTS, LIVE_FROM, TELEMETRY
+from mes.journal.consumers import EVENTS, LIVE_FROM, TELEMETRY
 from mes.model import StationId
 from simulation.clockwork import EdgeClock, VirtualLoop, run
 from simulation.controllers import COUNTS, SESSION_S, Controller

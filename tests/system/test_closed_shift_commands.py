@@ -14,7 +14,7 @@ from small_plant import MES
 from mes.config.load import default_config
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
-from mes.journal.exchange import header, line
+from mes.journal.import_export import header, line
 from mes.journal.store import Rows, Store
 from mes.model import Journaled, State, StationEvent
 

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 from patience import eventually
 
-from mes.demo.run import Finished, Options, run_demo
-from mes.demo.shown import BoardShown
+from mes.demo.board import BoardShown
+from mes.demo.result import Finished
+from mes.demo.run import Options, run_demo
 
 pytestmark = pytest.mark.timeout(120)
 GONE = timedelta(minutes=5)  # of the plant's time

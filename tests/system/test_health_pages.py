@@ -14,9 +14,9 @@ from patience import patiently, promised_s
 from status_scenes import CONTROLLER, JOURNAL, STATUS
 
 from adapters.reading import ControllerId
-from mes.board.app import app, serve
+from mes.board.server import app, serve
 from mes.errors import ConfigError
-from mes.status import Sink, Status
+from mes.health.status import Sink, Status
 
 Lines = list[structlog.typing.EventDict]
 HOST = "127.0.0.1"

@@ -15,7 +15,7 @@ from mes.config.build import for_simulation
 from mes.config.load import default_config, load
 from mes.daemon import Collector, collector
 from mes.demo.run import START
-from mes.health import ControllerStanding
+from mes.health.controllers import ControllerStanding
 from mes.model import UnitCompleted, UnitsCounted
 from mes.supervisor import Backoff
 from simulators.controllers import OpcUaDevice

@@ -17,12 +17,12 @@ from adapters.clock import ScaledClock
 from adapters.reading import ControllerId
 from mes.config.build import for_simulation
 from mes.config.load import default_config, load
-from mes.config.models import InfluxShape
+from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector, collector
 from mes.demo.run import START, Options, run_demo
+from mes.health.status import alive, ready
 from mes.journal import Journal
 from mes.model import ConnectionLost
-from mes.status import alive, ready
 from simulators.faults import parse_fault
 from simulators.plant import Plant
 from simulators.served import ServedPlant

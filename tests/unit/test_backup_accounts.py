@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 from click.testing import CliRunner, Result
 
-from mes.board.people import People, Role
+from mes.board.accounts.users import People, Role
 from mes.cli import mes
 from mes.journal import Journal
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from adapters.certificate_cards import Wanted, belong_together, card, lacking, read_certificate, read_key
-from adapters.certificates import (
+from adapters.opcua.certificate_info import Wanted, belong_together, card, lacking, read_certificate, read_key
+from adapters.opcua.certificates import (
     Pair,
     Unreadable,
     create,

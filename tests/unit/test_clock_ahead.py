@@ -18,12 +18,12 @@ from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import CounterSignal, ProcessSignal, SignalSetup, StateSignal, StationSetup
 from mes.collect.states import CodeMap
 from mes.config.load import load
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.journal import Entry, Journal, JournalReader
 from mes.model import CountKind, CountUnreconciled, ProcessValue, State, StationEvent, StationId, UnitsCounted
 from mes.oee.timeline import Span, timeline
 from mes.pipeline import Pipeline
+from mes.results.plant import Inquiry
 
 YEAR, HOUR, SECOND = timedelta(days=365), timedelta(hours=1), timedelta(seconds=1)
 STATE, GOOD, HEAT = TagId("State"), TagId("Good"), TagId("Heat")

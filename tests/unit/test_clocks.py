@@ -9,7 +9,7 @@ from structlog.typing import EventDict
 
 from adapters.clock import SteadyClock
 from adapters.reading import Batch, ControllerId, Quality, Reading, TagId
-from mes.clocks import ControllerClocks, OffsetMeter, Step
+from mes.health.clock_offsets import ControllerClocks, OffsetMeter, Step
 
 SECOND = timedelta(seconds=1)
 

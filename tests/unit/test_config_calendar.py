@@ -7,9 +7,9 @@ from textwrap import dedent, indent
 import pytest
 
 from mes.calendar import Calendar, WindowKind
-from mes.config import times
+from mes.config import calendar
 from mes.config.findings import Findings
-from mes.config.models import SiteShape
+from mes.config.models.plant import SiteShape
 from mes.config.source import parse
 from mes.intervals import Interval, total
 
@@ -41,7 +41,7 @@ def read(*parts: str, zone: str = "UTC") -> Read:
     body = "".join(indent(dedent(part).strip("\n ") + "\n", "    ") for part in parts)
     source = parse(head + body, "plant.yaml")
     findings = Findings(source)
-    found = times.calendar(SiteShape.model_validate(source.data["site"]), findings)
+    found = calendar.site_calendar(SiteShape.model_validate(source.data["site"]), findings)
 
     problems = [each for _, each in findings.problems()]
     warnings = [each for _, each in findings.warnings()]

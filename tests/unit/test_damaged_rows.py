@@ -18,7 +18,6 @@ from adapters.reading import Batch, Quality, Reading, TagId
 from mes.calendar import Calendar, Shift
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import CounterSignal, StationSetup
-from mes.hourly import Hourly
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
 from mes.journal.hourly import HourlyFile, hourly_file
@@ -34,7 +33,8 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.pipeline import Pipeline
-from mes.reconcile import cases
+from mes.results.hourly import Hourly
+from mes.results.unreconciled import cases
 
 GARBAGE = b"garbage" * 1000
 STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.decode import BAD, counters, decode, fault
+from adapters.modbus.decode import BAD, counters, decode, fault
 from adapters.reading import Quality, Value
 from adapters.settings import ByteOrder, DataType, ModbusTag
 

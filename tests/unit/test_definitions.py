@@ -9,8 +9,8 @@ from oee_histories import CATALOGUE, at, between, counted, lost, restored, stand
 from mes.model import CountKind, State, StationEvent
 from mes.oee.components import Bucket, Kpi
 from mes.oee.definitions import BUILT_IN, ISO22400, NEE, STANDALONE, TAKTLINE, VORNE, Definition, Place, RollUp, apply
-from mes.oee.further import FailureCount, further
 from mes.oee.kpi import kpi
+from mes.oee.secondary_kpis import FailureCount, further
 from mes.oee.timeline import timeline
 
 MINUTE = timedelta(minutes=1)

@@ -8,8 +8,7 @@ import pytest
 
 from mes.config.load import default_config, load
 from mes.demo.compare import compare
-from mes.demo.result_file import as_json
-from mes.demo.run import Finished
+from mes.demo.result import Finished, as_json
 from mes.demo.truth import (
     Broken,
     Causes,

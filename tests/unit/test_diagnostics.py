@@ -9,9 +9,9 @@ from adapters.clock import ManualClock
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.ports import AdapterStatus
 from adapters.reading import ControllerId, TagId
-from mes.diagnostics import CLEARED_AFTER_S, MOST, ControllerDiagnostics
-from mes.health import Health
-from mes.status import controller_status
+from mes.health.controllers import Health
+from mes.health.diagnostics import CLEARED_AFTER_S, MOST, ControllerDiagnostics
+from mes.health.status import controller_status
 
 Lines = list[structlog.typing.EventDict]
 REFUSED = Diagnostic(DiagnosticCode.TAG_REFUSED, "tag count is refused", "correct its address", (TagId("count"),))

@@ -4,8 +4,8 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from mes.board import people
-from mes.board.people import RIGHTS, May, Role
+from mes.board.accounts import users
+from mes.board.accounts.users import RIGHTS, May, Role
 from mes.board.routes import OPEN, READ
 
 ROOT = Path(__file__).parents[2]
@@ -54,11 +54,11 @@ def test_the_numbers_are_the_code_s() -> None:
     silent_s = int(re.search(r"SILENT_MS = (\d+)", script)[1]) // 1000  # type: ignore[index]
     text = " ".join(TEXT.split())
     assert f"heard nothing for {silent_s} seconds" in text
-    assert (timedelta(hours=12), timedelta(days=7)) == (people.IDLE, people.AT_MOST)
+    assert (timedelta(hours=12), timedelta(days=7)) == (users.IDLE, users.AT_MOST)
     assert "ends after 12 hours without use or 7 days" in text
-    assert timedelta(days=90) == people.TABLET_IDLE
+    assert timedelta(days=90) == users.TABLET_IDLE
     assert "a tablet's after 90 days without use" in text
-    assert timedelta(minutes=15) == people.INVITED_FOR
+    assert timedelta(minutes=15) == users.INVITED_FOR
     assert "within 15 minutes" in text
-    assert (people.TRIES_PER_NAME, people.TRIES_PER_ADDRESS, people.TRIES_WINDOW_S) == (5, 20, 300.0)
+    assert (users.TRIES_PER_NAME, users.TRIES_PER_ADDRESS, users.TRIES_WINDOW_S) == (5, 20, 300.0)
     assert "Five wrong passwords of a name, or twenty from one address, have to wait for five minutes" in text

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adapters.opcua_findings import REMEDIES, Code
+from adapters.opcua.findings import REMEDIES, Code
 
 TEXT = (Path(__file__).parents[2] / "docs" / "certificates.md").read_text(encoding="utf-8")
 

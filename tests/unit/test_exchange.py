@@ -15,15 +15,15 @@ from random_histories import histories
 from mes.cli import mes
 from mes.config.load import default_config, load
 from mes.errors import ConfigError
-from mes.inquiry import Inquiry
 from mes.journal import JournalReader
 from mes.journal.codec import KINDS, encode_event
-from mes.journal.exchange import Lines, Mistake, line
+from mes.journal.import_export import Lines, Mistake, line
 from mes.journal.store import Rows, Store
 from mes.model import Journaled, ReasonAssigned, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
 from mes.oee.timeline import timeline
 from mes.report.rows import Request, rows
+from mes.results.plant import Inquiry
 
 FORMAT = Path(__file__).parents[2] / "docs" / "journal-format.md"
 EVENT = {"event": "state_changed", "station": str(STATION), "time": "2026-03-02T08:00:00+05:00", "state": "down"}

@@ -8,8 +8,8 @@ from oee_histories import CATALOGUE, START, STATION, assigned, at, between, coun
 
 from adapters.clock import ManualClock
 from mes.calendar import Calendar, Shift
-from mes.figures.published import PublishedFigures
 from mes.influx.encode import Point, window_ns
+from mes.influx.points.windows import PublishedFigures
 from mes.journal.codec import bears_on, encode_event
 from mes.journal.store import Rows, Store
 from mes.model import State, StationEvent, StationStandard

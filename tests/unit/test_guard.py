@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import EventDict
 
-from mes.board import guard
-from mes.board.guard import Hosts, SameSite, Sessions, clear_session, set_session
-from mes.board.people import People, Person, Role
+from mes.board.accounts import middleware
+from mes.board.accounts.middleware import Hosts, SameSite, Sessions, clear_session, set_session
+from mes.board.accounts.users import People, Person, Role
 
 CSRF = "f0" * 32
 ANNA = Person("Anna", Role.OPERATOR, None, CSRF)
@@ -96,7 +96,7 @@ async def test_what_is_no_request_passes(layer: str, tmp_path: Path) -> None:
     """The server's own start and end pass every layer untouched."""
     page = Page()
     layers: dict[str, ASGIApp] = {
-        "headers": guard.Headers(page, tls=True),
+        "headers": middleware.Headers(page, tls=True),
         "hosts": Hosts(page, [], []),
         "sessions": Sessions(page, People(tmp_path / "people.sqlite", lambda: datetime.now(UTC)), tls=False),
         "same site": SameSite(page),
@@ -117,7 +117,7 @@ async def test_what_is_no_request_passes(layer: str, tmp_path: Path) -> None:
 
 async def test_each_answer_keeps_browsers_strict() -> None:
     """Every answer has the whole policy, once; over TLS also that it stays so."""
-    plain, safe = await ask(guard.Headers(Page(), tls=False)), await ask(guard.Headers(Page(), tls=True))
+    plain, safe = await ask(middleware.Headers(Page(), tls=False)), await ask(middleware.Headers(Page(), tls=True))
 
     assert {name: value for name, value in plain.fields if name != "content-length"} == {
         "content-security-policy": (
@@ -138,7 +138,9 @@ async def test_each_answer_keeps_browsers_strict() -> None:
 
 async def test_what_a_page_says_itself_stands() -> None:
     """A header that the page sets is sent as it is, once."""
-    answer = await ask(guard.Headers(Page({"Cache-Control": "max-age=60", "x-frame-options": "SAMEORIGIN"}), tls=True))
+    answer = await ask(
+        middleware.Headers(Page({"Cache-Control": "max-age=60", "x-frame-options": "SAMEORIGIN"}), tls=True)
+    )
 
     assert answer.all("cache-control") == ["max-age=60"]
     assert answer.all("x-frame-options") == ["SAMEORIGIN"]
@@ -194,8 +196,8 @@ async def test_a_request_names_one_host() -> None:
 
 async def test_this_machine_knows_its_own_name() -> None:
     """Without other names, what this machine is called is answered."""
-    assert guard.own_names()
-    for name in guard.own_names():
+    assert middleware.own_names()
+    for name in middleware.own_names():
         assert (await ask(Hosts(Page(), []), fields=(("host", f"{name}:8090"),))).status == 200
 
 
@@ -435,7 +437,7 @@ async def test_the_layers_stand_together(people: People) -> None:
     """Headers, hosts, sessions and forms in this order: a form of the session passes, each other one is told why."""
     token, person = login(people)
     page = Page()
-    app = guard.Headers(Hosts(Sessions(SameSite(page), people, tls=False), ["board.plant"], []), tls=False)
+    app = middleware.Headers(Hosts(Sessions(SameSite(page), people, tls=False), ["board.plant"], []), tls=False)
     cookie = ("cookie", f"taktline-session={token}")
     form = [f"csrf={person.csrf}".encode()]
 

@@ -16,7 +16,7 @@ from mes.cli import mes
 from mes.collect.station import decode_state
 from mes.errors import ConfigError, JournalDamaged, JournalError
 from mes.journal import Entry, Journal, JournalReader
-from mes.journal.care import backup, check, restore
+from mes.journal.backup import backup, check, restore
 from mes.journal.salvage import salvage
 from mes.journal.store import Refused, Rows, Store
 from mes.model import CountFlag, CountKind, FaultRaised, ProcessValue, StationId, TimeSource, UnitsCounted

@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from status_scenes import CONTROLLER, JOURNAL, LINE, SINK, STATUS
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode
-from mes.board.metrics import FAMILIES, exposition
-from mes.diagnostics import PresentDiagnostic
-from mes.health import ControllerStanding
-from mes.status import JournalStatus, Status
+from mes.health.controllers import ControllerStanding
+from mes.health.diagnostics import PresentDiagnostic
+from mes.health.prometheus import FAMILIES, exposition
+from mes.health.status import JournalStatus, Status
 
 TEXT = (Path(__file__).parents[2] / "docs" / "health.md").read_text(encoding="utf-8")
 UNITS = {"_seconds": "s", "_bytes": "bytes", "_hours": "h", "_per_hour": "1/h", "_units": "units"}

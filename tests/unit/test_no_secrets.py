@@ -16,8 +16,8 @@ from patience import limit_s
 
 from adapters import registry
 from adapters.clock import SystemClock
-from adapters.opcua_client import LeftOpen
-from adapters.opcua_session import Session
+from adapters.opcua.client import LeftOpen
+from adapters.opcua.session import Session
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import ControllerId
 from adapters.settings import OpcUaController
@@ -25,7 +25,7 @@ from mes.cli import mes
 from mes.config.load import check, default_config, load
 from mes.daemon import credential
 from mes.errors import ConfigError
-from mes.health import Health
+from mes.health.controllers import Health
 from mes.influx.server import InfluxServer, Target
 from mes.logs import configure_logging
 from mes.supervisor import keep, supervise

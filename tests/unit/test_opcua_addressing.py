@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.opcua_addressing import NodeAddress, parse
+from adapters.opcua.addressing import NodeAddress, parse
 
 NAMESPACES = ("http://opcfoundation.org/UA/", "urn:server", "urn:kostanay:weld")
 

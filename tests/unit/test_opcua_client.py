@@ -5,8 +5,8 @@ from asyncua import ua
 from asyncua.crypto.security_policies import SecurityPolicyNone
 
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
-from adapters.opcua_client import LeftOpen, QuietClient
-from adapters.opcua_session import translated
+from adapters.opcua.client import LeftOpen, QuietClient
+from adapters.opcua.session import translated
 
 NOWHERE = "opc.tcp://127.0.0.1:1/"
 IN_CLEAR = ua.UserTokenPolicy(TokenType=ua.UserTokenType.UserName, SecurityPolicyUri=SecurityPolicyNone.URI)

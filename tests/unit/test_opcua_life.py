@@ -6,7 +6,7 @@ from typing import Any, cast
 from fakes import START
 
 from adapters.clock import ManualClock
-from adapters.opcua_life import Life
+from adapters.opcua.connection import Life
 from adapters.reading import Batch, ControllerId
 from adapters.settings import OpcUaController
 

@@ -4,7 +4,7 @@ from typing import cast
 import pytest
 from asyncua import ua
 
-from adapters.opcua_values import Delayed, Overlap, in_order, reading
+from adapters.opcua.values import Delayed, Overlap, in_order, reading
 from adapters.reading import Quality, Reading, TagId, Value
 from adapters.settings import OpcUaTag
 

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 from argon2 import PasswordHasher
 
-from mes.board.people import (
+from mes.board.accounts.users import (
     CODE_LETTERS,
     RIGHTS,
     TRIES_KEPT,

@@ -8,7 +8,7 @@ from oee_histories import CATALOGUE, assigned, at, between, cleared, counted, lo
 from mes.model import ReasonId, State, StationEvent, StationStandard
 from mes.oee.components import Bucket
 from mes.oee.kpi import kpi
-from mes.oee.pieces import pieces
+from mes.oee.segments import pieces
 from mes.oee.timeline import timeline
 
 STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=2)}, minor_stop=timedelta(minutes=2), reasons=CATALOGUE)

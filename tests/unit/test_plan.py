@@ -2,8 +2,8 @@
 
 import pytest
 
-from adapters.plan import Block, Part, plan, sync_block
-from adapters.poll_rate import next_beat
+from adapters.modbus.poll_rate import next_beat
+from adapters.modbus.read_plan import Block, Part, plan, sync_block
 from adapters.reading import TagId
 from adapters.settings import DataType, ModbusTag, Table
 

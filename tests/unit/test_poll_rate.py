@@ -1,6 +1,6 @@
 """Late polls: what was left out is counted, and the rate is judged over several polls."""
 
-from adapters.poll_rate import JUDGED_POLLS, PollRate
+from adapters.modbus.poll_rate import JUDGED_POLLS, PollRate
 
 
 def test_beats_keep_their_rate_and_missed_ones_are_counted() -> None:

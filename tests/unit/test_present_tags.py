@@ -17,7 +17,7 @@ from adapters.reading import Batch, TagId, Value
 from mes.collect.present import RAW_SHOWN, VALUES_NAMED, PresentTags, longest_without_count, shown
 from mes.collect.signals import SignalSetup, StateSignal
 from mes.collect.states import BitMap, BitRule
-from mes.health import Health
+from mes.health.controllers import Health
 from mes.model import ProductId, State, StationStandard
 
 Lines = list[structlog.typing.EventDict]

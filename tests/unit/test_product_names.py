@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from changing_plant import MODBUS, STATION, Plant, at, counts, good
 
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.model import CountUnreconciled, ProductChanged, StationEvent, UnitsCounted
 from mes.oee.components import Kpi
+from mes.results.plant import Inquiry
 
 BY_NAME = MODBUS.replace("ideal_cycle_s: {any: 30}", "ideal_cycle_s: {P: 30, Q: 60}")
 

@@ -23,13 +23,14 @@ from mes.collect.signals import CounterSignal, StationState
 from mes.collect.station import encode_state
 from mes.config.load import default_config, load
 from mes.errors import ConfigError, JournalError
-from mes.figures.published import PublishedFigures
+from mes.health.count_audit import Account, Ledger
+from mes.health.status import LedgerLine
 from mes.influx.encode import window_ns
+from mes.influx.points.windows import PublishedFigures
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
 from mes.journal.schema import DOUBTS, EVENT
 from mes.journal.store import Rows, Store
-from mes.ledger import Account, Ledger
 from mes.model import (
     CountFlag,
     CountKind,
@@ -42,12 +43,11 @@ from mes.model import (
     StationStandard,
     UnitsCounted,
 )
-from mes.oee.decisions import decided as in_force
-from mes.oee.decisions import doubt, leading
-from mes.oee.doubts import Around, Case, Standing, case, decide
+from mes.oee.count_decisions import decided as in_force
+from mes.oee.count_decisions import doubt, leading
 from mes.oee.stops import NotAllowed
-from mes.reconcile import cases
-from mes.status import LedgerLine
+from mes.oee.unreconciled_counts import Around, Case, Standing, case, decide
+from mes.results.unreconciled import cases
 
 GOOD = CountKind.GOOD
 SETUP = CounterSetup(GOOD, 65536, ResetPolicy.ALLOWED, max_per_hour=60)

@@ -16,8 +16,6 @@ from adapters.reading import ControllerId
 from mes.cli import mes
 from mes.config.load import default_config, load
 from mes.errors import ConfigError
-from mes.explain import explain
-from mes.inquiry import Inquiry, Node
 from mes.intervals import Interval
 from mes.journal.codec import encode_event, to_us
 from mes.journal.store import Rows, Store
@@ -37,6 +35,8 @@ from mes.oee.components import Bucket
 from mes.report.page import page
 from mes.report.rows import Request, as_csv, as_json, rows
 from mes.report.words import LANGUAGES, words
+from mes.results.explain import explain
+from mes.results.plant import Inquiry, Node
 
 CONFIG = load(default_config()).config
 FRAMING, RESPOT = StationId("kostanay/weld/weld-1/framing"), StationId("kostanay/weld/weld-1/respot")

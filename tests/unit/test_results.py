@@ -8,7 +8,7 @@ from oee_histories import STATION, at, between, counted, standard, state
 
 from mes.calendar import Calendar, Shift
 from mes.model import Journaled, State
-from mes.results import Results, WindowKind
+from mes.results.stations import Results, WindowKind
 
 
 def results(reader: ListReader) -> Results:

@@ -11,18 +11,18 @@ from modbus_plant import STATION, plant_file
 from adapters.reading import ControllerId
 from mes.calendar import WindowKind
 from mes.config.load import load
-from mes.figures.backfill import _days
-from mes.figures.published import station_points
-from mes.history import SILENT
-from mes.hourly import Hourly
-from mes.inquiry import Inquiry
+from mes.influx.backfill import _days
+from mes.influx.points.windows import station_points
 from mes.intervals import Interval
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.hourly import HourlyFile
 from mes.journal.names import Names
 from mes.model import CountFlag, CountKind, State, StateChanged, StationEvent, StationId, TimeSource, UnitsCounted
 from mes.report.rows import Request, rows
-from mes.results import Results
+from mes.results.history import SILENT
+from mes.results.hourly import Hourly
+from mes.results.plant import Inquiry
+from mes.results.stations import Results
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TODAY = datetime(2026, 3, 2, 6, tzinfo=UTC)

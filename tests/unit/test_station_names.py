@@ -9,7 +9,6 @@ from changing_plant import MODBUS, STATION, Plant, at, counts, good
 
 from adapters.reading import GapCause
 from mes.config.build import PlantConfig
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.names import Names
@@ -25,6 +24,7 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.components import Bucket, Kpi
+from mes.results.plant import Inquiry
 
 BOTH = MODBUS.replace(
     "journal: {path",

@@ -20,11 +20,9 @@ from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.ports import AdapterStatus
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unreconciled, count
 from mes.collect.station import Observation, StationState, encode_state
-from mes.health import ControllerStanding, Health
-from mes.journal import Entry, Journal
-from mes.ledger import Account, Ledger, backlog, moduli, stretches
-from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, TimeSource, UnitsCounted
-from mes.status import (
+from mes.health.controllers import ControllerStanding, Health
+from mes.health.count_audit import Account, Ledger, moduli
+from mes.health.status import (
     JournalStatus,
     LedgerLine,
     Limits,
@@ -34,6 +32,9 @@ from mes.status import (
     controller_status,
     ready,
 )
+from mes.journal import Entry, Journal
+from mes.journal.consumers import backlog, stretches
+from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, TimeSource, UnitsCounted
 
 Count = UnitsCounted | CountUnreconciled
 

@@ -16,9 +16,9 @@ from patience import limit_s, patiently
 from adapters.cancelling import end_tasks, outlast
 from adapters.clock import ManualClock
 from adapters.errors import ControllerUnavailable
-from adapters.opcua_session import translated
+from adapters.opcua.session import translated
 from adapters.ports import AdapterStatus, Emit
-from mes.health import Health
+from mes.health.controllers import Health
 from mes.journal.schema import fetch
 from mes.stopping import Interrupted, check_interrupted, in_thread, still_running
 from mes.supervisor import keep, supervise

@@ -14,7 +14,7 @@ from mes.journal.codec import encode_event
 from mes.journal.store import Rows, Store
 from mes.model import Explained, ReasonId, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
-from mes.oee.pieces import Piece, pieces
+from mes.oee.segments import Piece, pieces
 from mes.oee.stops import NotAllowed, Stop, assign, close, is_closed, reopen, stops
 from mes.oee.timeline import timeline
 

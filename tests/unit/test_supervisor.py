@@ -12,7 +12,7 @@ from adapters.clock import ManualClock
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.reading import GapCause
 from mes.errors import ConfigError, JournalError
-from mes.health import ControllerStanding, Health
+from mes.health.controllers import ControllerStanding, Health
 from mes.supervisor import Backoff, keep, supervise
 
 Lines = list[structlog.typing.EventDict]

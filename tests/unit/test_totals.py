@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mes.oee import totals
-from mes.oee.totals import Figures, Flag, Totals, figures
+from mes.oee import from_totals
+from mes.oee.from_totals import Figures, Flag, Totals, figures
 
 RATIOS = ("availability", "performance", "quality", "oee", "quality_count")
 
@@ -122,7 +122,7 @@ def test_zero_planned_time_is_undefined() -> None:
     idle = Totals(planned_s=Fraction(0), run_s=Fraction(0), ideal_cycle_s=Fraction(1), total=0, good=0)
 
     assert ratios(figures([idle])) == dict.fromkeys(RATIOS)
-    assert totals.mistakes(idle) == []
+    assert from_totals.mistakes(idle) == []
 
 
 def test_what_is_strange_is_flagged_and_not_capped() -> None:
@@ -138,8 +138,8 @@ def test_what_is_strange_is_flagged_and_not_capped() -> None:
 def test_given_ratios_multiply() -> None:
     """OEE of given ratios is their product, and undefined if one is not given; TEEP needs planned time."""
     half = Fraction(1, 2)
-    whole = totals.from_factors(availability=half, performance=half, quality=half, planned_s=Fraction(4))
-    part = totals.from_factors(availability=half, performance=None, quality=half)
+    whole = from_totals.from_factors(availability=half, performance=half, quality=half, planned_s=Fraction(4))
+    part = from_totals.from_factors(availability=half, performance=None, quality=half)
 
     assert (whole.oee, whole.flags) == (Fraction(1, 8), ())
     assert (whole.teep(Fraction(8)), whole.ooe(Fraction(6), Fraction(8))) == (Fraction(1, 16), Fraction(3, 32))
@@ -151,15 +151,21 @@ def test_all_that_cannot_be_true_is_named() -> None:
     """Negative numbers, a cycle of no time, more run than planned, more good than made: each is named, all at once."""
     wrong = Totals(planned_s=Fraction(-2), run_s=Fraction(1), ideal_cycle_s=Fraction(0), total=-3, good=1)
 
-    assert [field for field, _ in totals.mistakes(wrong)] == ["planned_s", "total", "ideal_cycle_s", "run_s", "good"]
-    assert totals.mistakes(Totals()) == []
-    assert totals.mistakes(Totals(run_s=Fraction(1), good=1)) == []
+    assert [field for field, _ in from_totals.mistakes(wrong)] == [
+        "planned_s",
+        "total",
+        "ideal_cycle_s",
+        "run_s",
+        "good",
+    ]
+    assert from_totals.mistakes(Totals()) == []
+    assert from_totals.mistakes(Totals(run_s=Fraction(1), good=1)) == []
 
 
 def test_mean_time_is_the_plain_mean() -> None:
     """The mean of lengths, and None where there is none."""
-    assert totals.mean_time([timedelta(hours=1), timedelta(hours=2)]) == timedelta(minutes=90)
-    assert totals.mean_time([]) is None
+    assert from_totals.mean_time([timedelta(hours=1), timedelta(hours=2)]) == timedelta(minutes=90)
+    assert from_totals.mean_time([]) is None
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,7 @@ def test_mean_time_is_the_plain_mean() -> None:
 )
 def test_durations_are_exact(text: str, value_s: Fraction) -> None:
     """A duration is a sum of numbers with units, exact in decimals."""
-    assert totals.seconds(text) == value_s
+    assert from_totals.seconds(text) == value_s
 
 
 @pytest.mark.parametrize(
@@ -198,37 +204,41 @@ def test_durations_are_exact(text: str, value_s: Fraction) -> None:
 def test_a_bad_duration_has_a_remedy(text: str, says: str) -> None:
     """What is no duration is refused with what to write instead."""
     with pytest.raises(ValueError, match=says):
-        totals.seconds(text)
+        from_totals.seconds(text)
 
 
 def test_rates_are_turned_into_cycles() -> None:
     """A rate is parts in a unit of time; the ideal cycle is one part's share of it, exactly."""
-    assert totals.ideal_of_rate("60/min") == totals.ideal_of_rate(" 3600 / h ") == 1
-    assert totals.ideal_of_rate("7/min") == Fraction(60, 7)
-    assert totals.ideal_of_rate("2.5/s") == Fraction(2, 5)
+    assert from_totals.ideal_of_rate("60/min") == from_totals.ideal_of_rate(" 3600 / h ") == 1
+    assert from_totals.ideal_of_rate("7/min") == Fraction(60, 7)
+    assert from_totals.ideal_of_rate("2.5/s") == Fraction(2, 5)
     for text, says in (("60", "is not a rate"), ("-1/h", "is not a rate"), ("0/h", "makes no part ever")):
         with pytest.raises(ValueError, match=says):
-            totals.ideal_of_rate(text)
+            from_totals.ideal_of_rate(text)
 
 
 def test_ratios_say_if_they_are_percentages() -> None:
     """0.85 and 85% are the same; above one only a percentage is believed, and a share is never above one."""
     assert (
-        totals.ratio("0.85") == totals.ratio("85%") == totals.ratio(" 85 % ") == totals.share("85%") == Fraction(17, 20)
+        from_totals.ratio("0.85")
+        == from_totals.ratio("85%")
+        == from_totals.ratio(" 85 % ")
+        == from_totals.share("85%")
+        == Fraction(17, 20)
     )
-    assert totals.ratio("110%") == Fraction(11, 10)
+    assert from_totals.ratio("110%") == Fraction(11, 10)
     for text, says in (("85", "did you mean 85%"), ("-1%", "is negative"), ("good", "is not a ratio")):
         with pytest.raises(ValueError, match=says):
-            totals.ratio(text)
+            from_totals.ratio(text)
     with pytest.raises(ValueError, match="above 100 %"):
-        totals.share("110%")
+        from_totals.share("110%")
 
 
 def test_a_row_of_cells_is_a_run() -> None:
     """Cells are read exactly, with a decimal point or the mark of the file; a whole number in decimals is a count."""
     cells = {"planned_s": " 10 ", "run_s": "2,5", "ideal_cycle_s": "0,1", "total": "3,0", "good": "2", "shift": "night"}
 
-    found, wrong = totals.of_cells(cells, ",")
+    found, wrong = from_totals.of_cells(cells, ",")
 
     assert wrong == []
     assert [getattr(found, each.name) for each in fields(found)] == [10, Fraction(5, 2), Fraction(1, 10), 3, 2]
@@ -238,7 +248,7 @@ def test_a_row_of_cells_names_all_its_mistakes() -> None:
     """Empty, wrong, halved and contradicting cells are all named, each by its column."""
     cells = {"planned_s": "10", "run_s": "11", "ideal_cycle_s": "fast", "total": "2.5"}
 
-    _, wrong = totals.of_cells(cells, ",")
+    _, wrong = from_totals.of_cells(cells, ",")
 
     assert [each.partition(":")[0] for each in wrong] == ["ideal_cycle_s", "total", "good", "run_s"]
 
@@ -255,12 +265,12 @@ def test_a_row_of_cells_names_all_its_mistakes() -> None:
 )
 def test_numbers_are_shown_exactly(value: Fraction | int, text: str) -> None:
     """A shown number is the number: decimals if they end, else a fraction."""
-    assert totals.plain(value) == text
+    assert from_totals.plain(value) == text
 
 
 def test_percentages_are_rounded_as_on_paper() -> None:
     """Two decimals, a half goes up; what is not defined says so."""
-    assert totals.percent(Fraction(88125, 100_000)) == "88.13"
-    assert totals.percent(Fraction(1, 3)) == "33.33"
-    assert totals.percent(Fraction(6, 5)) == "120.00"
-    assert totals.percent(None) == "not defined"
+    assert from_totals.percent(Fraction(88125, 100_000)) == "88.13"
+    assert from_totals.percent(Fraction(1, 3)) == "33.33"
+    assert from_totals.percent(Fraction(6, 5)) == "120.00"
+    assert from_totals.percent(None) == "not defined"

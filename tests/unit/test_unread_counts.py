@@ -12,9 +12,9 @@ from mes.collect.signals import StationState
 from mes.intervals import Interval
 from mes.model import CountKind, ProductId, StationStandard
 from mes.oee.components import Kpi, KpiFlag, combine
-from mes.oee.further import further
 from mes.oee.kpi import kpi
 from mes.oee.programme import hour_by_hour
+from mes.oee.secondary_kpis import further
 from mes.oee.timeline import timeline
 from mes.oee.unread import UnreadCount, unknown_figures, unread_counts, without_unread
 

@@ -14,8 +14,7 @@ from oee_histories import EDGE, START, STATION, counted, lost, read, state
 from adapters.reading import GapCause, Quality
 from mes.calendar import Calendar, Shift
 from mes.collect.station import rebuilt
-from mes.figures.published import station_points
-from mes.hourly import Hourly
+from mes.influx.points.windows import station_points
 from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
@@ -31,7 +30,8 @@ from mes.model import (
     StationStandard,
 )
 from mes.oee.components import Kpi, KpiFlag
-from mes.results import Results
+from mes.results.hourly import Hourly
+from mes.results.stations import Results
 
 GOOD, SCRAP = CountKind.GOOD, CountKind.SCRAP
 HOUR = timedelta(hours=1)

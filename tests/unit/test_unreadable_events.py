@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from structlog.typing import EventDict
 
 from mes.cli import mes
+from mes.health.count_audit import Ledger
 from mes.journal import Entry, Journal, JournalReader
-from mes.journal.care import backup, check
+from mes.journal.backup import backup, check
 from mes.journal.codec import Unreadable
 from mes.journal.salvage import salvage
-from mes.ledger import Ledger
 from mes.model import (
     CountFlag,
     CountKind,

@@ -8,10 +8,10 @@ from fakes import START
 from structlog.typing import EventDict
 
 from adapters.clock import ManualClock
-from mes.influx.writer import TELEMETRY
 from mes.journal import Entry, Journal
+from mes.journal.consumers import TELEMETRY
+from mes.journal.maintenance import Upkeep
 from mes.model import FaultRaised, ProcessValue, StationId, TimeSource
-from mes.upkeep import Upkeep
 
 OVEN = StationId("kostanay/paint/paint-1/oven")
 DAY = timedelta(days=1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mes.board.people import AuditLine, People, PeopleError, Role
+from mes.board.accounts.users import AuditLine, People, PeopleError, Role
 from mes.cli import mes
 from mes.config.load import default_config
 from mes.errors import ConfigError

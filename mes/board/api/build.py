@@ -5,11 +5,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from mes.board.accounts.users import PeopleError
 from mes.board.api import changing, reading, session, stream
-from mes.board.drawing import Speech
-from mes.board.people import PeopleError
+from mes.board.context import Board, Refused
+from mes.board.pages.rendering import Speech
 from mes.board.refusals import code_of, language_of, sentence
-from mes.board.site import Board, Refused
 from mes.errors import ConfigError
 from mes.report.words import LANGUAGES
 

@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from fastapi import Depends, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime
 
-from mes.board.answers import LONGEST
-from mes.board.deeds import window_of
-from mes.board.models import Answer, Problem
-from mes.board.people import May, Person
-from mes.board.site import Board, Refused
+from mes.board.accounts.users import May, Person
+from mes.board.actions import window_of
+from mes.board.answers.figures import LONGEST
+from mes.board.answers.models import Answer, Problem
+from mes.board.context import Board, Refused
 from mes.calendar import Window, WindowKind
-from mes.inquiry import Inquiry
 from mes.intervals import Interval
 from mes.report.rows import WHOLE
+from mes.results.plant import Inquiry
 
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 CSV = "text/csv; charset=utf-8"

@@ -5,11 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from mes.board import answers, records
-from mes.board.api.common import REFUSALS, TABLE, Format, OnBoard, Within, bounded, reader_of, table
-from mes.board.controllers import controller_answers, tag_answers
-from mes.board.deeds import station_of
-from mes.board.models import (
+from mes.board.actions import station_of
+from mes.board.answers import figures, records
+from mes.board.answers.andon_board import alive_answer
+from mes.board.answers.models import (
     AliveAnswer,
     ControllerDetailAnswer,
     CulpritAnswer,
@@ -26,7 +25,7 @@ from mes.board.models import (
     WallAnswer,
     WindowAnswer,
 )
-from mes.board.record_models import (
+from mes.board.answers.record_models import (
     BookAnswer,
     CycleAnswer,
     DoubtAnswer,
@@ -36,13 +35,14 @@ from mes.board.record_models import (
     SaidAnswer,
     SeenAnswer,
 )
-from mes.board.site import Refused
-from mes.board.wall import alive_answer
+from mes.board.api.common import REFUSALS, TABLE, Format, OnBoard, Within, bounded, reader_of, table
+from mes.board.context import Refused
+from mes.board.pages.controllers import controller_answers, tag_answers
 from mes.calendar import WindowKind
 from mes.errors import ConfigError
-from mes.inquiry import Inquiry, Node
 from mes.intervals import Interval
 from mes.oee.definitions import Definition
+from mes.results.plant import Inquiry, Node
 
 router = APIRouter(dependencies=[Depends(reader_of)], responses=REFUSALS)
 
@@ -56,7 +56,7 @@ Definitions = Annotated[list[str], Query(max_length=20, description="of OEE; def
 @router.get("/site", summary="The plant: stations, products, time zone, the present")
 async def site(board: OnBoard) -> SiteAnswer:
     """What is configured, and how far the journal knows."""
-    return await board.ask(lambda inquiry: answers.site_answer(inquiry, board.clock.now()))
+    return await board.ask(lambda inquiry: figures.site_answer(inquiry, board.clock.now()))
 
 
 @router.get("/alive", summary="Whether the collector collects")
@@ -83,13 +83,13 @@ async def windows(
     form: Annotated[Format, Query(alias="format")] = "json",
 ) -> list[WindowAnswer]:
     """Those that overlap a stretch of time; beside shifts also the time between them in which units were made."""
-    longest = FINE if kind is WindowKind.HOUR else answers.LONGEST
+    longest = FINE if kind is WindowKind.HOUR else figures.LONGEST
 
     def asked(inquiry: Inquiry) -> list[WindowAnswer]:
         span = bounded(within.of(inquiry), longest, "these windows").interval
         if kind is WindowKind.SHIFT:
             _require_few(inquiry, span)
-        return list(answers.windows_answer(inquiry, kind, span))
+        return list(figures.windows_answer(inquiry, kind, span))
 
     return table(await board.ask(asked, long=True), form)
 
@@ -121,7 +121,7 @@ async def kpi(
     def asked(inquiry: Inquiry) -> list[KpiAnswer]:
         chosen = [_definition(inquiry, each) for each in definition or [""]]
         window = within.of(inquiry)
-        return [answers.kpi_answer(inquiry, node, window, chosen) for node in _nodes(inquiry, level, of)]
+        return [figures.kpi_answer(inquiry, node, window, chosen) for node in _nodes(inquiry, level, of)]
 
     return table(await board.ask(asked, long=True), form)
 
@@ -133,7 +133,7 @@ async def hours(
     """Good units of the last station of a part of the plant."""
     return table(
         await board.ask(
-            lambda inquiry: answers.hours_answer(
+            lambda inquiry: figures.hours_answer(
                 inquiry, _node(inquiry, of), bounded(within.of(inquiry), FINE, "hours").interval
             )
         ),
@@ -148,7 +148,7 @@ async def culprits(
     """Lost time of the last station of a part of the plant, charged through all buffers to its cause."""
     return table(
         await board.ask(
-            lambda inquiry: answers.culprits_answer(
+            lambda inquiry: figures.culprits_answer(
                 inquiry, _node(inquiry, of), bounded(within.of(inquiry), FINE, "culprits").interval
             )
         ),
@@ -163,7 +163,7 @@ async def stores(
     """What waits at the end of the window, and how long those waited that went on in it."""
     return table(
         await board.ask(
-            lambda inquiry: answers.stores_answer(inquiry, bounded(within.of(inquiry), FINE, "stores").interval)
+            lambda inquiry: figures.stores_answer(inquiry, bounded(within.of(inquiry), FINE, "stores").interval)
         ),
         form,
     )
@@ -182,7 +182,7 @@ async def stops(
     def asked(inquiry: Inquiry) -> list[StopAnswer]:
         window = bounded(within.of(inquiry), FINE, "stops")
         stations = [each.stations[0] for each in _nodes(inquiry, "station", of)]
-        found = answers.stops_answer(inquiry, stations, window.interval)
+        found = figures.stops_answer(inquiry, stations, window.interval)
         return [each for each in found if each.needs_reason or not unexplained]
 
     return table(await board.ask(asked), form)
@@ -192,7 +192,7 @@ async def stops(
 async def timeline(board: OnBoard, station: str, within: Within) -> TimelineAnswer:
     """Its states with bucket and reason, without a gap."""
     return await board.ask(
-        lambda inquiry: answers.timeline_answer(
+        lambda inquiry: figures.timeline_answer(
             inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "states")
         )
     )
@@ -203,7 +203,7 @@ async def reasons(
     board: OnBoard, station: str, form: Annotated[Format, Query(alias="format")] = "json"
 ) -> list[ReasonAnswer]:
     """Its catalogue of reasons."""
-    return table(await board.ask(lambda inquiry: answers.reasons_answer(inquiry, station_of(inquiry, station))), form)
+    return table(await board.ask(lambda inquiry: figures.reasons_answer(inquiry, station_of(inquiry, station))), form)
 
 
 @router.get("/stations/{station:path}/said", summary="What persons said of a station's time", responses=TABLE)
@@ -292,7 +292,7 @@ async def unread_counters(
     board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json"
 ) -> list[UnreadAnswer]:
     """What they count meanwhile is not known: null where nothing of a window is, at least so many otherwise."""
-    return table(await board.ask(lambda inquiry: answers.unread_answers(inquiry, inquiry.config.standards)), form)
+    return table(await board.ask(lambda inquiry: figures.unread_answers(inquiry, inquiry.config.standards)), form)
 
 
 @router.get("/controllers", summary="Connections, and what is to be corrected there", responses=TABLE)
@@ -335,13 +335,13 @@ def _nodes(inquiry: Inquiry, level: str, of: str) -> list[Node]:
 
 def _node(inquiry: Inquiry, of: str) -> Node:
     try:
-        return answers.node_of(inquiry, of or inquiry.config.site)
+        return figures.node_of(inquiry, of or inquiry.config.site)
     except ConfigError as error:
         raise Refused(404, str(error), "part_unknown", {"part": of}) from error
 
 
 def _definition(inquiry: Inquiry, name: str) -> Definition:
     try:
-        return answers.definition_of(inquiry, name)
+        return figures.definition_of(inquiry, name)
     except ConfigError as error:
         raise Refused(404, str(error), "definition_unknown", {"definition": name}) from error

@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
+from mes.board.accounts.sign_in import leave, sign_in
+from mes.board.accounts.users import May, Person
+from mes.board.answers.models import SessionAnswer
+from mes.board.answers.requests import Credentials
 from mes.board.api.common import CHANGES, OnBoard, Someone
-from mes.board.asked import Credentials
-from mes.board.entry import leave, sign_in
-from mes.board.models import SessionAnswer
-from mes.board.people import May, Person
-from mes.board.site import Board
+from mes.board.context import Board
 
 router = APIRouter(prefix="/session", tags=["session"])
 

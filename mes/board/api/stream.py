@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import StreamingResponse
 
+from mes.board.answers.live_updates import message, stamp
+from mes.board.answers.records import event_answer
 from mes.board.api.common import REFUSALS, OnBoard, reader_of
-from mes.board.live import message, stamp
-from mes.board.records import event_answer
-from mes.board.site import Board
-from mes.inquiry import Inquiry
+from mes.board.context import Board
 from mes.model import Journaled
+from mes.results.plant import Inquiry
 
 router = APIRouter(dependencies=[Depends(reader_of)])
 

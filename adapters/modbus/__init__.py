@@ -1,0 +1,1 @@
+"""Modbus TCP and RTU: polls registers, checks every answer, and turns words into readings."""

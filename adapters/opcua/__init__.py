@@ -1,0 +1,1 @@
+"""OPC UA: sessions, subscriptions and reads, certificates, and the diagnosis of refused connections."""

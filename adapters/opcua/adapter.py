@@ -1,0 +1,128 @@
+"""The OPC UA adapter: one connection in mode "subscribe" or "poll", and what it says of itself."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from adapters.clock import Clock
+from adapters.diagnostics import Diagnostic
+from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
+from adapters.opcua.client import LeftOpen
+from adapters.opcua.connection import Life, real_s
+from adapters.opcua.items import Items
+from adapters.opcua.session import Session, translated
+from adapters.opcua.subscription import Came, Subscribed
+from adapters.opcua.values import differs, in_order
+from adapters.pauses import Answer
+from adapters.ports import AdapterStatus, Emit
+from adapters.reading import ControllerId, Reading, TagId
+from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
+
+
+class OpcUaAdapter:
+    """One connection to one OPC UA server, read-only: it reads and subscribes, and knows no other service."""
+
+    def __init__(
+        self,
+        controller: ControllerId,
+        settings: OpcUaController,
+        tags: Mapping[TagId, OpcUaTag],
+        *,
+        clock: Clock,
+        secret: Callable[[str], str],
+        left: LeftOpen | None = None,
+    ) -> None:
+        """`left` is what connections of this controller hand on to one another.
+
+        Raises ControllerMisconfigured for what no server could mend: addresses, heartbeat, open password.
+        """
+        self._controller = controller
+        self._settings = settings
+        self._clock = clock
+        self._secret = secret
+        self._left = left or LeftOpen()
+        self._items = Items(tags)
+        self._diagnostics: list[Diagnostic] = []
+        self._life: Life | None = None  # None before the connection is up
+        if settings.password_credential is not None and settings.security.policy is SecurityPolicy.NONE:
+            raise ControllerMisconfigured("a password would go over the wire in clear: choose a security policy")
+        if settings.heartbeat is not None and settings.heartbeat.tag not in tags:
+            raise ControllerMisconfigured(f"the heartbeat {settings.heartbeat.tag} is no tag of this controller")
+
+    def status(self) -> AdapterStatus:
+        """What it sees of its own connection."""
+        lifeless = () if self._life is None else self._life.lifeless()
+        diagnostics = (*self._diagnostics, *self._items.diagnostics(), *lifeless)
+        return AdapterStatus(len(self._items.tags), len(self._items.active), diagnostics)
+
+    async def run(self, emit: Emit) -> None:
+        """One connection's life; see adapters.ports.Adapter. Every error that `emit` raises goes through."""
+        inbox: asyncio.Queue[Came | AdapterError] = asyncio.Queue()
+
+        def lost(reason: str) -> None:
+            inbox.put_nowait(ControllerUnavailable(f"the connection was lost: {reason}"))
+
+        session = Session(self._settings, self._left, password=self._password(), on_lost=lost)
+        self._diagnostics = session.diagnostics
+        life = Life(self._controller, self._settings, self._items, self._clock, session, emit)
+        try:
+            await session.open()
+            with translated("reading the namespaces"):
+                self._items.resolve(await session.namespaces())
+            self._life = life
+            match self._settings.mode:
+                case "subscribe":
+                    await Subscribed(life, inbox, self._left.doubts).run()
+                case "poll":
+                    await _poll(life)
+                case _:
+                    assert_never(self._settings.mode)
+        except ControllerUnavailable as error:
+            raise life.attributed(error) from error
+        finally:
+            life.close()
+            self._items.active.clear()
+            await session.close()
+
+    def _password(self) -> str | None:
+        name = self._settings.password_credential
+        if name is None:
+            return None
+        try:
+            return self._secret(name)
+        except (LookupError, OSError, ValueError) as error:
+            raise ControllerMisconfigured(f"the credential {name} cannot be read") from error
+
+
+async def _poll(life: Life) -> None:
+    """Mode "poll": one bulk read each interval; emits what changed, and an empty batch where nothing did."""
+    interval_s = life.settings.publish_interval_ms / 1000
+    known: dict[TagId, Reading] | None = None
+    while True:
+        due_s = real_s() + interval_s
+        answer = Answer(life.stood_still_s)
+        readings = await _poll_once(life)
+        answered_in = answer.took()
+        life.watch(readings)
+        if known is not None:
+            news = tuple(each for each in readings if differs(known.get(each.tag), each))
+            await life.emit(in_order(news), answered_in=answered_in)
+            known.update((each.tag, each) for each in news)
+        elif life.alive():
+            await life.emit(readings, baseline=True)
+            known = {each.tag: each for each in readings}
+        await asyncio.sleep(max(due_s - real_s(), 0.0))
+
+
+async def _poll_once(life: Life) -> tuple[Reading, ...]:
+    if life.items.absent():
+        with translated("reading the namespaces"):
+            life.items.resolve(await life.session.namespaces())
+    values = await life.items.values(life.session)
+    for tag, data in values:
+        life.items.judge(tag, data)
+    for tag in life.items.absent():
+        life.items.refuse(tag, "its namespace is missing")
+    life.require_items()
+    now = life.now()
+    return tuple(life.items.read(tag, data, now) for tag, data in values)

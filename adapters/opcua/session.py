@@ -1,0 +1,425 @@
+"""One session with an OPC UA server: trust, connect, bulk reads, the raw subscription services, a quick goodbye."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar, cast
+
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+from asyncua.crypto import security_policies
+from asyncua.crypto.uacrypto import CertProperties
+from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from adapters.cancelling import obey_cancellation
+from adapters.diagnostics import Diagnostic, DiagnosticCode
+from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
+from adapters.opcua.addressing import NodeAddress
+from adapters.opcua.certificate_info import first_of_chain, is_pem, read_certificate, read_key, uris
+from adapters.opcua.client import PASSWORD_IN_CLEAR, LeftOpen, QuietClient
+from adapters.opcua.trust import TrustFolder
+from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
+
+_CLOSE_TIMEOUT_S = 2.0
+# asking for endpoints on a channel of its own, then socket, hello, channel, two for a session left open, session,
+# activation and the limits
+_CONNECT_REQUESTS = 12
+_WATCHDOG_S = 86_400.0  # asyncua's own watchdog kills slow controllers; our keep-alive rule replaces it
+_EXPIRY_WARNING = timedelta(days=60)
+_MAX_CHUNK = 500  # far larger calls exceed the message size of many servers, which then just close
+_MAX_KEEPALIVE_COUNT = 10_000
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_LIMITS = {
+    "read": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    "items": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+}
+POLICIES: dict[SecurityPolicy, type[security_policies.SecurityPolicy]] = {
+    SecurityPolicy.NONE: security_policies.SecurityPolicyNone,
+    SecurityPolicy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
+    SecurityPolicy.AES128: security_policies.SecurityPolicyAes128Sha256RsaOaep,
+    SecurityPolicy.AES256: security_policies.SecurityPolicyAes256Sha256RsaPss,
+}
+_TOO_MUCH = frozenset(
+    {
+        StatusCodes.BadTooManyOperations,
+        StatusCodes.BadRequestTooLarge,
+        StatusCodes.BadResponseTooLarge,
+        StatusCodes.BadTcpMessageTooLarge,
+        StatusCodes.BadEncodingLimitsExceeded,
+    }
+)
+NO_ROOM = frozenset(
+    {
+        StatusCodes.BadTooManyMonitoredItems,
+        StatusCodes.BadTooManySubscriptions,
+        StatusCodes.BadOutOfMemory,
+        StatusCodes.BadResourceUnavailable,
+        StatusCodes.BadServiceUnsupported,
+        StatusCodes.BadNotSupported,
+    }
+)
+"""A server that answers so has no room for what it was asked for; what it does have goes on."""
+_REFUSED = {
+    StatusCodes.BadUserAccessDenied: "the server refuses this user: check user, password and the rights it has there",
+    StatusCodes.BadIdentityTokenRejected: "the server refuses this kind of login: check user and password",
+    StatusCodes.BadIdentityTokenInvalid: "the server does not accept the login: check user and password",
+    StatusCodes.BadSecurityChecksFailed: "the server rejects our certificate: trust it there",
+    StatusCodes.BadCertificateInvalid: "a certificate is not valid for OPC UA",
+    StatusCodes.BadCertificateUntrusted: "a certificate is not trusted: trust ours there, or theirs here",
+    StatusCodes.BadCertificateRevoked: "a certificate has been revoked",
+    StatusCodes.BadCertificateUriInvalid: "a certificate does not name the application's URI",
+    StatusCodes.BadCertificateUseNotAllowed: "a certificate may not be used for this purpose",
+    StatusCodes.BadCertificateHostNameInvalid: "a certificate does not name the host",
+    StatusCodes.BadCertificateChainIncomplete: "the issuer of a certificate is missing",
+    StatusCodes.BadSecurityPolicyRejected: "the server refuses the security policy",
+    StatusCodes.BadSecurityModeRejected: "the server refuses the security mode",
+    StatusCodes.BadSecurityModeInsufficient: "the server asks for a stronger security mode",
+    StatusCodes.BadApplicationSignatureInvalid: "the server finds our signature invalid: certificate and key differ",
+}
+
+
+@contextlib.contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turns what asyncua and the network raise into the two errors of an adapter; `doing` begins the detail.
+
+    A cancellation that asyncua lost is raised again.
+    """
+    try:
+        yield
+        obey_cancellation()
+    except (UaStatusCodeError, ServiceError) as error:
+        raise _from_status(int(error.code), doing) from error
+    except UaError as error:
+        if "certificate mismatch" in str(error):
+            raise ControllerMisconfigured(f"{doing}: the server's certificate is not the expected one") from error
+        raise ControllerUnavailable(f"{doing}: {error}") from error
+    except InvalidSignature as error:
+        raise ControllerMisconfigured(f"{doing}: the server's signature does not fit its certificate") from error
+    except TimeoutError as error:
+        raise ControllerUnavailable(f"{doing}: no answer in time") from error
+    except OSError as error:
+        raise ControllerUnavailable(f"{doing}: {error}") from error
+    except (AssertionError, LookupError, TypeError, ValueError) as error:  # asyncua's, of answers that are none
+        raise ControllerUnavailable(f"{doing}: no answer of OPC UA ({type(error).__name__}: {error})") from error
+
+
+def _from_status(code: int, doing: str) -> AdapterError:
+    name, meaning = get_name_and_doc(code)
+    if code in _REFUSED:
+        return ControllerMisconfigured(f"{doing}: {_REFUSED[code]} ({name})")
+    return ControllerUnavailable(f"{doing}: {meaning} ({name})")
+
+
+def node_id(address: NodeAddress, index: int) -> ua.NodeId:
+    """The id of a node whose namespace stands at `index` in the server's present NamespaceArray."""
+    return ua.NodeId(cast(ua.String, address.identifier), ua.Int16(index))
+
+
+class _WithoutRequests(logging.Filter):
+    """asyncua's debug log shows every request whole, and one of them holds the password."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Sending")
+
+
+_WITHOUT_REQUESTS = _WithoutRequests()
+
+
+class Session:
+    """A fresh client for one connection. Every call may raise what `translated` translates."""
+
+    def __init__(
+        self, settings: OpcUaController, left: LeftOpen, *, password: str | None, on_lost: Callable[[str], None]
+    ) -> None:
+        """`left` is of this controller; `on_lost` is called with a reason when the transport goes away."""
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what matters reaches us as exceptions
+        logging.getLogger("asyncuagds").setLevel(logging.CRITICAL)
+        logging.getLogger("asyncua.client.ua_client.UASocketProtocol").addFilter(_WITHOUT_REQUESTS)
+        self._settings = settings
+        self._on_lost = on_lost
+        self._client = QuietClient(
+            settings.url, left, request_timeout_s=settings.request_timeout_s, watchdog_s=_WATCHDOG_S
+        )
+        self._client.application_uri = settings.application_uri
+        self._client.name = self._client.description = "Taktline"
+        self._client.session_timeout = int(settings.session_timeout_s * 1000)
+        self._client.connection_lost_callback = self._lost
+        if settings.user is not None:
+            self._client.set_user(settings.user)
+        if password is not None:
+            self._client.set_password(password)
+        self._chunk = {"read": _MAX_CHUNK, "items": _MAX_CHUNK}
+        self.diagnostics: list[Diagnostic] = []
+
+    async def open(self) -> None:
+        """Checks whom we talk to, connects and logs in."""
+        with translated("connecting"):
+            async with asyncio.timeout(_CONNECT_REQUESTS * self._settings.request_timeout_s):
+                await self._secure()
+                await self._client.connect()
+                await self._read_limits()
+
+    async def close(self) -> None:
+        """Closes the session on the server if it still answers; never takes longer than two seconds."""
+        protocol = self._client.uaclient.protocol
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._client.disconnect()
+        except TimeoutError:
+            pass  # the server does not answer: the session ends there by its time-out
+        finally:
+            if protocol is not None and protocol.transport is not None:
+                protocol.transport.abort()
+            await asyncio.sleep(0)  # lets asyncua's cancelled tasks end before we return
+
+    async def endpoints(self) -> list[ua.EndpointDescription]:
+        """What the server offers to whoever asks: no session, no login."""
+        with translated("asking for endpoints"):
+            async with asyncio.timeout(_CONNECT_REQUESTS * self._settings.request_timeout_s):
+                return await self._client.connect_and_get_server_endpoints()
+
+    async def server_time(self) -> datetime | None:
+        """What the server's clock shows, None if it does not say."""
+        with translated("reading the server's clock"):
+            answer = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))]))[0]
+        shown = answer.Value.Value if answer.Value is not None else None
+        return shown.replace(tzinfo=UTC) if isinstance(shown, datetime) else None
+
+    async def namespaces(self) -> list[str]:
+        """The server's NamespaceArray as it is now; index = place."""
+        value = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray))]))[0].Value
+        return [] if value is None or not isinstance(value.Value, list) else [str(uri) for uri in value.Value]
+
+    async def read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        """The present values, bad ones included, in the order of `nodes`."""
+        return await self._in_chunks("read", nodes, self._read_values)
+
+    async def subscribe(self) -> ua.CreateSubscriptionResult:
+        """Creates the subscription; what it says comes by `publish`."""
+        settings = self._settings
+        interval_ms = settings.publish_interval_ms
+        keepalive_count = min(max(1, round(settings.keepalive_s * 1000 / interval_ms)), _MAX_KEEPALIVE_COUNT)
+        lifetime_count = max(3 * keepalive_count, round(settings.session_timeout_s * 1000 / interval_ms))
+        parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=ua.Double(interval_ms),
+            RequestedLifetimeCount=ua.Counter(lifetime_count),
+            RequestedMaxKeepAliveCount=ua.Counter(keepalive_count),
+            MaxNotificationsPerPublish=ua.Counter(0),
+            PublishingEnabled=cast(ua.Boolean, True),
+        )
+        return await self._client.uaclient.create_subscription(parameters, lambda _: None)
+
+    async def unsubscribe(self, subscription: int) -> None:
+        """Ends a subscription."""
+        await self._client.uaclient.delete_subscriptions([subscription])
+
+    async def publish(self, acknowledged: Sequence[tuple[int, int]]) -> ua.PublishResult:
+        """Waits for the next notification or keep-alive of any subscription, and acknowledges by the way.
+
+        `acknowledged`: subscriptions and numbers of their notifications.
+        """
+        acknowledgements = [
+            ua.SubscriptionAcknowledgement(SubscriptionId=ua.IntegerId(subscription), SequenceNumber=ua.Counter(number))
+            for subscription, number in acknowledged
+        ]
+        response = await self._client.uaclient.publish(acknowledgements)
+        response.ResponseHeader.ServiceResult.check()  # some servers refuse with an empty answer that is no fault
+        return cast(ua.PublishResult, response.Parameters)
+
+    async def create_items(
+        self, subscription: int, items: Sequence[tuple[int, ua.NodeId]]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        """Creates monitored items from (handle, node), in that order.
+
+        A limit of the server that refuses the whole call refuses each of its items.
+        """
+
+        async def create(part: Sequence[tuple[int, ua.NodeId]]) -> list[ua.MonitoredItemCreateResult]:
+            parameters = ua.CreateMonitoredItemsParameters(
+                SubscriptionId=ua.IntegerId(subscription),
+                TimestampsToReturn=ua.TimestampsToReturn.Both,
+                ItemsToCreate=[self._request(handle, node) for handle, node in part],
+            )
+            try:
+                return await self._client.uaclient.create_monitored_items(parameters)
+            except UaStatusCodeError as error:
+                if error.code not in NO_ROOM:
+                    raise
+                status = ua.StatusCode(ua.UInt32(error.code))
+                return [ua.MonitoredItemCreateResult(StatusCode=status) for _ in part]
+
+        return await self._in_chunks("items", items, create)
+
+    async def delete_items(self, subscription: int, items: Sequence[int]) -> None:
+        """Deletes monitored items by their ids; one that is no longer there is no error."""
+        parameters = ua.DeleteMonitoredItemsParameters(
+            SubscriptionId=ua.IntegerId(subscription), MonitoredItemIds=[ua.IntegerId(each) for each in items]
+        )
+        await self._client.uaclient.delete_monitored_items(parameters)
+
+    def _request(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
+        return ua.MonitoredItemCreateRequest(
+            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value),
+            MonitoringMode=ua.MonitoringMode.Reporting,
+            RequestedParameters=ua.MonitoringParameters(
+                ClientHandle=ua.IntegerId(handle),
+                SamplingInterval=ua.Duration(self._settings.sampling_interval_ms),
+                QueueSize=ua.Counter(self._settings.queue_size),
+                DiscardOldest=cast(ua.Boolean, True),
+            ),
+        )
+
+    async def _in_chunks(
+        self, kind: str, items: Sequence[_Item], ask: Callable[[Sequence[_Item]], Awaitable[list[_Result]]]
+    ) -> list[_Result]:
+        """Asks part by part; a part that is too much for the server is halved, and so are the later ones."""
+        results: list[_Result] = []
+        while len(results) < len(items):
+            part = items[len(results) : len(results) + self._chunk[kind]]
+            try:
+                answered = await ask(part)
+            except UaStatusCodeError as error:
+                if error.code not in _TOO_MUCH or len(part) == 1:
+                    raise
+                self._chunk[kind] = len(part) // 2
+                continue
+            if len(answered) != len(part):
+                raise UaError(f"{len(answered)} answers to {len(part)} questions")
+            results += answered
+        return results
+
+    async def _read_values(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        wanted = [ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value) for node in nodes]
+        parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=wanted)
+        return await self._client.uaclient.read(parameters)
+
+    async def _read_limits(self) -> None:
+        """Takes over the server's OperationLimits; one that is absent or zero limits nothing (OPC 10000-5 6.3.11)."""
+        answers = await self._read_values([ua.NodeId(ua.Int32(number)) for number in _LIMITS.values()])
+        for kind, answer in zip(_LIMITS, answers, strict=True):
+            limit = answer.Value.Value if answer.Value is not None else None
+            if isinstance(limit, int) and limit > 0:
+                self._chunk[kind] = min(limit, _MAX_CHUNK)
+
+    async def _secure(self) -> None:
+        """Sets the channel's security after finding that the server is the one that we trust."""
+        settings = self._settings.security
+        if settings.policy is SecurityPolicy.NONE:
+            self.diagnostics.append(
+                Diagnostic(
+                    DiagnosticCode.INSECURE_CONNECTION,
+                    "the connection is not protected: security policy None",
+                    "choose a security policy and exchange certificates: docs/certificates.md",
+                )
+            )
+            return
+        assert settings.certificate is not None
+        assert settings.private_key is not None
+        ours = _certificate(settings.certificate)
+        self._check_own(ours)
+        policy, mode = POLICIES[settings.policy], ua.MessageSecurityMode[settings.mode]
+        endpoint = self._endpoint(await self._client.connect_and_get_server_endpoints(), policy.URI, mode)
+        try:
+            theirs = x509.load_der_x509_certificate(first_of_chain(endpoint.ServerCertificate or b""))
+        except ValueError as error:
+            raise ControllerMisconfigured(f"the server shows no certificate that can be read: {error}") from error
+        await self._check_theirs(theirs, endpoint, settings)
+        try:
+            read_key(settings.private_key)  # says what is wrong with it
+            await self._client.set_security(
+                policy,
+                CertProperties(ours.public_bytes(Encoding.DER), "der"),
+                CertProperties(settings.private_key, _form(settings.private_key)),
+                server_certificate=CertProperties(theirs.public_bytes(Encoding.DER), "der"),
+                mode=mode,
+            )
+        except (OSError, ValueError) as error:
+            raise ControllerMisconfigured(f"our private key {settings.private_key} cannot be read: {error}") from error
+
+    def _endpoint(
+        self, offered: Sequence[ua.EndpointDescription], policy_uri: str, mode: ua.MessageSecurityMode
+    ) -> ua.EndpointDescription:
+        settings = self._settings.security
+        fitting = [each for each in offered if each.SecurityPolicyUri == policy_uri and each.SecurityMode == mode]
+        if not fitting:
+            raise ControllerMisconfigured(f"the server does not offer {settings.policy} with {settings.mode}")
+        endpoint = fitting[0]
+        if self._settings.password_credential is not None and mode == ua.MessageSecurityMode.Sign:
+            for token in endpoint.UserIdentityTokens:
+                plain = token.SecurityPolicyUri == POLICIES[SecurityPolicy.NONE].URI
+                if token.TokenType == ua.UserTokenType.UserName and plain:
+                    raise ControllerMisconfigured(PASSWORD_IN_CLEAR)
+        return endpoint
+
+    def _check_own(self, ours: x509.Certificate) -> None:
+        if self._settings.application_uri not in uris(ours):
+            raise ControllerMisconfigured(
+                f"our certificate does not name the application URI {self._settings.application_uri}"
+            )
+        left = ours.not_valid_after_utc - datetime.now(UTC)
+        if left < _EXPIRY_WARNING:
+            when = (
+                f"ends in {left.days} days" if left > timedelta() else f"ended on {ours.not_valid_after_utc:%Y-%m-%d}"
+            )
+            self.diagnostics.append(
+                Diagnostic(
+                    DiagnosticCode.CERTIFICATE,
+                    f"our certificate {when}: make a new one and have it trusted",
+                    "renew it with `mes certs renew`",
+                )
+            )
+
+    async def _check_theirs(
+        self, theirs: x509.Certificate, endpoint: ua.EndpointDescription, settings: OpcUaSecurity
+    ) -> None:
+        """Pinned, or issued or listed in the trust folder. asyncua then holds the session to this certificate."""
+        if settings.server_certificate is not None:
+            if theirs != _certificate(settings.server_certificate):
+                raise ControllerMisconfigured("the server shows another certificate than the configured one")
+            if not theirs.not_valid_before_utc <= datetime.now(UTC) <= theirs.not_valid_after_utc:
+                span = f"{theirs.not_valid_before_utc:%Y-%m-%d} to {theirs.not_valid_after_utc:%Y-%m-%d}"
+                self.diagnostics.append(
+                    Diagnostic(
+                        DiagnosticCode.CERTIFICATE,
+                        f"the server's certificate is valid from {span}, and is taken only as it is pinned",
+                        "give the server a new certificate and pin that one",
+                    )
+                )
+            return
+        assert settings.trust_folder is not None
+        store = TrustFolder(settings.trust_folder)
+        try:
+            await store.load()
+        except ValueError as error:
+            raise ControllerMisconfigured(str(error)) from error
+        wanted = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
+        validator = CertificateValidator(wanted, store)
+        await validator.validate(theirs, endpoint.Server)
+        self._client.certificate_validator = validator
+
+    async def _lost(self, error: Exception) -> None:
+        self._on_lost(str(error) or type(error).__name__)
+
+
+def _certificate(file: Path) -> x509.Certificate:
+    try:
+        return read_certificate(file)
+    except (OSError, ValueError) as error:
+        raise ControllerMisconfigured(f"the certificate {file} cannot be read: {error}") from error
+
+
+def _form(file: Path) -> str:
+    return "pem" if is_pem(file.read_bytes()) else "der"

@@ -1,0 +1,74 @@
+"""How people come in and go out: by name and password, or with a tablet's code; too many failures have to wait."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mes.board.accounts.middleware import SESSION_DAYS, TABLET_DAYS, clear_session, session_cookie, set_session
+from mes.board.accounts.users import PeopleError, Person
+from mes.board.context import Board, Refused
+from mes.stopping import in_thread
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+def _try(board: Board, name: str | None, address: str) -> None:
+    """Counts as a failure until it has succeeded, so that tries at the same time count as well."""
+    left_s = board.tries.wait_s(name, address, time.monotonic())
+    if left_s > 0:
+        minutes = math.ceil(left_s / 60)
+        text = f"too many failures; try again in {minutes} min"
+        raise Refused(429, text, "too_many_failures", {"minutes": minutes})
+    board.tries.failed(name, address, time.monotonic())
+
+
+@contextmanager
+def _reachable(board: Board, name: str | None, address: str) -> Iterator[None]:
+    """Refuses while the accounts cannot be read, which is no failure of whoever tries."""
+    try:
+        yield
+    except PeopleError as error:
+        board.tries.succeeded(name, address)
+        raise Refused(503, f"nobody can sign in now: {error}", "accounts_unavailable") from error
+
+
+async def sign_in(board: Board, request: Request, response: Response, name: str, password: str) -> Person:
+    """Signs somebody in and sets the cookie. Raises Refused: 401 for a wrong name or password, 429 for too many."""
+    address = _address(request)
+    _try(board, name, address)
+    with _reachable(board, name, address):
+        found = await in_thread(board.people.login, name, password)
+    if found is None:
+        raise Refused(401, "name or password is wrong", "wrong_password")
+    board.tries.succeeded(name, address)
+    token, person = found
+    set_session(response, token, tls=board.tls, days=SESSION_DAYS)
+    return person
+
+
+async def enrol(board: Board, request: Request, response: Response, code: str) -> Person:
+    """Makes this browser the tablet of a station. Raises Refused."""
+    address = _address(request)
+    _try(board, None, address)
+    with _reachable(board, None, address):
+        found = await in_thread(board.people.enrol, code)
+    if found is None:
+        raise Refused(401, "this code is wrong or too old; ask for another one", "wrong_code")
+    board.tries.succeeded(None, address)
+    token, person = found
+    set_session(response, token, tls=board.tls, days=TABLET_DAYS)
+    return person
+
+
+async def leave(board: Board, request: Request, response: Response) -> None:
+    """Ends the session and takes the cookie away."""
+    token = request.cookies.get(session_cookie(tls=board.tls))
+    if token is not None:
+        await in_thread(board.people.logout, token)
+    clear_session(response, tls=board.tls)

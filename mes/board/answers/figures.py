@@ -1,0 +1,349 @@
+"""Answers of the interface, made of an inquiry: the pages are drawn from the same ones."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from mes.board.answers.models import (
+    CulpritAnswer,
+    FiguresAnswer,
+    HourAnswer,
+    KpiAnswer,
+    LossAnswer,
+    ProductAnswer,
+    ReasonAnswer,
+    SiteAnswer,
+    SpanAnswer,
+    StationAnswer,
+    StopAnswer,
+    StoreAnswer,
+    StretchAnswer,
+    TimelineAnswer,
+    UnreadAnswer,
+    WindowAnswer,
+)
+from mes.calendar import Window, WindowKind
+from mes.errors import ConfigError
+from mes.intervals import Interval
+from mes.model import ReasonAssigned, StationId
+from mes.oee.components import Kpi
+from mes.oee.definitions import Definition, Figures
+from mes.oee.flow import stores_between
+from mes.oee.programme import hour_by_hour
+from mes.report.rows import WHOLE
+from mes.report.words import LANGUAGES
+from mes.results.fields import reason_of
+from mes.results.plant import Inquiry, Node, Row
+
+LATELY = timedelta(days=30)  # what people said in this time decides which reasons are offered first
+STAYS = timedelta(days=4)
+LONGEST = timedelta(days=1100)
+Value = float | None
+
+
+def seconds(time: timedelta | None) -> Value:
+    """A duration in seconds."""
+    return None if time is None else time.total_seconds()
+
+
+def number(value: Fraction | None) -> Value:
+    """A planned number of cars, which need not be whole."""
+    return None if value is None else float(value)
+
+
+def window_name(window: Window) -> str:
+    """As `Inquiry.window` takes it."""
+    match window.kind:
+        case WindowKind.SHIFT:
+            return f"{window.day.isoformat()}/{window.name}"
+        case _:
+            return window.name.replace(" ", "T")
+
+
+def window_answer(window: Window) -> WindowAnswer:
+    """A window of the calendar."""
+    return WindowAnswer(
+        kind="interval" if window.name == WHOLE else window.kind,
+        name=window_name(window),
+        start=window.interval.start,
+        end=window.interval.end,
+        day=window.day,
+        team=window.team,
+    )
+
+
+def site_answer(inquiry: Inquiry, now: datetime) -> SiteAnswer:
+    """The plant as it is configured."""
+    config, known = inquiry.config, inquiry.known
+    first = config.definition.name
+    return SiteAnswer(
+        site=config.site,
+        time_zone=config.calendar.zone.key,
+        now=now,
+        known_from=None if known is None else known.start,
+        known_until=None if known is None else known.end,
+        last_seq=inquiry.reader.last_seq(),
+        languages=list(LANGUAGES),
+        stations=[_station(inquiry, each) for each in config.standards],
+        products=[
+            ProductAnswer(
+                product=product,
+                name=each.name,
+                assembly_method=str(each.assembly_method),
+                market=each.market,
+                local_content_pct=each.local_content_pct,
+            )
+            for product, each in config.products.items()
+        ],
+        definitions=[first, *(each for each in config.definitions if each != first)],
+    )
+
+
+def _station(inquiry: Inquiry, station: StationId) -> StationAnswer:
+    standard = inquiry.config.standards[station]
+    _, area, line, name = station.split("/")
+    return StationAnswer(
+        station=station,
+        area=area,
+        line=line,
+        name=name,
+        minor_stop_s=standard.minor_stop.total_seconds(),
+        ideal_cycle_s={product or "*": time.total_seconds() for product, time in standard.ideal_cycle.items()},
+        upstream=[each.upstream for each in inquiry.config.buffers if each.downstream == station],
+        downstream=[each.downstream for each in inquiry.config.buffers if each.upstream == station],
+    )
+
+
+def node_of(inquiry: Inquiry, path: str) -> Node:
+    """A node by its path from the site on. Raises ConfigError for one that is not there."""
+    members = tuple(each for each in inquiry.config.standards if each == path or each.startswith(path + "/"))
+    if not members:
+        raise ConfigError(f"there is no part of the plant `{path}`")
+    return Node(path, members)
+
+
+def definition_of(inquiry: Inquiry, name: str) -> Definition:
+    """A definition by its name; empty: the plant's own. Raises ConfigError for one that is not there."""
+    if not name:
+        return inquiry.config.definition
+    found = inquiry.config.definitions.get(name)
+    if found is None:
+        known = ", ".join(inquiry.config.definitions)
+        raise ConfigError(f"there is no definition `{name}`; there are {known}")
+    return found
+
+
+def unread_answers(inquiry: Inquiry, stations: Iterable[StationId]) -> list[UnreadAnswer]:
+    """The counters of stations that cannot be read now."""
+    return [
+        UnreadAnswer(station=station, kind=each.kind, since=each.since, ever=each.ever)
+        for station in stations
+        for each in inquiry.unread(station)
+    ]
+
+
+def kpi_answer(inquiry: Inquiry, node: Node, window: Window, definitions: Sequence[Definition]) -> KpiAnswer:
+    """The figures of a node in a window."""
+    return kpi_of_row(inquiry.row(node, window, definitions), inquiry.until)
+
+
+def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
+    """The figures of a row."""
+    kpi = row.kpi
+    return KpiAnswer(
+        scope=row.node.path,
+        level=row.node.level,  # type: ignore[arg-type]  # one of the four, by construction
+        window=window_answer(row.window),
+        until=until,
+        figures=[_figures(each) for each in row.figures],
+        oee_standalone=kpi.oee_standalone,
+        technical_availability=kpi.technical_availability,
+        teep=row.further.teep,
+        coverage=kpi.coverage,
+        calendar_s=kpi.length.total_seconds(),
+        not_planned_s=(kpi.not_planned - kpi.planned_stops).total_seconds(),
+        planned_stop_s=kpi.planned_stops.total_seconds(),
+        pbt_s=kpi.pbt.total_seconds(),
+        apt_s=kpi.apt.total_seconds(),
+        inferred_s=kpi.inferred.total_seconds(),
+        minor_stops_s=kpi.minor_stops.total_seconds(),
+        down_s=kpi.down.total_seconds(),
+        setup_s=kpi.setup.total_seconds(),
+        idle_s=kpi.idle.total_seconds(),
+        starved_s=kpi.starved.total_seconds(),
+        blocked_s=kpi.blocked.total_seconds(),
+        no_data_s=kpi.no_data.total_seconds(),
+        speed_loss_s=seconds(kpi.speed_loss),
+        quality_loss_s=seconds(kpi.sum_pri_rejected),
+        ideal_good_s=seconds(kpi.sum_pri_good),
+        ideal_produced_s=seconds(kpi.sum_pri_produced),
+        good=kpi.count("good"),
+        rework=kpi.count("rework"),
+        scrap=kpi.count("scrap"),
+        produced=kpi.count("produced"),
+        out=row.out,
+        target=number(row.target),
+        unreconciled=kpi.unreconciled,
+        failures=row.further.failures,
+        mtbf_s=seconds(row.further.mtbf),
+        mttr_s=seconds(row.further.mttr),
+        flags=sorted(kpi.flags),
+        losses=_losses(kpi),
+    )
+
+
+def _figures(each: Figures) -> FiguresAnswer:
+    return FiguresAnswer(
+        definition=each.definition.name,
+        title=each.definition.title,
+        source=each.definition.source,
+        planned_s=each.planned.total_seconds(),
+        run_s=each.run.total_seconds(),
+        oee=each.oee,
+        availability=each.availability,
+        performance=each.performance,
+        quality=each.quality,
+    )
+
+
+def _losses(kpi: Kpi) -> list[LossAnswer]:
+    found = [
+        LossAnswer(
+            bucket=each.bucket,
+            reason=reason_of(each.bucket, each.reason),
+            time_s=each.time.total_seconds(),
+            stops=each.stops,
+        )
+        for each in kpi.losses
+    ]
+    return sorted(found, key=lambda each: (-each.time_s, each.bucket, each.reason))
+
+
+def timeline_answer(inquiry: Inquiry, station: StationId, window: Window) -> TimelineAnswer:
+    """What a station did in a window, as far as it is known."""
+    laid = inquiry.results.pieces(station, window.interval, until=inquiry.until)
+    return TimelineAnswer(
+        station=station,
+        window=window_answer(window),
+        spans=[
+            SpanAnswer(
+                start=each.interval.start,
+                end=each.interval.end,
+                state=each.state,
+                bucket=each.bucket,
+                reason=each.reason,
+                fault=each.fault,
+                inferred=each.is_inferred,
+            )
+            for each in laid
+        ],
+        planned=[
+            StretchAnswer(start=each.start, end=each.end) for each in inquiry.config.calendar.planned(window.interval)
+        ],
+    )
+
+
+def stops_answer(inquiry: Inquiry, stations: Sequence[StationId], window: Interval) -> list[StopAnswer]:
+    """The stops of stations in a window, in the order of time; those that still last at the end."""
+    seen = window.before(inquiry.until)
+    found = [
+        StopAnswer(
+            station=station,
+            start=each.interval.start,
+            end=each.interval.end,
+            planned_s=each.planned.total_seconds(),
+            state=each.state,
+            bucket=each.bucket,
+            reason=each.reason,
+            fault=each.fault,
+            needs_reason=each.needs_reason,
+            open=each.interval.end >= inquiry.until,
+        )
+        for station in stations
+        for each in inquiry.stops(station, seen)
+    ]
+    return sorted(found, key=lambda each: (each.start, each.station))
+
+
+def reasons_answer(inquiry: Inquiry, station: StationId) -> list[ReasonAnswer]:
+    """The reasons that a station may have: those given most in the last 30 days, then those no controller can tell."""
+    now = inquiry.until
+    told = inquiry.reader.reaching(station, now - LATELY, now + LATELY)
+    used = Counter(each.event.reason for each in told if isinstance(each.event, ReasonAssigned))
+    catalogue = inquiry.config.standards[station].reasons
+    told_by_controllers = set(catalogue.by_fault.values())
+    found = [
+        ReasonAnswer(
+            reason=code,
+            texts=dict(each.texts),
+            category=each.category,
+            planned=each.planned,
+            used=used[code],
+        )
+        for code, each in catalogue.reasons.items()
+    ]
+    return sorted(found, key=lambda each: (-each.used, each.reason in told_by_controllers))
+
+
+def hours_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[HourAnswer]:
+    """The last station of a node, hour by hour, against the plan; hours without work or cars are left out."""
+    last = node.stations[-1]
+    own = Node(last, (last,))
+    seen = window.before(inquiry.until)
+    cut = [
+        Window(each.kind, each.name, each.day, part)
+        for each in inquiry.config.calendar.hours(seen)
+        if (part := each.interval.clip(seen))
+    ]
+    kpis = [(each, inquiry.kpis(own, each.interval)[0]) for each in cut]
+    targets = [inquiry.target(own, each.interval) for each in cut]
+    has_target = all(each is not None for each in targets)
+    return [
+        HourAnswer(
+            window=window_answer(each.window),
+            planned_s=each.planned.total_seconds(),
+            target=number(each.target) if has_target else None,
+            good=each.actual,
+            target_sum=number(each.cumulative_target) if has_target else None,
+            good_sum=each.cumulative_actual,
+            largest_loss=each.largest_loss,
+            largest_loss_s=each.largest_loss_time.total_seconds(),
+        )
+        for each in hour_by_hour(kpis, [each or Fraction(0) for each in targets])
+        if each.planned or each.actual
+    ]
+
+
+def culprits_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[CulpritAnswer]:
+    """Who cost the last station of a node how much, the largest first."""
+    seen = window.before(inquiry.until)
+    return [
+        CulpritAnswer(station=each.station, cause=each.cause, lost_s=each.lost.total_seconds(), cars=each.cars)
+        for each in inquiry.culprits(node, seen)
+    ]
+
+
+def stores_answer(inquiry: Inquiry, window: Interval) -> list[StoreAnswer]:
+    """What stands between the stations at the end of a window."""
+    end = min(window.end, inquiry.until)
+    places = {(each.upstream, each.downstream): each.places for each in inquiry.config.buffers}
+    seen = Interval(min(window.start, end) - STAYS, end)
+    stays = {each: inquiry.visits(each, seen) for way in places for each in way}
+    return [
+        StoreAnswer(
+            upstream=each.upstream,
+            downstream=each.downstream,
+            places=places[each.upstream, each.downstream],
+            waiting=list(each.waiting),
+            left=each.dwell.count,
+            mean_wait_s=seconds(each.dwell.mean),
+            longest_wait_s=seconds(each.dwell.longest),
+        )
+        for each in stores_between(stays, list(places), Interval(min(window.start, end), end), end)
+    ]
+
+
+def windows_answer(inquiry: Inquiry, kind: WindowKind, span: Interval) -> Iterator[WindowAnswer]:
+    """The calendar's windows of a kind that overlap a span."""
+    return (window_answer(each) for each in inquiry.windows(kind, span))

@@ -1,0 +1,277 @@
+"""Answers about single things: cars, the books of shifts, what persons said, doubtful counts, events, the programme."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from mes.board.answers.figures import number, seconds, window_answer
+from mes.board.answers.record_models import (
+    AfterClosing,
+    BookAnswer,
+    CycleAnswer,
+    DecisionAnswer,
+    DoubtAnswer,
+    EventAnswer,
+    LifeAnswer,
+    ProcessAnswer,
+    ProgrammeAnswer,
+    ProgrammeRowAnswer,
+    ProgrammeSectionAnswer,
+    ResultAnswer,
+    SaidAnswer,
+    SeenAnswer,
+    VisitAnswer,
+)
+from mes.calendar import Window
+from mes.intervals import Interval
+from mes.model import Event, Journaled, ReasonAssigned, ShiftClosed, ShiftReopened, StationId, UnitCompleted, UnitId
+from mes.oee.biography import Biography, Visit
+from mes.oee.components import Kpi
+from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
+from mes.oee.stops import is_closed
+from mes.oee.unreconciled_counts import Case
+from mes.results.plant import Inquiry
+from mes.results.unreconciled import cases
+
+RECENT = timedelta(hours=2)
+RECENT_MOST = 12
+EPOCH_NAMES = frozenset({"station", "time", "received_time", "time_source"})
+
+
+def life_answers(inquiry: Inquiry, unit: str) -> list[LifeAnswer]:
+    """All lives of a unit id; none for one that no event names."""
+    return [_life(inquiry, each) for each in inquiry.biography(UnitId(unit))]
+
+
+def _life(inquiry: Inquiry, life: Biography) -> LifeAnswer:
+    return LifeAnswer(
+        unit=life.unit,
+        life=life.life,
+        product=life.product,
+        first_seen=life.first_seen,
+        last_seen=life.last_seen,
+        finished_at=life.finished_at,
+        loops=life.loops,
+        visits=[_visit(inquiry, each) for each in life.visits],
+    )
+
+
+def _visit(inquiry: Inquiry, visit: Visit) -> VisitAnswer:
+    limits = inquiry.config.limits.get(visit.station, {})
+    process = []
+    for each in inquiry.process(visit):
+        limit = limits.get(each.name)
+        process.append(
+            ProcessAnswer(
+                name=each.name,
+                minimum=each.minimum,
+                mean=each.mean,
+                maximum=each.maximum,
+                low=None if limit is None else limit.low,
+                high=None if limit is None else limit.high,
+                samples=each.samples,
+                known_s=each.length.total_seconds(),
+                outside_s=None if each.in_limits is None else (each.length - each.in_limits).total_seconds(),
+            )
+        )
+    return VisitAnswer(
+        station=visit.station,
+        passage=visit.passage,
+        entered=visit.entered,
+        left=visit.left,
+        first_seen=visit.first_seen,
+        last_seen=visit.last_seen,
+        results=[
+            ResultAnswer(result=each.result, time=each.time, cycle_s=seconds(each.cycle_time)) for each in visit.results
+        ],
+        flags=sorted(visit.flags),
+        process=process,
+    )
+
+
+def cycle_answers(inquiry: Inquiry, station: StationId, window: Interval) -> list[CycleAnswer]:
+    """The units that got a result at a station in a window, in the order of time."""
+    standard = inquiry.config.standards[station]
+    made = [each.event for each in inquiry.events(station, window) if isinstance(each.event, UnitCompleted)]
+    return [
+        CycleAnswer(
+            time=each.time,
+            unit=each.unit,
+            product=each.product,
+            result=each.result,
+            cycle_s=seconds(each.cycle_time),
+            ideal_cycle_s=seconds(standard.ideal(each.product)),
+        )
+        for each in made
+        if each.time in window
+    ]
+
+
+def recent_answers(inquiry: Inquiry) -> list[SeenAnswer]:
+    """The last units that got a result anywhere in the last two hours, the newest first."""
+    now = inquiry.until
+    found = [
+        SeenAnswer(unit=each.event.unit, station=place, time=each.event.time)
+        for place in inquiry.config.standards
+        for each in inquiry.reader.between(place, now - RECENT, now)
+        if isinstance(each.event, UnitCompleted)
+    ]
+    return sorted(found, key=lambda each: each.time, reverse=True)[:RECENT_MOST]
+
+
+def said_answer(told: Journaled) -> SaidAnswer:
+    """A word of a person on a station's time."""
+    event = told.event
+    assert isinstance(event, ReasonAssigned)
+    return SaidAnswer(
+        seq=told.seq,
+        station=event.station,
+        time=event.time,
+        start=event.start,
+        end=event.end,
+        reason=event.reason,
+        by=event.by,
+        comment=event.comment,
+    )
+
+
+def said_answers(inquiry: Inquiry, station: StationId, window: Interval) -> list[SaidAnswer]:
+    """What persons said of a station's time in a window, the last word first."""
+    told = [each for each in inquiry.events(station, window) if isinstance(each.event, ReasonAssigned)]
+    return [said_answer(each) for each in sorted(told, key=lambda each: -each.seq)]
+
+
+def book_answer(inquiry: Inquiry, station: StationId, shift: Window) -> BookAnswer:
+    """Whether a station's shift is closed, and what still keeps it open."""
+    told = [each.event for each in inquiry.events(station, shift.interval)]
+    closed = is_closed(told, shift.interval)
+    said = [
+        each
+        for each in told
+        if isinstance(each, ShiftClosed | ShiftReopened) and (each.start, each.end) == _ends(shift.interval)
+    ]
+    ordered = sorted(said, key=lambda each: (each.time, each.received_time))
+    last = ordered[-1] if ordered else None
+    until = inquiry.until
+    seen = shift.interval.before(until)
+    return BookAnswer(
+        station=station,
+        window=window_answer(shift),
+        closed=closed,
+        closed_by=last.by if last is not None and closed else None,
+        closed_at=last.time if last is not None and closed else None,
+        stops_without_reason=sum(each.needs_reason for each in inquiry.stops(station, seen)),
+        after_closing=_after_closing(inquiry, station, shift.interval) if closed else None,
+        over=until >= shift.interval.end,
+    )
+
+
+def _after_closing(inquiry: Inquiry, station: StationId, shift: Interval) -> AfterClosing | None:
+    closed = inquiry.kpi(station, shift)
+    if not closed.after_closing:
+        return None
+    live = inquiry.live_kpi(station, shift)
+    return AfterClosing(
+        good=_difference("good", closed, live),
+        rework=_difference("rework", closed, live),
+        scrap=_difference("scrap", closed, live),
+        oee_closed=closed.oee,
+        oee_now=live.oee,
+    )
+
+
+def _difference(name: str, closed: Kpi, live: Kpi) -> int | None:
+    before, after = closed.count(name), live.count(name)
+    return None if before is None or after is None else after - before
+
+
+def _ends(interval: Interval) -> tuple[datetime, datetime]:
+    return interval.start, interval.end
+
+
+def doubt_answers(inquiry: Inquiry) -> list[DoubtAnswer]:
+    """Every doubtful count, decided or not, in the order of time."""
+    return [doubt_answer(each) for each in cases(inquiry.reader, inquiry.config.setups)]
+
+
+def doubt_answer(each: Case) -> DoubtAnswer:
+    """A doubtful count."""
+    event = each.event
+    return DoubtAnswer(
+        number=each.seq,
+        station=event.station,
+        kind=event.kind,
+        time=event.time,
+        raw_before=event.previous_raw,
+        raw_after=event.raw,
+        standing=each.standing,
+        at_most=each.most,
+        shown=list(each.shown),
+        possible=each.possible,
+        explanation=event.explanation,
+        decisions=[
+            DecisionAnswer(
+                parts=said.parts, product=said.product, by=said.by, why=said.why, recorded_time=said.recorded_time
+            )
+            for said in each.said
+        ],
+    )
+
+
+def event_answer(told: Journaled) -> EventAnswer:
+    """An event as the journal keeps it."""
+    event = told.event
+    assert isinstance(event, Event)
+    facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event))
+    return EventAnswer(
+        seq=told.seq,
+        kind=type(event).__name__,
+        station=event.station,
+        time=event.time,
+        received_time=event.received_time,
+        time_source=event.time_source,
+        facts={name: value for name, value in facts.items() if name not in EPOCH_NAMES},
+    )
+
+
+def event_answers(told: Sequence[Journaled]) -> list[EventAnswer]:
+    """Events in the order in which they come."""
+    return [event_answer(each) for each in told]
+
+
+def programme_answer(report: ProgrammeReport) -> ProgrammeAnswer:
+    """Cars built against the programme."""
+    return ProgrammeAnswer(
+        year=report.year,
+        until=report.until,
+        months={month: _section(each) for month, each in report.months.items()},
+        whole=_section(report.whole),
+        forecast=number(report.forecast),
+        unplaced=report.unplaced,
+    )
+
+
+def _section(section: ProgrammeSection) -> ProgrammeSectionAnswer:
+    return ProgrammeSectionAnswer(
+        start=section.window.start,
+        end=section.window.end,
+        total=_programme_row(section.total),
+        by_model=[_programme_row(each) for each in section.by_model],
+        by_assembly_method=[_programme_row(each) for each in section.by_assembly_method],
+        by_market=[_programme_row(each) for each in section.by_market],
+        local_content_pct=number(section.local_content.mean_pct),
+        cars_without_local_content=section.local_content.cars_without_figure,
+    )
+
+
+def _programme_row(row: ProgrammeRow) -> ProgrammeRowAnswer:
+    return ProgrammeRowAnswer(
+        label=row.label,
+        built=row.built,
+        plan=float(row.plan),
+        plan_to_date=float(row.plan_to_date),
+        attainment=number(row.attainment),
+        share=number(row.share),
+    )

@@ -1,0 +1,1 @@
+"""The pages of the board as HTML, their forms, texts and icons."""

@@ -1,0 +1,282 @@
+"""What people send by the board's forms: reasons, undo, books, counts, signing in and out, the language."""
+
+from datetime import UTC, datetime, time, timedelta
+from itertools import chain
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from mes.board import actions
+from mes.board.accounts.middleware import DAY_S
+from mes.board.accounts.sign_in import enrol, leave, sign_in
+from mes.board.accounts.users import May
+from mes.board.answers.records import book_answer
+from mes.board.answers.requests import BookAsked, CountDecided, ReasonGiven, UndoAsked
+from mes.board.context import Board, Refused
+from mes.board.pages import views
+from mes.board.pages.translations import LANGUAGES
+from mes.board.refusals import LANGUAGE
+from mes.model import CountReconciled, ReasonAssigned, ShiftClosed, ShiftReopened, StationId
+from mes.results.plant import Inquiry
+from mes.stopping import in_thread
+
+LANGUAGE_DAYS = 400
+SHOWN_OF_AUDIT = 300
+
+
+def back_to(form: FormData | dict[str, str], *, done: bool = False) -> str:
+    """Where the form came from, on this server alone."""
+    given = str(form.get("back") or "/")
+    parts = urlsplit(given)
+    if parts.scheme or parts.netloc or not given.startswith("/") or given.startswith(("//", "/\\")):
+        return "/"
+    query = "&".join(each for each in parts.query.split("&") if each and not each.startswith("done="))
+    if done:
+        query = f"{query}&done=1" if query else "done=1"
+    return quote(parts.path, safe="/") + (f"?{query}" if query else "")
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _instant(text: str, name: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Refused(422, f"{name} is no time", "form_unreadable", {"field": name}) from error
+    if found.tzinfo is None:
+        raise Refused(422, f"{name} has no zone", "form_unreadable", {"field": name})
+    return found.astimezone(UTC)
+
+
+def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
+    """A time of day that somebody typed, at the day that brings it nearest to `near`; None for nothing."""
+    if not text.strip():
+        return None
+    try:
+        wall = time.fromisoformat(text.strip().rjust(5, "0") if text.count(":") == 1 else text.strip().rjust(8, "0"))
+    except ValueError as error:
+        remedy = f"{text} is no time; write it as 14:05 or 14:05:30"
+        raise Refused(422, remedy, "not_a_time", {"text": text}) from error
+    local = near.astimezone(board.config.calendar.zone)
+    days = [local.date() + timedelta(days=each) for each in (-1, 0, 1)]
+    found = [board.config.calendar.to_utc(datetime.combine(day, wall)) for day in days]
+    return min(found, key=lambda each: abs(each - near))
+
+
+def _inside(typed: datetime | None, start: datetime, end: datetime) -> datetime | None:
+    """A time that was typed, within the stop that the form shows; the minute of its border is the border.
+
+    Raises Refused for a time outside.
+    """
+    if typed is None:
+        return None
+    for border in (start, end):
+        if typed == border.replace(second=0, microsecond=0):
+            return border
+    if not start <= typed <= end:
+        text = (
+            f"{typed.isoformat()} is not within the stop that is shown, {start.isoformat()} to {end.isoformat()}; "
+            "give a time within it"
+        )
+        raise Refused(422, text, "reason_outside_shown", {"at": typed, "start": start, "end": end})
+    return typed
+
+
+async def reason(board: Board, request: Request) -> Response:
+    """A reason was tapped."""
+    form = await request.form()
+    start, end_text = _instant(_text(form, "start"), "start"), _text(form, "end")
+    end = _instant(end_text, "end") if end_text else None
+    part_from = _of_day(board, _text(form, "part_from"), start)
+    now = board.clock.now()
+    part_to = _of_day(board, _text(form, "part_to"), end or now)
+    merged = _text(form, "merge_from")
+    code = _text(form, "reason")
+    if not merged:
+        part_from = _inside(part_from, start, end or now)
+    part_to = _inside(part_to, start, end or now)
+    first = _instant(merged, "merge_from") if merged else part_from or start
+    asked = ReasonGiven(
+        station=_text(form, "station"),
+        start=first,
+        end=part_to or end,
+        reason=None if code == "-" else code,
+        comment=_text(form, "comment")[:1000],
+        seen_reason=_text(form, "seen") or None,
+        check_seen=first == start,
+        together=bool(merged),
+    )
+    await actions.give_reason(board, views.person_of(request), asked)
+    return RedirectResponse(back_to(form, done=True), status_code=303)
+
+
+async def undo(board: Board, request: Request) -> Response:
+    """A word is undone."""
+    form = await request.form()
+    number = _text(form, "seq")
+    if not number.isascii() or not number.isdigit():
+        raise Refused(422, "seq is no number", "form_unreadable", {"field": "seq"})
+    await actions.take_back(board, views.person_of(request), UndoAsked(seq=min(int(number), 2**53 - 1) or 1))
+    return RedirectResponse(back_to(form, done=True), status_code=303)
+
+
+async def close(board: Board, request: Request) -> Response:
+    """The books of one station, or of all that are ready, are closed."""
+    form = await request.form()
+    person, station, window = views.person_of(request), _text(form, "station"), _text(form, "window")
+    stations = [station]
+    if not station:
+        of = _text(form, "of")
+
+        def ready(inquiry: Inquiry) -> list[str]:
+            shift = actions.window_of(inquiry, window)
+            inside = [each for each in inquiry.config.standards if each == of or each.startswith(of + "/")]
+            books = [book_answer(inquiry, each, shift) for each in inside]
+            return [each.station for each in books if each.over and not each.closed and not each.stops_without_reason]
+
+        stations = await board.ask(ready)
+    for each in stations:
+        await actions.close_books(board, person, BookAsked(station=each, window=window))
+    return RedirectResponse(back_to(form, done=True), status_code=303)
+
+
+async def reopen(board: Board, request: Request) -> Response:
+    """The books of a station are opened again."""
+    form = await request.form()
+    asked = BookAsked(station=_text(form, "station"), window=_text(form, "window"), why=_text(form, "why")[:1000])
+    await actions.reopen_books(board, views.person_of(request), asked)
+    return RedirectResponse(back_to(form, done=True), status_code=303)
+
+
+async def count(board: Board, request: Request) -> Response:
+    """A doubtful count is decided."""
+    form = await request.form()
+    number, parts, why = (_text(form, each) for each in ("number", "parts", "why"))
+    if not (number + parts).isascii() or not number.isdigit() or not parts.isdigit() or len(parts) > 9:
+        raise Refused(422, "a number of parts is a whole number, 0 or more", "count_not_whole")
+    if not why.strip():
+        raise Refused(422, "say how that is known", "decision_without_why")
+    asked = CountDecided(parts=int(parts), why=why[:1000])
+    await actions.decide_count(board, views.person_of(request), int(number[:15]), asked)
+    return RedirectResponse(back_to(form, done=True), status_code=303)
+
+
+async def cable(board: Board, request: Request) -> Response:
+    """A cable of a simulated plant is pulled or plugged in."""
+    form = await request.form()
+    controller = _text(form, "controller")
+    if board.cables is None or controller not in board.cables.pulled():
+        text = f"there is no simulated controller `{controller}` here"
+        raise Refused(404, text, "cable_unknown", {"controller": controller})
+    try:
+        await board.cables.switch(controller, pull=_text(form, "pull") == "yes")
+    except ValueError as error:
+        raise Refused(409, str(error), "cable_refused") from error
+    return RedirectResponse("/", status_code=303)
+
+
+async def login_page(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
+    """Asks for name and password."""
+    back = back_to(dict(request.query_params))
+    return views.page(board, request, "login.html", problem=problem, status=status, back=back)
+
+
+async def login(board: Board, request: Request) -> Response:
+    """Signs in."""
+    form = await request.form()
+    answer = RedirectResponse(back_to(form), status_code=303)
+    await sign_in(board, request, answer, _text(form, "name")[:64], _text(form, "password")[:256])
+    return answer
+
+
+async def logout(board: Board, request: Request) -> Response:
+    """Signs out."""
+    answer = RedirectResponse("/", status_code=303)
+    await leave(board, request, answer)
+    return answer
+
+
+async def enrol_page(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
+    """Asks for a tablet's code."""
+    return views.page(board, request, "enrol.html", problem=problem, status=status)
+
+
+async def enrol_tablet(board: Board, request: Request) -> Response:
+    """Makes this browser a station's tablet."""
+    form = await request.form()
+    answer = RedirectResponse("/stops", status_code=303)
+    await enrol(board, request, answer, _text(form, "code")[:16])
+    return answer
+
+
+async def language(_: Board, request: Request) -> Response:
+    """Keeps the language that was chosen in this browser."""
+    code = request.path_params["code"]
+    if code not in LANGUAGES:
+        raise Refused(404, "there is no such language", "language_unknown")
+    answer = RedirectResponse(back_to(dict(request.query_params)), status_code=303)
+    answer.set_cookie(LANGUAGE, str(code), max_age=LANGUAGE_DAYS * DAY_S, path="/", httponly=True, samesite="lax")
+    return answer
+
+
+async def audit(board: Board, request: Request) -> Response:
+    """Everything that people changed, the newest first."""
+    board.demand(views.person_of(request), May.AUDIT)
+    people = await in_thread(board.people.audit, SHOWN_OF_AUDIT)
+
+    def said(inquiry: Inquiry) -> list[dict[str, object]]:
+        seen = inquiry.until - timedelta(days=30)
+        told = chain.from_iterable(
+            inquiry.reader.between(each, seen, inquiry.until + timedelta(seconds=1))
+            for each in inquiry.config.standards
+        )
+        return [
+            {"time": _when(each.event), "who": each.event.by, "what": _what(each.event), "detail": _detail(each.event)}
+            for each in told
+            if isinstance(each.event, Said)
+        ]
+
+    lines = [{"time": each.time, "who": each.who, "what": each.what, "detail": each.detail} for each in people]
+    lines += await board.ask(said)
+    newest = sorted(lines, key=lambda each: str(each["time"]), reverse=True)[:SHOWN_OF_AUDIT]
+    return views.page(board, request, "audit.html", lines=newest)
+
+
+Said = ReasonAssigned | ShiftClosed | ShiftReopened | CountReconciled
+
+
+def _when(event: Said) -> datetime:
+    return event.recorded_time if isinstance(event, CountReconciled) else event.time
+
+
+def _what(event: Said) -> str:
+    match event:
+        case CountReconciled():
+            return "decided a count"
+        case ReasonAssigned():
+            return "gave a reason" if event.reason else "took a reason back"
+        case ShiftClosed():
+            return "closed a shift"
+        case _:
+            return "opened a shift again"
+
+
+def _detail(event: Said) -> str:
+    place = StationId(event.station).partition("/")[2]
+    if isinstance(event, CountReconciled):
+        return f"{place} {event.kind} {event.previous_raw} to {event.raw}: {event.parts} parts. {event.why}"
+    end = event.end.isoformat(timespec="seconds") if event.end is not None else "its end"
+    stretch = f"{place} {event.start.isoformat(timespec='seconds')} to {end}"
+    match event:
+        case ReasonAssigned():
+            before = ", ".join(dict.fromkeys(str(each.reason or "none") for each in event.before))
+            return f"{stretch}: {event.reason or 'none'}, before: {before}. {event.comment}".strip()
+        case ShiftClosed():
+            return stretch
+        case _:
+            return f"{stretch}: {event.why}"

@@ -1,0 +1,165 @@
+"""How answers become pages: templates, and numbers, times and words in the reader's language and the site's zone."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_decimal, format_percent
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mes.board.pages.icons import FILLED, SIGNS
+from mes.board.pages.translations import words
+from mes.config.build import PlantConfig
+
+HOUR_S, MINUTE_S = 3600, 60
+DASH = "–"
+LOCALES = {"en": "en_GB", "ru": "ru_RU", "kk": "kk_KZ"}
+NAMES = {"en": "English", "ru": "Русский", "kk": "Қазақша"}
+
+
+class Speech:
+    """A language as the templates use it."""
+
+    def __init__(self, language: str, config: PlantConfig) -> None:
+        self.language = language
+        self.words: Mapping[str, str] = words(language)
+        self.zone: ZoneInfo = config.calendar.zone
+        self._locale = LOCALES[language]
+        self._reasons: dict[str, str] = {
+            str(code): reason.text(language)
+            for standard in config.standards.values()
+            for code, reason in standard.reasons.reasons.items()
+        }
+        self._several = len({each.split("/")[2] for each in config.standards}) > 1
+
+    def percent(self, ratio: float | None) -> str:
+        """A ratio in per cent with one decimal, on one line."""
+        return DASH if ratio is None else str(format_percent(ratio, format="#,##0.0\u00a0%", locale=self._locale))
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        """A number with so many decimals at most, never -0."""
+        return DASH if value is None else str(format_decimal(round(value, digits) or 0, locale=self._locale))
+
+    def units(self, value: int | None, *, signed: bool = False) -> str:
+        """A count; a dash where it is not known, never 0."""
+        if value is None:
+            return DASH
+        return f"{value:+d}" if signed else str(value)
+
+    def minutes(self, value_s: float | None, *, signed: bool = False) -> str:
+        """Seconds as minutes with one decimal."""
+        if value_s is None:
+            return DASH
+        found = round(value_s / MINUTE_S, 1) or 0.0  # never -0.0
+        pattern = "+#,##0.0;-#,##0.0" if signed and found else "#,##0.0"
+        return str(format_decimal(found, format=pattern, locale=self._locale))
+
+    def lasting(self, value_s: float | None) -> str:
+        """A duration as `1:02:03 h` or `2:03 min`: without its unit it would look like a time of day."""
+        if value_s is None:
+            return DASH
+        whole = max(0, int(value_s))
+        hours, rest = divmod(whole, HOUR_S)
+        minutes, seconds = divmod(rest, MINUTE_S)
+        if hours:
+            return f"{hours}:{minutes:02}:{seconds:02}\u00a0{self.words['unit_h']}"
+        return f"{minutes}:{seconds:02}\u00a0{self.words['unit_min']}"
+
+    def clock(self, instant: datetime | None) -> str:
+        """The time of day in the site's zone, to the second."""
+        if instant is None:
+            return DASH
+        return str(format_time(instant.astimezone(self.zone), "HH:mm:ss", locale=self._locale))
+
+    def short_clock(self, instant: datetime) -> str:
+        """The time of day in the site's zone, to the minute."""
+        return str(format_time(instant.astimezone(self.zone), "HH:mm", locale=self._locale))
+
+    def day(self, instant: datetime) -> str:
+        """The date in the site's zone."""
+        return str(format_date(instant.astimezone(self.zone), "medium", locale=self._locale))
+
+    def moment(self, instant: datetime | None) -> str:
+        """Date and time in the site's zone."""
+        if instant is None:
+            return DASH
+        return str(format_datetime(instant.astimezone(self.zone), "d MMM HH:mm:ss", locale=self._locale))
+
+    def month(self, number: int, year: int) -> str:
+        """The name of a month."""
+        return str(format_date(datetime(year, number, 1, tzinfo=self.zone), "LLLL", locale=self._locale))
+
+    def reason(self, code: str | None) -> str:
+        """The text of a reason, of a bucket, or of what nobody explained."""
+        if code is None:
+            return self.words["no_reason"]
+        return self._reasons.get(code) or self.words.get(code, code)
+
+    def word(self, key: str) -> str:
+        """A word; what has none is shown as it is."""
+        return self.words.get(key, key.replace("_", " "))
+
+    def fact(self, value: object) -> str:
+        """What an event says, with what is inside of it; nothing where it says nothing."""
+        match value:
+            case list():
+                return "; ".join(map(self.fact, value))
+            case dict():
+                return " ".join(f"{name} {said}" for name, each in value.items() if (said := self.fact(each)))
+            case bool():
+                return str(value).lower()
+            case _:
+                return "" if value is None else str(value)
+
+    def station(self, path: str | None) -> str:
+        """A station's own name, or that it lies outside."""
+        return self.words["outside"] if path is None else path.rpartition("/")[2]
+
+    def place(self, path: str) -> str:
+        """A part of the plant without the site; the site's own name for all of it."""
+        return path.partition("/")[2] or path
+
+
+def stamp_ms(instant: datetime) -> int:
+    """Milliseconds since 1970, for clocks on the page."""
+    return int(instant.timestamp() * 1000)
+
+
+def share(part_s: float, whole_s: float) -> float:
+    """In per cent of a bar's width, never outside of it."""
+    return round(min(max(part_s / whole_s * 100, 0.0), 100.0), 3) if whole_s else 0.0
+
+
+def iso(instant: datetime) -> str:
+    """As a form sends it back."""
+    return instant.isoformat()
+
+
+@cache
+def environment() -> Environment:
+    """The templates; what they do not know is an error."""
+    made = Environment(
+        loader=PackageLoader("mes.board"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {
+        "signs": SIGNS,
+        "filled": FILLED,
+        "stamp_ms": stamp_ms,
+        "share": share,
+        "iso": iso,
+        "language_names": NAMES,
+    }
+    made.globals["timedelta"] = timedelta
+    return made
+
+
+def draw(template: str, **content: Any) -> str:
+    """A page, or a part of one."""
+    return environment().get_template(template).render(**content)

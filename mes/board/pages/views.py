@@ -1,0 +1,362 @@
+"""The pages that are read: wall, shift, station, stops, car; each drawn from answers. Books are beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from mes.board.accounts.users import May, Person
+from mes.board.actions import window_of
+from mes.board.answers import figures, records
+from mes.board.answers.andon_board import alive_answer, last_shift
+from mes.board.answers.models import KpiAnswer, LossAnswer, StopAnswer, UnreadAnswer, WallAnswer
+from mes.board.context import Board, Refused
+from mes.board.pages.rendering import Speech, draw, share, stamp_ms
+from mes.board.pages.translations import glossary
+from mes.board.refusals import language_of
+from mes.calendar import Window, WindowKind
+from mes.errors import ConfigError
+from mes.health.status import Status
+from mes.intervals import Interval
+from mes.model import StationId, UnitsCounted
+from mes.oee.components import LOSSES, Bucket, KpiFlag
+from mes.results.plant import Inquiry
+
+NAV = (
+    ("/", "wall"),
+    ("/shift", "shift"),
+    ("/stops", "stops_page"),
+    ("/car", "car"),
+    ("/handover", "handover"),
+    ("/programme", "programme"),
+    ("/counters", "counters"),
+    ("/controllers", "controllers"),
+)
+OFFERED = timedelta(days=14)
+EVENTS_SHOWN = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a page is about, as its address says it."""
+
+    of: str
+    window: str
+
+
+def person_of(request: Request) -> Person | None:
+    """Who is signed in."""
+    person: Person | None = getattr(request.state, "person", None)
+    return person
+
+
+def page(
+    board: Board, request: Request, template: str, *, status: int = 200, problem: str = "", **content: Any
+) -> Response:
+    """A page with all that every page has."""
+    speech = Speech(language_of(request), board.config)
+    now = board.clock.now()
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    person = person_of(request)
+    nav = [*NAV, ("/audit", "audit")] if board.may(person, May.AUDIT) else list(NAV)
+    common: dict[str, Any] = {
+        "speech": speech,
+        "t": speech.words,
+        "site": board.config.site,
+        "nav": nav,
+        "here": request.url.path,
+        "back": address if request.method == "GET" else "/",
+        "person": person,
+        "now": now,
+        "now_ms": stamp_ms(now),
+        "speed": board.speed,
+        "note": speech.words["thanks"] if request.query_params.get("done") else "",
+        "problem": problem,
+        "troubles": troubles(speech, board.status()),
+        "glossary": glossary(speech.language),
+    }
+    return HTMLResponse(draw(template, **{**common, **content}), status_code=status)
+
+
+def troubles(speech: Speech, status: Status) -> list[str]:
+    """What of the program does not work now, as sentences; the reasons are those of the log."""
+    known = sorted(status.notes.items())
+    return [f"{speech.words.get(f'trouble_{part}', part)} {why}" for part, why in known]
+
+
+def wall_part(board: Board, wall: WallAnswer | None, language: str) -> str:
+    """The inside of the wall's page; the same for everybody who reads this language."""
+    speech, now, status = Speech(language, board.config), board.clock.now(), board.status()
+    common = {"speech": speech, "t": speech.words, "now": now, "now_ms": stamp_ms(now), "cables": cables_of(board)}
+    told = troubles(speech, status)
+    return draw("_wall_page.html", wall=wall, alive=alive_answer(status), troubles=told, note="", problem="", **common)
+
+
+def cables_of(board: Board) -> Mapping[str, bool]:
+    """The cables that can be pulled; none but in a simulation."""
+    return {} if board.cables is None else board.cables.pulled()
+
+
+async def wall(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
+    """The andon wall."""
+    if board.live.wall is None:
+        await board.live.refresh()
+    alive = alive_answer(board.status())
+    shown = {"wall": board.live.wall, "alive": alive, "cables": cables_of(board)}
+    return page(board, request, "wall.html", problem=problem, status=status, **shown)
+
+
+def choice(inquiry: Inquiry, request: Request, *, level: str) -> tuple[Choice, Window]:
+    """The part of the plant and the window that are asked for. Raises Refused."""
+    now = inquiry.until
+    of = request.query_params.get("of", "")
+    if not of:
+        tablet = person_of(request)
+        own = tablet.station if tablet is not None else None
+        of = own or {"line": inquiry.nodes("line", [])[0].path, "site": inquiry.config.site}.get(level, "")
+        of = of or inquiry.nodes("station", [])[0].path
+    try:
+        figures.node_of(inquiry, of)
+    except ConfigError as error:
+        raise Refused(404, str(error), "part_unknown", {"part": of}) from error
+    name = request.query_params.get("window", "")
+    window = window_of(inquiry, name) if name else last_shift(inquiry, now)
+    if window.interval.length > timedelta(days=8):
+        text = "a page shows a week at most; longer times are in reports and in the interface"
+        raise Refused(422, text, "page_too_long")
+    return Choice(of, figures.window_name(window)), window
+
+
+def offered(inquiry: Inquiry, speech: Speech, chosen: Window) -> list[tuple[str, str]]:
+    """The windows to choose from, the newest first."""
+    now = inquiry.until
+    span = Interval(now - OFFERED, now)
+    known = inquiry.known
+    if known is not None:
+        span = Interval(min(max(known.start, span.start), now), now + timedelta(microseconds=1))
+    shifts = inquiry.config.calendar.windows(WindowKind.SHIFT, span)
+    days = inquiry.config.calendar.windows(WindowKind.DAY, span)
+    found = [*reversed(shifts), *reversed(days)]
+    if chosen not in found:
+        found.insert(0, chosen)
+    return [(figures.window_name(each), heading(each, speech)) for each in found]
+
+
+def heading(window: Window, speech: Speech) -> str:
+    """A window in words."""
+    day = speech.day(window.interval.start)
+    team = f", {speech.words['team']} {window.team}" if window.team else ""
+    if window.kind is WindowKind.SHIFT:
+        return f"{day}, {speech.word(window.name.replace(' ', '_'))}{team}"
+    if window.kind is WindowKind.HOUR:
+        return f"{day}, {speech.short_clock(window.interval.start)}"
+    return window.name
+
+
+def parts(inquiry: Inquiry, *, stations: bool, whole: bool) -> list[str]:
+    """The parts of the plant to choose from: lines; also the site with its areas, and the stations."""
+    lines = [each.path for each in inquiry.nodes("line", [])]
+    areas = [each.path for each in inquiry.nodes("area", [])]
+    found = [inquiry.config.site] if whole else []
+    found += [*(each for each in areas if whole and not any(line == each for line in lines)), *lines]
+    return found + (list(inquiry.config.standards) if stations else [])
+
+
+async def shift(board: Board, request: Request) -> Response:
+    """The shift of a line, a station, an area or the site."""
+    speech = Speech(language_of(request), board.config)
+
+    def asked(inquiry: Inquiry) -> dict[str, Any]:
+        chosen, window = choice(inquiry, request, level="line")
+        node = figures.node_of(inquiry, chosen.of)
+        name = request.query_params.get("definition", "")
+        try:
+            definition = figures.definition_of(inquiry, name)
+        except ConfigError as error:
+            raise Refused(404, str(error), "definition_unknown", {"definition": name}) from error
+        kpi = figures.kpi_answer(inquiry, node, window, [definition])
+        members = inquiry.nodes("station", [])
+        hours = figures.hours_answer(inquiry, node, window.interval)
+        return {
+            "chosen": chosen,
+            "heading": heading(window, speech),
+            "parts": parts(inquiry, stations=True, whole=True),
+            "windows": offered(inquiry, speech, window),
+            "definitions": [(name, each.title) for name, each in inquiry.config.definitions.items()],
+            "definition": definition.name,
+            "kpi": kpi,
+            "timelines": [figures.timeline_answer(inquiry, each, window) for each in node.stations],
+            "ticks": _ticks(inquiry, window, speech),
+            "hours": hours,
+            "hours_most": max([1.0, *(max(each.good or 0, each.target or 0.0) for each in hours)]),
+            "unread": unread_of(inquiry, kpi, node.stations),
+            "waterfall": waterfall(kpi),
+            "pareto": pareto(kpi.losses),
+            "culprits": figures.culprits_answer(inquiry, node, window.interval) if node.level == "line" else None,
+            "members": [
+                figures.kpi_answer(inquiry, each, window, [definition])
+                for each in members
+                if each.stations[0] in node.stations
+            ],
+        }
+
+    return page(board, request, "shift.html", **await board.ask(asked))
+
+
+def _ticks(inquiry: Inquiry, window: Window, speech: Speech) -> list[tuple[float, str]]:
+    whole_s = window.interval.length.total_seconds()
+    starts = [each.interval.start for each in inquiry.config.calendar.hours(window.interval)]
+    every = max(1, len(starts) // 12)
+    return [
+        (share((each - window.interval.start).total_seconds(), whole_s), speech.short_clock(each)[:2])
+        for each in starts[::every]
+        if each >= window.interval.start
+    ]
+
+
+def unread_of(inquiry: Inquiry, kpi: KpiAnswer, stations: Sequence[StationId]) -> list[UnreadAnswer]:
+    """The counters that are not read now, where that takes units from these figures."""
+    return figures.unread_answers(inquiry, stations) if KpiFlag.COUNTS_NOT_READ in kpi.flags else []
+
+
+def waterfall(kpi: KpiAnswer) -> list[dict[str, Any]]:
+    """From calendar time down to valuable time: what each step takes, and where its bar lies."""
+    steps: list[tuple[str, float, bool]] = [
+        ("calendar", kpi.calendar_s, True),
+        ("not_planned", kpi.not_planned_s, False),
+        ("planned_stop", kpi.planned_stop_s, False),
+        ("pbt", kpi.pbt_s, True),
+    ]
+    last = [Bucket.MINOR_STOPS]
+    order = [each for each in LOSSES if each not in last] + last
+    steps += [(str(each), float(getattr(kpi, f"{each}_s")), False) for each in order]
+    steps.append(("apt", kpi.apt_s, True))
+    if kpi.speed_loss_s is not None and kpi.quality_loss_s is not None and kpi.ideal_good_s is not None:
+        steps += [("speed_loss", kpi.speed_loss_s, False), ("quality_loss", kpi.quality_loss_s, False)]
+        steps.append(("valuable", kpi.ideal_good_s, True))
+    left_s, found = kpi.calendar_s, []
+    for name, time_s, total in steps:
+        start_s = 0.0 if total else min(left_s - time_s, left_s)
+        found.append(
+            {
+                "name": name,
+                "time_s": time_s if total else -time_s,
+                "total": total,
+                "kind": "total" if total else "gain" if time_s < 0 else "loss",
+                "left": share(start_s, kpi.calendar_s),
+                "width": share(abs(time_s), kpi.calendar_s),
+            }
+        )
+        left_s = time_s if total else left_s - time_s
+    return found
+
+
+def pareto(losses: Sequence[LossAnswer]) -> list[dict[str, Any]]:
+    """Losses by bucket, and in each by reason; the largest first."""
+    by_bucket = sorted(losses, key=lambda each: each.bucket)
+    found = []
+    for bucket, members in groupby(by_bucket, key=lambda each: each.bucket):
+        each = sorted(members, key=lambda loss: (-loss.time_s, loss.reason))
+        time_s, stops = sum(loss.time_s for loss in each), sum(loss.stops for loss in each)
+        found.append({"bucket": bucket, "time_s": time_s, "stops": stops, "losses": each})
+    return sorted(found, key=lambda group: -float(str(group["time_s"])))
+
+
+async def station(board: Board, request: Request) -> Response:
+    """One station, down to the raw readings."""
+    speech = Speech(language_of(request), board.config)
+
+    def asked(inquiry: Inquiry) -> dict[str, Any]:
+        chosen, window = choice(inquiry, request, level="station")
+        place = StationId(chosen.of)
+        if place not in inquiry.config.standards:
+            raise Refused(404, f"there is no station `{chosen.of}`", "part_unknown", {"part": chosen.of})
+        node = figures.node_of(inquiry, chosen.of)
+        told = inquiry.events(place, window.interval)
+        inside = [each for each in told if window.interval.start <= each.event.time < window.interval.end]
+        cycles = records.cycle_answers(inquiry, place, window.interval)
+        kpi = figures.kpi_answer(inquiry, node, window, [inquiry.config.definition])
+        return {
+            "chosen": chosen,
+            "heading": heading(window, speech),
+            "parts": list(inquiry.config.standards),
+            "windows": offered(inquiry, speech, window),
+            "kpi": kpi,
+            "unread": unread_of(inquiry, kpi, node.stations),
+            "timeline": figures.timeline_answer(inquiry, place, window),
+            "cycles": cycles,
+            "times_s": [round(each.time.timestamp(), 3) for each in cycles],
+            "counts": records.event_answers([each for each in inside if isinstance(each.event, UnitsCounted)]),
+            "events": records.event_answers(inside[-EVENTS_SHOWN:]),
+            "events_all": len(inside),
+        }
+
+    return page(board, request, "station.html", **await board.ask(asked))
+
+
+async def stops(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
+    """The stops of a part of the plant, those first that need a reason."""
+    speech = Speech(language_of(request), board.config)
+    person = person_of(request)
+
+    def may_explain_at(place: str) -> bool:
+        return person is not None and person.may(May.EXPLAIN, StationId(place))
+
+    def asked(inquiry: Inquiry) -> dict[str, Any]:
+        chosen, window = choice(inquiry, request, level="site")
+        node = figures.node_of(inquiry, chosen.of)
+        found = figures.stops_answer(inquiry, node.stations, window.interval)
+        shown = [each for each in found if each.bucket not in (Bucket.STARVED, Bucket.BLOCKED, Bucket.MINOR_STOPS)]
+        words = [each for place in node.stations for each in records.said_answers(inquiry, place, window.interval)]
+        return {
+            "chosen": chosen,
+            "parts": parts(inquiry, stations=True, whole=True),
+            "windows": offered(inquiry, speech, window),
+            "open_stops": [each for each in found if each.needs_reason][::-1],
+            "other_stops": [each for each in shown if not each.needs_reason][::-1],
+            "before": _before(found),
+            "reasons_of": {place: figures.reasons_answer(inquiry, place) for place in node.stations},
+            "said": sorted(words, key=lambda each: -each.seq),
+            "may_explain": person is not None and any(may_explain_at(place) for place in node.stations),
+        }
+
+    content = await board.ask(asked)
+    return page(board, request, "stops.html", problem=problem, status=status, may_explain_at=may_explain_at, **content)
+
+
+def _before(found: Sequence[StopAnswer]) -> dict[str, dict[str, str]]:
+    """For each stop of a station the beginning of the one before it, if there is one."""
+    last: dict[str, str] = {}
+    earlier: dict[str, dict[str, str]] = {}
+    for each in found:
+        if each.bucket in (Bucket.STARVED, Bucket.BLOCKED):
+            continue
+        if each.station in last:
+            earlier.setdefault(each.station, {})[each.start.isoformat()] = last[each.station]
+        last[each.station] = each.start.isoformat()
+    return earlier
+
+
+async def car(board: Board, request: Request) -> Response:
+    """A car's way."""
+    vin = request.query_params.get("vin", "").strip()[:64]
+
+    def asked(inquiry: Inquiry) -> dict[str, Any]:
+        return {
+            "vin": vin,
+            "lives": records.life_answers(inquiry, vin) if vin else [],
+            "recent": [] if vin or inquiry.known is None else records.recent_answers(inquiry),
+            "products": inquiry.config.products,
+        }
+
+    content = await board.ask(asked)
+    return page(board, request, "car.html", status=404 if vin and not content["lives"] else 200, **content)
+
+
+async def glossary_page(board: Board, request: Request) -> Response:
+    """What abbreviations and signs mean."""
+    return page(board, request, "glossary.html")

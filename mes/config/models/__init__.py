@@ -1,0 +1,1 @@
+"""The sections of a plant's file as pydantic models."""

@@ -1,0 +1,308 @@
+"""The shape of a plant's file: every key, its type and its limits; names that refer to each other are checked later."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from adapters.settings import (
+    ByteOrder,
+    DataType,
+    ModbusRtuController,
+    ModbusRtuOverTcpController,
+    ModbusTcpController,
+    OpcUaController,
+    Table,
+)
+from mes.collect.counters import ResetPolicy
+from mes.config.models.calendar import STRICT, CalendarShape, Clock, Name
+from mes.config.models.production import DefinitionShape, FiguresShape, FlowShape, ProgrammeShape, ReasonShape
+from mes.model import State
+
+Address = Annotated[
+    int | str,
+    Field(description='register address from 0, as on the wire; in a template also "{base+10}"'),
+]
+Seconds = Annotated[float, Field(gt=0, description="seconds, above 0")]
+
+
+class Shape(BaseModel):
+    """One mapping of the file; a key that is not known is a mistake."""
+
+    model_config = STRICT
+
+
+class SiteShape(Shape):
+    """The plant: its name in every station's path, its local time, its calendar."""
+
+    name: Name
+    formerly: Annotated[
+        list[str], Field(description="what the site was called before, in the path of every station")
+    ] = []
+    time_zone: Annotated[str, Field(description="a name of the IANA list, such as Asia/Qostanay")]
+    day_start: Clock = "00:00"
+    calendar: CalendarShape
+
+
+class AssemblyMethod(StrEnum):
+    """How far a car is built here: CKD is welded, painted and assembled, DKD arrives welded and painted."""
+
+    CKD = "CKD"
+    DKD = "DKD"
+
+
+class ProductShape(Shape):
+    """What is made, and how the controllers call it."""
+
+    name: str
+    assembly_method: AssemblyMethod
+    market: str | None = None
+    local_content_pct: Annotated[float, Field(ge=0, le=100)] | None = None
+    raw: Annotated[list[str | int], Field(min_length=1, description='what controllers say for it: ["S3", 3]')]
+
+
+class BitRule(Shape):
+    """If this bit of the status word is set (0 is the least significant), the station is in `state`."""
+
+    bit: Annotated[int, Field(ge=0, le=31)]
+    state: State
+
+
+class StateMapShape(Shape):
+    """Turns what a controller says into our states: by `numbers` (or texts), or by `bits` (first match wins).
+
+    A number that the map does not name is no_data: a state is never guessed. A word of which no rule holds becomes
+    `otherwise`, which is no_data unless it is given.
+    """
+
+    like: Annotated[str, Field(description="a built-in map to begin with: packml-tags or packml-opc30060")] | None = (
+        None
+    )
+    numbers: dict[int | str, State] = {}
+    bits: list[BitRule] = []
+    otherwise: State | None = None
+
+
+class OpcUaHeartbeat(Shape):
+    """A node that the controller changes at least every `max_age_s` seconds while its program runs."""
+
+    node: str
+    max_age_s: Seconds = 10.0
+
+
+class ModbusHeartbeat(Shape):
+    """A register that the controller changes at least every `max_age_s` seconds while its program runs."""
+
+    address: Annotated[int, Field(ge=0, le=65535)]
+    table: Table = Table.HOLDING
+    max_age_s: Seconds = 10.0
+
+
+class OpcUaEntry(OpcUaController):
+    """An OPC UA server, with the address of its heartbeat."""
+
+    heartbeat: OpcUaHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address, not a tag's name
+
+
+class ModbusTcpEntry(ModbusTcpController):
+    """A Modbus TCP device, with the address of its heartbeat."""
+
+    heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
+
+
+class ModbusRtuOverTcpEntry(ModbusRtuOverTcpController):
+    """A serial Modbus device behind a converter, with the address of its heartbeat."""
+
+    heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
+
+
+class ModbusRtuEntry(ModbusRtuController):
+    """A Modbus device on a serial line, with the address of its heartbeat."""
+
+    heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
+
+
+ControllerEntry = Annotated[
+    OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry, Field(discriminator="kind")
+]
+
+
+class SignalShape(Shape):
+    """Where a signal is read: `node` on OPC UA, `address` and its kin on Modbus. `{name}` is filled from `with`."""
+
+    node: Annotated[str, Field(description="nsu=<namespace URI>;s=<id>")] | None = None
+    address: Address | None = None
+    table: Table | None = None
+    type: DataType | None = None
+    order: ByteOrder | None = None
+    bit: Annotated[int, Field(ge=0, le=15)] | None = None
+    length: Annotated[int, Field(ge=1, le=246, description="bytes of a text, two per register")] | None = None
+    count: Annotated[int, Field(ge=1, le=1000)] | None = None
+    scale: float | None = None
+    offset: float | None = None
+
+
+class StateShape(SignalShape):
+    """What the station is doing; `map` names one of `state_maps` or a built-in map."""
+
+    map: str | None = None
+
+
+class CounterShape(SignalShape):
+    """A totaliser of units. `max_per_hour` tells a plausible step from a wrap, a reset and a wrong value.
+
+    `reset` says whether it may start again from zero at any time; at the times of `resets_at` it may in any case.
+    """
+
+    modulus: Annotated[int, Field(ge=2, description="values it can show: 65536 for 16 bits")] | None = None
+    reset: ResetPolicy = ResetPolicy.ALLOWED
+    resets_at: Annotated[
+        list[Clock], Field(description="local times of day at which the controller sets it to zero")
+    ] = []
+    reset_tolerance_s: Annotated[
+        float, Field(gt=0, le=3600, description="how far from such a time it may happen, by this computer's clock")
+    ] = 300.0
+    max_per_hour: Annotated[float, Field(gt=0, description="more units than the station can ever make")] | None = None
+
+
+class FaultShape(SignalShape):
+    """The controller's fault code; `none` lists what it says when there is no fault."""
+
+    none: list[int | str] = [0, ""]
+
+
+class UnitLogShape(SignalShape):
+    """The controller's own list of the last finished units; their sequence numbers start anew after `modulus`."""
+
+    modulus: Annotated[int, Field(ge=4)] = 65536
+
+
+class ProcessShape(SignalShape):
+    """A measured value; kept when it moved by `deadband` or more (0: at every change). `low`, `high`: its window."""
+
+    deadband: Annotated[float, Field(ge=0)] = 0.0
+    unit_symbol: str
+    low: float | None = None
+    high: float | None = None
+
+
+class SignalsShape(Shape):
+    """The signals of a station by the role that they play."""
+
+    state: StateShape | None = None
+    good_count: CounterShape | None = None
+    rework_count: CounterShape | None = None
+    reject_count: CounterShape | None = None
+    total_count: CounterShape | None = None
+    unit_id: SignalShape | None = None
+    product: SignalShape | None = None
+    fault_code: FaultShape | None = None
+    unit_log: UnitLogShape | None = None
+    process: dict[Name, ProcessShape] = {}
+
+
+class TemplateShape(Shape):
+    """What stations have in common; a station may give any of it anew."""
+
+    controller: str | None = None
+    ideal_cycle_s: Annotated[
+        dict[str, Annotated[float, Field(gt=0)] | None],
+        Field(description="seconds for one unit by product; `any` for all others; null: never comes here"),
+    ] = {}
+    minor_stop_s: Annotated[float, Field(ge=0, description="shorter stops are minor stops; 0: none are")] | None = None
+    max_source_offset_s: Annotated[
+        float, Field(gt=0, description="a controller's clock that is further off than this is not believed")
+    ] = 2.0
+    signals: SignalsShape = SignalsShape()
+
+
+class StationShape(TemplateShape):
+    """A station: from a template with its own values `with`, or written out in full.
+
+    One without a controller and without signals lives on events that are imported.
+    """
+
+    template: str | None = None
+    formerly: Annotated[
+        list[str], Field(description="what the station was called before: area/line/station, as its events are written")
+    ] = []
+    with_: Annotated[dict[str, int | str], Field(alias="with", description="values for `{name}` in the template")] = {}
+
+
+class LineShape(Shape):
+    """The stations of a line, in the order of the flow."""
+
+    stations: dict[Name, StationShape]
+
+
+class AreaShape(Shape):
+    """The lines of an area."""
+
+    lines: dict[Name, LineShape]
+
+
+class JournalShape(Shape):
+    """Where the journal lies; a relative path counts from the folder in which the program is started.
+
+    Process values are kept for `process_values_days`; counts, states and every other event are kept for ever.
+    """
+
+    path: str
+    process_values_days: Annotated[float, Field(gt=0, le=3660)] = 30.0
+
+
+class WebShape(Shape):
+    """Where health, metrics and the board are served: this machine alone, unless another address is named here.
+
+    `certificate` and `key` are PEM files; without them, beyond this machine, a reverse proxy should do TLS (`proxy`).
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8090
+    read: Annotated[
+        Literal["everybody", "people"], Field(description="who sees the board: everybody, or who is signed in")
+    ] = "everybody"
+    hosts: Annotated[list[str], Field(description="names by which browsers call this server, beside its own")] = []
+    certificate: str | None = None
+    key: str | None = None
+    proxy: Annotated[bool, Field(description="browsers reach this server by HTTPS through a reverse proxy")] = False
+
+
+class BoardShape(Shape):
+    """What people may do on the board beyond their roles."""
+
+    team_leader_days: Annotated[
+        int, Field(ge=1, le=3660, description="so many days back a team leader gives and changes reasons of stops")
+    ] = 7
+
+
+class InfluxShape(Shape):
+    """The database for figures. `credential` names a file in $CREDENTIALS_DIRECTORY, the secret is never in here."""
+
+    url: Annotated[str, Field(pattern=r"^https?://", description="http://host:8086")]
+    database: Annotated[str, Field(description="the database of 1.x, the bucket of 2.x, the database of 3")]
+    retention_policy: str | None = None
+    org: str | None = None
+    server: Literal["auto", "1", "2", "3"] = "auto"
+    user: str | None = None
+    credential: str | None = None
+
+
+class PlantShape(Shape):
+    """A plant: its site, what it makes, its controllers and its stations."""
+
+    site: SiteShape
+    products: Annotated[dict[Name, ProductShape], Field(min_length=1)]
+    state_maps: dict[Name, StateMapShape] = {}
+    controllers: dict[Name, ControllerEntry] = {}
+    templates: dict[Name, TemplateShape] = {}
+    areas: Annotated[dict[Name, AreaShape], Field(min_length=1)]
+    flow: list[FlowShape] = []
+    reasons: dict[Name, ReasonShape] = {}
+    definitions: dict[Name, DefinitionShape] = {}
+    figures: FiguresShape = FiguresShape()
+    programme: ProgrammeShape | None = None
+    journal: JournalShape = JournalShape(path="var/taktline/journal.sqlite")
+    influx: InfluxShape | None = None
+    web: WebShape | None = WebShape()
+    board: BoardShape = BoardShape()

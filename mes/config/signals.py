@@ -1,0 +1,185 @@
+"""What each signal means for its station: state, counts, units, product, fault, process; and the station's standard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
+
+from adapters.settings import DataType, ModbusTag
+from mes.collect.counters import CounterSetup
+from mes.collect.resets import ResetSchedule
+from mes.collect.signals import (
+    CounterSignal,
+    FaultSignal,
+    ProcessSignal,
+    ProductSignal,
+    SignalSetup,
+    StateSignal,
+    UnitLogSignal,
+    UnitSignal,
+)
+from mes.collect.states import BitMap, StateMap
+from mes.config.findings import Findings
+from mes.config.models.plant import CounterShape, FaultShape, ProcessShape, SignalShape, StateShape, UnitLogShape
+from mes.config.problems import did_you_mean
+from mes.config.source import Place
+from mes.config.stations import Resolved
+from mes.config.tags import Tag, width
+from mes.model import CountKind, ProductId, StationStandard
+
+ANY = "any"
+DEFAULT_MINOR_STOP_S = 120.0
+SHORTEST_WRAP_H = 24
+KINDS = {
+    "good_count": CountKind.GOOD,
+    "rework_count": CountKind.REWORK,
+    "reject_count": CountKind.SCRAP,
+    "total_count": CountKind.TOTAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal of a station with the tag that it is read from."""
+
+    station: Resolved
+    name: str
+    within: Place
+    shape: SignalShape
+    tag: Tag
+
+    def place(self, key: str) -> Place:
+        """Where one of its keys stands in the file."""
+        return self.station.origin(*self.within, key)
+
+
+def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, findings: Findings) -> SignalSetup | None:
+    """What the collector does with the signal; None if the file does not say it rightly. `zone`: the site's."""
+    match signal.shape:
+        case StateShape():
+            return _state(signal, signal.shape, state_maps, findings)
+        case CounterShape():
+            return _counter(signal, signal.shape, zone, findings)
+        case FaultShape():
+            return FaultSignal(frozenset(map(str, signal.shape.none)))
+        case UnitLogShape():
+            return _unit_log(signal, signal.shape, findings)
+        case ProcessShape():
+            return ProcessSignal(signal.name.removeprefix("process."), signal.shape.deadband)
+        case _:
+            return ProductSignal() if signal.name == "product" else UnitSignal()
+
+
+def _state(
+    signal: Signal, shape: StateShape, state_maps: Mapping[str, StateMap], findings: Findings
+) -> StateSignal | None:
+    path = signal.station.path
+    if shape.map is None:
+        remedy = f"add `map`; {did_you_mean('', state_maps)}"
+        findings.problem(signal.place("map"), "the state has no map", remedy, station=path)
+        return None
+    found = state_maps.get(shape.map)
+    if found is None:
+        what = f"there is no state map `{shape.map}`"
+        findings.problem(signal.place("map"), what, did_you_mean(shape.map, state_maps), station=path)
+        return None
+    if isinstance(found, BitMap) and isinstance(signal.tag, ModbusTag):
+        highest = max(rule.mask.bit_length() for rule in found.rules)
+        if highest > 16 * signal.tag.size or signal.tag.type is DataType.BOOL or signal.tag.bit is not None:
+            what = f"the map {shape.map} looks at bit {highest - 1}, which this tag does not have"
+            findings.problem(signal.place("map"), what, "read the whole status word: `type: bits`", station=path)
+    return StateSignal(found)
+
+
+def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> CounterSignal | None:
+    path, shown = signal.station.path, width(signal.tag)
+    modulus = shape.modulus or shown
+    if _not_a_totaliser(signal.tag):
+        remedy = "use a totaliser that the controller keeps; pulses are lost whenever nobody looks"
+        findings.problem(signal.place("type"), "a single bit cannot be counted", remedy, station=path)
+        return None
+    if signal.tag.scale != 1 or signal.tag.offset != 0:
+        remedy = "delete `scale` and `offset`: the raw totaliser is needed to tell a wrap from a reset"
+        findings.problem(signal.place("scale"), "a totaliser is not scaled", remedy, station=path)
+    if shape.max_per_hour is None:
+        remedy = "add it: more units than the station can ever make in an hour (60 at 11 min a car is generous)"
+        findings.problem(signal.place("max_per_hour"), "the counter has no `max_per_hour`", remedy, station=path)
+        return None
+    if modulus is None:
+        remedy = "add it: 65536 for UInt16, 4294967296 for UInt32, 2147483648 for Int32"
+        findings.problem(signal.place("modulus"), "the counter has no `modulus`", remedy, station=path)
+        return None
+    if shown is not None and modulus > shown:
+        what = f"the counter cannot wrap at {modulus}: its type ends at {shown - 1}"
+        findings.problem(signal.place("modulus"), what, f"give {shown}, or correct the type", station=path)
+    wrap_h = modulus / shape.max_per_hour
+    if wrap_h < SHORTEST_WRAP_H:
+        what = f"at {shape.max_per_hour:g} units an hour the counter wraps within {wrap_h:.3g} h"
+        remedy = "a longer gap cannot be reconciled; use a wider counter, or lower `max_per_hour` to what is possible"
+        findings.warning(signal.place("modulus"), what, remedy, station=path)
+    schedule = _schedule(signal, shape, zone, findings)
+    return CounterSignal(CounterSetup(KINDS[signal.name], modulus, shape.reset, shape.max_per_hour, schedule))
+
+
+def _schedule(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> ResetSchedule | None:
+    path = signal.station.path
+    for number, clock in enumerate(shape.resets_at):
+        if clock in shape.resets_at[:number]:
+            place = signal.station.origin(*signal.within, "resets_at", number)
+            findings.problem(place, f"{clock} is given twice", "delete one of the two", station=path)
+    if not shape.resets_at:
+        if "reset_tolerance_s" in shape.model_fields_set:
+            remedy = "add `resets_at`, the local times at which the controller sets the counter to zero, or delete it"
+            place = signal.place("reset_tolerance_s")
+            findings.warning(place, "`reset_tolerance_s` has no meaning without `resets_at`", remedy, station=path)
+        return None
+    tolerance = timedelta(seconds=shape.reset_tolerance_s)
+    return ResetSchedule(zone, tuple(map(time.fromisoformat, shape.resets_at)), tolerance)
+
+
+def _not_a_totaliser(tag: Tag) -> bool:
+    return isinstance(tag, ModbusTag) and (tag.type is DataType.BOOL or tag.bit is not None)
+
+
+def _unit_log(signal: Signal, shape: UnitLogShape, findings: Findings) -> UnitLogSignal | None:
+    tag = signal.tag
+    if isinstance(tag, ModbusTag) and (tag.type is not DataType.STRING or tag.count < 2):
+        what = "a unit log is a list of texts"
+        remedy = "give `type: string`, `length` in bytes and `count`, the number of entries"
+        findings.problem(signal.place("type"), what, remedy, station=signal.station.path)
+        return None
+    return UnitLogSignal(shape.modulus)
+
+
+def check_complete(station: Resolved, findings: Findings) -> None:
+    """A station needs a state and something that counts."""
+    signals = station.shape.signals
+    place = station.origin("signals")
+    if signals.state is None:
+        remedy = "add `signals: {state: …}`: without it no second can be accounted for"
+        findings.problem(place, "there is no state signal", remedy, station=station.path)
+    if signals.good_count is None and signals.total_count is None:
+        remedy = "add `good_count`, or `total_count` with `reject_count`"
+        findings.warning(place, "nothing counts units here, so there is no OEE", remedy, station=station.path)
+
+
+def standard(station: Resolved, products: Sequence[str], findings: Findings) -> StationStandard:
+    """Ideal cycle times and the limit of minor stops; every product must be named, if only to say it never comes."""
+    given = station.shape.ideal_cycle_s
+    for name in given:
+        if name not in products and name != ANY:
+            place = station.origin("ideal_cycle_s", name)
+            remedy = did_you_mean(name, [*products, ANY])
+            findings.problem(place, f"there is no product `{name}`", remedy, station=station.path)
+    missing = [name for name in products if name not in given and ANY not in given]
+    if missing:
+        what = f"there is no ideal cycle time for {', '.join(missing)}"
+        remedy = f"add `{missing[0]}: SECONDS`, or `{missing[0]}: null` where it never comes here"
+        findings.problem(station.origin("ideal_cycle_s"), what, remedy, station=station.path)
+    ideal = {
+        None if name == ANY else ProductId(name): timedelta(seconds=seconds)
+        for name, seconds in given.items()
+        if seconds is not None
+    }
+    minor_s = DEFAULT_MINOR_STOP_S if station.shape.minor_stop_s is None else station.shape.minor_stop_s
+    return StationStandard(ideal_cycle=ideal, minor_stop=timedelta(seconds=minor_s))

@@ -1,0 +1,1 @@
+"""The state of the running program: controllers, clocks, count audit; served as health, metrics and InfluxDB points."""

@@ -1,0 +1,55 @@
+"""The program's own health as points: what a dashboard of the collector shows; it is in no journal."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from mes.health.controllers import ControllerStanding
+from mes.health.status import Status
+from mes.influx.encode import Field, Point, place, window_ns
+from mes.journal.consumers import EVENTS
+
+
+def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterator[Point]:
+    """Controllers, journal and books as they stand `now`; `edge`: the host name of the edge server."""
+    stamp = window_ns(now)
+    for each in status.controllers:
+        tags = {"site": site, "edge": edge, "controller": str(each.controller)}
+        fields: dict[str, Field] = {
+            "standing": str(each.standing),
+            "running": int(each.standing is ControllerStanding.RUNNING),
+            "reconnects": each.reconnects,
+            "items_configured": each.items_configured,
+            "items_active": each.items_active,
+            **_known(age_s=each.last_reading_age_s, clock_offset_s=each.clock_offset_s),
+        }
+        yield Point("collector", tags, fields, stamp)
+    yield _journal(status, {"site": site, "edge": edge}, stamp)
+    for line in status.ledger:
+        counts: dict[str, Field] = {
+            "counted": line.counted,
+            "unreconciled": line.unreconciled,
+            "resets": line.resets,
+            "rollovers": line.rollovers,
+            **_known(stored=line.stored, difference=line.difference),
+        }
+        yield Point("ledger", {**place(line.station), "kind": str(line.kind)}, counts, stamp)
+
+
+def _journal(status: Status, tags: dict[str, str], stamp: int) -> Point:
+    journal = status.journal
+    fields: dict[str, Field] = {
+        "last_seq": journal.last_seq,
+        "backlog": sum(each.backlogs.get(EVENTS, 0) for each in status.sinks),
+        "quarantined": sum(each.quarantined_lines for each in status.sinks),
+        **_known(
+            lag_s=max((each.lag_s for each in status.sinks if each.lag_s is not None), default=None),
+            commit_p99_s=journal.commit_p99_s,
+            file_bytes=journal.file_bytes,
+            free_bytes=journal.free_bytes,
+        ),
+    }
+    return Point("journal", tags, fields, stamp)
+
+
+def _known(**fields: float | None) -> dict[str, Field]:
+    return {name: value for name, value in fields.items() if value is not None}

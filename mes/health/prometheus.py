@@ -1,0 +1,249 @@
+"""The status of the program as Prometheus metrics; docs/health.md has the same table for people."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from mes.health.controllers import ControllerStanding
+from mes.health.status import ControllerStatus, JournalStatus, LedgerLine, Sink, Status, alive, ready
+
+Sample = tuple[tuple[str, ...], float | None]  # the labels' values; None: not known, and left out
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: `name` as scraped (a counter ends in `_total`), its meaning, its labels and where it comes from."""
+
+    name: str
+    meaning: str
+    labels: tuple[str, ...]
+    samples: Callable[[Status], Iterator[Sample]]
+
+    def metric(self, status: Status) -> Metric:
+        """The metric as of a status."""
+        kind = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
+        made = kind(self.name, self.meaning, labels=self.labels)
+        for labels, value in self.samples(status):
+            if value is not None:
+                made.add_metric(labels, value)
+        return made
+
+
+def exposition(status: Status, accept: str) -> tuple[bytes, str]:
+    """The page and its content type, in the format that the client's `Accept` header asks for."""
+    registry = CollectorRegistry()
+    registry.register(_OfStatus(status))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OfStatus(Collector):
+    status: Status
+
+    def collect(self) -> Iterator[Metric]:
+        return (each.metric(self.status) for each in FAMILIES)
+
+
+def _program(name: str, meaning: str, of: Callable[[Status], float]) -> Family:
+    return Family(f"taktline_{name}", meaning, (), lambda status: iter([((), of(status))]))
+
+
+def _controller(name: str, meaning: str, of: Callable[[ControllerStatus], float | None]) -> Family:
+    def samples(status: Status) -> Iterator[Sample]:
+        return (((each.controller,), of(each)) for each in status.controllers)
+
+    return Family(f"taktline_controller_{name}", meaning, ("controller",), samples)
+
+
+def _journal(name: str, meaning: str, of: Callable[[JournalStatus], float | None]) -> Family:
+    return Family(f"taktline_journal_{name}", meaning, (), lambda status: iter([((), of(status.journal))]))
+
+
+def _sink(name: str, meaning: str, of: Callable[[Sink], float | None]) -> Family:
+    def samples(status: Status) -> Iterator[Sample]:
+        return (((each.name,), of(each)) for each in status.sinks)
+
+    return Family(f"taktline_sink_{name}", meaning, ("sink",), samples)
+
+
+def _ledger(name: str, meaning: str, of: Callable[[LedgerLine], float | None]) -> Family:
+    def samples(status: Status) -> Iterator[Sample]:
+        return (((each.station, each.kind), of(each)) for each in status.ledger)
+
+    return Family(f"taktline_station_{name}", meaning, ("station", "kind"), samples)
+
+
+def _standings(status: Status) -> Iterator[Sample]:
+    for each in status.controllers:
+        for standing in ControllerStanding:
+            yield (each.controller, standing), float(each.standing is standing)
+
+
+def _doubts(status: Status) -> Iterator[Sample]:
+    for each in status.controllers:
+        for kind, answers in each.doubts.items():
+            yield (each.controller, kind), answers
+
+
+def _commit_times(status: Status) -> Iterator[Sample]:
+    yield ("0.5",), status.journal.commit_p50_s
+    yield ("0.99",), status.journal.commit_p99_s
+
+
+def _backlogs(status: Status) -> Iterator[Sample]:
+    for sink in status.sinks:
+        for consumer, rows in sink.backlogs.items():
+            yield (consumer,), rows
+
+
+def _troubles(status: Status) -> Iterator[Sample]:
+    for part in status.troubles:
+        yield (part,), 1.0
+
+
+def _servers(status: Status) -> Iterator[Sample]:
+    for sink in status.sinks:
+        if sink.server is not None:
+            yield (sink.name, sink.server), 1.0
+
+
+FAMILIES = (
+    _program("alive", "1 while the program makes progress, as /healthz says.", lambda each: alive(each).holds),
+    _program("ready", "1 while the program collects, as /readyz says.", lambda each: ready(each).holds),
+    _program(
+        "clock_step_seconds",
+        "By how much the machine's clock was set since the program goes by it; 0 while it is followed.",
+        lambda each: each.clock_step_s,
+    ),
+    _program(
+        "unknown_stations",
+        "Stations of the journal that the plant's file does not have, so that no report shows them.",
+        lambda each: len(each.unknown_stations),
+    ),
+    Family(
+        "taktline_part_failed",
+        "1 for a part beside the collecting that does not work now (board, accounts, influx); /readyz says why.",
+        ("part",),
+        _troubles,
+    ),
+    Family(
+        "taktline_controller_standing",
+        "1 for the standing that the controller's connection is in, 0 for the others.",
+        ("controller", "standing"),
+        _standings,
+    ),
+    _controller(
+        "last_reading_age_seconds",
+        "Since the last batch of the controller was journaled, an empty one too; none before the first.",
+        lambda each: each.last_reading_age_s,
+    ),
+    _controller("quiet_seconds", "Since the controller's task did anything at all.", lambda each: each.quiet_s),
+    _controller("items_configured", "Tags that the configuration names.", lambda each: each.items_configured),
+    _controller("items_active", "Tags that deliver now.", lambda each: each.items_active),
+    _controller("attempts_total", "Tries to connect since the program began.", lambda each: each.attempts),
+    _controller(
+        "connections_total",
+        "Connections that gave data since the program began; all but the first are reconnects.",
+        lambda each: each.connections,
+    ),
+    _controller(
+        "notes", "Sentences about the connection that an engineer should read.", lambda each: len(each.diagnostics)
+    ),
+    _controller(
+        "late_polls_total",
+        "Polls that were due and left out because the one before took too long, since the program began.",
+        lambda each: each.polls_late,
+    ),
+    _controller(
+        "poll_rate_wanted",
+        "Polls per second that the configuration wants; none where the controller is not polled.",
+        lambda each: each.poll_rate_wanted,
+    ),
+    _controller(
+        "poll_rate_reached",
+        "Polls per second that were made lately; none where the controller is not polled or does not run.",
+        lambda each: each.poll_rate_reached,
+    ),
+    Family(
+        "taktline_controller_answers_in_doubt_total",
+        "Answers that were not believed since the program began, by kind; none where the protocol needs no such check.",
+        ("controller", "kind"),
+        _doubts,
+    ),
+    _controller(
+        "insecure",
+        "1 while an OPC UA connection is not protected (security policy None); Modbus never is, and shows 0.",
+        lambda each: each.insecure,
+    ),
+    _controller(
+        "clock_offset_seconds",
+        "The controller's clock minus ours; none where it is not known.",
+        lambda each: each.clock_offset_s,
+    ),
+    _journal("last_seq", "The number of the last committed event.", lambda each: each.last_seq),
+    _journal("commits_total", "Commits since the program began.", lambda each: each.commits),
+    Family(
+        "taktline_journal_commit_seconds",
+        "How long a commit takes until it is on disk: median and 99th percentile of the last thousand.",
+        ("quantile",),
+        _commit_times,
+    ),
+    _journal("last_commit_seconds", "How long the last commit took.", lambda each: each.commit_last_s),
+    _journal(
+        "waiting_seconds",
+        "How long the journal has owed an answer, and so a commit, to whoever asked; 0 when it owes none.",
+        lambda each: each.waiting_s,
+    ),
+    _journal("blocked", "1 while the disk takes nothing (full, or read-only).", lambda each: each.blocked is not None),
+    _journal("file_bytes", "The journal's file.", lambda each: each.file_bytes),
+    _journal("wal_bytes", "The journal's write-ahead log beside it.", lambda each: each.log_bytes),
+    _journal("free_bytes", "Room on the journal's disk.", lambda each: each.free_bytes),
+    _journal(
+        "free_hours",
+        "How long that room lasts at the rate of the last day; none in the first hour and while nothing grows.",
+        lambda each: each.free_hours,
+    ),
+    _journal("events_per_hour", "The rate of the last day; none in the first hour.", lambda each: each.events_per_hour),
+    _journal("damaged_events", "Events that a damaged disk took from the journal.", lambda each: each.damaged_events),
+    _journal(
+        "unreadable_events",
+        "Events that are damaged in the file, and passed over; `mes journal check` lists them.",
+        lambda each: each.unreadable_events,
+    ),
+    _journal(
+        "newer_events",
+        "Events that a newer version wrote, and that are passed over.",
+        lambda each: each.newer_events,
+    ),
+    Family(
+        "taktline_journal_backlog_events",
+        "Events, or process values, of the journal that the consumer has not done.",
+        ("consumer",),
+        _backlogs,
+    ),
+    Family("taktline_sink_server", "1 for what the sink says that it is.", ("sink", "server"), _servers),
+    _sink("lag_seconds", "Age of the oldest event that is not stored; 0 if all are.", lambda each: each.lag_s),
+    _sink("held", "1 while it refuses what is sent, and needs a person.", lambda each: each.held is not None),
+    _sink("unavailable", "1 while it cannot be reached.", lambda each: each.unavailable is not None),
+    _sink("quarantined_lines", "Lines that it refuses by themselves, kept aside.", lambda each: each.quarantined_lines),
+    _ledger("totaliser_units", "The last raw value that counts were taken from.", lambda each: each.totaliser_raw),
+    _ledger("counted_units", "Units that are booked in the journal.", lambda each: each.counted),
+    _ledger("stored_units", "Those of them that the sink was given.", lambda each: each.stored),
+    _ledger("ledger_resets", "Times that the totaliser started anew.", lambda each: each.resets),
+    _ledger("ledger_rollovers", "Times that the totaliser wrapped.", lambda each: each.rollovers),
+    _ledger(
+        "ledger_unreconciled_units",
+        "Units of which the journal says that they cannot be decided; a person decides.",
+        lambda each: each.unreconciled,
+    ),
+    _ledger(
+        "ledger_difference_units",
+        "Units that the totaliser showed and that are neither booked nor said to be undecided; must be 0.",
+        lambda each: each.difference,
+    ),
+)

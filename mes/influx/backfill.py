@@ -1,0 +1,178 @@
+"""Writes a stretch of the journal to InfluxDB anew: after a lost database, or a change of what figures are made of.
+
+Every point has the identity that it had when it was written first, so doing it twice changes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from adapters.clock import SystemClock
+from mes.calendar import Window
+from mes.influx.delivery import Delivery, Writes
+from mes.influx.encode import event_line, process_line
+from mes.influx.points.plant import PlantPoints
+from mes.influx.points.windows import station_points
+from mes.intervals import Interval
+from mes.journal.store import Refused
+from mes.results.history import SILENT, occupied
+from mes.results.plant import Inquiry
+
+BATCH = 5000
+AGAIN_AT_MOST = 3  # rounds for what was journaled while we wrote; what is open the collector states itself
+INSTANT = timedelta(microseconds=1)
+
+Shown = Callable[[Window, int, int], None]  # a production day that is written, its number, and how many there are
+
+
+@dataclass(slots=True)
+class Written:
+    """What was sent; `refused`: lines that the server does not take by themselves, each with its answer.
+
+    `too_old`: bodies with points that are older than the database keeps.
+    """
+
+    stretch: Interval
+    events: int = 0
+    process_values: int = 0
+    figures: int = 0
+    refused: list[Refused] = field(default_factory=list)
+    too_old: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The quarantine of one run: kept in memory, for it is said at the end."""
+
+    lines: list[Refused]
+
+    async def quarantine(self, sink: str, lines: Sequence[Refused]) -> None:
+        del sink
+        self.lines.extend(lines)
+
+    async def release(self, sink: str, points: Sequence[str]) -> None:
+        del sink
+        self.lines[:] = [each for each in self.lines if each.point not in points]
+
+    async def refused(self, sink: str) -> list[Refused]:
+        del sink
+        return list(self.lines)
+
+
+async def backfill(
+    inquiry: Inquiry, server: Writes, stretch: Interval | None = None, shown: Shown | None = None
+) -> Written:
+    """Writes everything that the journal tells of `stretch` (None: of all time), rounded to whole production days.
+
+    Figures are as of the inquiry's present. What a running collector journals meanwhile is written once more after it,
+    so that no older figure stays. Raises SinkError, and ConfigError for an empty journal.
+    """
+    known = inquiry.reader.span()
+    measured = inquiry.reader.measured()
+    until = inquiry.until  # raises for an empty journal
+    whole = [each for each in (known, measured) if each is not None]
+    asked = stretch or Interval(
+        min(each.start for each in whole), max([until, *(each.end for each in whole)]) + INSTANT
+    )
+    days = _days(inquiry, asked)
+    written = Written(Interval(days[0].interval.start, days[-1].interval.end) if days else asked)
+    delivery = Delivery(server, _Remembered(written.refused), SystemClock())
+    sending = _Sending(inquiry, PlantPoints(inquiry), delivery, written)
+    seq = inquiry.reader.last_seq()
+    for number, day in enumerate(days, start=1):
+        await sending.day(day.interval)
+        if shown is not None:
+            shown(day, number, len(days))
+    for _ in range(AGAIN_AT_MOST):
+        before, seq = seq, inquiry.reader.last_seq()
+        if not await sending.what_came_after(before):
+            break
+    written.too_old = delivery.too_old
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """Makes lines in a thread and sends them in batches."""
+
+    inquiry: Inquiry
+    plant: PlantPoints
+    delivery: Delivery
+    written: Written
+
+    async def day(self, day: Interval) -> None:
+        self.written.events += await self._send(self._events(day))
+        self.written.process_values += await self._send(self._process_values(day))
+        self.written.figures += await self._send(self._figures(day))
+
+    async def what_came_after(self, seq: int) -> bool:
+        """The figures that events after a number, or the time since, bear on; False if nothing has changed.
+
+        The events themselves are the collector's to send. It states windows as they pass; those that passed since we
+        began were overwritten by what was known then.
+        """
+        reader, was = self.inquiry.reader, self.inquiry.until
+        touched = [reader.earliest_touched(each, seq) for each in reader.changed_stations(seq)]
+        span = reader.span()
+        starts = [each for each in touched if each is not None]
+        if span is None or (not starts and span.end <= was):
+            return False
+        self.inquiry.reach(max(span.end, was))
+        for day in _days(self.inquiry, Interval(min([was, *starts]), self.inquiry.until + INSTANT)):
+            await self._send(self._figures(day.interval))
+        return True
+
+    def _events(self, day: Interval) -> Iterator[str]:
+        reader = self.inquiry.reader
+        for station in reader.stations():
+            for each in reader.as_stamped(station, day.start, day.end):
+                try:
+                    yield event_line(each)
+                except ValueError as error:  # what the protocol cannot carry
+                    self.written.refused.append(Refused(f"event {each.seq}", repr(each.event), 0, str(error), 0))
+
+    def _process_values(self, day: Interval) -> Iterator[str]:
+        reader = self.inquiry.reader
+        for station in dict.fromkeys((*self.inquiry.config.standards, *reader.stations())):
+            for row, value in reader.numbered_process_values(station, day.start, day.end):
+                yield process_line(value, row)
+
+    def _figures(self, day: Interval) -> Iterator[str]:
+        """Of all stations that the plant's file has, from the first thing that was seen of each."""
+        for station in self.inquiry.config.standards:
+            seen = self.inquiry.reader.span_of(station)
+            touched = None if seen is None else _part(day, seen.start, self.inquiry.until)
+            if touched is not None:
+                points = station_points(self.inquiry.results, station, touched, self.inquiry.until)
+                yield from (each.line for each in points)
+        known = self.inquiry.known
+        touched = None if known is None else _part(day, known.start, self.inquiry.until)
+        if touched is not None:
+            yield from (each.line for each in self.plant.points(touched))
+
+    async def _send(self, lines: Iterator[str]) -> int:
+        sent = 0
+        while batch := await asyncio.to_thread(_some, lines):
+            await self.delivery.send(batch)
+            sent += len(batch)
+        return sent
+
+
+def _days(inquiry: Inquiry, asked: Interval) -> list[Window]:
+    """The production days of a stretch, but for those in years without an event or a process value of any station."""
+    reader, calendar = inquiry.reader, inquiry.config.calendar
+    stations = dict.fromkeys((*inquiry.config.standards, *reader.stations()))
+    more = [stretch for each in stations for stretch in reader.measured_stretches(each, SILENT)]
+    parts = occupied(reader, stations, asked, *more, Interval(inquiry.until, inquiry.until))
+    return list(dict.fromkeys(day for part in parts for day in calendar.days(part)))
+
+
+def _part(day: Interval, first: datetime, until: datetime) -> Interval | None:
+    """What of a day lies between the first thing seen and the present, that instant included."""
+    return day.clip(Interval(first, max(first, until) + INSTANT))
+
+
+def _some(lines: Iterator[str]) -> list[str]:
+    return list(islice(lines, BATCH))

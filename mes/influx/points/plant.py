@@ -1,0 +1,292 @@
+"""What spans stations, as points: output against plan, stores, who stopped a line, cars built, limits, periods."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fractions import Fraction
+from zlib import crc32
+
+from mes.calendar import Calendar, Window, WindowKind
+from mes.config.build import Product
+from mes.influx.encode import EPOCH, NONE, Field, Point, place, timestamp_ns, window_ns
+from mes.influx.points.stations import MILLISECOND, cells
+from mes.intervals import Interval
+from mes.model import ProductId, StationId, UnitId
+from mes.oee.biography import ProcessLimit, ProcessSummary, Visit
+from mes.oee.causes import Cause
+from mes.oee.components import NO_TIME
+from mes.oee.flow import stores_between
+from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car, first_time_built
+from mes.results.plant import AROUND, LOOK_BACK, Inquiry, Node
+
+OUTSIDE = "outside"
+CAUSES: Mapping[Cause, str] = {
+    Cause.DOWN: "down_s",
+    Cause.SETUP: "setup_s",
+    Cause.IDLE: "idle_s",
+    Cause.MINOR_STOPS: "minor_stops_s",
+    Cause.SLOW: "slow_s",
+    Cause.PACE: "pace_s",
+}
+OTHER = "other_s"
+BUILT_IN = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
+LABELS = {
+    WindowKind.SHIFT: ("this shift", "last shift"),
+    WindowKind.DAY: ("today", "yesterday"),
+    WindowKind.MONTH: ("this month", "last month"),
+    WindowKind.YEAR: ("this year", "last year"),
+}
+KEPT_STAYS = 256
+LIMIT_EVERY = timedelta(minutes=10)  # so that a curve's limits reach close to its right edge
+# how far back periods are stated again, for their names change as time passes: over two periods and a holiday
+NAMED = {
+    WindowKind.SHIFT: timedelta(days=14),
+    WindowKind.DAY: timedelta(days=14),
+    WindowKind.MONTH: timedelta(days=100),
+    WindowKind.YEAR: timedelta(days=1100),
+}
+
+
+def _windows(calendar: Calendar, kinds: Sequence[WindowKind], parts: Sequence[Interval]) -> list[Window]:
+    """The windows of some kinds that overlap parts of time, once each."""
+    return list(dict.fromkeys(each for kind in kinds for part in parts for each in calendar.windows(kind, part)))
+
+
+@dataclass(slots=True)
+class PlantPoints:
+    """Makes the points; it keeps what cars were built, until one more is."""
+
+    inquiry: Inquiry
+    _seq: int = field(default=-1, init=False, repr=False)
+    _cars: Sequence[Car] | None = field(default=None, init=False, repr=False)
+    _stays: dict[tuple[StationId, Interval], Sequence[Visit]] = field(default_factory=dict, init=False, repr=False)
+
+    def points(self, touched: Interval) -> Iterator[Point]:
+        """All points whose windows overlap a stretch of time, as things stood at the inquiry's present."""
+        self._forget_what_changed()
+        until = self.inquiry.until
+        calendar = self.inquiry.config.calendar
+        touched = Interval(touched.start, max(touched.start, min(touched.end, until)))
+        parts = self.inquiry.occupied(touched)
+        hours = list(dict.fromkeys(each for part in parts for each in cells(calendar, part)))
+        longer = _windows(calendar, (WindowKind.SHIFT, WindowKind.DAY), parts)
+        for line in self.inquiry.nodes("line", []):
+            yield from (self._output(line, each) for each in (*hours, *longer))
+        for each in hours:
+            yield from self._buffers(each)
+            yield from self._culprits(each)
+            yield from self._limits(each)
+            for station in self.inquiry.config.limits:
+                yield from self._exposures(station, each)
+        yield from self._built([*hours, *_windows(calendar, BUILT_IN, parts)])
+        yield from self._periods(touched, until)
+
+    def _limits(self, hour: Window) -> Iterator[Point]:
+        passed = Interval(hour.interval.start, max(hour.interval.start, min(hour.interval.end, self.inquiry.until)))
+        steps = max(1, -(-passed.length // LIMIT_EVERY))
+        for station, limits in self.inquiry.config.limits.items():
+            for name, limit in limits.items():
+                if fields := _known({"low": limit.low, "high": limit.high}):
+                    for step in range(steps):
+                        at = passed.start + step * LIMIT_EVERY
+                        yield Point("limit", {**place(station), "name": name}, fields, window_ns(at))
+
+    def results_of_gone(self, station: StationId, span: Interval) -> list[datetime]:
+        """When the units that left a station in a stretch of time got their results there."""
+        self._forget_what_changed()
+        gone = [each for each in self._visits(station, span.start) if each.left is not None]
+        return [end.time for each in gone if span.start <= (each.left or span.end) <= span.end for end in each.results]
+
+    def _visits(self, station: StationId, at: datetime) -> Sequence[Visit]:
+        """The stays of a production day, of some days before it and after it, whichever of its hours asks.
+
+        A stay goes on after the day in which the unit got its result, and what it was exposed to with it.
+        """
+        calendar = self.inquiry.config.calendar
+        day = calendar.days(Interval(at, at + MILLISECOND))[0].interval
+        if (station, day) not in self._stays:
+            if len(self._stays) > KEPT_STAYS:
+                self._stays.clear()
+            self._stays[station, day] = self.inquiry.visits(
+                station, Interval(day.start - LOOK_BACK, day.end + LOOK_BACK)
+            )
+        return self._stays[station, day]
+
+    def _forget_what_changed(self) -> None:
+        seq = self.inquiry.reader.last_seq()
+        changed = self.inquiry.reader.changed_stations(self._seq)
+        for key in [each for each in self._stays if each[0] in changed]:
+            del self._stays[key]
+        programme = self.inquiry.config.programme
+        if programme is not None and programme.built_at in changed:
+            self._cars = None
+        self._seq = seq
+
+    def _output(self, line: Node, window: Window) -> Point:
+        passed = Interval(window.interval.start, min(window.interval.end, self.inquiry.until))
+        last = line.stations[-1]
+        kpi = self.inquiry.results.kpi(last, passed, until=self.inquiry.until)
+        plans = {"plan": self.inquiry.target(line, passed), "plan_whole": self.inquiry.target(line, window.interval)}
+        tags = _path(line.path) | {"window": str(window.kind)}
+        fields: dict[str, Field] = {"unread_s": kpi.unread.total_seconds(), **_known(plans)}
+        if (good := kpi.count("good")) is not None:
+            fields["good"] = good
+        return Point("output", tags, fields, window_ns(window.interval.start))
+
+    def _buffers(self, hour: Window) -> Iterator[Point]:
+        places = {(each.upstream, each.downstream): each.places for each in self.inquiry.config.buffers}
+        stations = {each for way in places for each in way}
+        stays = {each: self._visits(each, hour.interval.start) for each in stations}
+        end = min(hour.interval.end, self.inquiry.until)
+        for store in stores_between(stays, list(places), hour.interval, end):
+            there = places[store.upstream, store.downstream]
+            tags = {
+                "site": self.inquiry.config.site,
+                "upstream": _short(store.upstream),
+                "downstream": _short(store.downstream),
+            }
+            fields: dict[str, Field] = {
+                "waiting": len(store.waiting),
+                "left": store.dwell.count,
+                "waited_s": store.waited.total_seconds(),
+            }
+            if there is not None:
+                fields["places"] = there
+            yield Point("buffer", tags, fields, window_ns(hour.interval.start))
+
+    def _culprits(self, hour: Window) -> Iterator[Point]:
+        """Every station and the outside, with zeros where they cost nothing: a correction may clear somebody."""
+        if not self.inquiry.config.calendar.planned(hour.interval):
+            return
+        everybody: list[StationId | None] = [*self.inquiry.config.standards, None]
+        for line, found in self.inquiry.culprits_of_lines(hour.interval).items():
+            lost: dict[StationId | None, dict[str, timedelta]] = defaultdict(lambda: defaultdict(timedelta))
+            for each in found:
+                lost[each.station][CAUSES.get(each.cause, OTHER)] += each.lost
+            for station in everybody:
+                spent = {name: lost[station][name].total_seconds() for name in (*CAUSES.values(), OTHER)}
+                whole = sum(lost[station].values(), NO_TIME).total_seconds()
+                tags = _path(line.path) | {"culprit": OUTSIDE if station is None else _short(station)}
+                yield Point("culprit", tags, {"lost_s": whole, **spent}, window_ns(hour.interval.start))
+
+    def _exposures(self, station: StationId, hour: Window) -> Iterator[Point]:
+        """The process values while a unit was there, once for each result that it got in the hour.
+
+        Values are kept for some days only; of what is older nothing is said.
+        """
+        limits = self.inquiry.config.limits[station]
+        oldest = self.inquiry.until - self.inquiry.config.keep_process_values + AROUND  # what it reads before a stay
+        for visit in self._visits(station, hour.interval.start):
+            ends = [each.time for each in visit.results if each.time in hour.interval]
+            if not ends or visit.entered is None or visit.entered < oldest:
+                continue
+            for each in self.inquiry.process(visit):
+                tags = {**place(station), "name": each.name}
+                fields = _exposure(visit.unit, each, limits.get(each.name))
+                yield from (Point("exposure", tags, fields, timestamp_ns(end, _of_unit(visit.unit))) for end in ends)
+
+    def _built(self, windows: Iterable[Window]) -> Iterator[Point]:
+        """Cars by product in each window that has begun, every product of the plant's file, and the unknown."""
+        config, targets, until = self.inquiry.config, self.inquiry.targets, self.inquiry.until
+        if config.programme is None or targets is None or config.programme.built_at not in config.standards:
+            return
+        cars = self._built_cars(config.programme.built_at)
+        for window in windows:
+            passed = Interval(window.interval.start, max(window.interval.start, min(window.interval.end, until)))
+            if not passed.length:
+                continue
+            made = Counter(each.product or NO_PRODUCT for each in cars if each.time in passed)
+            plan, plan_whole = targets.by_product(passed), targets.by_product(window.interval)
+            for product in dict.fromkeys([*config.products, *made, NO_PRODUCT]):
+                facts = config.products.get(product)
+                content = None if facts is None else facts.local_content_pct
+                exact = Fraction(str(content)) * made[product] if content is not None else Fraction(0)
+                yield Point(
+                    "built",
+                    self._of_product(product, facts) | {"window": str(window.kind)},
+                    {
+                        "built": made[product],
+                        "plan": float(plan.get(product, 0)),
+                        "plan_whole": float(plan_whole.get(product, 0)),
+                        "content_pct": float(exact),
+                        "content_cars": made[product] if content is not None else 0,
+                    },
+                    window_ns(window.interval.start),
+                )
+
+    def _of_product(self, product: ProductId, facts: Product | None) -> dict[str, str]:
+        return {
+            "site": self.inquiry.config.site,
+            "product": product or NONE,
+            "assembly_method": str(facts.assembly_method) if facts else UNKNOWN,
+            "market": (facts.market if facts else None) or UNKNOWN,
+        }
+
+    def _built_cars(self, station: StationId) -> Sequence[Car]:
+        if self._cars is None:
+            self._cars = first_time_built(self.inquiry.built(station))
+        return self._cars
+
+    def _periods(self, touched: Interval, until: datetime) -> Iterator[Point]:
+        """The shifts and days of a stretch, and of the last two weeks: what is this shift now will be the last one."""
+        calendar = self.inquiry.config.calendar
+        known = self.inquiry.known
+        for kind, labels in LABELS.items():
+            first = max(until - NAMED[kind], touched.start if known is None else known.start)
+            begun = calendar.windows(kind, Interval(min(first, until), until + MILLISECOND))
+            names = dict(zip(reversed(begun), labels, strict=False))
+            for each in dict.fromkeys((*_windows(calendar, (kind,), self.inquiry.occupied(touched)), *begun)):
+                label = names.get(each) or _dated(each)
+                start, end = ((at - EPOCH) // MILLISECOND for at in (each.interval.start, each.interval.end))
+                yield Point(
+                    "period",
+                    {"site": self.inquiry.config.site, "kind": str(kind)},
+                    {
+                        "name": each.name,
+                        "label": label,
+                        "choice": f"{label}|time >= {start}ms AND time < {end}ms",
+                        "start_ms": start,
+                        "end_ms": end,
+                    },
+                    window_ns(each.interval.start),
+                )
+
+
+def _exposure(unit: UnitId, seen: ProcessSummary, limit: ProcessLimit | None) -> dict[str, Field]:
+    outside = None if seen.in_limits is None else seen.length - seen.in_limits
+    numbers = {
+        "low": None if limit is None else limit.low,
+        "high": None if limit is None else limit.high,
+        "minimum": seen.minimum,
+        "mean": seen.mean,
+        "maximum": seen.maximum,
+        "outside_s": None if outside is None else outside.total_seconds(),
+    }
+    known_s = seen.length.total_seconds()
+    return {"unit": str(unit), "known_s": known_s, "affected": int(bool(outside)), **_known(numbers)}
+
+
+def _dated(window: Window) -> str:
+    return f"{window.day.isoformat()} {window.name}" if window.kind is WindowKind.SHIFT else window.name
+
+
+def _path(path: str) -> dict[str, str]:
+    return dict(zip(("site", "area", "line"), path.split("/"), strict=True))
+
+
+def _short(station: StationId) -> str:
+    """A station's path without the site."""
+    return station.partition("/")[2]
+
+
+def _of_unit(unit: UnitId) -> int:
+    """A number that keeps the results of two units at one instant apart."""
+    return crc32(unit.encode())
+
+
+Number = float | Fraction | None
+
+
+def _known(numbers: Mapping[str, Number]) -> dict[str, Field]:
+    return {name: float(value) for name, value in numbers.items() if value is not None}

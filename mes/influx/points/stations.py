@@ -1,0 +1,170 @@
+"""One station's figures as points: its key figures, what it did stretch by stretch, and its losses by reason.
+
+A point that was published once is never left behind by a correction: windows are fixed by the calendar, a stretch
+begins where it ever may have begun, and a reason without time has a point that says so.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from mes.calendar import Calendar, Window, WindowKind
+from mes.influx.encode import EPOCH, NONE, Field, Point, place, window_ns
+from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, total
+from mes.model import State, StationId
+from mes.oee.components import LOSSES, NO_TIME, Bucket, Kpi
+from mes.oee.segments import STOPS, Piece
+from mes.results.stations import Results
+
+UNEXPLAINED = "unexplained"
+MILLISECOND = timedelta(milliseconds=1)
+NEEDS_A_REASON = frozenset({Bucket.DOWN, Bucket.IDLE})
+WITHOUT_REASON = {each: UNEXPLAINED if each in NEEDS_A_REASON else str(each) for each in LOSSES}
+
+
+def cells(calendar: Calendar, interval: Interval) -> Iterator[Window]:
+    """The hours that overlap `interval`, cut where a shift or a production day begins or ends.
+
+    So every shift and every day is made of whole ones.
+    """
+    for hour in calendar.windows(WindowKind.HOUR, interval):
+        around = [*calendar.shifts(hour.interval), *calendar.days(hour.interval)]
+        cuts = {at for each in around for at in (each.interval.start, each.interval.end)}
+        inside = sorted(at for at in cuts if hour.interval.start < at < hour.interval.end)
+        for start, end in pairwise((hour.interval.start, *inside, hour.interval.end)):
+            if (part := Interval(start, end)).clip(interval):
+                yield Window(hour.kind, hour.name, calendar.day_of(start), part, hour.team)
+
+
+def kpi_point(results: Results, station: StationId, window: Window, until: datetime) -> Point:
+    """A station's figures in a window, as far as it lies before `until`."""
+    found = results.kpi(station, window.interval, until=until)
+    tags = {**place(station), "window": str(window.kind)}
+    revision = results.revision(station, window.interval)
+    return Point("kpi", tags, {**_figures(found), "revision": revision}, window_ns(window.interval.start))
+
+
+def _figures(kpi: Kpi) -> dict[str, Field]:
+    """Numerators and denominators, so that a panel can sum first and divide last.
+
+    No ratios: one that is not defined any more after a correction could not be taken back. A count that is not known
+    is left out.
+    """
+    spans = {
+        "window_s": kpi.length,
+        "pbt_s": kpi.pbt,
+        "apt_s": kpi.apt,
+        "ot_s": kpi.ot,
+        "minor_stops_s": kpi.minor_stops,
+        "down_s": kpi.down,
+        "setup_s": kpi.setup,
+        "idle_s": kpi.idle,
+        "starved_s": kpi.starved,
+        "blocked_s": kpi.blocked,
+        "no_data_s": kpi.no_data,
+        "not_planned_s": kpi.not_planned,
+        "inferred_s": kpi.inferred,
+        "ideal_good_s": kpi.sum_pri_good,
+        "ideal_produced_s": kpi.sum_pri_produced,
+        "unread_s": kpi.unread,
+    }
+    counts = {name: kpi.count(name) for name in ("good", "rework", "scrap", "produced")}
+    return {
+        **{name: span.total_seconds() for name, span in spans.items() if span is not None},
+        **{name: units for name, units in counts.items() if units is not None},
+        "failures": kpi.failures,
+        "unreconciled": kpi.unreconciled,
+    }
+
+
+def loss_points(results: Results, station: StationId, cell: Window, until: datetime) -> list[Point]:
+    """A cell's lost time by reason, a point for every reason that the station may have; nothing outside work."""
+    if not results.calendar.planned(cell.interval):
+        return []
+    said = results.said_reasons(station, cell.interval)  # one that the plant's file has no more keeps its name
+    reasons: list[str] = [*results.stations[station].reasons.reasons, *WITHOUT_REASON.values(), *said]
+    times: dict[str, dict[Bucket, timedelta]] = {each: dict.fromkeys(LOSSES, NO_TIME) for each in reasons}
+    stops: dict[str, int] = defaultdict(int)
+    for each in results.kpi(station, cell.interval, until=until).losses:
+        if each.bucket not in WITHOUT_REASON:
+            continue  # a planned stop is no loss
+        reason = each.reason or WITHOUT_REASON[each.bucket]
+        times[reason][each.bucket] += each.time
+        stops[reason] += each.stops
+    return [
+        Point(
+            "loss",
+            {**place(station), "reason": reason},
+            {
+                **{f"{bucket}_s": time.total_seconds() for bucket, time in spent.items()},
+                "seconds": sum(spent.values(), NO_TIME).total_seconds(),
+                "stops": stops[reason],
+            },
+            window_ns(cell.interval.start),
+        )
+        for reason, spent in times.items()
+    ]
+
+
+def state_points(results: Results, station: StationId, cell: Window, until: datetime) -> list[Point]:
+    """What a station did in a cell, stretch by stretch, gapless, up to `until`."""
+    window = cell.interval.before(until)
+    if not window.length:
+        return []
+    planned = results.calendar.planned(window)
+    laid = results.pieces(station, window, until=until)
+    borders = {window.start, window.end, *results.cuts(station, window)}
+    borders |= {at for each in planned for at in (each.start, each.end)}
+    borders |= {each.interval.start for each in laid if each.state is not State.NO_DATA}
+    cuts = sorted(borders)
+    return [
+        _stretch(
+            results, station, Interval(*part), laid, until=until, is_planned=bool(intersect([Interval(*part)], planned))
+        )
+        for part in pairwise(cuts)
+    ]
+
+
+def _stretch(
+    results: Results, station: StationId, part: Interval, laid: Sequence[Piece], *, until: datetime, is_planned: bool
+) -> Point:
+    """A stretch of one state; where nothing is known, parts of it may be proved to be producing later."""
+    first = bisect_right(laid, part.start, key=lambda each: each.interval.start) - 1
+    inside = []
+    for each in laid[max(first, 0) :]:
+        if each.interval.start >= part.end:
+            break
+        inside.append(each)
+    told = next((each for each in inside if not each.is_inferred), inside[0])
+    inferred = total(intersect([each.interval for each in inside if each.is_inferred], [part]))
+    stop = told.stop
+    start = part.start if stop.start == BEGINNING_OF_TIME else stop.start
+    waits = (
+        is_planned
+        and told.state in STOPS
+        and told.reason is None
+        and told.bucket in NEEDS_A_REASON
+        and total(results.calendar.planned(Interval(start, min(stop.end, until))))
+        >= results.stations[station].minor_stop
+    )
+    fields: dict[str, Field] = {
+        "state": str(told.state),
+        "loss": str(told.bucket if is_planned else Bucket.NOT_PLANNED),
+        "reason": told.reason or NONE,
+        "fault": told.fault or NONE,
+        "start_ms": _ms(part.start),
+        "end_ms": _ms(part.end),
+        "seconds": part.length.total_seconds(),
+        "stop_s": (min(stop.end, until) - start).total_seconds(),
+        "begins": int(part.start == stop.start),
+        "open": int(part.end == until and stop.end > until),
+        "unexplained": int(waits),
+        "inferred_s": inferred.total_seconds(),
+    }
+    return Point("state", place(station), fields, window_ns(part.start))
+
+
+def _ms(instant: datetime) -> int:
+    return (instant - EPOCH) // MILLISECOND

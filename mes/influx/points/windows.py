@@ -1,0 +1,185 @@
+"""Which figures are published to InfluxDB: the hours, shifts and days that new events bear on, and those still open."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from adapters.clock import Clock
+from mes.calendar import Calendar, WindowKind
+from mes.config.build import PlantConfig
+from mes.influx.encode import Point
+from mes.influx.points.plant import PlantPoints
+from mes.influx.points.stations import cells, kpi_point, loss_points, state_points
+from mes.intervals import END_OF_TIME, Interval
+from mes.journal import JournalReader
+from mes.journal.names import NO_NAMES, Names
+from mes.model import StationId, StationStandard
+from mes.results.plant import Inquiry
+from mes.results.stations import Results
+from mes.stopping import in_thread
+
+INSTANT = timedelta(microseconds=1)
+LONGER = (WindowKind.SHIFT, WindowKind.DAY)  # beside the hours; what is longer still are sums of days in a query
+FARTHEST = timedelta(days=1)  # how far back what happens now may change what was published
+
+
+class PublishedPlant:
+    """The same for what spans stations; to be closed after use, as a context.
+
+    What an event changes at one station may change who is charged elsewhere, up to a day later.
+    """
+
+    def __init__(self, config: PlantConfig, clock: Clock) -> None:
+        """The configuration's journal must exist."""
+        self._inquiry = Inquiry(config, config.journal_path)
+        self._points = PlantPoints(self._inquiry)
+        self._clock = clock
+        self._stated = clock.now() - FARTHEST
+        self._reading = Lock()  # a thread goes on for a moment after whoever waited for it was cancelled
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._reading:
+            self._inquiry.__exit__(kind, failure, trace)
+
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+        """Every window that the spans bear on, computed anew."""
+        now = self._clock.now()
+        return await in_thread(self._since_results, spans, now)
+
+    async def open(self) -> tuple[Sequence[Point], datetime]:
+        """The windows in which time has passed since the last `stated`, and the present instant."""
+        now = self._clock.now()
+        spans = dict.fromkeys(self._inquiry.config.standards, Interval(min(self._stated, now), now))
+        return await in_thread(self._between, spans, now), now
+
+    def stated(self, until: datetime) -> None:
+        """The server has everything up to this instant."""
+        self._stated = until
+
+    def resume(self, until: datetime) -> None:
+        """The server had everything up to then when the program ended."""
+        self._stated = min(self._stated, until)
+
+    def _since_results(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+        """Back to the results of the units that left in a span: what they were exposed to is told by when they left."""
+        reached = {}
+        with self._reading:
+            self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
+            for station, span in spans.items():
+                begun = [span.start]
+                if station in self._inquiry.config.limits:
+                    begun += self._points.results_of_gone(station, span)
+                reached[station] = Interval(min(begun), span.end)
+        return self._between(reached, now)
+
+    def _between(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+        with self._reading:
+            return self._all(spans, now)
+
+    def _all(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
+        self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
+        known = {each: span for each, span in spans.items() if each in self._inquiry.config.standards}
+        starts = [
+            _in_force_since(self._inquiry.results, station, span.start, FARTHEST) for station, span in known.items()
+        ]
+        seen = [each for each in starts if each is not None]
+        if not seen:
+            return []
+        end = max(each.end for each in known.values()) + FARTHEST
+        return list(self._points.points(Interval(min(seen), end)))
+
+
+class PublishedFigures:
+    """Asks `mes.results.stations` for what is to be published; the work is done in a thread, beside the collecting.
+
+    An event bears on more than its own instant: the end of a stop decides what the whole stop was, and time passes
+    though nothing happens. So every stretch reaches back to the beginning of the state that was in force then, and
+    what is open is stated from the last time on that the server is known to have it. Use as a context.
+    """
+
+    def __init__(
+        self,
+        journal: Path,
+        standards: Mapping[StationId, StationStandard],
+        calendar: Calendar,
+        clock: Clock,
+        names: Names = NO_NAMES,
+    ) -> None:
+        """`journal` must exist; `names`: what its stations were called before."""
+        self._reader = JournalReader(journal, names)
+        self._results = Results(self._reader, standards, calendar)
+        self._clock = clock
+        self._stated = clock.now() - FARTHEST
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+        """Every window that the spans bear on, computed anew."""
+        return await in_thread(self._points, spans, self._clock.now(), None)
+
+    async def open(self) -> tuple[Sequence[Point], datetime]:
+        """The windows of all stations in which time has passed since the last `stated`, and the present instant."""
+        now = self._clock.now()
+        spans = dict.fromkeys(self._results.stations, Interval(min(self._stated, now), now))
+        return await in_thread(self._points, spans, now, FARTHEST), now
+
+    def stated(self, until: datetime) -> None:
+        """The server has everything up to this instant."""
+        self._stated = until
+
+    def resume(self, until: datetime) -> None:
+        """The server had everything up to then when the program ended."""
+        self._stated = min(self._stated, until)
+
+    def _points(self, spans: Mapping[StationId, Interval], now: datetime, furthest: timedelta | None) -> list[Point]:
+        """An event ends a state, however long that was; of one that goes on, `furthest` back is stated anew."""
+        points = []
+        for station, span in spans.items():
+            if station not in self._results.stations:
+                continue  # it was taken out of the configuration, its events stay
+            start = _in_force_since(self._results, station, span.start, furthest)
+            if start is None:
+                continue  # nothing was ever seen of it
+            end = max(span.end, min(self._holds_until(station, span.end), now))
+            touched = Interval(min(start, end), end + INSTANT)
+            points += station_points(self._results, station, touched, max(now, span.end))
+        return points
+
+    def _holds_until(self, station: StationId, instant: datetime) -> datetime:
+        """Until when a state that was told late holds: the next one; an open one is stated from the last time on."""
+        until = self._results.in_force_until(station, instant)
+        return until if until < END_OF_TIME or instant < self._stated else instant
+
+
+def _in_force_since(
+    results: Results, station: StationId, instant: datetime, furthest: timedelta | None
+) -> datetime | None:
+    """When the state began that was in force just before an instant, at most `furthest` back; None: never seen."""
+    since = results.in_force_since(station, instant)
+    if since is not None and since != results.known_since(station):
+        since -= INSTANT  # what begins at a window's very end bears on that window
+    return since if since is None or furthest is None else max(since, instant - furthest)
+
+
+def station_points(results: Results, station: StationId, touched: Interval, until: datetime) -> list[Point]:
+    """All points of a station whose windows overlap a stretch of time, as things stood at `until`."""
+    parts = results.occupied(station, touched, until=until)
+    hours = list(dict.fromkeys(each for part in parts for each in cells(results.calendar, part)))
+    longer = list(dict.fromkeys(each for kind in LONGER for part in parts for each in results.windows(kind, part)))
+    found = [kpi_point(results, station, each, until) for each in (*hours, *longer)]
+    for each in hours:
+        found += loss_points(results, station, each, until)
+        found += state_points(results, station, each, until)
+    return found

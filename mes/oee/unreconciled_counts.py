@@ -1,0 +1,213 @@
+"""Counts that a person has to decide: what the totaliser said next, how many parts can be, and what is then journaled.
+
+A decision must never count a part twice. Where the totaliser went on from where it was before the doubtful reading,
+the counts after it hold all that was made; where it has said nothing since, they may come to hold it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from mes.collect.counters import CounterSetup, CounterState
+from mes.model import CountFlag, CountReconciled, CountUnreconciled, ProductId, StationStandard, UnitsCounted
+from mes.oee.count_decisions import leading
+from mes.oee.stops import NotAllowed
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Standing(StrEnum):
+    """What became of a doubtful reading."""
+
+    REAL = "real"  # the totaliser went on from it: what it moved by is in no count
+    PASSED = "passed"  # it went on from elsewhere: what was made is in the counts after it
+    OPEN = "open"  # it has counted nothing since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the journal knows around a doubtful reading, of the same totaliser.
+
+    `doubted`: the doubtful readings between the counts `before` and `after`, in the journal's order. `shown`: the
+    collector's state, which tells more where there is no count after. `setup` None: the plant's file has none.
+    """
+
+    doubted: Sequence[CountUnreconciled]
+    before: UnitsCounted | None
+    after: UnitsCounted | None
+    shown: CounterState | None
+    setup: CounterSetup | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A doubtful reading, by its number in the journal, and what may be decided of it.
+
+    `most`: parts that can have been made since the count before, None where that is not known; `shown`: how many the
+    totaliser itself shows, if it was no stale value; nothing, where another place is read. `products`: of the counts
+    around it. `said`: what persons decided, the last one last; that one holds.
+    """
+
+    seq: int
+    event: CountUnreconciled
+    standing: Standing
+    most: int | None
+    shown: tuple[int, ...]
+    products: tuple[ProductId, ...]
+    said: tuple[CountReconciled, ...]
+
+    def allows(self, parts: int) -> bool:
+        """Whether so many can have been made, and are in no other count."""
+        if self.standing is not Standing.REAL:
+            return self.standing is Standing.PASSED and parts == 0
+        return parts >= 0 and (self.most is None or parts <= self.most or parts in self.shown)
+
+    @property
+    def possible(self) -> str:
+        """The numbers that can be, in words."""
+        if self.standing is Standing.OPEN:
+            return "nothing yet: the totaliser has counted nothing since"
+        if self.standing is Standing.PASSED:
+            return "0: it did not go on from there"
+        if self.most is None:
+            return "any: no limit is known"
+        beyond = [str(each) for each in self.shown if each > self.most]
+        return " or ".join([f"0 to {self.most}", *beyond])
+
+
+def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[CountReconciled]) -> Case:
+    """What may be decided of a doubtful reading; `said` are the decisions about it, in any order."""
+    products = [each.product for each in (around.before, around.after) if each is not None and each.product is not None]
+    return Case(
+        seq=seq,
+        event=event,
+        standing=_standing(event, around),
+        most=_most(event, around),
+        shown=() if _is_remapped(event, around.after) else _shown(event, around.setup),
+        products=tuple(dict.fromkeys(products)),
+        said=tuple(sorted(said, key=lambda each: each.recorded_time)),
+    )
+
+
+def _standing(event: CountUnreconciled, around: Around) -> Standing:
+    if around.setup is not None and not around.setup.holds(event.raw):
+        return Standing.PASSED  # the totaliser cannot show that at all
+    if event.raw == event.previous_raw:
+        return Standing.REAL  # it was not read for so long that it may have made a full turn
+    after, shown = around.after, around.shown
+    if after is not None:
+        end = after.raw if after.previous_raw is None else after.previous_raw
+    elif shown is not None:
+        end = shown.raw
+    else:
+        return Standing.OPEN
+    start = None if around.before is None else around.before.raw
+    if event in leading(around.doubted, start, end):
+        return Standing.REAL
+    is_open = after is None and shown is not None and shown.suspect_raw == event.raw
+    return Standing.OPEN if is_open else Standing.PASSED
+
+
+def _most(event: CountUnreconciled, around: Around) -> int | None:
+    if around.setup is None or around.before is None:
+        return None
+    return around.setup.allowance(event.time - around.before.time)
+
+
+def _is_remapped(event: CountUnreconciled, after: UnitsCounted | None) -> bool:
+    """Whether the two readings are of two places, so that their difference is no number of parts."""
+    return after is not None and after.flag is CountFlag.REMAPPED and (after.raw, after.time) == (event.raw, event.time)
+
+
+def _shown(event: CountUnreconciled, setup: CounterSetup | None) -> tuple[int, ...]:
+    """What the readings themselves say: the way forward; after a fall also what was made since a reset."""
+    if event.raw >= event.previous_raw:
+        return (event.raw - event.previous_raw,)
+    ahead = (event.raw - event.previous_raw) % setup.modulus if setup is not None else 0
+    # more than half a turn is rather a small step back
+    is_turn = setup is not None and ahead <= (setup.modulus - 1) // 2
+    return (ahead, event.raw) if is_turn else (event.raw,)
+
+
+def decide(
+    about: Case,
+    parts: int,
+    product: ProductId | None,
+    standard: StationStandard | None,
+    *,
+    by: str,
+    why: str,
+    now: datetime,
+) -> CountReconciled:
+    """The event by which a person books `parts` at the time of the doubtful reading, in place of earlier decisions.
+
+    `product` None: that of the counts around it. `standard`: the station's, None where the plant's file has none.
+    Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, and without who or why.
+    """
+    if not by.strip() or not why.strip():
+        raise NotAllowed("say who decides and why", "decision_without_why")
+    if parts < 0:
+        text = f"{parts} parts cannot be: write 0 if nothing was made, or how many were"
+        raise NotAllowed(text, "count_not_whole")
+    if not about.allows(parts):
+        raise _impossible(about, parts)
+    made = (product or _product(about, standard)) if parts else product
+    if parts and standard is not None and standard.ideal(made) is None:
+        text = f"{about.event.station} has no ideal cycle time for {made or 'parts of no known product'}"
+        raise NotAllowed(text, "no_ideal_cycle", station=about.event.station, product=made or "–")
+    # a clock that was set back must not put an older decision above this one
+    recorded = max([now, *(each.recorded_time + MICROSECOND for each in about.said)])
+    return CountReconciled(
+        station=about.event.station,
+        time=about.event.time,
+        received_time=recorded,
+        time_source=about.event.time_source,
+        kind=about.event.kind,
+        raw=about.event.raw,
+        previous_raw=about.event.previous_raw,
+        parts=parts,
+        by=by,
+        why=why,
+        recorded_time=recorded,
+        product=made,
+    )
+
+
+def _product(about: Case, standard: StationStandard | None) -> ProductId | None:
+    """The one product of the counts around; none where a part of no product has its ideal cycle time as well."""
+    if len(about.products) == 1:
+        return about.products[0]
+    if about.products:
+        raise NotAllowed(f"say which product was made: it was {' or '.join(about.products)}", "product_needed")
+    if standard is not None and standard.ideal(None) is None:
+        raise NotAllowed("say which product was made: the counts around it name none", "product_needed")
+    return None
+
+
+def _impossible(about: Case, parts: int) -> NotAllowed:
+    raw = about.event.raw
+    cannot = f"{parts} parts cannot be:"
+    match about.standing:
+        case Standing.PASSED:
+            text = (
+                f"{cannot} the totaliser did not go on from {raw}; what was made is in the counts after it, "
+                "so only 0 can be"
+            )
+            return NotAllowed(text, "count_passed", parts=parts, raw=raw)
+        case Standing.OPEN:
+            text = (
+                f"{cannot} the totaliser has counted nothing since, so nobody knows whether {raw} was real; "
+                "wait for its next count"
+            )
+            return NotAllowed(text, "count_open", parts=parts, raw=raw)
+        case Standing.REAL:
+            text = (
+                f"{cannot} since the count before at most {about.most} can have been made, and the totaliser shows "
+                f"{' or '.join(map(str, about.shown)) or 'nothing of it'}; "
+                "if the station is faster, correct its `max_per_hour` in the plant's file"
+            )
+            return NotAllowed(text, "count_too_many", parts=parts, most=str(about.most))
+        case _:
+            assert_never(about.standing)

@@ -1,0 +1,1 @@
+"""The results of a plant: every figure of a window, computed from the journal."""

@@ -1,0 +1,141 @@
+"""From a figure down to the raw readings: the ideal times, spans, events and counter values that made it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mes.calendar import Window
+from mes.intervals import Interval, intersect, total
+from mes.model import (
+    CountKind,
+    CountReconciled,
+    CountUnreconciled,
+    Journaled,
+    ProductId,
+    StateChanged,
+    StationId,
+    UnitsCounted,
+)
+from mes.oee.components import Bucket
+from mes.oee.count_decisions import Doubt, decided, doubt
+from mes.oee.segments import Piece
+from mes.results.plant import Inquiry, Node, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Ideal:
+    """Units of a product with their ideal time: what they add to Σ(PRI·units)."""
+
+    product: ProductId | None
+    kind: CountKind
+    units: int
+    ideal_cycle: timedelta | None
+
+    @property
+    def time(self) -> timedelta | None:
+        """Their ideal time; None where no ideal cycle time is set."""
+        return None if self.ideal_cycle is None else self.ideal_cycle * self.units
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A piece of the time line in the window, how much of it was planned, and the events that began and ended it."""
+
+    piece: Piece
+    planned: timedelta
+    begun_by: Journaled | None
+    ended_by: Journaled | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that made the figures of one station in one window.
+
+    `counts`: the events whose units lie in the window, with the raw totaliser readings before and after; of a catch-up
+    only those units count here that are spread into the window, `counted` says how many. What persons decided counts
+    as well. `unreconciled`: readings that a person has to decide. `decisions`: all that were taken, the last one last,
+    and whether it holds or another took its place.
+    """
+
+    row: Row
+    ideal: tuple[Ideal, ...]
+    stretches: tuple[Stretch, ...]
+    counts: tuple[tuple[Journaled, int], ...]
+    unreconciled: tuple[Journaled, ...]
+    decisions: tuple[tuple[CountReconciled, bool], ...]
+
+
+def explain(inquiry: Inquiry, station: StationId, window: Window) -> Explanation:
+    """What the station's figures in `window` are made of; everything adds up to them exactly."""
+    node = Node(station, (station,))
+    row = inquiry.row(node, window, [inquiry.config.definition])
+    until = min(window.interval.end, inquiry.until)
+    seen = Interval(min(window.interval.start, until), until)
+    events = inquiry.events(station, seen)
+    held = decided(each.event for each in events)
+    counts = _counts(inquiry, station, seen, events, held)
+    said = [each.event for each in events if isinstance(each.event, CountReconciled) and each.event.time in seen]
+    said.sort(key=lambda each: each.recorded_time)
+    return Explanation(
+        row=row,
+        ideal=_ideal(inquiry, station, counts),
+        stretches=tuple(_stretches(inquiry, station, seen, events)),
+        counts=counts,
+        unreconciled=tuple(
+            each
+            for each in events
+            if isinstance(each.event, CountUnreconciled) and each.event.time in seen and doubt(each.event) not in held
+        ),
+        decisions=tuple((each, held[doubt(each)] is each) for each in said),
+    )
+
+
+def _counts(
+    inquiry: Inquiry,
+    station: StationId,
+    window: Interval,
+    events: Sequence[Journaled],
+    held: Mapping[Doubt, CountReconciled],
+) -> tuple[tuple[Journaled, int], ...]:
+    """Each counting event, and each decision that holds, with how many of its units fall into the window."""
+    found = []
+    for each in events:
+        event = each.event
+        if isinstance(event, CountReconciled) and event.parts and event.time in window and held[doubt(event)] is event:
+            found.append((each, event.parts))
+        if not isinstance(event, UnitsCounted):
+            continue
+        if event.since is None or event.since >= event.time:
+            inside = event.delta if event.time in window else 0
+        else:
+            line = inquiry.results.timeline(station, window)
+            gap = Interval(event.since, event.time)
+            inside = sum(
+                count.units
+                for count in line.counts
+                if count.time in window and count.time in gap and (count.kind, count.flag) == (event.kind, event.flag)
+            )
+        if inside:
+            found.append((each, inside))
+    return tuple(found)
+
+
+def _ideal(inquiry: Inquiry, station: StationId, counts: Iterable[tuple[Journaled, int]]) -> tuple[Ideal, ...]:
+    units: dict[tuple[ProductId | None, CountKind], int] = defaultdict(int)
+    for each, inside in counts:
+        if isinstance(each.event, UnitsCounted | CountReconciled):
+            units[each.event.product, each.event.kind] += inside
+    standard = inquiry.config.standards[station]
+    ordered = sorted(units, key=lambda key: (key[0] or "", key[1]))
+    return tuple(Ideal(product, kind, units[product, kind], standard.ideal(product)) for product, kind in ordered)
+
+
+def _stretches(
+    inquiry: Inquiry, station: StationId, window: Interval, events: Sequence[Journaled]
+) -> Iterable[Stretch]:
+    planned = inquiry.config.calendar.planned(window)
+    said: dict[datetime, Journaled] = {each.event.time: each for each in events if isinstance(each.event, StateChanged)}
+    for piece in inquiry.results.pieces(station, window, until=window.end):
+        counted = timedelta() if piece.bucket is Bucket.NOT_PLANNED else total(intersect((piece.interval,), planned))
+        yield Stretch(piece, counted, said.get(piece.stop.start), said.get(piece.stop.end))

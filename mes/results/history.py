@@ -1,0 +1,205 @@
+"""Which of a station's events a stretch of time needs, so that figures of an hour do not read a year.
+
+Beside the events of the stretch itself these bear on it: the state in force at its start and when that began, the end
+of the state in force at its end (the class of a stop goes by its whole length), a connection that was lost before, and
+whatever was said or caught up later about a part of the stretch.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Protocol
+
+from mes.intervals import Interval, subtract
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    CountKind,
+    Journaled,
+    State,
+    StateChanged,
+    StationId,
+    UnitsCounted,
+)
+from mes.oee.segments import FAULT_COMES_BEFORE, STOPS
+from mes.oee.timeline import SPREAD_WITHIN, Span, Timeline, timeline
+from mes.oee.unread import KIND_OF
+
+INSTANT = timedelta(microseconds=1)
+FIRST_LOOK = 32  # events; each further look is eight times as long
+FARTHER = 8
+SILENT = SPREAD_WITHIN  # without one event: at one end of it is an import or a wrong clock
+TELLS_OF_STATES = (StateChanged, ConnectionLost, ConnectionRestored)  # spans are made of nothing else
+
+
+class EventReader(Protocol):
+    """Where journaled events are read; the journal's reader is one."""
+
+    def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
+        """All events of a station, in the order of their seq; with `until`, those whose time is before it."""
+        ...
+
+    def last_seq(self) -> int:
+        """The seq of the last event; 0 if there is none."""
+        ...
+
+    def changed_stations(self, after: int) -> frozenset[StationId]:
+        """The stations that have events after a seq."""
+        ...
+
+    def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
+        """The first instant on which the station's events after a seq bear; None if there are none."""
+        ...
+
+    def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        """A station's events of `[start, end)`, by their time."""
+        ...
+
+    def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        """The last changes of state or connection before an instant, newest first."""
+        ...
+
+    def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
+        """The first changes of state or connection from an instant on, oldest first."""
+        ...
+
+    def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
+        """The last two returns of the connection before an instant, and the first loss after each of them."""
+        ...
+
+    def one_of_each_count(self, station: StationId) -> list[Journaled]:
+        """The first event of each totaliser that the station has."""
+        ...
+
+    def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
+        """The last change of quality of each of some signals before an instant."""
+        ...
+
+    def station_states(self) -> dict[StationId, bytes]:
+        """Every station's state as the collector wrote it last."""
+        ...
+
+    def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
+        """Events that bear on a part of a stretch though they may have happened at another time."""
+        ...
+
+    def span_of(self, station: StationId) -> Interval | None:
+        """From a station's first event to its last, by their times."""
+        ...
+
+    def names_of(self, station: StationId) -> tuple[StationId, ...]:
+        """The names under which a station's events are read, the present one first."""
+        ...
+
+    def stretches(self, station: StationId, apart: timedelta) -> Sequence[Interval]:
+        """From the first to the last of all things seen that are no further than `apart` from the next; in order."""
+        ...
+
+    def last_before(self, station: StationId, instant: datetime) -> datetime | None:
+        """When the last thing before an instant was seen of a station."""
+        ...
+
+    def closings(self, station: StationId) -> Sequence[Journaled]:
+        """Every closing and reopening of a station's shifts, in journal order."""
+        ...
+
+
+def history(reader: EventReader, station: StationId, window: Interval) -> list[Journaled]:
+    """Events from which `timeline` tells the same about `window` as from all events of the station.
+
+    What the resulting time line says of other times may be incomplete. Events may come twice.
+    """
+    links = reader.links_before(station, window.start)
+    before = _enough(lambda limit: reader.states_before(station, window.start, limit), links, window.start)
+    start = _blind_since(reader, station, in_force_since(timeline([*links, *before]), window.start), window.end)
+    known = [*links, *before, *reader.between(station, start - FAULT_COMES_BEFORE, window.end)]
+    last, after = _until_the_state_ends(reader, station, known, window.end)
+    found = [*known, *after]
+    if last.state in STOPS:  # a fault that came late in a stop explains all of it
+        found += reader.between(station, window.end, last.interval.end)
+    whole = reader.span_of(station)
+    if whole is not None:  # how far the journal knows of the station decides how long an open stop has lasted
+        found += reader.between(station, whole.end, whole.end + INSTANT)
+    reaching = reader.reaching(station, start, last.interval.end)
+    # what was caught up in one gap is spread together, though a part of it was seen before the stretch
+    gaps = [each.event.since for each in reaching if isinstance(each.event, UnitsCounted) and each.event.since]
+    if gaps and min(gaps) < start:
+        reaching = reader.reaching(station, min(gaps), last.interval.end)
+    # what is made and what is good goes by which totalisers there are
+    read = [*reader.one_of_each_count(station), *reader.qualities_before(station, window.start, KIND_OF)]
+    return [*found, *reaching, *read]
+
+
+def occupied(
+    reader: EventReader, stations: Iterable[StationId], window: Interval, *more: Interval
+) -> tuple[Interval, ...]:
+    """The parts of a window that are not inside a silence of all stations; `more`: stretches that count as events.
+
+    What is computed window by window goes along these, so that it costs nothing for the years between an import of
+    1970, or a start under a wrong clock, and today.
+    """
+    known = sorted([*more, *(each for station in stations for each in reader.stretches(station, SILENT))])
+    found: list[Interval] = []
+    for each in known:
+        if found and each.start <= found[-1].end + SILENT:
+            found[-1] = Interval(found[-1].start, max(found[-1].end, each.end))
+        else:
+            found.append(each)
+    # a moment longer, for what happened at the last instant; before the first event and after the last is no silence
+    silences = [Interval(each.end + INSTANT, following.start) for each, following in pairwise(found)]
+    return subtract((window,), silences)
+
+
+def _blind_since(reader: EventReader, station: StationId, start: datetime, end: datetime) -> datetime:
+    """`start`, or when a loss of connection began that reaches over it and that only its end, later, tells of."""
+    while True:
+        returns = [
+            each.event for each in reader.reaching(station, start, end) if isinstance(each.event, ConnectionRestored)
+        ]
+        earlier = [each.since for each in returns if each.since < start < each.time]
+        if not earlier:
+            return start
+        start = min(earlier)
+
+
+def totalisers(reader: EventReader, station: StationId) -> frozenset[CountKind]:
+    """Which totalisers a station was ever counted by."""
+    events = [each.event for each in reader.one_of_each_count(station)]
+    return frozenset(each.kind for each in events if isinstance(each, UnitsCounted))
+
+
+def in_force_since(known: Timeline, instant: datetime) -> datetime:
+    """When the state began that was in force just before an instant; the instant itself where none is known."""
+    spans = known.spans
+    at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
+    return spans[at].interval.start if at >= 0 else instant
+
+
+def _enough(
+    read: Callable[[int], Sequence[Journaled]], links: Sequence[Journaled], instant: datetime
+) -> Sequence[Journaled]:
+    """So many events before `instant` that one of them begins the state in force, or all there are."""
+    limit = FIRST_LOOK
+    while True:
+        found = read(limit)
+        # the state at the oldest event may have begun before it
+        if len(found) < limit or in_force_since(timeline([*links, *found]), instant) > found[-1].event.time:
+            return found
+        limit *= FARTHER
+
+
+def _until_the_state_ends(
+    reader: EventReader, station: StationId, known: Sequence[Journaled], instant: datetime
+) -> tuple[Span, Sequence[Journaled]]:
+    """The state in force just before `instant`, and the events from `instant` on that show its end."""
+    limit = FIRST_LOOK
+    telling = [each for each in known if isinstance(each.event, TELLS_OF_STATES)]
+    while True:
+        found = reader.states_from(station, instant, limit)
+        spans = timeline([*telling, *found]).spans
+        at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
+        last = spans[at] if at >= 0 else Span(Interval(instant, instant), State.NO_DATA)
+        if len(found) < limit or last.interval.end < found[-1].event.time:
+            return last, found
+        limit *= FARTHER

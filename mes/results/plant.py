@@ -1,0 +1,370 @@
+"""Answers every question about a journal under a plant's configuration; figures come from `mes.results.stations`."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mes.calendar import Window, WindowKind
+from mes.config.build import PlantConfig
+from mes.config.problems import did_you_mean
+from mes.errors import ConfigError
+from mes.intervals import Interval
+from mes.journal import JournalReader
+from mes.journal.hourly import hourly_file
+from mes.journal.names import Names
+from mes.model import Journaled, ProductId, StationId, UnitCompleted, UnitId, UnitResult
+from mes.oee.biography import Biography, ProcessSummary, Visit, biographies, process_summary, visits
+from mes.oee.causes import Charge, Culprit, Link, bottleneck, charges, lost_cars
+from mes.oee.closed import ClosedKpi, encode_closed
+from mes.oee.components import Kpi, combine
+from mes.oee.definitions import Definition, Figures, apply
+from mes.oee.flow import Flow
+from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
+from mes.oee.secondary_kpis import Further, further
+from mes.oee.stops import Stop, stops
+from mes.oee.timeline import Timeline
+from mes.oee.unread import UnreadCount
+from mes.results.history import history, occupied
+from mes.results.hourly import Hourly, Progress
+from mes.results.stations import Results
+
+LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
+SILENT = timedelta(minutes=2)  # a collector that runs has seen its controllers since
+AROUND = timedelta(hours=12)  # what a stay at a station may reach beyond the events that name its unit
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A station, or all stations of a line, of an area or of the site; `path` ends at that level."""
+
+    path: str
+    stations: tuple[StationId, ...]
+
+    @property
+    def level(self) -> str:
+        """site, area, line or station."""
+        return ("site", "area", "line", "station")[self.path.count("/")]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node in one window: its sums, what they are under each definition asked for, and the further figures.
+
+    The counts of `kpi` are sums over all stations of the node, `out` is what its last station made good; `target` is
+    what the build programme plans for that one, None without a programme. `out` None: not known, its counter was not
+    read.
+    """
+
+    node: Node
+    window: Window
+    kpi: Kpi
+    figures: tuple[Figures, ...]
+    further: Further
+    out: int | None
+    target: Fraction | None
+
+
+class Inquiry:
+    """A journal opened for questions; use as a context. Raises ConfigError where there is no journal."""
+
+    def __init__(
+        self,
+        config: PlantConfig,
+        journal: Path,
+        *,
+        changed: Progress | None = None,
+        now: datetime | None = None,
+        present: datetime | None = None,
+        asked_until: datetime | None = None,
+    ) -> None:
+        """`changed` hears of longer work: a station, and the share of its history that is done.
+
+        `now`: open states last until then; by default as far as the journal knows. That is the last proof of life of
+        a controller; from there to `present`, the clock of whoever asks, there is no data, once the collector has
+        been silent for long. Events that were only imported have no proof of life: their last states hold for as long
+        as is asked.
+        """
+        if not journal.exists():
+            raise ConfigError(f"there is no journal at {journal}: run `mes run` or `mes demo --journal FOLDER` first")
+        self.config = config
+        self._opened = ExitStack()
+        self.reader = self._opened.enter_context(JournalReader(journal, Names(config.former)))
+        file = self._opened.enter_context(hourly_file(journal))
+        hourly = Hourly(self.reader, file, config.calendar, changed)
+        known, blind_from = self.reader.span(), None
+        until = now
+        if now is None and known is not None:
+            until = known.end
+            if not self.reader.was_collected():
+                until = max(asked_until or until, until)
+            elif present is not None and present - until > SILENT:
+                until, blind_from = present, known.end
+            elif present is not None and until - present > SILENT:  # a clock was ahead: the next start finds it out
+                until = present
+        self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly, blind_from=blind_from)
+        self._until = until
+        end = until if blind_from is None else blind_from
+        self.known = known if known is None or end is None else Interval(min(known.start, end), end)
+        self.targets = Targets(config.programme.plan, config.calendar) if config.programme else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def reach(self, now: datetime) -> None:
+        """Lets the present be `now`; for who keeps asking while the collector runs."""
+        known = self.reader.span()
+        self._until = now
+        self.known = None if known is None else Interval(min(known.start, now), now)
+
+    @property
+    def until(self) -> datetime:
+        """The present: figures go up to there. Raises ConfigError for an empty journal."""
+        if self.known is None or self._until is None:
+            raise ConfigError("the journal is empty: is the collector running, and on this journal?")
+        return self._until
+
+    def nodes(self, level: str, parts: Sequence[str]) -> list[Node]:
+        """Nodes of a level (site, area, line, station) that lie in one of `parts`; no parts: all of them.
+
+        A part is one or several neighbouring names of a path, or a station by the end of its path.
+        Raises ConfigError for a part that is not there.
+        """
+        stations = list(self.config.standards)
+        for part in parts:
+            if not any(_lies_in(each, part) for each in stations):
+                known = [each.partition("/")[2] for each in stations]
+                raise ConfigError(f"unknown station or part of the plant `{part}`: {did_you_mean(part, known)}")
+        chosen = [each for each in stations if not parts or any(_lies_in(each, part) for part in parts)]
+        depth = ("site", "area", "line", "station").index(level) + 1
+        grouped: dict[str, list[StationId]] = {}
+        for each in chosen:
+            grouped.setdefault("/".join(each.split("/")[:depth]), []).append(each)
+        return [Node(path, tuple(members)) for path, members in grouped.items()]
+
+    def row(self, node: Node, window: Window, definitions: Sequence[Definition]) -> Row:
+        """The figures of one node in one window, up to what is known."""
+        kpis = self.kpis(node, window.interval)
+        found = []
+        for each in definitions:
+            own = kpis if each.minor_stop is None else self.kpis(node, window.interval, each)
+            found.append(apply(each, own))
+        whole = combine(kpis)
+        more = further(whole, self.config.mean_times_per)
+        return Row(node, window, whole, tuple(found), more, kpis[-1].count("good"), self.target(node, window.interval))
+
+    def kpis(self, node: Node, window: Interval, definition: Definition | None = None) -> list[Kpi]:
+        """The sums of each station of a node."""
+        return [self.kpi(each, window, definition) for each in node.stations]
+
+    def kpi(self, station: StationId, window: Interval, definition: Definition | None = None) -> Kpi:
+        """The sums of a station, without what is not known because a totaliser is not read.
+
+        Of a closed shift that is what was not known when it was closed.
+        """
+        return self.results.kpi(station, window, until=self.until, definition=definition)
+
+    def live_kpi(self, station: StationId, window: Interval) -> Kpi:
+        """The same as the journal and the plant's file have it now, whether or not the window is a closed shift."""
+        return self.results.live_kpi(station, window, until=self.until)
+
+    def unread(self, station: StationId) -> tuple[UnreadCount, ...]:
+        """The station's totalisers that cannot be read now, as the collector wrote it last."""
+        return self.results.unread(station)
+
+    def windows(self, kind: WindowKind, span: Interval) -> tuple[Window, ...]:
+        """The calendar's windows of a kind; beside shifts also the time between them in which units were made.
+
+        Those inside years without one event of any station are left out.
+        """
+        parts = self.occupied(span)
+        found = [each for part in parts for each in self.results.windows(kind, part)]
+        if kind is WindowKind.SHIFT:
+            off = dict.fromkeys(each for part in parts for each in self.config.calendar.off_shift(part))
+            found += self._busy(tuple(off))
+        return tuple(sorted(dict.fromkeys(found), key=lambda each: each.interval))
+
+    def occupied(self, span: Interval) -> tuple[Interval, ...]:
+        """The parts of a stretch that are not inside a silence of all stations that lasts for years."""
+        present = [] if self._until is None else [Interval(self._until, self._until)]
+        return occupied(self.reader, self.config.standards, span, *present)
+
+    def target(self, node: Node, window: Interval) -> Fraction | None:
+        """Cars planned for a node in a window: of the products that come to its last station; None without a plan."""
+        if self.targets is None:
+            return None
+        return self.targets.target(self._products(node.stations[-1]), window)
+
+    def events(self, station: StationId, window: Interval) -> list[Journaled]:
+        """The events that bear on a stretch of a station's time, once each, in the order of time."""
+        by_seq = {each.seq: each for each in history(self.reader, station, window)}
+        return sorted(by_seq.values(), key=lambda each: (each.event.time, each.seq))
+
+    def window(self, name: str) -> Window:
+        """A window by its name: 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day for a shift, 2026-03-02T08:00.
+
+        Times are local. Raises ConfigError for a name that is none of these, or no window of the calendar.
+        """
+        for kind in WindowKind:
+            for each in self._around(name, kind):
+                names = {each.name, each.name.replace(" ", "T")}
+                if kind is WindowKind.SHIFT:
+                    names = {f"{each.day.isoformat()}/{each.name}"}
+                if name in names:
+                    return each
+        raise ConfigError(
+            f"there is no window `{name}`: write 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day for a shift, "
+            "or 2026-03-02T08:00 for an hour, in local time"
+        )
+
+    def _around(self, name: str, kind: WindowKind) -> tuple[Window, ...]:
+        """The windows of a kind near the date that a name begins with."""
+        text = name[:10]
+        try:
+            if "W" in text:
+                day = date.fromisoformat(f"{text[:8]}-1")
+            else:
+                day = date.fromisoformat(text + "-01-01"[len(text) - 4 :] if len(text) in {4, 7} else text)
+            start = self.config.calendar.to_utc(datetime.combine(day, self.config.calendar.day_start))
+        except ValueError:
+            return ()
+        return self.config.calendar.windows(kind, Interval(start, start + timedelta(days=1)))
+
+    def visits(self, station: StationId, window: Interval) -> tuple[Visit, ...]:
+        """The stays of units at a station, from the events of a stretch of time."""
+        return visits(station, history(self.reader, station, window))
+
+    def biography(self, unit: UnitId) -> tuple[Biography, ...]:
+        """All lives of a unit id, from first to last station."""
+        seen = self.reader.of_unit(unit)
+        stays: dict[StationId, tuple[Visit, ...]] = {}
+        for station in dict.fromkeys(each.event.station for each in seen):
+            times = sorted(each.event.time for each in seen if each.event.station == station)
+            found: dict[Visit, None] = {}
+            for window in _around(times):
+                found.update(dict.fromkeys(each for each in self.visits(station, window) if each.unit == unit))
+            stays[station] = tuple(found)
+        return biographies(stays, unit, list(self.config.standards))
+
+    def process(self, visit: Visit) -> tuple[ProcessSummary, ...]:
+        """The process values of a station while a unit was there; nothing where its coming or going is not known."""
+        start, end = visit.entered, visit.left or visit.last_seen
+        if start is None or end <= start:
+            return ()
+        values = self.reader.process_values(visit.station, start - AROUND, end)
+        return process_summary(values, start, end, self.config.limits.get(visit.station, {}))
+
+    def stops(self, station: StationId, window: Interval) -> tuple[Stop, ...]:
+        """The stops of a station in a window, cut to it, with their reasons."""
+        laid = self.results.pieces(station, window, until=self.until)
+        return stops(laid, self.config.calendar.planned(window), self.config.standards[station])
+
+    def closing_figures(self, station: StationId, shift: Interval) -> str:
+        """What a shift is closed with: its figures as they are now, under every threshold of minor stops in use."""
+        own = self.config.standards[station].minor_stop
+        found = [ClosedKpi(own, own=True, kpi=self._to_close(station, shift, None))]
+        found += [
+            ClosedKpi(each.minor_stop, own=False, kpi=self._to_close(station, shift, each))
+            for each in self.config.definitions.values()
+            if each.minor_stop is not None
+        ]
+        return encode_closed(found)
+
+    def _to_close(self, station: StationId, shift: Interval, definition: Definition | None) -> Kpi:
+        return self.results.kpi_to_close(station, shift, until=self.until, definition=definition)
+
+    def flow(self, window: Interval) -> Flow:
+        """What stands in the stores at the end of a window, how long cars waited, and what was good at first."""
+        seen = Interval(window.start - LOOK_BACK, window.end)
+        stays = {each: self.visits(each, seen) for each in self.config.standards}
+        return Flow.of(stays, [(each.upstream, each.downstream) for each in self.config.buffers], window, self.until)
+
+    def charges(self, window: Interval) -> tuple[Charge, ...]:
+        """All starved and blocked time of the plant in a window, charged to those who caused it."""
+        lines, planned = self._seen(window)
+        return charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
+
+    def culprits(self, node: Node, window: Interval) -> tuple[Culprit, ...]:
+        """Who cost the last station of a node how much time and how many cars; the largest first."""
+        lines, planned = self._seen(window)
+        charged = charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
+        last = node.stations[-1]
+        return lost_cars(charged, lines, self.config.standards, last, planned, window, until=self.until)
+
+    def culprits_of_lines(self, window: Interval) -> dict[Node, tuple[Culprit, ...]]:
+        """The same for every line of the plant."""
+        lines, planned = self._seen(window)
+        charged = charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
+        return {
+            each: lost_cars(charged, lines, self.config.standards, each.stations[-1], planned, window, until=self.until)
+            for each in self.nodes("line", [])
+        }
+
+    def bottleneck(self, node: Node, at: datetime) -> StationId | None:
+        """The station of a node that keeps the others waiting at an instant; None outside work or if nobody works."""
+        lines, planned = self._seen(Interval(at, at))
+        return bottleneck({each: lines[each] for each in node.stations}, at, planned)
+
+    def _seen(self, window: Interval) -> tuple[Mapping[StationId, Timeline], tuple[Interval, ...]]:
+        """The time lines of all stations and the planned time, as far back as causes are looked for."""
+        shifts = self.config.calendar.planned(Interval(window.start - LOOK_BACK, window.end))
+        start = shifts[0].start if shifts else window.start
+        seen = Interval(min(start, window.start), max(window.end, window.start))
+        return {each: self.results.timeline(each, seen) for each in self.config.standards}, shifts
+
+    def _links(self) -> list[Link]:
+        return [Link(each.upstream, each.downstream) for each in self.config.buffers]
+
+    def programme(self, window: Interval) -> ProgrammeReport:
+        """What was built against what was planned, in whole months of one year. Raises ConfigError without a plan."""
+        if self.targets is None or self.config.programme is None:
+            raise ConfigError(
+                "the plant's file has no `programme`: say there what is to be built, and at which station"
+            )
+        cars = self.built(self.config.programme.built_at)
+        return programme_report(cars, self.config.products, self.targets, self.config.calendar, window, self.until)
+
+    def built(self, station: StationId) -> list[Car]:
+        """All units that were ever good at a station; one that came again is there again."""
+        return [
+            Car(each.event.unit, each.event.product, each.event.time)
+            for each in self.reader.units_of(station)
+            if isinstance(each.event, UnitCompleted) and each.event.result is UnitResult.GOOD
+        ]
+
+    def _products(self, station: StationId) -> frozenset[ProductId]:
+        standard = self.config.standards[station]
+        return frozenset(each for each in self.config.products if standard.ideal(each) is not None)
+
+    def _busy(self, windows: Sequence[Window]) -> list[Window]:
+        """Those in which a station made units; the windows are in order and do not overlap."""
+        idle = {each.interval: each for each in windows}
+        for station in self.config.standards:
+            made = self.results.produced(station, tuple(idle), until=self.until)
+            idle = {interval: each for interval, each in idle.items() if not made[interval]}
+        return [each for each in windows if each.interval not in idle]
+
+
+def _lies_in(station: StationId, part: str) -> bool:
+    return f"/{part}/" in f"/{station}/" or station.endswith(part)
+
+
+def _around(times: Sequence[datetime]) -> list[Interval]:
+    """Stretches that hold all times, with some time around them; those that touch are one."""
+    found: list[Interval] = []
+    for each in times:
+        start, end = each - AROUND, each + AROUND
+        if found and start <= found[-1].end:
+            found[-1] = Interval(found[-1].start, end)
+        else:
+            found.append(Interval(start, end))
+    return found

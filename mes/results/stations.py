@@ -1,0 +1,325 @@
+"""The one door to every figure: board, report, InfluxDB, demo and replay all ask here and so give the same answer."""
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from adapters.reading import GapCause
+from mes.calendar import Calendar, Window, WindowKind
+from mes.collect.station import readable_state
+from mes.intervals import Interval, subtract
+from mes.journal.codec import bears_on
+from mes.model import (
+    ConnectionLost,
+    ConnectionRestored,
+    Journaled,
+    ReasonAssigned,
+    ReasonId,
+    ShiftClosed,
+    StateChanged,
+    StationId,
+    StationStandard,
+    TimeSource,
+)
+from mes.oee.closed import closed_kpi, decode_closed
+from mes.oee.components import Kpi, combine
+from mes.oee.definitions import Definition
+from mes.oee.kpi import kpi, kpis
+from mes.oee.segments import Piece, pieces
+from mes.oee.stops import closed_shifts
+from mes.oee.timeline import Timeline, timeline
+from mes.oee.unread import UnreadCount, in_sequence, unread_counts, with_unread, without_unknown
+from mes.results.history import EventReader, history, in_force_since, occupied, totalisers
+from mes.results.hourly import Hourly
+
+__all__ = ["EventReader", "Results", "Window", "WindowKind"]
+
+READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components, where there are any
+TOGETHER = timedelta(days=7)  # so much of a station's history is read for many windows at once
+KEPT_TIMELINES = 128
+LEAST = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What an event bears on, its number, the instants that it makes borders of what a station did, and a reason."""
+
+    interval: Interval
+    seq: int
+    cuts: tuple[datetime, ...]
+    reason: ReasonId | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A station's time line around some days, and what it was made of."""
+
+    line: Timeline
+    marks: tuple[_Mark, ...]
+    closed: Mapping[Interval, ShiftClosed]
+
+
+class Results:
+    """Figures of stations out of a journal, and the time lines that they come from.
+
+    A time line is kept until its station has a new event. `hourly`, if given, serves windows longer than `at_once`
+    (None: all of them). `blind_from`: since when nobody collects, so that what comes after is no data.
+    Raises KeyError for a station that is not in `stations`, and what the reader raises.
+    """
+
+    def __init__(
+        self,
+        reader: EventReader,
+        stations: Mapping[StationId, StationStandard],
+        calendar: Calendar,
+        *,
+        hourly: Hourly | None = None,
+        at_once: timedelta | None = READ_AT_ONCE,
+        blind_from: datetime | None = None,
+    ) -> None:
+        self.stations = stations
+        self.calendar = calendar
+        self._reader = reader
+        self._hourly = hourly
+        self._at_once = at_once or timedelta()
+        self._blind_from = blind_from
+        self._seq = -1
+        self._unread: tuple[int, Mapping[StationId, tuple[UnreadCount, ...]]] = (-1, {})
+        self._kept: OrderedDict[tuple[StationId, Interval], _Known] = OrderedDict()
+
+    def kpi(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi:
+        """The station's figures in `window` as far as it lies before `until`, the present of whoever asks.
+
+        Made with the minor-stop threshold of `definition`, if that has one of its own. A window that is a closed shift
+        has the figures with which it was closed, and `after_closing` where `live_kpi` has others.
+        """
+        closed = self.closed_kpi(station, window, until=until, definition=definition)
+        live = self.live_kpi(station, window, until=until, definition=definition)
+        return live if closed is None else with_after_closing(closed, live)
+
+    def closed_kpi(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi | None:
+        """The figures with which a shift was closed; None for another window, or where it is open."""
+        if until < window.end or window.length > READ_AT_ONCE:
+            return None
+        closing = self._known(station, window).closed.get(window)
+        minor_stop = None if definition is None else definition.minor_stop
+        return None if closing is None else closed_kpi(decode_closed(closing.figures), minor_stop)
+
+    def live_kpi(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi:
+        """The same as the journal and the plant's file have it now, whether or not the window is a closed shift."""
+        return without_unknown(self.kpi_to_close(station, window, until=until, definition=definition))
+
+    def kpi_to_close(
+        self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
+    ) -> Kpi:
+        """The same with the ideal times of what is not known yet, so that a closed shift can tell what became of it."""
+        found = self._summed(station, window, until=until, definition=definition)
+        return with_unread(found, self.unread(station), self.stations[station].counted)
+
+    def unread(self, station: StationId) -> tuple[UnreadCount, ...]:
+        """The station's totalisers that cannot be read now, as the collector wrote it last."""
+        seq = self._reader.last_seq()
+        if self._unread[0] != seq:
+            states = {name: readable_state(body) for name, body in self._reader.station_states().items()}
+            self._unread = (
+                seq,
+                {
+                    name: unread_counts(state, self.stations[name].counted)
+                    for name, state in states.items()
+                    if state is not None and name in self.stations
+                },
+            )
+        return self._unread[1].get(station, ())
+
+    def _summed(self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None) -> Kpi:
+        standard = self._standard(station, definition)
+        seen = window.before(until)
+        window = window.before(until + LEAST)  # it shows whether the instant `until` itself belongs to it
+        if self._hourly is None or seen.length <= self._at_once:
+            return self._direct(station, standard, window, until)
+        stored = self._hourly.kpis(station, standard, seen)
+        if not stored:
+            return self._direct(station, standard, window, until)
+        rest = subtract((window,), [each.window for each in stored])
+        parts = [*stored, *(self._direct(station, standard, each, until) for each in rest)]
+        counted = standard.counted | totalisers(self._reader, station)
+        return in_sequence(replace(combine(parts), window=seen), parts, counted)
+
+    def produced(self, station: StationId, windows: Sequence[Interval], *, until: datetime) -> Mapping[Interval, int]:
+        """The units made in each of the calendar's windows, the same as `kpi` gives them.
+
+        `windows`: in order, without overlap. Stored components give those that are wholly made of them.
+        """
+        if not windows:
+            return {}
+        standard = self.stations[station]
+        found: dict[Interval, int] = {}
+        if self._hourly is not None and windows[-1].end - windows[0].start > self._at_once:
+            found |= self._hourly.produced(station, standard, [each for each in windows if each.end <= until])
+        for some in _together([each for each in windows if each not in found and each.start <= until]):
+            seen = [each.before(until + LEAST) for each in some]
+            line = self.timeline(station, Interval(seen[0].start, seen[-1].end))
+            made = kpis(line, seen, (), standard, until=until)
+            found |= {window: each.produced for window, each in zip(some, made, strict=True)}
+        closed = closed_shifts(each.event for each in self._reader.closings(station))
+        for each in closed.keys() & set(windows):  # the calendar has no shift there any more
+            found[each] = self.kpi(station, each, until=until).produced
+        return {each: found.get(each, 0) for each in windows}
+
+    def timeline(self, station: StationId, window: Interval) -> Timeline:
+        """What the journal knows of the station in `window`; what it says of other times may be incomplete."""
+        return self._known(station, window).line
+
+    def cuts(self, station: StationId, window: Interval) -> list[datetime]:
+        """The instants inside a window at which something was seen of the station's state, or said of it; in order.
+
+        An instant is never taken out of these by what is journaled later.
+        """
+        found = {at for each in self._known(station, window).marks for at in each.cuts}
+        return sorted(each for each in found if window.start < each < window.end)
+
+    def said_reasons(self, station: StationId, window: Interval) -> list[ReasonId]:
+        """Every reason that a person ever gave for a part of the days of a window, sorted; those taken back too."""
+        return sorted({each.reason for each in self._known(station, window).marks if each.reason is not None})
+
+    def revision(self, station: StationId, window: Interval) -> int:
+        """The number of the last event that bears on a window, by itself or by the state that it begins or ends."""
+        known = self._known(station, window)
+        start = in_force_since(known.line, window.start)
+        end = max(self._holds_until(known.line, window.end), window.end)
+        return max(
+            (each.seq for each in known.marks if start <= each.interval.end and each.interval.start <= end), default=0
+        )
+
+    def _known(self, station: StationId, window: Interval) -> "_Known":
+        seq = self._reader.last_seq()
+        if seq != self._seq:
+            changed = self._reader.changed_stations(self._seq)
+            for key in [each for each in self._kept if each[0] in changed]:
+                del self._kept[key]
+            self._seq = seq
+        key = (station, self._around(window))
+        if key not in self._kept:
+            told = history(self._reader, station, key[1])
+            line = timeline([*told, *self._end_of_collecting(station)], known_since=self.known_since(station))
+            marks = tuple({each.seq: _mark(each) for each in told}.values())
+            self._kept[key] = _Known(line, marks, closed_shifts(each.event for each in told))
+            if len(self._kept) > KEPT_TIMELINES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def pieces(self, station: StationId, window: Interval, *, until: datetime) -> tuple[Piece, ...]:
+        """What each second of `window` up to `until` was and why, by the priority of `mes.oee.segments`; clipped."""
+        window = window.before(until)
+        line = self.timeline(station, window)
+        horizon = max(until, line.end) if line.end is not None else until
+        laid = pieces(line, window, self.stations[station], horizon=horizon)
+        return tuple(replace(each, interval=part) for each in laid if (part := each.interval.clip(window)))
+
+    def in_force_since(self, station: StationId, instant: datetime) -> datetime | None:
+        """When the state began that was in force just before an instant, or the first event later; None: no event."""
+        known = self._reader.span_of(station)
+        if known is None:
+            return None
+        return max(in_force_since(self.timeline(station, Interval(instant, instant)), instant), known.start)
+
+    def known_since(self, station: StationId) -> datetime | None:
+        """The first thing that was seen of a station; None: nothing yet."""
+        known = self._reader.span_of(station)
+        return None if known is None else known.start
+
+    def in_force_until(self, station: StationId, instant: datetime) -> datetime:
+        """When the state ends that is in force at an instant, the end of time if it is open."""
+        return self._holds_until(self.timeline(station, Interval(instant, instant)), instant)
+
+    def _holds_until(self, line: Timeline, instant: datetime) -> datetime:
+        at = bisect_right(line.spans, instant, key=lambda each: each.interval.start) - 1
+        return line.spans[at].interval.end if at >= 0 else instant
+
+    def events(self, station: StationId) -> Iterator[Journaled]:
+        """The station's events in the order of their seq."""
+        return self._reader.events(station)
+
+    def occupied(self, station: StationId, window: Interval, *, until: datetime) -> tuple[Interval, ...]:
+        """The parts of a window, the present `until` among them, that are not in years of silence of the station."""
+        return occupied(self._reader, (station,), window, Interval(until, until))
+
+    def windows(self, kind: WindowKind, interval: Interval) -> tuple[Window, ...]:
+        """The calendar's windows of a kind that overlap `interval`, whole."""
+        return self.calendar.windows(kind, interval)
+
+    def _standard(self, station: StationId, definition: Definition | None) -> StationStandard:
+        standard = self.stations[station]
+        if definition is None or definition.minor_stop is None:
+            return standard
+        return replace(standard, minor_stop=definition.minor_stop)
+
+    def _direct(self, station: StationId, standard: StationStandard, window: Interval, until: datetime) -> Kpi:
+        line = self.timeline(station, window)
+        # stops that began before the window count where they began
+        start = min(in_force_since(line, window.start), window.start)
+        planned = self.calendar.planned(Interval(start, window.end))
+        return kpi(line, window, planned, standard, until=until, manned=self.calendar.manned(window))
+
+    def _end_of_collecting(self, station: StationId) -> Iterator[Journaled]:
+        """What the collector will write when it comes back: that it saw nothing since its last proof of life."""
+        if self._blind_from is not None:
+            lost = ConnectionLost(
+                station=station,
+                time=self._blind_from,
+                received_time=self._blind_from,
+                time_source=TimeSource.EDGE,
+                cause=GapCause.COLLECTOR,
+                detail="the collector does not run",
+            )
+            yield Journaled(self._reader.last_seq() + 1, lost)
+
+    def _around(self, window: Interval) -> Interval:
+        """The production days of a window, so that its hours and shifts share one reading of the journal."""
+        lasting = Interval(window.start, max(window.end, window.start + LEAST))
+        first = self.calendar.days(Interval(lasting.start, lasting.start + LEAST))
+        last = self.calendar.days(Interval(lasting.end - LEAST, lasting.end))
+        return Interval(first[0].interval.start, last[-1].interval.end)
+
+
+def with_after_closing(closed: Kpi, live: Kpi) -> Kpi:
+    """The figures of a closed shift, `after_closing` where those of now are others."""
+    # what was not read is what the journal says; the closings of older versions do not carry it
+    same = ("unknown", "units_missing", "unread", "unread_kinds")
+    counted = without_unknown(replace(closed, **{name: getattr(live, name) for name in same}))
+    return without_unknown(replace(closed, after_closing=int(counted != live)))
+
+
+def _together(windows: Sequence[Interval]) -> list[list[Interval]]:
+    """The windows, which are in order, in groups that end at most TOGETHER after they begin, or are one window."""
+    found: list[list[Interval]] = []
+    for each in windows:
+        if found and each.end - found[-1][0].start <= TOGETHER:
+            found[-1].append(each)
+        else:
+            found.append([each])
+    return found
+
+
+def _mark(journaled: Journaled) -> _Mark:
+    event = journaled.event
+    about = bears_on(event)
+    match event:
+        case StateChanged() | ConnectionLost():
+            return _Mark(about, journaled.seq, (event.time,), None)
+        case ConnectionRestored():
+            return _Mark(about, journaled.seq, (event.since, event.time), None)
+        case ReasonAssigned():
+            cuts = (event.start,) if event.end is None else (event.start, event.end)
+            return _Mark(about, journaled.seq, cuts, event.reason)
+        case _:
+            return _Mark(about, journaled.seq, (), None)
