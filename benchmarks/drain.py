@@ -50,7 +50,7 @@ def event(number: int) -> UnitsCounted:
 class NoFigures:
     """Publishes nothing: the figures go their own way."""
 
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """No window."""
         return ()
 

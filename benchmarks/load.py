@@ -28,7 +28,7 @@ from mes.config.load import load
 from mes.daemon import collector
 from mes.journal import Entry, Journal, JournalReader
 from mes.model import CountKind, StateChanged, StationId, UnitsCounted
-from mes.supervisor import keep
+from mes.supervisor import run_forever
 
 OPCUA_PROCESSES, OPCUA_EACH, MODBUS = 2, 10, 5
 CONTROLLERS = OPCUA_PROCESSES * OPCUA_EACH + MODBUS
@@ -158,8 +158,12 @@ def resident_mb() -> tuple[float, float]:
 async def collect(config: PlantConfig, sources: list[Source], length_s: float) -> tuple[Figure, list[Truth]]:
     """Collects as `mes run` does, without board and database, while the sources change and until they are quiet."""
     async with collector(config, SystemClock(), open_journal=TimedJournal.open) as running:
-        gauge = running.gauge
-        works = [keep("upkeep", gauge.upkeep.run), keep("ledger", gauge.ledger.follow), keep("gauge", gauge.follow)]
+        monitor = running.monitor
+        works = [
+            run_forever("maintenance", monitor.maintenance.run),
+            run_forever("count_audit", monitor.count_audit.follow),
+            run_forever("monitor", monitor.follow),
+        ]
         tasks = [asyncio.create_task(work) for work in works]
         async with asyncio.timeout(120):
             while any(running.pipeline.last_observed(each) is None for each in config.controllers):

@@ -30,9 +30,9 @@ from mes.config.models.plant import WebShape
 from mes.errors import ConfigError, JournalError
 from mes.health.clock_offsets import ControllerClocks
 from mes.health.controllers import Health
-from mes.health.count_audit import Ledger, moduli
+from mes.health.count_audit import CountAudit, moduli
 from mes.health.influx_points import health_points
-from mes.health.monitor import Gauge
+from mes.health.monitor import StatusMonitor
 from mes.health.status import alive
 from mes.health.systemd import Manager, watch
 from mes.influx.encode import Point
@@ -41,12 +41,12 @@ from mes.influx.server import InfluxServer, ServerKind, Target
 from mes.influx.writer import InfluxWriter, Pace
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.consumers import EVENTS
-from mes.journal.maintenance import Upkeep
+from mes.journal.maintenance import Maintenance
 from mes.journal.names import Names, formerly
 from mes.model import StationEvent, StationId
 from mes.pipeline import Pipeline
 from mes.stopping import STOP_WITHIN_S, in_thread, stop_on_signal
-from mes.supervisor import Backoff, keep, supervise
+from mes.supervisor import Backoff, run_forever, supervise
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class Collector:
     pipeline: Pipeline
     journal: Journal
     health: Health
-    gauge: Gauge
+    monitor: StatusMonitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +123,17 @@ async def collector(
         journal.names = Names(config.former)
         tags = present_tags(config)
         health = Health(clock, findings=lambda controller: tags[controller].findings())
-        gauge = _gauge(config, journal, health, clock, forwarded=config.influx is not None)
-        gauge.tags = tags
+        monitor = _gauge(config, journal, health, clock, forwarded=config.influx is not None)
+        monitor.tags = tags
         clocks = ControllerClocks()
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.offset)
         await pipeline.recover()
-        gauge.recovered = True
-        gauge.unknown_stations = await in_thread(_unknown_stations, config)
+        monitor.recovered = True
+        monitor.unknown_stations = await in_thread(_unknown_stations, config)
         taps: list[Callable[[Batch], None]] = [lambda batch: tags[batch.controller].take(batch)]
         taps += [tap] if tap is not None else []
         if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
-            gauge.offsets = clocks.offsets
+            monitor.offsets = clocks.offsets
             taps.append(clocks.take)
         taker = _Tapped(pipeline, taps)
         async with asyncio.TaskGroup() as group:
@@ -152,11 +152,13 @@ async def collector(
                 for controller, settings in config.controllers.items()
             ]
             if config.influx is not None:
-                forwarding = partial(_forward, secret, config, gauge, pace)
+                forwarding = partial(_forward, secret, config, monitor, pace)
                 tasks.append(
-                    group.create_task(keep("influx", forwarding, failing=gauge.failing("influx")), name="influx")
+                    group.create_task(
+                        run_forever("influx", forwarding, failing=monitor.failing("influx")), name="influx"
+                    )
                 )
-            yield Collector(pipeline, journal, health, gauge)
+            yield Collector(pipeline, journal, health, monitor)
             await end_tasks(tasks)
 
 
@@ -199,65 +201,67 @@ def influx_target(config: PlantConfig, secret: Callable[[str], str]) -> Target |
     )
 
 
-def _gauge(config: PlantConfig, journal: Journal, health: Health, clock: Clock, *, forwarded: bool) -> Gauge:
+def _gauge(config: PlantConfig, journal: Journal, health: Health, clock: Clock, *, forwarded: bool) -> StatusMonitor:
     path = config.journal_path
-    return Gauge(
+    return StatusMonitor(
         journal=journal,
         health=health,
-        upkeep=Upkeep(journal, path, clock, keep=config.keep_process_values, forwarded=forwarded),
-        ledger=Ledger(
+        maintenance=Maintenance(journal, path, clock, keep=config.keep_process_values, forwarded=forwarded),
+        count_audit=CountAudit(
             path, journal, moduli=moduli(config.setups), consumer=EVENTS if forwarded else None, names=journal.names
         ),
         clock=clock,
     )
 
 
-async def _settled(gauge: Gauge, config: PlantConfig) -> None:
+async def _settled(monitor: StatusMonitor, config: PlantConfig) -> None:
     """Until each controller gave its first reading or could not be reached, a few seconds at most: that comes first."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SETTLES_WITHIN_S):
-            while not gauge.health.all_tried(config.controllers):
+            while not monitor.health.all_tried(config.controllers):
                 await asyncio.sleep(0.05)
 
 
-async def _forward(secret: Callable[[str], str], config: PlantConfig, gauge: Gauge, pace: Pace | None) -> None:
-    await _settled(gauge, config)
+async def _forward(
+    secret: Callable[[str], str], config: PlantConfig, monitor: StatusMonitor, pace: Pace | None
+) -> None:
+    await _settled(monitor, config)
     target = influx_target(config, secret)
     assert target is not None
 
     def health() -> list[Point]:
-        return list(health_points(gauge.status(), config.site, socket.gethostname(), gauge.clock.now()))
+        return list(health_points(monitor.status(), config.site, socket.gethostname(), monitor.clock.now()))
 
     published = PublishedFigures(
-        config.journal_path, config.standards, config.calendar, gauge.clock, gauge.journal.names
+        config.journal_path, config.standards, config.calendar, monitor.clock, monitor.journal.names
     )
-    with published as figures, PublishedPlant(config, gauge.clock) as plant:
+    with published as figures, PublishedPlant(config, monitor.clock) as plant:
         async with InfluxServer(target) as server:
-            gauge.troubles.pop("influx", None)
-            gauge.writer = InfluxWriter(
-                server, gauge.journal, figures, plant, health, rng=random.Random(), pace=pace, clock=gauge.clock
+            monitor.troubles.pop("influx", None)
+            monitor.writer = InfluxWriter(
+                server, monitor.journal, figures, plant, health, rng=random.Random(), pace=pace, clock=monitor.clock
             )
-            await gauge.writer.run()
+            await monitor.writer.run()
 
 
-async def _look_after(gauge: Gauge, config: PlantConfig) -> None:
+async def _look_after(monitor: StatusMonitor, config: PlantConfig) -> None:
     """Everything beside the collecting, once that has begun."""
-    await _settled(gauge, config)
+    await _settled(monitor, config)
     async with asyncio.TaskGroup() as group:
-        group.create_task(keep("upkeep", gauge.upkeep.run))
-        group.create_task(keep("ledger", gauge.ledger.follow))
-        group.create_task(keep("gauge", gauge.follow))
+        group.create_task(run_forever("maintenance", monitor.maintenance.run))
+        group.create_task(run_forever("count_audit", monitor.count_audit.follow))
+        group.create_task(run_forever("monitor", monitor.follow))
 
 
-def _standstill(gauge: Gauge) -> str | None:
+def _standstill(monitor: StatusMonitor) -> str | None:
     """What stands still, None while the program makes progress."""
-    reasons = alive(gauge.status()).reasons
+    reasons = alive(monitor.status()).reasons
     return reasons[0] if reasons else None
 
 
 async def serve_board(
     config: PlantConfig,
-    gauge: Gauge,
+    monitor: StatusMonitor,
     web: WebShape,
     *,
     people: People | None = None,
@@ -267,48 +271,51 @@ async def serve_board(
     """The board, health and metrics, until it is cancelled; `people`: of another file than beside the journal."""
 
     async def append(events: Sequence[StationEvent]) -> None:
-        await gauge.journal.append(Entry(events=list(events)))
+        await monitor.journal.append(Entry(events=list(events)))
 
     await asyncio.to_thread(own_names)  # which may wait for the network
     with Board(
         config=config,
-        clock=gauge.clock,
-        status=gauge.status,
-        seq=lambda: gauge.journal.last_seq,
+        clock=monitor.clock,
+        status=monitor.status,
+        seq=lambda: monitor.journal.last_seq,
         append=append,
         people=people or People(people_path(config.journal_path), SystemClock().now, must_open=False),
         everybody_reads=web.read == "everybody",
         tls=web.certificate is not None or web.proxy,
         hosts=tuple(web.hosts),
         cables=cables,
-        tags=gauge.tags,
+        tags=monitor.tags,
     ) as board:
         tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None
-        beside = (keep("board", board.live.follow), keep("accounts", partial(_watch_accounts, board, gauge)))
+        beside = (
+            run_forever("board", board.live.follow),
+            run_forever("accounts", partial(_watch_accounts, board, monitor)),
+        )
         following = [asyncio.create_task(each) for each in beside]
 
         def served(port: int) -> None:
-            gauge.troubles.pop("board", None)
+            monitor.troubles.pop("board", None)
             log.info("board_served", url=f"http{'s' if tls else ''}://{web.host}:{port}/")
             if listening is not None:
                 listening(port)
 
         try:
-            await serve(app(gauge.status, board), host=web.host, port=web.port, listening=served, tls=tls)
+            await serve(app(monitor.status, board), host=web.host, port=web.port, listening=served, tls=tls)
         finally:
             await end_tasks(following)
             await board.end_questions()
 
 
-async def _watch_accounts(board: Board, gauge: Gauge) -> None:
+async def _watch_accounts(board: Board, monitor: StatusMonitor) -> None:
     """Tells health while nobody can sign in, and the log when that begins and ends."""
     while True:
         trouble = await in_thread(board.people.trouble)
-        known = gauge.troubles.get("accounts")
+        known = monitor.troubles.get("accounts")
         if trouble is not None:
-            gauge.troubles["accounts"] = trouble
+            monitor.troubles["accounts"] = trouble
         elif known is not None:
-            del gauge.troubles["accounts"]
+            del monitor.troubles["accounts"]
         if trouble is not None and trouble != known:
             log.error("accounts_unreadable", detail=trouble)
         elif trouble is None and known is not None:
@@ -381,14 +388,14 @@ async def _collect(
     """Until `stop` is set, or the machine's clock is."""
     async with collector(config, clock) as running, asyncio.TaskGroup() as group:
         await asyncio.to_thread(opened)
-        gauge = running.gauge
-        tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(gauge, config))]
+        monitor = running.monitor
+        tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(monitor, config))]
         if config.web is not None:
-            serving = partial(serve_board, config, gauge, config.web)
-            trying = keep("board", serving, pause_s=BOARD_RETRY_S, failing=gauge.failing("board"))
+            serving = partial(serve_board, config, monitor, config.web)
+            trying = run_forever("board", serving, pause_s=BOARD_RETRY_S, failing=monitor.failing("board"))
             tasks.append(group.create_task(trying))
         manager = Manager()
-        tasks.append(group.create_task(watch(manager, partial(_standstill, gauge))))
+        tasks.append(group.create_task(watch(manager, partial(_standstill, monitor))))
         log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
         await told_or_set(stop, clock, running.journal, set_for_s)
         if stop.is_set():

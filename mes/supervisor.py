@@ -19,7 +19,7 @@ from mes.errors import ConfigError, JournalError, MesError
 log = structlog.get_logger()
 
 
-class Taker(Protocol):
+class BatchSink(Protocol):
     """Where batches and losses go: the pipeline."""
 
     async def accept(self, batch: Batch, /) -> None:
@@ -31,7 +31,7 @@ class Taker(Protocol):
         ...
 
 
-class Watch(Protocol):
+class HealthListener(Protocol):
     """Who is told how a controller stands: health."""
 
     def connecting(self, controller: ControllerId, adapter: Adapter) -> None:
@@ -88,8 +88,8 @@ class _Ending:
 async def supervise(
     controller: ControllerId,
     make: Callable[[], Adapter],
-    taker: Taker,
-    watch: Watch,
+    taker: BatchSink,
+    watch: HealthListener,
     *,
     rng: random.Random,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -103,8 +103,8 @@ async def supervise(
 class _Supervised:
     controller: ControllerId
     make: Callable[[], Adapter]
-    taker: Taker
-    watch: Watch
+    taker: BatchSink
+    watch: HealthListener
     rng: random.Random
     sleep: Callable[[float], Awaitable[None]]
     backoff: Backoff
@@ -193,7 +193,7 @@ class _Supervised:
         return self.backoff.delay_s(self.failures, self.rng)
 
 
-async def keep(
+async def run_forever(
     name: str,
     work: Callable[[], Awaitable[None]],
     *,

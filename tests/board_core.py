@@ -10,7 +10,7 @@ from board_look import Look
 from influx_example import END
 
 from mes.calendar import Window, WindowKind
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 CLOSE = 1e-12
 
@@ -44,9 +44,9 @@ def same(shown: Any, core: object, where: str = "") -> None:
             raise AssertionError(f"{where}: {core!r}")
 
 
-def core_of(look: Look, now: datetime = END) -> Inquiry:
+def core_of(look: Look, now: datetime = END) -> PlantResults:
     """The core over the same journal."""
-    return Inquiry(look.plant.config, look.plant.config.journal_path, now=now)
+    return PlantResults(look.plant.config, look.plant.config.journal_path, now=now)
 
 
 def window_of(window: Window) -> dict[str, object]:

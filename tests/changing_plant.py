@@ -10,8 +10,8 @@ from adapters.clock import ManualClock
 from adapters.reading import Batch, Quality, Reading, TagId, Value
 from mes.config.build import PlantConfig
 from mes.config.load import load
-from mes.health.count_audit import Ledger
-from mes.health.status import LedgerLine
+from mes.health.count_audit import CountAudit
+from mes.health.status import CountAuditLine
 from mes.journal import Journal, JournalReader
 from mes.journal.names import Names
 from mes.model import (
@@ -111,13 +111,13 @@ class Plant:
                     await pipeline.accept(Batch(controller, at(self.minute), readings, baseline=number == 0))
             return [each.event for each in await journal.read(0, 10_000)]
 
-    async def ledger(self, text: str) -> tuple[LedgerLine, ...]:
+    async def count_audit(self, text: str) -> tuple[CountAuditLine, ...]:
         names = Names(self.load(text).former)
         async with Journal.open(self.journal) as journal:
             journal.names = names
-            ledger = Ledger(self.journal, journal, names=names)
-            await ledger.catch_up()
-            return ledger.lines()
+            count_audit = CountAudit(self.journal, journal, names=names)
+            await count_audit.catch_up()
+            return count_audit.lines()
 
     def cases(self, text: str) -> list[Case]:
         config = self.load(text)

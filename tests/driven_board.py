@@ -78,10 +78,10 @@ async def driven_board(
             people.add(name, PASSWORD, role, by="a test")
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         web = WebShape().model_copy(update={"port": 0})  # the system's choice
-        serving = serve_board(config, running.gauge, web, people=people, listening=port.set_result)
+        serving = serve_board(config, running.monitor, web, people=people, listening=port.set_result)
         tasks = [
             asyncio.create_task(each)
-            for each in (serving, served.run(), running.gauge.ledger.follow(), running.gauge.follow())
+            for each in (serving, served.run(), running.monitor.count_audit.follow(), running.monitor.follow())
         ]
         try:
             link = Link(await port)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from mes.intervals import BEGINNING_OF_TIME, Interval
-from mes.journal.codec import bears_on, encode_event, from_us, to_us
+from mes.journal.codec import affects, encode_event, from_us, to_us
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -41,8 +41,8 @@ class ListReader:
         return frozenset(each.event.station for each in self.journal if each.seq > after)
 
     def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
-        touched = [encode_event(each.event)[4] for each in self._of(station) if each.seq > after_seq]
-        return from_us(min(touched)) if touched else None
+        affected_windows = [encode_event(each.event)[4] for each in self._of(station) if each.seq > after_seq]
+        return from_us(min(affected_windows)) if affected_windows else None
 
     def last_before(self, station: StationId, instant: datetime) -> datetime | None:
         return max((each for each in self._seen(station) if each < instant), default=None)
@@ -56,7 +56,7 @@ class ListReader:
     def stretches(self, station: StationId, apart: timedelta) -> list[Interval]:
         found: list[Interval] = []
         for each in self._of(station):
-            about = bears_on(each.event)
+            about = affects(each.event)
             if not isinstance(each.event, SAID_LATER):
                 start = about.start if about.length <= apart else each.event.time
                 found.append(Interval(start, each.event.time))
@@ -122,7 +122,7 @@ class ListReader:
         seen = [each.event for each in self._of(station) if not isinstance(each.event, SAID_LATER)]
         if not seen:
             return None
-        return Interval(min(bears_on(each).start for each in seen), max(each.time for each in seen))
+        return Interval(min(affects(each).start for each in seen), max(each.time for each in seen))
 
     def names_of(self, station: StationId) -> tuple[StationId, ...]:
         return (station,)

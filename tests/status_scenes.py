@@ -2,14 +2,14 @@
 
 from fakes import PLC, START
 
-from mes.health.controllers import ControllerStanding
-from mes.health.status import ControllerStatus, JournalStatus, LedgerLine, Sink, Status
+from mes.health.controllers import ConnectionState
+from mes.health.status import ControllerStatus, CountAuditLine, JournalStatus, Sink, Status
 from mes.model import CountKind, StationId
 
 WELD = StationId("kostanay/weld/weld-1/framing")
 CONTROLLER = ControllerStatus(
     controller=PLC,
-    standing=ControllerStanding.RUNNING,
+    standing=ConnectionState.RUNNING,
     since=START,
     last_reading_age_s=0.25,
     quiet_s=0.25,
@@ -39,7 +39,7 @@ JOURNAL = JournalStatus(
     events_per_hour=120.0,
 )
 SINK = Sink(name="influx", server="1.x (1.6.7)", backlogs={"influx-events": 10, "influx-kpi": 12}, lag_s=2.0)
-LINE = LedgerLine(
+LINE = CountAuditLine(
     station=WELD,
     kind=CountKind.GOOD,
     baseline_raw=100,
@@ -51,4 +51,4 @@ LINE = LedgerLine(
     difference=0,
     stored=5,
 )
-STATUS = Status(controllers=[CONTROLLER], journal=JOURNAL, sinks=[SINK], ledger=[LINE])
+STATUS = Status(controllers=[CONTROLLER], journal=JOURNAL, sinks=[SINK], count_audit=[LINE])

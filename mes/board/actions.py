@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from mes.board.accounts.permitted_time import demand_recent
-from mes.board.accounts.users import May, Person
+from mes.board.accounts.users import Permission, Person
 from mes.board.answers.record_models import BookAnswer, DoubtAnswer, SaidAnswer
 from mes.board.answers.records import book_answer, doubt_answer, said_answer
 from mes.board.answers.requests import BookAsked, CountDecided, ReasonGiven, UndoAsked
-from mes.board.context import Board, Refused
+from mes.board.context import Board, HttpProblem
 from mes.calendar import Window
 from mes.errors import ConfigError
 from mes.intervals import Interval
@@ -20,18 +20,18 @@ from mes.model import Journaled, ProductId, ReasonAssigned, ReasonId, StationEve
 from mes.oee.stops import NotAllowed, assign, close, reopen, undo
 from mes.oee.timeline import timeline
 from mes.oee.unreconciled_counts import decide
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.results.shift_closing import Closings
 from mes.results.unreconciled import cases
 
 T = TypeVar("T")
 
 
-def station_of(inquiry: Inquiry, path: str) -> StationId:
+def station_of(query: PlantResults, path: str) -> StationId:
     """A station by its whole path. Raises Refused (404)."""
     station = StationId(path)
-    if station not in inquiry.config.standards:
-        raise Refused(404, f"there is no station `{path}`", "part_unknown", {"part": path})
+    if station not in query.config.standards:
+        raise HttpProblem(404, f"there is no station `{path}`", "part_unknown", {"part": path})
     return station
 
 
@@ -40,37 +40,37 @@ def _may_be(make: Callable[[], T]) -> T:
         return make()
     except NotAllowed as error:
         status = 409 if error.code == "shift_closed" else 422
-        raise Refused(status, str(error), error.code, error.facts) from error
+        raise HttpProblem(status, str(error), error.code, error.facts) from error
 
 
-def _open(inquiry: Inquiry, *events: StationEvent) -> None:
+def _open(query: PlantResults, *events: StationEvent) -> None:
     """Raises Refused (409) where an event affects a closed shift."""
-    _may_be(lambda: Closings(inquiry.reader).require_open(events))
+    _may_be(lambda: Closings(query.reader).require_open(events))
 
 
 async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -> SaidAnswer:
     """Says why a station stood, corrects it, or takes it back."""
-    board.demand(person, May.EXPLAIN, StationId(asked.station))
+    board.require(person, Permission.EXPLAIN, StationId(asked.station))
     assert person is not None
     by = person.name
 
-    def made(inquiry: Inquiry) -> ReasonAssigned:
-        station = station_of(inquiry, asked.station)
-        now = inquiry.until
+    def made(query: PlantResults) -> ReasonAssigned:
+        station = station_of(query, asked.station)
+        now = query.until
         end = now if asked.end is None else asked.end
         if asked.start >= now:
             text = f"a reason is given to a stretch of the past; now it is {now.isoformat()}"
-            raise Refused(422, text, "reason_in_future", {"now": now})
+            raise HttpProblem(422, text, "reason_in_future", {"now": now})
         if end <= asked.start:
-            raise Refused(422, "the end is not after the start", "end_not_after_start")
-        demand_recent(inquiry.config, person, asked.start, now)
+            raise HttpProblem(422, "the end is not after the start", "end_not_after_start")
+        demand_recent(query.config, person, asked.start, now)
         about = Interval(asked.start, end)
-        laid = inquiry.results.pieces(station, about, until=now)
+        laid = query.results.pieces(station, about, until=now)
         shown = next((each.reason for each in laid if asked.start in each.interval), None)
         if asked.check_seen and shown != asked.seen_reason:
-            raise Refused(409, "somebody has said something else meanwhile; look again", "said_meanwhile")
+            raise HttpProblem(409, "somebody has said something else meanwhile; look again", "said_meanwhile")
         reason = None if asked.reason is None else ReasonId(asked.reason)
-        standard = inquiry.config.standards[station]
+        standard = query.config.standards[station]
         event = _may_be(
             lambda: assign(
                 station,
@@ -83,58 +83,58 @@ async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -
                 comment=asked.comment,
                 until_over=asked.end is None,
                 together=asked.together,
-                known_since=inquiry.results.known_since(station),
+                known_since=query.results.known_since(station),
             )
         )
-        _open(inquiry, event)
+        _open(query, event)
         return event
 
     async with board.writing:
         event = await board.ask(made)
         await board.append([event])
-        return await board.ask(lambda inquiry: said_answer(_journaled(inquiry, event)))
+        return await board.ask(lambda query: said_answer(_journaled(query, event)))
 
 
-def _journaled(inquiry: Inquiry, event: ReasonAssigned) -> Journaled:
+def _journaled(query: PlantResults, event: ReasonAssigned) -> Journaled:
     """The event with its number."""
     about = Interval(min(event.start, event.time), max(event.time, event.end or event.time))
-    told = inquiry.reader.reaching(event.station, about.start, about.end)
+    told = query.reader.reaching(event.station, about.start, about.end)
     return max((each for each in told if each.event == event), key=lambda each: each.seq)
 
 
 async def take_back(board: Board, person: Person | None, asked: UndoAsked) -> list[SaidAnswer]:
     """Undoes one word about a stop, where nobody has said anything about the same time since."""
     if person is None:
-        raise Refused(401, "sign in first", "sign_in_first")
-    board.demand(person, May.EXPLAIN, person.station)
+        raise HttpProblem(401, "sign in first", "sign_in_first")
+    board.require(person, Permission.EXPLAIN, person.station)
     by = person.name
 
-    def made(inquiry: Inquiry) -> tuple[ReasonAssigned, ...]:
-        told = inquiry.reader.read(asked.seq - 1, 1)
+    def made(query: PlantResults) -> tuple[ReasonAssigned, ...]:
+        told = query.reader.read(asked.seq - 1, 1)
         said = told[0].event if told and told[0].seq == asked.seq else None
         if not isinstance(said, ReasonAssigned):
-            raise Refused(404, f"event {asked.seq} gives no reason", "no_such_reason", {"seq": asked.seq})
-        board.demand(person, May.EXPLAIN, said.station)
-        if said.station not in inquiry.config.standards:
+            raise HttpProblem(404, f"event {asked.seq} gives no reason", "no_such_reason", {"seq": asked.seq})
+        board.require(person, Permission.EXPLAIN, said.station)
+        if said.station not in query.config.standards:
             text = f"there is no station `{said.station}` any more"
-            raise Refused(404, text, "part_unknown", {"part": said.station})
-        demand_recent(inquiry.config, person, said.start, inquiry.until)
-        end = said.end or inquiry.until
+            raise HttpProblem(404, text, "part_unknown", {"part": said.station})
+        demand_recent(query.config, person, said.start, query.until)
+        end = said.end or query.until
         window = Interval(said.start, max(said.start, end))
-        events = inquiry.events(said.station, window)
+        events = query.events(said.station, window)
         if any(_overlaps(each, said) for each in events if each.seq > asked.seq):
             text = "somebody has said something else of this time since; correct that instead"
-            raise Refused(409, text, "said_since")
+            raise HttpProblem(409, text, "said_since")
         line = timeline([each for each in events if each.seq != asked.seq])
         comment = f"undo of {asked.seq}"
-        back = undo(said, line, by=by, now=inquiry.until, comment=comment)
-        _open(inquiry, *back)
+        back = undo(said, line, by=by, now=query.until, comment=comment)
+        _open(query, *back)
         return back
 
     async with board.writing:
         events = await board.ask(made)
         await board.append(list(events))
-        return await board.ask(lambda inquiry: [said_answer(_journaled(inquiry, each)) for each in events])
+        return await board.ask(lambda query: [said_answer(_journaled(query, each)) for each in events])
 
 
 def _overlaps(later: Journaled, said: ReasonAssigned) -> bool:
@@ -147,15 +147,15 @@ def _overlaps(later: Journaled, said: ReasonAssigned) -> bool:
 
 async def close_books(board: Board, person: Person | None, asked: BookAsked) -> BookAnswer:
     """Closes the books of a station's shift; all its stops must have their reason."""
-    board.demand(person, May.CLOSE, StationId(asked.station))
+    board.require(person, Permission.CLOSE, StationId(asked.station))
     assert person is not None
     by = person.name
 
-    def made(inquiry: Inquiry, station: StationId, shift: Window) -> StationEvent:
-        told = [each.event for each in inquiry.events(station, shift.interval)]
-        found = inquiry.stops(station, _seen(inquiry, shift.interval))
-        now = inquiry.until
-        figures = inquiry.closing_figures(station, shift.interval)
+    def made(query: PlantResults, station: StationId, shift: Window) -> StationEvent:
+        told = [each.event for each in query.events(station, shift.interval)]
+        found = query.stops(station, _seen(query, shift.interval))
+        now = query.until
+        figures = query.closing_figures(station, shift.interval)
         return close(station, shift.interval, found, told, by=by, now=now, known=now, figures=figures)
 
     return await _book(board, asked, made)
@@ -163,70 +163,68 @@ async def close_books(board: Board, person: Person | None, asked: BookAsked) -> 
 
 async def reopen_books(board: Board, person: Person | None, asked: BookAsked) -> BookAnswer:
     """Opens the books of a station's shift again."""
-    board.demand(person, May.CLOSE, StationId(asked.station))
+    board.require(person, Permission.CLOSE, StationId(asked.station))
     assert person is not None
     by = person.name
 
-    def made(inquiry: Inquiry, station: StationId, shift: Window) -> StationEvent:
-        told = [each.event for each in inquiry.events(station, shift.interval)]
-        return reopen(station, shift.interval, told, by=by, why=asked.why, now=inquiry.until)
+    def made(query: PlantResults, station: StationId, shift: Window) -> StationEvent:
+        told = [each.event for each in query.events(station, shift.interval)]
+        return reopen(station, shift.interval, told, by=by, why=asked.why, now=query.until)
 
     return await _book(board, asked, made)
 
 
 async def _book(
-    board: Board, asked: BookAsked, made: Callable[[Inquiry, StationId, Window], StationEvent]
+    board: Board, asked: BookAsked, made: Callable[[PlantResults, StationId, Window], StationEvent]
 ) -> BookAnswer:
-    def event_of(inquiry: Inquiry) -> StationEvent:
-        station, shift = station_of(inquiry, asked.station), window_of(inquiry, asked.window)
-        return _may_be(lambda: made(inquiry, station, shift))
+    def event_of(query: PlantResults) -> StationEvent:
+        station, shift = station_of(query, asked.station), window_of(query, asked.window)
+        return _may_be(lambda: made(query, station, shift))
 
     async with board.writing:
         event = await board.ask(event_of)
         await board.append([event])
-    return await board.ask(
-        lambda inquiry: book_answer(inquiry, StationId(asked.station), window_of(inquiry, asked.window))
-    )
+    return await board.ask(lambda query: book_answer(query, StationId(asked.station), window_of(query, asked.window)))
 
 
-def _seen(inquiry: Inquiry, window: Interval) -> Interval:
-    return window.before(inquiry.until)
+def _seen(query: PlantResults, window: Interval) -> Interval:
+    return window.before(query.until)
 
 
-def window_of(inquiry: Inquiry, name: str) -> Window:
+def window_of(query: PlantResults, name: str) -> Window:
     """A window by its name. Raises Refused (404)."""
     try:
-        return inquiry.window(name)
+        return query.window(name)
     except ConfigError as error:
-        raise Refused(404, str(error), "window_unknown", {"window": name}) from error
+        raise HttpProblem(404, str(error), "window_unknown", {"window": name}) from error
 
 
 async def decide_count(board: Board, person: Person | None, number: int, asked: CountDecided) -> DoubtAnswer:
     """Decides how many parts a doubtful count stands for."""
-    board.demand(person, May.RECONCILE)
+    board.require(person, Permission.RECONCILE)
     assert person is not None
     by = person.name
 
-    def made(inquiry: Inquiry, now: datetime) -> StationEvent:
-        config = inquiry.config
-        about = next((each for each in cases(inquiry.reader, config.setups) if each.seq == number), None)
+    def made(query: PlantResults, now: datetime) -> StationEvent:
+        config = query.config
+        about = next((each for each in cases(query.reader, config.setups) if each.seq == number), None)
         if about is None:
             text = f"event {number} is no count that a person has to decide"
-            raise Refused(404, text, "no_doubtful_count", {"number": number})
+            raise HttpProblem(404, text, "no_doubtful_count", {"number": number})
         if asked.product is not None and asked.product not in config.products:
             text = f"the plant's file has no product `{asked.product}`"
-            raise Refused(422, text, "product_unknown", {"product": asked.product})
+            raise HttpProblem(422, text, "product_unknown", {"product": asked.product})
         product = ProductId(asked.product) if asked.product is not None else None
         standard = config.standards.get(about.event.station)
         event = _may_be(lambda: decide(about, asked.parts, product, standard, by=by, why=asked.why, now=now))
-        _open(inquiry, event)
+        _open(query, event)
         return event
 
     async with board.writing:
-        event = await board.ask(lambda inquiry: made(inquiry, inquiry.until))
+        event = await board.ask(lambda query: made(query, query.until))
         await board.append([event])
     return await board.ask(
-        lambda inquiry: next(
-            doubt_answer(each) for each in cases(inquiry.reader, inquiry.config.setups) if each.seq == number
+        lambda query: next(
+            doubt_answer(each) for each in cases(query.reader, query.config.setups) if each.seq == number
         )
     )

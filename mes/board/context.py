@@ -11,14 +11,14 @@ from typing import Any, Protocol, Self, TypeVar
 from adapters.cancelling import end_tasks
 from adapters.clock import Clock, ScaledClock
 from adapters.reading import ControllerId
-from mes.board.accounts.users import May, People, Person, Tries
-from mes.board.answers.andon_board import WallMaker
-from mes.board.answers.live_updates import Live
+from mes.board.accounts.users import LoginRateLimit, People, Permission, Person
+from mes.board.answers.andon_board import AndonBoardMaker
+from mes.board.answers.live_updates import LiveUpdates
 from mes.collect.present import PresentTags
 from mes.config.build import PlantConfig
 from mes.health.status import Status
 from mes.model import StationEvent, StationId
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.stopping import in_thread
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ Append = Callable[[Sequence[StationEvent]], Awaitable[None]]
 Fact = str | int | datetime
 
 
-class Refused(Exception):
+class HttpProblem(Exception):
     """Why a request is not answered or not obeyed, as a sentence for people; `status` is that of HTTP.
 
     `code` names the refusal for programs; it is translated by that (mes.board.refusals), with `facts` in its gaps.
@@ -45,7 +45,7 @@ class Refused(Exception):
 class _Desk:
     """A reader of the journal of its own; `waiting`: questions that it works on or that wait for their turn."""
 
-    inquiry: Inquiry
+    query: PlantResults
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
 
@@ -82,8 +82,8 @@ class Board:
     hosts: tuple[str, ...] = ()
     cables: Cables | None = None
     tags: Mapping[ControllerId, PresentTags] = field(default_factory=dict)
-    live: Live = field(init=False)
-    tries: Tries = field(default_factory=Tries)
+    live: LiveUpdates = field(init=False)
+    tries: LoginRateLimit = field(default_factory=LoginRateLimit)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _short: _Desk = field(init=False)
     _long: _Desk = field(init=False)
@@ -98,18 +98,18 @@ class Board:
     def __enter__(self) -> Self:
         # three readers: a long report keeps neither the wall nor a short question waiting
         self._short, self._long = _Desk(self._opened_inquiry()), _Desk(self._opened_inquiry())
-        self.live = Live(WallMaker(self._opened_inquiry()), self.clock, self.seq)
+        self.live = LiveUpdates(AndonBoardMaker(self._opened_inquiry()), self.clock, self.seq)
         return self
 
-    def _opened_inquiry(self) -> Inquiry:
-        return self._opened.enter_context(Inquiry(self.config, self.config.journal_path))
+    def _opened_inquiry(self) -> PlantResults:
+        return self._opened.enter_context(PlantResults(self.config, self.config.journal_path))
 
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
 
-    async def ask(self, question: Callable[[Inquiry], T], *, long: bool = False) -> T:
+    async def ask(self, question: Callable[[PlantResults], T], *, long: bool = False) -> T:
         """The answer to a question as things stand now; it is worked out in a thread, one at a time.
 
         `long`: it may read months or years; such questions wait for one another only. A cancelled question ends.
@@ -117,14 +117,14 @@ class Board:
         """
         desk = self._long if long else self._short
         if long and desk.waiting > LONG_WAITING:
-            raise Refused(503, "too many long questions wait already: try again in a minute", "too_many_questions")
+            raise HttpProblem(503, "too many long questions wait already: try again in a minute", "too_many_questions")
         desk.waiting += 1
         asking = asyncio.current_task()
         assert asking is not None
         self._asking.add(asking)
         try:
             async with desk.turn:
-                return await in_thread(self._answer, desk.inquiry, question)
+                return await in_thread(self._answer, desk.query, question)
         finally:
             desk.waiting -= 1
             self._asking.discard(asking)
@@ -136,22 +136,22 @@ class Board:
         """
         await end_tasks(self._asking)
 
-    def _answer(self, inquiry: Inquiry, question: Callable[[Inquiry], T]) -> T:
-        inquiry.reach(self.clock.now())
-        return question(inquiry)
+    def _answer(self, query: PlantResults, question: Callable[[PlantResults], T]) -> T:
+        query.set_now(self.clock.now())
+        return question(query)
 
-    def may(self, person: Person | None, what: May, station: StationId | None = None) -> bool:
+    def may(self, person: Person | None, what: Permission, station: StationId | None = None) -> bool:
         """Whether somebody may; None: who is not signed in."""
         if person is None:
-            return what is May.READ and self.everybody_reads
+            return what is Permission.READ and self.everybody_reads
         return person.may(what, station)
 
-    def demand(self, person: Person | None, what: May, station: StationId | None = None) -> None:
+    def require(self, person: Person | None, what: Permission, station: StationId | None = None) -> None:
         """Raises Refused: 401 for who is not signed in, 403 for who may not."""
         if self.may(person, what, station):
             return
         if person is None:
-            raise Refused(401, "sign in first", "sign_in_first")
+            raise HttpProblem(401, "sign in first", "sign_in_first")
         where = f" at {station}" if station else ""
         text = f"{person.name} ({person.role}) may not {what}{where}; ask a team leader or an engineer"
-        raise Refused(403, text, "not_allowed", {"name": person.name, "role": str(person.role)})
+        raise HttpProblem(403, text, "not_allowed", {"name": person.name, "role": str(person.role)})

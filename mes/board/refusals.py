@@ -7,8 +7,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from mes.board.context import Fact, Refused
-from mes.board.pages.rendering import Speech
+from mes.board.context import Fact, HttpProblem
+from mes.board.pages.rendering import Localizer
 from mes.report.words import LANGUAGES
 
 LANGUAGE = "taktline-language"  # the cookie
@@ -342,20 +342,20 @@ def language_of(request: HTTPConnection) -> str:
     return LANGUAGES[0]
 
 
-def sentence(refused: Refused, speech: Speech) -> str:
+def sentence(refused: HttpProblem, localizer: Localizer) -> str:
     """The refusal in a page's language, times in the site's zone."""
-    facts = {name: _fact(name, value, speech) for name, value in refused.facts.items()}
-    return SENTENCES[refused.code][LANGUAGES.index(speech.language)].format(**facts)
+    facts = {name: _fact(name, value, localizer) for name, value in refused.facts.items()}
+    return SENTENCES[refused.code][LANGUAGES.index(localizer.language)].format(**facts)
 
 
-def _fact(name: str, value: Fact, speech: Speech) -> str:
+def _fact(name: str, value: Fact, localizer: Localizer) -> str:
     match value:
         case datetime():
-            return speech.moment(value)
+            return localizer.moment(value)
         case str() if name == "station":
-            return speech.place(value)
+            return localizer.place(value)
         case str() if name in WORDS:
-            return speech.word(value)
+            return localizer.word(value)
         case _:
             return str(value)
 

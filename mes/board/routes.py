@@ -14,11 +14,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from mes.board.accounts.middleware import Headers, Hosts, SameSite, Sessions
-from mes.board.accounts.users import May, PeopleError
+from mes.board.accounts.users import PeopleError, Permission
 from mes.board.api.build import api
-from mes.board.context import Board, Refused
+from mes.board.context import Board, HttpProblem
 from mes.board.pages import controllers, forms, handover, views
-from mes.board.pages.rendering import Speech
+from mes.board.pages.rendering import Localizer
 from mes.board.refusals import code_of, language_of, refusal, sentence
 from mes.errors import ConfigError
 
@@ -105,18 +105,18 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
     async def answer(request: Request) -> Response:
         try:
             if reads:
-                board.demand(views.person_of(request), May.READ)
+                board.require(views.person_of(request), Permission.READ)
             return await page(board, request)
-        except Refused as refused:
+        except HttpProblem as refused:
             if refused.status == 401:
                 return RedirectResponse(f"/login?back={request.url.path}", status_code=303)
             return _told(board, request, refused.status, _sentence(board, request, refused))
         except PeopleError as error:
-            unavailable = Refused(503, str(error), "accounts_unavailable")
+            unavailable = HttpProblem(503, str(error), "accounts_unavailable")
             return _told(board, request, 503, _sentence(board, request, unavailable))
         except ConfigError:  # the journal is empty
-            speech = Speech(language_of(request), board.config)
-            return _told(board, request, 200, speech.words["empty_journal"])
+            localizer = Localizer(language_of(request), board.config)
+            return _told(board, request, 200, localizer.words["empty_journal"])
 
     return answer
 
@@ -127,8 +127,8 @@ def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[
             try:
                 return await page(board, request)
             except PeopleError as error:
-                raise Refused(503, str(error), "accounts_unavailable") from error
-        except Refused as refused:
+                raise HttpProblem(503, str(error), "accounts_unavailable") from error
+        except HttpProblem as refused:
             behind = BEHIND.get(path)
             if behind is None or (refused.status == 401 and path not in {"/login", "/enrol"}):
                 return RedirectResponse("/login", status_code=303)
@@ -140,8 +140,8 @@ def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[
     return answer
 
 
-def _sentence(board: Board, request: Request, refused: Refused) -> str:
-    return sentence(refused, Speech(language_of(request), board.config))
+def _sentence(board: Board, request: Request, refused: HttpProblem) -> str:
+    return sentence(refused, Localizer(language_of(request), board.config))
 
 
 async def _seen(request: Request, path: str) -> Request:
@@ -163,7 +163,7 @@ async def _missing(board: Board, request: Request, error: Exception) -> Response
     code = code_of(error.status_code)
     if request.url.path.startswith("/api"):
         return refusal(request.scope, error.status_code, code, error.headers, problems=error.detail)
-    refused = Refused(error.status_code, error.detail, code, {"problems": error.detail})
+    refused = HttpProblem(error.status_code, error.detail, code, {"problems": error.detail})
     answer = _told(board, request, error.status_code, _sentence(board, request, refused))
     answer.headers.update(error.headers or {})
     return answer

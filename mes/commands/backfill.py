@@ -10,14 +10,14 @@ import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mes.calendar import Window
-from mes.commands.options import CONFIG, INSTANT, JOURNAL, inquiry, plant
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant, query
 from mes.daemon import credential, influx_target
 from mes.errors import ConfigError, SinkRejected
 from mes.influx.backfill import Shown, Written
 from mes.influx.backfill import backfill as write_anew
 from mes.influx.server import InfluxServer, Target
 from mes.intervals import Interval
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.terminal import errors
 
 SHOWN_REFUSALS = 5
@@ -43,9 +43,9 @@ def backfill_command(
         raise ConfigError("the plant's file has no `influx`: say there where the database is")
     if start is not None and end is not None and end <= start:
         raise ConfigError(f"--to {end.isoformat()} is not after --from {start.isoformat()}")
-    with inquiry(loaded, journal, now) as opened:
+    with query(loaded, journal, now) as opened:
         if now is None and (known := opened.reader.span()) is not None:
-            opened.reach(known.end)  # not beyond the last proof of life: what came then, nobody knows
+            opened.set_now(known.end)  # not beyond the last proof of life: what came then, nobody knows
         written = asyncio.run(_write(opened, target, _stretch(opened, start, end)))
     zone = loaded.calendar.zone
     first, last = (f"{each.astimezone(zone):%Y-%m-%d %H:%M}" for each in (written.stretch.start, written.stretch.end))
@@ -63,7 +63,7 @@ def backfill_command(
         sys.exit(1)
 
 
-def _stretch(opened: Inquiry, start: datetime | None, end: datetime | None) -> Interval | None:
+def _stretch(opened: PlantResults, start: datetime | None, end: datetime | None) -> Interval | None:
     if start is None and end is None:
         return None
     known = opened.reader.span()
@@ -74,7 +74,7 @@ def _stretch(opened: Inquiry, start: datetime | None, end: datetime | None) -> I
     return Interval(first, last)
 
 
-async def _write(opened: Inquiry, target: Target, stretch: Interval | None) -> Written:
+async def _write(opened: PlantResults, target: Target, stretch: Interval | None) -> Written:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors(), transient=True, disable=not errors().is_terminal) as progress:
         task = progress.add_task("writing to InfluxDB", total=None)

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, NOW, plant, query
 from mes.oee.causes import Culprit
 from mes.report.text import title
-from mes.results.plant import Inquiry, Node
+from mes.results.plant import Node, PlantResults
 from mes.results.stations import Window
 from mes.terminal import console, label
 
@@ -38,7 +38,7 @@ def causes_command(
     WINDOW is 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), in local time.
     """
     loaded = plant(config)
-    with inquiry(loaded.config, journal, now) as opened:
+    with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         nodes = opened.nodes("line", parts)
         found = {node: opened.culprits(node, wanted.interval) for node in nodes}
@@ -50,7 +50,7 @@ def causes_command(
             _show(opened, node, wanted, culprits)
 
 
-def _show(opened: Inquiry, node: Node, window: Window, culprits: tuple[Culprit, ...]) -> None:
+def _show(opened: PlantResults, node: Node, window: Window, culprits: tuple[Culprit, ...]) -> None:
     at = min(window.interval.end, opened.until)
     slowest = opened.bottleneck(node, at)
     heading = title(window, opened.config.calendar.zone)
@@ -68,7 +68,7 @@ def _show(opened: Inquiry, node: Node, window: Window, culprits: tuple[Culprit, 
     console().print(table)
 
 
-def _json(opened: Inquiry, node: Node, window: Window, culprits: tuple[Culprit, ...]) -> dict[str, object]:
+def _json(opened: PlantResults, node: Node, window: Window, culprits: tuple[Culprit, ...]) -> dict[str, object]:
     return {
         "line": node.path,
         "start": window.interval.start.isoformat(),

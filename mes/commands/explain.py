@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, NOW, plant, query
 from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounted
 from mes.oee.components import LOSSES, Kpi
 from mes.report.text import WORDS, title
 from mes.results.explain import Explanation, Stretch, explain
 from mes.results.fields import figures, reason_of, seconds
-from mes.results.plant import Inquiry, Node
+from mes.results.plant import Node, PlantResults
 from mes.terminal import console, percent, units
 
 SECOND = timedelta(seconds=1)
@@ -38,7 +38,7 @@ def explain_command(
     WINDOW is 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), local time.
     """
     loaded = plant(config)
-    with inquiry(loaded.config, journal, now) as opened:
+    with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         nodes = opened.nodes("station", [station])
         found = [explain(opened, each.stations[0], wanted) for each in nodes]
@@ -52,7 +52,7 @@ def explain_command(
         _show(output, found[0], zone)
 
 
-def _show_sum(output: Console, opened: Inquiry, found: Sequence[Explanation], zone: ZoneInfo) -> None:
+def _show_sum(output: Console, opened: PlantResults, found: Sequence[Explanation], zone: ZoneInfo) -> None:
     """Several stations: the sums, and whose they are."""
     stations = tuple(each.row.node.stations[0] for each in found)
     window = found[0].row.window

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, NOW, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, NOW, plant, query
 from mes.intervals import total
 from mes.model import StationId
 from mes.oee.flow import Cycle, Flow
 from mes.oee.programme import over_takt, takt
 from mes.report.text import title
-from mes.results.plant import Inquiry, Node
+from mes.results.plant import Node, PlantResults
 from mes.results.stations import Window
 from mes.terminal import console, label, percent
 
@@ -35,7 +35,7 @@ def flow_command(
     WINDOW is 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), in local time.
     """
     loaded = plant(config)
-    with inquiry(loaded.config, journal, now) as opened:
+    with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         found = opened.flow(wanted.interval)
         pace = {station: _pace(opened, station, wanted, found.cycles[station]) for station in found.first_time}
@@ -65,7 +65,7 @@ def flow_command(
 Pace = tuple[timedelta | None, timedelta | None, timedelta | None]  # mean cycle, takt, time over takt
 
 
-def _pace(opened: Inquiry, station: StationId, window: Window, cycles: Sequence[Cycle]) -> Pace:
+def _pace(opened: PlantResults, station: StationId, window: Window, cycles: Sequence[Cycle]) -> Pace:
     lengths = [each.length for each in cycles]
     mean = sum(lengths, timedelta()) / len(lengths) if lengths else None
     node = Node(station, (station,))

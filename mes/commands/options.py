@@ -17,7 +17,7 @@ from mes.journal.beginning import Beginning
 from mes.journal.names import Names
 from mes.model import StationEvent, StationId
 from mes.oee.stops import NotAllowed
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.results.shift_closing import Closings
 from mes.terminal import errors, label
 
@@ -77,15 +77,15 @@ def unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
 
 
 @contextmanager
-def inquiry(
+def query(
     config: PlantConfig, journal: Path | None, now: datetime | None = None, *, asked_until: datetime | None = None
-) -> Iterator[Inquiry]:
+) -> Iterator[PlantResults]:
     """The journal opened for questions; what takes long shows its progress on a terminal."""
     path = journal or config.journal_path
     present = datetime.now(UTC)
     with (
         _progress() as changed,
-        Inquiry(config, path, changed=changed, now=now, present=present, asked_until=asked_until) as found,
+        PlantResults(config, path, changed=changed, now=now, present=present, asked_until=asked_until) as found,
     ):
         yield found
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, plant, query
 from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.terminal import console, percent
 
 
@@ -25,7 +25,7 @@ from mes.terminal import console, percent
 def programme_command(*, config: Path | None, journal: Path | None, period: str | None, as_json: bool) -> None:
     """Show what was built of the programme, month by month, and the local-content share of it."""
     loaded = plant(config)
-    with inquiry(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened:
         found = opened.programme(_window(opened, period))
     if as_json:
         click.echo(json.dumps(_json(found), indent=2, ensure_ascii=False))
@@ -44,7 +44,7 @@ def programme_command(*, config: Path | None, journal: Path | None, period: str 
         console().print(f"{found.unplaced} cars of the plan fall where the calendar plans no work.")
 
 
-def _window(opened: Inquiry, period: str | None) -> Interval:
+def _window(opened: PlantResults, period: str | None) -> Interval:
     if opened.targets is None:
         raise ConfigError("the plant's file has no `programme`: say there what is to be built, and at which station")
     if period is None:

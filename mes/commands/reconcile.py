@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, append, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, append, plant, query
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError, did_you_mean
 from mes.model import CountReconciled, ProductId
@@ -75,7 +75,7 @@ def reconcile_command(
 
 
 def _chosen(config: PlantConfig, path: Path, of: Sequence[str]) -> list[Case]:
-    with inquiry(config, path) as opened:
+    with query(config, path) as opened:
         inside = {each for node in opened.nodes("station", of) for each in node.stations}
         return [each for each in cases(opened.reader, config.setups) if not of or each.event.station in inside]
 

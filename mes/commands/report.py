@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, inquiry, plant
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, plant, query
 from mes.errors import ConfigError
 from mes.report import rows, text
 from mes.report.page import page
@@ -72,7 +72,7 @@ def report_command(
     loaded = plant(config)
     names = tuple(each.strip() for each in (definitions or "").split(",") if each.strip())
     request = Request(by, start, end, parts, level, names)
-    with inquiry(loaded.config, journal, now, asked_until=end) as opened:
+    with query(loaded.config, journal, now, asked_until=end) as opened:
         if form == "html":
             _say(page(opened, request, language=language), output)
             return

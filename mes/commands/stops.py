@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, inquiry, plant
+from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, plant, query
 from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.model import ReasonId, StationEvent, StationId
 from mes.oee.stops import NotAllowed, Stop, assign, close, reopen
 from mes.report.text import WORDS
 from mes.results.fields import reason_of
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.terminal import console, label
 
 MINUTE = timedelta(minutes=1)
@@ -42,7 +42,7 @@ def stops_command(
 ) -> None:
     """List the stops of WINDOW (2026-03-02, 2026-03-02/day for a shift, 2026-03-02T08:00 for an hour), local time."""
     loaded = plant(config)
-    with inquiry(loaded.config, journal, now) as opened:
+    with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window).interval
         found = [
             (node.stations[0], stop)
@@ -116,7 +116,7 @@ def reason_command(
     if end <= start:
         raise ConfigError("the end is not after the start")
     loaded = plant(config)
-    with inquiry(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)
         about = Interval(start, end)
         laid = opened.results.pieces(node, about, until=opened.until)
@@ -155,7 +155,7 @@ def shift_group() -> None:
 def close_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str) -> None:
     """Close the books of STATION for the shift WINDOW, as 2026-03-02/day."""
     loaded = plant(config)
-    with inquiry(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)
         shift = opened.window(window).interval
         told = [each.event for each in opened.events(node, shift)]
@@ -178,7 +178,7 @@ def close_command(*, station: str, window: str, config: Path | None, journal: Pa
 def reopen_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str, why: str) -> None:
     """Open the books of STATION for the shift WINDOW again."""
     loaded = plant(config)
-    with inquiry(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)
         shift = opened.window(window).interval
         told = [each.event for each in opened.events(node, shift)]
@@ -187,7 +187,7 @@ def reopen_command(*, station: str, window: str, config: Path | None, journal: P
     click.echo(f"{label(node)}: {window} is open again.")
 
 
-def _one(opened: Inquiry, station: str) -> tuple[StationId, ...]:
+def _one(opened: PlantResults, station: str) -> tuple[StationId, ...]:
     nodes = opened.nodes("station", [station])
     if len(nodes) > 1:
         raise ConfigError(f"`{station}` is several stations: {', '.join(label(each.stations[0]) for each in nodes)}")

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import click
 from rich.table import Table
 
-from mes.commands.options import CONFIG, JOURNAL, inquiry, plant
+from mes.commands.options import CONFIG, JOURNAL, plant, query
 from mes.errors import MesError
 from mes.model import UnitId
 from mes.oee.biography import Biography, ProcessSummary, Visit
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.terminal import console, label
 
 
@@ -29,7 +29,7 @@ class UnitUnknown(MesError):
 def unit_command(*, vin: str, config: Path | None, journal: Path | None, as_json: bool) -> None:
     """Show where a car was and when, what became of it there, how often it came again, and the process values."""
     loaded = plant(config)
-    with inquiry(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened:
         lives = opened.biography(UnitId(vin))
         if not lives:
             raise UnitUnknown(f"no event names `{vin}`")
@@ -40,8 +40,8 @@ def unit_command(*, vin: str, config: Path | None, journal: Path | None, as_json
             _show(opened, life, loaded.config.calendar.zone)
 
 
-def _show(inquiry: Inquiry, life: Biography, zone: ZoneInfo) -> None:
-    product = inquiry.config.products.get(life.product) if life.product else None
+def _show(query: PlantResults, life: Biography, zone: ZoneInfo) -> None:
+    product = query.config.products.get(life.product) if life.product else None
     came = f"{_local(life.first_seen, zone)} to {_local(life.last_seen, zone)} {zone.key}"
     loops = f", {life.loops} time{'s' if life.loops != 1 else ''} through a station again" if life.loops else ""
     state = "finished" if life.finished else "in the plant, or not finished"
@@ -57,7 +57,7 @@ def _show(inquiry: Inquiry, life: Biography, zone: ZoneInfo) -> None:
             _local(visit.left, zone),
             _minutes(visit),
             ", ".join(f"{each.result} {each.time.astimezone(zone):%H:%M:%S}" for each in visit.results) or "–",
-            "; ".join(_process(each) for each in inquiry.process(visit)) or "–",
+            "; ".join(_process(each) for each in query.process(visit)) or "–",
             ", ".join(sorted(str(flag).replace("_", " ") for flag in visit.flags)),
         )
     console().print(table)
@@ -86,7 +86,7 @@ def _process(found: ProcessSummary) -> str:
     return f"{found.name} {found.minimum:g} / {found.mean:.4g} / {found.maximum:g}{inside}"
 
 
-def _json(inquiry: Inquiry, life: Biography) -> dict[str, object]:
+def _json(query: PlantResults, life: Biography) -> dict[str, object]:
     return {
         "unit": life.unit,
         "life": life.life,
@@ -95,7 +95,7 @@ def _json(inquiry: Inquiry, life: Biography) -> dict[str, object]:
         "last_seen": life.last_seen.isoformat(),
         "finished": life.finished,
         "loops": life.loops,
-        "visits": [_visit_json(visit, inquiry.process(visit)) for visit in life.visits],
+        "visits": [_visit_json(visit, query.process(visit)) for visit in life.visits],
     }
 
 

@@ -119,7 +119,7 @@ async def board_shown(
     shown.accounts = await asyncio.to_thread(make_accounts, config.journal_path.with_name("people.sqlite"))
     web = WebShape().model_copy(update={"port": shown.port})
     serving = asyncio.create_task(
-        serve_board(config, running.gauge, web, cables=cables, listening=shown.listening), name="board"
+        serve_board(config, running.monitor, web, cables=cables, listening=shown.listening), name="board"
     )
     try:
         yield cables

@@ -34,7 +34,7 @@ from mes.oee.components import LOSSES, Bucket, Kpi
 from mes.oee.definitions import TAKTLINE
 from mes.oee.segments import STOPS
 from mes.results.hourly import cell_cuts
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEVELS = ("site", "area", "line", "station")
@@ -61,12 +61,12 @@ KPI_NUMBERS = ("good", "rework", "scrap", "produced", "failures", "unreconciled"
 CAUSES = ("down", "setup", "idle", "minor_stops", "slow", "pace")
 
 
-def rows(inquiry: Inquiry) -> Iterator[Row]:
-    """All that the journal tells, up to the inquiry's present."""
-    known = inquiry.known
+def rows(query: PlantResults) -> Iterator[Row]:
+    """All that the journal tells, up to the query's present."""
+    known = query.known
     if known is None:
         return
-    calendar, until = inquiry.config.calendar, inquiry.until
+    calendar, until = query.config.calendar, query.until
     days = [each.interval for each in calendar.days(Interval(known.start, until + timedelta(microseconds=1)))]
     cuts = cell_cuts(calendar, Interval(days[0].start, days[-1].end))
     hours = [
@@ -79,21 +79,21 @@ def rows(inquiry: Inquiry) -> Iterator[Row]:
         for kind in (WindowKind.SHIFT, WindowKind.DAY)
         for each in calendar.windows(kind, Interval(known.start, until + timedelta(microseconds=1)))
     ]
-    for station in inquiry.config.standards:
-        first = inquiry.reader.span_of(station)
+    for station in query.config.standards:
+        first = query.reader.span_of(station)
         if first is not None:
             seen = [each for each in hours if each.interval.end > first.start]
-            yield from _of_station(inquiry, station, seen, longer)
-        yield from _events(inquiry, station, known.start - timedelta(days=1), until + timedelta(days=1))
+            yield from _of_station(query, station, seen, longer)
+        yield from _events(query, station, known.start - timedelta(days=1), until + timedelta(days=1))
     told = [each for each in hours if each.interval.end > known.start]
-    yield from _of_lines(inquiry, told, longer)
+    yield from _of_lines(query, told, longer)
     for each in told:
-        yield from _stores(inquiry, each.interval)
-        yield from _limits(inquiry, each.interval, until)
+        yield from _stores(query, each.interval)
+        yield from _limits(query, each.interval, until)
         if calendar.planned(each.interval):
-            yield from _culprits(inquiry, each)
-    yield from _built(inquiry, told)
-    yield from _periods(inquiry)
+            yield from _culprits(query, each)
+    yield from _built(query, told)
+    yield from _periods(query)
 
 
 def _ns(instant: datetime) -> int:
@@ -108,15 +108,15 @@ def _place(path: str) -> dict[str, str]:
     return dict(zip(LEVELS, path.split("/"), strict=False))
 
 
-def _of_station(inquiry: Inquiry, station: StationId, hours: list[Window], longer: list[Window]) -> Iterator[Row]:
+def _of_station(query: PlantResults, station: StationId, hours: list[Window], longer: list[Window]) -> Iterator[Row]:
     for each in (*hours, *longer):
-        kpi = inquiry.results.kpi(station, each.interval, until=inquiry.until)
+        kpi = query.results.kpi(station, each.interval, until=query.until)
         tags = {**_place(station), "window": str(each.kind)}
         yield Row("kpi", _ns(each.interval.start), tags, _kpi_fields(kpi))
     for each in hours:
-        yield from _stretches(inquiry, station, each.interval)
-        yield from _losses(inquiry, station, each.interval)
-        yield from _exposures(inquiry, station, each.interval)
+        yield from _stretches(query, station, each.interval)
+        yield from _losses(query, station, each.interval)
+        yield from _exposures(query, station, each.interval)
 
 
 def _kpi_fields(kpi: Kpi) -> dict[str, Value]:
@@ -128,16 +128,16 @@ def _kpi_fields(kpi: Kpi) -> dict[str, Value]:
     return found
 
 
-def _stretches(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator[Row]:
-    until = inquiry.until
+def _stretches(query: PlantResults, station: StationId, hour: Interval) -> Iterator[Row]:
+    until = query.until
     window = Interval(hour.start, min(hour.end, until))
     if window.start >= window.end:
         return
-    planned = inquiry.config.calendar.planned(hour)
+    planned = query.config.calendar.planned(hour)
     at = {window.start, window.end, *(each for part in planned for each in (part.start, part.end))}
-    for journaled in inquiry.events(station, hour):
+    for journaled in query.events(station, hour):
         at.update(_borders(journaled))
-    laid = inquiry.results.pieces(station, window, until=until)
+    laid = query.results.pieces(station, window, until=until)
     at.update(each.interval.start for each in laid if each.state is not State.NO_DATA)
     for start, end in pairwise(sorted(each for each in at if window.start <= each <= window.end)):
         part = Interval(start, end)
@@ -146,7 +146,7 @@ def _stretches(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator
         in_plan = total(intersect([part], planned)) > NOTHING
         since = part.start if main.stop.start.year < EPOCH.year else main.stop.start
         ended = min(main.stop.end, until)
-        lost = total(inquiry.config.calendar.planned(Interval(since, ended)))
+        lost = total(query.config.calendar.planned(Interval(since, ended)))
         waits = in_plan and main.state in STOPS and main.reason is None and main.bucket in {Bucket.DOWN, Bucket.IDLE}
         yield Row(
             "state",
@@ -163,7 +163,7 @@ def _stretches(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator
                 "stop_s": (ended - since).total_seconds(),
                 "begins": int(main.stop.start == start),
                 "open": int(end == until and main.stop.end > until),
-                "unexplained": int(waits and lost >= inquiry.config.standards[station].minor_stop),
+                "unexplained": int(waits and lost >= query.config.standards[station].minor_stop),
                 "inferred_s": total(
                     clipped for each in there if each.is_inferred and (clipped := each.interval.clip(part))
                 ).total_seconds(),
@@ -183,17 +183,17 @@ def _borders(journaled: Journaled) -> Iterable[datetime]:
             return ()
 
 
-def _losses(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator[Row]:
-    if not inquiry.config.calendar.planned(hour):
+def _losses(query: PlantResults, station: StationId, hour: Interval) -> Iterator[Row]:
+    if not query.config.calendar.planned(hour):
         return
-    kpi = inquiry.results.kpi(station, hour, until=inquiry.until)
+    kpi = query.results.kpi(station, hour, until=query.until)
     unnamed = {"unexplained", *(str(each) for each in LOSSES if each not in {Bucket.DOWN, Bucket.IDLE})}
     said = {
         each.event.reason
-        for each in inquiry.reader.events(station)
+        for each in query.reader.events(station)
         if isinstance(each.event, ReasonAssigned) and each.event.reason
     }
-    for reason in {*inquiry.config.standards[station].reasons.reasons, *unnamed, *said}:
+    for reason in {*query.config.standards[station].reasons.reasons, *unnamed, *said}:
         spent: dict[str, timedelta] = defaultdict(timedelta)
         stops = 0
         for loss in kpi.losses:
@@ -206,13 +206,13 @@ def _losses(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator[Ro
         yield Row("loss", _ns(hour.start), {**_place(station), "reason": str(reason)}, fields)
 
 
-def _exposures(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator[Row]:
-    for visit in inquiry.visits(station, Interval(hour.start - timedelta(days=2), hour.end + timedelta(days=1))):
+def _exposures(query: PlantResults, station: StationId, hour: Interval) -> Iterator[Row]:
+    for visit in query.visits(station, Interval(hour.start - timedelta(days=2), hour.end + timedelta(days=1))):
         for end in visit.results:
             if end.time not in hour or visit.entered is None:
                 continue
-            for each in inquiry.process(visit):
-                limit = inquiry.config.limits.get(station, {}).get(each.name)
+            for each in query.process(visit):
+                limit = query.config.limits.get(station, {}).get(each.name)
                 outside = None if each.in_limits is None else (each.length - each.in_limits).total_seconds()
                 said = {
                     "low": limit.low if limit else None,
@@ -232,8 +232,8 @@ def _exposures(inquiry: Inquiry, station: StationId, hour: Interval) -> Iterator
                 yield Row("exposure", stamp, {**_place(station), "name": each.name}, fields)
 
 
-def _limits(inquiry: Inquiry, hour: Interval, until: datetime) -> Iterator[Row]:
-    for station, limits in inquiry.config.limits.items():
+def _limits(query: PlantResults, hour: Interval, until: datetime) -> Iterator[Row]:
+    for station, limits in query.config.limits.items():
         for name, limit in limits.items():
             known = {"low": limit.low, "high": limit.high}
             fields: dict[str, Value] = {key: value for key, value in known.items() if value is not None}
@@ -243,14 +243,14 @@ def _limits(inquiry: Inquiry, hour: Interval, until: datetime) -> Iterator[Row]:
                 at += timedelta(minutes=10)
 
 
-def _of_lines(inquiry: Inquiry, hours: list[Window], longer: list[Window]) -> Iterator[Row]:
-    for node in inquiry.nodes("line", []):
+def _of_lines(query: PlantResults, hours: list[Window], longer: list[Window]) -> Iterator[Row]:
+    for node in query.nodes("line", []):
         for each in (*hours, *longer):
-            row = inquiry.row(node, each, [TAKTLINE])
-            passed = Interval(each.interval.start, min(each.interval.end, inquiry.until))
-            plans = {"plan": inquiry.target(node, passed), "plan_whole": row.target}
+            row = query.row(node, each, [TAKTLINE])
+            passed = Interval(each.interval.start, min(each.interval.end, query.until))
+            plans = {"plan": query.target(node, passed), "plan_whole": row.target}
             fields: dict[str, Value] = {name: float(value) for name, value in plans.items() if value is not None}
-            last = inquiry.results.kpi(node.stations[-1], passed, until=inquiry.until)
+            last = query.results.kpi(node.stations[-1], passed, until=query.until)
             fields["unread_s"] = last.unread.total_seconds()
             tags = {**_place(node.path), "window": str(each.kind)}
             yield Row(
@@ -258,9 +258,9 @@ def _of_lines(inquiry: Inquiry, hours: list[Window], longer: list[Window]) -> It
             )
 
 
-def _stores(inquiry: Inquiry, hour: Interval) -> Iterator[Row]:
-    places = {(each.upstream, each.downstream): each.places for each in inquiry.config.buffers}
-    for each in inquiry.flow(hour).stores:
+def _stores(query: PlantResults, hour: Interval) -> Iterator[Row]:
+    places = {(each.upstream, each.downstream): each.places for each in query.config.buffers}
+    for each in query.flow(hour).stores:
         way = {"upstream": each.upstream.partition("/")[2], "downstream": each.downstream.partition("/")[2]}
         fields: dict[str, Value] = {
             "waiting": len(each.waiting),
@@ -270,13 +270,13 @@ def _stores(inquiry: Inquiry, hour: Interval) -> Iterator[Row]:
         there = places[each.upstream, each.downstream]
         if there is not None:
             fields["places"] = there
-        yield Row("buffer", _ns(hour.start), {"site": inquiry.config.site, **way}, fields)
+        yield Row("buffer", _ns(hour.start), {"site": query.config.site, **way}, fields)
 
 
-def _culprits(inquiry: Inquiry, hour: Window) -> Iterator[Row]:
-    for node in inquiry.nodes("line", []):
-        found = inquiry.culprits(node, hour.interval)
-        for station in (*inquiry.config.standards, None):
+def _culprits(query: PlantResults, hour: Window) -> Iterator[Row]:
+    for node in query.nodes("line", []):
+        found = query.culprits(node, hour.interval)
+        for station in (*query.config.standards, None):
             own = [each for each in found if each.station == station]
             fields: dict[str, Value] = {"lost_s": sum((each.lost for each in own), NOTHING).total_seconds()}
             for cause in CAUSES:
@@ -287,14 +287,14 @@ def _culprits(inquiry: Inquiry, hour: Window) -> Iterator[Row]:
             yield Row("culprit", _ns(hour.interval.start), {**_place(node.path), "culprit": name}, fields)
 
 
-def _built(inquiry: Inquiry, hours: list[Window]) -> Iterator[Row]:
-    config, targets, until = inquiry.config, inquiry.targets, inquiry.until
-    if config.programme is None or targets is None or inquiry.known is None:
+def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
+    config, targets, until = query.config, query.targets, query.until
+    if config.programme is None or targets is None or query.known is None:
         return
     first: dict[str, tuple[datetime, str | None]] = {}
-    for car in sorted(inquiry.built(config.programme.built_at), key=lambda each: each.time):
+    for car in sorted(query.built(config.programme.built_at), key=lambda each: each.time):
         first.setdefault(car.unit, (car.time, car.product))
-    stretch = Interval(inquiry.known.start, until + timedelta(microseconds=1))
+    stretch = Interval(query.known.start, until + timedelta(microseconds=1))
     kinds = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
     for each in (*hours, *(window for kind in kinds for window in config.calendar.windows(kind, stretch))):
         passed = Interval(each.interval.start, min(each.interval.end, until))
@@ -325,17 +325,17 @@ def _built(inquiry: Inquiry, hours: list[Window]) -> Iterator[Row]:
             )
 
 
-def _periods(inquiry: Inquiry) -> Iterator[Row]:
-    if inquiry.known is None:
+def _periods(query: PlantResults) -> Iterator[Row]:
+    if query.known is None:
         return
-    stretch = Interval(inquiry.known.start, inquiry.until + timedelta(milliseconds=1))
+    stretch = Interval(query.known.start, query.until + timedelta(milliseconds=1))
     for kind, newest in (
         (WindowKind.SHIFT, ("this shift", "last shift")),
         (WindowKind.DAY, ("today", "yesterday")),
         (WindowKind.MONTH, ("this month", "last month")),
         (WindowKind.YEAR, ("this year", "last year")),
     ):
-        windows = inquiry.config.calendar.windows(kind, stretch)
+        windows = query.config.calendar.windows(kind, stretch)
         for place, each in enumerate(reversed(windows)):
             dated = f"{each.day.isoformat()} {each.name}" if kind is WindowKind.SHIFT else each.name
             label = newest[place] if place < len(newest) else dated
@@ -347,17 +347,17 @@ def _periods(inquiry: Inquiry) -> Iterator[Row]:
                 "start_ms": start,
                 "end_ms": end,
             }
-            yield Row("period", _ns(each.interval.start), {"site": inquiry.config.site, "kind": str(kind)}, fields)
+            yield Row("period", _ns(each.interval.start), {"site": query.config.site, "kind": str(kind)}, fields)
 
 
-def _events(inquiry: Inquiry, station: StationId, start: datetime, end: datetime) -> Iterator[Row]:
-    for each in inquiry.reader.events(station):
+def _events(query: PlantResults, station: StationId, start: datetime, end: datetime) -> Iterator[Row]:
+    for each in query.reader.events(station):
         told = _told(each)
         if told is not None:
             name, tags, fields = told
             stamp = _ns(each.event.time) + each.seq % 1000
             yield Row(name, stamp, {**_place(station), **tags}, {**fields, "seq": each.seq})
-    for number, value in inquiry.reader.numbered_process_values(station, start, end):
+    for number, value in query.reader.numbered_process_values(station, start, end):
         tags = {**_place(station), "name": value.name}
         yield Row("process", _ns(value.time) + number % 1000, tags, {"value": value.value})
 

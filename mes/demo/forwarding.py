@@ -63,13 +63,13 @@ async def with_influx(config: PlantConfig, given: InfluxShape | None) -> AsyncIt
 
 async def settled(running: Collector) -> None:
     """Returns when the server has all that is journaled, and every figure as of the clock's present, which stands."""
-    now = running.gauge.clock.now()
+    now = running.monitor.clock.now()
     while not (_is_stated(running, now) and await _has_all(running)):
         await asyncio.sleep(0.1)
 
 
 def _is_stated(running: Collector, now: datetime) -> bool:
-    stated = running.gauge.writer.status.stated_until if running.gauge.writer is not None else {}
+    stated = running.monitor.writer.status.stated_until if running.monitor.writer is not None else {}
     return all(name in stated and stated[name] >= now for name in (FIGURES, PLANT))
 
 

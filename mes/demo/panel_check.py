@@ -20,7 +20,7 @@ from mes.errors import SinkRejected
 from mes.influx.schema import HEALTH
 from mes.influx.server import InfluxServer
 from mes.intervals import Interval
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 LEAVES = ("area", "line", "station", "shift", "loss")  # variables of which every value is looked at
 CLOSE = 1e-9  # a server adds floats up one by one; the core's sums are exact
@@ -114,8 +114,8 @@ async def _look_at(check: _Check, dashboard: Dashboard, car: str) -> None:
 
 
 def _expected(config: PlantConfig, window: Interval) -> list[Row]:
-    with Inquiry(config, config.journal_path, now=window.end) as inquiry:
-        return list(rows(inquiry))
+    with PlantResults(config, config.journal_path, now=window.end) as query:
+        return list(rows(query))
 
 
 async def _health(server: InfluxServer) -> list[Row]:

@@ -235,7 +235,10 @@ class _Run:
         clock.release()
         beside: list[asyncio.Task[None]] = []
         if options.influx is not None:  # the collector's dashboard shows its books
-            beside += [asyncio.create_task(running.gauge.ledger.follow()), asyncio.create_task(running.gauge.follow())]
+            beside += [
+                asyncio.create_task(running.monitor.count_audit.follow()),
+                asyncio.create_task(running.monitor.follow()),
+            ]
         if watch is not None:
             beside.append(asyncio.create_task(_watch(options, clock, config, served, watch), name="watch"))
         try:

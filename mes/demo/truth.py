@@ -23,7 +23,7 @@ from mes.model import (
 from mes.oee.causes import Charge
 from mes.oee.definitions import BUILT_IN, Definition, Place
 from mes.oee.timeline import Timeline, timeline
-from simulators import truth as ledger
+from simulators import truth as plant_truth
 from simulators.line import Breakdown, SimState, UnitRecord
 from simulators.plant import Plant
 
@@ -277,7 +277,7 @@ def _results(records: list[UnitRecord]) -> tuple[str, ...]:
 
 
 def _defined(
-    told: ledger.Truth, station: StationId, standard: StationStandard, definition: Definition, window: Interval
+    told: plant_truth.Truth, station: StationId, standard: StationStandard, definition: Definition, window: Interval
 ) -> Defined:
     minor_stop = definition.minor_stop or standard.minor_stop
     if definition.minor_stops is not Place.PERFORMANCE:

@@ -13,7 +13,7 @@ from adapters.reading import ControllerId
 from mes.health.diagnostics import ControllerDiagnostics, PresentDiagnostic
 
 
-class ControllerStanding(StrEnum):
+class ConnectionState(StrEnum):
     """Where a controller's connection is in its life."""
 
     CONNECTING = "connecting"
@@ -33,7 +33,7 @@ class ControllerHealth:
     """
 
     controller: ControllerId
-    standing: ControllerStanding
+    standing: ConnectionState
     since: datetime
     last_batch: datetime | None = None
     attempts: int = 0
@@ -84,30 +84,30 @@ class Health:
         """A batch came and is journaled."""
         known = self._ticked(controller)
         self._batch_s[controller] = self._ticked_s[controller]
-        if known.standing is not ControllerStanding.RUNNING:
-            known = replace(self._now(known, ControllerStanding.RUNNING), connections=known.connections + 1)
+        if known.standing is not ConnectionState.RUNNING:
+            known = replace(self._now(known, ConnectionState.RUNNING), connections=known.connections + 1)
         self._known[controller] = replace(known, last_batch=received_time)
         self._follow_diagnostics(controller)
 
     def lost(self, controller: ControllerId, detail: str) -> None:
         """The connection ended; it will be tried again."""
-        self._known[controller] = replace(self._now(self._ticked(controller), ControllerStanding.LOST), error=detail)
+        self._known[controller] = replace(self._now(self._ticked(controller), ConnectionState.LOST), error=detail)
         self._follow_diagnostics(controller)
 
     def parked(self, controller: ControllerId, detail: str) -> None:
         """The controller refuses what the configuration asks; it is tried again now and then."""
-        self._known[controller] = replace(self._now(self._ticked(controller), ControllerStanding.PARKED), error=detail)
+        self._known[controller] = replace(self._now(self._ticked(controller), ConnectionState.PARKED), error=detail)
         self._follow_diagnostics(controller)
 
     def is_running(self, controller: ControllerId) -> bool:
         """Whether its present connection has given data."""
         known = self._known.get(controller)
-        return known is not None and known.standing is ControllerStanding.RUNNING
+        return known is not None and known.standing is ConnectionState.RUNNING
 
     def all_tried(self, controllers: Iterable[ControllerId]) -> bool:
         """Whether each of them has given data or could not be reached."""
         known = [self._known.get(each) for each in controllers]
-        return all(each is not None and each.standing is not ControllerStanding.CONNECTING for each in known)
+        return all(each is not None and each.standing is not ConnectionState.CONNECTING for each in known)
 
     def snapshot(self) -> tuple[ControllerHealth, ...]:
         """All controllers as they stand now, by name."""
@@ -126,10 +126,10 @@ class Health:
         )
 
     def _of(self, controller: ControllerId) -> ControllerHealth:
-        fresh = ControllerHealth(controller, ControllerStanding.CONNECTING, self._clock.now())
+        fresh = ControllerHealth(controller, ConnectionState.CONNECTING, self._clock.now())
         return self._known.get(controller, fresh)
 
-    def _now(self, known: ControllerHealth, standing: ControllerStanding) -> ControllerHealth:
+    def _now(self, known: ControllerHealth, standing: ConnectionState) -> ControllerHealth:
         since = known.since if known.standing is standing else self._clock.now()
         return replace(known, standing=standing, since=since)
 
@@ -139,7 +139,7 @@ class Health:
             return known
         self._follow_diagnostics(known.controller)  # also where a connection has given no batch yet
         status = adapter.status()
-        running = known.standing is ControllerStanding.RUNNING
+        running = known.standing is ConnectionState.RUNNING
         return replace(
             known,
             items_configured=status.items_configured,

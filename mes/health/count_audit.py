@@ -12,7 +12,7 @@ import structlog
 
 from mes.collect.signals import CounterSignal
 from mes.collect.station import StationSetup, readable_state
-from mes.health.status import LedgerLine
+from mes.health.status import CountAuditLine
 from mes.journal import JournalReader
 from mes.journal.codec import Unreadable
 from mes.journal.consumers import stretches
@@ -123,9 +123,9 @@ class Account:
         """Units that were counted, and those that persons decided."""
         return self.booked + sum(each.parts for each in self.decided.values())
 
-    def line(self, key: Key, stored: int | None) -> LedgerLine:
+    def line(self, key: Key, stored: int | None) -> CountAuditLine:
         """The books as they stand."""
-        return LedgerLine(
+        return CountAuditLine(
             station=key[0],
             kind=key[1],
             baseline_raw=self.baseline,
@@ -229,7 +229,7 @@ class Unread:
         return f"{number} {what}: {named}"
 
 
-class Ledger:
+class CountAudit:
     """Keeps every account incrementally: reads each event once, in a thread, and leaves the collecting its share.
 
     `lines` is empty until the journal has been read through once. Lives in the event loop.
@@ -262,7 +262,7 @@ class Ledger:
         self._stored: dict[int, _Tally] = {}
         self._complete = False
 
-    def lines(self) -> tuple[LedgerLine, ...]:
+    def lines(self) -> tuple[CountAuditLine, ...]:
         """All accounts, by station and kind."""
         if not self._complete:
             return ()

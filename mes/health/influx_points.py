@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from mes.health.controllers import ControllerStanding
+from mes.health.controllers import ConnectionState
 from mes.health.status import Status
 from mes.influx.encode import Field, Point, place, window_ns
 from mes.journal.consumers import EVENTS
@@ -16,7 +16,7 @@ def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterat
         tags = {"site": site, "edge": edge, "controller": str(each.controller)}
         fields: dict[str, Field] = {
             "standing": str(each.standing),
-            "running": int(each.standing is ControllerStanding.RUNNING),
+            "running": int(each.standing is ConnectionState.RUNNING),
             "reconnects": each.reconnects,
             "items_configured": each.items_configured,
             "items_active": each.items_active,
@@ -24,7 +24,7 @@ def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterat
         }
         yield Point("collector", tags, fields, stamp)
     yield _journal(status, {"site": site, "edge": edge}, stamp)
-    for line in status.ledger:
+    for line in status.count_audit:
         counts: dict[str, Field] = {
             "counted": line.counted,
             "unreconciled": line.unreconciled,

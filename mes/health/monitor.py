@@ -12,12 +12,12 @@ from adapters.clock import Clock, SteadyClock
 from adapters.reading import ControllerId
 from mes.collect.present import PresentTags
 from mes.health.controllers import Health
-from mes.health.count_audit import Ledger
+from mes.health.count_audit import CountAudit
 from mes.health.status import JournalStatus, Sink, Status, controller_status
 from mes.influx.writer import InfluxWriter
 from mes.journal import Journal
 from mes.journal.consumers import EVENTS, FIGURES, PLANT, TELEMETRY, backlog
-from mes.journal.maintenance import Upkeep
+from mes.journal.maintenance import Maintenance
 from mes.model import StationId
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ def _no_offsets() -> Mapping[ControllerId, float]:
 
 
 @dataclass(slots=True)
-class Gauge:
+class StatusMonitor:
     """The parts of a running program; `writer` is None where there is no sink.
 
     `recovered`: what the journal held was taken up. `offsets`: seconds by which controllers' clocks are ahead.
@@ -40,8 +40,8 @@ class Gauge:
 
     journal: Journal
     health: Health
-    upkeep: Upkeep
-    ledger: Ledger
+    maintenance: Maintenance
+    count_audit: CountAudit
     clock: Clock
     writer: InfluxWriter | None = None
     offsets: Callable[[], Mapping[ControllerId, float]] = _no_offsets
@@ -72,7 +72,7 @@ class Gauge:
             controllers=tuple(controller_status(each, offsets) for each in self.health.snapshot()),
             journal=self._journal_status(),
             sinks=() if self.writer is None else (self._sink(self.writer),),
-            ledger=self.ledger.lines(),
+            count_audit=self.count_audit.lines(),
             clock_step_s=self._step_s(),
             troubles=dict(self.troubles),
             unknown_stations=self.unknown_stations,
@@ -94,7 +94,7 @@ class Gauge:
             log.info("machine_clock_right")
 
     def _journal_status(self) -> JournalStatus:
-        commits, room = self.journal.commits(), self.upkeep.room
+        commits, room = self.journal.commits(), self.maintenance.room
         return JournalStatus(
             recovered=self.recovered,
             last_seq=self.journal.last_seq,
@@ -109,15 +109,15 @@ class Gauge:
             free_bytes=room.free if room else None,
             free_hours=room.hours_left if room else None,
             events_per_hour=room.events_per_hour if room else None,
-            damaged_events=self.ledger.damaged_events,
-            unreadable_events=self.ledger.unread.damaged,
-            newer_events=self.ledger.unread.newer,
-            passed_over=self.ledger.unread.sentences(),
+            damaged_events=self.count_audit.damaged_events,
+            unreadable_events=self.count_audit.unread.damaged,
+            newer_events=self.count_audit.unread.newer,
+            passed_over=self.count_audit.unread.sentences(),
         )
 
     def _sink(self, writer: InfluxWriter) -> Sink:
         last = dict.fromkeys((EVENTS, FIGURES, PLANT), self.journal.last_seq) | {TELEMETRY: self._last_telemetry}
-        oldest = self.ledger.oldest_not_stored
+        oldest = self.count_audit.oldest_not_stored
         return Sink(
             name="influx",
             server=writer.status.server,

@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from mes.health.controllers import ControllerStanding
-from mes.health.status import ControllerStatus, JournalStatus, LedgerLine, Sink, Status, alive, ready
+from mes.health.controllers import ConnectionState
+from mes.health.status import ControllerStatus, CountAuditLine, JournalStatus, Sink, Status, alive, ready
 
 Sample = tuple[tuple[str, ...], float | None]  # the labels' values; None: not known, and left out
 
@@ -71,16 +71,16 @@ def _sink(name: str, meaning: str, of: Callable[[Sink], float | None]) -> Family
     return Family(f"taktline_sink_{name}", meaning, ("sink",), samples)
 
 
-def _ledger(name: str, meaning: str, of: Callable[[LedgerLine], float | None]) -> Family:
+def _ledger(name: str, meaning: str, of: Callable[[CountAuditLine], float | None]) -> Family:
     def samples(status: Status) -> Iterator[Sample]:
-        return (((each.station, each.kind), of(each)) for each in status.ledger)
+        return (((each.station, each.kind), of(each)) for each in status.count_audit)
 
     return Family(f"taktline_station_{name}", meaning, ("station", "kind"), samples)
 
 
 def _standings(status: Status) -> Iterator[Sample]:
     for each in status.controllers:
-        for standing in ControllerStanding:
+        for standing in ConnectionState:
             yield (each.controller, standing), float(each.standing is standing)
 
 

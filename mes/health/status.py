@@ -6,7 +6,7 @@ from datetime import datetime
 
 from adapters.diagnostics import DiagnosticCode
 from adapters.reading import ControllerId
-from mes.health.controllers import ControllerHealth, ControllerStanding
+from mes.health.controllers import ConnectionState, ControllerHealth
 from mes.health.diagnostics import PresentDiagnostic
 from mes.model import CountKind, StationId
 
@@ -26,7 +26,7 @@ class ControllerStatus:
     """
 
     controller: ControllerId
-    standing: ControllerStanding
+    standing: ConnectionState
     since: datetime
     last_reading_age_s: float | None
     quiet_s: float
@@ -99,7 +99,7 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerLine:
+class CountAuditLine:
     """The books of one totaliser: what the controller showed, what the journal booked, what the sink was given.
 
     `baseline_raw` and `totaliser_raw`: the first value ever and the last one that counts were taken from.
@@ -145,7 +145,7 @@ class Status:
     controllers: Sequence[ControllerStatus]
     journal: JournalStatus
     sinks: Sequence[Sink] = ()
-    ledger: Sequence[LedgerLine] = ()
+    count_audit: Sequence[CountAuditLine] = ()
     clock_step_s: float = 0.0
     unknown_stations: Sequence[StationId] = ()
     troubles: Mapping[str, str] = field(default_factory=dict)
@@ -189,7 +189,7 @@ def alive(status: Status, limits: Limits | None = None) -> Verdict:
     if journal.waiting_s > limits.journal_s and journal.blocked is None:
         reasons.append(f"the journal has committed nothing for {journal.waiting_s:.0f} s though it was asked to")
     for each in status.controllers:
-        limit_s = limits.running_s if each.standing is ControllerStanding.RUNNING else limits.trying_s
+        limit_s = limits.running_s if each.standing is ConnectionState.RUNNING else limits.trying_s
         if each.quiet_s > limit_s:
             reasons.append(f"the task of controller {each.controller} has done nothing for {each.quiet_s:.0f} s")
     return _verdict(reasons)
@@ -210,7 +210,7 @@ def ready(status: Status, limits: Limits | None = None) -> Verdict:
             f"the machine's clock is {status.clock_step_s:+.0f} s from the program's time: it is followed in half a "
             "minute, unless it is behind the journal; then set it right"
         )
-    if not any(each.standing is ControllerStanding.RUNNING for each in status.controllers):
+    if not any(each.standing is ConnectionState.RUNNING for each in status.controllers):
         standings = ", ".join(f"{each.controller} is {each.standing}" for each in status.controllers)
         reasons.append(f"no controller runs: {standings or 'none was tried yet'}")
     return _verdict(reasons)

@@ -16,9 +16,9 @@ from mes.influx.encode import event_line, process_line
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.windows import station_points
 from mes.intervals import Interval
-from mes.journal.store import Refused
+from mes.journal.store import RejectedPoint
 from mes.results.history import SILENT, occupied
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 BATCH = 5000
 AGAIN_AT_MOST = 3  # rounds for what was journaled while we wrote; what is open the collector states itself
@@ -38,7 +38,7 @@ class Written:
     events: int = 0
     process_values: int = 0
     figures: int = 0
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RejectedPoint] = field(default_factory=list)
     too_old: int = 0
 
 
@@ -46,9 +46,9 @@ class Written:
 class _Remembered:
     """The quarantine of one run: kept in memory, for it is said at the end."""
 
-    lines: list[Refused]
+    lines: list[RejectedPoint]
 
-    async def quarantine(self, sink: str, lines: Sequence[Refused]) -> None:
+    async def quarantine(self, sink: str, lines: Sequence[RejectedPoint]) -> None:
         del sink
         self.lines.extend(lines)
 
@@ -56,37 +56,37 @@ class _Remembered:
         del sink
         self.lines[:] = [each for each in self.lines if each.point not in points]
 
-    async def refused(self, sink: str) -> list[Refused]:
+    async def refused(self, sink: str) -> list[RejectedPoint]:
         del sink
         return list(self.lines)
 
 
 async def backfill(
-    inquiry: Inquiry, server: Writes, stretch: Interval | None = None, shown: Shown | None = None
+    query: PlantResults, server: Writes, stretch: Interval | None = None, shown: Shown | None = None
 ) -> Written:
     """Writes everything that the journal tells of `stretch` (None: of all time), rounded to whole production days.
 
-    Figures are as of the inquiry's present. What a running collector journals meanwhile is written once more after it,
+    Figures are as of the query's present. What a running collector journals meanwhile is written once more after it,
     so that no older figure stays. Raises SinkError, and ConfigError for an empty journal.
     """
-    known = inquiry.reader.span()
-    measured = inquiry.reader.measured()
-    until = inquiry.until  # raises for an empty journal
+    known = query.reader.span()
+    measured = query.reader.measured()
+    until = query.until  # raises for an empty journal
     whole = [each for each in (known, measured) if each is not None]
     asked = stretch or Interval(
         min(each.start for each in whole), max([until, *(each.end for each in whole)]) + INSTANT
     )
-    days = _days(inquiry, asked)
+    days = _days(query, asked)
     written = Written(Interval(days[0].interval.start, days[-1].interval.end) if days else asked)
     delivery = Delivery(server, _Remembered(written.refused), SystemClock())
-    sending = _Sending(inquiry, PlantPoints(inquiry), delivery, written)
-    seq = inquiry.reader.last_seq()
+    sending = _Sending(query, PlantPoints(query), delivery, written)
+    seq = query.reader.last_seq()
     for number, day in enumerate(days, start=1):
         await sending.day(day.interval)
         if shown is not None:
             shown(day, number, len(days))
     for _ in range(AGAIN_AT_MOST):
-        before, seq = seq, inquiry.reader.last_seq()
+        before, seq = seq, query.reader.last_seq()
         if not await sending.what_came_after(before):
             break
     written.too_old = delivery.too_old
@@ -97,7 +97,7 @@ async def backfill(
 class _Sending:
     """Makes lines in a thread and sends them in batches."""
 
-    inquiry: Inquiry
+    query: PlantResults
     plant: PlantPoints
     delivery: Delivery
     written: Written
@@ -113,42 +113,42 @@ class _Sending:
         The events themselves are the collector's to send. It states windows as they pass; those that passed since we
         began were overwritten by what was known then.
         """
-        reader, was = self.inquiry.reader, self.inquiry.until
+        reader, was = self.query.reader, self.query.until
         touched = [reader.earliest_touched(each, seq) for each in reader.changed_stations(seq)]
         span = reader.span()
         starts = [each for each in touched if each is not None]
         if span is None or (not starts and span.end <= was):
             return False
-        self.inquiry.reach(max(span.end, was))
-        for day in _days(self.inquiry, Interval(min([was, *starts]), self.inquiry.until + INSTANT)):
+        self.query.set_now(max(span.end, was))
+        for day in _days(self.query, Interval(min([was, *starts]), self.query.until + INSTANT)):
             await self._send(self._figures(day.interval))
         return True
 
     def _events(self, day: Interval) -> Iterator[str]:
-        reader = self.inquiry.reader
+        reader = self.query.reader
         for station in reader.stations():
             for each in reader.as_stamped(station, day.start, day.end):
                 try:
                     yield event_line(each)
                 except ValueError as error:  # what the protocol cannot carry
-                    self.written.refused.append(Refused(f"event {each.seq}", repr(each.event), 0, str(error), 0))
+                    self.written.refused.append(RejectedPoint(f"event {each.seq}", repr(each.event), 0, str(error), 0))
 
     def _process_values(self, day: Interval) -> Iterator[str]:
-        reader = self.inquiry.reader
-        for station in dict.fromkeys((*self.inquiry.config.standards, *reader.stations())):
+        reader = self.query.reader
+        for station in dict.fromkeys((*self.query.config.standards, *reader.stations())):
             for row, value in reader.numbered_process_values(station, day.start, day.end):
                 yield process_line(value, row)
 
     def _figures(self, day: Interval) -> Iterator[str]:
         """Of all stations that the plant's file has, from the first thing that was seen of each."""
-        for station in self.inquiry.config.standards:
-            seen = self.inquiry.reader.span_of(station)
-            touched = None if seen is None else _part(day, seen.start, self.inquiry.until)
+        for station in self.query.config.standards:
+            seen = self.query.reader.span_of(station)
+            touched = None if seen is None else _part(day, seen.start, self.query.until)
             if touched is not None:
-                points = station_points(self.inquiry.results, station, touched, self.inquiry.until)
+                points = station_points(self.query.results, station, touched, self.query.until)
                 yield from (each.line for each in points)
-        known = self.inquiry.known
-        touched = None if known is None else _part(day, known.start, self.inquiry.until)
+        known = self.query.known
+        touched = None if known is None else _part(day, known.start, self.query.until)
         if touched is not None:
             yield from (each.line for each in self.plant.points(touched))
 
@@ -160,12 +160,12 @@ class _Sending:
         return sent
 
 
-def _days(inquiry: Inquiry, asked: Interval) -> list[Window]:
+def _days(query: PlantResults, asked: Interval) -> list[Window]:
     """The production days of a stretch, but for those in years without an event or a process value of any station."""
-    reader, calendar = inquiry.reader, inquiry.config.calendar
-    stations = dict.fromkeys((*inquiry.config.standards, *reader.stations()))
+    reader, calendar = query.reader, query.config.calendar
+    stations = dict.fromkeys((*query.config.standards, *reader.stations()))
     more = [stretch for each in stations for stretch in reader.measured_stretches(each, SILENT)]
-    parts = occupied(reader, stations, asked, *more, Interval(inquiry.until, inquiry.until))
+    parts = occupied(reader, stations, asked, *more, Interval(query.until, query.until))
     return list(dict.fromkeys(day for part in parts for day in calendar.days(part)))
 
 

@@ -16,7 +16,7 @@ from adapters.clock import Clock
 from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.encode import body
 from mes.journal.codec import to_us
-from mes.journal.store import Refused
+from mes.journal.store import RejectedPoint
 
 SINK = "influx"
 CANARY = b"canary,of=taktline ok=true"  # without a time: the server's own is inside every retention
@@ -40,7 +40,7 @@ class Writes(Protocol):
 class Quarantine(Protocol):
     """Where lines are kept that the server refuses by themselves."""
 
-    async def quarantine(self, sink: str, lines: Sequence[Refused]) -> None:
+    async def quarantine(self, sink: str, lines: Sequence[RejectedPoint]) -> None:
         """Returns when they are on disk."""
         ...
 
@@ -48,7 +48,7 @@ class Quarantine(Protocol):
         """Takes points out; returns when that is on disk."""
         ...
 
-    async def refused(self, sink: str) -> list[Refused]:
+    async def refused(self, sink: str) -> list[RejectedPoint]:
         """All that is kept."""
         ...
 
@@ -98,7 +98,7 @@ class Delivery:
 
     async def put_aside(self, point: str, text: str, reason: str) -> None:
         """Keeps what cannot even be said in line protocol; it is never offered again."""
-        await self.kept.quarantine(SINK, [Refused(point, text, 0, reason, to_us(self.clock.now()))])
+        await self.kept.quarantine(SINK, [RejectedPoint(point, text, 0, reason, to_us(self.clock.now()))])
         self.aside.add(point)
 
     async def _refused(self, part: Sequence[str]) -> SinkRejected | None:
@@ -155,7 +155,7 @@ class Delivery:
                 body=again.body,
             )
         await self.kept.quarantine(
-            SINK, [Refused(point_of(line), line, again.status, again.body, to_us(self.clock.now()))]
+            SINK, [RejectedPoint(point_of(line), line, again.status, again.body, to_us(self.clock.now()))]
         )
         self.aside.add(point_of(line))
 

@@ -35,7 +35,7 @@ class Followed(Quarantine, Protocol):
         """The number of the last process value."""
         ...
 
-    async def touched(self, after: int, limit: int) -> tuple[int, Mapping[StationId, Interval]]:
+    async def affected_windows(self, after: int, limit: int) -> tuple[int, Mapping[StationId, Interval]]:
         """Up to which number the next events go, and the stretch of each station's time that they bear on."""
         ...
 
@@ -67,7 +67,7 @@ class Followed(Quarantine, Protocol):
 class Figures(Protocol):
     """Where figures come from: the one door, handed in by whoever builds the program."""
 
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
         ...
 

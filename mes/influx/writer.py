@@ -294,10 +294,10 @@ class InfluxWriter:
     async def _forward_figures(self, figures: "_Stated") -> bool:
         """Figures have a cursor of their own, so that a crash between events and figures loses no figure."""
         after = await self._journal.cursor(figures.name)
-        until, spans = await self._journal.touched(after, self._pace.figures_events)
+        until, spans = await self._journal.affected_windows(after, self._pace.figures_events)
         if until <= after:
             return False
-        await self._send_figures(await figures.source.touched(spans))
+        await self._send_figures(await figures.source.affected_windows(spans))
         await self._journal.advance(figures.name, until)
         return True
 

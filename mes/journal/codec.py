@@ -92,7 +92,7 @@ def encode_event(event: StationEvent) -> EventRow:
 
     An event bears on the time at which it was; a catch-up, a restored connection, a reason on a stretch before it.
     """
-    about = bears_on(event)
+    about = affects(event)
     return (
         event.station,
         _kind_of[type(event)],
@@ -104,7 +104,7 @@ def encode_event(event: StationEvent) -> EventRow:
     )
 
 
-def bears_on(event: StationEvent) -> Interval:
+def affects(event: StationEvent) -> Interval:
     """From the first to the last instant about which an event says something, its own time among them."""
     match event:
         case UnitsCounted() | ConnectionRestored():

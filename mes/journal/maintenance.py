@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DiskSpace:
     """The journal's room on its disk: bytes of the file, of its log, free on the disk; how fast it fills, if known."""
 
     file: int
@@ -50,7 +50,7 @@ class _Look:
     seq: int
 
 
-class Upkeep:
+class Maintenance:
     """Looks after the journal while it is in use. Counts, states and every other event are never dropped.
 
     `keep`: how long process values are kept; those that a sink has not had by then are lost to it, and said to be.
@@ -67,7 +67,7 @@ class Upkeep:
         free: Callable[[Path], int] = lambda path: shutil.disk_usage(path.parent).free,
     ) -> None:
         """`forwarded`: somebody takes the process values; `free`: the bytes free on a file's disk."""
-        self.room: Room | None = None
+        self.room: DiskSpace | None = None
         self.lost_to_the_sink = 0  # process values dropped before the sink had them
         self._journal = journal
         self._path = path
@@ -86,7 +86,7 @@ class Upkeep:
                 log.warning("upkeep_waits", detail=str(error))
             await asyncio.sleep(EVERY_S)
 
-    async def once(self) -> Room:
+    async def once(self) -> DiskSpace:
         """Drops what is old, tidies up, and takes the measure of what is left."""
         await self._thin()
         found = await self._journal.tidy(PAGES_AT_ONCE)
@@ -94,7 +94,7 @@ class Upkeep:
         first, last = self._looks[0], self._looks[-1]
         hours = (last.time - first.time) / HOUR
         known = last.time - first.time >= TELLING
-        self.room = Room(
+        self.room = DiskSpace(
             found.file,
             found.log,
             self._free(self._path),

@@ -47,7 +47,7 @@ from mes.journal.schema import (
     placed,
     read_events,
 )
-from mes.journal.store import REFUSED, Refused
+from mes.journal.store import REFUSED, RejectedPoint
 from mes.model import CountKind, Journaled, ProcessValue, State, StateChanged, StationId, TimeSource, UnitId
 
 SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
@@ -172,9 +172,9 @@ class JournalReader:
         statement = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} ORDER BY seq"
         return [each for kind in CountKind for each in self._first(1, statement, station, kind.value)]
 
-    def refused(self, sink: str) -> list[Refused]:
+    def refused(self, sink: str) -> list[RejectedPoint]:
         """The lines that a sink refuses by themselves, the oldest first."""
-        return [Refused(*row) for row in self._fetch(REFUSED, sink)]
+        return [RejectedPoint(*row) for row in self._fetch(REFUSED, sink)]
 
     def doubts(self) -> list[Journaled]:
         """Every count that could not be decided, and every decision of a person about one, in journal order."""

@@ -62,7 +62,7 @@ DELETE_QUARANTINE = "DELETE FROM quarantine WHERE sink = ? AND point = ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedPoint:
     """A line that a sink refuses by itself; `point` is its identity there, `since_us` when it was first refused."""
 
     point: str
@@ -291,15 +291,15 @@ class Store:
         statement = "SELECT name, seq FROM consumer WHERE note = '' AND typeof(seq) = 'integer'"
         return {name: int(seq) for name, seq in self._fetch(statement)}
 
-    def refused(self, sink: str) -> list[Refused]:
+    def refused(self, sink: str) -> list[RejectedPoint]:
         """All lines that a sink refuses, the oldest first."""
-        return [Refused(*row) for row in self._fetch(REFUSED, sink)]
+        return [RejectedPoint(*row) for row in self._fetch(REFUSED, sink)]
 
     def last_telemetry(self) -> int:
         """The number of the last process value; 0 if there is none."""
         return int(self._fetch("SELECT coalesce(max(id), 0) FROM telemetry")[0][0])
 
-    def touched(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
+    def affected_windows(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
         """Up to which number the next events go, and the stretch of each station's time that they bear on."""
         until = min(after + limit, self.last_seq)
         spans = (

@@ -24,7 +24,7 @@ from mes.journal.codec import Unreadable, encode_event, to_us
 from mes.journal.hourly import hourly_file
 from mes.journal.names import NO_NAMES
 from mes.journal.salvage import salvage
-from mes.journal.store import Footprint, Future, Refused, Rows, Store, locked
+from mes.journal.store import Footprint, Future, RejectedPoint, Rows, Store, locked
 from mes.model import Journaled, ProcessValue, StationEvent, StationId
 
 T = TypeVar("T")
@@ -172,9 +172,9 @@ class Journal:
         """The number of the last process value; 0 if there is none."""
         return await self._ask(Store.last_telemetry)
 
-    async def touched(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
+    async def affected_windows(self, after: int, limit: int) -> tuple[int, dict[StationId, Interval]]:
         """Up to which number the next events go, at most `limit`, and the time of each station that they bear on."""
-        until, found = await self._ask(lambda store: store.touched(after, limit))
+        until, found = await self._ask(lambda store: store.affected_windows(after, limit))
         spans: dict[StationId, Interval] = {}
         for written, span in found.items():
             station = self.names.now(written)
@@ -186,11 +186,11 @@ class Journal:
         """Where every consumer stands."""
         return await self._ask(Store.cursors)
 
-    async def refused(self, sink: str) -> list[Refused]:
+    async def refused(self, sink: str) -> list[RejectedPoint]:
         """All lines that a sink refuses by themselves, the oldest first."""
         return await self._ask(lambda store: store.refused(sink))
 
-    async def quarantine(self, sink: str, lines: Sequence[Refused]) -> None:
+    async def quarantine(self, sink: str, lines: Sequence[RejectedPoint]) -> None:
         """Puts lines aside that a sink refuses, so that the queue goes on; returns when that is on disk."""
         await self._write(
             Rows(refused=[(sink, each.point, each.line, each.status, each.answer, each.since_us) for each in lines])

@@ -15,7 +15,7 @@ class FailureCount(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Further:
+class SecondaryKpis:
     """Ratios are None where undefined, mean times None without a failure (or where nothing is divided by).
 
     In terms of ISO 22400-2: AUST is setup, ADET down and minor stops, AUPT = AUST + APT, AUBT = AUPT + ADET.
@@ -36,12 +36,12 @@ class Further:
     denominator: FailureCount
 
 
-def further(kpi: Kpi, denominator: FailureCount = FailureCount.FAILURES) -> Further:
+def further(kpi: Kpi, denominator: FailureCount = FailureCount.FAILURES) -> SecondaryKpis:
     """From a window's sums, or from those of several."""
     delay = kpi.down + kpi.minor_stops
     busy = kpi.setup + kpi.apt + delay
     divisor = kpi.failures + (denominator is FailureCount.FAILURES_AND_ONE)
-    return Further(
+    return SecondaryKpis(
         teep=ratio(kpi.sum_pri_good, kpi.length),
         ooe=ratio(kpi.sum_pri_good, kpi.in_shift),
         utilisation=ratio(kpi.pbt, kpi.length),

@@ -18,7 +18,7 @@ from mes.report.rows import Request, definitions, windows
 from mes.report.text import title
 from mes.report.words import words
 from mes.results.fields import reason_of
-from mes.results.plant import Inquiry, Node, Row
+from mes.results.plant import Node, PlantResults, Row
 from mes.terminal import label, percent, units
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
@@ -40,7 +40,7 @@ LETTER_SHARE = 1.2
 class _Sheet:
     """One node in one window, with what the page asks for it."""
 
-    inquiry: Inquiry
+    query: PlantResults
     node: Node
     window: Window
     row: Row
@@ -53,7 +53,7 @@ class _Sheet:
     @property
     def seen(self) -> Interval:
         """The window as far as it is known."""
-        until = self.inquiry.until
+        until = self.query.until
         return self.window.interval.before(until)
 
     @property
@@ -62,26 +62,26 @@ class _Sheet:
         return self.window.interval.length <= DAY + timedelta(hours=1)
 
 
-def page(inquiry: Inquiry, request: Request, *, language: str) -> str:
+def page(query: PlantResults, request: Request, *, language: str) -> str:
     """The page of all windows and nodes asked for, whole and self-contained; times in the site's zone.
 
     Raises ConfigError for names that are not there.
     """
-    chosen = definitions(inquiry, request.definitions)
+    chosen = definitions(query, request.definitions)
     sheets = [
-        _Sheet(inquiry, node, window, inquiry.row(node, window, chosen), language)
-        for window in windows(inquiry, request)
-        for node in inquiry.nodes(request.level, request.parts)
+        _Sheet(query, node, window, query.row(node, window, chosen), language)
+        for window in windows(query, request)
+        for node in query.nodes(request.level, request.parts)
     ]
     environment = Environment(
         loader=PackageLoader("mes.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    zone = inquiry.config.calendar.zone
-    made = f"{inquiry.until.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}" if inquiry.known else ""
+    zone = query.config.calendar.zone
+    made = f"{query.until.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}" if query.known else ""
     return environment.get_template("page.html").render(
         words=words(language),
         language=language,
-        site=inquiry.config.site,
+        site=query.config.site,
         made_at=made,
         sheets=[_content(each) for each in sheets],
         states=[(str(state), LETTERS[state]) for state in State],
@@ -92,7 +92,7 @@ def _content(sheet: _Sheet) -> dict[str, Any]:
     kpi = sheet.row.kpi
     return {
         "scope": sheet.node.path,
-        "period": title(sheet.window, sheet.inquiry.config.calendar.zone),
+        "period": title(sheet.window, sheet.query.config.calendar.zone),
         "team": sheet.window.team,
         "headline": _headline(sheet),
         "counts": _counts(sheet),
@@ -170,9 +170,9 @@ def _share(part: timedelta, whole: timedelta) -> float:
 
 
 def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
-    window, zone = sheet.window.interval, sheet.inquiry.config.calendar.zone
+    window, zone = sheet.window.interval, sheet.query.config.calendar.zone
     segments = []
-    for piece in sheet.inquiry.results.pieces(station, sheet.seen, until=sheet.inquiry.until):
+    for piece in sheet.query.results.pieces(station, sheet.seen, until=sheet.query.until):
         width = _share(piece.interval.length, window.length)
         start, end = (each.astimezone(zone) for each in (piece.interval.start, piece.interval.end))
         reason = _reason(sheet, reason_of(piece.bucket, piece.reason or ""))
@@ -187,14 +187,14 @@ def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
         )
     planned = [
         {"left": _share(each.start - window.start, window.length), "width": _share(each.length, window.length)}
-        for each in sheet.inquiry.config.calendar.planned(window)
+        for each in sheet.query.config.calendar.planned(window)
     ]
     return {"name": label(station), "segments": segments, "planned": planned}
 
 
 def _ticks(sheet: _Sheet) -> Iterator[dict[str, object]]:
-    window, zone = sheet.window.interval, sheet.inquiry.config.calendar.zone
-    for hour in sheet.inquiry.config.calendar.hours(window):
+    window, zone = sheet.window.interval, sheet.query.config.calendar.zone
+    for hour in sheet.query.config.calendar.hours(window):
         start = hour.interval.start
         if start >= window.start:
             yield {
@@ -205,7 +205,7 @@ def _ticks(sheet: _Sheet) -> Iterator[dict[str, object]]:
 
 def _reason(sheet: _Sheet, code: str) -> str:
     """The text of a reason, or of what needs none, in the page's language."""
-    for standard in sheet.inquiry.config.standards.values():
+    for standard in sheet.query.config.standards.values():
         for reason in standard.reasons.reasons.values():
             if reason.code == code:
                 return reason.text(sheet.language)
@@ -245,11 +245,11 @@ def _hours(sheet: _Sheet) -> list[dict[str, object]]:
     own = Node(last, (last,))
     cut = [
         Window(each.kind, each.name, each.day, part)
-        for each in sheet.inquiry.config.calendar.hours(sheet.seen)
+        for each in sheet.query.config.calendar.hours(sheet.seen)
         if (part := each.interval.clip(sheet.seen))
     ]
-    kpis = [(each, sheet.inquiry.kpis(own, each.interval)[0]) for each in cut]
-    targets = [sheet.inquiry.target(own, each.interval) for each in cut]
+    kpis = [(each, sheet.query.kpis(own, each.interval)[0]) for each in cut]
+    targets = [sheet.query.target(own, each.interval) for each in cut]
     rows = hour_by_hour(kpis, [each or Fraction(0) for each in targets])
     has_target = all(each is not None for each in targets)
     return [
@@ -272,7 +272,7 @@ def _loss(sheet: _Sheet, name: str) -> str:
 
 
 def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
-    kpi = sheet.inquiry.kpis(Node(station, (station,)), sheet.window.interval)[0]
+    kpi = sheet.query.kpis(Node(station, (station,)), sheet.window.interval)[0]
     return {
         "name": label(station),
         "counts": [units(kpi.count(name)) for name in ("good", "rework", "scrap")],
@@ -303,15 +303,15 @@ def _culprits(sheet: _Sheet) -> list[dict[str, object]]:
             "minutes": f"{each.lost / MINUTE:.1f}",
             "cars": f"{each.cars:.2f}",
         }
-        for each in sheet.inquiry.culprits(sheet.node, sheet.window.interval)
+        for each in sheet.query.culprits(sheet.node, sheet.window.interval)
     ]
 
 
 def _unexplained(sheet: _Sheet) -> Iterator[dict[str, str]]:
     """Stops that a person should explain."""
-    zone = sheet.inquiry.config.calendar.zone
+    zone = sheet.query.config.calendar.zone
     for station in sheet.node.stations:
-        for stop in sheet.inquiry.stops(station, sheet.seen):
+        for stop in sheet.query.stops(station, sheet.seen):
             if stop.needs_reason:
                 yield {
                     "station": label(station),

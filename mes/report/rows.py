@@ -12,8 +12,8 @@ from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.oee.components import Bucket
 from mes.oee.definitions import Definition
-from mes.results.fields import Value, figures, further_figures, ratios, reason_of, seconds
-from mes.results.plant import Inquiry, Row
+from mes.results.fields import Value, figures, ratios, reason_of, secondary_kpi_fields, seconds
+from mes.results.plant import PlantResults, Row
 from mes.results.stations import LEAST
 
 WHOLE = "interval"  # one window from the start to the end that were asked for
@@ -34,36 +34,36 @@ class Request:
     definitions: tuple[str, ...] = ()
 
 
-def rows(inquiry: Inquiry, request: Request) -> Iterator[Row]:
+def rows(query: PlantResults, request: Request) -> Iterator[Row]:
     """All rows, window by window; none for an empty journal. Raises ConfigError for names that are not there."""
-    chosen = definitions(inquiry, request.definitions)
-    nodes = inquiry.nodes(request.level, request.parts)
-    for window in windows(inquiry, request):
+    chosen = definitions(query, request.definitions)
+    nodes = query.nodes(request.level, request.parts)
+    for window in windows(query, request):
         for node in nodes:
-            yield inquiry.row(node, window, chosen)
+            yield query.row(node, window, chosen)
 
 
-def definitions(inquiry: Inquiry, names: Sequence[str]) -> tuple[Definition, ...]:
+def definitions(query: PlantResults, names: Sequence[str]) -> tuple[Definition, ...]:
     """The definitions by name, the plant's own choice for none. Raises ConfigError for one that is not there."""
-    known = inquiry.config.definitions
+    known = query.config.definitions
     for name in names:
         if name not in known:
             raise ConfigError(f"there is no definition `{name}`; there are: {', '.join(known)}")
-    return tuple(known[name] for name in dict.fromkeys(names)) or (inquiry.config.definition,)
+    return tuple(known[name] for name in dict.fromkeys(names)) or (query.config.definition,)
 
 
-def windows(inquiry: Inquiry, request: Request) -> tuple[Window, ...]:
+def windows(query: PlantResults, request: Request) -> tuple[Window, ...]:
     """The windows that the request is about. Raises ConfigError where the end comes before the start."""
-    if inquiry.known is None:
+    if query.known is None:
         return ()
     # what happened at the last known instant is reported, too
-    start, end = request.start or inquiry.known.start, request.end or inquiry.known.end + LEAST
+    start, end = request.start or query.known.start, request.end or query.known.end + LEAST
     if request.start and request.end and end <= start:
         raise ConfigError(f"the end, {end.isoformat()}, is not after the start, {start.isoformat()}")
     span = Interval(start, max(start, end))
     if request.by == WHOLE:
-        return (Window(WindowKind.DAY, WHOLE, inquiry.config.calendar.day_of(start), span),)
-    return inquiry.windows(WindowKind(request.by), span)
+        return (Window(WindowKind.DAY, WHOLE, query.config.calendar.day_of(start), span),)
+    return query.windows(WindowKind(request.by), span)
 
 
 def place(row: Row) -> dict[str, Value]:
@@ -89,7 +89,7 @@ def _nested(row: Row) -> dict[str, object]:
     return {
         **place(row),
         **figures(row.kpi),
-        **further_figures(row.further),
+        **secondary_kpi_fields(row.further),
         "flags": sorted(row.kpi.flags),
         "losses": [
             {"bucket": str(each.bucket), "reason": reason_of(each.bucket, each.reason), "s": seconds(each.time)}
@@ -119,4 +119,4 @@ def as_csv(found: Sequence[Row]) -> str:
 
 def _flat(row: Row) -> dict[str, Value]:
     named = {f"{key}.{each.definition.name}": value for each in row.figures for key, value in ratios(each).items()}
-    return {**place(row), **figures(row.kpi), **further_figures(row.further), **named}
+    return {**place(row), **figures(row.kpi), **secondary_kpi_fields(row.further), **named}

@@ -20,7 +20,7 @@ from mes.model import (
 from mes.oee.components import Bucket
 from mes.oee.count_decisions import Doubt, decided, doubt
 from mes.oee.segments import Piece
-from mes.results.plant import Inquiry, Node, Row
+from mes.results.plant import Node, PlantResults, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,21 @@ class Explanation:
     decisions: tuple[tuple[CountReconciled, bool], ...]
 
 
-def explain(inquiry: Inquiry, station: StationId, window: Window) -> Explanation:
+def explain(query: PlantResults, station: StationId, window: Window) -> Explanation:
     """What the station's figures in `window` are made of; everything adds up to them exactly."""
     node = Node(station, (station,))
-    row = inquiry.row(node, window, [inquiry.config.definition])
-    until = min(window.interval.end, inquiry.until)
+    row = query.row(node, window, [query.config.definition])
+    until = min(window.interval.end, query.until)
     seen = Interval(min(window.interval.start, until), until)
-    events = inquiry.events(station, seen)
+    events = query.events(station, seen)
     held = decided(each.event for each in events)
-    counts = _counts(inquiry, station, seen, events, held)
+    counts = _counts(query, station, seen, events, held)
     said = [each.event for each in events if isinstance(each.event, CountReconciled) and each.event.time in seen]
     said.sort(key=lambda each: each.recorded_time)
     return Explanation(
         row=row,
-        ideal=_ideal(inquiry, station, counts),
-        stretches=tuple(_stretches(inquiry, station, seen, events)),
+        ideal=_ideal(query, station, counts),
+        stretches=tuple(_stretches(query, station, seen, events)),
         counts=counts,
         unreconciled=tuple(
             each
@@ -92,7 +92,7 @@ def explain(inquiry: Inquiry, station: StationId, window: Window) -> Explanation
 
 
 def _counts(
-    inquiry: Inquiry,
+    query: PlantResults,
     station: StationId,
     window: Interval,
     events: Sequence[Journaled],
@@ -109,7 +109,7 @@ def _counts(
         if event.since is None or event.since >= event.time:
             inside = event.delta if event.time in window else 0
         else:
-            line = inquiry.results.timeline(station, window)
+            line = query.results.timeline(station, window)
             gap = Interval(event.since, event.time)
             inside = sum(
                 count.units
@@ -121,21 +121,21 @@ def _counts(
     return tuple(found)
 
 
-def _ideal(inquiry: Inquiry, station: StationId, counts: Iterable[tuple[Journaled, int]]) -> tuple[Ideal, ...]:
+def _ideal(query: PlantResults, station: StationId, counts: Iterable[tuple[Journaled, int]]) -> tuple[Ideal, ...]:
     units: dict[tuple[ProductId | None, CountKind], int] = defaultdict(int)
     for each, inside in counts:
         if isinstance(each.event, UnitsCounted | CountReconciled):
             units[each.event.product, each.event.kind] += inside
-    standard = inquiry.config.standards[station]
+    standard = query.config.standards[station]
     ordered = sorted(units, key=lambda key: (key[0] or "", key[1]))
     return tuple(Ideal(product, kind, units[product, kind], standard.ideal(product)) for product, kind in ordered)
 
 
 def _stretches(
-    inquiry: Inquiry, station: StationId, window: Interval, events: Sequence[Journaled]
+    query: PlantResults, station: StationId, window: Interval, events: Sequence[Journaled]
 ) -> Iterable[Stretch]:
-    planned = inquiry.config.calendar.planned(window)
+    planned = query.config.calendar.planned(window)
     said: dict[datetime, Journaled] = {each.event.time: each for each in events if isinstance(each.event, StateChanged)}
-    for piece in inquiry.results.pieces(station, window, until=window.end):
+    for piece in query.results.pieces(station, window, until=window.end):
         counted = timedelta() if piece.bucket is Bucket.NOT_PLANNED else total(intersect((piece.interval,), planned))
         yield Stretch(piece, counted, said.get(piece.stop.start), said.get(piece.stop.end))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from mes.oee.components import LOSSES, Bucket, Kpi
 from mes.oee.definitions import Figures
-from mes.oee.secondary_kpis import Further
+from mes.oee.secondary_kpis import SecondaryKpis
 
 Value = str | int | float | None
 
@@ -40,7 +40,7 @@ def figures(kpi: Kpi) -> dict[str, Value]:
     }
 
 
-def further_figures(more: Further) -> dict[str, Value]:
+def secondary_kpi_fields(more: SecondaryKpis) -> dict[str, Value]:
     """The further figures by name; mean times in seconds, with what they are divided by."""
     names = ("teep", "ooe", "utilisation", "utilisation_efficiency", "allocation_efficiency", "technical_efficiency")
     return {

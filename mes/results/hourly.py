@@ -147,14 +147,14 @@ class Hourly:
         done = self.file.progress(station, variant)
         if done is None:
             return self._compute(station, standard, variant, known.start, known.end, seq)
-        touched = self.reader.earliest_touched(station, done[0]) if done[0] != seq else None
-        if touched is None:  # the news, if any, was of other stations
+        affected_windows = self.reader.earliest_touched(station, done[0]) if done[0] != seq else None
+        if affected_windows is None:  # the news, if any, was of other stations
             return done[1]
         # the stop in force before the news may be of another class now
-        line = timeline(history(self.reader, station, Interval(touched, touched + MICROSECOND)))
-        start = min(touched, in_force_since(line, touched), done[1])
+        line = timeline(history(self.reader, station, Interval(affected_windows, affected_windows + MICROSECOND)))
+        start = min(affected_windows, in_force_since(line, affected_windows), done[1])
         # what was a silence before the news has no cells yet
-        start = min(start, self.reader.last_before(station, touched) or start)
+        start = min(start, self.reader.last_before(station, affected_windows) or start)
         return self._compute(station, standard, variant, start, known.end, seq)
 
     def _compute(

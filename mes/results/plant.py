@@ -25,7 +25,7 @@ from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition, Figures, apply
 from mes.oee.flow import Flow
 from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
-from mes.oee.secondary_kpis import Further, further
+from mes.oee.secondary_kpis import SecondaryKpis, further
 from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
 from mes.oee.unread import UnreadCount
@@ -64,12 +64,12 @@ class Row:
     window: Window
     kpi: Kpi
     figures: tuple[Figures, ...]
-    further: Further
+    further: SecondaryKpis
     out: int | None
     target: Fraction | None
 
 
-class Inquiry:
+class PlantResults:
     """A journal opened for questions; use as a context. Raises ConfigError where there is no journal."""
 
     def __init__(
@@ -120,7 +120,7 @@ class Inquiry:
     ) -> None:
         self._opened.close()
 
-    def reach(self, now: datetime) -> None:
+    def set_now(self, now: datetime) -> None:
         """Lets the present be `now`; for who keeps asking while the collector runs."""
         known = self.reader.span()
         self._until = now

@@ -10,7 +10,7 @@ from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
 from mes.collect.station import readable_state
 from mes.intervals import Interval, subtract
-from mes.journal.codec import bears_on
+from mes.journal.codec import affects
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -312,7 +312,7 @@ def _together(windows: Sequence[Interval]) -> list[list[Interval]]:
 
 def _mark(journaled: Journaled) -> _Mark:
     event = journaled.event
-    about = bears_on(event)
+    about = affects(event)
     match event:
         case StateChanged() | ConnectionLost():
             return _Mark(about, journaled.seq, (event.time,), None)

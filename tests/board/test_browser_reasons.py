@@ -40,7 +40,7 @@ async def test_enter_never_chooses_a_reason(tmp_path: Path) -> None:
 
 
 async def _events(plant: PlantBoard) -> list[Journaled]:
-    return await plant.board.ask(lambda inquiry: list(inquiry.reader.events(STATION)))
+    return await plant.board.ask(lambda query: list(query.reader.events(STATION)))
 
 
 @pytest.mark.parametrize("width", [390, 1280])

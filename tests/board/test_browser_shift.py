@@ -18,7 +18,7 @@ from mes.demo.forwarding import settled
 from mes.demo.run import START
 from mes.influx.server import InfluxServer
 from mes.model import StationId
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from simulators.line import Breakdown
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.influxd, pytest.mark.chromium]
@@ -69,7 +69,7 @@ def _reported(board: DrivenBoard, now: datetime) -> float | None:
 
 
 def _core(board: DrivenBoard, now: datetime) -> float | None:
-    with Inquiry(board.config, board.config.journal_path, now=now) as core:
+    with PlantResults(board.config, board.config.journal_path, now=now) as core:
         ratio = core.results.kpi(STATION, core.window(SHIFT).interval, until=now).oee
     return None if ratio is None else float(ratio)
 

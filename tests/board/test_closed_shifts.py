@@ -23,7 +23,7 @@ from mes.journal.import_export import header, line
 from mes.journal.store import Rows, Store
 from mes.model import CountKind, Journaled, ShiftClosed, ShiftReopened, State, StationEvent, TimeSource
 from mes.report.rows import Request, rows
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 pytestmark = pytest.mark.timeout(60)
 SHIFT_END = 510  # minutes; the day shift of the example plant
@@ -256,11 +256,11 @@ async def test_a_closed_shift_keeps_which_counts_were_not_read(tmp_path: Path, a
 async def everywhere(plant: PlantBoard) -> list[float]:
     """OEE of the shift in the report, and the line's output of the shift as InfluxDB gets it."""
 
-    def asked(inquiry: Inquiry) -> list[float]:
-        shift = inquiry.window(WINDOW)
+    def asked(query: PlantResults) -> list[float]:
+        shift = query.window(WINDOW)
         request = Request("shift", shift.interval.start, shift.interval.end, (STATION,))
-        reported = [row.kpi.oee or 0.0 for row in rows(inquiry, request)]
-        points = PlantPoints(inquiry).points(shift.interval)
+        reported = [row.kpi.oee or 0.0 for row in rows(query, request)]
+        points = PlantPoints(query).points(shift.interval)
         return reported + [
             float(each.fields.get("good", -1.0))
             for each in points

@@ -10,7 +10,7 @@ from controller_scenes import HOSTILE, PLACE, SHOWN, TROUBLED, WELD
 
 from adapters.diagnostics import DiagnosticCode
 from mes.board.pages.translations import LANGUAGES, words
-from mes.health.controllers import ControllerStanding
+from mes.health.controllers import ConnectionState
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -100,6 +100,6 @@ async def test_the_page_speaks_three_languages(plant: PlantBoard, language: str)
 
 def test_every_code_has_its_words() -> None:
     """A new code, or a new standing of a connection, fails here until it is said in every language."""
-    keys = {f"diagnostic_{each}" for each in DiagnosticCode} | {f"connection_{each}" for each in ControllerStanding}
+    keys = {f"diagnostic_{each}" for each in DiagnosticCode} | {f"connection_{each}" for each in ConnectionState}
     for language in LANGUAGES:
         assert keys <= words(language).keys()

@@ -22,14 +22,14 @@ from mes.oee.components import Kpi, combine
 from mes.oee.definitions import apply
 from mes.oee.programme import hour_by_hour
 from mes.oee.secondary_kpis import further
-from mes.results.plant import Inquiry, Node
+from mes.results.plant import Node, PlantResults
 
 pytestmark = pytest.mark.timeout(60)
 DAY = "2026-03-02"
 LEVELS = ("site", "area", "line", "station")
 
 
-def kpi_of(core: Inquiry, node: Node, window: Window, definitions: Sequence[str]) -> dict[str, object]:
+def kpi_of(core: PlantResults, node: Node, window: Window, definitions: Sequence[str]) -> dict[str, object]:
     """The figures of a part of the plant, from the sums of its stations."""
     kpis = [core.results.kpi(each, window.interval, until=core.until) for each in node.stations]
     whole = combine(kpis)
@@ -70,7 +70,7 @@ def _reason(bucket: str, reason: str) -> str:
     return reason or ("unexplained" if bucket in ("down", "idle") else str(bucket))
 
 
-def _figures(core: Inquiry, node: Node, window: Window, name: str) -> dict[str, object]:
+def _figures(core: PlantResults, node: Node, window: Window, name: str) -> dict[str, object]:
     definition = core.config.definitions[name]
     found = apply(definition, core.kpis(node, window.interval, definition))
     return {
@@ -224,7 +224,7 @@ def _said(told: Journaled) -> dict[str, object]:
     return {"seq": told.seq, **{name: getattr(told.event, name) for name in names}}
 
 
-def _cycle(core: Inquiry, made: UnitCompleted) -> dict[str, object]:
+def _cycle(core: PlantResults, made: UnitCompleted) -> dict[str, object]:
     return {
         **{name: getattr(made, name) for name in ("time", "unit", "product", "result")},
         "cycle_s": made.cycle_time,
@@ -232,7 +232,7 @@ def _cycle(core: Inquiry, made: UnitCompleted) -> dict[str, object]:
     }
 
 
-def _reasons(core: Inquiry, place: StationId, given: list[Any]) -> list[dict[str, object]]:
+def _reasons(core: PlantResults, place: StationId, given: list[Any]) -> list[dict[str, object]]:
     catalogue = core.config.standards[place].reasons
     by_controllers = set(catalogue.by_fault.values())
     found = [
@@ -256,12 +256,12 @@ async def test_cars_are_the_core_s(tmp_path: Path, vin: str) -> None:
             same(await look.answer(f"/units/{vin}"), [_life(core, each) for each in core.biography(UnitId(vin))])
 
 
-def _life(core: Inquiry, life: Biography) -> dict[str, object]:
+def _life(core: PlantResults, life: Biography) -> dict[str, object]:
     names = ("unit", "life", "product", "first_seen", "last_seen", "finished_at", "loops")
     return {**{name: getattr(life, name) for name in names}, "visits": [_visit(core, each) for each in life.visits]}
 
 
-def _visit(core: Inquiry, visit: Visit) -> dict[str, object]:
+def _visit(core: PlantResults, visit: Visit) -> dict[str, object]:
     names = ("station", "passage", "entered", "left", "first_seen", "last_seen")
     process = []
     for each in core.process(visit):

@@ -24,7 +24,7 @@ from mes.oee.components import combine
 from mes.oee.flow import wip
 from mes.oee.programme import ProgrammeRow, ProgrammeSection
 from mes.oee.stops import is_closed
-from mes.results.plant import Inquiry, Node
+from mes.results.plant import Node, PlantResults
 from mes.results.unreconciled import cases
 
 pytestmark = pytest.mark.timeout(60)
@@ -68,11 +68,11 @@ async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
             same(await look.answer("/alive"), {**alive, "oldest_age_s": STATUS.controllers[0].last_reading_age_s})
 
 
-def _visits(core: Inquiry, station: StationId) -> Any:
+def _visits(core: PlantResults, station: StationId) -> Any:
     return core.visits(station, Interval(END - SEEN, END + MOMENT))
 
 
-def _line(core: Inquiry, line: Node, seen: Interval, shift: Interval) -> dict[str, object]:
+def _line(core: PlantResults, line: Node, seen: Interval, shift: Interval) -> dict[str, object]:
     kpis = core.kpis(line, seen)
     guilty = [each for each in core.culprits(line, Interval(END - timedelta(minutes=1), END)) if each.lost]
     return {
@@ -88,7 +88,7 @@ def _line(core: Inquiry, line: Node, seen: Interval, shift: Interval) -> dict[st
     }
 
 
-def _tile(core: Inquiry, station: StationId, seen: Interval, shift: Interval) -> dict[str, object]:
+def _tile(core: PlantResults, station: StationId, seen: Interval, shift: Interval) -> dict[str, object]:
     piece = core.results.pieces(station, seen, until=END)[-1]
     stops = core.stops(station, seen)
     kpi = core.results.kpi(station, seen, until=END)
@@ -256,7 +256,7 @@ async def test_the_plant_and_its_calendar_are_the_core_s(tmp_path: Path) -> None
                 same(await look.answer("/windows", kind=str(kind), window=DAY), windows)
 
 
-def _station(core: Inquiry, station: StationId) -> dict[str, object]:
+def _station(core: PlantResults, station: StationId) -> dict[str, object]:
     standard = core.config.standards[station]
     _, area, line, name = station.split("/")
     return {

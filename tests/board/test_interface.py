@@ -18,7 +18,7 @@ from patience import patiently, promised_s
 from mes.model import State
 from mes.oee.definitions import BUILT_IN, apply
 from mes.report.rows import Request, rows
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 pytestmark = pytest.mark.timeout(180)
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -78,7 +78,7 @@ async def test_signing_in_by_the_interface(plant: PlantBoard) -> None:
 async def test_figures_are_those_of_the_core(plant: PlantBoard) -> None:
     """Every number of /kpi is what the core and the report have for the same window, under each definition."""
     visitor = await plant.enter(None)
-    with Inquiry(plant.config, plant.config.journal_path, now=END) as core:
+    with PlantResults(plant.config, plant.config.journal_path, now=END) as core:
         window = core.window(WINDOW)
         request = Request("shift", window.interval.start, window.interval.end, level="station")
         expected = {row.node.path: row for row in rows(core, request) if row.window == window}

@@ -13,10 +13,10 @@ from influx_example import EVENTS
 from oee_histories import counted, state
 from patience import eventually, limit_s, patiently
 
-from mes.board.context import LONG_WAITING, Refused
+from mes.board.context import LONG_WAITING, HttpProblem
 from mes.calendar import Calendar, Shift
 from mes.model import State
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.stopping import Interrupted, check_interrupted
 
 pytestmark = pytest.mark.timeout(60)
@@ -26,7 +26,7 @@ async def test_a_long_question_keeps_no_short_one_waiting(tmp_path: Path) -> Non
     """While a long question is worked on a short one is answered; further long ones wait, and too many are refused."""
     go, begun, done = threading.Event(), threading.Event(), []
 
-    def long(_: Inquiry) -> None:
+    def long(_: PlantResults) -> None:
         begun.set()
         assert go.wait(limit_s(20))
         done.append("long")
@@ -36,7 +36,7 @@ async def test_a_long_question_keeps_no_short_one_waiting(tmp_path: Path) -> Non
         await asyncio.to_thread(begun.wait, limit_s(10))
         async with patiently():
             assert await plant.board.ask(lambda _: "short") == "short"
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(HttpProblem) as refused:
             await plant.board.ask(long, long=True)
         assert refused.value.status == 503
         assert done == []
@@ -50,7 +50,7 @@ async def test_a_cancelled_question_ends_and_frees_its_reader(tmp_path: Path) ->
     """A question that is cancelled is interrupted; the next one has the reader at once."""
     begun, ended = threading.Event(), []
 
-    def endless(_: Inquiry) -> None:
+    def endless(_: PlantResults) -> None:
         begun.set()
         try:
             while True:
@@ -112,7 +112,7 @@ async def test_a_board_that_closes_waits_for_the_threads_of_its_questions(tmp_pa
     """A server that stops cancels its requests and waits for none: the board ends each question and its thread."""
     begun, ended, go = threading.Event(), [], threading.Event()
 
-    def slow_to_end(_: Inquiry) -> None:
+    def slow_to_end(_: PlantResults) -> None:
         begun.set()
         try:
             while True:

@@ -11,7 +11,7 @@ from influx_example import END, EVENTS
 from oee_histories import STATION, at, counted, state, unreconciled
 
 from mes.model import State, StateChanged, StationEvent
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 pytestmark = pytest.mark.timeout(30)
 STOOD = [*EVENTS, stands_since(100)]
@@ -78,7 +78,7 @@ async def oee(plant: PlantBoard, visitor: Visitor) -> list[str]:
     _, found = await visitor.get("/kpi", of=STATION, window=WINDOW)
     _, text = await visitor.page("/shift", of=STATION, window=WINDOW)
     shown = text.partition('<dd id="oee">')[2].partition("</dd>")[0]
-    with Inquiry(plant.config, plant.config.journal_path, now=END) as core:
+    with PlantResults(plant.config, plant.config.journal_path, now=END) as core:
         ratio = core.results.kpi(STATION, core.window(WINDOW).interval, until=END).oee
     assert found[0]["figures"][0]["oee"] == ratio
     return [f"{found[0]['figures'][0]['oee'] * 100:.1f} %", shown.replace("\xa0", " "), f"{(ratio or 0) * 100:.1f} %"]

@@ -12,7 +12,7 @@ from oee_histories import STATION, at
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 
-from mes.board.accounts.users import RIGHTS, May, Role
+from mes.board.accounts.users import RIGHTS, Permission, Role
 from mes.model import StationId
 
 pytestmark = pytest.mark.timeout(60)
@@ -63,19 +63,19 @@ AUDIT = {"/audit"}
 START, END = at(100).isoformat(), at(120).isoformat()
 GIVEN = {"station": STATION, "start": START, "end": END, "reason": "no-parts"}
 BOOK = {"station": STATION, "window": WINDOW}
-POSTS: dict[str, tuple[May, object]] = {
-    "/api/v1/reasons": (May.EXPLAIN, GIVEN),
-    "/api/v1/undo": (May.EXPLAIN, {"seq": 1}),
-    "/api/v1/books/close": (May.CLOSE, BOOK),
-    "/api/v1/books/reopen": (May.CLOSE, {**BOOK, "why": "so"}),
-    "/api/v1/counters/1": (May.RECONCILE, {"parts": 1, "why": "so"}),
+POSTS: dict[str, tuple[Permission, object]] = {
+    "/api/v1/reasons": (Permission.EXPLAIN, GIVEN),
+    "/api/v1/undo": (Permission.EXPLAIN, {"seq": 1}),
+    "/api/v1/books/close": (Permission.CLOSE, BOOK),
+    "/api/v1/books/reopen": (Permission.CLOSE, {**BOOK, "why": "so"}),
+    "/api/v1/counters/1": (Permission.RECONCILE, {"parts": 1, "why": "so"}),
 }
-FORMS: dict[str, tuple[May, dict[str, str]]] = {
-    "/stops/reason": (May.EXPLAIN, {**GIVEN, "seen": ""}),
-    "/stops/undo": (May.EXPLAIN, {"seq": "1"}),
-    "/handover/close": (May.CLOSE, BOOK),
-    "/handover/reopen": (May.CLOSE, {**BOOK, "why": "so"}),
-    "/counters": (May.RECONCILE, {"number": "1", "parts": "1", "why": "so"}),
+FORMS: dict[str, tuple[Permission, dict[str, str]]] = {
+    "/stops/reason": (Permission.EXPLAIN, {**GIVEN, "seen": ""}),
+    "/stops/undo": (Permission.EXPLAIN, {"seq": "1"}),
+    "/handover/close": (Permission.CLOSE, BOOK),
+    "/handover/reopen": (Permission.CLOSE, {**BOOK, "why": "so"}),
+    "/counters": (Permission.RECONCILE, {"number": "1", "parts": "1", "why": "so"}),
 }
 ENTRY = {"/login", "/logout", "/enrol", "/api/v1/session"}  # posts that anybody may try
 
@@ -135,7 +135,7 @@ def matches(pattern: str, path: str) -> bool:
 async def test_who_may_change_what(plant: PlantBoard, name: str) -> None:
     """Whoever may not is refused and nothing is journaled: 401 for nobody, 403 for a role that may not."""
     visitor = await plant.enter(None if name == NOBODY else name)
-    rights = frozenset({May.READ}) if name == NOBODY else RIGHTS[Role(name)]
+    rights = frozenset({Permission.READ}) if name == NOBODY else RIGHTS[Role(name)]
     for path, (right, content) in POSTS.items():
         before = plant.journal.last_seq
         status, _ = await visitor.post(path, content)

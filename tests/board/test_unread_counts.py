@@ -21,7 +21,7 @@ from mes.journal import Entry
 from mes.model import CountKind, State
 from mes.report.page import page
 from mes.report.rows import Request, as_csv, as_json, rows
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 pytestmark = pytest.mark.timeout(60)
 READ = StationState(counters={each: CounterState(1, at(0)) for each in CountKind})
@@ -105,8 +105,8 @@ async def test_a_shift_keeps_its_mark_after_the_counter_is_read_again(plant: Pla
     assert f'<strong title="{why}">≥ {tile["good"]}</strong>' in wall
     _, shift = await visitor.page("/shift", of=STATION, window=WINDOW)
     assert why in shift
-    with Inquiry(plant.config, plant.config.journal_path) as inquiry:
-        [row] = json.loads(as_json(list(rows(inquiry, REPORT))))
+    with PlantResults(plant.config, plant.config.journal_path) as query:
+        [row] = json.loads(as_json(list(rows(query, REPORT))))
     assert "counts_not_read" in row["flags"]
 
 
@@ -130,9 +130,9 @@ async def test_pages_show_a_dash_and_since_when(plant: PlantBoard, language: str
 async def test_the_report_has_no_number_for_it(plant: PlantBoard) -> None:
     """Its rows, of which JSON and CSV are made, hold nothing where nothing is known."""
     await keeps(plant, NEVER)
-    with Inquiry(plant.config, plant.config.journal_path) as inquiry:
-        found = list(rows(inquiry, REPORT))
-        pages = page(inquiry, REPORT, language="en")
+    with PlantResults(plant.config, plant.config.journal_path) as query:
+        found = list(rows(query, REPORT))
+        pages = page(query, REPORT, language="en")
     [row] = json.loads(as_json(found))
     assert (row["out"], row["good"], row["produced"], row["oee"]) == (None, None, None, None)
     assert "counts_not_read" in row["flags"]

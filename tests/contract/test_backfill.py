@@ -25,7 +25,7 @@ from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
 from mes.model import Journaled, ProcessValue, ProductId, State, StationEvent, UnitEntered, UnitLeft
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 CONFIG = load(default_config()).config
 JOURNALED = [name for name in MEASUREMENTS if name not in {each.name for each in HEALTH}]
@@ -57,8 +57,8 @@ async def content(server: InfluxServer) -> Content:
 
 async def written_anew(server: InfluxServer, journal: Path, stretch: Interval | None = None) -> Content:
     """What a backfill makes of it."""
-    with Inquiry(CONFIG, journal, now=END) as inquiry:
-        await backfill(inquiry, server, stretch)
+    with PlantResults(CONFIG, journal, now=END) as query:
+        await backfill(query, server, stretch)
     return await content(server)
 
 
@@ -164,8 +164,8 @@ async def test_a_weekend_away_leaves_nothing_half(server: InfluxServer, tmp_path
                 await writer.restate()
     live = await content(server)
     await lose(server)
-    with Inquiry(CONFIG, path, now=clock.now()) as inquiry:
-        await backfill(inquiry, server, None)
+    with PlantResults(CONFIG, path, now=clock.now()) as query:
+        await backfill(query, server, None)
     assert live == await content(server)
 
 
@@ -194,8 +194,8 @@ async def test_a_car_is_affected_by_all_of_its_stay(server: InfluxServer, tmp_pa
     live = await content(server)
     assert [each["affected"] for each in live["exposure"]] == [1]
     await lose(server)
-    with Inquiry(CONFIG, path, now=clock.now()) as inquiry:
-        await backfill(inquiry, server, None)
+    with PlantResults(CONFIG, path, now=clock.now()) as query:
+        await backfill(query, server, None)
     assert live == await content(server)
 
 

@@ -50,7 +50,7 @@ def counted(raw: int, *, product: str = "S3") -> UnitsCounted:
 class NoFigures:
     """Publishes nothing."""
 
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         return ()
 
     async def open(self) -> tuple[Sequence[Point], datetime]:

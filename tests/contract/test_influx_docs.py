@@ -21,7 +21,7 @@ from mes.influx.encode import body
 from mes.influx.examples import EXAMPLES
 from mes.influx.schema import MEASUREMENTS
 from mes.influx.server import InfluxServer, Target
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 DOCS = Path(__file__).parents[2] / "docs" / "influxdb-schema.md"
 TO_REWRITE = "the page differs from the schema: TAKTLINE_WRITE_DOCS=1 and this test write it anew"
@@ -48,8 +48,8 @@ async def test_the_page_is_the_schema_and_its_examples_are_answered(tmp_path: Pa
     config = load(default_config()).config
     async with private_influxd(tmp_path) as influxd, InfluxServer(Target(influxd.url, "plant")) as server:
         await server.ensure()
-        with Inquiry(config, tmp_path / "journal.sqlite", now=END) as inquiry:
-            await backfill(inquiry, server)
+        with PlantResults(config, tmp_path / "journal.sqlite", now=END) as query:
+            await backfill(query, server)
         now = datetime.now(UTC)
         await server.write(body(each.line for each in health_points(STATUS, "kostanay", "edge-1", now)))
         answers = {name: shown(await server.query(EXAMPLES[name]), EXAMPLES[name]) for name in MEASUREMENTS}

@@ -85,7 +85,7 @@ async def append(journal: Journal, *events: StationEvent) -> None:
 class NoFigures:
     """Publishes nothing."""
 
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """No window is touched."""
         return ()
 
@@ -274,9 +274,9 @@ async def test_touched_reaches_back_to_the_start_of_a_gap(tmp_path: Path) -> Non
     async with Journal.open(tmp_path / "journal.sqlite") as journal:
         await append(journal, counted(40, 5), restored, counted(60, 6))
 
-        assert await journal.touched(0, 2) == (2, {STATION: Interval(at(10), at(50))})
-        assert await journal.touched(2, 2) == (3, {STATION: Interval(at(60), at(60))})
-        assert await journal.touched(3, 2) == (3, {})
+        assert await journal.affected_windows(0, 2) == (2, {STATION: Interval(at(10), at(50))})
+        assert await journal.affected_windows(2, 2) == (3, {STATION: Interval(at(60), at(60))})
+        assert await journal.affected_windows(3, 2) == (3, {})
 
 
 async def test_what_is_new_goes_first_after_a_long_outage(

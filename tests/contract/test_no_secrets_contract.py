@@ -25,7 +25,7 @@ from mes.cli import mes
 from mes.config.load import default_config, load
 from mes.daemon import Collector, collector
 from mes.errors import SinkRejected
-from mes.health.controllers import ControllerStanding
+from mes.health.controllers import ConnectionState
 from mes.influx.server import HIDDEN, InfluxServer, Target
 from mes.journal import Entry, Journal
 from mes.logs import configure_logging
@@ -141,7 +141,9 @@ async def served(running: Collector) -> str:
     """All pages of health, as anybody on the machine can ask for them."""
     texts: list[str] = []
     started = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app(running.gauge.status), host="127.0.0.1", port=0, listening=started.set_result))
+    task = asyncio.create_task(
+        serve(app(running.monitor.status), host="127.0.0.1", port=0, listening=started.set_result)
+    )
     port = await started
     async with aiohttp.ClientSession() as session:
         for page in ("healthz", "readyz", "metrics"):
@@ -187,7 +189,7 @@ async def test_a_collector_whose_secrets_are_refused_shows_none(
             await running.journal.append(Entry(events=[worked()]))  # so that the database has something to refuse
             while not refused(running):
                 await asyncio.sleep(0.05)
-            shown = [await served(running), pprint.pformat(running.gauge.status()), repr(running.health.snapshot())]
+            shown = [await served(running), pprint.pformat(running.monitor.status()), repr(running.health.snapshot())]
 
     checked = await plant.certs("check")
     assert checked.exit_code == 1
@@ -215,6 +217,6 @@ def journals(folder: Path) -> list[Path]:
 
 def refused(running: Collector) -> bool:
     """Both have said no."""
-    status = running.gauge.status()
-    parked = [each for each in status.controllers if each.standing is ControllerStanding.PARKED]
+    status = running.monitor.status()
+    parked = [each for each in status.controllers if each.standing is ConnectionState.PARKED]
     return bool(parked) and any(sink.held for sink in status.sinks)

@@ -15,7 +15,7 @@ from mes.journal.codec import encode_event
 from mes.journal.store import Rows, Store
 from mes.model import CountKind, State, StationEvent, StationId, UnitsCounted
 from mes.report.rows import WHOLE, Request, rows
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 CONFIG = load(default_config()).config
 FRAMING = StationId("kostanay/weld/weld-1/framing")
@@ -48,9 +48,9 @@ def test_a_default_report_shows_every_unit(
     journal: Path = tmp_path_factory.mktemp("plant") / "journal.sqlite"
     with Store(journal) as store:
         store.write([Rows(events=[encode_event(each) for each in events])])
-    with Inquiry(CONFIG, journal) as inquiry:
+    with PlantResults(CONFIG, journal) as query:
         shown: Counter[CountKind] = Counter()
-        for row in rows(inquiry, Request(by, None, None, ("framing",))):
+        for row in rows(query, Request(by, None, None, ("framing",))):
             shown.update(dict(zip(KINDS, (row.kpi.good, row.kpi.rework, row.kpi.scrap), strict=True)))
     journaled: Counter[CountKind] = Counter()
     for event in events:

@@ -91,7 +91,7 @@ class NoFigures:
 
     clock: Clock
 
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """None."""
         del spans
         return ()

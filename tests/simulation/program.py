@@ -20,7 +20,7 @@ from mes.influx.writer import InfluxWriter, Pace
 from mes.model import StationId
 from mes.pipeline import Pipeline
 from mes.stopping import STOP_WITHIN_S
-from mes.supervisor import keep, supervise
+from mes.supervisor import run_forever, supervise
 from simulation.clockwork import EdgeClock, VirtualLoop, program_context
 from simulation.controllers import KNOWN_TROUBLE, Controller, SimulatedAdapter
 from simulation.disk import Disk, after_a_crash
@@ -226,7 +226,7 @@ class Program:
                     own = random.Random(f"{world.plan.seed}:{name}:{number}")
                     make = partial(SimulatedAdapter, plc, own, clock)
                     tasks.append(group.create_task(supervise(name, make, taker, world.watch, rng=own)))
-                tasks.append(group.create_task(keep("influx", partial(self._forward, writer))))
+                tasks.append(group.create_task(run_forever("influx", partial(self._forward, writer))))
                 await told_or_set(self._told_to_stop, clock, journal, SET_FOR_S)
                 await end_tasks(tasks)
 

@@ -15,7 +15,7 @@ from mes.config.build import for_simulation
 from mes.config.load import default_config, load
 from mes.daemon import Collector, collector
 from mes.demo.run import START
-from mes.health.controllers import ControllerStanding
+from mes.health.controllers import ConnectionState
 from mes.model import UnitCompleted, UnitsCounted
 from mes.supervisor import Backoff
 from simulators.controllers import OpcUaDevice
@@ -82,7 +82,7 @@ def piled_up(before: tuple[int, int], after: tuple[int, int]) -> bool:
 async def all_connected(running: Collector) -> None:
     """Waits until every controller is."""
     async with patiently(60):
-        while [each.standing for each in running.gauge.status().controllers] != [ControllerStanding.RUNNING] * 3:
+        while [each.standing for each in running.monitor.status().controllers] != [ConnectionState.RUNNING] * 3:
             await asyncio.sleep(0.1)
 
 

@@ -75,13 +75,13 @@ async def test_an_influxdb_that_never_answers_costs_nothing(tmp_path: Path) -> N
     """Connections are taken and nothing ever comes back: collecting goes on, nobody is lost, health says it."""
     async with black_hole() as url, simulated_plant(tmp_path, InfluxShape(url=url, database="plant")) as running:
         async with patiently(40):
-            while not running.gauge.status().sinks or running.gauge.status().sinks[0].unavailable is None:
+            while not running.monitor.status().sinks or running.monitor.status().sinks[0].unavailable is None:
                 await asyncio.sleep(0.1)
         before = running.journal.last_seq
         await eventually(lambda: running.journal.last_seq > before + 20)
         events = [each.event for each in await running.journal.read(0, 100_000)]
         assert not [each for each in events if isinstance(each, ConnectionLost)]
-        status = running.gauge.status()
+        status = running.monitor.status()
         assert "TimeoutError" in str(status.sinks[0].unavailable)
         assert (alive(status).holds, ready(status).holds) == (True, True)
 

@@ -23,7 +23,7 @@ from mes.journal import Entry, Journal, JournalReader
 from mes.model import CountKind, CountUnreconciled, ProcessValue, State, StationEvent, StationId, UnitsCounted
 from mes.oee.timeline import Span, timeline
 from mes.pipeline import Pipeline
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 YEAR, HOUR, SECOND = timedelta(days=365), timedelta(hours=1), timedelta(seconds=1)
 STATE, GOOD, HEAT = TagId("State"), TagId("Good"), TagId("Heat")
@@ -116,9 +116,9 @@ async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) 
     plant.good += 30
     await plant.run(max_per_hour=60)
     config = load(plant_file(tmp_path, 1502)).config
-    with Inquiry(config, plant.path, now=plant.now) as inquiry:
-        station, days = inquiry.nodes("station", [])[0], [inquiry.window(each) for each in ("2026-03-01", "2026-03-02")]
-        good = sum(inquiry.row(station, day, (config.definition,)).kpi.good for day in days)
+    with PlantResults(config, plant.path, now=plant.now) as query:
+        station, days = query.nodes("station", [])[0], [query.window(each) for each in ("2026-03-01", "2026-03-02")]
+        good = sum(query.row(station, day, (config.definition,)).kpi.good for day in days)
 
     assert plant.booked() == plant.good - 1 - 5
     assert good == plant.booked()

@@ -5,17 +5,17 @@ from datetime import timedelta
 from pathlib import Path
 
 from mes.board.accounts import users
-from mes.board.accounts.users import RIGHTS, May, Role
+from mes.board.accounts.users import RIGHTS, Permission, Role
 from mes.board.routes import OPEN, READ
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "board.md").read_text(encoding="utf-8")
 RIGHT_OF = {
-    "reads": May.READ,
-    "reasons of stops": May.EXPLAIN,
-    "closes shifts": May.CLOSE,
-    "decides counts": May.RECONCILE,
-    "audit log": May.AUDIT,
+    "reads": Permission.READ,
+    "reasons of stops": Permission.EXPLAIN,
+    "closes shifts": Permission.CLOSE,
+    "decides counts": Permission.RECONCILE,
+    "audit log": Permission.AUDIT,
 }
 
 

@@ -23,7 +23,7 @@ from mes.model import Journaled, ReasonAssigned, State, StationEvent, StationSta
 from mes.oee.kpi import kpi
 from mes.oee.timeline import timeline
 from mes.report.rows import Request, rows
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 FORMAT = Path(__file__).parents[2] / "docs" / "journal-format.md"
 EVENT = {"event": "state_changed", "station": str(STATION), "time": "2026-03-02T08:00:00+05:00", "state": "down"}
@@ -198,8 +198,8 @@ def test_the_documents_examples_work(tmp_path: Path) -> None:
     assert example is not None
     assert plant is not None
     assert "9 events are new" in bring(example[1], tmp_path)
-    with Inquiry(load(default_config()).config, tmp_path / "journal.sqlite") as inquiry:
-        (row,) = rows(inquiry, Request("interval", at(0), at(120), ("framing",)))
+    with PlantResults(load(default_config()).config, tmp_path / "journal.sqlite") as query:
+        (row,) = rows(query, Request("interval", at(0), at(120), ("framing",)))
     assert (row.kpi.good, row.kpi.scrap, row.kpi.down) == (6, 1, at(30) - at(0))
     assert [each.reason for each in row.kpi.losses] == ["robot-fault"]
     file = tmp_path / "plant.yaml"

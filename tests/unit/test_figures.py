@@ -10,7 +10,7 @@ from adapters.clock import ManualClock
 from mes.calendar import Calendar, Shift
 from mes.influx.encode import Point, window_ns
 from mes.influx.points.windows import PublishedFigures
-from mes.journal.codec import bears_on, encode_event
+from mes.journal.codec import affects, encode_event
 from mes.journal.store import Rows, Store
 from mes.model import State, StationEvent, StationStandard
 
@@ -28,9 +28,9 @@ async def hours(path: Path, *events: StationEvent) -> dict[float, tuple[float, f
     """The hours that the last event makes anew: minutes from START, with their minutes producing and down."""
     with Store(path) as store:
         store.write([Rows(events=[encode_event(each) for each in events])])
-        _, spans = store.touched(len(events) - 1, 1)
+        _, spans = store.affected_windows(len(events) - 1, 1)
     figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
-    points = await figures.touched(spans)
+    points = await figures.affected_windows(spans)
     return {
         (each.stamp_ns - window_ns(START)) / 60e9: (seconds(each, "apt_s") / 60, seconds(each, "down_s") / 60)
         for each in points
@@ -57,4 +57,4 @@ async def test_a_corrected_reason_reaches_back_to_its_stop(tmp_path: Path) -> No
     found = await hours(tmp_path / "journal.sqlite", *RUN, assigned(390, 300, 310, "tips"))
 
     assert found[300] == (50.0, 0.0)
-    assert bears_on(assigned(390, 300, 310, "tips")) == between(300, 390)
+    assert affects(assigned(390, 300, 310, "tips")) == between(300, 390)

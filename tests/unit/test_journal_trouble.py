@@ -18,7 +18,7 @@ from mes.errors import ConfigError, JournalDamaged, JournalError
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.backup import backup, check, restore
 from mes.journal.salvage import salvage
-from mes.journal.store import Refused, Rows, Store
+from mes.journal.store import RejectedPoint, Rows, Store
 from mes.model import CountFlag, CountKind, FaultRaised, ProcessValue, StationId, TimeSource, UnitsCounted
 
 WELD = StationId("kostanay/weld/weld-1/framing")
@@ -242,10 +242,10 @@ async def test_what_is_refused_is_listed_with_the_reason(tmp_path: Path) -> None
     nowhere = CliRunner().invoke(mes, words)
     async with Journal.open(path) as journal:
         empty = CliRunner().invoke(mes, words)
-        refused = Refused(
+        refused = RejectedPoint(
             "counts,station=trim 17", "counts,station=trim delta=1i 17", 422, "field type conflict", 10**6
         )
-        await journal.quarantine("influx", [refused, Refused("odd 5", "odd", 0, "no line protocol", 2 * 10**6)])
+        await journal.quarantine("influx", [refused, RejectedPoint("odd 5", "odd", 0, "no line protocol", 2 * 10**6)])
         listed = CliRunner().invoke(mes, words)
         whole = CliRunner().invoke(mes, [*words, "--lines"])
 

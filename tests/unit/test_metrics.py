@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from status_scenes import CONTROLLER, JOURNAL, LINE, SINK, STATUS
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode
-from mes.health.controllers import ControllerStanding
+from mes.health.controllers import ConnectionState
 from mes.health.diagnostics import PresentDiagnostic
 from mes.health.prometheus import FAMILIES, exposition
 from mes.health.status import JournalStatus, Status
@@ -73,7 +73,7 @@ def test_what_is_not_known_has_no_sample() -> None:
         controllers=[replace(CONTROLLER, last_reading_age_s=None, clock_offset_s=None, **unpolled)],
         journal=JournalStatus(recovered=False, last_seq=0),
         sinks=[replace(SINK, lag_s=None)],
-        ledger=[replace(LINE, stored=None, difference=None)],
+        count_audit=[replace(LINE, stored=None, difference=None)],
     )
     lost = {name for name, _ in known} - {name for name, _ in scraped(unknown)}
 
@@ -104,7 +104,7 @@ def test_errors_and_notes_are_no_labels() -> None:
         controllers=[
             replace(
                 CONTROLLER,
-                standing=ControllerStanding.LOST,
+                standing=ConnectionState.LOST,
                 error=secret,
                 diagnostics=(PresentDiagnostic(Diagnostic(DiagnosticCode.CERTIFICATE, secret, secret), START),),
             )
@@ -133,7 +133,7 @@ def test_a_client_may_ask_for_openmetrics() -> None:
 
 def test_the_registry_is_no_global_one() -> None:
     """Two pages of different statuses in a row have nothing of each other."""
-    other = replace(STATUS, controllers=[], sinks=[], ledger=[])
+    other = replace(STATUS, controllers=[], sinks=[], count_audit=[])
     first = exposition(STATUS, "")
 
     assert not any(labels and name != "taktline_journal_commit_seconds" for name, labels in scraped(other))

@@ -28,7 +28,7 @@ from mes.errors import ConfigError
 from mes.health.controllers import Health
 from mes.influx.server import InfluxServer, Target
 from mes.logs import configure_logging
-from mes.supervisor import keep, supervise
+from mes.supervisor import run_forever, supervise
 from simulators.opcua_server import Security
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -309,7 +309,7 @@ async def test_logged_tracebacks_show_no_values(capsys: pytest.CaptureFixture[st
 
     for told in (
         supervise(PLC, Clumsy, FakePipeline(), Health(SystemClock()), rng=random.Random(1), sleep=stop),
-        keep("influx", work, sleep=stop),
+        run_forever("influx", work, sleep=stop),
     ):
         with pytest.raises(asyncio.CancelledError):
             await told

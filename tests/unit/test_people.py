@@ -16,13 +16,13 @@ from mes.board.accounts.users import (
     CODE_LETTERS,
     RIGHTS,
     TRIES_KEPT,
-    May,
+    LoginRateLimit,
     NotAccepted,
     People,
     PeopleError,
+    Permission,
     Person,
     Role,
-    Tries,
 )
 from mes.model import StationId
 
@@ -100,7 +100,7 @@ def test_each_role_may_what_its_rights_say_and_nothing_else(role: Role, rights: 
     person = Person("Anna", role, None, "")
 
     for station in (None, FRAMING):
-        assert {each for each in May if person.may(each, station)} == RIGHTS[role] == rights
+        assert {each for each in Permission if person.may(each, station)} == RIGHTS[role] == rights
     assert set(RIGHTS) == set(Role)
 
 
@@ -109,12 +109,12 @@ def test_a_tablet_explains_at_its_own_station_only(people: People) -> None:
     person = known(people, tablet(people))
 
     assert (person.role, person.station, person.name) == (Role.OPERATOR, FRAMING, "tablet 1")
-    assert person.may(May.EXPLAIN, FRAMING)
-    assert not person.may(May.EXPLAIN, PAINT)
-    assert not person.may(May.EXPLAIN)
-    assert person.may(May.READ)
-    assert person.may(May.READ, PAINT)
-    assert not any(person.may(each, FRAMING) for each in (May.CLOSE, May.RECONCILE, May.AUDIT))
+    assert person.may(Permission.EXPLAIN, FRAMING)
+    assert not person.may(Permission.EXPLAIN, PAINT)
+    assert not person.may(Permission.EXPLAIN)
+    assert person.may(Permission.READ)
+    assert person.may(Permission.READ, PAINT)
+    assert not any(person.may(each, FRAMING) for each in (Permission.CLOSE, Permission.RECONCILE, Permission.AUDIT))
 
 
 # Names and passwords
@@ -600,7 +600,7 @@ def test_a_file_that_is_taken_away_is_missed(path: Path, people: People) -> None
 
 def test_a_name_has_five_failures_in_five_minutes() -> None:
     """After five failures a name waits until the first of them is five minutes old, from whatever address."""
-    tries = Tries()
+    tries = LoginRateLimit()
     for second in range(5):
         assert tries.wait_s("Anna", f"10.0.0.{second}", float(second)) == 0
         tries.failed("Anna", f"10.0.0.{second}", float(second))
@@ -615,7 +615,7 @@ def test_a_name_has_five_failures_in_five_minutes() -> None:
 
 def test_an_address_has_twenty_failures_in_five_minutes() -> None:
     """After twenty failures with whatever names an address waits, other addresses do not."""
-    tries = Tries()
+    tries = LoginRateLimit()
     for number in range(20):
         assert tries.wait_s(None, "10.0.0.1", 0.0) == 0
         tries.failed(None if number % 2 else f"user {number}", "10.0.0.1", 0.0)
@@ -627,7 +627,7 @@ def test_an_address_has_twenty_failures_in_five_minutes() -> None:
 
 def test_success_clears_a_name_but_not_an_address() -> None:
     """Who signs in has no failures any more; an address that signs in now and then still has those of other names."""
-    tries = Tries()
+    tries = LoginRateLimit()
     for number in range(20):
         assert tries.wait_s("mine", "10.0.0.1", 0.0) == 0
         tries.failed("mine", "10.0.0.1", 0.0)
@@ -642,7 +642,7 @@ def test_success_clears_a_name_but_not_an_address() -> None:
 
 def test_tries_are_bounded() -> None:
     """The failures that are longest ago make room, so that names without end take no memory without end."""
-    tries = Tries()
+    tries = LoginRateLimit()
     for _ in range(5):
         tries.failed("first", "10.0.0.1", 0.0)
     for number in range(TRIES_KEPT - 2):

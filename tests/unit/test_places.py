@@ -75,7 +75,7 @@ async def test_another_place_is_a_new_baseline_that_a_person_decides(plant: Plan
     third = await plant.run(after, *good(81))
     assert counts(third)[4:] == [(1, "catch_up")]
     assert plant.logged == ["counter_remapped"]
-    (line,) = await plant.ledger(after)
+    (line,) = await plant.count_audit(after)
     assert (line.counted, line.totaliser_raw, line.difference) == (4, 81, 0)
 
 

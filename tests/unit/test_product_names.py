@@ -10,7 +10,7 @@ from changing_plant import MODBUS, STATION, Plant, at, counts, good
 from mes.intervals import Interval
 from mes.model import CountUnreconciled, ProductChanged, StationEvent, UnitsCounted
 from mes.oee.components import Kpi
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 BY_NAME = MODBUS.replace("ideal_cycle_s: {any: 30}", "ideal_cycle_s: {P: 30, Q: 60}")
 
@@ -35,8 +35,8 @@ def by_product(events: list[StationEvent]) -> Counter[str | None]:
 
 def kpi(plant: Plant, text: str) -> Kpi:
     until = at(plant.minute) + timedelta(microseconds=1)
-    with Inquiry(plant.load(text), plant.journal, now=until) as inquiry:
-        return inquiry.results.kpi(STATION, Interval(at(0), until), until=until)
+    with PlantResults(plant.load(text), plant.journal, now=until) as query:
+        return query.results.kpi(STATION, Interval(at(0), until), until=until)
 
 
 @pytest.mark.parametrize("before", [MODBUS, BY_NAME], ids=["one ideal cycle", "ideal cycles by name"])
@@ -62,7 +62,7 @@ async def test_a_renamed_product_loses_and_doubles_no_part(plant: Plant, before:
     assert sum(made.values()) == 10
     assert made == {"P": 7, "R": 3}  # what was made in the gap is the product's that was in the station
     assert [each.product for each in events if isinstance(each, ProductChanged)] == ["P", "R"]
-    (line,) = await plant.ledger(after)
+    (line,) = await plant.count_audit(after)
     assert (line.counted, line.totaliser_raw, line.difference, line.unreconciled) == (10, 30, 0, 0)
     assert (old.good, kpi(plant, after).good) == (3, 10)
 

@@ -23,8 +23,8 @@ from mes.collect.signals import CounterSignal, StationState
 from mes.collect.station import encode_state
 from mes.config.load import default_config, load
 from mes.errors import ConfigError, JournalError
-from mes.health.count_audit import Account, Ledger
-from mes.health.status import LedgerLine
+from mes.health.count_audit import Account, CountAudit
+from mes.health.status import CountAuditLine
 from mes.influx.encode import window_ns
 from mes.influx.points.windows import PublishedFigures
 from mes.journal import JournalReader
@@ -401,9 +401,9 @@ async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
     config = load(default_config()).config
     path = journal(tmp_path / "journal.sqlite", [*HISTORY, decided(JUMP, 12, minutes=5000)])
     with Store(path) as store:
-        _, spans = store.touched(len(HISTORY), 1)
+        _, spans = store.affected_windows(len(HISTORY), 1)
     figures = PublishedFigures(path, {STATION: config.standards[STATION]}, config.calendar, ManualClock(at(5001)))
-    points = await figures.touched(spans)
+    points = await figures.affected_windows(spans)
 
     assert (spans[STATION].start, spans[STATION].end) == (at(20), at(20))
     kpis = [each for each in points if each.measurement == "kpi"]
@@ -412,7 +412,7 @@ async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
     assert {each.tags["window"] for each in kpis} == {"hour", "shift", "day"}
 
 
-def books(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> LedgerLine:
+def books(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> CountAuditLine:
     account = Account(65536)
     for seq, each in enumerate(events, start=1):
         if isinstance(each, UnitsCounted | CountUnreconciled | CountReconciled):
@@ -455,14 +455,14 @@ async def test_the_ledger_of_a_journal_knows_decisions(tmp_path: Path) -> None:
     words = [decided(JUMP, 12), decided(GLITCH, 0), decided(JUMP, 9, minutes=501)]
     path = journal(tmp_path / "journal.sqlite", [*HISTORY, *words])
     told = Told()
-    ledger = Ledger(path, told, consumer="sink")
+    count_audit = CountAudit(path, told, consumer="sink")
     stored = []
     ahead = {"sink-live-from": len(HISTORY) + 2, "sink-live": told.last_seq}
     first_word = len(HISTORY) + 1
     for cursors in ({}, {"sink": 4, **ahead}, {"sink": first_word, **ahead}, {"sink": told.last_seq}):
         told.done = cursors
-        await ledger.catch_up()
-        (line,) = ledger.lines()
+        await count_audit.catch_up()
+        (line,) = count_audit.lines()
         stored.append(line.stored)
     assert stored == [0, 1 + 9, 3 + 9, 3 + 9]
     assert (line.counted, line.difference, line.unreconciled) == (12, 0, 60_998)
@@ -516,7 +516,7 @@ def decide_all(
     return known
 
 
-def books_of(events: Sequence[StationEvent], shown: CounterState | None, modulus: int) -> LedgerLine:
+def books_of(events: Sequence[StationEvent], shown: CounterState | None, modulus: int) -> CountAuditLine:
     account = Account(modulus)
     for seq, each in enumerate(events, start=1):
         assert isinstance(each, UnitsCounted | CountUnreconciled | CountReconciled)

@@ -36,7 +36,7 @@ from mes.report.page import page
 from mes.report.rows import Request, as_csv, as_json, rows
 from mes.report.words import LANGUAGES, words
 from mes.results.explain import explain
-from mes.results.plant import Inquiry, Node
+from mes.results.plant import Node, PlantResults
 
 CONFIG = load(default_config()).config
 FRAMING, RESPOT = StationId("kostanay/weld/weld-1/framing"), StationId("kostanay/weld/weld-1/respot")
@@ -104,23 +104,23 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def inquiry(journal: Path) -> Iterator[Inquiry]:
+def query(journal: Path) -> Iterator[PlantResults]:
     """The journal opened under the example plant's file."""
-    with Inquiry(CONFIG, journal) as opened:
+    with PlantResults(CONFIG, journal) as opened:
         yield opened
 
 
-def test_a_line_is_the_sum_of_its_stations(inquiry: Inquiry) -> None:
+def test_a_line_is_the_sum_of_its_stations(query: PlantResults) -> None:
     """Seconds and counts of lines, areas and the site are sums; what leaves a line is what its last station made."""
     hour = Request("interval", at(0), at(60))
-    stations = list(rows(inquiry, hour))
+    stations = list(rows(query, hour))
     for level in ("line", "area", "site"):
-        nodes = list(rows(inquiry, replace(hour, level=level)))
+        nodes = list(rows(query, replace(hour, level=level)))
         assert {each.node.level for each in nodes} == {level}
         for bucket in Bucket:
             whole = sum((each.kpi.spent(bucket) for each in nodes), timedelta())
             assert whole == sum((each.kpi.spent(bucket) for each in stations), timedelta())
-    final = next(each for each in rows(inquiry, replace(hour, level="line", parts=("final",))))
+    final = next(each for each in rows(query, replace(hour, level="line", parts=("final",))))
     assert (final.node.path, final.out) == ("kostanay/final/final-1", 1)
     assert final.target is not None
     assert 0 < final.target < 10
@@ -133,9 +133,9 @@ def test_what_nobody_collected_is_no_data(tmp_path: Path) -> None:
         rows_ = [encode_event(each) for each in history()]
         store.write([Rows(events=rows_, observed=[(ControllerId("weld-plc"), to_us(at(70)))])])
     window = between(0, 90)
-    with Inquiry(CONFIG, path, present=at(71)) as alive:
+    with PlantResults(CONFIG, path, present=at(71)) as alive:
         before = alive.results.kpi(FRAMING, window, until=alive.until)
-    with Inquiry(CONFIG, path, present=at(85)) as dead:
+    with PlantResults(CONFIG, path, present=at(85)) as dead:
         after = dead.results.kpi(FRAMING, window, until=dead.until)
         assert (dead.until, dead.known) == (at(85), between(0, 70))
 
@@ -144,10 +144,10 @@ def test_what_nobody_collected_is_no_data(tmp_path: Path) -> None:
     assert (after.apt, after.down, after.idle, after.good) == (before.apt, before.down, before.idle, before.good)
 
 
-def test_windows_follow_the_calendar_or_are_exactly_what_was_asked(inquiry: Inquiry) -> None:
+def test_windows_follow_the_calendar_or_are_exactly_what_was_asked(query: PlantResults) -> None:
     """Hours to years are whole windows of the calendar, an interval is to the instant."""
     names = {
-        by: next(iter(rows(inquiry, Request(by, at(0), at(60))))).window.name
+        by: next(iter(rows(query, Request(by, at(0), at(60))))).window.name
         for by in ("hour", "shift", "day", "week", "month", "year", "interval")
     }
     assert names == {
@@ -159,24 +159,24 @@ def test_windows_follow_the_calendar_or_are_exactly_what_was_asked(inquiry: Inqu
         "year": "2026",
         "interval": "interval",
     }
-    exact = next(iter(rows(inquiry, Request("interval", at(1), at(2)))))
+    exact = next(iter(rows(query, Request("interval", at(1), at(2)))))
     assert exact.window.interval == between(1, 2)
     assert exact.kpi.length == MINUTE
 
 
-def test_long_windows_say_what_the_events_say(inquiry: Inquiry) -> None:
+def test_long_windows_say_what_the_events_say(query: PlantResults) -> None:
     """Stored hourly components give a month the figures of its only hour."""
-    hour = {row.node.path: row.kpi for row in rows(inquiry, Request("interval", at(0), at(60)))}
-    for row in rows(inquiry, Request("month", at(0), at(60), parts=("framing", "respot", "end-of-line"))):
+    hour = {row.node.path: row.kpi for row in rows(query, Request("interval", at(0), at(60)))}
+    for row in rows(query, Request("month", at(0), at(60), parts=("framing", "respot", "end-of-line"))):
         assert (row.kpi.good, row.kpi.rework) == (hour[row.node.path].good, hour[row.node.path].rework)
         assert row.kpi.down == hour[row.node.path].down
         assert row.kpi.apt == hour[row.node.path].apt
 
 
-def test_json_and_csv_hold_the_same_figures(inquiry: Inquiry) -> None:
+def test_json_and_csv_hold_the_same_figures(query: PlantResults) -> None:
     """Both forms have every figure under its own name; definitions stand beside each other."""
     request = Request("interval", at(0), at(60), ("framing",), definitions=("taktline", "nee"))
-    found = list(rows(inquiry, request))
+    found = list(rows(query, request))
     (row,) = json.loads(as_json(found))
     header, line = as_csv(found).splitlines()
     flat = dict(zip(header.split(","), line.split(","), strict=True))
@@ -200,15 +200,15 @@ def test_json_and_csv_hold_the_same_figures(inquiry: Inquiry) -> None:
         (Request("hour", at(5), at(5)), "is not after the start"),
     ],
 )
-def test_what_is_not_there_is_said(inquiry: Inquiry, request_: Request, said: str) -> None:
+def test_what_is_not_there_is_said(query: PlantResults, request_: Request, said: str) -> None:
     """Names and times that make no sense are refused with what there is instead."""
     with pytest.raises(ConfigError, match=re.escape(said)):
-        list(rows(inquiry, request_))
+        list(rows(query, request_))
 
 
-def test_an_explanation_adds_up_to_the_figures(inquiry: Inquiry) -> None:
+def test_an_explanation_adds_up_to_the_figures(query: PlantResults) -> None:
     """Ideal times, planned seconds of the spans and counts of the raw readings are the row's figures exactly."""
-    found = explain(inquiry, FRAMING, inquiry.window("2026-03-02T08:00"))
+    found = explain(query, FRAMING, query.window("2026-03-02T08:00"))
     kpi = found.row.kpi
 
     good = [each.time for each in found.ideal if each.kind is CountKind.GOOD]
@@ -224,7 +224,7 @@ def test_an_explanation_adds_up_to_the_figures(inquiry: Inquiry) -> None:
     assert (down.begun_by.event.time, down.ended_by.event.time) == (at(10), at(30))
 
 
-def test_windows_are_found_by_their_names(inquiry: Inquiry) -> None:
+def test_windows_are_found_by_their_names(query: PlantResults) -> None:
     """Every kind of window has a name by which it is asked for; others are refused."""
     for name, length_h in {
         "2026-03-02": 24,
@@ -233,33 +233,33 @@ def test_windows_are_found_by_their_names(inquiry: Inquiry) -> None:
         "2026-W10": 168,
         "2026-03": 744,
     }.items():
-        assert inquiry.window(name).interval.length == timedelta(hours=length_h)
-    assert inquiry.window("2026").name == "2026"
+        assert query.window(name).interval.length == timedelta(hours=length_h)
+    assert query.window("2026").name == "2026"
     for name in ("bogus", "2026-13", "2026-03-02/night", "2026-03-02T08:30", ""):
         with pytest.raises(ConfigError, match="there is no window"):
-            inquiry.window(name)
+            query.window(name)
 
 
-def test_a_biography_goes_through_the_stations(inquiry: Inquiry) -> None:
+def test_a_biography_goes_through_the_stations(query: PlantResults) -> None:
     """A car's stays come in order, with times in and out and results."""
-    (life,) = inquiry.biography(VIN)
+    (life,) = query.biography(VIN)
 
     assert [each.station for each in life.visits] == [FRAMING, END, RESPOT]
     assert (life.visits[0].entered, life.visits[0].left) == (at(0), at(9.5))
-    assert inquiry.biography(UnitId("nobody")) == ()
+    assert query.biography(UnitId("nobody")) == ()
 
 
-def test_the_starved_station_charges_the_one_that_stood(inquiry: Inquiry) -> None:
+def test_the_starved_station_charges_the_one_that_stood(query: PlantResults) -> None:
     """Respot starved because framing was down; the bottleneck of the moment is framing."""
     line = Node("kostanay/weld/weld-1", (FRAMING, RESPOT))
     window = Interval(at(0), at(48))
-    worst = inquiry.culprits(line, window)[0]
+    worst = query.culprits(line, window)[0]
 
     assert (worst.station, str(worst.cause)) == (FRAMING, "down")
     assert worst.lost == 20 * MINUTE
-    charged = [each.length for each in inquiry.charges(window) if each.victim == RESPOT]
+    charged = [each.length for each in query.charges(window) if each.victim == RESPOT]
     assert sum(charged, timedelta()) == 27 * MINUTE
-    assert inquiry.bottleneck(line, at(38)) == FRAMING
+    assert query.bottleneck(line, at(38)) == FRAMING
 
 
 class _Checked(HTMLParser):
@@ -282,9 +282,9 @@ class _Checked(HTMLParser):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("level", ["station", "line", "site"])
-def test_a_page_is_whole_in_every_language(inquiry: Inquiry, language: str, level: str) -> None:
+def test_a_page_is_whole_in_every_language(query: PlantResults, language: str, level: str) -> None:
     """Tags are balanced, bars stay inside, nothing undefined shows, figures stand as the report has them."""
-    text = page(inquiry, Request("shift", at(0), at(60), level=level), language=language)
+    text = page(query, Request("shift", at(0), at(60), level=level), language=language)
     checked = _Checked()
     checked.feed(text)
 
@@ -304,7 +304,7 @@ def test_a_page_over_nothing_says_so(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     with Store(path):
         pass
-    with Inquiry(CONFIG, path) as opened:
+    with PlantResults(CONFIG, path) as opened:
         text = page(opened, Request("shift", None, None), language="en")
         with pytest.raises(ConfigError, match="the journal is empty"):
             opened.nodes(str(opened.until), ())

@@ -21,7 +21,7 @@ from mes.model import CountFlag, CountKind, State, StateChanged, StationEvent, S
 from mes.report.rows import Request, rows
 from mes.results.history import SILENT
 from mes.results.hourly import Hourly
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.results.stations import Results
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -54,11 +54,11 @@ async def test_a_report_has_the_windows_that_hold_data(tmp_path: Path, other: da
     """One hour of 1970 or 2038 beside one of today: the default report lists a few windows, and each part once."""
     journal, config = await journal_of(tmp_path, other, TODAY), load(plant_file(tmp_path, 1502)).config
     first, last = sorted((other, TODAY))
-    with Inquiry(config, journal, now=last + HOUR) as inquiry:
-        found = list(rows(inquiry, Request("shift", None, None)))
-        days = inquiry.windows(WindowKind.DAY, Interval(first, last + HOUR))
-        to_send = _days(inquiry, Interval(first, last + HOUR))
-        points = station_points(inquiry.results, STATION, Interval(first, last + HOUR), last + HOUR)
+    with PlantResults(config, journal, now=last + HOUR) as query:
+        found = list(rows(query, Request("shift", None, None)))
+        days = query.windows(WindowKind.DAY, Interval(first, last + HOUR))
+        to_send = _days(query, Interval(first, last + HOUR))
+        points = station_points(query.results, STATION, Interval(first, last + HOUR), last + HOUR)
 
     assert len(found) <= 6
     assert len(days) <= 3
@@ -74,10 +74,10 @@ async def test_stored_components_leave_the_silence_out_and_lose_nothing(tmp_path
         load(plant_file(tmp_path, 1502)).config,
     )
     made: list[float] = []
-    with Inquiry(config, journal, now=TODAY + HOUR) as inquiry, HourlyFile(None) as file:
-        hourly = Hourly(inquiry.reader, file, config.calendar, lambda _, share: made.append(share))
-        stored = Results(inquiry.reader, config.standards, config.calendar, hourly=hourly, at_once=None)
-        alone = Results(inquiry.reader, config.standards, config.calendar)
+    with PlantResults(config, journal, now=TODAY + HOUR) as query, HourlyFile(None) as file:
+        hourly = Hourly(query.reader, file, config.calendar, lambda _, share: made.append(share))
+        stored = Results(query.reader, config.standards, config.calendar, hourly=hourly, at_once=None)
+        alone = Results(query.reader, config.standards, config.calendar)
         for window in (
             Interval(datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 2, 1, tzinfo=UTC)),
             Interval(datetime(1971, 6, 1, tzinfo=UTC), datetime(1971, 7, 1, tzinfo=UTC)),
@@ -105,8 +105,8 @@ async def test_what_was_caught_up_over_years_counts_when_it_was_read(tmp_path: P
     )
     async with Journal.open(journal) as opened:
         await opened.append(Entry(events=[counted]))
-    with Inquiry(config, journal, now=TODAY + HOUR) as inquiry:
-        found = list(rows(inquiry, Request("day", None, None)))
+    with PlantResults(config, journal, now=TODAY + HOUR) as query:
+        found = list(rows(query, Request("day", None, None)))
 
     assert [(each.window.day.year, each.kpi.good) for each in found if each.kpi.good] == [(1970, 5), (2026, 2)]
     assert len(found) <= 4
@@ -131,12 +131,12 @@ async def test_a_late_event_in_the_silence_makes_its_cells(tmp_path: Path) -> No
     """What comes later into the middle of a silence is in the figures, and so is what it makes part of the history."""
     journal, config = await journal_of(tmp_path, TODAY - 600 * DAY, TODAY), load(plant_file(tmp_path, 1502)).config
     whole = Interval(TODAY - 601 * DAY, TODAY + HOUR)
-    with Inquiry(config, journal, now=TODAY + HOUR) as inquiry, HourlyFile(None) as file:
-        hourly = Hourly(inquiry.reader, file, config.calendar)
-        stored = Results(inquiry.reader, config.standards, config.calendar, hourly=hourly, at_once=None)
+    with PlantResults(config, journal, now=TODAY + HOUR) as query, HourlyFile(None) as file:
+        hourly = Hourly(query.reader, file, config.calendar)
+        stored = Results(query.reader, config.standards, config.calendar, hourly=hourly, at_once=None)
         before = stored.kpi(STATION, whole, until=TODAY + HOUR)
         await journal_of(tmp_path, TODAY - 300 * DAY)
-        alone = Results(inquiry.reader, config.standards, config.calendar)
+        alone = Results(query.reader, config.standards, config.calendar)
         after = stored.kpi(STATION, whole, until=TODAY + HOUR)
         assert after == alone.kpi(STATION, whole, until=TODAY + HOUR)
 

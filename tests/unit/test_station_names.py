@@ -24,7 +24,7 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.components import Bucket, Kpi
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 BOTH = MODBUS.replace(
     "journal: {path",
@@ -82,8 +82,8 @@ def plant(tmp_path: Path) -> Plant:
 def kpi(plant: Plant, config: PlantConfig, station: StationId) -> Kpi:
     """The sums of a station from the first minute to the last."""
     until = at(plant.minute) + timedelta(microseconds=1)
-    with Inquiry(config, plant.journal, now=until) as inquiry:
-        return inquiry.results.kpi(station, Interval(at(0), until), until=until)
+    with PlantResults(config, plant.journal, now=until) as query:
+        return query.results.kpi(station, Interval(at(0), until), until=until)
 
 
 @pytest.mark.parametrize("change", NEW_NAMES)
@@ -102,7 +102,7 @@ async def test_a_station_with_a_new_name_goes_on_as_itself(tmp_path: Path, chang
     figures = kpi(renamed, renamed.load(after), now)
     assert figures == kpi(same, same.load(MODBUS), STATION)
     assert figures.good == 8
-    (books,) = await renamed.ledger(after)
+    (books,) = await renamed.count_audit(after)
     assert (books.station, books.counted, books.difference) == (now, 8, 0)
     with JournalReader(renamed.journal, Names(renamed.load(after).former)) as reader:
         assert reader.unknown_stations([now]) == ()

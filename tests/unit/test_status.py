@@ -20,11 +20,11 @@ from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.ports import AdapterStatus
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unreconciled, count
 from mes.collect.station import Observation, StationState, encode_state
-from mes.health.controllers import ControllerStanding, Health
-from mes.health.count_audit import Account, Ledger, moduli
+from mes.health.controllers import ConnectionState, Health
+from mes.health.count_audit import Account, CountAudit, moduli
 from mes.health.status import (
+    CountAuditLine,
     JournalStatus,
-    LedgerLine,
     Limits,
     Sink,
     Status,
@@ -72,8 +72,8 @@ def test_an_outage_of_the_sink_changes_nothing(
     assert ready(replace(STATUS, sinks=[sink])) == ready(STATUS)
 
 
-@given(st.lists(st.tuples(st.sampled_from(list(ControllerStanding)), st.floats(0, 299)), max_size=5))
-def test_an_outage_of_controllers_leaves_it_alive(controllers: Sequence[tuple[ControllerStanding, float]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(list(ConnectionState)), st.floats(0, 299)), max_size=5))
+def test_an_outage_of_controllers_leaves_it_alive(controllers: Sequence[tuple[ConnectionState, float]]) -> None:
     """Whatever controllers do or do not do, the program is alive while it tries; it is ready while one of them runs."""
     status = replace(
         STATUS,
@@ -83,7 +83,7 @@ def test_an_outage_of_controllers_leaves_it_alive(controllers: Sequence[tuple[Co
         ],
     )
     assert alive(status).holds
-    assert ready(status).holds == any(standing is ControllerStanding.RUNNING for standing, _ in controllers)
+    assert ready(status).holds == any(standing is ConnectionState.RUNNING for standing, _ in controllers)
 
 
 def test_a_frozen_journal_is_no_progress() -> None:
@@ -116,14 +116,14 @@ def test_a_disk_that_takes_nothing_is_named() -> None:
 @pytest.mark.parametrize(
     ("standing", "quiet_s", "holds"),
     [
-        (ControllerStanding.RUNNING, 299, True),
-        (ControllerStanding.RUNNING, 301, False),
-        (ControllerStanding.PARKED, 301, True),
-        (ControllerStanding.PARKED, 901, False),
-        (ControllerStanding.CONNECTING, 901, False),
+        (ConnectionState.RUNNING, 299, True),
+        (ConnectionState.RUNNING, 301, False),
+        (ConnectionState.PARKED, 301, True),
+        (ConnectionState.PARKED, 901, False),
+        (ConnectionState.CONNECTING, 901, False),
     ],
 )
-def test_a_task_that_stands_still_is_no_progress(standing: ControllerStanding, quiet_s: float, holds: bool) -> None:
+def test_a_task_that_stands_still_is_no_progress(standing: ConnectionState, quiet_s: float, holds: bool) -> None:
     """A controller's task has its time, a waiting one more than a running one; after that it is named."""
     verdict = alive(replace(STATUS, controllers=[replace(CONTROLLER, standing=standing, quiet_s=quiet_s)]))
 
@@ -212,7 +212,7 @@ async def test_a_disk_that_takes_nothing_is_waited_for(tmp_path: Path) -> None:
 # The ledger
 
 
-def kept(events: Sequence[Count], state: CounterState | None, *, modulus: int | None = None) -> LedgerLine:
+def kept(events: Sequence[Count], state: CounterState | None, *, modulus: int | None = None) -> CountAuditLine:
     """The books after these events, held against a state."""
     account = Account(modulus)
     for seq, event in enumerate(events, start=1):
@@ -397,16 +397,16 @@ async def test_the_ledger_follows_a_journal(tmp_path: Path) -> None:
         for each in done.events:
             await journal.append(Entry(events=[each]))
         await journal.append(Entry(states=states))
-        ledger = Ledger(path, journal, moduli=moduli({WELD: setup}), consumer="sink")
-        assert ledger.lines() == ()
+        count_audit = CountAudit(path, journal, moduli=moduli({WELD: setup}), consumer="sink")
+        assert count_audit.lines() == ()
         for cursor in (0, 3, journal.last_seq):
             await journal.advance("sink", cursor)
-            await ledger.catch_up()
-            of_kind = {each.kind: each for each in ledger.lines()}
-            assert [each.difference for each in ledger.lines()] == [0, 0, 0]
+            await count_audit.catch_up()
+            of_kind = {each.kind: each for each in count_audit.lines()}
+            assert [each.difference for each in count_audit.lines()] == [0, 0, 0]
             assert {kind: each.stored for kind, each in of_kind.items()} == units(done.events[:cursor])
             assert {kind: each.counted for kind, each in of_kind.items()} == units(done.events)
-            assert (ledger.oldest_not_stored is None) == (cursor == journal.last_seq)
+            assert (count_audit.oldest_not_stored is None) == (cursor == journal.last_seq)
         good = of_kind[CountKind.GOOD]
         assert (good.baseline_raw, good.totaliser_raw, good.counted, good.rollovers) == (990, 4, 14, 1)
         assert of_kind[CountKind.TOTAL].resets + of_kind[CountKind.TOTAL].rollovers == 1
@@ -426,7 +426,7 @@ async def test_the_ledger_reads_on_where_it_was(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
         told = Told(0)
-        ledger = Ledger(path, told, consumer="sink")
+        count_audit = CountAudit(path, told, consumer="sink")
         await journal.append(Entry(events=[counted(0, None, delta=0, flag=CountFlag.BASELINE)]))
         await asyncio.gather(*(journal.append(Entry(events=[counted(n, n - 1, delta=1)])) for n in range(1, 5000)))
         places = [
@@ -441,12 +441,12 @@ async def test_the_ledger_reads_on_where_it_was(tmp_path: Path) -> None:
             told.last_seq = last_seq
             state = StationState(counters={CountKind.GOOD: CounterState(last_seq - 1, START)})
             told.states = {WELD: encode_state(state)}
-            await ledger.catch_up()
-            line = ledger.lines()[0]
+            await count_audit.catch_up()
+            line = count_audit.lines()[0]
             assert (line.counted, line.stored, line.difference) == (last_seq - 1, stored, 0)
             assert line.not_stored == line.counted - stored
-            assert ledger.position == last_seq
-        following = asyncio.create_task(Ledger(path, told).follow(every_s=0))
+            assert count_audit.position == last_seq
+        following = asyncio.create_task(CountAudit(path, told).follow(every_s=0))
         while not following.done() and told.asked < 10:
             await asyncio.sleep(0.001)
         following.cancel()

@@ -21,7 +21,7 @@ from adapters.ports import AdapterStatus, Emit
 from mes.health.controllers import Health
 from mes.journal.schema import fetch
 from mes.stopping import Interrupted, check_interrupted, in_thread, still_running
-from mes.supervisor import keep, supervise
+from mes.supervisor import run_forever, supervise
 
 MOMENTS = 1000
 TURNS_MOST = 200  # of the event loop, from the cancellation to the end
@@ -107,7 +107,7 @@ async def test_a_consumer_ends_at_every_moment() -> None:
                 for _ in range(rng.randrange(1, 5)):
                     await lossy(rng)
 
-            await keep("consumer", work, sleep=lambda _: turn())
+            await run_forever("consumer", work, sleep=lambda _: turn())
 
         assert await ends(asyncio.create_task(consumed()), rng.randrange(60)), f"seed {seed}"
 

@@ -12,8 +12,8 @@ from adapters.clock import ManualClock
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.reading import GapCause
 from mes.errors import ConfigError, JournalError
-from mes.health.controllers import ControllerStanding, Health
-from mes.supervisor import Backoff, keep, supervise
+from mes.health.controllers import ConnectionState, Health
+from mes.supervisor import Backoff, run_forever, supervise
 
 Lines = list[structlog.typing.EventDict]
 GONE = ControllerUnavailable("refused")
@@ -145,7 +145,7 @@ async def test_health_follows() -> None:
     assert not health.is_running(PLC)
 
     health.connecting(PLC, adapter)
-    assert health.snapshot()[0].standing is ControllerStanding.CONNECTING
+    assert health.snapshot()[0].standing is ConnectionState.CONNECTING
     health.seen(PLC, START)
     clock.advance(timedelta(minutes=1))
     health.seen(PLC, clock.now())
@@ -156,10 +156,10 @@ async def test_health_follows() -> None:
     health.lost(PLC, "cable cut")
     health.connecting(PLC, adapter)
     lost = health.snapshot()[0]
-    assert (lost.standing, lost.since, lost.error) == (ControllerStanding.LOST, clock.now(), "cable cut")
+    assert (lost.standing, lost.since, lost.error) == (ConnectionState.LOST, clock.now(), "cable cut")
     assert (lost.attempts, lost.connections, lost.items_configured, lost.items_active) == (2, 1, 5, 0)
     health.parked(PLC, "no such node")
-    assert health.snapshot()[0].standing is ControllerStanding.PARKED
+    assert health.snapshot()[0].standing is ConnectionState.PARKED
 
 
 async def test_a_consumer_that_fails_is_begun_again(logged: list[structlog.typing.EventDict]) -> None:
@@ -178,7 +178,7 @@ async def test_a_consumer_that_fails_is_begun_again(logged: list[structlog.typin
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await keep("influx", work, pause_s=7, sleep=sleep)
+        await run_forever("influx", work, pause_s=7, sleep=sleep)
 
     assert (len(begun), pauses) == (2, [7, 7])
     assert [(line["event"], line["consumer"]) for line in logged] == [("consumer_failed", "influx")]

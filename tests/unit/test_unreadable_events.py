@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from structlog.typing import EventDict
 
 from mes.cli import mes
-from mes.health.count_audit import Ledger
+from mes.health.count_audit import CountAudit
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.backup import backup, check
 from mes.journal.codec import Unreadable
@@ -96,16 +96,16 @@ async def test_one_event_that_cannot_be_read_is_passed_over_and_named(
         assert [each.seq for each in await journal.read(2, 3)] == [3, 5, 6]
         assert [each.seq for each in await journal.read_rows(0, 100)] == list(range(1, 9))
         assert [each.seq for each in await journal.last_counts()] == [8]
-        assert (await journal.touched(0, 100))[0] == 8
-        ledger = Ledger(path, journal)
-        await ledger.catch_up()
-        await ledger.catch_up()
-    assert (ledger.unread.damaged, ledger.unread.newer) == ((0, 1) if newer else (1, 0))
-    (sentence,) = ledger.unread.sentences().values()
+        assert (await journal.affected_windows(0, 100))[0] == 8
+        count_audit = CountAudit(path, journal)
+        await count_audit.catch_up()
+        await count_audit.catch_up()
+    assert (count_audit.unread.damaged, count_audit.unread.newer) == ((0, 1) if newer else (1, 0))
+    (sentence,) = count_audit.unread.sentences().values()
     assert f"event {DAMAGED} (" in sentence
     assert (f"of {STATION} at 2026-03-02 06:00:04 UTC" in sentence, "newer version" in sentence) == (True, newer)
     assert [each["event"] for each in logged] == ["journal_events_passed_over"]
-    assert [each.difference for each in ledger.lines()] == [1]
+    assert [each.difference for each in count_audit.lines()] == [1]
     with JournalReader(path) as reader:
         assert [each.seq for each in reader.events(STATION)] == [1, 2, 3, 5, 6, 7, 8]
         assert [each.seq for each in reader.between(STATION, START, START + timedelta(days=1))][2:4] == [3, 5]
@@ -137,10 +137,10 @@ async def test_many_in_a_row_stop_nobody(tmp_path: Path) -> None:
     async with Journal.open(path) as journal_:
         assert [each.seq for each in await journal_.read(0, 2)] == [1, 1000]
         assert [each.seq for each in await journal_.last_counts()] == [1000]
-        ledger = Ledger(path, journal_)
-        await ledger.catch_up()
-        assert ledger.unread.damaged == 998
-        assert len(ledger.unread.sentences()["events"]) < 1500
+        count_audit = CountAudit(path, journal_)
+        await count_audit.catch_up()
+        assert count_audit.unread.damaged == 998
+        assert len(count_audit.unread.sentences()["events"]) < 1500
     changed(path, "body = '{'", seq=1000)
     async with Journal.open(path) as journal_:
         assert [each.seq for each in await journal_.last_counts()] == [1]

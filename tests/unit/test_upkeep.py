@@ -10,7 +10,7 @@ from structlog.typing import EventDict
 from adapters.clock import ManualClock
 from mes.journal import Entry, Journal
 from mes.journal.consumers import TELEMETRY
-from mes.journal.maintenance import Upkeep
+from mes.journal.maintenance import Maintenance
 from mes.model import FaultRaised, ProcessValue, StationId, TimeSource
 
 OVEN = StationId("kostanay/paint/paint-1/oven")
@@ -35,7 +35,7 @@ async def test_old_process_values_go_and_events_stay(tmp_path: Path) -> None:
     path, clock = tmp_path / "journal.sqlite", ManualClock(START + 10 * DAY)
     async with Journal.open(path) as journal:
         await journal.append(Entry(events=[fault(n) for n in range(240)], telemetry=values(0, 240)))
-        await Upkeep(journal, path, clock, keep=4 * DAY, forwarded=False).once()
+        await Maintenance(journal, path, clock, keep=4 * DAY, forwarded=False).once()
 
         kept = [value for _, value in await journal.read_telemetry(0, 1000)]
         assert kept == values(144, 96)
@@ -49,10 +49,10 @@ async def test_what_a_sink_never_had_is_said(tmp_path: Path, logged: list[EventD
     async with Journal.open(path) as journal:
         await journal.append(Entry(telemetry=values(0, 240)))
         await journal.advance(TELEMETRY, sent)
-        upkeep = Upkeep(journal, path, clock, keep=4 * DAY, forwarded=True)
-        await upkeep.once()
+        maintenance = Maintenance(journal, path, clock, keep=4 * DAY, forwarded=True)
+        await maintenance.once()
 
-    assert upkeep.lost_to_the_sink == lost
+    assert maintenance.lost_to_the_sink == lost
     assert [line["values"] for line in logged if line["event"] == "process_values_dropped_unsent"] == [lost] * bool(
         lost
     )
@@ -62,13 +62,13 @@ async def test_hours_left_follow_the_growth(tmp_path: Path) -> None:
     """Unknown at first; then the free bytes over the bytes that an hour takes, and endless while nothing grows."""
     path, clock = tmp_path / "journal.sqlite", ManualClock(START)
     async with Journal.open(path) as journal:
-        upkeep = Upkeep(journal, path, clock, keep=DAY, forwarded=False, free=lambda _: 1_000_000)
-        assert (await upkeep.once()).hours_left is None
+        maintenance = Maintenance(journal, path, clock, keep=DAY, forwarded=False, free=lambda _: 1_000_000)
+        assert (await maintenance.once()).hours_left is None
         clock.advance(timedelta(minutes=30))
-        assert (await upkeep.once()).hours_left is None
+        assert (await maintenance.once()).hours_left is None
         await journal.append(Entry(events=[fault(n) for n in range(500)]))
         clock.advance(timedelta(minutes=30))
-        room = await upkeep.once()
+        room = await maintenance.once()
 
     assert room.events_per_hour == 500
     assert room.bytes_per_hour is not None

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from mes.board.accounts.users import Person, Role
-from mes.board.context import Refused
+from mes.board.context import HttpProblem
 from mes.calendar import Calendar
 from mes.config.build import PlantConfig
 from mes.intervals import Interval
@@ -22,7 +22,7 @@ def demand_recent(config: PlantConfig, person: Person, start: datetime, now: dat
         f"{person.name} ({person.role}) gives reasons from {earliest.isoformat()} on; "
         f"ask the {who.replace('_', ' ')} for an older stop"
     )
-    raise Refused(403, text, "reason_too_old", {"since": earliest, "who": str(who)})
+    raise HttpProblem(403, text, "reason_too_old", {"since": earliest, "who": str(who)})
 
 
 def earliest_of(config: PlantConfig, role: Role, now: datetime) -> datetime | None:

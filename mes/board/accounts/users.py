@@ -60,7 +60,7 @@ class Role(StrEnum):
     ENGINEER = "engineer"
 
 
-class May(StrEnum):
+class Permission(StrEnum):
     """What can be done on the board."""
 
     READ = "read"
@@ -70,11 +70,11 @@ class May(StrEnum):
     AUDIT = "audit"  # see who changed what, and enrol tablets
 
 
-RIGHTS: Mapping[Role, frozenset[May]] = {
-    Role.VIEWER: frozenset({May.READ}),
-    Role.OPERATOR: frozenset({May.READ, May.EXPLAIN}),
-    Role.TEAM_LEADER: frozenset({May.READ, May.EXPLAIN, May.CLOSE}),
-    Role.ENGINEER: frozenset(May),
+RIGHTS: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: frozenset({Permission.READ}),
+    Role.OPERATOR: frozenset({Permission.READ, Permission.EXPLAIN}),
+    Role.TEAM_LEADER: frozenset({Permission.READ, Permission.EXPLAIN, Permission.CLOSE}),
+    Role.ENGINEER: frozenset(Permission),
 }
 
 
@@ -91,11 +91,11 @@ class Person:
     station: StationId | None
     csrf: str
 
-    def may(self, what: May, station: StationId | None = None) -> bool:
+    def may(self, what: Permission, station: StationId | None = None) -> bool:
         """Whether this person may do that, at `station`; a tablet changes nothing but at its own station."""
         if what not in RIGHTS[self.role]:
             return False
-        return what is May.READ or self.station is None or self.station == station
+        return what is Permission.READ or self.station is None or self.station == station
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +333,7 @@ class People:
         return self._hashed(secrets.token_urlsafe(32))
 
 
-class Tries:
+class LoginRateLimit:
     """How often somebody may try to sign in: 5 failures for a name and 20 from an address in 5 minutes.
 
     So that tries at the same time count as well, call `failed` as soon as `wait_s` is 0 and before the password is

@@ -1,4 +1,4 @@
-"""Answers of the interface, made of an inquiry: the pages are drawn from the same ones."""
+"""Answers of the interface, made of an query: the pages are drawn from the same ones."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ from mes.oee.programme import hour_by_hour
 from mes.report.rows import WHOLE
 from mes.report.words import LANGUAGES
 from mes.results.fields import reason_of
-from mes.results.plant import Inquiry, Node, Row
+from mes.results.plant import Node, PlantResults, Row
 
 LATELY = timedelta(days=30)  # what people said in this time decides which reasons are offered first
 STAYS = timedelta(days=4)
@@ -73,9 +73,9 @@ def window_answer(window: Window) -> WindowAnswer:
     )
 
 
-def site_answer(inquiry: Inquiry, now: datetime) -> SiteAnswer:
+def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
     """The plant as it is configured."""
-    config, known = inquiry.config, inquiry.known
+    config, known = query.config, query.known
     first = config.definition.name
     return SiteAnswer(
         site=config.site,
@@ -83,9 +83,9 @@ def site_answer(inquiry: Inquiry, now: datetime) -> SiteAnswer:
         now=now,
         known_from=None if known is None else known.start,
         known_until=None if known is None else known.end,
-        last_seq=inquiry.reader.last_seq(),
+        last_seq=query.reader.last_seq(),
         languages=list(LANGUAGES),
-        stations=[_station(inquiry, each) for each in config.standards],
+        stations=[_station(query, each) for each in config.standards],
         products=[
             ProductAnswer(
                 product=product,
@@ -100,8 +100,8 @@ def site_answer(inquiry: Inquiry, now: datetime) -> SiteAnswer:
     )
 
 
-def _station(inquiry: Inquiry, station: StationId) -> StationAnswer:
-    standard = inquiry.config.standards[station]
+def _station(query: PlantResults, station: StationId) -> StationAnswer:
+    standard = query.config.standards[station]
     _, area, line, name = station.split("/")
     return StationAnswer(
         station=station,
@@ -110,42 +110,42 @@ def _station(inquiry: Inquiry, station: StationId) -> StationAnswer:
         name=name,
         minor_stop_s=standard.minor_stop.total_seconds(),
         ideal_cycle_s={product or "*": time.total_seconds() for product, time in standard.ideal_cycle.items()},
-        upstream=[each.upstream for each in inquiry.config.buffers if each.downstream == station],
-        downstream=[each.downstream for each in inquiry.config.buffers if each.upstream == station],
+        upstream=[each.upstream for each in query.config.buffers if each.downstream == station],
+        downstream=[each.downstream for each in query.config.buffers if each.upstream == station],
     )
 
 
-def node_of(inquiry: Inquiry, path: str) -> Node:
+def node_of(query: PlantResults, path: str) -> Node:
     """A node by its path from the site on. Raises ConfigError for one that is not there."""
-    members = tuple(each for each in inquiry.config.standards if each == path or each.startswith(path + "/"))
+    members = tuple(each for each in query.config.standards if each == path or each.startswith(path + "/"))
     if not members:
         raise ConfigError(f"there is no part of the plant `{path}`")
     return Node(path, members)
 
 
-def definition_of(inquiry: Inquiry, name: str) -> Definition:
+def definition_of(query: PlantResults, name: str) -> Definition:
     """A definition by its name; empty: the plant's own. Raises ConfigError for one that is not there."""
     if not name:
-        return inquiry.config.definition
-    found = inquiry.config.definitions.get(name)
+        return query.config.definition
+    found = query.config.definitions.get(name)
     if found is None:
-        known = ", ".join(inquiry.config.definitions)
+        known = ", ".join(query.config.definitions)
         raise ConfigError(f"there is no definition `{name}`; there are {known}")
     return found
 
 
-def unread_answers(inquiry: Inquiry, stations: Iterable[StationId]) -> list[UnreadAnswer]:
+def unread_answers(query: PlantResults, stations: Iterable[StationId]) -> list[UnreadAnswer]:
     """The counters of stations that cannot be read now."""
     return [
         UnreadAnswer(station=station, kind=each.kind, since=each.since, ever=each.ever)
         for station in stations
-        for each in inquiry.unread(station)
+        for each in query.unread(station)
     ]
 
 
-def kpi_answer(inquiry: Inquiry, node: Node, window: Window, definitions: Sequence[Definition]) -> KpiAnswer:
+def kpi_answer(query: PlantResults, node: Node, window: Window, definitions: Sequence[Definition]) -> KpiAnswer:
     """The figures of a node in a window."""
-    return kpi_of_row(inquiry.row(node, window, definitions), inquiry.until)
+    return kpi_of_row(query.row(node, window, definitions), query.until)
 
 
 def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
@@ -220,9 +220,9 @@ def _losses(kpi: Kpi) -> list[LossAnswer]:
     return sorted(found, key=lambda each: (-each.time_s, each.bucket, each.reason))
 
 
-def timeline_answer(inquiry: Inquiry, station: StationId, window: Window) -> TimelineAnswer:
+def timeline_answer(query: PlantResults, station: StationId, window: Window) -> TimelineAnswer:
     """What a station did in a window, as far as it is known."""
-    laid = inquiry.results.pieces(station, window.interval, until=inquiry.until)
+    laid = query.results.pieces(station, window.interval, until=query.until)
     return TimelineAnswer(
         station=station,
         window=window_answer(window),
@@ -239,14 +239,14 @@ def timeline_answer(inquiry: Inquiry, station: StationId, window: Window) -> Tim
             for each in laid
         ],
         planned=[
-            StretchAnswer(start=each.start, end=each.end) for each in inquiry.config.calendar.planned(window.interval)
+            StretchAnswer(start=each.start, end=each.end) for each in query.config.calendar.planned(window.interval)
         ],
     )
 
 
-def stops_answer(inquiry: Inquiry, stations: Sequence[StationId], window: Interval) -> list[StopAnswer]:
+def stops_answer(query: PlantResults, stations: Sequence[StationId], window: Interval) -> list[StopAnswer]:
     """The stops of stations in a window, in the order of time; those that still last at the end."""
-    seen = window.before(inquiry.until)
+    seen = window.before(query.until)
     found = [
         StopAnswer(
             station=station,
@@ -258,20 +258,20 @@ def stops_answer(inquiry: Inquiry, stations: Sequence[StationId], window: Interv
             reason=each.reason,
             fault=each.fault,
             needs_reason=each.needs_reason,
-            open=each.interval.end >= inquiry.until,
+            open=each.interval.end >= query.until,
         )
         for station in stations
-        for each in inquiry.stops(station, seen)
+        for each in query.stops(station, seen)
     ]
     return sorted(found, key=lambda each: (each.start, each.station))
 
 
-def reasons_answer(inquiry: Inquiry, station: StationId) -> list[ReasonAnswer]:
+def reasons_answer(query: PlantResults, station: StationId) -> list[ReasonAnswer]:
     """The reasons that a station may have: those given most in the last 30 days, then those no controller can tell."""
-    now = inquiry.until
-    told = inquiry.reader.reaching(station, now - LATELY, now + LATELY)
+    now = query.until
+    told = query.reader.reaching(station, now - LATELY, now + LATELY)
     used = Counter(each.event.reason for each in told if isinstance(each.event, ReasonAssigned))
-    catalogue = inquiry.config.standards[station].reasons
+    catalogue = query.config.standards[station].reasons
     told_by_controllers = set(catalogue.by_fault.values())
     found = [
         ReasonAnswer(
@@ -286,18 +286,18 @@ def reasons_answer(inquiry: Inquiry, station: StationId) -> list[ReasonAnswer]:
     return sorted(found, key=lambda each: (-each.used, each.reason in told_by_controllers))
 
 
-def hours_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[HourAnswer]:
+def hours_answer(query: PlantResults, node: Node, window: Interval) -> list[HourAnswer]:
     """The last station of a node, hour by hour, against the plan; hours without work or cars are left out."""
     last = node.stations[-1]
     own = Node(last, (last,))
-    seen = window.before(inquiry.until)
+    seen = window.before(query.until)
     cut = [
         Window(each.kind, each.name, each.day, part)
-        for each in inquiry.config.calendar.hours(seen)
+        for each in query.config.calendar.hours(seen)
         if (part := each.interval.clip(seen))
     ]
-    kpis = [(each, inquiry.kpis(own, each.interval)[0]) for each in cut]
-    targets = [inquiry.target(own, each.interval) for each in cut]
+    kpis = [(each, query.kpis(own, each.interval)[0]) for each in cut]
+    targets = [query.target(own, each.interval) for each in cut]
     has_target = all(each is not None for each in targets)
     return [
         HourAnswer(
@@ -315,21 +315,21 @@ def hours_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[HourAns
     ]
 
 
-def culprits_answer(inquiry: Inquiry, node: Node, window: Interval) -> list[CulpritAnswer]:
+def culprits_answer(query: PlantResults, node: Node, window: Interval) -> list[CulpritAnswer]:
     """Who cost the last station of a node how much, the largest first."""
-    seen = window.before(inquiry.until)
+    seen = window.before(query.until)
     return [
         CulpritAnswer(station=each.station, cause=each.cause, lost_s=each.lost.total_seconds(), cars=each.cars)
-        for each in inquiry.culprits(node, seen)
+        for each in query.culprits(node, seen)
     ]
 
 
-def stores_answer(inquiry: Inquiry, window: Interval) -> list[StoreAnswer]:
+def stores_answer(query: PlantResults, window: Interval) -> list[StoreAnswer]:
     """What stands between the stations at the end of a window."""
-    end = min(window.end, inquiry.until)
-    places = {(each.upstream, each.downstream): each.places for each in inquiry.config.buffers}
+    end = min(window.end, query.until)
+    places = {(each.upstream, each.downstream): each.places for each in query.config.buffers}
     seen = Interval(min(window.start, end) - STAYS, end)
-    stays = {each: inquiry.visits(each, seen) for way in places for each in way}
+    stays = {each: query.visits(each, seen) for way in places for each in way}
     return [
         StoreAnswer(
             upstream=each.upstream,
@@ -344,6 +344,6 @@ def stores_answer(inquiry: Inquiry, window: Interval) -> list[StoreAnswer]:
     ]
 
 
-def windows_answer(inquiry: Inquiry, kind: WindowKind, span: Interval) -> Iterator[WindowAnswer]:
+def windows_answer(query: PlantResults, kind: WindowKind, span: Interval) -> Iterator[WindowAnswer]:
     """The calendar's windows of a kind that overlap a span."""
-    return (window_answer(each) for each in inquiry.windows(kind, span))
+    return (window_answer(each) for each in query.windows(kind, span))

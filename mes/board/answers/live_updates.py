@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from adapters.clock import Clock
-from mes.board.answers.andon_board import WallMaker
-from mes.board.answers.models import WallAnswer
+from mes.board.answers.andon_board import AndonBoardMaker
+from mes.board.answers.models import AndonBoardAnswer
 from mes.errors import ConfigError
 from mes.stopping import in_thread
 
@@ -18,17 +18,17 @@ GROWS_S = 5.0  # what grows with time alone is made anew so often
 BEAT_S = 5.0  # so often a watcher hears that all is well though nothing changed
 
 LINE_END = re.compile("\r\n|\n|\r")
-Draw = Callable[[WallAnswer | None, str], str]
+Draw = Callable[[AndonBoardAnswer | None, str], str]
 
 
 @dataclass(slots=True)
-class Live:
+class LiveUpdates:
     """The present; `seq` tells the number of the journal's last event, from memory."""
 
-    maker: WallMaker
+    maker: AndonBoardMaker
     clock: Clock
     seq: Callable[[], int]
-    wall: WallAnswer | None = None
+    wall: AndonBoardAnswer | None = None
     version: int = 0
     _seen: int = -1
     _made_s: float = float("-inf")
@@ -85,7 +85,7 @@ class Live:
                 version = self.version
                 yield message("changed", str(version), stamp(self.clock))
 
-    def _part(self, wall: WallAnswer | None, language: str, draw: Draw) -> bytes:
+    def _part(self, wall: AndonBoardAnswer | None, language: str, draw: Draw) -> bytes:
         key = (self.version, language)
         if key not in self._drawn:
             self._drawn[key] = message("wall", str(self.version), draw(wall, language))

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from adapters.diagnostics import DiagnosticCode
 from adapters.reading import Quality
 from mes.calendar import WindowKind
-from mes.health.controllers import ControllerStanding
+from mes.health.controllers import ConnectionState
 from mes.model import CountKind, LossCategory, State
 from mes.oee.causes import Cause
 from mes.oee.components import Bucket, KpiFlag
@@ -322,7 +322,7 @@ class ControllerDetailAnswer(Answer):
     """A controller's connection, and all that is to be corrected there; ages and rates in real seconds."""
 
     controller: str
-    standing: ControllerStanding
+    standing: ConnectionState
     since: AwareDatetime = Field(description="of the standing")
     age_s: float | None = Field(description="since its last batch; null before the first")
     clock_offset_s: float | None = Field(description="its clock minus ours; null where it is not known")
@@ -354,7 +354,7 @@ class TagAnswer(Answer):
     problem: DiagnosticCode | None
 
 
-class WallAnswer(Answer):
+class AndonBoardAnswer(Answer):
     """The whole plant now, of the shift that is on or comes next."""
 
     now: AwareDatetime

@@ -32,7 +32,7 @@ from mes.oee.components import Kpi
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
 from mes.oee.stops import is_closed
 from mes.oee.unreconciled_counts import Case
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.results.unreconciled import cases
 
 RECENT = timedelta(hours=2)
@@ -40,12 +40,12 @@ RECENT_MOST = 12
 EPOCH_NAMES = frozenset({"station", "time", "received_time", "time_source"})
 
 
-def life_answers(inquiry: Inquiry, unit: str) -> list[LifeAnswer]:
+def life_answers(query: PlantResults, unit: str) -> list[LifeAnswer]:
     """All lives of a unit id; none for one that no event names."""
-    return [_life(inquiry, each) for each in inquiry.biography(UnitId(unit))]
+    return [_life(query, each) for each in query.biography(UnitId(unit))]
 
 
-def _life(inquiry: Inquiry, life: Biography) -> LifeAnswer:
+def _life(query: PlantResults, life: Biography) -> LifeAnswer:
     return LifeAnswer(
         unit=life.unit,
         life=life.life,
@@ -54,14 +54,14 @@ def _life(inquiry: Inquiry, life: Biography) -> LifeAnswer:
         last_seen=life.last_seen,
         finished_at=life.finished_at,
         loops=life.loops,
-        visits=[_visit(inquiry, each) for each in life.visits],
+        visits=[_visit(query, each) for each in life.visits],
     )
 
 
-def _visit(inquiry: Inquiry, visit: Visit) -> VisitAnswer:
-    limits = inquiry.config.limits.get(visit.station, {})
+def _visit(query: PlantResults, visit: Visit) -> VisitAnswer:
+    limits = query.config.limits.get(visit.station, {})
     process = []
-    for each in inquiry.process(visit):
+    for each in query.process(visit):
         limit = limits.get(each.name)
         process.append(
             ProcessAnswer(
@@ -91,10 +91,10 @@ def _visit(inquiry: Inquiry, visit: Visit) -> VisitAnswer:
     )
 
 
-def cycle_answers(inquiry: Inquiry, station: StationId, window: Interval) -> list[CycleAnswer]:
+def cycle_answers(query: PlantResults, station: StationId, window: Interval) -> list[CycleAnswer]:
     """The units that got a result at a station in a window, in the order of time."""
-    standard = inquiry.config.standards[station]
-    made = [each.event for each in inquiry.events(station, window) if isinstance(each.event, UnitCompleted)]
+    standard = query.config.standards[station]
+    made = [each.event for each in query.events(station, window) if isinstance(each.event, UnitCompleted)]
     return [
         CycleAnswer(
             time=each.time,
@@ -109,13 +109,13 @@ def cycle_answers(inquiry: Inquiry, station: StationId, window: Interval) -> lis
     ]
 
 
-def recent_answers(inquiry: Inquiry) -> list[SeenAnswer]:
+def recent_answers(query: PlantResults) -> list[SeenAnswer]:
     """The last units that got a result anywhere in the last two hours, the newest first."""
-    now = inquiry.until
+    now = query.until
     found = [
         SeenAnswer(unit=each.event.unit, station=place, time=each.event.time)
-        for place in inquiry.config.standards
-        for each in inquiry.reader.between(place, now - RECENT, now)
+        for place in query.config.standards
+        for each in query.reader.between(place, now - RECENT, now)
         if isinstance(each.event, UnitCompleted)
     ]
     return sorted(found, key=lambda each: each.time, reverse=True)[:RECENT_MOST]
@@ -137,15 +137,15 @@ def said_answer(told: Journaled) -> SaidAnswer:
     )
 
 
-def said_answers(inquiry: Inquiry, station: StationId, window: Interval) -> list[SaidAnswer]:
+def said_answers(query: PlantResults, station: StationId, window: Interval) -> list[SaidAnswer]:
     """What persons said of a station's time in a window, the last word first."""
-    told = [each for each in inquiry.events(station, window) if isinstance(each.event, ReasonAssigned)]
+    told = [each for each in query.events(station, window) if isinstance(each.event, ReasonAssigned)]
     return [said_answer(each) for each in sorted(told, key=lambda each: -each.seq)]
 
 
-def book_answer(inquiry: Inquiry, station: StationId, shift: Window) -> BookAnswer:
+def book_answer(query: PlantResults, station: StationId, shift: Window) -> BookAnswer:
     """Whether a station's shift is closed, and what still keeps it open."""
-    told = [each.event for each in inquiry.events(station, shift.interval)]
+    told = [each.event for each in query.events(station, shift.interval)]
     closed = is_closed(told, shift.interval)
     said = [
         each
@@ -154,7 +154,7 @@ def book_answer(inquiry: Inquiry, station: StationId, shift: Window) -> BookAnsw
     ]
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))
     last = ordered[-1] if ordered else None
-    until = inquiry.until
+    until = query.until
     seen = shift.interval.before(until)
     return BookAnswer(
         station=station,
@@ -162,17 +162,17 @@ def book_answer(inquiry: Inquiry, station: StationId, shift: Window) -> BookAnsw
         closed=closed,
         closed_by=last.by if last is not None and closed else None,
         closed_at=last.time if last is not None and closed else None,
-        stops_without_reason=sum(each.needs_reason for each in inquiry.stops(station, seen)),
-        after_closing=_after_closing(inquiry, station, shift.interval) if closed else None,
+        stops_without_reason=sum(each.needs_reason for each in query.stops(station, seen)),
+        after_closing=_after_closing(query, station, shift.interval) if closed else None,
         over=until >= shift.interval.end,
     )
 
 
-def _after_closing(inquiry: Inquiry, station: StationId, shift: Interval) -> AfterClosing | None:
-    closed = inquiry.kpi(station, shift)
+def _after_closing(query: PlantResults, station: StationId, shift: Interval) -> AfterClosing | None:
+    closed = query.kpi(station, shift)
     if not closed.after_closing:
         return None
-    live = inquiry.live_kpi(station, shift)
+    live = query.live_kpi(station, shift)
     return AfterClosing(
         good=_difference("good", closed, live),
         rework=_difference("rework", closed, live),
@@ -191,9 +191,9 @@ def _ends(interval: Interval) -> tuple[datetime, datetime]:
     return interval.start, interval.end
 
 
-def doubt_answers(inquiry: Inquiry) -> list[DoubtAnswer]:
+def doubt_answers(query: PlantResults) -> list[DoubtAnswer]:
     """Every doubtful count, decided or not, in the order of time."""
-    return [doubt_answer(each) for each in cases(inquiry.reader, inquiry.config.setups)]
+    return [doubt_answer(each) for each in cases(query.reader, query.config.setups)]
 
 
 def doubt_answer(each: Case) -> DoubtAnswer:

@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 
 from mes.board.accounts.users import PeopleError
 from mes.board.api import changing, reading, session, stream
-from mes.board.context import Board, Refused
-from mes.board.pages.rendering import Speech
+from mes.board.context import Board, HttpProblem
+from mes.board.pages.rendering import Localizer
 from mes.board.refusals import code_of, language_of, sentence
 from mes.errors import ConfigError
 from mes.report.words import LANGUAGES
@@ -36,7 +36,7 @@ def api(board: Board) -> FastAPI:
     made.state.board = board
     for each in (reading.router, changing.router, session.router, stream.router):
         made.include_router(each)
-    made.add_exception_handler(Refused, _refused)
+    made.add_exception_handler(HttpProblem, _refused)
     made.add_exception_handler(PeopleError, _unreachable)
     made.add_exception_handler(ConfigError, _empty)
     made.add_exception_handler(RequestValidationError, _nonsense)
@@ -46,31 +46,31 @@ def api(board: Board) -> FastAPI:
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     """In English with times in UTC, unless the client asks for Russian or Kazakh."""
-    assert isinstance(error, Refused)
+    assert isinstance(error, HttpProblem)
     language = language_of(request)
     board: Board = request.app.state.board
-    detail = error.detail if language == LANGUAGES[0] else sentence(error, Speech(language, board.config))
+    detail = error.detail if language == LANGUAGES[0] else sentence(error, Localizer(language, board.config))
     return JSONResponse({"detail": detail, "code": error.code}, status_code=error.status)
 
 
 async def _empty(request: Request, error: Exception) -> JSONResponse:
-    return await _refused(request, Refused(404, str(error), "journal_empty"))
+    return await _refused(request, HttpProblem(404, str(error), "journal_empty"))
 
 
 async def _unreachable(request: Request, error: Exception) -> JSONResponse:
-    return await _refused(request, Refused(503, str(error), "accounts_unavailable"))
+    return await _refused(request, HttpProblem(503, str(error), "accounts_unavailable"))
 
 
 async def _nonsense(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
     problems = "; ".join(found)
-    return await _refused(request, Refused(422, problems, "request_invalid", {"problems": problems}))
+    return await _refused(request, HttpProblem(422, problems, "request_invalid", {"problems": problems}))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    refused = Refused(error.status_code, error.detail, code_of(error.status_code), {"problems": error.detail})
+    refused = HttpProblem(error.status_code, error.detail, code_of(error.status_code), {"problems": error.detail})
     answer = await _refused(request, refused)
     answer.headers.update(error.headers or {})
     return answer

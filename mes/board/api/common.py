@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from fastapi import Depends, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime
 
-from mes.board.accounts.users import May, Person
+from mes.board.accounts.users import Permission, Person
 from mes.board.actions import window_of
 from mes.board.answers.figures import LONGEST
 from mes.board.answers.models import Answer, Problem
-from mes.board.context import Board, Refused
+from mes.board.context import Board, HttpProblem
 from mes.calendar import Window, WindowKind
 from mes.intervals import Interval
 from mes.report.rows import WHOLE
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 CSV = "text/csv; charset=utf-8"
@@ -38,7 +38,7 @@ def person_of(request: Request) -> Person | None:
 def reader_of(request: Request) -> Person | None:
     """Who reads; raises Refused where reading needs a name."""
     person = person_of(request)
-    board_of(request).demand(person, May.READ)
+    board_of(request).require(person, Permission.READ)
     return person
 
 
@@ -87,17 +87,17 @@ class Span:
         self.start = start
         self.end = end
 
-    def of(self, inquiry: Inquiry) -> Window:
+    def of(self, query: PlantResults) -> Window:
         """The window; without any word the shift that is on. Raises Refused."""
         if self.window is not None:
-            return window_of(inquiry, self.window)
-        calendar, now = inquiry.config.calendar, inquiry.until
+            return window_of(query, self.window)
+        calendar, now = query.config.calendar, query.until
         if self.start is None:
             return calendar.shift_of(now)
         end = self.end or now
         if end <= self.start or end - self.start > LONGEST:
             text = f"`end` comes after `start`, and at most {LONGEST.days} days later"
-            raise Refused(422, text, "span_too_long", {"days": LONGEST.days})
+            raise HttpProblem(422, text, "span_too_long", {"days": LONGEST.days})
         return Window(WindowKind.DAY, WHOLE, calendar.day_of(self.start), Interval(self.start, end))
 
 
@@ -108,7 +108,7 @@ def bounded(window: Window, longest: timedelta, what: str) -> Window:
     """The window; raises Refused where it is too long for what is asked."""
     if window.interval.length > longest:
         text = f"{what} are given for at most {longest.days} days at once"
-        raise Refused(422, text, "span_too_long", {"days": longest.days})
+        raise HttpProblem(422, text, "span_too_long", {"days": longest.days})
     return window
 
 

@@ -10,6 +10,7 @@ from mes.board.answers import figures, records
 from mes.board.answers.andon_board import alive_answer
 from mes.board.answers.models import (
     AliveAnswer,
+    AndonBoardAnswer,
     ControllerDetailAnswer,
     CulpritAnswer,
     HourAnswer,
@@ -22,7 +23,6 @@ from mes.board.answers.models import (
     TagAnswer,
     TimelineAnswer,
     UnreadAnswer,
-    WallAnswer,
     WindowAnswer,
 )
 from mes.board.answers.record_models import (
@@ -36,13 +36,13 @@ from mes.board.answers.record_models import (
     SeenAnswer,
 )
 from mes.board.api.common import REFUSALS, TABLE, Format, OnBoard, Within, bounded, reader_of, table
-from mes.board.context import Refused
+from mes.board.context import HttpProblem
 from mes.board.pages.controllers import controller_answers, tag_answers
 from mes.calendar import WindowKind
 from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.oee.definitions import Definition
-from mes.results.plant import Inquiry, Node
+from mes.results.plant import Node, PlantResults
 
 router = APIRouter(dependencies=[Depends(reader_of)], responses=REFUSALS)
 
@@ -56,7 +56,7 @@ Definitions = Annotated[list[str], Query(max_length=20, description="of OEE; def
 @router.get("/site", summary="The plant: stations, products, time zone, the present")
 async def site(board: OnBoard) -> SiteAnswer:
     """What is configured, and how far the journal knows."""
-    return await board.ask(lambda inquiry: figures.site_answer(inquiry, board.clock.now()))
+    return await board.ask(lambda query: figures.site_answer(query, board.clock.now()))
 
 
 @router.get("/alive", summary="Whether the collector collects")
@@ -66,12 +66,12 @@ async def alive(board: OnBoard) -> AliveAnswer:
 
 
 @router.get("/wall", summary="The plant as it stands now")
-async def wall(board: OnBoard) -> WallAnswer:
+async def wall(board: OnBoard) -> AndonBoardAnswer:
     """What the andon wall shows."""
     if board.live.wall is None:
         await board.live.refresh()
     if board.live.wall is None:
-        raise Refused(404, "the journal is empty yet", "journal_empty")
+        raise HttpProblem(404, "the journal is empty yet", "journal_empty")
     return board.live.wall
 
 
@@ -85,18 +85,18 @@ async def windows(
     """Those that overlap a stretch of time; beside shifts also the time between them in which units were made."""
     longest = FINE if kind is WindowKind.HOUR else figures.LONGEST
 
-    def asked(inquiry: Inquiry) -> list[WindowAnswer]:
-        span = bounded(within.of(inquiry), longest, "these windows").interval
+    def asked(query: PlantResults) -> list[WindowAnswer]:
+        span = bounded(within.of(query), longest, "these windows").interval
         if kind is WindowKind.SHIFT:
-            _require_few(inquiry, span)
-        return list(figures.windows_answer(inquiry, kind, span))
+            _require_few(query, span)
+        return list(figures.windows_answer(query, kind, span))
 
     return table(await board.ask(asked, long=True), form)
 
 
-def _require_few(inquiry: Inquiry, span: Interval) -> None:
+def _require_few(query: PlantResults, span: Interval) -> None:
     """Raises Refused where shifts and the stretches between them are too many for one answer."""
-    calendar = inquiry.config.calendar
+    calendar = query.config.calendar
     found = len(calendar.shifts(span)) + len(calendar.off_shift(span))
     if found > WINDOWS_MOST:
         days = max(1, span.length.days * WINDOWS_MOST // found)
@@ -104,7 +104,7 @@ def _require_few(inquiry: Inquiry, span: Interval) -> None:
             f"{found} shifts and stretches between them are too many for one answer, at most {WINDOWS_MOST}: "
             f"ask for at most {days} days at once, one after the other, or for `kind=day`"
         )
-        raise Refused(422, text, "too_many_windows", {"windows": found, "most": WINDOWS_MOST, "days": days})
+        raise HttpProblem(422, text, "too_many_windows", {"windows": found, "most": WINDOWS_MOST, "days": days})
 
 
 @router.get("/kpi", summary="OEE with its factors, its sums and its losses", responses=TABLE)
@@ -118,10 +118,10 @@ async def kpi(
 ) -> list[KpiAnswer]:
     """One answer for each station, line, area or site inside `of`."""
 
-    def asked(inquiry: Inquiry) -> list[KpiAnswer]:
-        chosen = [_definition(inquiry, each) for each in definition or [""]]
-        window = within.of(inquiry)
-        return [figures.kpi_answer(inquiry, node, window, chosen) for node in _nodes(inquiry, level, of)]
+    def asked(query: PlantResults) -> list[KpiAnswer]:
+        chosen = [_definition(query, each) for each in definition or [""]]
+        window = within.of(query)
+        return [figures.kpi_answer(query, node, window, chosen) for node in _nodes(query, level, of)]
 
     return table(await board.ask(asked, long=True), form)
 
@@ -133,8 +133,8 @@ async def hours(
     """Good units of the last station of a part of the plant."""
     return table(
         await board.ask(
-            lambda inquiry: figures.hours_answer(
-                inquiry, _node(inquiry, of), bounded(within.of(inquiry), FINE, "hours").interval
+            lambda query: figures.hours_answer(
+                query, _node(query, of), bounded(within.of(query), FINE, "hours").interval
             )
         ),
         form,
@@ -148,8 +148,8 @@ async def culprits(
     """Lost time of the last station of a part of the plant, charged through all buffers to its cause."""
     return table(
         await board.ask(
-            lambda inquiry: figures.culprits_answer(
-                inquiry, _node(inquiry, of), bounded(within.of(inquiry), FINE, "culprits").interval
+            lambda query: figures.culprits_answer(
+                query, _node(query, of), bounded(within.of(query), FINE, "culprits").interval
             )
         ),
         form,
@@ -162,9 +162,7 @@ async def stores(
 ) -> list[StoreAnswer]:
     """What waits at the end of the window, and how long those waited that went on in it."""
     return table(
-        await board.ask(
-            lambda inquiry: figures.stores_answer(inquiry, bounded(within.of(inquiry), FINE, "stores").interval)
-        ),
+        await board.ask(lambda query: figures.stores_answer(query, bounded(within.of(query), FINE, "stores").interval)),
         form,
     )
 
@@ -179,10 +177,10 @@ async def stops(
 ) -> list[StopAnswer]:
     """In planned time, in the order of time; `unexplained`: only those that need a reason."""
 
-    def asked(inquiry: Inquiry) -> list[StopAnswer]:
-        window = bounded(within.of(inquiry), FINE, "stops")
-        stations = [each.stations[0] for each in _nodes(inquiry, "station", of)]
-        found = figures.stops_answer(inquiry, stations, window.interval)
+    def asked(query: PlantResults) -> list[StopAnswer]:
+        window = bounded(within.of(query), FINE, "stops")
+        stations = [each.stations[0] for each in _nodes(query, "station", of)]
+        found = figures.stops_answer(query, stations, window.interval)
         return [each for each in found if each.needs_reason or not unexplained]
 
     return table(await board.ask(asked), form)
@@ -192,8 +190,8 @@ async def stops(
 async def timeline(board: OnBoard, station: str, within: Within) -> TimelineAnswer:
     """Its states with bucket and reason, without a gap."""
     return await board.ask(
-        lambda inquiry: figures.timeline_answer(
-            inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "states")
+        lambda query: figures.timeline_answer(
+            query, station_of(query, station), bounded(within.of(query), FINE, "states")
         )
     )
 
@@ -203,7 +201,7 @@ async def reasons(
     board: OnBoard, station: str, form: Annotated[Format, Query(alias="format")] = "json"
 ) -> list[ReasonAnswer]:
     """Its catalogue of reasons."""
-    return table(await board.ask(lambda inquiry: figures.reasons_answer(inquiry, station_of(inquiry, station))), form)
+    return table(await board.ask(lambda query: figures.reasons_answer(query, station_of(query, station))), form)
 
 
 @router.get("/stations/{station:path}/said", summary="What persons said of a station's time", responses=TABLE)
@@ -213,8 +211,8 @@ async def said(
     """Reasons given, corrected and taken back, the last word first."""
     return table(
         await board.ask(
-            lambda inquiry: records.said_answers(
-                inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "words").interval
+            lambda query: records.said_answers(
+                query, station_of(query, station), bounded(within.of(query), FINE, "words").interval
             )
         ),
         form,
@@ -228,8 +226,8 @@ async def cycles(
     """In the order of time, each beside the ideal cycle of its product."""
     return table(
         await board.ask(
-            lambda inquiry: records.cycle_answers(
-                inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "cycles").interval
+            lambda query: records.cycle_answers(
+                query, station_of(query, station), bounded(within.of(query), FINE, "cycles").interval
             )
         ),
         form,
@@ -243,8 +241,8 @@ async def events(
     """Those that bear on a stretch of a station's time, in the order of time."""
     return table(
         await board.ask(
-            lambda inquiry: records.event_answers(
-                inquiry.events(station_of(inquiry, station), bounded(within.of(inquiry), FINE, "events").interval)
+            lambda query: records.event_answers(
+                query.events(station_of(query, station), bounded(within.of(query), FINE, "events").interval)
             )
         ),
         form,
@@ -255,9 +253,7 @@ async def events(
 async def book(board: OnBoard, station: str, within: Within) -> BookAnswer:
     """And what still keeps it open."""
     return await board.ask(
-        lambda inquiry: records.book_answer(
-            inquiry, station_of(inquiry, station), bounded(within.of(inquiry), FINE, "books")
-        )
+        lambda query: records.book_answer(query, station_of(query, station), bounded(within.of(query), FINE, "books"))
     )
 
 
@@ -271,10 +267,10 @@ async def recent(board: OnBoard, form: Annotated[Format, Query(alias="format")] 
 async def units(board: OnBoard, unit: str) -> list[LifeAnswer]:
     """All lives of a VIN or body number."""
     if not unit or len(unit) > NAMES_MOST:
-        raise Refused(404, "no event names such a unit", "unit_unknown", {"unit": unit[:NAMES_MOST]})
-    found = await board.ask(lambda inquiry: records.life_answers(inquiry, unit))
+        raise HttpProblem(404, "no event names such a unit", "unit_unknown", {"unit": unit[:NAMES_MOST]})
+    found = await board.ask(lambda query: records.life_answers(query, unit))
     if not found:
-        raise Refused(404, f"no event names `{unit}`", "unit_unknown", {"unit": unit})
+        raise HttpProblem(404, f"no event names `{unit}`", "unit_unknown", {"unit": unit})
     return found
 
 
@@ -292,7 +288,7 @@ async def unread_counters(
     board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json"
 ) -> list[UnreadAnswer]:
     """What they count meanwhile is not known: null where nothing of a window is, at least so many otherwise."""
-    return table(await board.ask(lambda inquiry: figures.unread_answers(inquiry, inquiry.config.standards)), form)
+    return table(await board.ask(lambda query: figures.unread_answers(query, query.config.standards)), form)
 
 
 @router.get("/controllers", summary="Connections, and what is to be corrected there", responses=TABLE)
@@ -315,33 +311,33 @@ async def tags(
 async def programme(board: OnBoard, within: Within) -> ProgrammeAnswer:
     """Of whole months of one year."""
 
-    def asked(inquiry: Inquiry) -> ProgrammeAnswer:
-        window = within.of(inquiry)
+    def asked(query: PlantResults) -> ProgrammeAnswer:
+        window = within.of(query)
         try:
-            return records.programme_answer(inquiry.programme(window.interval))
+            return records.programme_answer(query.programme(window.interval))
         except ConfigError as error:
-            raise Refused(404, str(error), "no_programme") from error
+            raise HttpProblem(404, str(error), "no_programme") from error
         except ValueError as error:
-            raise Refused(422, str(error), "programme_months") from error
+            raise HttpProblem(422, str(error), "programme_months") from error
 
     return await board.ask(asked, long=True)
 
 
-def _nodes(inquiry: Inquiry, level: str, of: str) -> list[Node]:
+def _nodes(query: PlantResults, level: str, of: str) -> list[Node]:
     """The nodes of a level inside a part of the plant."""
-    inside = set(_node(inquiry, of).stations)
-    return [each for each in inquiry.nodes(level, []) if inside.intersection(each.stations)]
+    inside = set(_node(query, of).stations)
+    return [each for each in query.nodes(level, []) if inside.intersection(each.stations)]
 
 
-def _node(inquiry: Inquiry, of: str) -> Node:
+def _node(query: PlantResults, of: str) -> Node:
     try:
-        return figures.node_of(inquiry, of or inquiry.config.site)
+        return figures.node_of(query, of or query.config.site)
     except ConfigError as error:
-        raise Refused(404, str(error), "part_unknown", {"part": of}) from error
+        raise HttpProblem(404, str(error), "part_unknown", {"part": of}) from error
 
 
-def _definition(inquiry: Inquiry, name: str) -> Definition:
+def _definition(query: PlantResults, name: str) -> Definition:
     try:
-        return figures.definition_of(inquiry, name)
+        return figures.definition_of(query, name)
     except ConfigError as error:
-        raise Refused(404, str(error), "definition_unknown", {"definition": name}) from error
+        raise HttpProblem(404, str(error), "definition_unknown", {"definition": name}) from error

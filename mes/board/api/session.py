@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from mes.board.accounts.sign_in import leave, sign_in
-from mes.board.accounts.users import May, Person
+from mes.board.accounts.users import Permission, Person
 from mes.board.answers.models import SessionAnswer
 from mes.board.answers.requests import Credentials
 from mes.board.api.common import CHANGES, OnBoard, Someone
@@ -19,7 +19,7 @@ def session_answer(board: Board, person: Person | None) -> SessionAnswer:
         role="nobody" if person is None else str(person.role),
         station=None if person is None else person.station,
         csrf=None if person is None else person.csrf,
-        may=[str(each) for each in May if board.may(person, each, person.station if person else None)],
+        may=[str(each) for each in Permission if board.may(person, each, person.station if person else None)],
     )
 
 

@@ -13,7 +13,7 @@ from mes.board.answers.records import event_answer
 from mes.board.api.common import REFUSALS, OnBoard, reader_of
 from mes.board.context import Board
 from mes.model import Journaled
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 router = APIRouter(dependencies=[Depends(reader_of)])
 
@@ -42,8 +42,8 @@ async def events(
     return StreamingResponse(_events(board, min(start, 2**53)), media_type=STREAM)
 
 
-def _read(after: int, inquiry: Inquiry) -> list[Journaled]:
-    return inquiry.reader.read(after, AT_ONCE)
+def _read(after: int, query: PlantResults) -> list[Journaled]:
+    return query.reader.read(after, AT_ONCE)
 
 
 async def _events(board: Board, after: int) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from adapters.reading import ControllerId, TagId
 from adapters.settings import ModbusTag, OpcUaTag
 from mes.board.answers.models import ControllerDetailAnswer, DiagnosticAnswer, TagAnswer
-from mes.board.context import Board, Refused
+from mes.board.context import Board, HttpProblem
 from mes.board.pages import views
 from mes.collect.present import TagPresent, shown
 from mes.config.build import PlantConfig
@@ -57,7 +57,7 @@ def tag_answers(board: Board, controller: str) -> list[TagAnswer]:
     name = ControllerId(controller)
     if name not in board.config.controllers:
         text = f"there is no controller `{controller}`"
-        raise Refused(404, text, "controller_unknown", {"controller": controller})
+        raise HttpProblem(404, text, "controller_unknown", {"controller": controller})
     known = board.tags.get(name)
     now = board.clock.now()
     return [] if known is None else [_tag(board.config, name, each, now) for each in known.present()]

@@ -11,15 +11,15 @@ from starlette.responses import RedirectResponse, Response
 from mes.board import actions
 from mes.board.accounts.middleware import DAY_S
 from mes.board.accounts.sign_in import enrol, leave, sign_in
-from mes.board.accounts.users import May
+from mes.board.accounts.users import Permission
 from mes.board.answers.records import book_answer
 from mes.board.answers.requests import BookAsked, CountDecided, ReasonGiven, UndoAsked
-from mes.board.context import Board, Refused
+from mes.board.context import Board, HttpProblem
 from mes.board.pages import views
 from mes.board.pages.translations import LANGUAGES
 from mes.board.refusals import LANGUAGE
 from mes.model import CountReconciled, ReasonAssigned, ShiftClosed, ShiftReopened, StationId
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.stopping import in_thread
 
 LANGUAGE_DAYS = 400
@@ -47,9 +47,9 @@ def _instant(text: str, name: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Refused(422, f"{name} is no time", "form_unreadable", {"field": name}) from error
+        raise HttpProblem(422, f"{name} is no time", "form_unreadable", {"field": name}) from error
     if found.tzinfo is None:
-        raise Refused(422, f"{name} has no zone", "form_unreadable", {"field": name})
+        raise HttpProblem(422, f"{name} has no zone", "form_unreadable", {"field": name})
     return found.astimezone(UTC)
 
 
@@ -61,7 +61,7 @@ def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
         wall = time.fromisoformat(text.strip().rjust(5, "0") if text.count(":") == 1 else text.strip().rjust(8, "0"))
     except ValueError as error:
         remedy = f"{text} is no time; write it as 14:05 or 14:05:30"
-        raise Refused(422, remedy, "not_a_time", {"text": text}) from error
+        raise HttpProblem(422, remedy, "not_a_time", {"text": text}) from error
     local = near.astimezone(board.config.calendar.zone)
     days = [local.date() + timedelta(days=each) for each in (-1, 0, 1)]
     found = [board.config.calendar.to_utc(datetime.combine(day, wall)) for day in days]
@@ -83,7 +83,7 @@ def _inside(typed: datetime | None, start: datetime, end: datetime) -> datetime 
             f"{typed.isoformat()} is not within the stop that is shown, {start.isoformat()} to {end.isoformat()}; "
             "give a time within it"
         )
-        raise Refused(422, text, "reason_outside_shown", {"at": typed, "start": start, "end": end})
+        raise HttpProblem(422, text, "reason_outside_shown", {"at": typed, "start": start, "end": end})
     return typed
 
 
@@ -120,7 +120,7 @@ async def undo(board: Board, request: Request) -> Response:
     form = await request.form()
     number = _text(form, "seq")
     if not number.isascii() or not number.isdigit():
-        raise Refused(422, "seq is no number", "form_unreadable", {"field": "seq"})
+        raise HttpProblem(422, "seq is no number", "form_unreadable", {"field": "seq"})
     await actions.take_back(board, views.person_of(request), UndoAsked(seq=min(int(number), 2**53 - 1) or 1))
     return RedirectResponse(back_to(form, done=True), status_code=303)
 
@@ -133,10 +133,10 @@ async def close(board: Board, request: Request) -> Response:
     if not station:
         of = _text(form, "of")
 
-        def ready(inquiry: Inquiry) -> list[str]:
-            shift = actions.window_of(inquiry, window)
-            inside = [each for each in inquiry.config.standards if each == of or each.startswith(of + "/")]
-            books = [book_answer(inquiry, each, shift) for each in inside]
+        def ready(query: PlantResults) -> list[str]:
+            shift = actions.window_of(query, window)
+            inside = [each for each in query.config.standards if each == of or each.startswith(of + "/")]
+            books = [book_answer(query, each, shift) for each in inside]
             return [each.station for each in books if each.over and not each.closed and not each.stops_without_reason]
 
         stations = await board.ask(ready)
@@ -158,9 +158,9 @@ async def count(board: Board, request: Request) -> Response:
     form = await request.form()
     number, parts, why = (_text(form, each) for each in ("number", "parts", "why"))
     if not (number + parts).isascii() or not number.isdigit() or not parts.isdigit() or len(parts) > 9:
-        raise Refused(422, "a number of parts is a whole number, 0 or more", "count_not_whole")
+        raise HttpProblem(422, "a number of parts is a whole number, 0 or more", "count_not_whole")
     if not why.strip():
-        raise Refused(422, "say how that is known", "decision_without_why")
+        raise HttpProblem(422, "say how that is known", "decision_without_why")
     asked = CountDecided(parts=int(parts), why=why[:1000])
     await actions.decide_count(board, views.person_of(request), int(number[:15]), asked)
     return RedirectResponse(back_to(form, done=True), status_code=303)
@@ -172,11 +172,11 @@ async def cable(board: Board, request: Request) -> Response:
     controller = _text(form, "controller")
     if board.cables is None or controller not in board.cables.pulled():
         text = f"there is no simulated controller `{controller}` here"
-        raise Refused(404, text, "cable_unknown", {"controller": controller})
+        raise HttpProblem(404, text, "cable_unknown", {"controller": controller})
     try:
         await board.cables.switch(controller, pull=_text(form, "pull") == "yes")
     except ValueError as error:
-        raise Refused(409, str(error), "cable_refused") from error
+        raise HttpProblem(409, str(error), "cable_refused") from error
     return RedirectResponse("/", status_code=303)
 
 
@@ -218,7 +218,7 @@ async def language(_: Board, request: Request) -> Response:
     """Keeps the language that was chosen in this browser."""
     code = request.path_params["code"]
     if code not in LANGUAGES:
-        raise Refused(404, "there is no such language", "language_unknown")
+        raise HttpProblem(404, "there is no such language", "language_unknown")
     answer = RedirectResponse(back_to(dict(request.query_params)), status_code=303)
     answer.set_cookie(LANGUAGE, str(code), max_age=LANGUAGE_DAYS * DAY_S, path="/", httponly=True, samesite="lax")
     return answer
@@ -226,14 +226,13 @@ async def language(_: Board, request: Request) -> Response:
 
 async def audit(board: Board, request: Request) -> Response:
     """Everything that people changed, the newest first."""
-    board.demand(views.person_of(request), May.AUDIT)
+    board.require(views.person_of(request), Permission.AUDIT)
     people = await in_thread(board.people.audit, SHOWN_OF_AUDIT)
 
-    def said(inquiry: Inquiry) -> list[dict[str, object]]:
-        seen = inquiry.until - timedelta(days=30)
+    def said(query: PlantResults) -> list[dict[str, object]]:
+        seen = query.until - timedelta(days=30)
         told = chain.from_iterable(
-            inquiry.reader.between(each, seen, inquiry.until + timedelta(seconds=1))
-            for each in inquiry.config.standards
+            query.reader.between(each, seen, query.until + timedelta(seconds=1)) for each in query.config.standards
         )
         return [
             {"time": _when(each.event), "who": each.event.by, "what": _what(each.event), "detail": _detail(each.event)}

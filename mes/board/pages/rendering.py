@@ -20,7 +20,7 @@ LOCALES = {"en": "en_GB", "ru": "ru_RU", "kk": "kk_KZ"}
 NAMES = {"en": "English", "ru": "Русский", "kk": "Қазақша"}
 
 
-class Speech:
+class Localizer:
     """A language as the templates use it."""
 
     def __init__(self, language: str, config: PlantConfig) -> None:

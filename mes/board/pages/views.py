@@ -9,13 +9,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from mes.board.accounts.users import May, Person
+from mes.board.accounts.users import Permission, Person
 from mes.board.actions import window_of
 from mes.board.answers import figures, records
 from mes.board.answers.andon_board import alive_answer, last_shift
-from mes.board.answers.models import KpiAnswer, LossAnswer, StopAnswer, UnreadAnswer, WallAnswer
-from mes.board.context import Board, Refused
-from mes.board.pages.rendering import Speech, draw, share, stamp_ms
+from mes.board.answers.models import AndonBoardAnswer, KpiAnswer, LossAnswer, StopAnswer, UnreadAnswer
+from mes.board.context import Board, HttpProblem
+from mes.board.pages.rendering import Localizer, draw, share, stamp_ms
 from mes.board.pages.translations import glossary
 from mes.board.refusals import language_of
 from mes.calendar import Window, WindowKind
@@ -24,7 +24,7 @@ from mes.health.status import Status
 from mes.intervals import Interval
 from mes.model import StationId, UnitsCounted
 from mes.oee.components import LOSSES, Bucket, KpiFlag
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 
 NAV = (
     ("/", "wall"),
@@ -58,14 +58,14 @@ def page(
     board: Board, request: Request, template: str, *, status: int = 200, problem: str = "", **content: Any
 ) -> Response:
     """A page with all that every page has."""
-    speech = Speech(language_of(request), board.config)
+    localizer = Localizer(language_of(request), board.config)
     now = board.clock.now()
     address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     person = person_of(request)
-    nav = [*NAV, ("/audit", "audit")] if board.may(person, May.AUDIT) else list(NAV)
+    nav = [*NAV, ("/audit", "audit")] if board.may(person, Permission.AUDIT) else list(NAV)
     common: dict[str, Any] = {
-        "speech": speech,
-        "t": speech.words,
+        "localizer": localizer,
+        "t": localizer.words,
         "site": board.config.site,
         "nav": nav,
         "here": request.url.path,
@@ -74,25 +74,31 @@ def page(
         "now": now,
         "now_ms": stamp_ms(now),
         "speed": board.speed,
-        "note": speech.words["thanks"] if request.query_params.get("done") else "",
+        "note": localizer.words["thanks"] if request.query_params.get("done") else "",
         "problem": problem,
-        "troubles": troubles(speech, board.status()),
-        "glossary": glossary(speech.language),
+        "troubles": troubles(localizer, board.status()),
+        "glossary": glossary(localizer.language),
     }
     return HTMLResponse(draw(template, **{**common, **content}), status_code=status)
 
 
-def troubles(speech: Speech, status: Status) -> list[str]:
+def troubles(localizer: Localizer, status: Status) -> list[str]:
     """What of the program does not work now, as sentences; the reasons are those of the log."""
     known = sorted(status.notes.items())
-    return [f"{speech.words.get(f'trouble_{part}', part)} {why}" for part, why in known]
+    return [f"{localizer.words.get(f'trouble_{part}', part)} {why}" for part, why in known]
 
 
-def wall_part(board: Board, wall: WallAnswer | None, language: str) -> str:
+def wall_part(board: Board, wall: AndonBoardAnswer | None, language: str) -> str:
     """The inside of the wall's page; the same for everybody who reads this language."""
-    speech, now, status = Speech(language, board.config), board.clock.now(), board.status()
-    common = {"speech": speech, "t": speech.words, "now": now, "now_ms": stamp_ms(now), "cables": cables_of(board)}
-    told = troubles(speech, status)
+    localizer, now, status = Localizer(language, board.config), board.clock.now(), board.status()
+    common = {
+        "localizer": localizer,
+        "t": localizer.words,
+        "now": now,
+        "now_ms": stamp_ms(now),
+        "cables": cables_of(board),
+    }
+    told = troubles(localizer, status)
     return draw("_wall_page.html", wall=wall, alive=alive_answer(status), troubles=told, note="", problem="", **common)
 
 
@@ -110,95 +116,95 @@ async def wall(board: Board, request: Request, *, problem: str = "", status: int
     return page(board, request, "wall.html", problem=problem, status=status, **shown)
 
 
-def choice(inquiry: Inquiry, request: Request, *, level: str) -> tuple[Choice, Window]:
+def choice(query: PlantResults, request: Request, *, level: str) -> tuple[Choice, Window]:
     """The part of the plant and the window that are asked for. Raises Refused."""
-    now = inquiry.until
+    now = query.until
     of = request.query_params.get("of", "")
     if not of:
         tablet = person_of(request)
         own = tablet.station if tablet is not None else None
-        of = own or {"line": inquiry.nodes("line", [])[0].path, "site": inquiry.config.site}.get(level, "")
-        of = of or inquiry.nodes("station", [])[0].path
+        of = own or {"line": query.nodes("line", [])[0].path, "site": query.config.site}.get(level, "")
+        of = of or query.nodes("station", [])[0].path
     try:
-        figures.node_of(inquiry, of)
+        figures.node_of(query, of)
     except ConfigError as error:
-        raise Refused(404, str(error), "part_unknown", {"part": of}) from error
+        raise HttpProblem(404, str(error), "part_unknown", {"part": of}) from error
     name = request.query_params.get("window", "")
-    window = window_of(inquiry, name) if name else last_shift(inquiry, now)
+    window = window_of(query, name) if name else last_shift(query, now)
     if window.interval.length > timedelta(days=8):
         text = "a page shows a week at most; longer times are in reports and in the interface"
-        raise Refused(422, text, "page_too_long")
+        raise HttpProblem(422, text, "page_too_long")
     return Choice(of, figures.window_name(window)), window
 
 
-def offered(inquiry: Inquiry, speech: Speech, chosen: Window) -> list[tuple[str, str]]:
+def offered(query: PlantResults, localizer: Localizer, chosen: Window) -> list[tuple[str, str]]:
     """The windows to choose from, the newest first."""
-    now = inquiry.until
+    now = query.until
     span = Interval(now - OFFERED, now)
-    known = inquiry.known
+    known = query.known
     if known is not None:
         span = Interval(min(max(known.start, span.start), now), now + timedelta(microseconds=1))
-    shifts = inquiry.config.calendar.windows(WindowKind.SHIFT, span)
-    days = inquiry.config.calendar.windows(WindowKind.DAY, span)
+    shifts = query.config.calendar.windows(WindowKind.SHIFT, span)
+    days = query.config.calendar.windows(WindowKind.DAY, span)
     found = [*reversed(shifts), *reversed(days)]
     if chosen not in found:
         found.insert(0, chosen)
-    return [(figures.window_name(each), heading(each, speech)) for each in found]
+    return [(figures.window_name(each), heading(each, localizer)) for each in found]
 
 
-def heading(window: Window, speech: Speech) -> str:
+def heading(window: Window, localizer: Localizer) -> str:
     """A window in words."""
-    day = speech.day(window.interval.start)
-    team = f", {speech.words['team']} {window.team}" if window.team else ""
+    day = localizer.day(window.interval.start)
+    team = f", {localizer.words['team']} {window.team}" if window.team else ""
     if window.kind is WindowKind.SHIFT:
-        return f"{day}, {speech.word(window.name.replace(' ', '_'))}{team}"
+        return f"{day}, {localizer.word(window.name.replace(' ', '_'))}{team}"
     if window.kind is WindowKind.HOUR:
-        return f"{day}, {speech.short_clock(window.interval.start)}"
+        return f"{day}, {localizer.short_clock(window.interval.start)}"
     return window.name
 
 
-def parts(inquiry: Inquiry, *, stations: bool, whole: bool) -> list[str]:
+def parts(query: PlantResults, *, stations: bool, whole: bool) -> list[str]:
     """The parts of the plant to choose from: lines; also the site with its areas, and the stations."""
-    lines = [each.path for each in inquiry.nodes("line", [])]
-    areas = [each.path for each in inquiry.nodes("area", [])]
-    found = [inquiry.config.site] if whole else []
+    lines = [each.path for each in query.nodes("line", [])]
+    areas = [each.path for each in query.nodes("area", [])]
+    found = [query.config.site] if whole else []
     found += [*(each for each in areas if whole and not any(line == each for line in lines)), *lines]
-    return found + (list(inquiry.config.standards) if stations else [])
+    return found + (list(query.config.standards) if stations else [])
 
 
 async def shift(board: Board, request: Request) -> Response:
     """The shift of a line, a station, an area or the site."""
-    speech = Speech(language_of(request), board.config)
+    localizer = Localizer(language_of(request), board.config)
 
-    def asked(inquiry: Inquiry) -> dict[str, Any]:
-        chosen, window = choice(inquiry, request, level="line")
-        node = figures.node_of(inquiry, chosen.of)
+    def asked(query: PlantResults) -> dict[str, Any]:
+        chosen, window = choice(query, request, level="line")
+        node = figures.node_of(query, chosen.of)
         name = request.query_params.get("definition", "")
         try:
-            definition = figures.definition_of(inquiry, name)
+            definition = figures.definition_of(query, name)
         except ConfigError as error:
-            raise Refused(404, str(error), "definition_unknown", {"definition": name}) from error
-        kpi = figures.kpi_answer(inquiry, node, window, [definition])
-        members = inquiry.nodes("station", [])
-        hours = figures.hours_answer(inquiry, node, window.interval)
+            raise HttpProblem(404, str(error), "definition_unknown", {"definition": name}) from error
+        kpi = figures.kpi_answer(query, node, window, [definition])
+        members = query.nodes("station", [])
+        hours = figures.hours_answer(query, node, window.interval)
         return {
             "chosen": chosen,
-            "heading": heading(window, speech),
-            "parts": parts(inquiry, stations=True, whole=True),
-            "windows": offered(inquiry, speech, window),
-            "definitions": [(name, each.title) for name, each in inquiry.config.definitions.items()],
+            "heading": heading(window, localizer),
+            "parts": parts(query, stations=True, whole=True),
+            "windows": offered(query, localizer, window),
+            "definitions": [(name, each.title) for name, each in query.config.definitions.items()],
             "definition": definition.name,
             "kpi": kpi,
-            "timelines": [figures.timeline_answer(inquiry, each, window) for each in node.stations],
-            "ticks": _ticks(inquiry, window, speech),
+            "timelines": [figures.timeline_answer(query, each, window) for each in node.stations],
+            "ticks": _ticks(query, window, localizer),
             "hours": hours,
             "hours_most": max([1.0, *(max(each.good or 0, each.target or 0.0) for each in hours)]),
-            "unread": unread_of(inquiry, kpi, node.stations),
+            "unread": unread_of(query, kpi, node.stations),
             "waterfall": waterfall(kpi),
             "pareto": pareto(kpi.losses),
-            "culprits": figures.culprits_answer(inquiry, node, window.interval) if node.level == "line" else None,
+            "culprits": figures.culprits_answer(query, node, window.interval) if node.level == "line" else None,
             "members": [
-                figures.kpi_answer(inquiry, each, window, [definition])
+                figures.kpi_answer(query, each, window, [definition])
                 for each in members
                 if each.stations[0] in node.stations
             ],
@@ -207,20 +213,20 @@ async def shift(board: Board, request: Request) -> Response:
     return page(board, request, "shift.html", **await board.ask(asked))
 
 
-def _ticks(inquiry: Inquiry, window: Window, speech: Speech) -> list[tuple[float, str]]:
+def _ticks(query: PlantResults, window: Window, localizer: Localizer) -> list[tuple[float, str]]:
     whole_s = window.interval.length.total_seconds()
-    starts = [each.interval.start for each in inquiry.config.calendar.hours(window.interval)]
+    starts = [each.interval.start for each in query.config.calendar.hours(window.interval)]
     every = max(1, len(starts) // 12)
     return [
-        (share((each - window.interval.start).total_seconds(), whole_s), speech.short_clock(each)[:2])
+        (share((each - window.interval.start).total_seconds(), whole_s), localizer.short_clock(each)[:2])
         for each in starts[::every]
         if each >= window.interval.start
     ]
 
 
-def unread_of(inquiry: Inquiry, kpi: KpiAnswer, stations: Sequence[StationId]) -> list[UnreadAnswer]:
+def unread_of(query: PlantResults, kpi: KpiAnswer, stations: Sequence[StationId]) -> list[UnreadAnswer]:
     """The counters that are not read now, where that takes units from these figures."""
-    return figures.unread_answers(inquiry, stations) if KpiFlag.COUNTS_NOT_READ in kpi.flags else []
+    return figures.unread_answers(query, stations) if KpiFlag.COUNTS_NOT_READ in kpi.flags else []
 
 
 def waterfall(kpi: KpiAnswer) -> list[dict[str, Any]]:
@@ -268,26 +274,26 @@ def pareto(losses: Sequence[LossAnswer]) -> list[dict[str, Any]]:
 
 async def station(board: Board, request: Request) -> Response:
     """One station, down to the raw readings."""
-    speech = Speech(language_of(request), board.config)
+    localizer = Localizer(language_of(request), board.config)
 
-    def asked(inquiry: Inquiry) -> dict[str, Any]:
-        chosen, window = choice(inquiry, request, level="station")
+    def asked(query: PlantResults) -> dict[str, Any]:
+        chosen, window = choice(query, request, level="station")
         place = StationId(chosen.of)
-        if place not in inquiry.config.standards:
-            raise Refused(404, f"there is no station `{chosen.of}`", "part_unknown", {"part": chosen.of})
-        node = figures.node_of(inquiry, chosen.of)
-        told = inquiry.events(place, window.interval)
+        if place not in query.config.standards:
+            raise HttpProblem(404, f"there is no station `{chosen.of}`", "part_unknown", {"part": chosen.of})
+        node = figures.node_of(query, chosen.of)
+        told = query.events(place, window.interval)
         inside = [each for each in told if window.interval.start <= each.event.time < window.interval.end]
-        cycles = records.cycle_answers(inquiry, place, window.interval)
-        kpi = figures.kpi_answer(inquiry, node, window, [inquiry.config.definition])
+        cycles = records.cycle_answers(query, place, window.interval)
+        kpi = figures.kpi_answer(query, node, window, [query.config.definition])
         return {
             "chosen": chosen,
-            "heading": heading(window, speech),
-            "parts": list(inquiry.config.standards),
-            "windows": offered(inquiry, speech, window),
+            "heading": heading(window, localizer),
+            "parts": list(query.config.standards),
+            "windows": offered(query, localizer, window),
             "kpi": kpi,
-            "unread": unread_of(inquiry, kpi, node.stations),
-            "timeline": figures.timeline_answer(inquiry, place, window),
+            "unread": unread_of(query, kpi, node.stations),
+            "timeline": figures.timeline_answer(query, place, window),
             "cycles": cycles,
             "times_s": [round(each.time.timestamp(), 3) for each in cycles],
             "counts": records.event_answers([each for each in inside if isinstance(each.event, UnitsCounted)]),
@@ -300,26 +306,26 @@ async def station(board: Board, request: Request) -> Response:
 
 async def stops(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
     """The stops of a part of the plant, those first that need a reason."""
-    speech = Speech(language_of(request), board.config)
+    localizer = Localizer(language_of(request), board.config)
     person = person_of(request)
 
     def may_explain_at(place: str) -> bool:
-        return person is not None and person.may(May.EXPLAIN, StationId(place))
+        return person is not None and person.may(Permission.EXPLAIN, StationId(place))
 
-    def asked(inquiry: Inquiry) -> dict[str, Any]:
-        chosen, window = choice(inquiry, request, level="site")
-        node = figures.node_of(inquiry, chosen.of)
-        found = figures.stops_answer(inquiry, node.stations, window.interval)
+    def asked(query: PlantResults) -> dict[str, Any]:
+        chosen, window = choice(query, request, level="site")
+        node = figures.node_of(query, chosen.of)
+        found = figures.stops_answer(query, node.stations, window.interval)
         shown = [each for each in found if each.bucket not in (Bucket.STARVED, Bucket.BLOCKED, Bucket.MINOR_STOPS)]
-        words = [each for place in node.stations for each in records.said_answers(inquiry, place, window.interval)]
+        words = [each for place in node.stations for each in records.said_answers(query, place, window.interval)]
         return {
             "chosen": chosen,
-            "parts": parts(inquiry, stations=True, whole=True),
-            "windows": offered(inquiry, speech, window),
+            "parts": parts(query, stations=True, whole=True),
+            "windows": offered(query, localizer, window),
             "open_stops": [each for each in found if each.needs_reason][::-1],
             "other_stops": [each for each in shown if not each.needs_reason][::-1],
             "before": _before(found),
-            "reasons_of": {place: figures.reasons_answer(inquiry, place) for place in node.stations},
+            "reasons_of": {place: figures.reasons_answer(query, place) for place in node.stations},
             "said": sorted(words, key=lambda each: -each.seq),
             "may_explain": person is not None and any(may_explain_at(place) for place in node.stations),
         }
@@ -345,12 +351,12 @@ async def car(board: Board, request: Request) -> Response:
     """A car's way."""
     vin = request.query_params.get("vin", "").strip()[:64]
 
-    def asked(inquiry: Inquiry) -> dict[str, Any]:
+    def asked(query: PlantResults) -> dict[str, Any]:
         return {
             "vin": vin,
-            "lives": records.life_answers(inquiry, vin) if vin else [],
-            "recent": [] if vin or inquiry.known is None else records.recent_answers(inquiry),
-            "products": inquiry.config.products,
+            "lives": records.life_answers(query, vin) if vin else [],
+            "recent": [] if vin or query.known is None else records.recent_answers(query),
+            "products": query.config.products,
         }
 
     content = await board.ask(asked)

@@ -18,7 +18,7 @@ from mes.oee.causes import Cause
 from mes.oee.components import NO_TIME
 from mes.oee.flow import stores_between
 from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car, first_time_built
-from mes.results.plant import AROUND, LOOK_BACK, Inquiry, Node
+from mes.results.plant import AROUND, LOOK_BACK, Node, PlantResults
 
 OUTSIDE = "outside"
 CAUSES: Mapping[Cause, str] = {
@@ -57,35 +57,35 @@ def _windows(calendar: Calendar, kinds: Sequence[WindowKind], parts: Sequence[In
 class PlantPoints:
     """Makes the points; it keeps what cars were built, until one more is."""
 
-    inquiry: Inquiry
+    query: PlantResults
     _seq: int = field(default=-1, init=False, repr=False)
     _cars: Sequence[Car] | None = field(default=None, init=False, repr=False)
     _stays: dict[tuple[StationId, Interval], Sequence[Visit]] = field(default_factory=dict, init=False, repr=False)
 
     def points(self, touched: Interval) -> Iterator[Point]:
-        """All points whose windows overlap a stretch of time, as things stood at the inquiry's present."""
+        """All points whose windows overlap a stretch of time, as things stood at the query's present."""
         self._forget_what_changed()
-        until = self.inquiry.until
-        calendar = self.inquiry.config.calendar
+        until = self.query.until
+        calendar = self.query.config.calendar
         touched = Interval(touched.start, max(touched.start, min(touched.end, until)))
-        parts = self.inquiry.occupied(touched)
+        parts = self.query.occupied(touched)
         hours = list(dict.fromkeys(each for part in parts for each in cells(calendar, part)))
         longer = _windows(calendar, (WindowKind.SHIFT, WindowKind.DAY), parts)
-        for line in self.inquiry.nodes("line", []):
+        for line in self.query.nodes("line", []):
             yield from (self._output(line, each) for each in (*hours, *longer))
         for each in hours:
             yield from self._buffers(each)
             yield from self._culprits(each)
             yield from self._limits(each)
-            for station in self.inquiry.config.limits:
+            for station in self.query.config.limits:
                 yield from self._exposures(station, each)
         yield from self._built([*hours, *_windows(calendar, BUILT_IN, parts)])
         yield from self._periods(touched, until)
 
     def _limits(self, hour: Window) -> Iterator[Point]:
-        passed = Interval(hour.interval.start, max(hour.interval.start, min(hour.interval.end, self.inquiry.until)))
+        passed = Interval(hour.interval.start, max(hour.interval.start, min(hour.interval.end, self.query.until)))
         steps = max(1, -(-passed.length // LIMIT_EVERY))
-        for station, limits in self.inquiry.config.limits.items():
+        for station, limits in self.query.config.limits.items():
             for name, limit in limits.items():
                 if fields := _known({"low": limit.low, "high": limit.high}):
                     for step in range(steps):
@@ -103,31 +103,29 @@ class PlantPoints:
 
         A stay goes on after the day in which the unit got its result, and what it was exposed to with it.
         """
-        calendar = self.inquiry.config.calendar
+        calendar = self.query.config.calendar
         day = calendar.days(Interval(at, at + MILLISECOND))[0].interval
         if (station, day) not in self._stays:
             if len(self._stays) > KEPT_STAYS:
                 self._stays.clear()
-            self._stays[station, day] = self.inquiry.visits(
-                station, Interval(day.start - LOOK_BACK, day.end + LOOK_BACK)
-            )
+            self._stays[station, day] = self.query.visits(station, Interval(day.start - LOOK_BACK, day.end + LOOK_BACK))
         return self._stays[station, day]
 
     def _forget_what_changed(self) -> None:
-        seq = self.inquiry.reader.last_seq()
-        changed = self.inquiry.reader.changed_stations(self._seq)
+        seq = self.query.reader.last_seq()
+        changed = self.query.reader.changed_stations(self._seq)
         for key in [each for each in self._stays if each[0] in changed]:
             del self._stays[key]
-        programme = self.inquiry.config.programme
+        programme = self.query.config.programme
         if programme is not None and programme.built_at in changed:
             self._cars = None
         self._seq = seq
 
     def _output(self, line: Node, window: Window) -> Point:
-        passed = Interval(window.interval.start, min(window.interval.end, self.inquiry.until))
+        passed = Interval(window.interval.start, min(window.interval.end, self.query.until))
         last = line.stations[-1]
-        kpi = self.inquiry.results.kpi(last, passed, until=self.inquiry.until)
-        plans = {"plan": self.inquiry.target(line, passed), "plan_whole": self.inquiry.target(line, window.interval)}
+        kpi = self.query.results.kpi(last, passed, until=self.query.until)
+        plans = {"plan": self.query.target(line, passed), "plan_whole": self.query.target(line, window.interval)}
         tags = _path(line.path) | {"window": str(window.kind)}
         fields: dict[str, Field] = {"unread_s": kpi.unread.total_seconds(), **_known(plans)}
         if (good := kpi.count("good")) is not None:
@@ -135,14 +133,14 @@ class PlantPoints:
         return Point("output", tags, fields, window_ns(window.interval.start))
 
     def _buffers(self, hour: Window) -> Iterator[Point]:
-        places = {(each.upstream, each.downstream): each.places for each in self.inquiry.config.buffers}
+        places = {(each.upstream, each.downstream): each.places for each in self.query.config.buffers}
         stations = {each for way in places for each in way}
         stays = {each: self._visits(each, hour.interval.start) for each in stations}
-        end = min(hour.interval.end, self.inquiry.until)
+        end = min(hour.interval.end, self.query.until)
         for store in stores_between(stays, list(places), hour.interval, end):
             there = places[store.upstream, store.downstream]
             tags = {
-                "site": self.inquiry.config.site,
+                "site": self.query.config.site,
                 "upstream": _short(store.upstream),
                 "downstream": _short(store.downstream),
             }
@@ -157,10 +155,10 @@ class PlantPoints:
 
     def _culprits(self, hour: Window) -> Iterator[Point]:
         """Every station and the outside, with zeros where they cost nothing: a correction may clear somebody."""
-        if not self.inquiry.config.calendar.planned(hour.interval):
+        if not self.query.config.calendar.planned(hour.interval):
             return
-        everybody: list[StationId | None] = [*self.inquiry.config.standards, None]
-        for line, found in self.inquiry.culprits_of_lines(hour.interval).items():
+        everybody: list[StationId | None] = [*self.query.config.standards, None]
+        for line, found in self.query.culprits_of_lines(hour.interval).items():
             lost: dict[StationId | None, dict[str, timedelta]] = defaultdict(lambda: defaultdict(timedelta))
             for each in found:
                 lost[each.station][CAUSES.get(each.cause, OTHER)] += each.lost
@@ -175,20 +173,20 @@ class PlantPoints:
 
         Values are kept for some days only; of what is older nothing is said.
         """
-        limits = self.inquiry.config.limits[station]
-        oldest = self.inquiry.until - self.inquiry.config.keep_process_values + AROUND  # what it reads before a stay
+        limits = self.query.config.limits[station]
+        oldest = self.query.until - self.query.config.keep_process_values + AROUND  # what it reads before a stay
         for visit in self._visits(station, hour.interval.start):
             ends = [each.time for each in visit.results if each.time in hour.interval]
             if not ends or visit.entered is None or visit.entered < oldest:
                 continue
-            for each in self.inquiry.process(visit):
+            for each in self.query.process(visit):
                 tags = {**place(station), "name": each.name}
                 fields = _exposure(visit.unit, each, limits.get(each.name))
                 yield from (Point("exposure", tags, fields, timestamp_ns(end, _of_unit(visit.unit))) for end in ends)
 
     def _built(self, windows: Iterable[Window]) -> Iterator[Point]:
         """Cars by product in each window that has begun, every product of the plant's file, and the unknown."""
-        config, targets, until = self.inquiry.config, self.inquiry.targets, self.inquiry.until
+        config, targets, until = self.query.config, self.query.targets, self.query.until
         if config.programme is None or targets is None or config.programme.built_at not in config.standards:
             return
         cars = self._built_cars(config.programme.built_at)
@@ -217,7 +215,7 @@ class PlantPoints:
 
     def _of_product(self, product: ProductId, facts: Product | None) -> dict[str, str]:
         return {
-            "site": self.inquiry.config.site,
+            "site": self.query.config.site,
             "product": product or NONE,
             "assembly_method": str(facts.assembly_method) if facts else UNKNOWN,
             "market": (facts.market if facts else None) or UNKNOWN,
@@ -225,23 +223,23 @@ class PlantPoints:
 
     def _built_cars(self, station: StationId) -> Sequence[Car]:
         if self._cars is None:
-            self._cars = first_time_built(self.inquiry.built(station))
+            self._cars = first_time_built(self.query.built(station))
         return self._cars
 
     def _periods(self, touched: Interval, until: datetime) -> Iterator[Point]:
         """The shifts and days of a stretch, and of the last two weeks: what is this shift now will be the last one."""
-        calendar = self.inquiry.config.calendar
-        known = self.inquiry.known
+        calendar = self.query.config.calendar
+        known = self.query.known
         for kind, labels in LABELS.items():
             first = max(until - NAMED[kind], touched.start if known is None else known.start)
             begun = calendar.windows(kind, Interval(min(first, until), until + MILLISECOND))
             names = dict(zip(reversed(begun), labels, strict=False))
-            for each in dict.fromkeys((*_windows(calendar, (kind,), self.inquiry.occupied(touched)), *begun)):
+            for each in dict.fromkeys((*_windows(calendar, (kind,), self.query.occupied(touched)), *begun)):
                 label = names.get(each) or _dated(each)
                 start, end = ((at - EPOCH) // MILLISECOND for at in (each.interval.start, each.interval.end))
                 yield Point(
                     "period",
-                    {"site": self.inquiry.config.site, "kind": str(kind)},
+                    {"site": self.query.config.site, "kind": str(kind)},
                     {
                         "name": each.name,
                         "label": label,

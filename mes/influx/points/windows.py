@@ -17,7 +17,7 @@ from mes.intervals import END_OF_TIME, Interval
 from mes.journal import JournalReader
 from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId, StationStandard
-from mes.results.plant import Inquiry
+from mes.results.plant import PlantResults
 from mes.results.stations import Results
 from mes.stopping import in_thread
 
@@ -34,7 +34,7 @@ class PublishedPlant:
 
     def __init__(self, config: PlantConfig, clock: Clock) -> None:
         """The configuration's journal must exist."""
-        self._inquiry = Inquiry(config, config.journal_path)
+        self._inquiry = PlantResults(config, config.journal_path)
         self._points = PlantPoints(self._inquiry)
         self._clock = clock
         self._stated = clock.now() - FARTHEST
@@ -49,7 +49,7 @@ class PublishedPlant:
         with self._reading:
             self._inquiry.__exit__(kind, failure, trace)
 
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
         now = self._clock.now()
         return await in_thread(self._since_results, spans, now)
@@ -72,7 +72,7 @@ class PublishedPlant:
         """Back to the results of the units that left in a span: what they were exposed to is told by when they left."""
         reached = {}
         with self._reading:
-            self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
+            self._inquiry.set_now(max([now, *(each.end for each in spans.values())]))
             for station, span in spans.items():
                 begun = [span.start]
                 if station in self._inquiry.config.limits:
@@ -85,7 +85,7 @@ class PublishedPlant:
             return self._all(spans, now)
 
     def _all(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
-        self._inquiry.reach(max([now, *(each.end for each in spans.values())]))
+        self._inquiry.set_now(max([now, *(each.end for each in spans.values())]))
         known = {each: span for each, span in spans.items() if each in self._inquiry.config.standards}
         starts = [
             _in_force_since(self._inquiry.results, station, span.start, FARTHEST) for station, span in known.items()
@@ -125,7 +125,7 @@ class PublishedFigures:
     def __exit__(self, *_: object) -> None:
         self._reader.close()
 
-    async def touched(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed anew."""
         return await in_thread(self._points, spans, self._clock.now(), None)
 
@@ -153,8 +153,8 @@ class PublishedFigures:
             if start is None:
                 continue  # nothing was ever seen of it
             end = max(span.end, min(self._holds_until(station, span.end), now))
-            touched = Interval(min(start, end), end + INSTANT)
-            points += station_points(self._results, station, touched, max(now, span.end))
+            affected_windows = Interval(min(start, end), end + INSTANT)
+            points += station_points(self._results, station, affected_windows, max(now, span.end))
         return points
 
     def _holds_until(self, station: StationId, instant: datetime) -> datetime:
@@ -173,9 +173,9 @@ def _in_force_since(
     return since if since is None or furthest is None else max(since, instant - furthest)
 
 
-def station_points(results: Results, station: StationId, touched: Interval, until: datetime) -> list[Point]:
+def station_points(results: Results, station: StationId, affected_windows: Interval, until: datetime) -> list[Point]:
     """All points of a station whose windows overlap a stretch of time, as things stood at `until`."""
-    parts = results.occupied(station, touched, until=until)
+    parts = results.occupied(station, affected_windows, until=until)
     hours = list(dict.fromkeys(each for part in parts for each in cells(results.calendar, part)))
     longer = list(dict.fromkeys(each for kind in LONGER for part in parts for each in results.windows(kind, part)))
     found = [kpi_point(results, station, each, until) for each in (*hours, *longer)]
