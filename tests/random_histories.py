@@ -1,7 +1,8 @@
 """Random histories of a station, standards and plans, for laws."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from oee_histories import (
@@ -21,6 +22,7 @@ from oee_histories import (
 )
 
 from adapters.reading import Quality
+from mes.calendar import Calendar, Shift
 from mes.intervals import Interval
 from mes.model import CountFlag, CountKind, Journaled, ProductId, State, StationEvent, StationStandard, UnitsCounted
 
@@ -28,6 +30,15 @@ LENGTH_MIN = 240
 S2 = ProductId("S2")
 SAID = [each for each in State if each is not State.NO_DATA]
 WINDOW = Interval(at(0), at(LENGTH_MIN))
+
+# shifts that begin and end inside hours, with a break, and one that meets the next
+CALENDAR = Calendar(
+    ZoneInfo("Asia/Qostanay"),
+    (
+        Shift("early", time(7, 20), time(9, 40), breaks=((time(8, 15), time(8, 25)),)),
+        Shift("late", time(9, 40), time(11, 30)),
+    ),
+)
 
 instants = st.integers(-600, LENGTH_MIN * 60).map(lambda second: second / 60)
 kinds = st.sampled_from(list(CountKind))

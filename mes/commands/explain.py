@@ -16,7 +16,7 @@ from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounte
 from mes.oee.components import LOSSES, Kpi
 from mes.report.text import WORDS, title
 from mes.results.explain import Explanation, Stretch, explain
-from mes.results.fields import figures, reason_of, seconds
+from mes.results.fields import kpi_values, reason_of, seconds
 from mes.results.plant import Node, PlantResults
 from mes.terminal import console, percent, units
 
@@ -43,7 +43,7 @@ def explain_command(
         nodes = opened.nodes("station", [station])
         found = [explain(opened, each.stations[0], wanted) for each in nodes]
         if as_json:
-            click.echo(json.dumps([_json(each) for each in found], indent=2, ensure_ascii=False))
+            click.echo(json.dumps([explanation_values(each) for each in found], indent=2, ensure_ascii=False))
             return
         output, zone = console(), loaded.config.calendar.zone
         if len(nodes) > 1:
@@ -185,14 +185,15 @@ def _count_cells(journaled: Journaled, inside: int, zone: ZoneInfo) -> list[str]
     ]
 
 
-def _json(found: Explanation) -> dict[str, object]:
+def explanation_values(found: Explanation) -> dict[str, object]:
+    """What `mes explain --json` prints: seconds are floats, times ISO 8601 in UTC."""
     window = found.row.window
     return {
         "station": found.row.node.path,
         "window": window.name,
         "start": window.interval.start.isoformat(),
         "end": window.interval.end.isoformat(),
-        "figures": figures(found.row.kpi),
+        "figures": kpi_values(found.row.kpi),
         "ideal": [
             {
                 "product": each.product,

@@ -51,7 +51,7 @@ KPI_TIMES = {
     "starved_s": "starved",
     "blocked_s": "blocked",
     "no_data_s": "no_data",
-    "not_planned_s": "not_planned",
+    "planned_stop_s": "planned_stops",
     "inferred_s": "inferred",
     "ideal_good_s": "sum_pri_good",
     "unread_s": "unread",
@@ -125,6 +125,7 @@ def _kpi_fields(kpi: Kpi) -> dict[str, Value]:
         length: timedelta | None = getattr(kpi, attribute)
         if length is not None:
             found[name] = length.total_seconds()
+    found["not_planned_s"] = (kpi.length - kpi.pbt - kpi.planned_stops).total_seconds()
     return found
 
 

@@ -4,6 +4,7 @@
 """
 
 from mes.influx.declare import Field, Measurement, Origin, Tag, Type, flag, number, seconds, text
+from mes.results.fields import STORED_FIELDS, KpiField, Unit
 
 __all__ = ["EVENTS", "FIGURES", "HEALTH", "MEASUREMENTS", "Field", "Measurement", "Origin", "Tag", "Type"]
 
@@ -149,37 +150,28 @@ EVENTS = (
 
 _UNREAD = "left out where they are not known, since their counter was not read in the window"
 
+
+def _kpi_field(field: KpiField) -> Field:
+    """A figure as a field; a count may be missing, and an ideal time without ideal cycle time is."""
+    match field.unit:
+        case Unit.SECONDS:
+            return seconds(field.name, field.meaning, maybe=field.name.startswith("ideal_"))
+        case Unit.UNITS:
+            return number(field.name, f"{field.meaning}; {_UNREAD}", "units", maybe=True)
+        case _:
+            return number(field.name, field.meaning)
+
+
 KPI = Measurement(
     "kpi",
     Origin.FIGURE,
     "A station's figures in a window as numerators and denominators: sum over windows and stations first, divide last. "
     "OEE = `ideal_good_s` / `pbt_s`, availability = `ot_s` / `pbt_s`, performance = `ideal_produced_s` / `ot_s`, "
-    "quality = `ideal_good_s` / `ideal_produced_s`, coverage = 1 - `no_data_s` / `pbt_s`.",
+    "quality = `ideal_good_s` / `ideal_produced_s`, coverage = 1 - (`no_data_s` + `inferred_s`) / `pbt_s`.",
     AT_WINDOW_START,
     (*STATION, WINDOW),
     (
-        seconds("window_s", "length of the window, as far as it has passed"),
-        seconds("pbt_s", "planned busy time (ISO 22400 PBT)"),
-        seconds("apt_s", "actual production time (APT)"),
-        seconds("ot_s", "operating time: APT and minor stops"),
-        seconds("minor_stops_s", "loss: stops below the station's threshold"),
-        seconds("down_s", "loss: equipment failure"),
-        seconds("setup_s", "loss: set-up and adjustment"),
-        seconds("idle_s", "loss: organisation"),
-        seconds("starved_s", "loss: waiting for the station before"),
-        seconds("blocked_s", "loss: waiting for the station after"),
-        seconds("no_data_s", "planned time of which nothing is known"),
-        seconds("not_planned_s", "outside planned time"),
-        seconds("inferred_s", "part of `apt_s` that is concluded from units caught up after a gap"),
-        seconds("ideal_good_s", "Σ(ideal cycle time · good units): the numerator of OEE", maybe=True),
-        seconds("ideal_produced_s", "Σ(ideal cycle time · produced units)", maybe=True),
-        number("good", f"good units; {_UNREAD}", "units", maybe=True),
-        number("rework", f"units to be reworked; {_UNREAD}", "units", maybe=True),
-        number("scrap", f"scrapped units; {_UNREAD}", "units", maybe=True),
-        number("produced", f"all units (PQ); {_UNREAD}", "units", maybe=True),
-        seconds("unread_s", "for how long a counter was not read: the counts are at least what is said"),
-        number("failures", "failures that began in the window"),
-        number("unreconciled", "readings that wait for a person's decision"),
+        *(_kpi_field(field) for field in STORED_FIELDS),
         number("revision", "number of the last journaled event that bears on the window: higher after a correction"),
     ),
 )

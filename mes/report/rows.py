@@ -12,7 +12,7 @@ from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.oee.components import Bucket
 from mes.oee.definitions import Definition
-from mes.results.fields import Value, figures, ratios, reason_of, secondary_kpi_fields, seconds
+from mes.results.fields import Value, definition_values, kpi_values, reason_of, secondary_values, seconds
 from mes.results.plant import PlantResults, Row
 from mes.results.stations import LEAST
 
@@ -88,8 +88,8 @@ def as_json(found: Sequence[Row]) -> str:
 def _nested(row: Row) -> dict[str, object]:
     return {
         **place(row),
-        **figures(row.kpi),
-        **secondary_kpi_fields(row.further),
+        **kpi_values(row.kpi),
+        **secondary_values(row.further),
         "flags": sorted(row.kpi.flags),
         "losses": [
             {"bucket": str(each.bucket), "reason": reason_of(each.bucket, each.reason), "s": seconds(each.time)}
@@ -98,7 +98,7 @@ def _nested(row: Row) -> dict[str, object]:
         ],
         "definitions": {
             each.definition.name: {
-                **ratios(each),
+                **definition_values(each),
                 "where": {str(bucket): str(each.definition.place(bucket)) for bucket in Bucket},
             }
             for each in row.figures
@@ -118,5 +118,7 @@ def as_csv(found: Sequence[Row]) -> str:
 
 
 def _flat(row: Row) -> dict[str, Value]:
-    named = {f"{key}.{each.definition.name}": value for each in row.figures for key, value in ratios(each).items()}
-    return {**place(row), **figures(row.kpi), **secondary_kpi_fields(row.further), **named}
+    named = {
+        f"{key}.{each.definition.name}": value for each in row.figures for key, value in definition_values(each).items()
+    }
+    return {**place(row), **kpi_values(row.kpi), **secondary_values(row.further), **named}

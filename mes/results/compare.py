@@ -5,12 +5,9 @@ from dataclasses import dataclass
 
 from mes.calendar import Window
 from mes.model import StationId
-from mes.oee.components import Bucket, Kpi
-from mes.results.fields import Value, seconds
+from mes.oee.components import Kpi
+from mes.results.fields import Value, kpi_values
 from mes.results.stations import Results
-
-COUNTS = ("good", "rework", "scrap", "produced")
-RATIOS = ("oee", "availability", "performance", "quality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +34,15 @@ def replayed(
 
 def differences(station: StationId, window: Window, before: Kpi, after: Kpi) -> tuple[Difference, ...]:
     """Every figure that is not equal; a stop that only moved to another reason differs under `losses`."""
-    said = {**_figures(before)}, {**_figures(after)}
+    now = kpi_values(after)
     found = [
-        Difference(station, window, name, said[0][name], said[1][name])
-        for name in said[0]
-        if said[0][name] != said[1][name]
+        Difference(station, window, name, was, now[name])
+        for name, was in kpi_values(before).items()
+        if was != now[name]
     ]
     if before.losses != after.losses:
         found.append(Difference(station, window, "losses", _losses(before), _losses(after)))
     return tuple(found)
-
-
-def _figures(kpi: Kpi) -> dict[str, Value]:
-    return {
-        **{name: getattr(kpi, name) for name in (*RATIOS, *COUNTS, "unreconciled", "failures")},
-        **{f"{bucket}_s": seconds(kpi.spent(bucket)) for bucket in Bucket},
-        "ideal_good_s": seconds(kpi.sum_pri_good),
-        "ideal_produced_s": seconds(kpi.sum_pri_produced),
-    }
 
 
 def _losses(kpi: Kpi) -> str:

@@ -186,7 +186,7 @@ def _hours(hours: list[dict[str, Any]]) -> list[list[str]]:
 
 def _fall(kpi: Answer) -> list[list[str]]:
     """From calendar time down to valuable time; a bar begins where the one before it ended."""
-    whole = kpi["calendar_s"]
+    whole = kpi["window_s"]
     rows = [
         ["reason", "min", ""],
         ["calendar time", minutes(whole), bar(share(0, whole), share(whole, whole), "total")],

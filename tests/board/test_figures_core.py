@@ -38,7 +38,20 @@ def kpi_of(core: PlantResults, node: Node, window: Window, definitions: Sequence
     losses = [
         {"bucket": e.bucket, "reason": _reason(e.bucket, e.reason), "time_s": e.time, "stops": e.stops} for e in found
     ]
-    times = ("pbt", "apt", "inferred", "minor_stops", "down", "setup", "idle", "starved", "blocked", "no_data")
+    times = (
+        "pbt",
+        "apt",
+        "ot",
+        "unread",
+        "inferred",
+        "minor_stops",
+        "down",
+        "setup",
+        "idle",
+        "starved",
+        "blocked",
+        "no_data",
+    )
     return {
         "scope": node.path,
         "level": node.level,
@@ -47,7 +60,7 @@ def kpi_of(core: PlantResults, node: Node, window: Window, definitions: Sequence
         "figures": [_figures(core, node, window, each) for each in definitions],
         **{name: getattr(whole, name) for name in ("oee_standalone", "technical_availability", "coverage")},
         "teep": more.teep,
-        "calendar_s": whole.length,
+        "window_s": whole.length,
         "not_planned_s": whole.length - whole.pbt - whole.planned_stops,
         "planned_stop_s": whole.planned_stops,
         **{f"{name}_s": getattr(whole, name) for name in times},

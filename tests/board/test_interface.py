@@ -95,7 +95,7 @@ async def test_figures_are_those_of_the_core(plant: PlantBoard) -> None:
                 assert (each["good"], each["scrap"]) == (row.kpi.count("good"), row.kpi.count("scrap"))
                 assert each["out"] == row.out
                 assert each["pbt_s"] == row.kpi.pbt.total_seconds()
-                whole_s = each["calendar_s"] - each["not_planned_s"] - each["planned_stop_s"]
+                whole_s = each["window_s"] - each["not_planned_s"] - each["planned_stop_s"]
                 assert whole_s == pytest.approx(each["pbt_s"], abs=1e-6)
 
 

@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
 from oee_histories import STATION, at
-from random_histories import WINDOW, histories, standards
+from random_histories import CALENDAR, WINDOW, histories, standards
 
-from mes.calendar import Calendar, Shift, WindowKind
+from mes.calendar import WindowKind
 from mes.influx.encode import Point
 from mes.influx.points.stations import cells
 from mes.influx.points.windows import station_points
@@ -20,14 +19,6 @@ from mes.model import CountKind, Journaled, StationStandard, UnitsCounted
 from mes.oee.components import LOSSES, Bucket
 from mes.results.stations import Results
 
-# shifts that begin and end inside hours, with a break, and one that meets the next
-CALENDAR = Calendar(
-    ZoneInfo("Asia/Qostanay"),
-    (
-        Shift("early", time(7, 20), time(9, 40), breaks=((time(8, 15), time(8, 25)),)),
-        Shift("late", time(9, 40), time(11, 30)),
-    ),
-)
 WHOLE = Interval(at(-120), at(300))
 BEFORE_THE_BREAK = timedelta(minutes=30)
 

@@ -77,5 +77,5 @@ async def test_what_happened_while_the_program_stood_still_is_not_known(tmp_path
     assert lost.cause == "collector", log.read_text()
     assert [(each.delta, each.flag) for each in caught_up] == [(1, "catch_up")]
     assert row["no_data_s"] >= STOPPED_S - IDEAL_S - 1  # one part proves as much of it producing as it takes
-    assert row["no_data_s"] + row["apt_s"] == pytest.approx(row["calendar_s"])
-    assert row["apt_s"] <= row["calendar_s"] - STOPPED_S + IDEAL_S + 1
+    assert row["no_data_s"] + row["apt_s"] == pytest.approx(row["window_s"])
+    assert row["apt_s"] <= row["window_s"] - STOPPED_S + IDEAL_S + 1

@@ -54,7 +54,14 @@ def test_a_changed_file_changes_what_it_says(journal: Path, tmp_path: Path) -> N
     differences = {each["figure"]: (each["before"], each["after"]) for each in json.loads(found.output)["differences"]}
 
     assert found.exit_code == 0
-    assert set(differences) == {"oee", "performance", "ideal_good_s", "ideal_produced_s"}
+    assert set(differences) == {
+        "oee",
+        "oee_standalone",
+        "performance",
+        "ideal_good_s",
+        "ideal_produced_s",
+        "speed_loss_s",
+    }
     assert differences["ideal_good_s"] == (6 * 570, 6 * 285)
     assert "windows of stations differ" in CliRunner().invoke(mes, words).output
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mes.board.answers.figures import number, seconds, unread_answers, window_answer
+from mes.board.answers.figures import number, unread_answers, window_answer
 from mes.board.answers.models import AliveAnswer, AndonBoardAnswer, ControllerAnswer, LineAnswer, TileAnswer, WayAnswer
 from mes.calendar import Window, WindowKind
 from mes.health.status import Status, ready
@@ -15,6 +15,7 @@ from mes.oee.causes import Culprit
 from mes.oee.components import Bucket, Kpi, combine
 from mes.oee.flow import wip
 from mes.oee.segments import Piece
+from mes.results.fields import seconds
 from mes.results.plant import Node, PlantResults
 
 SEEN = timedelta(days=4)  # how far back a car that is still there may have come

@@ -1,4 +1,4 @@
-"""Answers of the interface, made of an query: the pages are drawn from the same ones."""
+"""Answers of the interface, made from a query: the pages are drawn from the same ones."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,18 +33,13 @@ from mes.oee.flow import stores_between
 from mes.oee.programme import hour_by_hour
 from mes.report.rows import WHOLE
 from mes.report.words import LANGUAGES
-from mes.results.fields import reason_of
+from mes.results.fields import definition_values, kpi_values, reason_of, secondary_values, seconds
 from mes.results.plant import Node, PlantResults, Row
 
 LATELY = timedelta(days=30)  # what people said in this time decides which reasons are offered first
 STAYS = timedelta(days=4)
 LONGEST = timedelta(days=1100)
 Value = float | None
-
-
-def seconds(time: timedelta | None) -> Value:
-    """A duration in seconds."""
-    return None if time is None else time.total_seconds()
 
 
 def number(value: Fraction | None) -> Value:
@@ -151,43 +146,16 @@ def kpi_answer(query: PlantResults, node: Node, window: Window, definitions: Seq
 def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
     """The figures of a row."""
     kpi = row.kpi
+    values = {**kpi_values(kpi), **secondary_values(row.further)}
     return KpiAnswer(
         scope=row.node.path,
         level=row.node.level,  # type: ignore[arg-type]  # one of the four, by construction
         window=window_answer(row.window),
         until=until,
         figures=[_figures(each) for each in row.figures],
-        oee_standalone=kpi.oee_standalone,
-        technical_availability=kpi.technical_availability,
-        teep=row.further.teep,
-        coverage=kpi.coverage,
-        calendar_s=kpi.length.total_seconds(),
-        not_planned_s=(kpi.not_planned - kpi.planned_stops).total_seconds(),
-        planned_stop_s=kpi.planned_stops.total_seconds(),
-        pbt_s=kpi.pbt.total_seconds(),
-        apt_s=kpi.apt.total_seconds(),
-        inferred_s=kpi.inferred.total_seconds(),
-        minor_stops_s=kpi.minor_stops.total_seconds(),
-        down_s=kpi.down.total_seconds(),
-        setup_s=kpi.setup.total_seconds(),
-        idle_s=kpi.idle.total_seconds(),
-        starved_s=kpi.starved.total_seconds(),
-        blocked_s=kpi.blocked.total_seconds(),
-        no_data_s=kpi.no_data.total_seconds(),
-        speed_loss_s=seconds(kpi.speed_loss),
-        quality_loss_s=seconds(kpi.sum_pri_rejected),
-        ideal_good_s=seconds(kpi.sum_pri_good),
-        ideal_produced_s=seconds(kpi.sum_pri_produced),
-        good=kpi.count("good"),
-        rework=kpi.count("rework"),
-        scrap=kpi.count("scrap"),
-        produced=kpi.count("produced"),
+        **{name: value for name, value in values.items() if name in KpiAnswer.model_fields},  # type: ignore[arg-type]
         out=row.out,
         target=number(row.target),
-        unreconciled=kpi.unreconciled,
-        failures=row.further.failures,
-        mtbf_s=seconds(row.further.mtbf),
-        mttr_s=seconds(row.further.mttr),
         flags=sorted(kpi.flags),
         losses=_losses(kpi),
     )
@@ -198,12 +166,7 @@ def _figures(each: Figures) -> FiguresAnswer:
         definition=each.definition.name,
         title=each.definition.title,
         source=each.definition.source,
-        planned_s=each.planned.total_seconds(),
-        run_s=each.run.total_seconds(),
-        oee=each.oee,
-        availability=each.availability,
-        performance=each.performance,
-        quality=each.quality,
+        **definition_values(each),  # type: ignore[arg-type]  # the two times are never None
     )
 
 

@@ -119,7 +119,7 @@ class LossAnswer(Answer):
 class KpiAnswer(Answer):
     """A station, or all of a line, an area or the site, in a window up to the present.
 
-    `calendar_s` = `not_planned_s` + `planned_stop_s` + `pbt_s`; `pbt_s` = `apt_s` + all seven losses;
+    `window_s` = `not_planned_s` + `planned_stop_s` + `pbt_s`; `pbt_s` = `apt_s` + all seven losses;
     OEE = `ideal_good_s` / `pbt_s`. Counts are sums over the stations, `out` is what the last one made good.
     """
 
@@ -132,11 +132,12 @@ class KpiAnswer(Answer):
     technical_availability: float | None
     teep: float | None
     coverage: float | None = Field(description="share of planned time in which the stations were seen")
-    calendar_s: float
+    window_s: float
     not_planned_s: float
     planned_stop_s: float
     pbt_s: float = Field(description="planned busy time")
     apt_s: float = Field(description="actual production time")
+    ot_s: float = Field(description="operating time: apt_s and minor_stops_s")
     inferred_s: float = Field(description="part of apt_s that units counted after a gap prove")
     minor_stops_s: float
     down_s: float
@@ -155,6 +156,7 @@ class KpiAnswer(Answer):
     produced: int | None
     out: int | None
     target: float | None = Field(description="cars planned up to the window's end; null without a programme")
+    unread_s: float = Field(description="for how long a counter was not read: the counts are at least what is shown")
     unreconciled: int
     failures: int
     mtbf_s: float | None

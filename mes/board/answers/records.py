@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mes.board.answers.figures import number, seconds, window_answer
+from mes.board.answers.figures import number, window_answer
 from mes.board.answers.record_models import (
     AfterClosing,
     BookAnswer,
@@ -32,6 +32,7 @@ from mes.oee.components import Kpi
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
 from mes.oee.stops import is_closed
 from mes.oee.unreconciled_counts import Case
+from mes.results.fields import seconds
 from mes.results.plant import PlantResults
 from mes.results.unreconciled import cases
 

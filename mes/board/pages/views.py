@@ -232,7 +232,7 @@ def unread_of(query: PlantResults, kpi: KpiAnswer, stations: Sequence[StationId]
 def waterfall(kpi: KpiAnswer) -> list[dict[str, Any]]:
     """From calendar time down to valuable time: what each step takes, and where its bar lies."""
     steps: list[tuple[str, float, bool]] = [
-        ("calendar", kpi.calendar_s, True),
+        ("calendar", kpi.window_s, True),
         ("not_planned", kpi.not_planned_s, False),
         ("planned_stop", kpi.planned_stop_s, False),
         ("pbt", kpi.pbt_s, True),
@@ -244,7 +244,7 @@ def waterfall(kpi: KpiAnswer) -> list[dict[str, Any]]:
     if kpi.speed_loss_s is not None and kpi.quality_loss_s is not None and kpi.ideal_good_s is not None:
         steps += [("speed_loss", kpi.speed_loss_s, False), ("quality_loss", kpi.quality_loss_s, False)]
         steps.append(("valuable", kpi.ideal_good_s, True))
-    left_s, found = kpi.calendar_s, []
+    left_s, found = kpi.window_s, []
     for name, time_s, total in steps:
         start_s = 0.0 if total else min(left_s - time_s, left_s)
         found.append(
@@ -253,8 +253,8 @@ def waterfall(kpi: KpiAnswer) -> list[dict[str, Any]]:
                 "time_s": time_s if total else -time_s,
                 "total": total,
                 "kind": "total" if total else "gain" if time_s < 0 else "loss",
-                "left": share(start_s, kpi.calendar_s),
-                "width": share(abs(time_s), kpi.calendar_s),
+                "left": share(start_s, kpi.window_s),
+                "width": share(abs(time_s), kpi.window_s),
             }
         )
         left_s = time_s if total else left_s - time_s

@@ -14,14 +14,14 @@ from mes.calendar import Calendar, Window, WindowKind
 from mes.influx.encode import EPOCH, NONE, Field, Point, place, window_ns
 from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, total
 from mes.model import State, StationId
-from mes.oee.components import LOSSES, NO_TIME, Bucket, Kpi
+from mes.oee.components import LOSSES, NO_TIME, Bucket
 from mes.oee.segments import STOPS, Piece
+from mes.results.fields import reason_of, stored_values
 from mes.results.stations import Results
 
-UNEXPLAINED = "unexplained"
 MILLISECOND = timedelta(milliseconds=1)
 NEEDS_A_REASON = frozenset({Bucket.DOWN, Bucket.IDLE})
-WITHOUT_REASON = {each: UNEXPLAINED if each in NEEDS_A_REASON else str(each) for each in LOSSES}
+WITHOUT_REASON = {bucket: reason_of(bucket, "") for bucket in LOSSES}
 
 
 def cells(calendar: Calendar, interval: Interval) -> Iterator[Window]:
@@ -39,44 +39,15 @@ def cells(calendar: Calendar, interval: Interval) -> Iterator[Window]:
 
 
 def kpi_point(results: Results, station: StationId, window: Window, until: datetime) -> Point:
-    """A station's figures in a window, as far as it lies before `until`."""
-    found = results.kpi(station, window.interval, until=until)
-    tags = {**place(station), "window": str(window.kind)}
-    revision = results.revision(station, window.interval)
-    return Point("kpi", tags, {**_figures(found), "revision": revision}, window_ns(window.interval.start))
-
-
-def _figures(kpi: Kpi) -> dict[str, Field]:
-    """Numerators and denominators, so that a panel can sum first and divide last.
+    """A station's figures in a window, as far as it lies before `until`.
 
     No ratios: one that is not defined any more after a correction could not be taken back. A count that is not known
     is left out.
     """
-    spans = {
-        "window_s": kpi.length,
-        "pbt_s": kpi.pbt,
-        "apt_s": kpi.apt,
-        "ot_s": kpi.ot,
-        "minor_stops_s": kpi.minor_stops,
-        "down_s": kpi.down,
-        "setup_s": kpi.setup,
-        "idle_s": kpi.idle,
-        "starved_s": kpi.starved,
-        "blocked_s": kpi.blocked,
-        "no_data_s": kpi.no_data,
-        "not_planned_s": kpi.not_planned,
-        "inferred_s": kpi.inferred,
-        "ideal_good_s": kpi.sum_pri_good,
-        "ideal_produced_s": kpi.sum_pri_produced,
-        "unread_s": kpi.unread,
-    }
-    counts = {name: kpi.count(name) for name in ("good", "rework", "scrap", "produced")}
-    return {
-        **{name: span.total_seconds() for name, span in spans.items() if span is not None},
-        **{name: units for name, units in counts.items() if units is not None},
-        "failures": kpi.failures,
-        "unreconciled": kpi.unreconciled,
-    }
+    found = results.kpi(station, window.interval, until=until)
+    tags = {**place(station), "window": str(window.kind)}
+    revision = results.revision(station, window.interval)
+    return Point("kpi", tags, {**stored_values(found), "revision": revision}, window_ns(window.interval.start))
 
 
 def loss_points(results: Results, station: StationId, cell: Window, until: datetime) -> list[Point]:
