@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from mes.board.accounts.permitted_time import demand_recent
 from mes.board.accounts.users import Permission, Person
-from mes.board.answers.record_models import BookAnswer, DoubtAnswer, SaidAnswer
-from mes.board.answers.records import book_answer, doubt_answer, said_answer
-from mes.board.answers.requests import BookAsked, CountDecided, ReasonGiven, UndoAsked
+from mes.board.answers.record_models import ReasonLogAnswer, ShiftClosingAnswer, UnreconciledCountAnswer
+from mes.board.answers.records import doubt_answer, reason_log_answer, shift_closing_answer
+from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, ShiftClosingRequest, UndoRequest
 from mes.board.context import Board, HttpProblem
 from mes.calendar import Window
 from mes.errors import ConfigError
@@ -48,7 +48,7 @@ def _open(query: PlantResults, *events: StationEvent) -> None:
     _may_be(lambda: Closings(query.reader).require_open(events))
 
 
-async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -> SaidAnswer:
+async def give_reason(board: Board, person: Person | None, asked: ReasonRequest) -> ReasonLogAnswer:
     """Says why a station stood, corrects it, or takes it back."""
     board.require(person, Permission.EXPLAIN, StationId(asked.station))
     assert person is not None
@@ -92,7 +92,7 @@ async def give_reason(board: Board, person: Person | None, asked: ReasonGiven) -
     async with board.writing:
         event = await board.ask(made)
         await board.append([event])
-        return await board.ask(lambda query: said_answer(_journaled(query, event)))
+        return await board.ask(lambda query: reason_log_answer(_journaled(query, event)))
 
 
 def _journaled(query: PlantResults, event: ReasonAssigned) -> Journaled:
@@ -102,7 +102,7 @@ def _journaled(query: PlantResults, event: ReasonAssigned) -> Journaled:
     return max((each for each in told if each.event == event), key=lambda each: each.seq)
 
 
-async def take_back(board: Board, person: Person | None, asked: UndoAsked) -> list[SaidAnswer]:
+async def take_back(board: Board, person: Person | None, asked: UndoRequest) -> list[ReasonLogAnswer]:
     """Undoes one word about a stop, where nobody has said anything about the same time since."""
     if person is None:
         raise HttpProblem(401, "sign in first", "sign_in_first")
@@ -134,7 +134,7 @@ async def take_back(board: Board, person: Person | None, asked: UndoAsked) -> li
     async with board.writing:
         events = await board.ask(made)
         await board.append(list(events))
-        return await board.ask(lambda query: [said_answer(_journaled(query, each)) for each in events])
+        return await board.ask(lambda query: [reason_log_answer(_journaled(query, each)) for each in events])
 
 
 def _overlaps(later: Journaled, said: ReasonAssigned) -> bool:
@@ -145,7 +145,7 @@ def _overlaps(later: Journaled, said: ReasonAssigned) -> bool:
     return (ends[1] is None or event.start < ends[1]) and (ends[0] is None or said.start < ends[0])
 
 
-async def close_books(board: Board, person: Person | None, asked: BookAsked) -> BookAnswer:
+async def close_shift(board: Board, person: Person | None, asked: ShiftClosingRequest) -> ShiftClosingAnswer:
     """Closes the books of a station's shift; all its stops must have their reason."""
     board.require(person, Permission.CLOSE, StationId(asked.station))
     assert person is not None
@@ -161,7 +161,7 @@ async def close_books(board: Board, person: Person | None, asked: BookAsked) -> 
     return await _book(board, asked, made)
 
 
-async def reopen_books(board: Board, person: Person | None, asked: BookAsked) -> BookAnswer:
+async def reopen_shift(board: Board, person: Person | None, asked: ShiftClosingRequest) -> ShiftClosingAnswer:
     """Opens the books of a station's shift again."""
     board.require(person, Permission.CLOSE, StationId(asked.station))
     assert person is not None
@@ -175,8 +175,8 @@ async def reopen_books(board: Board, person: Person | None, asked: BookAsked) ->
 
 
 async def _book(
-    board: Board, asked: BookAsked, made: Callable[[PlantResults, StationId, Window], StationEvent]
-) -> BookAnswer:
+    board: Board, asked: ShiftClosingRequest, made: Callable[[PlantResults, StationId, Window], StationEvent]
+) -> ShiftClosingAnswer:
     def event_of(query: PlantResults) -> StationEvent:
         station, shift = station_of(query, asked.station), window_of(query, asked.window)
         return _may_be(lambda: made(query, station, shift))
@@ -184,7 +184,9 @@ async def _book(
     async with board.writing:
         event = await board.ask(event_of)
         await board.append([event])
-    return await board.ask(lambda query: book_answer(query, StationId(asked.station), window_of(query, asked.window)))
+    return await board.ask(
+        lambda query: shift_closing_answer(query, StationId(asked.station), window_of(query, asked.window))
+    )
 
 
 def _seen(query: PlantResults, window: Interval) -> Interval:
@@ -199,7 +201,9 @@ def window_of(query: PlantResults, name: str) -> Window:
         raise HttpProblem(404, str(error), "window_unknown", {"window": name}) from error
 
 
-async def decide_count(board: Board, person: Person | None, number: int, asked: CountDecided) -> DoubtAnswer:
+async def decide_count(
+    board: Board, person: Person | None, number: int, asked: CountDecisionRequest
+) -> UnreconciledCountAnswer:
     """Decides how many parts a doubtful count stands for."""
     board.require(person, Permission.RECONCILE)
     assert person is not None

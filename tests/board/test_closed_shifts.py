@@ -38,7 +38,7 @@ async def close(plant: PlantBoard) -> int:
     engineer = await plant.enter("engineer")
     assert (await engineer.post("/api/v1/reasons", REASON))[0] == 201
     number = plant.journal.last_seq
-    status, closed = await engineer.post("/api/v1/books/close", BOOK)
+    status, closed = await engineer.post("/api/v1/shift-closing/close", BOOK)
     assert status == 201, closed
     assert closed["closed"]
     return number
@@ -46,7 +46,7 @@ async def close(plant: PlantBoard) -> int:
 
 async def doubt(visitor: Visitor) -> str:
     """The number of the count that a person has to decide."""
-    _, found = await visitor.get("/counters", undecided="true")
+    _, found = await visitor.get("/unreconciled-counts", undecided="true")
     return str(found[0]["number"])
 
 
@@ -70,7 +70,7 @@ async def test_nobody_changes_a_closed_shift_on_the_board(tmp_path: Path, role: 
         ]
         if role == "engineer":
             number = await doubt(visitor)
-            tried.append(await visitor.post(f"/api/v1/counters/{number}", {"parts": 1, "why": "counted"}))
+            tried.append(await visitor.post(f"/api/v1/unreconciled-counts/{number}", {"parts": 1, "why": "counted"}))
             status, text, _ = await visitor.send("/counters", number=number, parts="1", why="counted")
             assert (status, "is closed" in text) == (409, True)
         assert [(status, problem["code"]) for status, problem in tried] == [(409, "shift_closed")] * len(tried)
@@ -87,7 +87,7 @@ async def test_a_shift_that_is_opened_again_can_be_changed(tmp_path: Path) -> No
         await close(plant)
         leader = await plant.enter("team_leader")
         before = await oee(leader)
-        assert (await leader.post("/api/v1/books/reopen", {**BOOK, "why": "a wrong reason"}))[0] == 201
+        assert (await leader.post("/api/v1/shift-closing/reopen", {**BOOK, "why": "a wrong reason"}))[0] == 201
         assert (await leader.post("/api/v1/reasons", {**REASON, "reason": "planned-service"}))[0] == 201
         assert await oee(leader) != before
 
@@ -199,7 +199,7 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         assert await everywhere(plant) == shown
         _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
         assert "after_closing" in found[0]["flags"]
-        _, book = await leader.get(f"/stations/{STATION}/book", window=WINDOW)
+        _, book = await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW)
         after = book["after_closing"]
         assert (after["good"], after["scrap"], book["closed"]) == (2, 0, True)
         assert after["oee_closed"] == before[0][0]["oee"] != after["oee_now"]
@@ -210,7 +210,7 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         assert "Its hours show the data as they are now" in text
         _, hours = await leader.get("/hours", of=STATION, window=WINDOW)
         assert sum(each["good"] for each in hours) == before[1] + 2
-        assert (await leader.post("/api/v1/books/reopen", {**BOOK, "why": "late counts"}))[0] == 201
+        assert (await leader.post("/api/v1/shift-closing/reopen", {**BOOK, "why": "late counts"}))[0] == 201
         _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
         assert found[0]["good"] == before[1] + 2
         _, text = await leader.page("/shift", of=STATION, window=WINDOW)
@@ -242,10 +242,10 @@ async def test_a_closed_shift_keeps_which_counts_were_not_read(tmp_path: Path, a
         assert (before[1] is None) == (before[0][0]["oee"] is None) == (at_closing is UNREAD)
         await keeps(later, state(592, State.IDLE))
         assert await oee(leader) == before
-        assert (await leader.get(f"/stations/{STATION}/book", window=WINDOW))[1]["after_closing"] is None
+        assert (await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW))[1]["after_closing"] is None
         await keeps(later, replace(counted(200, 2, CountKind.SCRAP), raw=6, previous_raw=4))
         assert await oee(leader) == before
-        _, book = await leader.get(f"/stations/{STATION}/book", window=WINDOW)
+        _, book = await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW)
         after = book["after_closing"]
         assert (after["good"], after["scrap"]) == (None, 2)
         assert [after["oee_closed"], after["oee_now"]].count(None) == 1

@@ -110,7 +110,7 @@ async def _tables(look: Look, page: Page, kpi: Answer) -> None:
     if kpi["losses"]:
         assert page.table("Losses and their reasons") == _pareto(look, kpi["losses"])
     if kpi["level"] == "line":
-        culprits = await look.answer("/culprits", of=of, window=window)
+        culprits = await look.answer("/line-stops", of=of, window=window)
         assert bool(culprits) == (window != SUNDAY)
         if culprits:
             assert page.table("Who stopped the line") == expected(culprits, CULPRITS)

@@ -50,7 +50,7 @@ async def test_the_wall_shows_the_interface_s_figures(tmp_path: Path) -> None:
     """The shift, the clock, the collector; each line with its verdict and sums; each station; what waits between."""
     async with looking(tmp_path) as look:
         page = await look.page("/")
-        wall, alive = await look.answer("/wall"), await look.answer("/alive")
+        wall, alive = await look.answer("/wall"), await look.answer("/collector")
         shift = heading(wall["shift"]).partition(", ")[2]
         assert page.take("h1").text == shift
         now_ms = int(instant(look.now).timestamp() * 1000)
@@ -188,7 +188,7 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         (kpi,) = await look.answer("/kpi", **asked, level="site" if of == "kostanay" else "line")
         stops = await look.answer("/stops", **asked, unexplained="true")
         members = await look.answer("/kpi", **asked)
-        books = [await look.answer(f"/stations/{each['scope']}/book", window=WINDOW) for each in members]
+        books = [await look.answer(f"/stations/{each['scope']}/shift-closing", window=WINDOW) for each in members]
         assert page.take("h1").text == f"Handover: {place(of)}, {heading(kpi['window'])}"
         await look.chosen(page, of, kpi["window"], stations=False, shifts_only=True)
         assert page.take("p", class_="soft").text == f"data up to {moment(kpi['until'])}"
@@ -305,7 +305,7 @@ async def test_the_page_of_counters_shows_the_interface_s_counts(tmp_path: Path,
     """Each doubtful count with its readings, what is possible, who decided what, those first that wait."""
     async with looking(tmp_path, name=name) as look:
         page = await look.page("/counters")
-        found = await look.answer("/counters")
+        found = await look.answer("/unreconciled-counts")
         assert {len(each["decisions"]) for each in found} == {0, 1, 2}
         found.sort(key=lambda each: -int(each["number"]))
         ordered = [each for each in found if not each["decisions"]] + [each for each in found if each["decisions"]]

@@ -154,7 +154,7 @@ async def test_hours_and_culprits_are_the_core_s(tmp_path: Path, of: str, window
                 {"station": each.station, "cause": each.cause, "lost_s": each.lost, "cars": each.cars}
                 for each in core.culprits(Node(of, stations), seen)
             ]
-            same(await look.answer("/culprits", of=of, window=window), culprits)
+            same(await look.answer("/line-stops", of=of, window=window), culprits)
 
 
 async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ async def test_words_events_and_cycles_are_the_core_s(tmp_path: Path) -> None:
                 path = f"/stations/{place}"
                 same(await look.answer(f"{path}/events", window=WINDOW), [_event(each) for each in told])
                 said = sorted((each for each in told if isinstance(each.event, ReasonAssigned)), key=lambda e: -e.seq)
-                same(await look.answer(f"{path}/said", window=WINDOW), [_said(each) for each in said])
+                same(await look.answer(f"{path}/reason-log", window=WINDOW), [_said(each) for each in said])
                 done = [each.event for each in core.reader.events(place) if isinstance(each.event, UnitCompleted)]
                 made = sorted((each for each in done if each.time in window), key=lambda each: each.time)
                 same(await look.answer(f"{path}/cycles", window=WINDOW), [_cycle(core, each) for each in made])

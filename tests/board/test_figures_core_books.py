@@ -65,7 +65,7 @@ async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
                 for each in STATUS.controllers
             ]
             alive = {"ready": verdict.holds, "reasons": list(verdict.reasons), "controllers": controllers}
-            same(await look.answer("/alive"), {**alive, "oldest_age_s": STATUS.controllers[0].last_reading_age_s})
+            same(await look.answer("/collector"), {**alive, "oldest_age_s": STATUS.controllers[0].last_reading_age_s})
 
 
 def _visits(core: PlantResults, station: StationId) -> Any:
@@ -148,7 +148,7 @@ async def test_books_and_stores_are_the_core_s(tmp_path: Path, *, over: bool) ->
                     "after_closing": None,  # these closings carry no figures
                     "over": over,
                 }
-                same(await look.answer(f"/stations/{place}/book", window=WINDOW), expected)
+                same(await look.answer(f"/stations/{place}/shift-closing", window=WINDOW), expected)
             assert closed_ones == int(over)
             places = {(each.upstream, each.downstream): each.places for each in core.config.buffers}
             stores = [
@@ -219,9 +219,9 @@ async def test_doubtful_counts_are_the_core_s(tmp_path: Path) -> None:
                 }
                 for each in cases(core.reader, core.config.setups)
             ]
-            same(await look.answer("/counters"), expected)
+            same(await look.answer("/unreconciled-counts"), expected)
             waiting = [each for each in expected if not each["decisions"]]
-            same(await look.answer("/counters", undecided="true"), waiting)
+            same(await look.answer("/unreconciled-counts", undecided="true"), waiting)
             assert waiting
 
 
@@ -277,16 +277,16 @@ def _station(core: PlantResults, station: StationId) -> dict[str, object]:
         ("/kpi", {"window": WINDOW}),
         ("/kpi", {"window": WINDOW, "level": "line", "definition": "vorne"}),
         ("/hours", {"of": LINE, "window": WINDOW}),
-        ("/culprits", {"of": LINE, "window": WINDOW}),
+        ("/line-stops", {"of": LINE, "window": WINDOW}),
         ("/stores", {"window": WINDOW}),
         ("/stops", {"window": WINDOW}),
         ("/windows", {"window": "2026-03"}),
-        ("/counters", {}),
+        ("/unreconciled-counts", {}),
         ("/units", {}),
         (f"/stations/{STATION}/events", {"window": WINDOW}),
         (f"/stations/{FINISH}/events", {"window": WINDOW}),
         (f"/stations/{STATION}/reasons", {}),
-        (f"/stations/{STATION}/said", {"window": WINDOW}),
+        (f"/stations/{STATION}/reason-log", {"window": WINDOW}),
         (f"/stations/{EXIT}/cycles", {"window": WINDOW}),
     ],
 )

@@ -49,7 +49,9 @@ async def test_the_page_of_stops_shows_the_interface_s_stops(tmp_path: Path, of:
             shown = page.items(listed.all("ul")[0])
             assert shown == [_stop(look, each, before, forms) for each in reversed(found)]
         places = [each["station"] for each in look.site["stations"] if f"{each['station']}/".startswith(f"{of}/")]
-        said = [each for station in places for each in await look.answer(f"/stations/{station}/said", window=WINDOW)]
+        said = [
+            each for station in places for each in await look.answer(f"/stations/{station}/reason-log", window=WINDOW)
+        ]
         said.sort(key=lambda each: -int(each["seq"]))
         assert asking
         assert others

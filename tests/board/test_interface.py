@@ -115,15 +115,15 @@ async def test_a_station_s_time_is_told_without_a_gap(plant: PlantBoard) -> None
         ("/kpi", {"window": WINDOW}),
         ("/stops", {"window": WINDOW}),
         ("/hours", {"of": LINE, "window": WINDOW}),
-        ("/culprits", {"of": LINE, "window": WINDOW}),
+        ("/line-stops", {"of": LINE, "window": WINDOW}),
         ("/stores", {"window": WINDOW}),
         ("/windows", {"window": "2026-03-02"}),
-        ("/counters", {}),
+        ("/unreconciled-counts", {}),
         ("/controllers", {}),
         ("/controllers/weld-plc/tags", {}),
         (f"/stations/{STATION}/events", {"window": WINDOW}),
         (f"/stations/{STATION}/reasons", {}),
-        (f"/stations/{STATION}/said", {"window": WINDOW}),
+        (f"/stations/{STATION}/reason-log", {"window": WINDOW}),
     ],
 )
 async def test_every_table_is_csv_too(plant: PlantBoard, path: str, parameters: dict[str, str]) -> None:
@@ -145,7 +145,7 @@ async def test_a_spreadsheet_takes_no_formula_from_what_people_typed(plant: Plan
     operator = await plant.enter("operator")
     asked = {"station": STATION, "start": at(100).isoformat(), "end": None, "reason": "no-parts", "comment": "=1+1"}
     assert (await operator.post("/api/v1/reasons", asked))[0] == 201
-    path = f"{plant.url}/api/v1/stations/{STATION}/said"
+    path = f"{plant.url}/api/v1/stations/{STATION}/reason-log"
     async with operator.session.get(path, params={"window": WINDOW, "format": "csv"}) as answer:
         assert "'=1+1" in await answer.text()
 

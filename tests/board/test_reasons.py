@@ -127,7 +127,7 @@ async def test_two_people_at_once_do_not_overwrite_each_other_unseen(tmp_path: P
         assert sorted(status for status, _ in answers) == [201, 409]
         status, _ = await given(two, "no-operator", 100, 120)
         assert status == 201
-        _, said = await one.get(f"/stations/{STATION}/said", window=WINDOW)
+        _, said = await one.get(f"/stations/{STATION}/reason-log", window=WINDOW)
         assert next(each["reason"] for each in said if each["start"] == iso(100)) == "no-operator"
         assert sum(each["start"] == iso(100) for each in said) == 2
 
@@ -172,7 +172,7 @@ async def test_a_part_of_a_stop_and_stops_together(tmp_path: Path) -> None:
         assert status == 422  # there is another stop between the two
         status, _, _ = await operator.send("/stops/reason", **form, reason="no-parts", merge_from=before)
         assert status == 303
-        _, said = await operator.get(f"/stations/{STATION}/said", window=WINDOW)
+        _, said = await operator.get(f"/stations/{STATION}/reason-log", window=WINDOW)
     assert [(each["start"], each["end"], each["reason"]) for each in said[:2]] == [
         (before.replace("+00:00", "Z"), iso(120), "no-parts"),
         (iso(105), iso(110.5), "robot-fault"),
@@ -184,17 +184,17 @@ async def test_books_are_closed_when_all_is_explained(tmp_path: Path) -> None:
     async with plant_board(tmp_path, events=STOOD, now=at(600)) as plant:
         leader = await plant.enter("team_leader")
         book = {"station": STATION, "window": WINDOW}
-        status, problem = await leader.post("/api/v1/books/close", book)
+        status, problem = await leader.post("/api/v1/shift-closing/close", book)
         assert (status, "have no reason yet" in problem["detail"]) == (422, True)
         for stop in await open_stops(leader):
             asked = {"station": STATION, "start": stop["start"], "end": stop["end"], "reason": "no-parts"}
             status, _ = await leader.post("/api/v1/reasons", asked)
             assert status == 201
-        status, closed = await leader.post("/api/v1/books/close", book)
+        status, closed = await leader.post("/api/v1/shift-closing/close", book)
         assert (status, closed["closed"], closed["closed_by"]) == (201, True, "team_leader")
-        status, _ = await leader.post("/api/v1/books/reopen", {**book, "why": " "})
+        status, _ = await leader.post("/api/v1/shift-closing/reopen", {**book, "why": " "})
         assert status == 422
-        status, opened = await leader.post("/api/v1/books/reopen", {**book, "why": "a count was wrong"})
+        status, opened = await leader.post("/api/v1/shift-closing/reopen", {**book, "why": "a count was wrong"})
         assert (status, opened["closed"]) == (201, False)
         _, text = await leader.page("/handover", of=LINE, window=WINDOW)
         assert "team leader" in text
@@ -212,7 +212,7 @@ async def test_a_doubtful_count_is_decided(tmp_path: Path) -> None:
     ]
     async with plant_board(tmp_path, events=events) as plant:
         engineer = await plant.enter("engineer")
-        _, found = await engineer.get("/counters", undecided="true")
+        _, found = await engineer.get("/unreconciled-counts", undecided="true")
         number = str(found[0]["number"])
         _, kpi = await engineer.get("/kpi", of=STATION, window=WINDOW)
         status, _, _ = await engineer.send(

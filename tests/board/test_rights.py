@@ -34,21 +34,21 @@ READ = {
     *PAGES,
     "/controllers",
     "/api/v1/site",
-    "/api/v1/alive",
+    "/api/v1/collector",
     "/api/v1/wall",
     "/api/v1/windows",
     "/api/v1/kpi",
     "/api/v1/hours?of=kostanay",
-    "/api/v1/culprits?of=kostanay/weld/weld-1",
+    "/api/v1/line-stops?of=kostanay/weld/weld-1",
     "/api/v1/stores",
     "/api/v1/stops",
     f"{PLACE}/timeline",
     f"{PLACE}/reasons",
-    f"{PLACE}/said",
+    f"{PLACE}/reason-log",
     f"{PLACE}/events",
-    f"{PLACE}/book",
+    f"{PLACE}/shift-closing",
     "/api/v1/units/LJ12EKR24T1823630",
-    "/api/v1/counters",
+    "/api/v1/unreconciled-counts",
     "/api/v1/controllers",
     "/api/v1/unread-counters",
     "/api/v1/controllers/weld-plc/tags",
@@ -66,9 +66,9 @@ BOOK = {"station": STATION, "window": WINDOW}
 POSTS: dict[str, tuple[Permission, object]] = {
     "/api/v1/reasons": (Permission.EXPLAIN, GIVEN),
     "/api/v1/undo": (Permission.EXPLAIN, {"seq": 1}),
-    "/api/v1/books/close": (Permission.CLOSE, BOOK),
-    "/api/v1/books/reopen": (Permission.CLOSE, {**BOOK, "why": "so"}),
-    "/api/v1/counters/1": (Permission.RECONCILE, {"parts": 1, "why": "so"}),
+    "/api/v1/shift-closing/close": (Permission.CLOSE, BOOK),
+    "/api/v1/shift-closing/reopen": (Permission.CLOSE, {**BOOK, "why": "so"}),
+    "/api/v1/unreconciled-counts/1": (Permission.RECONCILE, {"parts": 1, "why": "so"}),
 }
 FORMS: dict[str, tuple[Permission, dict[str, str]]] = {
     "/stops/reason": (Permission.EXPLAIN, {**GIVEN, "seen": ""}),
@@ -198,7 +198,7 @@ async def test_a_tablet_explains_at_its_own_station_alone(plant: PlantBoard) -> 
     assert (status, said["by"]) == (201, "tablet 1")
     elsewhere = StationId("kostanay/weld/weld-1/finish")
     assert (await tablet.post("/api/v1/reasons", {**GIVEN, "station": elsewhere}))[0] == 403
-    assert (await tablet.post("/api/v1/books/close", BOOK))[0] == 403
+    assert (await tablet.post("/api/v1/shift-closing/close", BOOK))[0] == 403
     again = await plant.enter(None)
     assert (await again.send("/enrol", code=code))[0] == 401
     plant.people.revoke(1, by="a test")

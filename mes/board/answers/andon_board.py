@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mes.board.answers.figures import number, unread_answers, window_answer
-from mes.board.answers.models import AliveAnswer, AndonBoardAnswer, ControllerAnswer, LineAnswer, TileAnswer, WayAnswer
+from mes.board.answers.models import (
+    AndonBoardAnswer,
+    CollectorAnswer,
+    ControllerAnswer,
+    LineAnswer,
+    TileAnswer,
+    WayAnswer,
+)
 from mes.calendar import Window, WindowKind
 from mes.health.status import Status, ready
 from mes.intervals import Interval
@@ -153,12 +160,12 @@ def _last_cycle(visits: Sequence[Visit]) -> tuple[float | None, str | None]:
     return seconds(cycle), product
 
 
-def alive_answer(status: Status) -> AliveAnswer:
+def collector_answer(status: Status) -> CollectorAnswer:
     """How the collector stands, in words for people."""
     verdict = ready(status)
     ages = [each.last_reading_age_s for each in status.controllers]
     known = [each for each in ages if each is not None]
-    return AliveAnswer(
+    return CollectorAnswer(
         ready=verdict.holds,
         reasons=list(verdict.reasons),
         controllers=[

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from mes.board.answers.models import (
-    CulpritAnswer,
     FiguresAnswer,
     HourAnswer,
     KpiAnswer,
+    LineStopAnswer,
     LossAnswer,
     ProductAnswer,
     ReasonAnswer,
@@ -278,11 +278,11 @@ def hours_answer(query: PlantResults, node: Node, window: Interval) -> list[Hour
     ]
 
 
-def culprits_answer(query: PlantResults, node: Node, window: Interval) -> list[CulpritAnswer]:
+def line_stops_answer(query: PlantResults, node: Node, window: Interval) -> list[LineStopAnswer]:
     """Who cost the last station of a node how much, the largest first."""
     seen = window.before(query.until)
     return [
-        CulpritAnswer(station=each.station, cause=each.cause, lost_s=each.lost.total_seconds(), cars=each.cars)
+        LineStopAnswer(station=each.station, cause=each.cause, lost_s=each.lost.total_seconds(), cars=each.cars)
         for each in query.culprits(node, seen)
     ]
 

@@ -221,7 +221,7 @@ class HourAnswer(Answer):
     largest_loss_s: float
 
 
-class CulpritAnswer(Answer):
+class LineStopAnswer(Answer):
     """What a station (null: outside the plant) cost the end of a line."""
 
     station: str | None
@@ -366,7 +366,7 @@ class AndonBoardAnswer(Answer):
     ways: list[WayAnswer]
 
 
-class AliveAnswer(Answer):
+class CollectorAnswer(Answer):
     """Whether the collector collects, and how old the oldest controller's last reading is."""
 
     ready: bool

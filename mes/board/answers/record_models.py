@@ -8,7 +8,7 @@ from mes.oee.biography import VisitFlag
 from mes.oee.unreconciled_counts import Standing
 
 
-class SaidAnswer(Answer):
+class ReasonLogAnswer(Answer):
     """What a person said of a station's time; `end` null: until the stop is over; `reason` null: taken back."""
 
     seq: int
@@ -34,7 +34,7 @@ class AfterClosing(Answer):
     oee_now: float | None
 
 
-class BookAnswer(Answer):
+class ShiftClosingAnswer(Answer):
     """The books of a station's shift."""
 
     station: str
@@ -172,7 +172,7 @@ class DecisionAnswer(Answer):
     recorded_time: AwareDatetime
 
 
-class DoubtAnswer(Answer):
+class UnreconciledCountAnswer(Answer):
     """A count that two readings leave open; a person decides how many parts were made."""
 
     number: int

@@ -9,19 +9,19 @@ import msgspec
 from mes.board.answers.figures import number, window_answer
 from mes.board.answers.record_models import (
     AfterClosing,
-    BookAnswer,
     CycleAnswer,
     DecisionAnswer,
-    DoubtAnswer,
     EventAnswer,
     LifeAnswer,
     ProcessAnswer,
     ProgrammeAnswer,
     ProgrammeRowAnswer,
     ProgrammeSectionAnswer,
+    ReasonLogAnswer,
     ResultAnswer,
-    SaidAnswer,
     SeenAnswer,
+    ShiftClosingAnswer,
+    UnreconciledCountAnswer,
     VisitAnswer,
 )
 from mes.calendar import Window
@@ -122,11 +122,11 @@ def recent_answers(query: PlantResults) -> list[SeenAnswer]:
     return sorted(found, key=lambda each: each.time, reverse=True)[:RECENT_MOST]
 
 
-def said_answer(told: Journaled) -> SaidAnswer:
+def reason_log_answer(told: Journaled) -> ReasonLogAnswer:
     """A word of a person on a station's time."""
     event = told.event
     assert isinstance(event, ReasonAssigned)
-    return SaidAnswer(
+    return ReasonLogAnswer(
         seq=told.seq,
         station=event.station,
         time=event.time,
@@ -138,13 +138,13 @@ def said_answer(told: Journaled) -> SaidAnswer:
     )
 
 
-def said_answers(query: PlantResults, station: StationId, window: Interval) -> list[SaidAnswer]:
+def said_answers(query: PlantResults, station: StationId, window: Interval) -> list[ReasonLogAnswer]:
     """What persons said of a station's time in a window, the last word first."""
     told = [each for each in query.events(station, window) if isinstance(each.event, ReasonAssigned)]
-    return [said_answer(each) for each in sorted(told, key=lambda each: -each.seq)]
+    return [reason_log_answer(each) for each in sorted(told, key=lambda each: -each.seq)]
 
 
-def book_answer(query: PlantResults, station: StationId, shift: Window) -> BookAnswer:
+def shift_closing_answer(query: PlantResults, station: StationId, shift: Window) -> ShiftClosingAnswer:
     """Whether a station's shift is closed, and what still keeps it open."""
     told = [each.event for each in query.events(station, shift.interval)]
     closed = is_closed(told, shift.interval)
@@ -157,7 +157,7 @@ def book_answer(query: PlantResults, station: StationId, shift: Window) -> BookA
     last = ordered[-1] if ordered else None
     until = query.until
     seen = shift.interval.before(until)
-    return BookAnswer(
+    return ShiftClosingAnswer(
         station=station,
         window=window_answer(shift),
         closed=closed,
@@ -192,15 +192,15 @@ def _ends(interval: Interval) -> tuple[datetime, datetime]:
     return interval.start, interval.end
 
 
-def doubt_answers(query: PlantResults) -> list[DoubtAnswer]:
+def doubt_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:
     """Every doubtful count, decided or not, in the order of time."""
     return [doubt_answer(each) for each in cases(query.reader, query.config.setups)]
 
 
-def doubt_answer(each: Case) -> DoubtAnswer:
+def doubt_answer(each: Case) -> UnreconciledCountAnswer:
     """A doubtful count."""
     event = each.event
-    return DoubtAnswer(
+    return UnreconciledCountAnswer(
         number=each.seq,
         station=event.station,
         kind=event.kind,

@@ -9,7 +9,7 @@ from mes.board.answers.models import Answer
 Text = Annotated[str, Field(max_length=1000)]
 
 
-class ReasonGiven(Answer):
+class ReasonRequest(Answer):
     """Why a station stood in `[start, end)`. `end` null: until the stop is over; `reason` null takes it back.
 
     `seen_reason`, if given, is the reason that was shown when this was chosen: where somebody else has said something
@@ -26,13 +26,13 @@ class ReasonGiven(Answer):
     together: bool = Field(default=False, description="the stretch begins in the stop before and ends in this one")
 
 
-class UndoAsked(Answer):
+class UndoRequest(Answer):
     """Puts back what persons had said before event `seq`."""
 
     seq: Annotated[int, Field(ge=1, lt=2**53)]
 
 
-class BookAsked(Answer):
+class ShiftClosingRequest(Answer):
     """A station's shift whose books are to be closed; `why` to open them again."""
 
     station: str
@@ -40,7 +40,7 @@ class BookAsked(Answer):
     why: Text = ""
 
 
-class CountDecided(Answer):
+class CountDecisionRequest(Answer):
     """How many parts were made, who knows it and how."""
 
     parts: Annotated[int, Field(ge=0, lt=2**31)]

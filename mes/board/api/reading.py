@@ -7,15 +7,15 @@ from fastapi import APIRouter, Depends, Query
 
 from mes.board.actions import station_of
 from mes.board.answers import figures, records
-from mes.board.answers.andon_board import alive_answer
+from mes.board.answers.andon_board import collector_answer
 from mes.board.answers.models import (
-    AliveAnswer,
     AndonBoardAnswer,
+    CollectorAnswer,
     ControllerDetailAnswer,
-    CulpritAnswer,
     HourAnswer,
     KpiAnswer,
     Level,
+    LineStopAnswer,
     ReasonAnswer,
     SiteAnswer,
     StopAnswer,
@@ -26,14 +26,14 @@ from mes.board.answers.models import (
     WindowAnswer,
 )
 from mes.board.answers.record_models import (
-    BookAnswer,
     CycleAnswer,
-    DoubtAnswer,
     EventAnswer,
     LifeAnswer,
     ProgrammeAnswer,
-    SaidAnswer,
+    ReasonLogAnswer,
     SeenAnswer,
+    ShiftClosingAnswer,
+    UnreconciledCountAnswer,
 )
 from mes.board.api.common import REFUSALS, TABLE, Format, OnBoard, Within, bounded, reader_of, table
 from mes.board.context import HttpProblem
@@ -59,10 +59,10 @@ async def site(board: OnBoard) -> SiteAnswer:
     return await board.ask(lambda query: figures.site_answer(query, board.clock.now()))
 
 
-@router.get("/alive", summary="Whether the collector collects")
-async def alive(board: OnBoard) -> AliveAnswer:
+@router.get("/collector", summary="State of the collector")
+async def alive(board: OnBoard) -> CollectorAnswer:
     """With the age of every controller's last reading."""
-    return alive_answer(board.status())
+    return collector_answer(board.status())
 
 
 @router.get("/wall", summary="The plant as it stands now")
@@ -141,14 +141,14 @@ async def hours(
     )
 
 
-@router.get("/culprits", summary="Who cost a line how much time and how many cars", responses=TABLE)
+@router.get("/line-stops", summary="Stations that stopped a line, with time and cars lost", responses=TABLE)
 async def culprits(
     board: OnBoard, of: Path, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
-) -> list[CulpritAnswer]:
+) -> list[LineStopAnswer]:
     """Lost time of the last station of a part of the plant, charged through all buffers to its cause."""
     return table(
         await board.ask(
-            lambda query: figures.culprits_answer(
+            lambda query: figures.line_stops_answer(
                 query, _node(query, of), bounded(within.of(query), FINE, "culprits").interval
             )
         ),
@@ -204,10 +204,10 @@ async def reasons(
     return table(await board.ask(lambda query: figures.reasons_answer(query, station_of(query, station))), form)
 
 
-@router.get("/stations/{station:path}/said", summary="What persons said of a station's time", responses=TABLE)
+@router.get("/stations/{station:path}/reason-log", summary="Reason log of a station", responses=TABLE)
 async def said(
     board: OnBoard, station: str, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
-) -> list[SaidAnswer]:
+) -> list[ReasonLogAnswer]:
     """Reasons given, corrected and taken back, the last word first."""
     return table(
         await board.ask(
@@ -249,11 +249,13 @@ async def events(
     )
 
 
-@router.get("/stations/{station:path}/book", summary="Whether a station's shift is closed")
-async def book(board: OnBoard, station: str, within: Within) -> BookAnswer:
+@router.get("/stations/{station:path}/shift-closing", summary="Whether a station's shift is closed")
+async def book(board: OnBoard, station: str, within: Within) -> ShiftClosingAnswer:
     """And what still keeps it open."""
     return await board.ask(
-        lambda query: records.book_answer(query, station_of(query, station), bounded(within.of(query), FINE, "books"))
+        lambda query: records.shift_closing_answer(
+            query, station_of(query, station), bounded(within.of(query), FINE, "books")
+        )
     )
 
 
@@ -274,10 +276,10 @@ async def units(board: OnBoard, unit: str) -> list[LifeAnswer]:
     return found
 
 
-@router.get("/counters", summary="Counts that a person has to decide", responses=TABLE)
+@router.get("/unreconciled-counts", summary="Unreconciled counts, for a person to decide", responses=TABLE)
 async def counters(
     board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json", undecided: bool = False
-) -> list[DoubtAnswer]:
+) -> list[UnreconciledCountAnswer]:
     """All of them, or only the undecided."""
     found = await board.ask(records.doubt_answers)
     return table([each for each in found if not (undecided and each.decisions)], form)

@@ -12,8 +12,8 @@ from mes.board import actions
 from mes.board.accounts.middleware import DAY_S
 from mes.board.accounts.sign_in import enrol, leave, sign_in
 from mes.board.accounts.users import Permission
-from mes.board.answers.records import book_answer
-from mes.board.answers.requests import BookAsked, CountDecided, ReasonGiven, UndoAsked
+from mes.board.answers.records import shift_closing_answer
+from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, ShiftClosingRequest, UndoRequest
 from mes.board.context import Board, HttpProblem
 from mes.board.pages import views
 from mes.board.pages.translations import LANGUAGES
@@ -101,7 +101,7 @@ async def reason(board: Board, request: Request) -> Response:
         part_from = _inside(part_from, start, end or now)
     part_to = _inside(part_to, start, end or now)
     first = _instant(merged, "merge_from") if merged else part_from or start
-    asked = ReasonGiven(
+    asked = ReasonRequest(
         station=_text(form, "station"),
         start=first,
         end=part_to or end,
@@ -121,7 +121,7 @@ async def undo(board: Board, request: Request) -> Response:
     number = _text(form, "seq")
     if not number.isascii() or not number.isdigit():
         raise HttpProblem(422, "seq is no number", "form_unreadable", {"field": "seq"})
-    await actions.take_back(board, views.person_of(request), UndoAsked(seq=min(int(number), 2**53 - 1) or 1))
+    await actions.take_back(board, views.person_of(request), UndoRequest(seq=min(int(number), 2**53 - 1) or 1))
     return RedirectResponse(back_to(form, done=True), status_code=303)
 
 
@@ -136,20 +136,22 @@ async def close(board: Board, request: Request) -> Response:
         def ready(query: PlantResults) -> list[str]:
             shift = actions.window_of(query, window)
             inside = [each for each in query.config.standards if each == of or each.startswith(of + "/")]
-            books = [book_answer(query, each, shift) for each in inside]
+            books = [shift_closing_answer(query, each, shift) for each in inside]
             return [each.station for each in books if each.over and not each.closed and not each.stops_without_reason]
 
         stations = await board.ask(ready)
     for each in stations:
-        await actions.close_books(board, person, BookAsked(station=each, window=window))
+        await actions.close_shift(board, person, ShiftClosingRequest(station=each, window=window))
     return RedirectResponse(back_to(form, done=True), status_code=303)
 
 
 async def reopen(board: Board, request: Request) -> Response:
     """The books of a station are opened again."""
     form = await request.form()
-    asked = BookAsked(station=_text(form, "station"), window=_text(form, "window"), why=_text(form, "why")[:1000])
-    await actions.reopen_books(board, views.person_of(request), asked)
+    asked = ShiftClosingRequest(
+        station=_text(form, "station"), window=_text(form, "window"), why=_text(form, "why")[:1000]
+    )
+    await actions.reopen_shift(board, views.person_of(request), asked)
     return RedirectResponse(back_to(form, done=True), status_code=303)
 
 
@@ -161,7 +163,7 @@ async def count(board: Board, request: Request) -> Response:
         raise HttpProblem(422, "a number of parts is a whole number, 0 or more", "count_not_whole")
     if not why.strip():
         raise HttpProblem(422, "say how that is known", "decision_without_why")
-    asked = CountDecided(parts=int(parts), why=why[:1000])
+    asked = CountDecisionRequest(parts=int(parts), why=why[:1000])
     await actions.decide_count(board, views.person_of(request), int(number[:15]), asked)
     return RedirectResponse(back_to(form, done=True), status_code=303)
 

@@ -26,7 +26,7 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
         books = []
         for place in node.stations:
             kpi = figures.kpi_answer(query, figures.node_of(query, place), window, own)
-            books.append((records.book_answer(query, place, window), kpi))
+            books.append((records.shift_closing_answer(query, place, window), kpi))
         found = figures.stops_answer(query, node.stations, window.interval)
         kpi = figures.kpi_answer(query, node, window, own)
         ready = [each for each, _ in books if each.over and not each.closed and not each.stops_without_reason]

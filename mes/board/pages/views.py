@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from mes.board.accounts.users import Permission, Person
 from mes.board.actions import window_of
 from mes.board.answers import figures, records
-from mes.board.answers.andon_board import alive_answer, last_shift
+from mes.board.answers.andon_board import collector_answer, last_shift
 from mes.board.answers.models import AndonBoardAnswer, KpiAnswer, LossAnswer, StopAnswer, UnreadAnswer
 from mes.board.context import Board, HttpProblem
 from mes.board.pages.rendering import Localizer, draw, share, stamp_ms
@@ -99,7 +99,9 @@ def wall_part(board: Board, wall: AndonBoardAnswer | None, language: str) -> str
         "cables": cables_of(board),
     }
     told = troubles(localizer, status)
-    return draw("_wall_page.html", wall=wall, alive=alive_answer(status), troubles=told, note="", problem="", **common)
+    return draw(
+        "_wall_page.html", wall=wall, alive=collector_answer(status), troubles=told, note="", problem="", **common
+    )
 
 
 def cables_of(board: Board) -> Mapping[str, bool]:
@@ -111,7 +113,7 @@ async def wall(board: Board, request: Request, *, problem: str = "", status: int
     """The andon wall."""
     if board.live.wall is None:
         await board.live.refresh()
-    alive = alive_answer(board.status())
+    alive = collector_answer(board.status())
     shown = {"wall": board.live.wall, "alive": alive, "cables": cables_of(board)}
     return page(board, request, "wall.html", problem=problem, status=status, **shown)
 
@@ -202,7 +204,7 @@ async def shift(board: Board, request: Request) -> Response:
             "unread": unread_of(query, kpi, node.stations),
             "waterfall": waterfall(kpi),
             "pareto": pareto(kpi.losses),
-            "culprits": figures.culprits_answer(query, node, window.interval) if node.level == "line" else None,
+            "culprits": figures.line_stops_answer(query, node, window.interval) if node.level == "line" else None,
             "members": [
                 figures.kpi_answer(query, each, window, [definition])
                 for each in members
