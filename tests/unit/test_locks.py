@@ -4,10 +4,12 @@ requirements/metadata.json is what the packages themselves say (scripts/lock wri
 against the locks, and against what is installed here.
 """
 
+import ast
 import importlib.metadata
 import itertools
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -168,3 +170,32 @@ def test_metadata_is_that_of_what_is_installed() -> None:
             assert theirs <= {str(Requirement(each)) for each in METADATA[name]["requires"]}, name
             compared += 1
     assert compared > 80
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Each distribution whose modules the product imports stands in the project's own dependencies."""
+    distributions = importlib.metadata.packages_distributions()
+    imported: set[str] = set()
+    for folder in ("mes", "adapters", "simulators"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                    imported.add(node.module)
+    foreign = (
+        {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {"mes", "adapters", "simulators"}
+    )
+    declared = {canonicalize_name(Requirement(each).name) for each in PROJECT["project"]["dependencies"]}
+    assert foreign
+    for module in sorted(foreign):
+        assert declared & {canonicalize_name(name) for name in distributions[module]}, module
+
+
+def test_every_locked_package_has_its_licence_in_the_notice() -> None:
+    """With the version that is locked; `scripts/notice` writes the page."""
+    lines = (ROOT / "NOTICE").read_text(encoding="utf-8").splitlines()
+    named = dict(re.findall(r"^([\w.-]+) ([^ :]+): .+$", "\n".join(lines), flags=re.MULTILINE))
+    assert {canonicalize_name(name): version for name, version in named.items()} == {
+        name: pin.version for name, pin in LOCKS["run"].items()
+    }
