@@ -1,10 +1,8 @@
 """Reports as one printable page: waterfall, state strips, losses in two levels, hour by hour, definitions, causes."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,11 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mes.calendar import Window, WindowKind
 from mes.intervals import Interval
 from mes.model import State, StationId
-from mes.oee.components import LOSSES, Bucket, Kpi
-from mes.oee.programme import hour_by_hour
+from mes.oee.components import LOSSES, Kpi
 from mes.report.rows import Request, definitions, windows
 from mes.report.text import title
 from mes.report.words import words
+from mes.results.charts import StepKind, hours, pareto, share, waterfall
 from mes.results.fields import reason_of
 from mes.results.plant import Node, PlantResults, Row
 from mes.terminal import label, percent, units
@@ -133,30 +131,16 @@ def _counts(sheet: _Sheet) -> list[tuple[str, str]]:
 
 
 def _waterfall(kpi: Kpi, text: Mapping[str, str]) -> list[dict[str, object]]:
-    """From calendar time down to valuable time; a loss below zero gives time back, and says so by its sign."""
-    steps: list[tuple[str, timedelta, bool]] = [("calendar", kpi.length, True)]
-    steps += [(str(each), kpi.spent(each), False) for each in (Bucket.NOT_PLANNED, Bucket.PLANNED_STOP)]
-    steps.append(("pbt", kpi.pbt, True))
-    steps += [(str(each), kpi.spent(each), False) for each in LOSSES if each is not Bucket.MINOR_STOPS]
-    steps.append((str(Bucket.MINOR_STOPS), kpi.minor_stops, False))
-    steps.append(("apt", kpi.apt, True))
-    if kpi.speed_loss is not None and kpi.sum_pri_rejected is not None and kpi.sum_pri_good is not None:
-        steps += [("speed_loss", kpi.speed_loss, False), ("quality_loss", kpi.sum_pri_rejected, False)]
-        steps.append(("valuable", kpi.sum_pri_good, True))
-    whole, left, found = kpi.length, kpi.length, []
-    for name, time, is_total in steps:
-        start = timedelta() if is_total else left - max(time, timedelta())
-        left = time if is_total else left - time
-        found.append(
-            {
-                "name": text[name],
-                "minutes": f"{time / MINUTE:.1f}" if is_total else _signed(-time),
-                "left": _share(start, whole),
-                "width": _share(abs(time), whole),
-                "kind": "total" if is_total else "gain" if time < timedelta() else "loss",
-            }
-        )
-    return found
+    return [
+        {
+            "name": text[step.name],
+            "minutes": f"{step.time / MINUTE:.1f}" if step.kind is StepKind.TOTAL else _signed(-step.time),
+            "left": step.left,
+            "width": step.width,
+            "kind": str(step.kind),
+        }
+        for step in waterfall(kpi)
+    ]
 
 
 def _signed(time: timedelta) -> str:
@@ -164,29 +148,24 @@ def _signed(time: timedelta) -> str:
     return f"{time / MINUTE:+.1f}" if time else "0.0"
 
 
-def _share(part: timedelta, whole: timedelta) -> float:
-    """In per cent of a bar's width, never outside of it."""
-    return round(min(max(part / whole * 100, 0.0), 100.0), 4) if whole else 0.0
-
-
 def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
     window, zone = sheet.window.interval, sheet.query.config.calendar.zone
     segments = []
     for piece in sheet.query.results.pieces(station, sheet.seen, until=sheet.query.until):
-        width = _share(piece.interval.length, window.length)
+        width = share(piece.interval.length, window.length)
         start, end = (each.astimezone(zone) for each in (piece.interval.start, piece.interval.end))
         reason = _reason(sheet, reason_of(piece.bucket, piece.reason or ""))
         segments.append(
             {
                 "state": str(piece.state),
-                "left": _share(piece.interval.start - window.start, window.length),
+                "left": share(piece.interval.start - window.start, window.length),
                 "width": max(width, LEAST_SHARE),
                 "letter": LETTERS[piece.state] if width >= LETTER_SHARE else "",
                 "words": f"{start:%H:%M:%S}–{end:%H:%M:%S} {sheet.words[piece.state]}, {reason}",
             }
         )
     planned = [
-        {"left": _share(each.start - window.start, window.length), "width": _share(each.length, window.length)}
+        {"left": share(each.start - window.start, window.length), "width": share(each.length, window.length)}
         for each in sheet.query.config.calendar.planned(window)
     ]
     return {"name": label(station), "segments": segments, "planned": planned}
@@ -198,7 +177,7 @@ def _ticks(sheet: _Sheet) -> Iterator[dict[str, object]]:
         start = hour.interval.start
         if start >= window.start:
             yield {
-                "left": _share(start - window.start, window.length),
+                "left": share(start - window.start, window.length),
                 "text": f"{start.astimezone(zone):%H}",
             }
 
@@ -213,57 +192,42 @@ def _reason(sheet: _Sheet, code: str) -> str:
 
 
 def _pareto(sheet: _Sheet) -> list[dict[str, Any]]:
-    """Categories by their time, and in each its reasons by theirs."""
-    sums: dict[Bucket, list[tuple[timedelta, int, str]]] = defaultdict(list)
-    for each in sheet.row.kpi.losses:
-        sums[each.bucket].append((each.time, each.stops, reason_of(each.bucket, each.reason)))
-    times = {bucket: sum((each[0] for each in reasons), timedelta()) for bucket, reasons in sums.items()}
-    largest = max(times.values(), default=timedelta())
+    groups = pareto(sheet.row.kpi.losses)
+    largest = groups[0].time if groups else timedelta()
     return [
         {
-            "name": sheet.words[bucket],
-            "minutes": f"{times[bucket] / MINUTE:.1f}",
-            "stops": sum(each[1] for each in sums[bucket]),
-            "width": _share(times[bucket], largest),
+            "name": sheet.words[group.bucket],
+            "minutes": f"{group.time / MINUTE:.1f}",
+            "stops": group.stops,
+            "width": share(group.time, largest),
             "reasons": [
                 {
-                    "name": _reason(sheet, code),
-                    "minutes": f"{time / MINUTE:.1f}",
-                    "stops": stops,
-                    "width": _share(time, largest),
+                    "name": _reason(sheet, loss.reason),
+                    "minutes": f"{loss.time / MINUTE:.1f}",
+                    "stops": loss.stops,
+                    "width": share(loss.time, largest),
                 }
-                for time, stops, code in sorted(sums[bucket], reverse=True)
+                for loss in group.reasons
             ],
         }
-        for bucket in sorted(times, key=lambda each: (-times[each], each))
+        for group in groups
     ]
 
 
 def _hours(sheet: _Sheet) -> list[dict[str, object]]:
     """The last station of the node, hour by hour, against the plan."""
-    last = sheet.node.stations[-1]
-    own = Node(last, (last,))
-    cut = [
-        Window(each.kind, each.name, each.day, part)
-        for each in sheet.query.config.calendar.hours(sheet.seen)
-        if (part := each.interval.clip(sheet.seen))
-    ]
-    kpis = [(each, sheet.query.kpis(own, each.interval)[0]) for each in cut]
-    targets = [sheet.query.target(own, each.interval) for each in cut]
-    rows = hour_by_hour(kpis, [each or Fraction(0) for each in targets])
-    has_target = all(each is not None for each in targets)
+    chart = hours(sheet.query, sheet.node, sheet.window.interval)
     return [
         {
-            "hour": each.window.name[-5:],
-            "target": f"{float(each.target):.1f}" if has_target else "–",
-            "actual": units(each.actual),
-            "target_sum": f"{float(each.cumulative_target):.1f}" if has_target else "–",
-            "actual_sum": units(each.cumulative_actual),
-            "loss": "–" if each.largest_loss is None else _loss(sheet, str(each.largest_loss)),
-            "minutes": f"{each.largest_loss_time / MINUTE:.1f}",
+            "hour": row.window.name[-5:],
+            "target": f"{float(row.target):.1f}" if chart.has_target else "–",
+            "actual": units(row.actual),
+            "target_sum": f"{float(row.cumulative_target):.1f}" if chart.has_target else "–",
+            "actual_sum": units(row.cumulative_actual),
+            "loss": "–" if row.largest_loss is None else _loss(sheet, str(row.largest_loss)),
+            "minutes": f"{row.largest_loss_time / MINUTE:.1f}",
         }
-        for each in rows
-        if each.planned or each.actual
+        for row in chart.rows
     ]
 
 

@@ -30,9 +30,9 @@ from mes.model import ReasonAssigned, StationId
 from mes.oee.components import Kpi
 from mes.oee.definitions import Definition, Figures
 from mes.oee.flow import stores_between
-from mes.oee.programme import hour_by_hour
 from mes.report.rows import WHOLE
 from mes.report.words import LANGUAGES
+from mes.results import charts
 from mes.results.fields import definition_values, kpi_values, reason_of, secondary_values, seconds
 from mes.results.plant import Node, PlantResults, Row
 
@@ -251,30 +251,19 @@ def reasons_answer(query: PlantResults, station: StationId) -> list[ReasonAnswer
 
 def hours_answer(query: PlantResults, node: Node, window: Interval) -> list[HourAnswer]:
     """The last station of a node, hour by hour, against the plan; hours without work or cars are left out."""
-    last = node.stations[-1]
-    own = Node(last, (last,))
-    seen = window.before(query.until)
-    cut = [
-        Window(each.kind, each.name, each.day, part)
-        for each in query.config.calendar.hours(seen)
-        if (part := each.interval.clip(seen))
-    ]
-    kpis = [(each, query.kpis(own, each.interval)[0]) for each in cut]
-    targets = [query.target(own, each.interval) for each in cut]
-    has_target = all(each is not None for each in targets)
+    chart = charts.hours(query, node, window)
     return [
         HourAnswer(
-            window=window_answer(each.window),
-            planned_s=each.planned.total_seconds(),
-            target=number(each.target) if has_target else None,
-            good=each.actual,
-            target_sum=number(each.cumulative_target) if has_target else None,
-            good_sum=each.cumulative_actual,
-            largest_loss=each.largest_loss,
-            largest_loss_s=each.largest_loss_time.total_seconds(),
+            window=window_answer(row.window),
+            planned_s=row.planned.total_seconds(),
+            target=number(row.target) if chart.has_target else None,
+            good=row.actual,
+            target_sum=number(row.cumulative_target) if chart.has_target else None,
+            good_sum=row.cumulative_actual,
+            largest_loss=row.largest_loss,
+            largest_loss_s=row.largest_loss_time.total_seconds(),
         )
-        for each in hour_by_hour(kpis, [each or Fraction(0) for each in targets])
-        if each.planned or each.actual
+        for row in chart.rows
     ]
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mes.board.pages.icons import FILLED, SIGNS
 from mes.board.pages.translations import words
 from mes.config.build import PlantConfig
+from mes.results.charts import share
 
 HOUR_S, MINUTE_S = 3600, 60
 DASH = "–"
@@ -126,11 +127,6 @@ class Localizer:
 def stamp_ms(instant: datetime) -> int:
     """Milliseconds since 1970, for clocks on the page."""
     return int(instant.timestamp() * 1000)
-
-
-def share(part_s: float, whole_s: float) -> float:
-    """In per cent of a bar's width, never outside of it."""
-    return round(min(max(part_s / whole_s * 100, 0.0), 100.0), 3) if whole_s else 0.0
 
 
 def iso(instant: datetime) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
 from typing import Any
 
 from starlette.requests import Request
@@ -13,9 +12,9 @@ from mes.board.accounts.users import Permission, Person
 from mes.board.actions import window_of
 from mes.board.answers import figures, records
 from mes.board.answers.andon_board import collector_answer, last_shift
-from mes.board.answers.models import AndonBoardAnswer, KpiAnswer, LossAnswer, StopAnswer, UnreadAnswer
+from mes.board.answers.models import AndonBoardAnswer, KpiAnswer, StopAnswer, UnreadAnswer
 from mes.board.context import Board, HttpProblem
-from mes.board.pages.rendering import Localizer, draw, share, stamp_ms
+from mes.board.pages.rendering import Localizer, draw, stamp_ms
 from mes.board.pages.translations import glossary
 from mes.board.refusals import language_of
 from mes.calendar import Window, WindowKind
@@ -23,7 +22,8 @@ from mes.errors import ConfigError
 from mes.health.status import Status
 from mes.intervals import Interval
 from mes.model import StationId, UnitsCounted
-from mes.oee.components import LOSSES, Bucket, KpiFlag
+from mes.oee.components import Bucket, KpiFlag
+from mes.results import charts
 from mes.results.plant import PlantResults
 
 NAV = (
@@ -186,7 +186,8 @@ async def shift(board: Board, request: Request) -> Response:
             definition = figures.definition_of(query, name)
         except ConfigError as error:
             raise HttpProblem(404, str(error), "definition_unknown", {"definition": name}) from error
-        kpi = figures.kpi_answer(query, node, window, [definition])
+        row = query.row(node, window, [definition])
+        kpi = figures.kpi_of_row(row, query.until)
         members = query.nodes("station", [])
         hours = figures.hours_answer(query, node, window.interval)
         return {
@@ -202,8 +203,8 @@ async def shift(board: Board, request: Request) -> Response:
             "hours": hours,
             "hours_most": max([1.0, *(max(each.good or 0, each.target or 0.0) for each in hours)]),
             "unread": unread_of(query, kpi, node.stations),
-            "waterfall": waterfall(kpi),
-            "pareto": pareto(kpi.losses),
+            "waterfall": charts.waterfall(row.kpi),
+            "pareto": charts.pareto(row.kpi.losses),
             "culprits": figures.line_stops_answer(query, node, window.interval) if node.level == "line" else None,
             "members": [
                 figures.kpi_answer(query, each, window, [definition])
@@ -216,11 +217,11 @@ async def shift(board: Board, request: Request) -> Response:
 
 
 def _ticks(query: PlantResults, window: Window, localizer: Localizer) -> list[tuple[float, str]]:
-    whole_s = window.interval.length.total_seconds()
+    whole = window.interval.length
     starts = [each.interval.start for each in query.config.calendar.hours(window.interval)]
     every = max(1, len(starts) // 12)
     return [
-        (share((each - window.interval.start).total_seconds(), whole_s), localizer.short_clock(each)[:2])
+        (charts.share(each - window.interval.start, whole), localizer.short_clock(each)[:2])
         for each in starts[::every]
         if each >= window.interval.start
     ]
@@ -229,49 +230,6 @@ def _ticks(query: PlantResults, window: Window, localizer: Localizer) -> list[tu
 def unread_of(query: PlantResults, kpi: KpiAnswer, stations: Sequence[StationId]) -> list[UnreadAnswer]:
     """The counters that are not read now, where that takes units from these figures."""
     return figures.unread_answers(query, stations) if KpiFlag.COUNTS_NOT_READ in kpi.flags else []
-
-
-def waterfall(kpi: KpiAnswer) -> list[dict[str, Any]]:
-    """From calendar time down to valuable time: what each step takes, and where its bar lies."""
-    steps: list[tuple[str, float, bool]] = [
-        ("calendar", kpi.window_s, True),
-        ("not_planned", kpi.not_planned_s, False),
-        ("planned_stop", kpi.planned_stop_s, False),
-        ("pbt", kpi.pbt_s, True),
-    ]
-    last = [Bucket.MINOR_STOPS]
-    order = [each for each in LOSSES if each not in last] + last
-    steps += [(str(each), float(getattr(kpi, f"{each}_s")), False) for each in order]
-    steps.append(("apt", kpi.apt_s, True))
-    if kpi.speed_loss_s is not None and kpi.quality_loss_s is not None and kpi.ideal_good_s is not None:
-        steps += [("speed_loss", kpi.speed_loss_s, False), ("quality_loss", kpi.quality_loss_s, False)]
-        steps.append(("valuable", kpi.ideal_good_s, True))
-    left_s, found = kpi.window_s, []
-    for name, time_s, total in steps:
-        start_s = 0.0 if total else min(left_s - time_s, left_s)
-        found.append(
-            {
-                "name": name,
-                "time_s": time_s if total else -time_s,
-                "total": total,
-                "kind": "total" if total else "gain" if time_s < 0 else "loss",
-                "left": share(start_s, kpi.window_s),
-                "width": share(abs(time_s), kpi.window_s),
-            }
-        )
-        left_s = time_s if total else left_s - time_s
-    return found
-
-
-def pareto(losses: Sequence[LossAnswer]) -> list[dict[str, Any]]:
-    """Losses by bucket, and in each by reason; the largest first."""
-    by_bucket = sorted(losses, key=lambda each: each.bucket)
-    found = []
-    for bucket, members in groupby(by_bucket, key=lambda each: each.bucket):
-        each = sorted(members, key=lambda loss: (-loss.time_s, loss.reason))
-        time_s, stops = sum(loss.time_s for loss in each), sum(loss.stops for loss in each)
-        found.append({"bucket": bucket, "time_s": time_s, "stops": stops, "losses": each})
-    return sorted(found, key=lambda group: -float(str(group["time_s"])))
 
 
 async def station(board: Board, request: Request) -> Response:
