@@ -15,7 +15,7 @@ from mes.oee.programme import HourRow, hour_by_hour
 from mes.results.fields import reason_of
 from mes.results.plant import Node, PlantResults
 
-PERCENT_DIGITS = 4
+PERCENT_DIGITS = 3
 Extent = TypeVar("Extent", float, timedelta)
 
 

@@ -30,7 +30,7 @@ FORBIDDEN_WORDS = (
 )
 FORBIDDEN_METHODS = frozenset({"write", "call", "execute", "mask_write_register", "write_file_record"})
 LOCAL_FILES = frozenset({"write_bytes"})  # certificates.py keeps our own certificate, on our own disk
-MODULES = sorted(ADAPTERS.glob("*.py"))
+MODULES = sorted(ADAPTERS.rglob("*.py"))
 
 
 def named(tree: ast.AST) -> set[str]:
@@ -54,10 +54,12 @@ def protocol_writes(tree: ast.AST) -> set[str]:
 
 def test_modules_are_found() -> None:
     """The search looks at something."""
-    assert {"opcua.py", "opcua_session.py", "reading.py"} <= {module.name for module in MODULES}
+    assert {"opcua/session.py", "modbus/adapter.py", "reading.py"} <= {
+        str(module.relative_to(ADAPTERS)) for module in MODULES
+    }
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ADAPTERS)))
 def test_no_adapter_can_write(module: Path) -> None:
     """No adapter names a service that writes to a controller, calls its methods, or adds and deletes nodes."""
     found = protocol_writes(ast.parse(module.read_text(encoding="utf-8")))

@@ -13,7 +13,7 @@ from mes.board.bounds import CODES
 from mes.board.refusals import SENTENCES, code_of
 
 ROOT = Path(__file__).resolve().parents[2]
-CARRIERS = {"Refused": 2, "NotAllowed": 1, "refusal": 2}  # a refusal, and where its code stands among the arguments
+CARRIERS = {"HttpProblem": 2, "NotAllowed": 1, "refusal": 2}  # a refusal, and where its code stands among the arguments
 HANDED_ON = frozenset({"error.code", "code", "CODES[503]", "CODES[body]", "code_of(error.status_code)"})
 ANSWERS = frozenset({"PlainTextResponse", "JSONResponse", "HTMLResponse", "Response"})
 
@@ -39,7 +39,7 @@ def raised() -> list[Raised]:
     """All refusals; those of the journal's sinks are other things of the same name."""
     found = []
     for file, call, name in calls():
-        if name not in CARRIERS or (name == "Refused" and "board" not in file.relative_to(ROOT).parts):
+        if name not in CARRIERS or (name == "HttpProblem" and "board" not in file.relative_to(ROOT).parts):
             continue
         place = CARRIERS[name]
         assert len(call.args) > place, f"{file}:{call.lineno} has no code"
@@ -51,7 +51,7 @@ def raised() -> list[Raised]:
 
 def facts_of(call: ast.Call, name: str, place: int) -> frozenset[str] | None:
     """The names of the facts that a refusal carries."""
-    if name != "Refused":
+    if name != "HttpProblem":
         return frozenset(each.arg for each in call.keywords if each.arg)
     given = call.args[place + 1 :]
     if not given:
@@ -102,8 +102,8 @@ def test_no_answer_refuses_by_a_text_of_its_own() -> None:
     allowed = {
         ("refusals.py", "refusal"),
         ("build.py", "_refused"),
-        ("app.py", "_verdict"),
-        ("pages.py", "page"),
+        ("server.py", "_verdict"),
+        ("views.py", "page"),
     }
     found = set()
     for file in sorted((ROOT / "mes" / "board").rglob("*.py")):
