@@ -18,6 +18,9 @@ SCAN_LEAD_S = 0.1  # how far the clock may be ahead of the controllers' last sca
 LOOK_LEAD_S = 0.3  # how far ahead of the collector's last look at a controller, which is every 0.1 s at the latest
 RECOVERY_LEAD_S = 3.0  # the same after a fault, while the collector connects again
 STALL_S = 0.3  # the event loop was late by so much: something else had the computer, or a part of this program
+BUSY = 5  # in a second there were so many times fewer ticks than there should be: it is late at every turn
+DISK_STALL_S = 1.0  # a byte was so long on its way to the disk
+DISK_EVERY_S = 0.5
 SETTLING_SCAN = timedelta(seconds=5)  # plant time, in place of the leads above while a totaliser waits for its reset:
 SETTLING_LOOK = timedelta(seconds=10)  # its last unit is 30 s old then, and must have been seen
 PATIENCE_S = 60.0  # how long the clock waits for one controller
@@ -80,6 +83,11 @@ class WaitingClock(ScaledClock):
         if self._mark.since_s is None:
             self._mark = replace(self._mark, since_s=self._monotonic_s())
 
+    def skip(self, by: timedelta) -> None:
+        """Moves a held clock on at once, past its limit where need be."""
+        shown = self._mark.shown + by
+        self._mark = _Mark(shown, None, max(shown, self._mark.limit))
+
     def set_speed(self, speed: float) -> None:
         """Simulated seconds per real second from now on."""
         self._settle()
@@ -103,7 +111,7 @@ class WaitingClock(ScaledClock):
 
 @dataclass(frozen=True, slots=True)
 class Slowness:
-    """How far the computer fell behind: what the clock waited for it, and when the event loop was late.
+    """How far the computer fell behind: what the clock waited for it, and when event loop or disk was late.
 
     `stalls`: how often that was; `longest_s`: the longest, in real seconds.
     """
@@ -130,7 +138,7 @@ class Pacemaker:
 
     `looked`: the last look at each controller; `excused`: since when (plant time) a controller needs not be seen, as a
     fault is on (None) or has just ended; `settling`: a totaliser waits for its reset. Measures how late the event loop
-    is.
+    and the disk are.
     """
 
     clock: WaitingClock
@@ -160,18 +168,35 @@ class Pacemaker:
         """Moves the clock's limit until it is cancelled. Raises MesError when a controller stays away for no reason."""
         before, before_s = self.clock.now(), time.monotonic()
         moved_s = before_s
+        second, second_s, ticks = before, before_s, 0
         while True:
             await asyncio.sleep(TICK_S)
             now, now_s = self.clock.now(), time.monotonic()
-            late_s = now_s - before_s - TICK_S
-            if late_s >= STALL_S and self.record:
-                self.longest_s = max(self.longest_s, late_s)
-                self.stalls.append(Interval(before, now))
+            self.stalled(before, now_s - before_s - TICK_S, least_s=STALL_S)
+            ticks += 1
+            if now_s - second_s >= 1.0:
+                missing_s = now_s - second_s - BUSY * ticks * TICK_S
+                self.stalled(second, missing_s, least_s=0.0)
+                second, second_s, ticks = now, now_s, 0
             moved_s = now_s if now > before else moved_s
             if self.record and now_s - moved_s > PATIENCE_S and self._limiting():
                 raise self.overdue(f"{' and '.join(self._limiting())} not seen for {PATIENCE_S:g} s without a fault")
             before, before_s = now, now_s
             self.clock.allow(self.limit())
+
+    async def watch_disk(self, write: Callable[[], None]) -> None:
+        """Measures the disk until it is cancelled; `write` puts something onto it, in a thread."""
+        while True:
+            before, before_s = self.clock.now(), time.monotonic()
+            await asyncio.to_thread(write)
+            self.stalled(before, time.monotonic() - before_s, least_s=DISK_STALL_S)
+            await asyncio.sleep(DISK_EVERY_S)
+
+    def stalled(self, since: datetime, late_s: float, *, least_s: float) -> None:
+        """Notes that from `since` (plant time) to now something was late by more than `least_s` real seconds."""
+        if late_s > least_s and self.record:
+            self.longest_s = max(self.longest_s, late_s)
+            self.stalls.append(Interval(since, self.clock.now()))
 
     def limit(self) -> datetime:
         """How far the clock may run now."""
@@ -179,7 +204,7 @@ class Pacemaker:
         return min([self._ahead(scan, SCAN_LEAD_S, SETTLING_SCAN), *self._limits().values()])
 
     def excuses(self) -> tuple[Interval, ...]:
-        """Plant time in which the collector may have lost a controller because the event loop stood."""
+        """Plant time in which the collector may have lost a controller because the event loop or the disk stood."""
         margin = timedelta(seconds=2 * LOOK_LEAD_S * self.asked)
         return tuple(Interval(each.start - margin, each.end + margin) for each in self.stalls)
 

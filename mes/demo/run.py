@@ -1,6 +1,7 @@
 """Runs plant and collector side by side on loopback and compares what was measured with what is true."""
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import defaultdict
@@ -8,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from adapters.reading import Batch, ControllerId
 from adapters.settings import Controller, OpcUaController
@@ -50,6 +53,7 @@ CONNECT_DEADLINE_S = 30.0
 DRAIN_DEADLINE_S = 60.0
 PATIENT_S = 6.0  # real seconds without a heartbeat, an answer or a notification, where none is kept back on purpose
 LOOKS = 3  # at each controller after the plant stood still: one may be under way, the next sees everything
+AFTERWARDS = timedelta(milliseconds=1)  # a window ends before its end: what was seen last must lie within it
 JOURNAL = "journal.sqlite"
 
 
@@ -203,16 +207,18 @@ class _Run:
         self._stop = stop
         for controller in config.controllers:
             self.seen.times[controller] = []
-        self._tasks = [
-            asyncio.create_task(self.served.run(), name="simulated plant"),
-            asyncio.create_task(self.pacemaker.run(), name="pacemaker"),
-        ]
-        try:
-            yield
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        with tempfile.TemporaryFile(dir=config.journal_path.parent, buffering=0) as file:
+            self._tasks = [
+                asyncio.create_task(self.served.run(), name="simulated plant"),
+                asyncio.create_task(self.pacemaker.run(), name="pacemaker"),
+                asyncio.create_task(self.pacemaker.watch_disk(partial(_write, file)), name="watch of the disk"),
+            ]
+            try:
+                yield
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def live(
         self,
@@ -251,6 +257,7 @@ class _Run:
             clock.set_speed(1.0)  # so that what is on now lasts hardly longer than it does in the plant
             await self.within(DRAIN_DEADLINE_S, self._looks(LOOKS), "the collector did not see all controllers again")
             clock.hold()
+            clock.skip(AFTERWARDS)
             return Interval(START, clock.now())
         finally:
             for task in beside:
@@ -303,6 +310,13 @@ class _Run:
         for task in self._tasks:
             if task.done():
                 task.result()
+
+
+def _write(file: IO[bytes]) -> None:
+    """A byte that is on the disk on return. Raises OSError."""
+    file.seek(0)
+    file.write(b".")
+    os.fsync(file.fileno())
 
 
 async def _panels(options: Options, config: PlantConfig, window: Interval) -> PanelCheck | None:

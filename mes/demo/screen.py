@@ -162,8 +162,8 @@ def show(console: Console, finished: Finished) -> None:
         console.print("stopped early: the figures are those of the time that was run")
     if finished.verdict == "too slow" and slow is not None:
         console.print(
-            f"{slow.sentence()}: it stood still {slow.stalls} times, for up to {slow.longest_s:.1f} s, and connections "
-            "broke; nothing else differs"
+            f"{slow.sentence()}: it was late {slow.stalls} times, by up to {slow.longest_s:.1f} s, so that controllers "
+            "were not observed for a while; nothing else differs"
         )
     console.print(f"verdict: {finished.verdict}", style="bold green" if finished.verdict == "ok" else "bold red")
 

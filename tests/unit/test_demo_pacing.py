@@ -1,12 +1,27 @@
 """The demo's clock waits for whoever cannot keep up, and says whose fault it was."""
 
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 from fakes import START
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import patiently
 
-from mes.demo.pacing import LOOK_LEAD_S, RECOVERY_LEAD_S, SCAN_LEAD_S, Pacemaker, TooSlow, WaitingClock
+from mes.demo.pacing import (
+    BUSY,
+    DISK_STALL_S,
+    LOOK_LEAD_S,
+    RECOVERY_LEAD_S,
+    SCAN_LEAD_S,
+    TICK_S,
+    Pacemaker,
+    TooSlow,
+    WaitingClock,
+)
 from mes.errors import MesError
 from mes.intervals import Interval
 
@@ -110,6 +125,66 @@ def test_a_reset_waits_until_the_last_count_can_be_seen() -> None:
     assert bench.pacemaker.limit() == START + timedelta(seconds=10)
     bench.looked = START + plant(10)
     assert bench.pacemaker.limit() == START + plant(10) + timedelta(seconds=5)
+
+
+def test_a_held_clock_is_moved_past_its_limit() -> None:
+    """So that the last instant that anything was stamped with is an earlier one; released, it goes on from there."""
+    bench = Bench()
+    bench.clock.release()
+    bench.real_s += 1.0
+    bench.clock.hold()
+    bench.clock.skip(timedelta(milliseconds=1))
+    assert bench.clock.now() == START + timedelta(milliseconds=1)
+
+    bench.clock.release()
+    bench.clock.allow(START + timedelta(seconds=1))
+    bench.real_s += 1.0
+    assert bench.clock.now() == START + timedelta(seconds=1)
+
+
+async def while_it_runs(work: Coroutine[Any, Any, None], until: Callable[[], bool]) -> None:
+    """Lets an endless task run until something is so."""
+    task = asyncio.create_task(work)
+    async with patiently(10):
+        while not until():
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_loop_that_is_late_at_every_turn_is_a_stall() -> None:
+    """Work that holds the event loop for a short while at every turn leaves a fifth of the ticks, or fewer."""
+    bench = Bench()
+
+    def work() -> None:
+        time.sleep(2 * BUSY * TICK_S)
+
+    async def hog() -> None:
+        while True:
+            work()
+            await asyncio.sleep(0)
+
+    hogging = asyncio.create_task(hog())
+    await while_it_runs(bench.pacemaker.run(), lambda: bool(bench.pacemaker.stalls))
+    hogging.cancel()
+    assert bench.pacemaker.longest_s > 0
+
+
+async def test_a_slow_disk_is_a_stall() -> None:
+    """A byte that is on its way to the disk for longer than a second; a quick one is none."""
+    bench = Bench()
+    taken_s = iter([0.0, DISK_STALL_S + 0.2])
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        written += 1
+        assert not bench.pacemaker.stalls
+        time.sleep(next(taken_s, 0.0))
+
+    await while_it_runs(bench.pacemaker.watch_disk(write), lambda: bool(bench.pacemaker.stalls))
+    assert written == 2
+    assert bench.pacemaker.longest_s >= DISK_STALL_S
 
 
 def test_only_a_computer_that_was_seen_to_stall_is_called_slow() -> None:
