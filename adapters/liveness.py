@@ -8,9 +8,9 @@ from adapters.reading import Reading, Value
 class HeartbeatWatch:
     """Judges one heartbeat; pure, both times are handed in.
 
-    `real_s` is any steadily growing count of real seconds (asyncio's loop time): the age is real, for the clock of
-    the plant may run faster than the machine's. `now` is the clock of the plant: it says since when we are blind.
-    A value of bad quality (None) is no sign of life. The first value seen is not either: it may be years old.
+    `real_s` is any steadily growing count of real seconds (asyncio's loop time). The age is real, for the clock of the
+    plant may run faster than the machine's. `now` is the clock of the plant: it says since when we are blind. A value
+    of bad quality (None) is no sign of life. The first value seen is not either: it may be years old.
     """
 
     def __init__(self, *, max_age_s: float, real_s: float, now: datetime) -> None:

@@ -78,15 +78,15 @@ class PolledPart:
 class Batch:
     """One observation of one controller: one publish or one poll cycle, in the order in which things happened.
 
-    An empty batch means "seen alive, nothing new". `baseline` marks the first batch of a connection:
-    it holds the present value of every tag that can be read, and nothing in it is a change by itself.
-    `clock_offset`: the controller's clock minus ours, where the adapter could measure it for this batch.
+    An empty batch means "seen alive, nothing new". `baseline` marks the first batch of a connection. It holds the
+    present value of every tag that can be read; none of them is a change by itself. `clock_offset`: the controller's
+    clock minus ours, where the adapter could measure it for this batch.
 
-    `polled_every`: the controller was polled, and is polled this often (real time). A poll tells the present only: of
-    the time since the poll before it nothing is known, and a tag that is not in the batch reads as it did then. None:
-    the controller queued what changed since the batch before, so the time in between is known however long it was.
-    `polled_part`: only these tags were polled. `answered_in`: how long the controller took to answer the poll, in real
-    time, less what this process stood still meanwhile; None where that is not known.
+    `polled_every`: the controller was polled, and is polled this often (real time). A poll tells the present only: the
+    time since the previous poll is unknown. A tag that is not in the batch reads as it did then. None: the controller
+    queued all changes since the previous batch, so the time in between is known. `polled_part`: only these tags were
+    polled. `answered_in`: how long the controller took to answer the poll, in real time, less what this process stood
+    still meanwhile; None where that is not known.
     """
 
     controller: ControllerId

@@ -27,7 +27,7 @@ SOURCE = commonmodels.DataSourceRef(type_val="influxdb", uid="taktline")
 TABLE, SERIES = "table", "time_series"
 RATIO, SECONDS, UNITS = "percentunit", "s", "none"
 
-# The figures of a chosen shift or day: people choose it by its name, and what that is now is looked up anew each time.
+# The figures of a chosen shift or day: people choose it by its name, and what that is now is looked up again each time.
 # Its condition is stored as data by the collector, for only it knows the calendar.
 SHIFT = "${shift_is:raw}"
 JUST_NOW = "time > now() - 10m"  # of the program's own health, which is stated more often

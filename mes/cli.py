@@ -240,7 +240,7 @@ def demo(
 def run(*, config: Path | None, speed: float, clock: tuple[datetime, datetime] | None, new: bool) -> None:
     """Collect from the controllers until stopped (SIGTERM or Ctrl-C): the daemon of the edge server.
 
-    The first start makes the journal. A journal that was there before and is missing is never made anew without --new.
+    The first start makes the journal. A journal that was there before and is missing is never made again without --new.
     """
     loaded = plant(config)
     start = beginning(config, loaded.config.journal_path)

@@ -98,7 +98,7 @@ def credential(name: str) -> str:
     except OSError as error:
         raise ConfigError(f"the credential {name!r} cannot be read: {error.strerror}; look into {folder}") from error
     except UnicodeDecodeError:  # whose own text and traceback would show what is in it
-        raise ConfigError(f"the credential {name!r} is no UTF-8 text: write it anew into {folder}") from None
+        raise ConfigError(f"the credential {name!r} is no UTF-8 text: write it again into {folder}") from None
 
 
 @asynccontextmanager
@@ -368,8 +368,8 @@ async def told_or_set(stop: asyncio.Event, clock: Clock, journal: Journal, set_f
 async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None], set_for_s: float = SET_FOR_S) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there.
 
-    When the machine's clock was set far away and stays there, it begins again by that: the time between is a gap, and
-    what the clock before has stamped in the future is brought back. `set_for_s`: real seconds.
+    When the machine's clock was set far away and stays there, collecting begins again by that clock. The time between
+    is a gap, and stamps in its future are brought back. `set_for_s`: real seconds.
     """
     stop = stop_on_signal(within_s=STOP_WITHIN_S)
     raise_descriptor_limit()

@@ -59,7 +59,7 @@ class DerivedError(MesError):
     """A file that is made from the journal cannot be used; figures come straight from the journal, which is slower."""
 
     def __init__(self, detail: str, *, damaged: bool) -> None:
-        """`damaged`: it will never be usable again, and is to be made anew."""
+        """`damaged`: it will never be usable again, and is to be made again."""
         super().__init__(detail)
         self.damaged = damaged
 

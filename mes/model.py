@@ -107,8 +107,8 @@ class CountUnreconciled(Event):
 class CountReconciled(Event):
     """A person has decided that `parts` were made where two totaliser readings allowed more than one truth.
 
-    It is about the CountUnreconciled of the same station, kind, `time`, `raw` and `previous_raw`, whatever number that
-    has in the journal, and the parts count at that `time`. What was decided last, by `recorded_time`, holds alone.
+    It is about the CountUnreconciled of the same station, kind, `time`, `raw` and `previous_raw`, whatever its number
+    in the journal. The parts count at that `time`. Only the last decision, by `recorded_time`, holds.
     """
 
     kind: CountKind

@@ -1,7 +1,7 @@
 """The physics of a line: stations that work, fail, wait and block, and the finite buffers between them.
 
-SimPy's time is whole milliseconds of WORKING time: at breaks and off shift it does not pass, so that every cycle,
-repair and set-up freezes there and goes on afterwards. `plant.py` lays working time on the calendar.
+SimPy's time is whole milliseconds of WORKING time. At breaks and off shift it does not pass: every cycle, repair and
+set-up freezes there and goes on afterwards. `plant.py` lays working time on the calendar.
 """
 
 import math
@@ -110,8 +110,8 @@ class UnitRecord:
 class Change:
     """One field of one station (its code) took a new value.
 
-    Fields: state (SimState), minor (bool, told before the `down` that it describes), good, rework, scrap (int, totals
-    since the start), unit and product (str, "" = none), fault (int, 0 = none), completed (UnitRecord) and
+    Fields: state (SimState); minor (bool, told before the `down` that it describes); good, rework, scrap (int, totals
+    since the start); unit and product (str, "" = none); fault (int, 0 = none); completed (UnitRecord) and
     process.<name> (float).
     """
 
@@ -158,8 +158,8 @@ class Sink(Protocol):
 class Buffer:
     """Finite places between two stations; repaints have places of their own and leave first.
 
-    Repaints cannot jam the paint loop as long as `repaint_capacity` is not below the number of places in the loop
-    behind this buffer: a normal unit leaves only when no repaint waits, so never more units than that are in the loop.
+    Repaints cannot jam the paint loop if `repaint_capacity` is at least the number of places in the loop behind this
+    buffer. A normal unit leaves only when no repaint waits, so never more units than that are in the loop.
     """
 
     def __init__(self, env: simpy.Environment, *, capacity: int, repaint_capacity: int = 0) -> None:

@@ -45,8 +45,8 @@ class Supply:
 class Programme:
     """What trim builds next: lots of 3 to 9 S3 and of 1 to 3 S2, so three S3 to one S2.
 
-    If the next car cannot be had (an S3 whose body is not painted yet), the first of the next six cars of the
-    programme that can be had is pulled forward; the skipped ones keep their turn. If none can be had, trim starves.
+    The next car may not be there yet (an S3 whose body is not painted). Then the first of the next six cars that is
+    there is pulled forward; the skipped ones keep their turn. If none is there, trim starves.
     """
 
     def __init__(self, painted: Buffer, supply: Supply, rng: random.Random) -> None:

@@ -2,7 +2,7 @@
 
 The formulas are those of Li & Meerkov's model. In each slot a machine is up with its probability; it works if it is up,
 finds a part (or is the first) and a place (or is the last). Here each combination of ups and downs comes as often as it
-should for every filling of the buffer, so that a history of some ten thousand slots has the figures of an endless one.
+should for every filling of the buffer. So a history of some ten thousand slots has the figures of an endless one.
 """
 
 import random

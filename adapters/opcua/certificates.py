@@ -96,7 +96,7 @@ def mend(pair: Pair, wanted: Wanted, *, now: datetime) -> str | None:
     if _fits(pair.certificate, pair.key):
         return None
     raise FileExistsError(
-        f"{pair.key} is not the key of {pair.certificate}: put the right file back, or move both away and create anew"
+        f"{pair.key} is not the key of {pair.certificate}: put the right file back, or move both away and create again"
     )
 
 
@@ -118,8 +118,8 @@ def resume(pair: Pair) -> str | None:
 def prepare(pair: Pair, wanted: Wanted) -> x509.Certificate:
     """Makes the pair that is to follow, beside the present one; one that waits already is returned as it is.
 
-    Raises FileExistsError where one waits that is not as wanted, or has lost its key: it may be trusted already, and
-    only a person can give it up; OSError, Unreadable.
+    Raises FileExistsError where a waiting pair differs from the wanted one, or has lost its key. It may be trusted
+    already, so only a person can give it up. Raises OSError, Unreadable.
     """
     follower = pair.prepared
     waiting = _waiting(pair)
@@ -129,7 +129,7 @@ def prepare(pair: Pair, wanted: Wanted) -> x509.Certificate:
     if follower.certificate.exists():
         raise FileExistsError(
             f"{follower.certificate} waits without its key: `mes certs create --mend` finishes a renewal that stopped "
-            f"half-way; else put {follower.key} back, or delete both and prepare anew"
+            f"half-way; else put {follower.key} back, or delete both and prepare again"
         )
     follower.key.unlink(missing_ok=True)  # of a making that was interrupted, which nobody knows
     return make(follower, wanted)
@@ -178,15 +178,15 @@ def _waiting(pair: Pair) -> x509.Certificate | None:
 
 def _insist(waiting: x509.Certificate, wanted: Wanted, follower: Pair) -> None:
     said = card(waiting)
-    anew = f"delete it and {follower.key}, then prepare anew"
+    remedy = f"delete it and {follower.key}, then prepare again"
     if wanted.application_uri not in said.uris:
         names = ", ".join(said.uris) or "nobody"
         raise FileExistsError(
-            f"{follower.certificate} waits and is for {names}, not for {wanted.application_uri}: {anew}"
+            f"{follower.certificate} waits and is for {names}, not for {wanted.application_uri}: {remedy}"
         )
     if (said.key_bits or 0) < wanted.bits:
         raise FileExistsError(
-            f"{follower.certificate} waits and has {said.key_bits} bits, not {wanted.bits}: {anew}, "
+            f"{follower.certificate} waits and has {said.key_bits} bits, not {wanted.bits}: {remedy}, "
             f"or take it with --bits {said.key_bits}"
         )
 

@@ -27,9 +27,9 @@ class _Left:
 class LeftOpen:
     """What one controller's connections hand on: the session that the last one left open, and doubts about tags.
 
-    Controllers bear 3 to 10 sessions, and keep one that nobody closed for its whole time-out: a cable that comes and
-    goes would use them up. `tries`: how often a connection has set out to close it. `doubts`: how often notifications
-    of a tag were found to have been lost.
+    Controllers bear 3 to 10 sessions. They keep one that was not closed for its whole time-out, so a flapping cable
+    would use them up. `tries`: how often a connection has set out to close it. `doubts`: how often notifications of a
+    tag were found to have been lost.
     """
 
     def __init__(self) -> None:

@@ -106,8 +106,8 @@ class Subscribed:
     ) -> None:
         """Emits what comes. What was sampled before the baseline was read, from `began_s` to `read_s`, is no news.
 
-        A server puts all that it has into one answer: after the first that was asked for later than `read_s`, only
-        samples follow that are younger than the baseline.
+        A server puts all that it has into one answer. So after the first answer requested later than `read_s`, every
+        sample is younger than the baseline.
         """
         unflushed = set(self._streams)
         while True:

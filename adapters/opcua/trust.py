@@ -21,7 +21,7 @@ class TrustFolder(TrustStore):
         self._folder = folder
 
     async def load_trust(self) -> None:
-        """Reads the files anew. Raises OSError; ValueError, which names the file, or the folder where it has none.
+        """Reads the files again. Raises OSError; ValueError, which names the file, or the folder where it has none.
 
         asyncua itself would take each file in whose name `pem` or `der` occurs, `plc.der.revoked` and `order.txt`, too.
         """

@@ -22,8 +22,8 @@ _INFO_TYPE_MASK, _INFO_TYPE_DATA_VALUE, _OVERFLOW_BIT = 0xC00, 0x400, 0x80  # OP
 def reading(tag: TagId, how: OpcUaTag, data: ua.DataValue, *, received_time: datetime) -> Reading:
     """One DataValue as a reading.
 
-    A value that cannot be a number, a text, a bool or a list of these is bad, as is a number that is not finite.
-    A null string is the empty string, as many controllers send it.
+    A value that is not a number, text, bool or a list of these is bad. So is a number that is not finite. A null string
+    is the empty string, as many controllers send it.
     """
     status = 0 if data.StatusCode is None else int(data.StatusCode.value)
     quality = _quality(status)

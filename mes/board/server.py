@@ -37,7 +37,7 @@ CLOSE_WITHIN_S = 1  # for answers that are under way when the program stops
 def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
     """`/healthz`, `/readyz` and `/metrics`, and the board where there is one.
 
-    `status` is asked anew for each request, in the event loop.
+    `status` is asked again for each request, in the event loop.
     """
 
     async def healthz(_: Request) -> Response:
@@ -169,7 +169,7 @@ def _check_tls(tls: Tls) -> None:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"the board's certificate {tls.certificate} and its key {tls.key} do not work together: {error}; "
-            "write both anew as PEM, the key without a password"
+            "write both again as PEM, the key without a password"
         ) from error
 
 

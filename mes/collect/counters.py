@@ -1,9 +1,9 @@
 """The counting rule: what two readings of a totaliser prove, and what may not be booked (docs/decisions/0012).
 
-From two readings alone 5000 -> 3 is three units after a reset or sixty thousand through a rollover, and 100 -> 90 is
-a stale value, a restored backup or a rollover. So a reading is measured against the last look, the last time at which
-the totaliser is known to have held the old value: a rise, or a turn, is booked if the station can have made it since
-then. A fall is a reset only with evidence. What cannot be decided is not booked, and a person decides.
+From two readings alone 5000 -> 3 is three units after a reset or sixty thousand through a rollover. And 100 -> 90 is a
+stale value, a restored backup or a rollover. So a reading is measured against the last look: the last time at which the
+totaliser is known to have held the old value. A rise, or a turn, is booked if the station can have made it since then.
+A fall is a reset only with evidence. What cannot be decided is not booked, and a person decides.
 """
 
 import math
@@ -286,7 +286,7 @@ def _may_hide_reset(setup: CounterSetup, old: int, new: int, span: _Span, eviden
 
 
 def _unshown(old: int, new: int, ahead: int, evidence: Evidence) -> Undecided | Counted:
-    """The unit log shows more of a blind stretch than the totaliser, which started anew or had an older value."""
+    """The unit log shows more of a blind stretch than the totaliser, which started again or had an older value."""
     recorded = evidence.recorded or 0
     # a few may have been finished between reading the totaliser and reading the log
     if recorded - ahead <= LEAST_ALLOWED and not evidence.settled:

@@ -13,9 +13,8 @@ BURST = timedelta(seconds=1)  # batches that follow one another so soon may have
 class Delivery:
     """What came of one controller, and since when the readings that come next may have happened.
 
-    All that a controller sends goes over one connection, in order: what comes after a silence may have been held up
-    since the last batch before it. That holds until a reading comes on time, through further silences too: what came
-    late may have left something behind.
+    All that a controller sends goes over one connection, in order. So what comes after a silence may have been held up
+    since the batch before it. That holds until a reading comes on time, through further silences too.
     """
 
     _last: datetime | None = field(default=None, init=False)  # when the last batch was received

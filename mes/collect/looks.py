@@ -13,8 +13,8 @@ APART = LATENESS / 10  # batches that come closer together are one
 class Looks:
     """The last batches of one controller, by our clock; an empty one, a keep-alive, is a look as well.
 
-    A batch that came after a silence may have been held up for as long, and those behind it with it: so the last look
-    is the newest one that is older than `LATENESS`, or the oldest of this connection.
+    A batch that came after a silence may have been held up for as long, and the batches behind it too. So the last look
+    is the newest one older than `LATENESS`, or the oldest of this connection.
     """
 
     times: deque[datetime] = field(default_factory=deque)

@@ -60,8 +60,8 @@ class Work:
     def is_sane(self, source: datetime) -> bool:
         """Whether a controller's time can be believed: near ours, or late by no more than the delivery can have been.
 
-        What was delivered late is believed of a clock whose measured offset is sane, if it happened after what the
-        controller is known to have delivered before. Nothing is early.
+        A late delivery is believed if the measured offset of the clock is sane and its time is later than everything
+        delivered before. Nothing is early.
         """
         seen, tolerance = self.seen, self.setup.max_source_offset
         if abs(source - seen.received_time) <= tolerance:

@@ -61,8 +61,8 @@ def adopt(
 ) -> Adopted:
     """Takes over the places of the plant's file at the program's start; `at`: when the station was last seen.
 
-    `others`: totalisers that stations which are in the file no more were counted by. Where such a one was read here
-    later than by this station, parts may be booked there already, and this station begins with a new baseline.
+    `others`: totalisers of stations that are no longer in the file. Where such a station read this place last, its
+    parts may be booked there already. Then this station begins with a new baseline.
 
     A state without places is of a program that did not keep them, and takes the present ones. A totaliser that the
     file does not name at all keeps its state and place, for it may come back; any other signal is over.
@@ -121,7 +121,7 @@ def first_reading(
 def _taken_over(
     state: StationState, counters: Mapping[str, CountKind], present: Mapping[str, str], others: Mapping[str, Vacated]
 ) -> StationState:
-    """Begins anew where another station was counted by the same totaliser since."""
+    """Begins again where another station was counted by the same totaliser since."""
     former: dict[CountKind, FormerPlace] = {}
     for name, kind in counters.items():
         place = present.get(name, "")
@@ -132,7 +132,7 @@ def _taken_over(
 
 
 def _moved(state: StationState, moved: Mapping[CountKind, str]) -> StationState:
-    """Begins anew with the totalisers that are read from other places now."""
+    """Begins again with the totalisers that are read from other places now."""
     former = {
         kind: FormerPlace(state.counters[kind].raw, state.places[name])
         for kind, name in moved.items()

@@ -117,10 +117,10 @@ def read_log(
     """What is new since the last reading. At first sight everything is taken as seen: it was made before us.
 
     Records keep their endless sequence numbers in `News`. A sequence number more than half the modulus ahead is behind.
-    A number that is missing although the ring is long enough to hold it is waited for, with all that follow it: the
-    ring was read while it was written. `now`: when it was read, by our clock. `tolerance`: how far the controller's
-    clock may be from ours. `believes`: whether a time in a record can be one by our clock. `malformed` and `empty`: how
-    many places of the ring hold nothing that can be read, and nothing at all.
+    If a number is missing although the ring could hold it, the ring was read while it was written. Then this number and
+    all later ones are waited for. `now`: when it was read, by our clock. `tolerance`: how far the controller's clock
+    may be from ours. `believes`: whether a time in a record can be one by our clock. `malformed` and `empty`: how many
+    places of the ring hold nothing that can be read, and nothing at all.
     """
     if state is None:
         return _first_sight(records, modulus), News()
@@ -152,9 +152,9 @@ def _fresh(
 ) -> tuple[int, list[UnitRecord]]:
     """The number that all before were read up to, and what lies ahead of it, numbered endlessly and in order.
 
-    A record that begins anew, after the controller's program was loaded, shows by its last number: that is gone
-    though nothing lies ahead of it, or it belongs to a later unit now, or so many lie between it and what is there
-    that they would have filled the empty places. What is younger than the last unit is new then.
+    A controller whose program was loaded begins its record again. Three things show it: the last number is gone though
+    nothing lies ahead of it. It now belongs to a later unit. Or the numbers in between would have filled the empty
+    places. In each case everything younger than the last unit is new.
     """
     if state.last is None:
         return _anew(0, list(ring.values()), modulus)
@@ -163,11 +163,11 @@ def _fresh(
     same = ahead.pop(0, None)
     fresh = [replace(ahead[by], sequence=last + by) for by in sorted(ahead) if by < modulus // 2]
     if same is not None:
-        anew = state.last_time is not None and same.time > state.last_time
+        began_again = state.last_time is not None and same.time > state.last_time
     else:
         # a place that is written while it is read may look empty, two are empty
-        anew = not fresh or (empty > 1 and fresh[0].sequence - last > len(ring) + empty)
-    if anew and state.last_time is not None:
+        began_again = not fresh or (empty > 1 and fresh[0].sequence - last > len(ring) + empty)
+    if began_again and state.last_time is not None:
         return _anew(last, [each for each in ring.values() if each.time > state.last_time], modulus)
     return last, fresh
 

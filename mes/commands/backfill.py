@@ -1,4 +1,4 @@
-"""The command `mes influx backfill`: writes a stretch of the journal to InfluxDB anew."""
+"""The command `mes influx backfill`: writes a stretch of the journal to InfluxDB again."""
 
 import asyncio
 import sys
@@ -23,7 +23,7 @@ from mes.terminal import errors
 SHOWN_REFUSALS = 5
 
 
-@click.command("backfill", short_help="Write a stretch of the journal to InfluxDB anew.")
+@click.command("backfill", short_help="Write a stretch of the journal to InfluxDB again.")
 @CONFIG
 @JOURNAL
 @click.option("--from", "start", type=INSTANT, help="Default: the first thing the journal knows.")
@@ -32,7 +32,7 @@ SHOWN_REFUSALS = 5
 def backfill_command(
     *, config: Path | None, journal: Path | None, start: datetime | None, end: datetime | None, now: datetime | None
 ) -> None:
-    """Write a stretch of the journal to InfluxDB anew: events, process values as far as they are kept, and figures.
+    """Write a stretch of the journal to InfluxDB again: events, process values as far as they are kept, and figures.
 
     After a lost database, after `mes journal restore`, or after a change of ideal cycle times, reasons or the calendar.
     The stretch is rounded to whole production days. Doing it twice changes nothing; the collector may run meanwhile.

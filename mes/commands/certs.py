@@ -278,8 +278,8 @@ def _prepared(pair: Pair, wanted: Wanted) -> x509.Certificate:
 def _renew(wanted: Mapping[Pair, Wanted]) -> list[Pair]:
     """Puts new pairs in place, and returns which; all are made before the first is put.
 
-    Where new pairs wait, only those are: a renewal of several that was interrupted and is run again must not take away
-    what the controllers have been made to trust.
+    Where new pairs wait, only those are put in place. A renewal that was interrupted and is run again must not replace
+    pairs that controllers trust by now.
     """
     due = [pair for pair in wanted if pair.prepared.certificate.exists()] or list(wanted)
     for pair in wanted:

@@ -1,4 +1,4 @@
-"""The commands `mes influx …`: make a server ready, prove that it works, write a stretch anew."""
+"""The commands `mes influx …`: make a server ready, prove that it works, write a stretch again."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ TWO_YEARS_DAYS = 731
 SIGNS = {How.THERE: "is there", How.MADE: "made", How.BY_HAND: "by hand"}
 
 
-@click.group("influx", short_help="InfluxDB: make a server ready, check it, write a stretch anew.")
+@click.group("influx", short_help="InfluxDB: make a server ready, check it, write a stretch again.")
 def influx_group() -> None:
     """All that is done with InfluxDB by hand; secrets come from $CREDENTIALS_DIRECTORY, never from the command line."""
 

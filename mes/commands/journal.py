@@ -147,7 +147,7 @@ def restore_command(*, source: Path, config: Path | None, journal: Path | None) 
     if beside.exists():
         kept = store.restore(beside, people)
         click.echo(f"{people} is {beside} now" + (f"; what was there is {kept}." if kept else "."))
-        click.echo("Everybody signs in anew.")
+        click.echo("Everybody signs in again.")
     else:
         click.echo(f"there is no {beside.name} beside it: the accounts stay as they are.")
     click.echo("What was made since the backup is booked as caught up at the first reading, from the totalisers.")

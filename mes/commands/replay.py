@@ -1,4 +1,4 @@
-"""The command `mes replay`: every figure of a journal computed anew, and what differs."""
+"""The command `mes replay`: every figure of a journal computed again, and what differs."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ EXIT_DIFFERS = 1
 MOST_SHOWN = 40
 
 
-@click.command("replay", short_help="Compute a journal anew, also under a changed plant's file; show what differs.")
+@click.command("replay", short_help="Compute a journal again, also under a changed plant's file; show what differs.")
 @CONFIG
 @JOURNAL
 @click.option("--was", type=click.Path(path_type=Path, dir_okay=False), help="The plant's file as it was before.")
@@ -48,10 +48,10 @@ def replay_command(
     stations: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Compute every figure of the journal anew from its events and say what differs.
+    """Compute every figure of the journal again from its events and say what differs.
 
     Without --was the stored hourly components are checked, and a difference ends with exit code 1. With --was the
-    figures under that file are laid beside those under --config. Closed shifts too are computed anew.
+    figures under that file are laid beside those under --config. Closed shifts too are computed again.
     """
     now = plant(config).config
     path = journal or now.journal_path

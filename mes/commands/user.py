@@ -76,7 +76,7 @@ def role_command(*, name: str, role: str, config: Path | None) -> None:
 @NAME
 @CONFIG
 def password_command(*, name: str, config: Path | None) -> None:
-    """Give NAME another password; who is signed in under this name has to sign in anew."""
+    """Give NAME another password; who is signed in under this name has to sign in again."""
     with _people(plant(config).config) as people:
         people.set_password(name, _password(), _by())
     click.echo(f"The password of {name.strip()} is changed, and whoever was signed in under this name is signed out.")

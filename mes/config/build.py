@@ -272,7 +272,7 @@ def for_simulation(
     """The same plant behind simulated controllers on this machine's loopback, looked at at short real intervals.
 
     Controllers without a port in `ports` stay as they are. The simulated clock may run a hundred times as fast as the
-    real one, so that source times up to an hour (simulated) from ours are believed.
+    real one. So source times up to one simulated hour from ours are believed.
     """
     controllers = {
         name: _simulated(settings, ports[name]) if name in ports else settings

@@ -67,7 +67,7 @@ def _where_to_put_it(place: Place, what: str) -> str:
     if what == PEM_STANDS_HERE:
         return (
             "put it into a file of its own (chmod 600), and write that file's path here; a private key goes out of "
-            "this file's history as well, and is made anew: `mes certs create` or `mes certs renew`"
+            "this file's history as well, and is made again: `mes certs create` or `mes certs renew`"
         )
     key = "credential" if place[0] == "influx" else "password_credential"
     return (
@@ -77,8 +77,8 @@ def _where_to_put_it(place: Place, what: str) -> str:
 
 
 def _with_stand_ins(shaped: Shaped) -> PlantShape | None:
-    """The plant without what was wrong. An entry that cannot do without it gets a stand-in or is left out as well, so
-    that all the rest is checked in the same go; nothing is ever run with it.
+    """The plant without what was wrong. An entry that needs a wrong part gets a stand-in for it or is left out. So all
+    the rest is checked in the same go. The result is never run.
     """
     for _ in range(DEEPEST):
         try:

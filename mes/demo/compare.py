@@ -271,10 +271,10 @@ def _compare_causes(
     """What each station and cause is charged with, against what a perfect observer would charge; what was moved.
 
     A charge may be off by one observation at either end, at the slower of victim and culprit. Where the two hang on
-    different controllers the whole charge may be moved: which of two simultaneous changes came first can be seen
-    either way. The walk along the critical path turns at such instants too, so that now and then a charge goes to the
-    next cause of the same delay: a tenth of all charged time may. Charges that a station without data or with a fault
-    has a part in are passed over.
+    different controllers the whole charge may be moved: which of two simultaneous changes came first can be seen either
+    way. The walk along the critical path turns at such instants too. So now and then a charge goes to the next cause of
+    the same delay: a tenth of all charged time may. Charges that a station without data or with a fault has a part in
+    are passed over.
     """
     order = list(stations)
     dark = {place for place, each in enumerate(order) if stations[each].excused or _holes(stations[each], window)}

@@ -172,7 +172,7 @@ async def run_demo(
 def _patient(config: PlantConfig, faults: Sequence[Fault]) -> PlantConfig:
     """The same plant with limits that a stall of this computer does not reach, unless a heartbeat stops on purpose.
 
-    Heartbeats, answers and notifications are waited for in real seconds, in the process that serves them as well: it
+    Heartbeats, answers and notifications are waited for in real seconds, in the process that serves them as well. It
     can be late by seconds, and no controller is stuck because of that.
     """
     if any(each.name is FaultName.STUCK for each in faults):

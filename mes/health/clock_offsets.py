@@ -30,9 +30,9 @@ class Step:
 class OffsetMeter:
     """A controller's clock minus ours.
 
-    What a reading says was so when the controller stamped it, and reached us later, never earlier: so the largest
-    (source - received) of a while is the nearest to the truth. Only changes are told, no baseline: a value that has
-    stood for hours carries an old stamp.
+    A reading arrives after the controller stamped it, never before. So the largest (source - received) of a while is
+    the nearest to the truth. Only changes are used: in a baseline, a value that has not changed for hours carries an
+    old stamp.
     """
 
     _buckets: deque[tuple[datetime, timedelta]] = field(default_factory=lambda: deque(maxlen=BUCKETS), init=False)

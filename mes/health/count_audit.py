@@ -63,8 +63,8 @@ def moduli(setups: Mapping[StationId, StationSetup]) -> dict[Key, int]:
 class Account:
     """One totaliser as its events tell it, in the order of the journal; what the figures mean says LedgerLine.
 
-    Each event says from where to where the totaliser moved, so the moves must join without a break, and each must be
-    as long as what it booked, but for the turn of a rollover and the fall of a reset. A move that could not be decided
+    Each event says from where to where the totaliser moved, so the moves must join without a break. Each must be as
+    long as what it booked, except for the turn of a rollover and the fall of a reset. A move that could not be decided
     is as long as a person says. `seq`: of the last event.
     """
 

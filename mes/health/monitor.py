@@ -83,7 +83,7 @@ class StatusMonitor:
         return 0.0 if stepped is None else stepped.total_seconds()
 
     def _tell_of_a_step(self) -> None:
-        """Once for each: a person decides when to begin anew under the machine's new time."""
+        """Once for each: a person decides when to begin again under the machine's new time."""
         step_s = self._step_s()
         if bool(step_s) is self._stepped:
             return

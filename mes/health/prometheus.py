@@ -234,7 +234,7 @@ FAMILIES = (
     _ledger("totaliser_units", "The last raw value that counts were taken from.", lambda each: each.totaliser_raw),
     _ledger("counted_units", "Units that are booked in the journal.", lambda each: each.counted),
     _ledger("stored_units", "Those of them that the sink was given.", lambda each: each.stored),
-    _ledger("ledger_resets", "Times that the totaliser started anew.", lambda each: each.resets),
+    _ledger("ledger_resets", "Times that the totaliser started again.", lambda each: each.resets),
     _ledger("ledger_rollovers", "Times that the totaliser wrapped.", lambda each: each.rollovers),
     _ledger(
         "ledger_unreconciled_units",

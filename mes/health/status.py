@@ -102,18 +102,18 @@ class Sink:
 class CountAuditLine:
     """The books of one totaliser: what the controller showed, what the journal booked, what the sink was given.
 
-    `baseline_raw` and `totaliser_raw`: the first value ever and the last one that counts were taken from.
-    `counted`: units booked in the journal, those that persons decided among them. `stored`: those of them up to the
-    sink's cursor, that is stored there or in quarantine; None without a sink. `unreconciled`: units by which the
-    totaliser moved while the journal says, by a `CountUnreconciled`, that they cannot be decided, and nobody has
-    decided them; negative where it fell, and with the last unbelievable value as if it were true.
+    `baseline_raw` and `totaliser_raw`: the first value ever and the last one that counts were taken from. `counted`:
+    units booked in the journal, those that persons decided among them. `stored`: those of them up to the sink's cursor,
+    that is stored there or in quarantine; None without a sink. `unreconciled`: units by which the totaliser moved
+    without a decision (`CountUnreconciled`), and without one of a person since. It is negative where the totaliser
+    fell, and takes the last unbelievable value for true.
 
-    `difference`: (last raw - first raw) - counted - unreconciled, where the turn of a rollover, the fall of a reset and
-    the step to another place that is read (all flagged on the events) are taken out, and that by which a decided move
-    differs from its parts. 0: every unit that the totaliser showed is booked once, or said to be undecided. Above 0:
-    units that the totaliser showed are not in the journal, and nobody said so. Below 0: units are booked more than
-    once, or the totaliser fell and nobody said so. None: the journal has no count of a totaliser that the collector
-    knows. What was made between the last look and a reset no totaliser shows, and so no ledger.
+    `difference`: (last raw - first raw) - counted - unreconciled. Moves that are flagged on the events are left out:
+    the turn of a rollover, the fall of a reset, the step to another place. So is what a decided move differs from its
+    parts. 0: every unit that the totaliser showed is booked once, or said to be undecided. Above 0: units that the
+    totaliser showed are not in the journal, and nobody said so. Below 0: units are booked more than once, or the
+    totaliser fell and nobody said so. None: the journal has no count of a totaliser that the collector knows. What was
+    made between the last look and a reset no totaliser shows, and so no ledger.
     """
 
     station: StationId
@@ -180,8 +180,8 @@ class Verdict:
 def alive(status: Status, limits: Limits | None = None) -> Verdict:
     """Whether the program makes progress: the journal commits or has nothing to commit, each controller's task moves.
 
-    What others do changes nothing here: a controller or a sink may be away for as long as it likes, and a disk that
-    takes nothing is waited for, since beginning anew would not make room; `ready` tells of it.
+    What others do changes nothing here: a controller or a sink may be away for any time. A full disk is waited for,
+    since a restart makes no room; `ready` reports it.
     """
     limits = limits or Limits()
     journal = status.journal

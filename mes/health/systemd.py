@@ -41,7 +41,7 @@ class Manager:
 
 
 async def watch(manager: Manager, progress: Progress) -> NoReturn:
-    """Feeds the watchdog while `progress` gives None; else says what stands still, and lets the manager begin anew."""
+    """Feeds the watchdog while `progress` gives None; else says what stands still, and lets the manager begin again."""
     manager.tell("READY=1")
     stood = False
     while True:

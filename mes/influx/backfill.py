@@ -1,4 +1,4 @@
-"""Writes a stretch of the journal to InfluxDB anew: after a lost database, or a change of what figures are made of.
+"""Writes a stretch of the journal to InfluxDB again: after a lost database, or a change of what figures are made of.
 
 Every point has the identity that it had when it was written first, so doing it twice changes nothing.
 """

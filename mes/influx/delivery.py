@@ -1,8 +1,8 @@
 """Gets lines stored: splits what is too large, puts aside what is refused by itself, holds when the server is at fault.
 
-An answer of 400 or 422 is neither proof of a bad line nor of a lost batch: 1.x and 2.x store the good lines of such a
-body, 3 stores none, and 3 says 400 for faults of its own too (influxdb main, influxdb3_server/src/http.rs). So a
-known-good line, the canary, is sent first; only while the server takes that one is a bad line looked for.
+An answer of 400 or 422 is neither proof of a bad line nor of a lost batch. 1.x and 2.x store the good lines of such a
+body, 3 stores none. Version 3 also answers 400 for faults of its own (influxdb main, influxdb3_server/src/http.rs). So
+a known-good line, the canary, is sent first; only while the server takes that one is a bad line looked for.
 """
 
 import re

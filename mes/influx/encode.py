@@ -1,7 +1,7 @@
 """Events and figures as line protocol: declared types, fixed tags, a time stamp that is unique in its series; pure.
 
-A point's identity (measurement, tags, time stamp) depends on nothing but the journaled event, so a resend is
-byte-identical and InfluxDB overwrites it (facts: same identity, same point). A unit id is a field, never a tag.
+A point's identity (measurement, tags, time stamp) depends on the journaled event alone. So a resend is byte-identical,
+and InfluxDB overwrites the point. A unit id is a field, never a tag.
 """
 
 import math

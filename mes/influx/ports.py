@@ -68,7 +68,7 @@ class Figures(Protocol):
     """Where figures come from: the one door, handed in by whoever builds the program."""
 
     async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
-        """Every window that the spans bear on, computed anew."""
+        """Every window that the spans bear on, computed again."""
         ...
 
     async def open(self) -> tuple[Sequence[Point], datetime]:

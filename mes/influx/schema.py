@@ -378,7 +378,7 @@ HEALTH = (
             number("stored", "of them given to InfluxDB", "units", maybe=True),
             number("unreconciled", "units that wait for a person's decision", "units"),
             number("difference", "units that the totaliser shows and nobody accounts for: 0", "units", maybe=True),
-            number("resets", "times that the totaliser began anew"),
+            number("resets", "times that the totaliser began again"),
             number("rollovers", "times that it wrapped"),
         ),
     ),

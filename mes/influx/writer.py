@@ -1,7 +1,7 @@
 """Follows the journal and keeps InfluxDB up to date: events, process values, and the figures that events touch.
 
-Each goes its own way at its own pace. Where one is far behind, after a long outage, what is new goes first and what
-waited is sent beside it: points have an identity, so their order does not matter.
+Each goes its own way at its own pace. After a long outage new points go first, and the waiting ones are sent beside
+them. Points have an identity, so their order does not matter.
 """
 
 import asyncio

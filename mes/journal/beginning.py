@@ -1,7 +1,7 @@
 """Whether a missing journal may be begun: at the first start, never where one was before.
 
-A marker beside the plant's file remembers where the plant's journal is, so that a journal whose disk is not mounted, or
-that was removed, is missed. Where no marker can be left, a new journal is made only by a person who asks for it.
+A marker beside the plant's file remembers where the plant's journal is. So a journal that was removed, or whose disk is
+not mounted, is missed. Where no marker can be left, a new journal is made only by a person who asks for it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The file of hourly components beside a journal: derived, and made anew from the journal whenever it is missing."""
+"""The file of hourly components beside a journal: derived, and made again from the journal whenever it is missing."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -159,7 +159,7 @@ def _renewed(path: Path | None, error: DerivedError) -> apsw.Connection:
     if path is not None and error.damaged:
         with contextlib.suppress(OSError):
             aside = put_aside(path)
-    log.error("hourly_file_unusable", detail=str(error), kept_as=str(aside or ""), remedy="none needed: made anew")
+    log.error("hourly_file_unusable", detail=str(error), kept_as=str(aside or ""), remedy="none needed: made again")
     if aside is not None:
         with contextlib.suppress(DerivedError):
             return _opened(path)

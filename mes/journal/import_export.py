@@ -105,8 +105,8 @@ def _text(instant: datetime) -> str:
 class Lines:
     """Reads lines; counts without a totaliser reading are told apart where they are equal in everything else.
 
-    The first of equal ones gets 1 for a reading, the next 2: so neither the order of lines nor what else is in a file
-    makes the same count another one.
+    The first of equal ones gets 1 for a reading, the next 2. So the same count stays the same whatever the order of
+    lines and the rest of the file.
     """
 
     equal: dict[UnitsCounted, int] = field(default_factory=lambda: defaultdict(int))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 READY = ".ready-"
 DAMAGED = ".damaged-"
-KEPT_DAMAGED = 3  # of a file that is made anew from the journal
+KEPT_DAMAGED = 3  # of a file that is made again from the journal
 DERIVED = (".hourly", ".hourly-wal", ".hourly-shm")  # computed from what was there before
 
 

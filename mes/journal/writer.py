@@ -75,9 +75,8 @@ class Journal:
     """Events in the order in which they were appended, durable once an append's future is done.
 
     Open it with `async with Journal.open(path) as journal`. While the disk is full or read-only whoever appends waits,
-    and so do the controllers' acknowledgements; `blocked` says why. After any other failure of the disk or of SQLite
-    that a fresh connection does not mend, every request raises JournalError: the program must stop, and start anew from
-    what is on disk.
+    and so do the controllers' acknowledgements; `blocked` says why. After any other failure that a fresh connection
+    does not mend, every request raises JournalError. The program must stop then, and start again from what is on disk.
     """
 
     def __init__(self, path: Path, *, vfs: str | None = None, retry_s: float = RETRY_S) -> None:
@@ -319,7 +318,7 @@ class Journal:
     def _commit(self, store: Store, requests: Sequence[Rows]) -> list[int]:
         """Writes until it is on disk. What the disk refused is tried on; what it failed at, once, by a new connection.
 
-        After a failed fsync nobody knows what is on disk but the disk: so the file is opened anew and asked.
+        After a failed fsync nobody knows what is on disk but the disk: so the file is opened again and asked.
         """
         began = time.monotonic()
         before, mended = store.last_seq, False

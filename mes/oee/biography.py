@@ -99,12 +99,12 @@ class Biography:
 def visits(station: StationId, events: Iterable[Journaled]) -> tuple[Visit, ...]:
     """All stays of units at one station, by their first instants; events of other stations are passed over.
 
-    The order in which events come, and their repeats, change nothing: they are ordered by (time, received_time, seq).
-    A result belongs to the stay of its unit if that is not over, or was over at most 2 s before, or at most 60 s
-    before if the stay has no result yet; else it makes a stay of its own, in a gap. A unit whose id comes at most 60 s
-    after the station turned from waiting to work, while none was completed and none left, entered at that turn; so did
-    one whose id takes the place of the id of a unit that had its result before the turn, and that one left then. A
-    set-up that goes on after a break is no turn.
+    The order in which events come, and their repeats, change nothing: they are ordered by (time, received_time, seq). A
+    result belongs to the stay of its unit if that is not over, or ended at most 2 s before. Without a result yet, the
+    stay may have ended up to 60 s before. Otherwise the result makes a stay of its own, in a gap. A turn is the
+    station's change from waiting to work. A unit whose id comes at most 60 s after a turn entered at that turn, if none
+    was completed or left meanwhile. The same holds for an id that replaces the id of a unit that had its result before
+    the turn; that unit left then. A set-up that goes on after a break is no turn.
     """
     told = {each.seq: each for each in events if isinstance(each.event, TOLD) and each.event.station == station}
     book = _Book()
@@ -153,8 +153,8 @@ class _Stay:
 class _Book:
     """One station's stays while its events are read in order of time.
 
-    `here`: stays that are not over. `turned`: when the station last turned from waiting to work with no unfinished
-    unit in it, as long as that may have been the entry of a unit whose id is yet to come; `gone`: whose id went since.
+    `here`: stays that are not over. `turned`: when the station last turned from waiting to work with no unfinished unit
+    in it. It is kept while a unit whose id is yet to come may have entered then. `gone`: whose id went since.
     """
 
     stays: list[_Stay] = field(default_factory=list)
@@ -274,8 +274,8 @@ def biographies(
 ) -> tuple[Biography, ...]:
     """The lives of one unit, in order of time; none if nobody saw it. `route` has at least one station.
 
-    A new life begins where an id comes to the first station of the route after it has passed the last one: has left it
-    without result, or with another one than rework.
+    A new life begins where an id comes to the first station of the route after it has passed the last one. It has
+    passed it once it left without a result, or with any result but rework.
     """
     own = [each for stays in visits_by_station.values() for each in stays if each.unit == unit]
     return tuple(_lives(own, route))

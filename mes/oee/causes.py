@@ -1,10 +1,10 @@
 """Who stopped the line: time starved and blocked, charged through the buffers to the station that caused it.
 
 A starved station waits for its upstream neighbour, a blocked one for its downstream neighbour. When the wait is over,
-that neighbour has delivered, or has made room; walking back in time from that instant along what the neighbour did
-finds what kept it, newest first: its stops, cycles that took longer than the victim's own ideal cycle, and where it
-waited itself, what kept its own neighbour. As much of that is charged as the victim lost. Only planned time exists
-here: at breaks everything stands still and goes on afterwards.
+that neighbour has delivered, or has made room. Walking back in time from that instant finds what kept the neighbour,
+newest first. That is its stops, and cycles longer than the victim's own ideal cycle. Where it waited itself, it is what
+kept its own neighbour. As much of that is charged as the victim lost. Only planned time exists here: at breaks
+everything stands still and goes on afterwards.
 """
 
 from bisect import bisect_left, bisect_right
@@ -161,8 +161,8 @@ def charges(
 ) -> tuple[Charge, ...]:
     """All waits of all stations inside `window` and up to `until`, charged; each wait is traced as a whole.
 
-    `planned` and the time lines should reach back a day of planned time before `window`, and on to the end of its
-    waits, or else more is UNKNOWN. Of several neighbours on one side the first link counts.
+    `planned` and the time lines should reach from a day of planned time before `window` to the end of its waits;
+    otherwise more is UNKNOWN. Of several neighbours on one side the first link counts.
     """
     axis = Worktime.of(planned)
     tracks = {each: _track(each, line, standards[each], axis, until) for each, line in timelines.items()}

@@ -47,7 +47,7 @@ class KpiFlag(StrEnum):
     PERFORMANCE_ABOVE_ONE = "performance_above_one"  # a wrong ideal cycle time, or units counted twice
     NO_IDEAL_CYCLE = "no_ideal_cycle"  # a product was made for which no ideal cycle time is set
     UNRECONCILED = "unreconciled"  # counts that a person has to decide are not in the figures
-    RESET = "reset"  # a totaliser started anew: units before that may be missing
+    RESET = "reset"  # a totaliser started again: units before that may be missing
     COUNTS_NOT_READ = "counts_not_read"  # a totaliser could not be read: units are missing, or none are known
     AFTER_CLOSING = "after_closing"  # what came after the shift was closed is not in the figures
     COUNTS_DISAGREE = "counts_disagree"  # all units made are not the sum of good, rework and scrap

@@ -3,8 +3,8 @@
 Models of OEE disagree on eight points; a `Definition` answers each of them, so that two numbers that differ can be
 laid side by side and the difference found:
 
-(a) time starved and blocked, (b) planned stops, (c) setup, (d) minor stops and how long they are, (e) reworked units,
-(f) performance above one, (g) how windows and stations are summed up, (h) time without data.
+(a) time starved and blocked; (b) planned stops; (c) setup; (d) minor stops and how long they are; (e) reworked units;
+(f) performance above one; (g) how windows and stations are summed up, (h) time without data.
 """
 
 from collections.abc import Mapping, Sequence

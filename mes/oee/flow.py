@@ -73,7 +73,7 @@ def wip(
 
     A unit waits from its last result in a visit upstream, if that is `sent`, until it is seen downstream, or upstream
     again. A blocked unit waits too, though it stands in the station still. Units that the upstream station sends back
-    to an earlier one wait there: ask with `sent` rework for what waits between an inspection and the booth before it.
+    to an earlier one wait there. Ask with `sent` rework for those between an inspection and the booth before it.
     """
     waiting = [each for each in _waits(upstream_visits, downstream_visits, sent) if each.holds(at)]
     return tuple(each.unit for each in sorted(waiting, key=lambda each: (each.since, each.unit)))

@@ -28,10 +28,10 @@ NOTHING = Fraction(0)
 class BuildProgramme:
     """Planned cars by (year, month) and product; (year, None) is the figure of the whole year.
 
-    Each product stands for itself: a month that names it takes that figure, and what then remains of the year's figure
-    belongs to all the year's months that do not name it. Without a figure for the year those months have none.
-    Raises ValueError for a month outside 1..12, a negative figure, months that exceed their year, and a year that
-    exceeds its months where each has a figure.
+    Each product is planned by itself. A month that names it takes that figure. The rest of the year's figure belongs to
+    all months of the year that do not name it. Without a figure for the year those months have none. Raises ValueError
+    for a month outside 1..12, a negative figure, or months that exceed their year. It also does for a year that exceeds
+    its months where each has a figure.
     """
 
     plan: Mapping[tuple[int, int | None], Mapping[ProductId, int]]

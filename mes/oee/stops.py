@@ -80,11 +80,11 @@ def assign(
 ) -> ReasonAssigned:
     """The event that says why the station stood in `about`; `pieces` are those of this stretch at least.
 
-    It splits a stop where `about` is a part of it, corrects what was said before, and with `reason` None takes it
-    back. `together`: `about` begins in the stop before and ends in this one. It keeps what held until `now`.
-    `until_over`: the stop at the start of `about` has this reason until it is over, however long that will be.
-    Raises NotAllowed for an unknown reason, an empty stretch, the future, a start before `known_since` (the station's
-    first event), and a stretch that is not within one stop (with `together`: two).
+    It splits a stop where `about` is a part of it, corrects what was said before, and with `reason` None takes it back.
+    `together`: `about` begins in the stop before and ends in this one. It keeps what held until `now`. `until_over`:
+    the stop at the start of `about` has this reason until it is over, however long that will be. Raises NotAllowed for
+    an unknown reason, an empty stretch, the future, and a start before `known_since` (the station's first event). It
+    also does for a stretch that is not within one stop (with `together`: two).
     """
     if reason is not None and reason not in standard.reasons.reasons:
         known = ", ".join(standard.reasons.reasons) or "none"

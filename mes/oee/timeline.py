@@ -113,9 +113,9 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled], *, known_sinc
     """The time line of the station that all `events` are about, whatever the order in which they come.
 
     They are ordered by (time, received_time) and, where both are equal, as they come. An event that comes twice counts
-    once. A connection is lost from ConnectionLost, or from the `since` of ConnectionRestored where the program was
-    killed before it could say so, until it is restored and the state is stated anew. `known_since`: the first thing
-    that was seen of the station, where `events` are not all that there are.
+    once. A connection is lost from ConnectionLost until it is restored and the state is stated again. Where the program
+    was killed first, it is lost from the `since` of ConnectionRestored. `known_since`: the first thing that was seen of
+    the station, where `events` are not all that there are.
     """
     ordered = _ordered(events)
     counted = [each for each in ordered if isinstance(each, UnitsCounted)]

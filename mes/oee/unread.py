@@ -41,8 +41,9 @@ def unread_spans(
 
     `known_since`: when the station was first seen, None: these are all its events.
 
-    That is before the station was first seen, before the first reading of a totaliser, while its quality was not good,
-    and since a loss of connection that is not over. After a gap that is over, the totaliser has told what was made.
+    That is before the station was first seen, and before the first reading of a totaliser. It is also while its quality
+    was not good, and since a loss of connection that is not over. After a gap that is over, the totaliser has told what
+    was made.
     """
     first = min((_begins(each) for each in seen), default=END_OF_TIME) if known_since is None else known_since
     found = [UnreadSpan(None, Interval(BEGINNING_OF_TIME, first), units_missing=False)]

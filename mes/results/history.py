@@ -1,8 +1,8 @@
 """Which of a station's events a stretch of time needs, so that figures of an hour do not read a year.
 
-Beside the events of the stretch itself these bear on it: the state in force at its start and when that began, the end
-of the state in force at its end (the class of a stop goes by its whole length), a connection that was lost before, and
-whatever was said or caught up later about a part of the stretch.
+Beside the events of the stretch itself these bear on it. First, the state in force at its start, and when that began.
+Second, the end of the state in force at its end, for the class of a stop goes by its whole length. Third, a connection
+that was lost before. Last, what was decided or caught up later about a part of the stretch.
 """
 
 from bisect import bisect_left
@@ -136,8 +136,8 @@ def occupied(
 ) -> tuple[Interval, ...]:
     """The parts of a window that are not inside a silence of all stations; `more`: stretches that count as events.
 
-    What is computed window by window goes along these, so that it costs nothing for the years between an import of
-    1970, or a start under a wrong clock, and today.
+    Computations window by window go along these. So the years between an import of 1970, or a start under a wrong
+    clock, and today cost nothing.
     """
     known = sorted([*more, *(each for station in stations for each in reader.stretches(station, SILENT))])
     found: list[Interval] = []

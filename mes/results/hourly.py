@@ -1,7 +1,7 @@
 """Stored hourly components: a year's figures are sums of what was computed once, brought up to date by what is new.
 
-Time is cut into cells at each hour, each start and end of a shift, and each beginning of a production day, so that all
-of the calendar's windows are made of whole cells. What an event bears on is computed anew from the journal.
+Time is cut into cells at each hour, each start and end of a shift, and each beginning of a production day. So all of
+the calendar's windows consist of whole cells. What an event bears on is computed again from the journal.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ class Hourly:
 
         Their `window`s say what they cover: each from a cell's start to a cell's end. There is one, unless the station
         was silent for years in between; in a silence there are no cells. While the file cannot be used there are none;
-        a damaged one is made anew.
+        a damaged one is made again.
         """
         counted = standard.counted | totalisers(self.reader, station)
         return [
@@ -179,7 +179,7 @@ class Hourly:
             until = cells[-1].end if cells else chunk.start
             is_final = until < chunk.end or (len(stretches) <= 1 and chunk.end + SEARCH > end)
             rows = self._rows(cells, line, standard)
-            # whoever stops in between begins anew: only the last chunk says that all events are in
+            # whoever stops in between begins again: only the last chunk says that all events are in
             done = seq if is_final else 0
             self.file.replace(station, variant, rows, after=chunk.start, seq=done, until=until)
             if self.changed is not None:

@@ -42,7 +42,7 @@ class Plant:
 
     @property
     def file(self) -> Path:
-        """The plant's file, written anew each time."""
+        """The plant's file, written again each time."""
         security = {
             "policy": "Basic256Sha256",
             "certificate": str(self.certificate),

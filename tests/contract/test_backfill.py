@@ -55,7 +55,7 @@ async def content(server: InfluxServer) -> Content:
     return {name: await server.query(f'SELECT * FROM "{name}" GROUP BY *') for name in JOURNALED}
 
 
-async def written_anew(server: InfluxServer, journal: Path, stretch: Interval | None = None) -> Content:
+async def rewritten(server: InfluxServer, journal: Path, stretch: Interval | None = None) -> Content:
     """What a backfill makes of it."""
     with PlantResults(CONFIG, journal, now=END) as query:
         await backfill(query, server, stretch)
@@ -100,13 +100,13 @@ async def test_the_database_is_dropped_in_mid_run(server: InfluxServer, tmp_path
             await writer.restate()
 
     lost = await content(server)
-    healed = await written_anew(server, path)
+    healed = await rewritten(server, path)
     await lose(server)
-    anew = await written_anew(server, path)
+    backfilled = await rewritten(server, path)
 
-    assert healed == anew
-    assert lost != anew
-    assert [name for name, rows in anew.items() if not rows] == []
+    assert healed == backfilled
+    assert lost != backfilled
+    assert [name for name, rows in backfilled.items() if not rows] == []
 
 
 async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: InfluxServer, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: Influx
 
     live = await content(server)
     await lose(server)
-    assert live == await written_anew(server, path)
+    assert live == await rewritten(server, path)
 
 
 def at_all(minutes: float, entered: State) -> list[StationEvent]:
@@ -140,7 +140,7 @@ def at_all(minutes: float, entered: State) -> list[StationEvent]:
 
 
 async def test_a_weekend_away_leaves_nothing_half(server: InfluxServer, tmp_path: Path) -> None:
-    """InfluxDB is away for two days in which nothing happens, and the collector is started anew: no hour is missing,
+    """InfluxDB is away for two days in which nothing happens, and the collector is started again. No hour is missing,
     none is cut short, and the stop that lasted so long is told in its whole length.
     """
     path = tmp_path / "journal.sqlite"
@@ -220,18 +220,18 @@ async def test_the_size_of_a_batch_changes_nothing(
     """However many lines go in one request, each of them stands there in the end."""
     path = tmp_path / "journal.sqlite"
     await example(path)
-    whole = await written_anew(server, path)
+    whole = await rewritten(server, path)
     await lose(server)
     monkeypatch.setattr("mes.influx.backfill.BATCH", 7)
-    assert await written_anew(server, path) == whole
+    assert await rewritten(server, path) == whole
 
 
 async def test_twice_is_once(server: InfluxServer, tmp_path: Path) -> None:
     """Writing a stretch again changes nothing."""
     await example(tmp_path / "journal.sqlite")
-    once = await written_anew(server, tmp_path / "journal.sqlite")
+    once = await rewritten(server, tmp_path / "journal.sqlite")
 
-    assert await written_anew(server, tmp_path / "journal.sqlite", between(30, 60)) == once
+    assert await rewritten(server, tmp_path / "journal.sqlite", between(30, 60)) == once
 
 
 async def test_the_command_says_what_it_wrote(influxd: Influxd, server: InfluxServer, tmp_path: Path) -> None:

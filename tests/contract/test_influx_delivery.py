@@ -159,7 +159,7 @@ async def test_exactly_the_bad_lines_are_put_aside(influx: StandIn, journal: Jou
 
 
 async def test_what_was_refused_never_overwrites_what_was_stored_after_it(influx: StandIn, journal: Journal) -> None:
-    """A figure that was put aside, and then stated anew and taken, is out of quarantine: nobody offers the old one."""
+    """A figure that was put aside, and then stated again and taken, is out of quarantine: nobody offers the old one."""
     async with client_of(influx) as server:
         delivery = Delivery(server, journal, SystemClock())
         influx.refused_text = "good=5i"

@@ -1,6 +1,6 @@
 """docs/influxdb-schema.md: every measurement as the code has it, every example with the answer of a real server.
 
-TAKTLINE_WRITE_DOCS=1 writes the page anew.
+TAKTLINE_WRITE_DOCS=1 writes the page again.
 """
 
 import os
@@ -24,7 +24,7 @@ from mes.influx.server import InfluxServer, Target
 from mes.results.plant import PlantResults
 
 DOCS = Path(__file__).parents[2] / "docs" / "influxdb-schema.md"
-TO_REWRITE = "the page differs from the schema: TAKTLINE_WRITE_DOCS=1 and this test write it anew"
+TO_REWRITE = "the page differs from the schema: TAKTLINE_WRITE_DOCS=1 and this test write it again"
 
 pytestmark = pytest.mark.influxd
 

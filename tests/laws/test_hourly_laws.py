@@ -119,7 +119,7 @@ def word(kind: type[ShiftClosed | ShiftReopened], shift: Interval, minute: float
 
 
 def test_cells_are_kept_and_only_what_is_new_is_computed() -> None:
-    """A second look reads the cells alone; news makes its own time anew; another standard has cells of its own."""
+    """A second look reads the cells alone; news makes its own time again; another standard has cells of its own."""
     standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
     turns = [state(minute, State.DOWN if minute % 10 else State.PRODUCING) for minute in range(0, 9000, 5)]
     reader = ListReader(*turns)

@@ -84,7 +84,7 @@ def test_losses_by_reason_add_up_to_the_figures(events: list[Journaled], standar
 def test_no_correction_leaves_a_point_behind(
     events: list[Journaled], standard: StationStandard, data: st.DataObject
 ) -> None:
-    """What was published before an event came is published again after it: no point stays that nobody writes anew."""
+    """What was published before an event came is published again after it: no point stays that nobody writes again."""
     before = data.draw(st.integers(0, len(events)))
 
     early = {

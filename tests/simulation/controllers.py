@@ -75,7 +75,7 @@ class Session:
 class Controller:
     """One PLC with the images of its stations, and everything that may be wrong with it or the way to it.
 
-    `at_risk`: units that were made, and then no longer shown by a totaliser that started anew, before a collector
+    `at_risk`: units that were made, and then no longer shown by a totaliser that started again, before a collector
     had acknowledged them; a loss of at most so many, by station and kind, is nobody's fault.
     `late`: deliveries are held up on the way. `rebased`: what another register than the first one shows more, by
     station and signal, since the plant's file was changed to read it. `quality_at`: when values went bad or good.
@@ -136,7 +136,7 @@ class Controller:
         self._show(code)
 
     def reset(self, codes: Iterable[str]) -> None:
-        """Totalisers start anew; what nobody has acknowledged of them by now may be gone."""
+        """Totalisers start again; what nobody has acknowledged of them by now may be gone."""
         if self.stuck or not self.powered:
             return
         for code in codes:

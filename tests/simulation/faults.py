@@ -86,7 +86,7 @@ class Plan:
     """One simulated stretch of plant. `rates`: faults by kind in a week of work; `outage`: InfluxDB is gone all along.
 
     `careless`: commits do not wait for the disk, which must be found out. `forgetful`: what a failed sync should have
-    brought to the disk never comes there, though it can be read until the power is cut (as Linux does it).
+    brought to the disk never gets there. It can still be read until the power is cut (as Linux does it).
     """
 
     seed: int

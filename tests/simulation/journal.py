@@ -1,7 +1,7 @@
 """The real journal in simulated time: its own thread, let run only while the loop stands still.
 
-This is the one file that knows the journal's inside: its queue, its waiting for a full disk and its answers are
-replaced by ones in simulated time; the thread, the group commit, the mending and the store are the real ones.
+Only this file knows the inside of the journal. Its queue, its waiting for a full disk and its answers are replaced by
+ones in simulated time; the thread, the group commit, the mending and the store are the real ones.
 """
 
 import asyncio

@@ -43,7 +43,7 @@ class Surroundings(Protocol):
     ledger: Ledger
     clock: EdgeClock
     promises: Promises
-    watch: "Watch"
+    watch: "TroubleListener"
     station_controllers: Mapping[StationId, ControllerId]
     setups: dict[StationId, StationSetup]
     influx: SimulatedInflux
@@ -54,7 +54,7 @@ class Surroundings(Protocol):
         ...
 
 
-class Watch:
+class TroubleListener:
     """Notes what the supervisor tells health; what no simulated controller can cause is a defect."""
 
     def __init__(self, ledger: Ledger) -> None:

@@ -35,7 +35,7 @@ STAMPED_S = 0.3  # what is stamped by the controller
 PUBLISHED_S = 3.0  # a publish comes within two seconds; a controller's clock is believed within two
 BLOCKS_S = 2.0  # a poll is answered in two blocks within this time
 POLLED_S = POLL_S + BLOCKS_S
-CLOCK_SETTLES_S = 600.0  # after a step of a controller's clock its offset is measured anew
+CLOCK_SETTLES_S = 600.0  # after a step of a controller's clock its offset is measured again
 BELIEVED_S = 2.0  # documented: `max_source_offset_s` of the plant's file
 
 
@@ -45,7 +45,7 @@ class _Clock:
 
     `dated`: how many seconds later than it was the journal says that something was. Between these stretches the times
     of several clocks lie one over the other, and nothing can be judged. `undated`: when the clock was off by more than
-    a day: when the program saw what it saw is not known, and all of that has to be no data.
+    a day. The time of what the program saw then is not known, so all of it has to be no data.
     """
 
     dated: Sequence[ClockStretch]
@@ -178,7 +178,7 @@ def _near(seen: Observations, at_s: float, interval_s: float, clock: _Clock) -> 
     """Where a change may be shown: one interval around it.
 
     With the controller's own times that is next to nothing. Under a controller's clock that is not believed, up to the
-    look that told it. Just after the controller's clock was set also from the look before on: one stamp alone does not
+    look that told it. Just after the controller's clock was set, also from the look before on. One stamp alone does not
     tell a clock that was set back from a late delivery.
     """
     before = [each for each in seen.controller_clock if each[0] <= at_s]

@@ -29,7 +29,7 @@ from simulation.influx import Mood, SimulatedInflux
 from simulation.journal import Promises
 from simulation.ledger import Ledger
 from simulation.oracle import judge, judge_points
-from simulation.program import Program, Watch
+from simulation.program import Program, TroubleListener
 from simulation.time_oracle import judge_time
 from simulators.plant import STATIONS, Plant
 
@@ -52,7 +52,7 @@ class World:
         self.ledger = Ledger()
         self.clock = EdgeClock(START)
         self.promises = Promises()
-        self.watch = Watch(self.ledger)
+        self.watch = TroubleListener(self.ledger)
         self.station_controllers = config.station_controllers
         self.setups, self.resettable = _with_policies(config.setups, random.Random(f"{plan.seed}:policies"))
         self._first_places = {station: setup.places for station, setup in self.setups.items()}
@@ -256,7 +256,7 @@ class World:
         self.disk.refuse = None
 
     async def _calm(self) -> None:
-        """Everything is mended; each controller is seen anew twice, and InfluxDB catches up."""
+        """Everything is mended; each controller is seen again twice, and InfluxDB catches up."""
         self.influx.mood, self._influx_down = Mood.WELL, 0
         self.disk.refuse, self.disk.fails = None, 0
         self.clock.offset = timedelta()
@@ -353,7 +353,7 @@ def _step_s(rng: random.Random) -> float:
 def _with_policies(
     setups: Mapping[StationId, StationSetup], rng: random.Random
 ) -> tuple[dict[StationId, StationSetup], frozenset[str]]:
-    """Half of the stations may start their totalisers anew, the others never do; their codes are told."""
+    """Half of the stations may start their totalisers again, the others never do; their codes are told."""
     chosen: dict[StationId, StationSetup] = {}
     resettable = set()
     codes = {spec.path: spec.code for spec in STATIONS}

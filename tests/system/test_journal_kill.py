@@ -44,8 +44,8 @@ asyncio.run(main())
 
 
 def test_a_killed_writer_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    """Killed at random moments, again and again: every acknowledged event is there, none is missing in between,
-    the station's state is the one of the last event, and the file is sound.
+    """Killed at random moments, again and again: every acknowledged event is there, and none is missing in between. The
+    station's state is the one of the last event, and the file is sound.
     """
     print(f"seed {SEED}")  # noqa: T201  # shown when the test fails
     rng = random.Random(SEED)

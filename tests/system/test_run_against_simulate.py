@@ -121,7 +121,7 @@ async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float) -> 
     """Starts the daemon and ends it, again and again; InfluxDB goes and comes meanwhile. Says what was done how often.
 
     Told to stop it ends in time and with exit code 0, once it has begun to listen for that. On a slow machine the storm
-    is over before all kills, at `until_s` of the loop: what is made later has to be seen by the last daemon.
+    ends before all kills, at `until_s` of the loop. What is made later has to be seen by the last daemon.
     """
     rng, happened = random.Random(SEED), Counter({"kills": 0, "stops": 0, "pauses": 0, "outages": 0})
     for kill in range(KILLS):

@@ -1,5 +1,5 @@
-"""The whole plant in simulated time: whatever is cut, killed, paused, filled up or set wrong, no part is lost or
-doubled, and no second is shown that is not known.
+"""The whole plant in simulated time. Whatever is cut, killed, paused, filled up or set wrong, no part is lost or
+doubled. No second is shown that is not known.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ def judged(plan: Plan) -> Ledger:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_part_is_lost_or_doubled(seed: int) -> None:
-    """Kills, stops, pauses, cut and late links, restarts, remaps, outages, bad disks and wrong clocks: journal and
-    InfluxDB have every part, id and event once, but for what the journal itself says it could not decide; no second
+    """Under kills, stops, pauses, cut and late links, restarts, remaps, outages, bad disks and wrong clocks. Journal
+    and InfluxDB have every part, id and event once, but for what the journal itself says it could not decide; no second
     that no look covers is shown as known, and none in a state that the station was not in.
     """
     ledger = judged(Plan(seed, MORNING, DENSE))
@@ -90,7 +90,7 @@ def test_orderly_stops_end_in_time_and_cost_nothing() -> None:
 
 @pytest.mark.timeout(120)
 def test_another_register_books_no_part_of_its_own() -> None:
-    """Counters that the plant's file reads from other registers, and back: each change is flagged, nothing is booked
+    """Counters that the plant's file reads from other registers, and back. Each change is flagged, nothing is booked
     twice, and no more is open than was made since the last reading.
     """
     remaps: Mapping[Fault, float] = {Fault.REMAP: 300, Fault.RESET: 30}

@@ -395,7 +395,7 @@ def test_a_repaint_is_a_loop() -> None:
 
 @pytest.mark.parametrize("end", [GOOD, SCRAP, None])
 def test_an_id_lives_again(end: UnitResult | None) -> None:
-    """An id that comes to the first station after it has passed the last one is another car's, passages anew."""
+    """An id that comes to the first station after it has passed the last one is another car's, passages again."""
     one, two = lives(stay(0, 0), stay(3, 10, end), stay(0, 90), stay(1, 100))
 
     assert (one.life, one.finished, two.life, two.finished) == (1, end is GOOD, 2, False)

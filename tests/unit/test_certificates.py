@@ -151,7 +151,7 @@ def test_a_renewal_keeps_the_old_pair(pair: Pair) -> None:
     new = prepare(pair, WANTED)
     assert read_certificate(pair.certificate) == old
     assert stat.S_IMODE(pair.prepared.key.stat().st_mode) == 0o600
-    assert prepare(pair, WANTED) == new, "a pair that waits is not made anew: somebody may trust it already"
+    assert prepare(pair, WANTED) == new, "a pair that waits is not made again: somebody may trust it already"
 
     kept = Pair(*swap(pair, now=NOW))
 
@@ -163,7 +163,7 @@ def test_a_renewal_keeps_the_old_pair(pair: Pair) -> None:
     assert not pair.prepared.key.exists()
 
 
-def test_a_half_prepared_pair_is_made_anew(pair: Pair) -> None:
+def test_a_half_prepared_pair_is_made_again(pair: Pair) -> None:
     """What an interruption left of a preparation was never shown to anybody."""
     make(pair, WANTED)
     prepare(pair, WANTED)
@@ -189,8 +189,8 @@ def test_a_renewal_that_stopped_between_its_files_is_finished_on_demand(pair: Pa
     assert whole(pair)
 
 
-def test_a_renewal_that_stopped_is_never_begun_anew(pair: Pair) -> None:
-    """What waits may be trusted already: it is not made anew, and going on takes it, even where the old one is lost."""
+def test_a_renewal_that_stopped_is_never_begun_again(pair: Pair) -> None:
+    """What waits may be trusted already: it is not made again. A second run takes it, also without the old one."""
     make(pair, WANTED)
     new = prepare(pair, WANTED)
     pair.prepared.key.replace(pair.key)

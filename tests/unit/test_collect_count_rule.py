@@ -165,7 +165,7 @@ def test_a_zero_while_the_totaliser_is_bad_waits() -> None:
 
 
 def test_a_reset_in_a_gap_is_proved_by_the_unit_log() -> None:
-    """5 seen, 2 and then 12 after a reset in a gap, all in the unit log: 14 more are booked, and flagged as a reset."""
+    """5 seen, 2 and then 12 after a reset in a gap, all in the unit log. 14 more are booked, and flagged as a reset."""
     before = [entry(number, number) for number in range(1, 6)]
     after = [*before, *(entry(number, 10 + number) for number in range(6, 20))][-16:]
     counting = [seen(number, baseline=number == 0, good=number, log=ring(*before[:number])) for number in range(6)]

@@ -158,7 +158,7 @@ def test_a_unit_after_a_reset_does_not_count_twice() -> None:
 
 @pytest.mark.parametrize("later", [seen(180, current=9.0), seen(240, good=1)])
 def test_a_reset_before_the_turn_is_one(later: Observation) -> None:
-    """A totaliser that starts anew just before its turn counts no unit that no record shows."""
+    """A totaliser that starts again just before its turn counts no unit that no record shows."""
     done = live(
         station(),
         seen(0, baseline=True, good=65533, scrap=7, product="S3", log=ring(entry(10, -5))),

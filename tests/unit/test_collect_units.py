@@ -1,4 +1,4 @@
-"""The record of units where it begins anew, comes late, or is full."""
+"""The record of units where it begins again, comes late, or is full."""
 
 from collect_scenes import at, entry, live, lost, only, ring, seen, station
 

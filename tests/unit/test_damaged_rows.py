@@ -1,4 +1,4 @@
-"""Rows and files that are made from events, whatever became of them: they are made anew, and nothing stops."""
+"""Rows and files that are made from events, whatever became of them: they are made again, and nothing stops."""
 
 import contextlib
 import sqlite3

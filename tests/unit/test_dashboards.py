@@ -159,7 +159,7 @@ def test_the_package_brings_the_dashboards() -> None:
 
 
 def test_this_shift_stays_this_shift() -> None:
-    """What is chosen, and kept in a link, is a name; what that is now is asked for anew and kept nowhere."""
+    """What is chosen, and kept in a link, is a name; what that is now is asked for again and kept nowhere."""
     seen = 0
     for path in FOLDER.glob("dashboards/*.json"):
         variables = {each["name"]: each for each in json.loads(path.read_text())["templating"].get("list", [])}

@@ -1,4 +1,4 @@
-"""Which published windows late and corrected events make anew."""
+"""Which published windows late and corrected events make again."""
 
 from datetime import time, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ RUN: list[StationEvent] = [
 
 
 async def hours(path: Path, *events: StationEvent) -> dict[float, tuple[float, float]]:
-    """The hours that the last event makes anew: minutes from START, with their minutes producing and down."""
+    """The hours that the last event makes again: minutes from START, with their minutes producing and down."""
     with Store(path) as store:
         store.write([Rows(events=[encode_event(each) for each in events])])
         _, spans = store.affected_windows(len(events) - 1, 1)
@@ -46,14 +46,14 @@ def seconds(point: Point, field: str) -> float:
 
 
 async def test_a_state_that_came_late_changes_all_hours_that_it_lasts(tmp_path: Path) -> None:
-    """A stop told days later holds until the next state that is known: its hours are made anew, and no others."""
+    """A stop told days later holds until the next state that is known: its hours are made again, and no others."""
     found = await hours(tmp_path / "journal.sqlite", *RUN, state(90, State.DOWN))
 
     assert found == {0: (60, 0), 60: (30, 30), 120: (0, 60), 180: (0, 60), 240: (0, 60), 300: (50, 10)}
 
 
 async def test_a_corrected_reason_reaches_back_to_its_stop(tmp_path: Path) -> None:
-    """What is said at minute 390 of a stop at 300 makes the hours between anew."""
+    """What is said at minute 390 of a stop at 300 makes the hours between again."""
     found = await hours(tmp_path / "journal.sqlite", *RUN, assigned(390, 300, 310, "tips"))
 
     assert found[300] == (50.0, 0.0)

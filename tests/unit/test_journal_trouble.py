@@ -112,7 +112,7 @@ async def test_a_full_disk_does_not_keep_the_program_from_ending(tmp_path: Path,
 
 
 async def test_one_failure_of_the_disk_is_mended_by_asking_it(tmp_path: Path, disk: Disk) -> None:
-    """After a failed write the file is opened anew, and what waits is written once."""
+    """After a failed write the file is opened again, and what waits is written once."""
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path, vfs=NAME) as journal:
         await journal.append(Entry(events=[fault(1)]))

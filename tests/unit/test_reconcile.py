@@ -397,7 +397,7 @@ def test_a_journal_of_before_is_found_through_the_same_index(tmp_path: Path) -> 
 
 
 async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
-    """However late a decision comes, the hour, the shift and the day of its reading are published anew."""
+    """However late a decision comes, the hour, the shift and the day of its reading are published again."""
     config = load(default_config()).config
     path = journal(tmp_path / "journal.sqlite", [*HISTORY, decided(JUMP, 12, minutes=5000)])
     with Store(path) as store:

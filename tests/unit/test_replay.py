@@ -1,4 +1,4 @@
-"""Replay: computed anew, figures are the stored ones; under another plant's file, what differs is shown."""
+"""Replay: computed again, figures are the stored ones; under another plant's file, what differs is shown."""
 
 import json
 from pathlib import Path

@@ -337,7 +337,7 @@ def test_a_rollover_of_another_length_is_a_difference() -> None:
 
 
 def test_a_second_baseline_hides_nothing() -> None:
-    """A totaliser that is begun anew in the middle shows what it moved by meanwhile."""
+    """A totaliser that is begun again in the middle shows what it moved by meanwhile."""
     events = [
         counted(100, None, delta=0, flag=CountFlag.BASELINE),
         counted(150, None, delta=0, flag=CountFlag.BASELINE),

@@ -73,7 +73,7 @@ def test_a_late_event_takes_its_place_in_time() -> None:
 def test_blind_from_the_loss_until_the_state_is_said_again(
     events: list[StationEvent], expected: list[tuple[float, float, State]]
 ) -> None:
-    """Nothing is known from the loss of the connection until it is back and the state was said anew."""
+    """Nothing is known from the loss of the connection until it is back and the state was said again."""
     found = states(state(0, PRODUCING), *events)
 
     assert found[1:] == expected

@@ -114,7 +114,7 @@ def sound(path: Path) -> None:
 def restore(source: Path, path: Path) -> Path | None:
     """Puts a backup of the accounts in their place; what was there is kept and returned, None if nothing was.
 
-    Everybody signs in anew, for a session of then may have been ended since. Raises PeopleError.
+    Everybody signs in again, for a session of then may have been ended since. Raises PeopleError.
     """
     sound(source)
     fresh = path.with_name(path.name + ".new")

@@ -180,7 +180,7 @@ class People:
             )
 
     def set_password(self, name: str, password: str, by: str) -> None:
-        """Another password; whoever is signed in under this name has to sign in anew."""
+        """Another password; whoever is signed in under this name has to sign in again."""
         hashed = self._hashed(password)
         with self._changing(by, "password set", name) as (db, _):
             user = _user(db, name)

@@ -27,7 +27,7 @@ from mes.results.plant import Node, PlantResults
 
 SEEN = timedelta(days=4)  # how far back a car that is still there may have come
 LATELY = timedelta(minutes=1)  # a line that lost time in it stands now
-STALE = timedelta(seconds=5)  # real time after which figures that grow with time are made anew
+STALE = timedelta(seconds=5)  # real time after which figures that grow with time are made again
 MOMENT = timedelta(microseconds=1)
 
 
@@ -41,7 +41,7 @@ class _Known:
 
 
 class AndonBoardMaker:
-    """Makes the present; only what changed, or grew old, is computed anew."""
+    """Makes the present; only what changed, or grew old, is computed again."""
 
     def __init__(self, query: PlantResults) -> None:
         self._inquiry = query

@@ -48,7 +48,7 @@ def number(value: Fraction | None) -> Value:
 
 
 def window_name(window: Window) -> str:
-    """As `Inquiry.window` takes it."""
+    """As `PlantResults.window` takes it."""
     match window.kind:
         case WindowKind.SHIFT:
             return f"{window.day.isoformat()}/{window.name}"

@@ -14,7 +14,7 @@ from mes.errors import ConfigError
 from mes.stopping import in_thread
 
 LOOK_S = 0.2  # real seconds between two looks at the journal's number; a change shows within a second
-GROWS_S = 5.0  # what grows with time alone is made anew so often
+GROWS_S = 5.0  # what grows with time alone is made again so often
 BEAT_S = 5.0  # so often a watcher hears that all is well though nothing changed
 
 LINE_END = re.compile("\r\n|\n|\r")
@@ -37,14 +37,14 @@ class LiveUpdates:
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def follow(self) -> NoReturn:
-        """Makes the wall anew whenever the journal has news, for ever."""
+        """Makes the wall again whenever the journal has news, for ever."""
         while True:
             if self.seq() != self._seen or time.monotonic() - self._made_s > GROWS_S:
                 await self.refresh()
             await asyncio.sleep(LOOK_S)
 
     async def refresh(self) -> None:
-        """Makes the wall anew now, in a thread."""
+        """Makes the wall again now, in a thread."""
         async with self._making:  # one thread at a time uses its reader
             self._seen, self._made_s = self.seq(), time.monotonic()
             try:

@@ -1,7 +1,7 @@
 """What the interface answers, for programs and for the board's own pages: stable names, and a unit in every number.
 
-Times are UTC in ISO 8601, durations are seconds (`_s`), ratios lie between 0 and 1 (performance may be above 1) and
-are null where they are not defined.
+Times are UTC in ISO 8601, durations are seconds (`_s`). Ratios lie between 0 and 1 (performance may be above 1) and are
+null where they are not defined.
 """
 
 from datetime import date

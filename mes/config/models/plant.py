@@ -172,7 +172,7 @@ class FaultShape(SignalShape):
 
 
 class UnitLogShape(SignalShape):
-    """The controller's own list of the last finished units; their sequence numbers start anew after `modulus`."""
+    """The controller's own list of the last finished units; their sequence numbers start again after `modulus`."""
 
     modulus: Annotated[int, Field(ge=4)] = 65536
 
@@ -202,7 +202,7 @@ class SignalsShape(Shape):
 
 
 class TemplateShape(Shape):
-    """What stations have in common; a station may give any of it anew."""
+    """What stations have in common; a station may give any of it again."""
 
     controller: str | None = None
     ideal_cycle_s: Annotated[

@@ -34,7 +34,7 @@ class Series:
 def evaluate(query: Query, rows: Iterable[Row], now_ns: int) -> list[Series]:
     """The series, ordered by their tags, backwards with ORDER BY time DESC.
 
-    Sums of floats are exact and rounded once (math.fsum); a server adds one by one, so its floats are to be compared
+    Sums of floats are exact and rounded once (math.fsum); a server adds one by one. So its floats are to be compared
     within 1e-9 relative, or of the sum of absolute values where terms cancel; integers, texts and times are equal.
     Dividing by zero gives 0. Points of one time in several series stand in the order of the rows, which no server
     promises. first and last of one time take the greater value.

@@ -1,7 +1,7 @@
 """One station's figures as points: its key figures, what it did stretch by stretch, and its losses by reason.
 
-A point that was published once is never left behind by a correction: windows are fixed by the calendar, a stretch
-begins where it ever may have begun, and a reason without time has a point that says so.
+No correction leaves a published point behind. Windows are fixed by the calendar, and a stretch has a point at each
+instant where it may have begun. A reason that lost its time has a point that says so.
 """
 
 from bisect import bisect_right

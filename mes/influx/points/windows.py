@@ -50,7 +50,7 @@ class PublishedPlant:
             self._inquiry.__exit__(kind, failure, trace)
 
     async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
-        """Every window that the spans bear on, computed anew."""
+        """Every window that the spans bear on, computed again."""
         now = self._clock.now()
         return await in_thread(self._since_results, spans, now)
 
@@ -100,9 +100,9 @@ class PublishedPlant:
 class PublishedFigures:
     """Asks `mes.results.stations` for what is to be published; the work is done in a thread, beside the collecting.
 
-    An event bears on more than its own instant: the end of a stop decides what the whole stop was, and time passes
-    though nothing happens. So every stretch reaches back to the beginning of the state that was in force then, and
-    what is open is stated from the last time on that the server is known to have it. Use as a context.
+    An event bears on more than its own instant: the end of a stop decides the class of the whole stop. So every stretch
+    reaches back to the beginning of the state that was in force then. Time also passes without events: an open state is
+    stated again from the last time that the server is known to have. Use as a context.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class PublishedFigures:
         self._reader.close()
 
     async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
-        """Every window that the spans bear on, computed anew."""
+        """Every window that the spans bear on, computed again."""
         return await in_thread(self._points, spans, self._clock.now(), None)
 
     async def open(self) -> tuple[Sequence[Point], datetime]:
@@ -144,7 +144,7 @@ class PublishedFigures:
         self._stated = min(self._stated, until)
 
     def _points(self, spans: Mapping[StationId, Interval], now: datetime, furthest: timedelta | None) -> list[Point]:
-        """An event ends a state, however long that was; of one that goes on, `furthest` back is stated anew."""
+        """An event ends a state, however long that was; of one that goes on, `furthest` back is stated again."""
         points = []
         for station, span in spans.items():
             if station not in self._results.stations:

@@ -1,0 +1,122 @@
+"""How the code speaks: short sentences, and none of the private words that the field has a word for."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("adapters", "benchmarks", "dashboards", "mes", "simulators", "tests")
+MOST_WORDS = 25
+SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n\s*\n|\n\s*[-*] ")
+FORMULAS = re.compile(r"\x08\n.*?(?:\n\s*\n|\Z)", re.DOTALL)  # what click prints as it is
+
+PRIVATE_NAMES = {
+    "Gauge": "StatusMonitor",
+    "Inquiry": "PlantResults",
+    "May": "Permission",
+    "Refused": "HttpProblem, RejectedPoint",
+    "Room": "DiskSpace",
+    "Speech": "Localizer",
+    "Taker": "BatchSink",
+    "Tries": "LoginRateLimit",
+    "Upkeep": "Maintenance",
+    "Watch": "HealthListener",
+}
+PRIVATE_MODULES = {
+    "asked",
+    "books",
+    "cards",
+    "care",
+    "deeds",
+    "doubts",
+    "drawing",
+    "entry",
+    "exchange",
+    "further",
+    "gauge",
+    "guard",
+    "inquiry",
+    "ledger",
+    "life",
+    "live",
+    "people",
+    "pieces",
+    "shape",
+    "shown",
+    "signs",
+    "site",
+    "times",
+    "upkeep",
+    "wall",
+}
+PRIVATE_PROSE = {"anew": "again", "that which": "what, which", "inquiry": "query", "upkeep": "maintenance"}
+
+
+def sources() -> list[Path]:
+    """Every module of ours, by its path."""
+    found = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts]
+    return sorted(found)
+
+
+def docstrings(text: str) -> Iterator[tuple[int, str]]:
+    """(line, docstring) of a module and everything in it."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = ast.get_docstring(node)
+            if docstring is not None:
+                yield getattr(node, "lineno", 1), docstring
+
+
+def long_sentences(text: str) -> list[str]:
+    """The sentences of a module's docstrings that are too long, each with the line of its owner."""
+    return [
+        f"{line}: {' '.join(words)}"
+        for line, docstring in docstrings(text)
+        for sentence in SENTENCE_END.split(FORMULAS.sub("", docstring))
+        if len(words := sentence.split()) > MOST_WORDS
+    ]
+
+
+def private_words(text: str) -> list[str]:
+    """The private words in a module's docstrings and comments, and its private class names, with their lines."""
+    prose = [(line, docstring) for line, docstring in docstrings(text)]
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    prose += [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
+    found = [
+        f"{line}: {word!r}: write {better}"
+        for line, said in prose
+        for word, better in PRIVATE_PROSE.items()
+        if re.search(rf"\b{word}\b", said, re.IGNORECASE)
+    ]
+    return found + [
+        f"{node.lineno}: class {node.name}: call it {PRIVATE_NAMES[node.name.lstrip('_')]}"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef) and node.name.lstrip("_") in PRIVATE_NAMES
+    ]
+
+
+@pytest.mark.parametrize("look", [long_sentences, private_words])
+def test_the_source_is_in_plain_english(look: Callable[[str], list[str]]) -> None:
+    """No docstring has a sentence of more than 25 words, and no private word stands for the field's."""
+    places = [f"{path.relative_to(ROOT)}:{each}" for path in sources() for each in look(path.read_text())]
+    assert places == []
+
+
+def test_no_module_has_a_private_name() -> None:
+    """A module is named after what it holds, in the field's word."""
+    shipped = [path for path in sources() if path.relative_to(ROOT).parts[0] in ("adapters", "mes")]
+    assert [path for path in shipped if path.stem in PRIVATE_MODULES] == []
+
+
+def test_what_is_not_plain_english_is_found() -> None:
+    """Each rule finds what it forbids: in a docstring of any owner, in a comment, in a class name."""
+    assert long_sentences(f'def f():\n    """{"word " * 26}"""\n') == [f"1: {' '.join(['word'] * 26)}"]
+    assert long_sentences(f'"""{"word " * 24}end. {"word " * 25}"""\n') == []
+    assert private_words('"""It is begun anew."""\n') == ["1: 'anew': write again"]
+    assert private_words("x = 1  # counted anew\n") == ["1: 'anew': write again"]
+    assert private_words("class _Taker: ...\n") == ["1: class _Taker: call it BatchSink"]
