@@ -181,7 +181,7 @@ def _is_host(name: str) -> bool:
         labels = name.encode("idna").decode().removesuffix(".").split(".")
     except UnicodeError:
         return False
-    return all(_LABEL.fullmatch(each) for each in labels) and not labels[-1].isdigit()
+    return all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
 
 
 class OpcUaController(_Settings):

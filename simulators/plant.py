@@ -362,7 +362,9 @@ class Plant:
             record=partial(self._truth.complete, spec.path),
             now=lambda: self.now,
             forced=deque(
-                (self._worked_before(each.at), each.lasts // _MS) for each in self._breakdowns if each.code == spec.code
+                (self._worked_before(breakdown.at), breakdown.lasts // _MS)
+                for breakdown in self._breakdowns
+                if breakdown.code == spec.code
             ),
         )
         self._env.process(station.run())

@@ -107,8 +107,8 @@ class ServedPlant:
             if self._heart is not None:
                 self._heart.cancel()
                 await asyncio.gather(self._heart, return_exceptions=True)
-            for each in self.controllers.values():
-                await each.stop()
+            for controller in self.controllers.values():
+                await controller.stop()
 
     async def run(self) -> None:
         """Lets the plant follow the clock until it is cancelled; raises what a fault's switching raises."""

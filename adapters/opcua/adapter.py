@@ -110,7 +110,7 @@ async def _poll(life: Life) -> None:
             known.update((each.tag, each) for each in news)
         elif life.alive():
             await life.emit(readings, baseline=True)
-            known = {each.tag: each for each in readings}
+            known = {reading.tag: reading for reading in readings}
         await asyncio.sleep(max(due_s - real_s(), 0.0))
 
 

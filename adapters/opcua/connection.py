@@ -128,9 +128,9 @@ class Life:
         if self._watch is None:
             return
         self.notice_pause()
-        for each in readings:
-            if each.tag == self._heartbeat_tag:
-                self._watch.see(each, real_s=real_s())
+        for reading in readings:
+            if reading.tag == self._heartbeat_tag:
+                self._watch.see(reading, real_s=real_s())
         if self._watch.stuck(real_s=real_s()):
             raise ControllerUnavailable(
                 f"the server answers, but its heartbeat {self._heartbeat_tag} {self._watch.trouble}",

@@ -172,7 +172,7 @@ class _Examination:
         """Whether the server takes the kind of login that is configured, and no password in clear."""
         settings = self.settings
         wanted = ua.UserTokenType.Anonymous if settings.user is None else ua.UserTokenType.UserName
-        tokens = [each for each in endpoint.UserIdentityTokens if each.TokenType == wanted]
+        tokens = [token for token in endpoint.UserIdentityTokens if token.TokenType == wanted]
         if not tokens:
             kind = "a login without a user" if settings.user is None else "a login with user and password"
             self._find(Code.LOGIN_NOT_OFFERED, f"the server does not take {kind}")
@@ -181,7 +181,7 @@ class _Examination:
         none = POLICIES[SecurityPolicy.NONE].URI
         if settings.security.policy is SecurityPolicy.NONE:
             self._find(Code.PASSWORD_IN_CLEAR, "a password would go over the wire in clear")
-        elif settings.security.mode == "Sign" and any(each.SecurityPolicyUri == none for each in tokens):
+        elif settings.security.mode == "Sign" and any(token.SecurityPolicyUri == none for token in tokens):
             self._find(Code.PASSWORD_IN_CLEAR, "the server asks for the password in clear, and the mode is only Sign")
 
     async def _theirs(self, endpoint: ua.EndpointDescription) -> None:

@@ -83,7 +83,7 @@ class Subscribed:
         try:
             while not self._life.alive():
                 came = await self._next(publishing)
-                self._life.watch([each for one in came for each in self._readings(one)])
+                self._life.watch([reading for one in came for reading in self._readings(one)])
                 self._room.set()
                 for each in came:
                     if isinstance(each, Arrival):
@@ -133,11 +133,11 @@ class Subscribed:
 
     def _younger(self, readings: Sequence[Reading], overlap: Overlap, *, earlier: bool) -> list[Reading]:
         news = []
-        for each in readings:
-            if overlap.admits(each, earlier=earlier):
-                news.append(each)
+        for reading in readings:
+            if overlap.admits(reading, earlier=earlier):
+                news.append(reading)
             else:
-                self._withheld[each.tag] = each
+                self._withheld[reading.tag] = reading
         return news
 
     async def _emit_due(self, publishing: Publishing, received_time: datetime) -> None:
@@ -164,7 +164,7 @@ class Subscribed:
         part: PolledPart | None = None,
     ) -> None:
         held_up = await self._life.emit(readings, received_time=received_time, baseline=baseline, polled_part=part)
-        self._last.update((each.tag, each) for each in readings)
+        self._last.update((reading.tag, reading) for reading in readings)
         if held_up:
             for stream in self._streams.values():
                 stream.heard_s = real_s()

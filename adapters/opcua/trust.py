@@ -25,7 +25,7 @@ class TrustFolder(TrustStore):
 
         asyncua itself would take each file in whose name `pem` or `der` occurs, `plc.der.revoked` and `order.txt`, too.
         """
-        certificates = [_certificate(each) for each in trusted_files(self._folder)]
+        certificates = [_certificate(trusted_file) for trusted_file in trusted_files(self._folder)]
         if not certificates:
             raise ValueError(f"no certificate can be read from {self._folder}: no file there ends in .pem or .der")
         self._trust_store = x509.verification.Store(certificates)

@@ -46,12 +46,12 @@ def unreadable(data: ua.DataValue) -> str | None:
     content: Any = data.Value.Value
     elements = content if isinstance(content, list) else [content]
     kind = getattr(data.Value.VariantType, "name", "an unknown type")
-    for each in elements:
-        if isinstance(each, list):
+    for element in elements:
+        if isinstance(element, list):
             return f"an array of several dimensions ({kind})"
-        if isinstance(each, float) and not math.isfinite(each):
+        if isinstance(element, float) and not math.isfinite(element):
             return "a number that is not finite"
-        if each is not None and not isinstance(each, bool | int | float | str):
+        if element is not None and not isinstance(element, bool | int | float | str):
             return "a structure" if data.Value.VariantType is ua.VariantType.ExtensionObject else f"a {kind}"
     return None
 

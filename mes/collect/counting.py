@@ -129,7 +129,7 @@ def _is_shown(setup: CounterSetup, known: int, held: int, now: int, recorded: in
 
 def settle_counters(work: Work, before: Mapping[CountKind, Held]) -> None:
     """Decides what was `before` this observation held back, once the unit log spoke or time has told."""
-    spoke = any(isinstance(work.setup.signals[each.tag], UnitLogSignal) for each in work.seen.readings)
+    spoke = any(isinstance(work.setup.signals[reading.tag], UnitLogSignal) for reading in work.seen.readings)
     for signal in work.setup.signals.values():
         if not isinstance(signal, CounterSignal) or signal.setup.kind not in before:
             continue

@@ -47,4 +47,4 @@ def _stamps(readings: Iterable[Reading], offset: timedelta | None) -> list[datet
     """When readings happened, by our clock; none where that is not known."""
     if offset is None:
         return []
-    return [each.source_time - offset for each in readings if each.source_time is not None]
+    return [reading.source_time - offset for reading in readings if reading.source_time is not None]

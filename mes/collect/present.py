@@ -96,7 +96,7 @@ class PresentTags:
         self, tags: Iterable[TagId], setups: Iterable[StationSetup], longest: Mapping[StationId, timedelta]
     ) -> None:
         """`tags`: all that the configuration names, in its order; `longest`: producing time without a count."""
-        self._stations = [_Station(each, longest.get(each.station, LEAST_WITHOUT_COUNT)) for each in setups]
+        self._stations = [_Station(setup, longest.get(setup.station, LEAST_WITHOUT_COUNT)) for setup in setups]
         self._signals: dict[TagId, tuple[_Station, SignalSetup]] = {
             tag: (station, signal) for station in self._stations for tag, signal in station.setup.signals.items()
         }
@@ -118,12 +118,12 @@ class PresentTags:
     def findings(self) -> tuple[Diagnostic, ...]:
         """What an engineer must correct now: by tag, then by station."""
         unread = (_unread(each) for each in self._stations if each.unread)
-        still = (_still(each) for each in self._stations)
+        still = (_still(station) for station in self._stations)
         return (*self._findings.values(), *unread, *(each for each in still if each is not None))
 
     def present(self) -> tuple[TagPresent, ...]:
         """Every tag, in the order of the configuration."""
-        still = {tag for each in self._stations for tag in _standing(each)}
+        still = {tag for station in self._stations for tag in _standing(station)}
         return tuple(self._present(tag, still=tag in still) for tag in self._tags)
 
     def _present(self, tag: TagId, *, still: bool) -> TagPresent:

@@ -95,7 +95,7 @@ class StationSetup:
     @property
     def has_unit_log(self) -> bool:
         """Whether the controller keeps a record of finished units."""
-        return any(isinstance(each, UnitLogSignal) for each in self.signals.values())
+        return any(isinstance(signal, UnitLogSignal) for signal in self.signals.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,12 @@ def initial_state() -> StationState:
 
 def rebuilt(station: StationId, events: Iterable[StationEvent]) -> StationState:
     """What the last counts of a station say of its totalisers, for a journal whose station states were damaged."""
-    counts = [each for each in events if isinstance(each, UnitsCounted) and each.station == station]
+    counts = [event for event in events if isinstance(event, UnitsCounted) and event.station == station]
     # whether the totalisers could be read is not known: the first reading says it, whichever it is
     qualities = {CounterSignal.name_of(kind): Quality.UNCERTAIN for kind in CountKind}
-    return StationState(counters={each.kind: CounterState(each.raw, each.time) for each in counts}, qualities=qualities)
+    return StationState(
+        counters={count.kind: CounterState(count.raw, count.time) for count in counts}, qualities=qualities
+    )
 
 
 def encode_state(state: StationState) -> bytes:
@@ -164,11 +166,11 @@ def _scans(seen: Observation) -> Iterator[list[Reading]]:
     A baseline is one, and so is what comes without the controller's time, for that was polled in one cycle.
     """
     scan: list[Reading] = []
-    for each in seen.readings:
-        if scan and not seen.baseline and not _same_scan(scan[0], each):
+    for reading in seen.readings:
+        if scan and not seen.baseline and not _same_scan(scan[0], reading):
             yield scan
             scan = []
-        scan.append(each)
+        scan.append(reading)
     yield scan
 
 

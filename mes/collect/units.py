@@ -127,7 +127,7 @@ def read_log(
     last, fresh = _fresh(state, {each.sequence % modulus: each for each in records}, modulus, empty=empty)
     if not fresh:
         return state, News()
-    held = len({each.sequence % modulus for each in records}) + malformed
+    held = len({record.sequence % modulus for record in records}) + malformed
     known, missing, first_missing = _without_holes(last, fresh, overwritten=fresh[-1].sequence - held)
     if not known:
         return state, News()
@@ -144,7 +144,7 @@ def _first_sight(records: Sequence[UnitRecord], modulus: int) -> LogState:
     if not records:
         return LogState(None)
     last = _newest(records, modulus)
-    return LogState(last, last_time=max(each.time for each in records if each.sequence == last), fresh=True)
+    return LogState(last, last_time=max(record.time for record in records if record.sequence == last), fresh=True)
 
 
 def _fresh(
@@ -178,7 +178,7 @@ def _anew(last: int, records: Sequence[UnitRecord], modulus: int) -> tuple[int, 
         return last, []
     newest = _newest(records, modulus)
     # the oldest of a ring lies less than the ring's length behind the newest
-    behind = {(newest - each.sequence) % modulus: each for each in records}
+    behind = {(newest - record.sequence) % modulus: record for record in records}
     oldest = newest - max(behind)
     before = oldest - 1 if last == 0 else last + (oldest - 1 - last) % modulus
     return before, [replace(behind[by], sequence=before + 1 + max(behind) - by) for by in sorted(behind, reverse=True)]
@@ -237,9 +237,9 @@ def _settle(state: LogState, record: UnitRecord, tolerance: timedelta | None) ->
 
 def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
     """The newest sequence number of a ring, whose numbers lie close together unless they have just wrapped."""
-    numbers = [each.sequence for each in records]
+    numbers = [record.sequence for record in records]
     high = max(numbers)
-    wrapped = [each for each in numbers if high - each > modulus // 2]
+    wrapped = [number for number in numbers if high - number > modulus // 2]
     return max(wrapped) if wrapped else high
 
 

@@ -60,9 +60,9 @@ def _show(opened: PlantResults, node: Node, window: Window, culprits: tuple[Culp
     )
     for name in ("caused by", "how", "min", "cars"):
         table.add_column(name, justify="right" if name in {"min", "cars"} else "left")
-    for each in culprits:
-        who = label(each.station) if each.station else "outside the plant"
-        table.add_row(who, str(each.cause).replace("_", " "), f"{each.lost / MINUTE:.1f}", f"{each.cars:.2f}")
+    for culprit in culprits:
+        who = label(culprit.station) if culprit.station else "outside the plant"
+        table.add_row(who, str(culprit.cause).replace("_", " "), f"{culprit.lost / MINUTE:.1f}", f"{culprit.cars:.2f}")
     if not culprits:
         table.add_row("nobody", "no planned time was lost", "0.0", "0.00")
     console().print(table)
@@ -76,7 +76,12 @@ def _json(opened: PlantResults, node: Node, window: Window, culprits: tuple[Culp
         "exit": node.stations[-1],
         "bottleneck": opened.bottleneck(node, min(window.interval.end, opened.until)),
         "culprits": [
-            {"station": each.station, "cause": str(each.cause), "lost_s": each.lost.total_seconds(), "cars": each.cars}
-            for each in culprits
+            {
+                "station": culprit.station,
+                "cause": str(culprit.cause),
+                "lost_s": culprit.lost.total_seconds(),
+                "cars": culprit.cars,
+            }
+            for culprit in culprits
         ],
     }

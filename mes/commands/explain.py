@@ -41,7 +41,7 @@ def explain_command(
     with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         nodes = opened.nodes("station", [station])
-        found = [explain(opened, each.stations[0], wanted) for each in nodes]
+        found = [explain(opened, node.stations[0], wanted) for node in nodes]
         if as_json:
             click.echo(json.dumps([explanation_values(each) for each in found], indent=2, ensure_ascii=False))
             return
@@ -204,7 +204,7 @@ def explanation_values(found: Explanation) -> dict[str, object]:
             }
             for each in found.ideal
         ],
-        "spans": [_span_json(each) for each in found.stretches],
+        "spans": [_span_json(stretch) for stretch in found.stretches],
         "counts": [_count_json(each, inside) for each, inside in found.counts],
         "unreconciled": [each.seq for each in found.unreconciled],
         "decisions": [{**_decision_json(each), "holds": holds} for each, holds in found.decisions],

@@ -43,19 +43,19 @@ def flow_command(
         click.echo(json.dumps(_json(found, pace), indent=2, ensure_ascii=False))
         return
     heading = title(wanted, loaded.config.calendar.zone)
-    places = {(each.upstream, each.downstream): each.places for each in loaded.config.buffers}
+    places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in loaded.config.buffers}
     stores = Table(title=f"Between the stations, {heading}", caption="Waits are those that ended in this time.")
     for name in ("from", "to", "cars", "places", "waits", "mean min", "median min", "longest min"):
         stores.add_column(name, justify="left" if name in {"from", "to"} else "right")
-    for each in found.stores:
-        room = places[each.upstream, each.downstream]
-        times = (each.dwell.mean, each.dwell.median, each.dwell.longest)
+    for store in found.stores:
+        room = places[store.upstream, store.downstream]
+        times = (store.dwell.mean, store.dwell.median, store.dwell.longest)
         stores.add_row(
-            label(each.upstream),
-            label(each.downstream),
-            str(len(each.waiting)),
+            label(store.upstream),
+            label(store.downstream),
+            str(len(store.waiting)),
             "–" if room is None else str(room),
-            str(each.dwell.count),
+            str(store.dwell.count),
             *("–" if time is None else f"{time / MINUTE:.1f}" for time in times),
         )
     console().print(stores)
@@ -66,7 +66,7 @@ Pace = tuple[timedelta | None, timedelta | None, timedelta | None]  # mean cycle
 
 
 def _pace(opened: PlantResults, station: StationId, window: Window, cycles: Sequence[Cycle]) -> Pace:
-    lengths = [each.length for each in cycles]
+    lengths = [cycle.length for cycle in cycles]
     mean = sum(lengths, timedelta()) / len(lengths) if lengths else None
     node = Node(station, (station,))
     target = opened.target(node, window.interval)
@@ -101,15 +101,15 @@ def _json(found: Flow, pace: dict[StationId, Pace]) -> dict[str, object]:
     return {
         "stores": [
             {
-                "from": each.upstream,
-                "to": each.downstream,
-                "waiting": list(each.waiting),
-                "waits": each.dwell.count,
-                "mean_s": seconds(each.dwell.mean),
-                "median_s": seconds(each.dwell.median),
-                "longest_s": seconds(each.dwell.longest),
+                "from": store.upstream,
+                "to": store.downstream,
+                "waiting": list(store.waiting),
+                "waits": store.dwell.count,
+                "mean_s": seconds(store.dwell.mean),
+                "median_s": seconds(store.dwell.median),
+                "longest_s": seconds(store.dwell.longest),
             }
-            for each in found.stores
+            for store in found.stores
         ],
         "stations": {
             station: {

@@ -205,9 +205,9 @@ def export_command(
         raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
     with JournalReader(path) as reader:
         chosen = [
-            each
-            for each in reader.stations()
-            if not stations or any(f"/{each}".endswith(f"/{name}") for name in stations)
+            station
+            for station in reader.stations()
+            if not stations or any(f"/{station}".endswith(f"/{name}") for name in stations)
         ]
         if stations and not chosen:
             raise ConfigError(f"the journal knows no station that ends in {', '.join(stations)}")

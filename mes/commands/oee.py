@@ -256,7 +256,7 @@ def _runs(name: str, numbered: Sequence[tuple[int, list[str]]], *, decimal_mark:
     for line, cells in [] if wrong else numbered[1:]:
         run, mistakes = _run(header, cells, decimal_mark)
         found.append(run)
-        wrong += [f"{name}:{line}: {each}" for each in mistakes]
+        wrong += [f"{name}:{line}: {mistake}" for mistake in mistakes]
     if len(wrong) > MOST_MISTAKES:
         wrong[MOST_MISTAKES:] = [f"{name}: and {len(wrong) - MOST_MISTAKES} more mistakes; correct these first"]
     if wrong:
@@ -273,9 +273,7 @@ def _run(header: Sequence[str], cells: Sequence[str], decimal_mark: str) -> tupl
 def _as_json(answer: _Answer, *, listed: bool) -> dict[str, object]:
     whole = _figures_as_json(answer.figures)
     whole |= {"teep": _float(answer.teep), "ooe": _float(answer.ooe)}
-    return whole | (
-        {"runs": [_figures_as_json(from_totals.figures((each,))) for each in answer.runs]} if listed else {}
-    )
+    return whole | ({"runs": [_figures_as_json(from_totals.figures((run,))) for run in answer.runs]} if listed else {})
 
 
 def _figures_as_json(found: Figures) -> dict[str, object]:
@@ -289,7 +287,7 @@ def _figures_as_json(found: Figures) -> dict[str, object]:
         "total": found.total,
         "good": found.good,
         "quality_count": _float(found.quality_count),
-        "flags": [str(each) for each in found.flags],
+        "flags": [str(flag) for flag in found.flags],
     }
 
 
@@ -301,7 +299,7 @@ def _show(answer: _Answer, *, listed: bool) -> None:
     output = console()
     notes = [WORDS[each] for each in answer.figures.flags]
     if listed:
-        each_run = [from_totals.figures((each,)) for each in answer.runs]
+        each_run = [from_totals.figures((run,)) for run in answer.runs]
         output.print(_runs_table(each_run))
         notes += [f"run {at}: {WORDS[flag]}" for at, each in enumerate(each_run, start=1) for flag in each.flags]
     table = Table("", "formula", "in numbers")
@@ -309,8 +307,8 @@ def _show(answer: _Answer, *, listed: bool) -> None:
     for name, formula, numbers, value in _lines(answer):
         table.add_row(name, formula, numbers or "–", percent(value) if numbers else "not enough given")
     output.print(table)
-    for each in notes:
-        output.print(f"Note: {each}.")
+    for note in notes:
+        output.print(f"Note: {note}.")
 
 
 def _runs_table(runs: Sequence[Figures]) -> Table:
@@ -380,7 +378,7 @@ def _ratio_lines(found: Figures) -> list[tuple[str, str, str, Fraction | None]]:
 
 
 def _quotient(factors: Sequence[str | None], divisor: str | None) -> str:
-    known = [each for each in factors if each is not None]
+    known = [factor for factor in factors if factor is not None]
     return "" if divisor is None or len(known) < len(factors) else f"{' · '.join(known)} / {divisor}"
 
 

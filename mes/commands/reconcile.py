@@ -76,8 +76,8 @@ def reconcile_command(
 
 def _chosen(config: PlantConfig, path: Path, of: Sequence[str]) -> list[Case]:
     with query(config, path) as opened:
-        inside = {each for node in opened.nodes("station", of) for each in node.stations}
-        return [each for each in cases(opened.reader, config.setups) if not of or each.event.station in inside]
+        inside = {station for node in opened.nodes("station", of) for station in node.stations}
+        return [case for case in cases(opened.reader, config.setups) if not of or case.event.station in inside]
 
 
 def _one(found: Sequence[Case], number: int) -> Case:

@@ -66,13 +66,15 @@ def replay_command(
         span = Interval(start or known.start, max(end or known.end, start or known.start))
         before = _stored(reader, now, path, stack) if was is None else _anew(reader, plant(was).config, stack)
         chosen = [
-            each for each in now.standards if not stations or any(f"/{each}".endswith(f"/{name}") for name in stations)
+            standard
+            for standard in now.standards
+            if not stations or any(f"/{standard}".endswith(f"/{name}") for name in stations)
         ]
         chosen = [each for each in chosen if each in before.stations]
         if not chosen:
             raise ConfigError(f"unknown station {', '.join(stations)}; there are: {', '.join(now.standards)}")
         parts = occupied(reader, now.standards, span)
-        windows = list(dict.fromkeys(each for part in parts for each in now.calendar.windows(WindowKind(by), part)))
+        windows = list(dict.fromkeys(window for part in parts for window in now.calendar.windows(WindowKind(by), part)))
         compared = list(replayed(before, _anew(reader, now, stack), windows, chosen))
     found = [each for _, _, several in compared for each in several]
     _say(found, windows=len(compared), as_json=as_json)

@@ -50,7 +50,7 @@ def stops_command(
             for stop in opened.stops(node.stations[0], wanted)
             if stop.needs_reason or not unexplained
         ]
-        reasons = {each: opened.config.standards[each].reasons.reasons for each in opened.config.standards}
+        reasons = {standard: opened.config.standards[standard].reasons.reasons for standard in opened.config.standards}
     if as_json:
         click.echo(json.dumps([_json(station, stop) for station, stop in found], indent=2, ensure_ascii=False))
         return
@@ -190,7 +190,7 @@ def reopen_command(*, station: str, window: str, config: Path | None, journal: P
 def _one(opened: PlantResults, station: str) -> tuple[StationId, ...]:
     nodes = opened.nodes("station", [station])
     if len(nodes) > 1:
-        raise ConfigError(f"`{station}` is several stations: {', '.join(label(each.stations[0]) for each in nodes)}")
+        raise ConfigError(f"`{station}` is several stations: {', '.join(label(node.stations[0]) for node in nodes)}")
     return nodes[0].stations
 
 

@@ -56,7 +56,7 @@ def _show(query: PlantResults, life: Biography, zone: ZoneInfo) -> None:
             _local(visit.entered, zone),
             _local(visit.left, zone),
             _minutes(visit),
-            ", ".join(f"{each.result} {each.time.astimezone(zone):%H:%M:%S}" for each in visit.results) or "–",
+            ", ".join(f"{result.result} {result.time.astimezone(zone):%H:%M:%S}" for result in visit.results) or "–",
             "; ".join(_process(each) for each in query.process(visit)) or "–",
             ", ".join(sorted(str(flag).replace("_", " ") for flag in visit.flags)),
         )
@@ -108,12 +108,12 @@ def _visit_json(visit: Visit, process: Sequence[ProcessSummary]) -> dict[str, ob
         "flags": sorted(visit.flags),
         "results": [
             {
-                "result": str(each.result),
-                "time": each.time.isoformat(),
-                "cycle_s": None if each.cycle_time is None else each.cycle_time.total_seconds(),
-                "sequence": each.sequence,
+                "result": str(result.result),
+                "time": result.time.isoformat(),
+                "cycle_s": None if result.cycle_time is None else result.cycle_time.total_seconds(),
+                "sequence": result.sequence,
             }
-            for each in visit.results
+            for result in visit.results
         ],
         "process": [
             {

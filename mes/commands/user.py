@@ -56,8 +56,8 @@ def list_command(*, config: Path | None) -> None:
     table = Table(title="Who may sign in")
     for heading in ("name", "role", "since"):
         table.add_column(heading)
-    for each in users:
-        table.add_row(escape(each.name), str(each.role), _clock(loaded, each.created))
+    for user in users:
+        table.add_row(escape(user.name), str(user.role), _clock(loaded, user.created))
     console().print(table)
 
 
@@ -119,9 +119,9 @@ def tablets_command(*, config: Path | None) -> None:
     table = Table(title="Tablets of stations", caption="mes user revoke NUMBER")
     for heading in ("number", "station", "enrolled", "invited by", "last used", "ends, if not used"):
         table.add_column(heading, justify="right" if heading == "number" else "left")
-    for each in tablets:
-        enrolled, seen, ends = (_clock(loaded, time) for time in (each.enrolled, each.seen, each.ends))
-        table.add_row(str(each.number), label(each.station), enrolled, escape(each.invited_by), seen, ends)
+    for tablet in tablets:
+        enrolled, seen, ends = (_clock(loaded, time) for time in (tablet.enrolled, tablet.seen, tablet.ends))
+        table.add_row(str(tablet.number), label(tablet.station), enrolled, escape(tablet.invited_by), seen, ends)
     console().print(table)
 
 
@@ -165,7 +165,7 @@ def _station(config: PlantConfig, part: str) -> StationId:
     found = [each for each in stations if part and (f"/{part}/" in f"/{each}/" or each.endswith(part))]
     if not found:
         raise ConfigError(
-            f"unknown station `{part}`: {did_you_mean(part, [each.rpartition('/')[2] for each in stations])}"
+            f"unknown station `{part}`: {did_you_mean(part, [station.rpartition('/')[2] for station in stations])}"
         )
     if len(found) > 1:
         raise ConfigError(f"`{part}` is several stations: {', '.join(label(each) for each in found)}")

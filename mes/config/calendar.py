@@ -237,11 +237,11 @@ def _overlaps(spans: Collection[_Span], findings: Findings) -> None:
 def _overlapping(spans: Collection[_Span]) -> Iterator[tuple[_Span, _Span]]:
     """Each span that starts before another has ended, behind the one of those that ends last."""
     longest: _Span | None = None
-    for each in sorted(spans):
-        if longest and each.start_min < longest.end_min:
-            yield longest, each
-        if longest is None or each.end_min > longest.end_min:
-            longest = each
+    for span in sorted(spans):
+        if longest and span.start_min < longest.end_min:
+            yield longest, span
+        if longest is None or span.end_min > longest.end_min:
+            longest = span
 
 
 def _dates_overlap(found: Calendar, dated: Sequence[_Dated], findings: Findings) -> None:

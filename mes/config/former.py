@@ -47,7 +47,9 @@ def _claim(
         findings.problem(place, f"`{name}` is no path of a station", remedy, station=station.path)
         return
     written = (
-        [name] if len(parts) > LEVELS else [f"{each}/{name}" for each in dict.fromkeys((site.name, *site.formerly))]
+        [name]
+        if len(parts) > LEVELS
+        else [f"{site_name}/{name}" for site_name in dict.fromkeys((site.name, *site.formerly))]
     )
     for path in map(StationId, written):
         other = found.get(path)

@@ -28,4 +28,4 @@ class ConfigProblems(ConfigError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        super().__init__("\n".join([*(str(each) for each in problems), f"{count}; nothing was started."]))
+        super().__init__("\n".join([*(str(problem) for problem in problems), f"{count}; nothing was started."]))

@@ -47,7 +47,7 @@ def catalogues(
             if part not in parts:
                 what = f"there is no part of the plant `{part}`"
                 findings.problem(("reasons", name, "stations", index), what, did_you_mean(part, sorted(parts)))
-    return {each: _catalogue(each, shapes, findings) for each in stations}
+    return {station: _catalogue(station, shapes, findings) for station in stations}
 
 
 def _parts(station: StationId) -> Sequence[str]:

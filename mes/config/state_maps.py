@@ -21,7 +21,7 @@ def state_maps(shapes: Mapping[str, StateMapShape], findings: Findings) -> dict[
         elif shape.bits and (shape.numbers or shape.like):
             findings.problem(place, "a map goes by numbers or by bits, not by both", "make two maps of it")
         elif shape.bits:
-            rules = tuple(BitRule(1 << each.bit, 1 << each.bit, each.state) for each in shape.bits)
+            rules = tuple(BitRule(1 << bit.bit, 1 << bit.bit, bit.state) for bit in shape.bits)
             found[name] = BitMap(rules, shape.otherwise or State.NO_DATA)
         elif shape.otherwise:
             findings.problem((*place, "otherwise"), "`otherwise` goes with `bits` only", "name each number instead")

@@ -109,7 +109,7 @@ def _address_problem(key: str, given: object) -> tuple[str, str] | None:
 def check_uses(uses: Sequence[Use], findings: Findings) -> None:
     """One controller's tags: what is read for two purposes, and values that share a part of their registers."""
     _doubles(uses, findings)
-    blocks = [each for each in uses if isinstance(each.tag, ModbusTag)]
+    blocks = [use for use in uses if isinstance(use.tag, ModbusTag)]
     for left, right in combinations(sorted(blocks, key=_first), 2):
         if _place(left.tag) != _place(right.tag) and _overlap(left.tag, right.tag):
             what = f"{_span(right.tag)} overlaps {left.tag_id}, {_span(left.tag)}"
@@ -120,15 +120,15 @@ def check_uses(uses: Sequence[Use], findings: Findings) -> None:
 def _doubles(uses: Sequence[Use], findings: Findings) -> None:
     """The same place for two signals of a station, or for one that only one station can own, is a mistake."""
     first: dict[object, Use] = {}
-    for each in uses:
-        if each.station is None:
+    for use in uses:
+        if use.station is None:
             continue
-        other = first.setdefault(_place(each.tag), each)
-        shared = other.station != each.station and each.signal == other.signal and not _owned(each.signal)
-        if other is not each and not shared:
-            what = f"`{_span(each.tag)}` is read for {other.tag_id} already"
+        other = first.setdefault(_place(use.tag), use)
+        shared = other.station != use.station and use.signal == other.signal and not _owned(use.signal)
+        if other is not use and not shared:
+            what = f"`{_span(use.tag)}` is read for {other.tag_id} already"
             remedy = "two signals cannot share a place; look for a copied address or a wrong value in `with`"
-            findings.problem(each.place, what, remedy, station=each.station)
+            findings.problem(use.place, what, remedy, station=use.station)
 
 
 def _owned(signal: str) -> bool:

@@ -275,7 +275,9 @@ def _schema_at(place: Place, data: Plain) -> list[Node]:
     nodes: list[Node] = list(_alternatives(_schema(), data))
     for index, part in enumerate(place):
         below = at(data, place[: index + 1])
-        nodes = [each for node in nodes for child in _child(node, part) for each in _alternatives(child, below)]
+        nodes = [
+            alternative for node in nodes for child in _child(node, part) for alternative in _alternatives(child, below)
+        ]
     return nodes
 
 

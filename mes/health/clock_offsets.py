@@ -39,7 +39,9 @@ class OffsetMeter:
 
     def take(self, readings: Iterable[Reading], received: datetime) -> Step | None:
         """The readings of one batch; says if the controller's clock was set since the last ones."""
-        offsets = [each.source_time - each.received_time for each in readings if each.source_time is not None]
+        offsets = [
+            reading.source_time - reading.received_time for reading in readings if reading.source_time is not None
+        ]
         if not offsets:
             return None
         newest, before = max(offsets), self.offset

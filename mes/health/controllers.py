@@ -106,7 +106,7 @@ class Health:
 
     def all_tried(self, controllers: Iterable[ControllerId]) -> bool:
         """Whether each of them has given data or could not be reached."""
-        known = [self._known.get(each) for each in controllers]
+        known = [self._known.get(controller) for controller in controllers]
         return all(each is not None and each.standing is not ConnectionState.CONNECTING for each in known)
 
     def snapshot(self) -> tuple[ControllerHealth, ...]:
@@ -156,7 +156,7 @@ class Health:
         if adapter is not None:
             told = adapter.status().diagnostics
             explained = {tag for each in told for tag in each.tags}  # the adapter knows best why
-            found = [each for each in self._findings(controller) if not explained.issuperset(each.tags)]
+            found = [finding for finding in self._findings(controller) if not explained.issuperset(finding.tags)]
             self._diagnostics_of(controller).update(
                 [*told, *found],
                 now=self._clock.now(),

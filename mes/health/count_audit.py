@@ -302,7 +302,7 @@ class CountAudit:
             if after == 0 and end >= self.position:  # the accounts pass by there themselves: nothing is read twice
                 await self._read_on(end)
                 units = {key: each.booked for key, each in self._accounts.items()}
-                words = {about: said for each in self._accounts.values() for about, said in each.decided.items()}
+                words = {about: said for account in self._accounts.values() for about, said in account.decided.items()}
                 self._stored[0] = _Tally(end, units, words)
             elif end > tally.position:
                 await _walk(self._path, self._names, tally.position, end, tally.take)

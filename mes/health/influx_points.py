@@ -12,15 +12,15 @@ from mes.journal.consumers import EVENTS
 def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterator[Point]:
     """Controllers, journal and books as they stand `now`; `edge`: the host name of the edge server."""
     stamp = window_ns(now)
-    for each in status.controllers:
-        tags = {"site": site, "edge": edge, "controller": str(each.controller)}
+    for controller in status.controllers:
+        tags = {"site": site, "edge": edge, "controller": str(controller.controller)}
         fields: dict[str, Field] = {
-            "standing": str(each.standing),
-            "running": int(each.standing is ConnectionState.RUNNING),
-            "reconnects": each.reconnects,
-            "items_configured": each.items_configured,
-            "items_active": each.items_active,
-            **_known(age_s=each.last_reading_age_s, clock_offset_s=each.clock_offset_s),
+            "standing": str(controller.standing),
+            "running": int(controller.standing is ConnectionState.RUNNING),
+            "reconnects": controller.reconnects,
+            "items_configured": controller.items_configured,
+            "items_active": controller.items_active,
+            **_known(age_s=controller.last_reading_age_s, clock_offset_s=controller.clock_offset_s),
         }
         yield Point("collector", tags, fields, stamp)
     yield _journal(status, {"site": site, "edge": edge}, stamp)
@@ -42,7 +42,7 @@ def _journal(status: Status, tags: dict[str, str], stamp: int) -> Point:
         "backlog": sum(each.backlogs.get(EVENTS, 0) for each in status.sinks),
         "quarantined": sum(each.quarantined_lines for each in status.sinks),
         **_known(
-            lag_s=max((each.lag_s for each in status.sinks if each.lag_s is not None), default=None),
+            lag_s=max((sink.lag_s for sink in status.sinks if sink.lag_s is not None), default=None),
             commit_p99_s=journal.commit_p99_s,
             file_bytes=journal.file_bytes,
             free_bytes=journal.free_bytes,

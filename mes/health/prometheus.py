@@ -55,7 +55,7 @@ def _program(name: str, meaning: str, of: Callable[[Status], float]) -> Family:
 
 def _controller(name: str, meaning: str, of: Callable[[ControllerStatus], float | None]) -> Family:
     def samples(status: Status) -> Iterator[Sample]:
-        return (((each.controller,), of(each)) for each in status.controllers)
+        return (((controller.controller,), of(controller)) for controller in status.controllers)
 
     return Family(f"taktline_controller_{name}", meaning, ("controller",), samples)
 
@@ -66,7 +66,7 @@ def _journal(name: str, meaning: str, of: Callable[[JournalStatus], float | None
 
 def _sink(name: str, meaning: str, of: Callable[[Sink], float | None]) -> Family:
     def samples(status: Status) -> Iterator[Sample]:
-        return (((each.name,), of(each)) for each in status.sinks)
+        return (((sink.name,), of(sink)) for sink in status.sinks)
 
     return Family(f"taktline_sink_{name}", meaning, ("sink",), samples)
 
@@ -79,15 +79,15 @@ def _ledger(name: str, meaning: str, of: Callable[[CountAuditLine], float | None
 
 
 def _standings(status: Status) -> Iterator[Sample]:
-    for each in status.controllers:
+    for controller in status.controllers:
         for standing in ConnectionState:
-            yield (each.controller, standing), float(each.standing is standing)
+            yield (controller.controller, standing), float(controller.standing is standing)
 
 
 def _doubts(status: Status) -> Iterator[Sample]:
-    for each in status.controllers:
-        for kind, answers in each.doubts.items():
-            yield (each.controller, kind), answers
+    for controller in status.controllers:
+        for kind, answers in controller.doubts.items():
+            yield (controller.controller, kind), answers
 
 
 def _commit_times(status: Status) -> Iterator[Sample]:

@@ -188,10 +188,12 @@ def alive(status: Status, limits: Limits | None = None) -> Verdict:
     reasons: list[str] = []
     if journal.waiting_s > limits.journal_s and journal.blocked is None:
         reasons.append(f"the journal has committed nothing for {journal.waiting_s:.0f} s though it was asked to")
-    for each in status.controllers:
-        limit_s = limits.running_s if each.standing is ConnectionState.RUNNING else limits.trying_s
-        if each.quiet_s > limit_s:
-            reasons.append(f"the task of controller {each.controller} has done nothing for {each.quiet_s:.0f} s")
+    for controller in status.controllers:
+        limit_s = limits.running_s if controller.standing is ConnectionState.RUNNING else limits.trying_s
+        if controller.quiet_s > limit_s:
+            reasons.append(
+                f"the task of controller {controller.controller} has done nothing for {controller.quiet_s:.0f} s"
+            )
     return _verdict(reasons)
 
 
@@ -211,14 +213,14 @@ def ready(status: Status, limits: Limits | None = None) -> Verdict:
             "minute, unless it is behind the journal; then set it right"
         )
     if not any(each.standing is ConnectionState.RUNNING for each in status.controllers):
-        standings = ", ".join(f"{each.controller} is {each.standing}" for each in status.controllers)
+        standings = ", ".join(f"{controller.controller} is {controller.standing}" for controller in status.controllers)
         reasons.append(f"no controller runs: {standings or 'none was tried yet'}")
     return _verdict(reasons)
 
 
 def _verdict(reasons: Sequence[str]) -> Verdict:
     return Verdict(
-        not reasons, tuple(each if len(each) <= REASON_SHOWN else each[:REASON_SHOWN] + "…" for each in reasons)
+        not reasons, tuple(reason if len(reason) <= REASON_SHOWN else reason[:REASON_SHOWN] + "…" for reason in reasons)
     )
 
 
@@ -247,5 +249,7 @@ def controller_status(
         doubts=health.doubts,
         error=health.error,
         clock_offset_s=(offsets or {}).get(health.controller),
-        insecure=any(each.diagnostic.code is DiagnosticCode.INSECURE_CONNECTION for each in health.diagnostics),
+        insecure=any(
+            diagnostic.diagnostic.code is DiagnosticCode.INSECURE_CONNECTION for diagnostic in health.diagnostics
+        ),
     )

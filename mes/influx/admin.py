@@ -163,7 +163,7 @@ async def _set_up_2(server: InfluxServer, wanted: Wanted) -> list[Done]:
         (READER_TOKEN, ("read",), wanted.reader_file, f"token that only reads, for {wanted.reader}"),
     )
     for description, actions, file, text in both:
-        if any(_is_for(each, description, bucket) for each in tokens):
+        if any(_is_for(token, description, bucket) for token in tokens):
             done.append(Done(How.THERE, text))
             continue
         resource = {"type": "buckets", "id": bucket, "orgID": org}

@@ -54,7 +54,7 @@ class _Remembered:
 
     async def release(self, sink: str, points: Sequence[str]) -> None:
         del sink
-        self.lines[:] = [each for each in self.lines if each.point not in points]
+        self.lines[:] = [line for line in self.lines if line.point not in points]
 
     async def refused(self, sink: str) -> list[RejectedPoint]:
         del sink
@@ -114,7 +114,7 @@ class _Sending:
         began were overwritten by what was known then.
         """
         reader, was = self.query.reader, self.query.until
-        touched = [reader.earliest_touched(each, seq) for each in reader.changed_stations(seq)]
+        touched = [reader.earliest_touched(changed_station, seq) for changed_station in reader.changed_stations(seq)]
         span = reader.span()
         starts = [each for each in touched if each is not None]
         if span is None or (not starts and span.end <= was):
@@ -150,7 +150,7 @@ class _Sending:
         known = self.query.known
         touched = None if known is None else _part(day, known.start, self.query.until)
         if touched is not None:
-            yield from (each.line for each in self.plant.points(touched))
+            yield from (point.line for point in self.plant.points(touched))
 
     async def _send(self, lines: Iterator[str]) -> int:
         sent = 0
@@ -164,7 +164,7 @@ def _days(query: PlantResults, asked: Interval) -> list[Window]:
     """The production days of a stretch, but for those in years without an event or a process value of any station."""
     reader, calendar = query.reader, query.config.calendar
     stations = dict.fromkeys((*query.config.standards, *reader.stations()))
-    more = [stretch for each in stations for stretch in reader.measured_stretches(each, SILENT)]
+    more = [stretch for station in stations for stretch in reader.measured_stretches(station, SILENT)]
     parts = occupied(reader, stations, asked, *more, Interval(query.until, query.until))
     return list(dict.fromkeys(day for part in parts for day in calendar.days(part)))
 

@@ -47,7 +47,7 @@ def page(answers: Mapping[str, Answer]) -> str:
     parts = [OPENING]
     for title, text, measurements in SECTIONS:
         parts.append(f"## {title}\n\n{text}\n")
-        parts += ["\n".join(_measurement(each, answers[each.name])) for each in measurements]
+        parts += ["\n".join(_measurement(measurement, answers[measurement.name])) for measurement in measurements]
     return "\n".join(parts)
 
 
@@ -57,7 +57,7 @@ def _measurement(measurement: Measurement, answer: Answer) -> Iterator[str]:
     yield ""
     yield fill(f"Time stamp: {measurement.time}.", WIDTH, break_long_words=False, break_on_hyphens=False)
     yield "\n| tag | |\n|---|---|"
-    yield from (f"| `{each.name}` | {each.text} |" for each in measurement.tags)
+    yield from (f"| `{tag.name}` | {tag.text} |" for tag in measurement.tags)
     yield "\n| field | type | unit | |\n|---|---|---|---|"
     for field in measurement.fields:
         maybe = "; may be missing" if field.maybe else ""
@@ -72,7 +72,7 @@ def _table(answer: Answer) -> Iterator[str]:
     yield f"| {' | '.join(columns)} |"
     yield f"|{'---|' * len(columns)}"
     for row in answer:
-        yield f"| {' | '.join(_shown(row[each]) for each in columns)} |"
+        yield f"| {' | '.join(_shown(row[column]) for column in columns)} |"
 
 
 def _shown(value: object) -> str:

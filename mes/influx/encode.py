@@ -87,9 +87,9 @@ class _Declared:
     @staticmethod
     def of(measurement: Measurement) -> "_Declared":
         return _Declared(
-            frozenset(each.name for each in measurement.tags),
+            frozenset(tag.name for tag in measurement.tags),
             {each.name: TYPES[each.type] for each in measurement.fields},
-            frozenset(each.name for each in measurement.fields if not each.maybe),
+            frozenset(field.name for field in measurement.fields if not field.maybe),
         )
 
 

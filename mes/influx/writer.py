@@ -246,7 +246,7 @@ class InfluxWriter:
             return None
         texts = [each.text for each in found if each.text]
         parts = [texts[start : start + batch] for start in range(0, len(texts), batch)]
-        await _together(*(self._delivery.send(each) for each in parts))
+        await _together(*(self._delivery.send(part) for part in parts))
         last = found[-1]
         await self._journal.advance(cursor, last.number)
         if stream is self._events:
@@ -341,7 +341,7 @@ class InfluxWriter:
 
     async def _send_figures(self, points: Sequence[Point]) -> None:
         for some in range(0, len(points), self._pace.batch_lines):
-            lines = [each.line for each in points[some : some + self._pace.batch_lines]]
+            lines = [point.line for point in points[some : some + self._pace.batch_lines]]
             await self._delivery.send(lines)
 
     async def _retry(self) -> bool:

@@ -123,7 +123,7 @@ def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents
 def _unreadable(connection: apsw.Connection, path: Path) -> Iterator[Unreadable]:
     after = 0
     while rows := read_rows(connection, path, after, AT_ONCE):
-        yield from (placed(connection, path, each) for each in rows if isinstance(each, Unreadable))
+        yield from (placed(connection, path, row) for row in rows if isinstance(row, Unreadable))
         after = rows[-1].seq
 
 

@@ -36,7 +36,7 @@ class Names:
 
     def unique(self, stations: Iterable[StationId]) -> tuple[StationId, ...]:
         """Each station once, by its present name, in the given order."""
-        return tuple(dict.fromkeys(self.now(each) for each in stations))
+        return tuple(dict.fromkeys(self.now(station) for station in stations))
 
 
 def formerly(station: StationId) -> str:

@@ -224,15 +224,15 @@ class JournalReader:
         found: list[Interval] = []
         # by where it begins, in the index: few events begin before the first one
         begins = f"SELECT min(from_us) {SEEN_OF_STATION} AND from_us <> to_us AND from_us BETWEEN ? AND ?"
-        for each in self._stretches(SEEN_OF_STATION, station, apart):
-            start_us = to_us(each.start)
+        for stretch in self._stretches(SEEN_OF_STATION, station, apart):
+            start_us = to_us(stretch.start)
             apart_us = apart // MICROSECOND
             values = (start_us - apart_us, start_us, start_us, apart_us)
             begins_us = self._least(f"{begins} AND to_us >= ? AND to_us - from_us <= ?", station, *values)
-            start = each.start if begins_us is None else min(each.start, from_us(begins_us))
+            start = stretch.start if begins_us is None else min(stretch.start, from_us(begins_us))
             if found and start <= found[-1].end:
                 start = found.pop().start
-            found.append(Interval(start, each.end))
+            found.append(Interval(start, stretch.end))
         return found
 
     def measured_stretches(self, station: StationId, apart: timedelta) -> list[Interval]:
@@ -372,7 +372,7 @@ class JournalReader:
 
     def unknown_stations(self, known: Collection[StationId]) -> tuple[StationId, ...]:
         """The stations that have events and are not `known`, the plant's file's: their history is in no report."""
-        return tuple(each for each in self.stations() if each not in known)
+        return tuple(station for station in self.stations() if station not in known)
 
     def written_stations(self) -> tuple[StationId, ...]:
         """Every station that has events, by the names that were written, in their order."""
@@ -388,7 +388,7 @@ class JournalReader:
 
     def span(self) -> Interval | None:
         """From the first event's time to the latest that is known of any controller; None for an empty journal."""
-        spans = [span for each in self.stations() if (span := self.span_of(each))]
+        spans = [span for station in self.stations() if (span := self.span_of(station))]
         if not spans:
             return None
         start = min(each.start for each in spans)

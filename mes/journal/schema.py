@@ -118,7 +118,7 @@ def read_events(connection: apsw.Connection, path: Path, after: int, limit: int)
     while len(found) < limit:
         asked = limit - len(found)
         rows = read_rows(connection, path, after, asked)
-        found += [each for each in rows if isinstance(each, Journaled)]
+        found += [row for row in rows if isinstance(row, Journaled)]
         if len(rows) < asked:
             break
         after = rows[-1].seq

@@ -125,7 +125,7 @@ class Journal:
         Raises JournalError, here or from the future.
         """
         rows = Rows(
-            events=[encode_event(each) for each in entry.events],
+            events=[encode_event(event) for event in entry.events],
             states=list(entry.states.items()),
             telemetry=[
                 (each.station, each.name, to_us(each.time), each.value)
@@ -192,12 +192,12 @@ class Journal:
     async def quarantine(self, sink: str, lines: Sequence[RejectedPoint]) -> None:
         """Puts lines aside that a sink refuses, so that the queue goes on; returns when that is on disk."""
         await self._write(
-            Rows(refused=[(sink, each.point, each.line, each.status, each.answer, each.since_us) for each in lines])
+            Rows(refused=[(sink, line.point, line.line, line.status, line.answer, line.since_us) for line in lines])
         )
 
     async def release(self, sink: str, points: Sequence[str]) -> None:
         """Takes points out of quarantine; returns when that is on disk."""
-        await self._write(Rows(accepted=[(sink, each) for each in points]))
+        await self._write(Rows(accepted=[(sink, point) for point in points]))
 
     async def thin_telemetry(self, before: datetime, limit: int, *, now: datetime) -> tuple[int, int]:
         """Drops at most `limit` of the oldest process values, those from before an instant: how many, and the last."""
@@ -306,7 +306,7 @@ class Journal:
         self._busy_since_s = time.monotonic()
         writes = [each for each in self._taken if isinstance(each, _Write)]
         if writes:
-            last_seqs = self._commit(store, [each.rows for each in writes])
+            last_seqs = self._commit(store, [write.rows for write in writes])
             self.last_seq = store.last_seq
             self._answer([(each.future, seq) for each, seq in zip(writes, last_seqs, strict=True)])
         for each in self._taken:
@@ -389,7 +389,7 @@ def _numbers(before: int, requests: Sequence[Rows], store: Store) -> list[int]:
 
     Raises JournalError for a file that holds neither what was there before nor what was to be.
     """
-    last_seqs = list(itertools.accumulate((len(each.events) for each in requests), initial=before))[1:]
+    last_seqs = list(itertools.accumulate((len(request.events) for request in requests), initial=before))[1:]
     if last_seqs[-1] != store.last_seq:
         raise JournalError(
             f"the journal holds events up to {store.last_seq}, and should hold them up to {before} or {last_seqs[-1]}: "

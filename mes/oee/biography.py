@@ -106,11 +106,11 @@ def visits(station: StationId, events: Iterable[Journaled]) -> tuple[Visit, ...]
     was completed or left meanwhile. The same holds for an id that replaces the id of a unit that had its result before
     the turn; that unit left then. A set-up that goes on after a break is no turn.
     """
-    told = {each.seq: each for each in events if isinstance(each.event, TOLD) and each.event.station == station}
+    told = {event.seq: event for event in events if isinstance(event.event, TOLD) and event.event.station == station}
     book = _Book()
     for each in sorted(told.values(), key=lambda each: (each.event.time, each.event.received_time, each.seq)):
         book.take(each.event)
-    return tuple(each.visit(station) for each in book.stays)
+    return tuple(stay.visit(station) for stay in book.stays)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class _Stay:
             entered=self.entered,
             left=self.left,
             first_seen=self.first_seen,
-            last_seen=max([self.first_seen, self.left or self.first_seen, *(each.time for each in self.results)]),
+            last_seen=max([self.first_seen, self.left or self.first_seen, *(result.time for result in self.results)]),
             results=tuple(self.results),
             passage=self.passage,
             flags=self.flags | {VisitFlag.LEFT_UNSEEN} if unseen else self.flags,
@@ -277,7 +277,7 @@ def biographies(
     A new life begins where an id comes to the first station of the route after it has passed the last one. It has
     passed it once it left without a result, or with any result but rework.
     """
-    own = [each for stays in visits_by_station.values() for each in stays if each.unit == unit]
+    own = [stay for stays in visits_by_station.values() for stay in stays if stay.unit == unit]
     return tuple(_lives(own, route))
 
 
@@ -287,8 +287,8 @@ def all_biographies(
     """The lives of all units, by their first instants; `route` has at least one station."""
     by_unit: dict[UnitId, list[Visit]] = defaultdict(list)
     for stays in visits_by_station.values():
-        for each in stays:
-            by_unit[each.unit].append(each)
+        for stay in stays:
+            by_unit[stay.unit].append(stay)
     lives = [life for own in by_unit.values() for life in _lives(own, route)]
     return tuple(sorted(lives, key=lambda each: (each.first_seen, each.unit)))
 
@@ -313,7 +313,7 @@ def _biography(stays: Sequence[Visit], last: StationId, *, life: int) -> Biograp
     for each in stays:
         been[each.station] += 1
         counted.append(replace(each, passage=been[each.station]))
-    ends = [each for stay in stays if stay.station == last for each in stay.results]
+    ends = [result for stay in stays if stay.station == last for result in stay.results]
     products = [each.product for each in stays if each.product is not None]
     return Biography(
         unit=stays[0].unit,

@@ -236,24 +236,24 @@ def _active_for(line: Timeline, at: datetime, axis: Worktime) -> timedelta:
 
 def _track(station: StationId, line: Timeline, standard: StationStandard, axis: Worktime, until: datetime) -> _Track:
     spans: list[_Span] = []
-    for each in line.states(until):
-        start, end = axis.at(each.interval.start), axis.at(each.interval.end)
+    for state in line.states(until):
+        start, end = axis.at(state.interval.start), axis.at(state.interval.end)
         if start == end:
             continue
-        cause = OWN.get(each.state)
-        if cause in {Cause.DOWN, Cause.IDLE} and each.interval.length < standard.minor_stop:
+        cause = OWN.get(state.state)
+        if cause in {Cause.DOWN, Cause.IDLE} and state.interval.length < standard.minor_stop:
             cause = Cause.MINOR_STOPS
-        if spans and each.state in WAITS and (spans[-1].state, spans[-1].end) == (each.state, start):
+        if spans and state.state in WAITS and (spans[-1].state, spans[-1].end) == (state.state, start):
             spans[-1] = replace(spans[-1], end=end)
         else:
-            spans.append(_Span(start, end, each.state, cause))
+            spans.append(_Span(start, end, state.state, cause))
     return _Track(station, standard, spans, tuple(_cycles(line, spans, standard, axis)))
 
 
 def _cycles(line: Timeline, spans: Sequence[_Span], standard: StationStandard, axis: Worktime) -> Iterator[_Cycle]:
     """Producing time between two counts; a station that has a totaliser of all units is counted by it."""
     starts = [each.start for each in spans]
-    working = [each.end - each.start if each.state is State.PRODUCING else NO_TIME for each in spans]
+    working = [span.end - span.start if span.state is State.PRODUCING else NO_TIME for span in spans]
     before = [NO_TIME, *accumulate(working)]
     last: timedelta | None = None
     for each in _counted(line):
@@ -269,16 +269,16 @@ def _cycles(line: Timeline, spans: Sequence[_Span], standard: StationStandard, a
 
 def _counted(line: Timeline) -> Iterator[Count]:
     has_total = CountKind.TOTAL in line.kinds
-    return (each for each in line.counts if (each.kind is CountKind.TOTAL) == has_total)
+    return (count for count in line.counts if (count.kind is CountKind.TOTAL) == has_total)
 
 
 def _waits(track: _Track, start: timedelta, end: timedelta) -> Iterator[_Span]:
     first = bisect_right(track.spans, start, key=lambda each: each.end)
-    for each in track.spans[first:]:
-        if each.start >= end:
+    for span in track.spans[first:]:
+        if span.start >= end:
             return
-        if each.state in WAITS:
-            yield each
+        if span.state in WAITS:
+            yield span
 
 
 @dataclass(slots=True)
@@ -351,10 +351,10 @@ def _laid(
 
 def _mean_ideal(track: _Track, start: timedelta, end: timedelta) -> timedelta | None:
     whole, units = NO_TIME, 0
-    for each in track.cycles:
-        if start < each.end <= end and each.ideal is not None:
-            whole += each.ideal * each.units
-            units += each.units
+    for cycle in track.cycles:
+        if start < cycle.end <= end and cycle.ideal is not None:
+            whole += cycle.ideal * cycle.units
+            units += cycle.units
     if units:
         return whole / units
     return min(track.standard.ideal_cycle.values(), default=None)

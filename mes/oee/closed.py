@@ -40,6 +40,4 @@ def decode_closed(text: str) -> tuple[ClosedKpi, ...]:
 
 def closed_kpi(kpis: Iterable[ClosedKpi], minor_stop: timedelta | None) -> Kpi | None:
     """The sums with a threshold of minor stops, None: the station's own; None if the shift was closed without them."""
-    return next(
-        (each.kpi for each in kpis if (each.own if minor_stop is None else each.minor_stop == minor_stop)), None
-    )
+    return next((kpi.kpi for kpi in kpis if (kpi.own if minor_stop is None else kpi.minor_stop == minor_stop)), None)

@@ -237,15 +237,15 @@ def combine(kpis: Sequence[Kpi]) -> Kpi:
     sums["unknown"] = frozenset().union(*(each.unknown for each in kpis))
     sums["unread_kinds"] = frozenset().union(*(each.unread_kinds for each in kpis))
     sums["units_missing"] = any(each.units_missing for each in kpis)
-    sums["after_closing"] = sum(each.after_closing for each in kpis)
+    sums["after_closing"] = sum(kpi.after_closing for kpi in kpis)
     return Kpi(window=window, losses=_all_losses(kpis), **sums)  # type: ignore[arg-type]  # the names are its fields
 
 
 def _all_losses(kpis: Iterable[Kpi]) -> tuple[Loss, ...]:
     times: dict[tuple[Bucket, ReasonId], timedelta] = defaultdict(timedelta)
     stops: dict[tuple[Bucket, ReasonId], int] = defaultdict(int)
-    for each in kpis:
-        for loss in each.losses:
+    for kpi in kpis:
+        for loss in kpi.losses:
             times[loss.bucket, loss.reason] += loss.time
             stops[loss.bucket, loss.reason] += loss.stops
     return tuple(Loss(*key, times[key], stops[key]) for key in sorted(times))
@@ -259,8 +259,8 @@ def ratio(part: timedelta | None, whole: timedelta | None) -> float | None:
 def add(parts: Iterable[timedelta | None]) -> timedelta | None:
     """The sum; None as soon as one part is not known."""
     whole = NO_TIME
-    for each in parts:
-        if each is None:
+    for part in parts:
+        if part is None:
             return None
-        whole += each
+        whole += part
     return whole

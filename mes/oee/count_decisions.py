@@ -23,9 +23,9 @@ def keep(held: dict[Doubt, CountReconciled], said: CountReconciled) -> None:
 def decided(events: Iterable[StationEvent]) -> dict[Doubt, CountReconciled]:
     """The decision that holds for each count that somebody decided."""
     held: dict[Doubt, CountReconciled] = {}
-    for each in events:
-        if isinstance(each, CountReconciled):
-            keep(held, each)
+    for event in events:
+        if isinstance(event, CountReconciled):
+            keep(held, event)
     return held
 
 

@@ -141,11 +141,11 @@ def apply(definition: Definition, kpis: Sequence[Kpi]) -> Figures:
     whole = _exact(definition, combine(kpis))
     if definition.roll_up is RollUp.SUMS:
         return _figures(definition, whole)
-    parts = [_exact(definition, each) for each in kpis]
+    parts = [_exact(definition, kpi) for kpi in kpis]
     means = _Exact(
         whole.planned,
         whole.run,
-        *(_mean([getattr(each, name) for each in parts]) for name in ("availability", "performance", "quality", "oee")),
+        *(_mean([getattr(part, name) for part in parts]) for name in ("availability", "performance", "quality", "oee")),
     )
     return _figures(definition, means)
 
@@ -191,7 +191,7 @@ def _fraction(part: timedelta | None, whole: timedelta | None) -> Fraction | Non
 
 
 def _mean(ratios: Sequence[Fraction | None]) -> Fraction | None:
-    known = [each for each in ratios if each is not None]
+    known = [ratio for ratio in ratios if ratio is not None]
     return sum(known, Fraction(0)) / len(known) if known else None
 
 

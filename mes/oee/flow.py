@@ -31,10 +31,10 @@ def cycle_times(visits: Iterable[Visit], window: Interval) -> tuple[Cycle, ...]:
     found: list[Cycle] = []
     for visit in visits:
         begin = visit.entered
-        for each in visit.results:
-            if begin is not None and each.time in window:
-                found.append(Cycle(visit.unit, visit.product, each.time, each.time - begin))
-            begin = each.time
+        for result in visit.results:
+            if begin is not None and result.time in window:
+                found.append(Cycle(visit.unit, visit.product, result.time, result.time - begin))
+            begin = result.time
     return tuple(sorted(found, key=lambda each: (each.end, each.unit)))
 
 
@@ -75,7 +75,7 @@ def wip(
     again. A blocked unit waits too, though it stands in the station still. Units that the upstream station sends back
     to an earlier one wait there. Ask with `sent` rework for those between an inspection and the booth before it.
     """
-    waiting = [each for each in _waits(upstream_visits, downstream_visits, sent) if each.holds(at)]
+    waiting = [wait for wait in _waits(upstream_visits, downstream_visits, sent) if wait.holds(at)]
     return tuple(each.unit for each in sorted(waiting, key=lambda each: (each.since, each.unit)))
 
 
@@ -87,16 +87,16 @@ def dwells(
     Left out are those that ended with an entry that nobody saw or back at the upstream station.
     """
     found = [
-        Dwell(each.unit, each.since, each.until)
-        for each in _waits(upstream_visits, downstream_visits, sent)
-        if each.until is None or (each.into is not None and each.into.entered is not None)
+        Dwell(wait.unit, wait.since, wait.until)
+        for wait in _waits(upstream_visits, downstream_visits, sent)
+        if wait.until is None or (wait.into is not None and wait.into.entered is not None)
     ]
     return tuple(sorted(found, key=lambda each: (each.since, each.unit)))
 
 
 def dwell_figures(waits: Iterable[Dwell]) -> DwellFigures:
     """Sums up the waits that are over."""
-    lengths = sorted(each.length for each in waits if each.length is not None)
+    lengths = sorted(wait.length for wait in waits if wait.length is not None)
     count = len(lengths)
     if not count:
         return DwellFigures(0, None, None, None)
@@ -139,8 +139,8 @@ def _waits(upstream: Sequence[Visit], downstream: Sequence[Visit], sent: UnitRes
 
 def _by_unit(visits: Iterable[Visit]) -> dict[UnitId, list[Visit]]:
     found: dict[UnitId, list[Visit]] = defaultdict(list)
-    for each in visits:
-        found[each.unit].append(each)
+    for visit in visits:
+        found[visit.unit].append(visit)
     return found
 
 
@@ -162,8 +162,8 @@ def first_time_quality(visits: Sequence[Visit], window: Interval) -> FirstTime:
 
     Only a unit's first passage counts; where ids live more than once, the visits are those of the biographies.
     """
-    firsts = [each.results[0] for each in visits if each.passage == 1 and each.results]
-    inside = [each.result for each in firsts if each.time in window]
+    firsts = [visit.results[0] for visit in visits if visit.passage == 1 and visit.results]
+    inside = [first.result for first in firsts if first.time in window]
     return FirstTime(len(inside), inside.count(UnitResult.GOOD))
 
 
@@ -175,16 +175,18 @@ def rolled(ratios: Sequence[float | None]) -> float | None:
 
 def route_first_time(biographies: Iterable[Biography], window: Interval) -> FirstTime:
     """Of the units that were finished in `window`, those whose first result was good at every station they were at."""
-    done = [each for each in biographies if each.finished_at is not None and each.finished_at in window]
+    done = [
+        biography for biography in biographies if biography.finished_at is not None and biography.finished_at in window
+    ]
     return FirstTime(len(done), sum(map(_is_good_at_once, done)))
 
 
 def _is_good_at_once(life: Biography) -> bool:
     firsts: dict[StationId, UnitResult] = {}
-    for each in life.visits:
-        if each.results:
-            firsts.setdefault(each.station, each.results[0].result)
-    return all(each is UnitResult.GOOD for each in firsts.values())
+    for visit in life.visits:
+        if visit.results:
+            firsts.setdefault(visit.station, visit.results[0].result)
+    return all(result is UnitResult.GOOD for result in firsts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,7 @@ class Flow:
         """`stays` are those of all stations along the route, from some time before `window` on."""
         end = min(window.end, until)
         lives = all_biographies(stays, list(stays))
-        known: dict[StationId, list[Visit]] = {each: [] for each in stays}
+        known: dict[StationId, list[Visit]] = {stay: [] for stay in stays}
         for life in lives:
             for visit in life.visits:
                 known[visit.station].append(visit)
@@ -251,4 +253,4 @@ class Flow:
 
 
 def _ended(upstream: Sequence[Visit], downstream: Sequence[Visit], window: Interval) -> Iterator[Dwell]:
-    return (each for each in dwells(upstream, downstream) if each.until is not None and each.until in window)
+    return (dwell for dwell in dwells(upstream, downstream) if dwell.until is not None and dwell.until in window)

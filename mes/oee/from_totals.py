@@ -92,7 +92,7 @@ def figures(runs: Sequence[Totals]) -> Figures:
     total, good = _sum(each.total for each in runs), _sum(each.good for each in runs)
     ideal_total_s = _sum(_product(each.ideal_cycle_s, each.total) for each in runs)
     ideal_good_s = _sum(_product(each.ideal_cycle_s, each.good) for each in runs)
-    is_ideal_known = all(each.ideal_cycle_s is not None for each in runs)
+    is_ideal_known = all(run.ideal_cycle_s is not None for run in runs)
     return Figures(
         planned_s=planned_s,
         run_s=run_s,
@@ -250,10 +250,10 @@ def percent(value: Fraction | None) -> str:
 
 def _sum(values: Iterable[Fraction | int | None]) -> Fraction | None:
     found = Fraction()
-    for each in values:
-        if each is None:
+    for value in values:
+        if value is None:
             return None
-        found += each
+        found += value
     return found
 
 

@@ -56,7 +56,7 @@ def kpis(
     manned: Sequence[Interval] = (),
 ) -> list[Kpi]:
     """The same for many windows, which are in order and do not overlap, in one walk along the time line."""
-    cells = [_Cell(each.before(until), holds_end=each.start <= until < each.end) for each in windows]
+    cells = [_Cell(window.before(until), holds_end=window.start <= until < window.end) for window in windows]
     whole = Interval(cells[0].window.start, cells[-1].window.end)
     horizon = until if timeline.end is None else max(until, timeline.end)
     _spend(cells, pieces(timeline, whole, standard, horizon=horizon), union(planned))
@@ -67,7 +67,7 @@ def kpis(
     for cell in cells:
         counts = _inside(timeline.counts, cell, lambda each: each.time)
         figures = _kpi(cell, timeline, standard, counts, intersect(shifts, (cell.window,)))
-        found.append(unread.mark(figures, (each.kind for each in counts), kinds))
+        found.append(unread.mark(figures, (count.kind for count in counts), kinds))
     return found
 
 
@@ -155,7 +155,7 @@ def _kpi(
         sum_pri_produced=units.sum_pri_produced,
         sum_pri_rework=units.sum_pri_rework,
         unreconciled=len(_inside(timeline.unreconciled, cell, lambda each: each)),
-        resets=sum(each.flag is CountFlag.RESET for each in counts),
+        resets=sum(count.flag is CountFlag.RESET for count in counts),
         planned_stops=spent[Bucket.PLANNED_STOP],
         in_shift=total(shifts),
         failures=cell.failures,
@@ -184,9 +184,9 @@ class _Units:
     def of(counts: Sequence[Count], kinds: frozenset[CountKind], standard: StationStandard) -> "_Units":
         units: dict[CountKind, int] = dict.fromkeys(CountKind, 0)
         ideal: dict[CountKind, timedelta | None] = dict.fromkeys(CountKind, NO_TIME)
-        for each in counts:
-            units[each.kind] += each.units
-            ideal[each.kind] = add((ideal[each.kind], _ideal_time(standard, each.product, each.units)))
+        for count in counts:
+            units[count.kind] += count.units
+            ideal[count.kind] = add((ideal[count.kind], _ideal_time(standard, count.product, count.units)))
         good, produced = units[CountKind.GOOD], units[CountKind.TOTAL]
         ideal_good, ideal_produced = ideal[CountKind.GOOD], ideal[CountKind.TOTAL]
         rejected = units[CountKind.REWORK] + units[CountKind.SCRAP]

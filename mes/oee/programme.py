@@ -147,7 +147,7 @@ def takt(planned: timedelta, demand: Fraction) -> timedelta | None:
 
 def over_takt(cycle_times: Iterable[timedelta], takt: timedelta) -> timedelta:
     """Σ max(0, cycle − takt): the time by which cycles overran; faster cycles do not make up for it."""
-    return sum((max(NO_TIME, each - takt) for each in cycle_times), NO_TIME)
+    return sum((max(NO_TIME, cycle_time - takt) for cycle_time in cycle_times), NO_TIME)
 
 
 class LossKind(StrEnum):
@@ -363,7 +363,7 @@ class _Figures:
             label=label,
             built=built,
             plan=sum((self.plan.get(each, NOTHING) for each in products), NOTHING),
-            plan_to_date=sum((self.to_date.get(each, NOTHING) for each in products), NOTHING),
+            plan_to_date=sum((self.to_date.get(product, NOTHING) for product in products), NOTHING),
             share=Fraction(built, of_all) if of_all else None,
         )
 
@@ -372,7 +372,7 @@ def _section(
     cars: Iterable[Car], products: Products, targets: Targets, window: Interval, until: datetime
 ) -> ProgrammeSection:
     seen = _before(window, until)
-    made = Counter(each.product or NO_PRODUCT for each in cars if each.time in seen)
+    made = Counter(car.product or NO_PRODUCT for car in cars if car.time in seen)
     figures = _Figures(made, targets.by_product(window), targets.by_product(seen))
     return ProgrammeSection(
         window=window,

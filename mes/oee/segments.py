@@ -153,14 +153,14 @@ def _fault(faults: Sequence[Fault], span: Span, standard: StationStandard) -> tu
     """The first fault of a stop that means something, else the first; raised in it, or shortly before and still on."""
     first = bisect_left(faults, span.interval.start - FAULT_COMES_BEFORE, key=lambda each: each.interval.start)
     code: str | None = None
-    for each in faults[first:]:
-        if each.interval.start >= span.interval.end:
+    for fault in faults[first:]:
+        if fault.interval.start >= span.interval.end:
             break
-        if each.interval.end <= span.interval.start:
+        if fault.interval.end <= span.interval.start:
             continue
-        code = code or each.code
-        if (reason := standard.reasons.of_fault(each.code)) is not None:
-            return each.code, reason
+        code = code or fault.code
+        if (reason := standard.reasons.of_fault(fault.code)) is not None:
+            return fault.code, reason
     return code, None
 
 

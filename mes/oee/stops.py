@@ -55,12 +55,12 @@ class Stop:
 def stops(pieces: Iterable[Piece], planned: Sequence[Interval], standard: StationStandard) -> tuple[Stop, ...]:
     """Those of the pieces that took planned time and were neither producing nor inferred to be, in order."""
     found = []
-    for each in pieces:
-        lost = total(intersect((each.interval,), planned))
-        if each.bucket is Bucket.APT or not lost:
+    for piece in pieces:
+        lost = total(intersect((piece.interval,), planned))
+        if piece.bucket is Bucket.APT or not lost:
             continue
-        is_open = each.state in STOPS and each.reason is None and lost >= standard.minor_stop
-        found.append(Stop(each.interval, each.state, each.bucket, each.reason, each.fault, lost, is_open))
+        is_open = piece.state in STOPS and piece.reason is None and lost >= standard.minor_stop
+        found.append(Stop(piece.interval, piece.state, piece.bucket, piece.reason, piece.fault, lost, is_open))
     return tuple(found)
 
 
@@ -119,9 +119,9 @@ def _within(
     Raises NotAllowed unless it lies within one stop; with `together` within two.
     """
     parts = [
-        (part, each)
-        for each in pieces
-        if each.bucket is not Bucket.APT and (part := each.interval.clip(about)) is not None
+        (part, piece)
+        for piece in pieces
+        if piece.bucket is not Bucket.APT and (part := piece.interval.clip(about)) is not None
     ]
     stops_of: list[list[tuple[Interval, Piece]]] = []  # each without producing between its parts
     for part, each in parts:
@@ -148,7 +148,7 @@ def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, commen
     """
     end = said.end
     if end is None:
-        end = next((each.interval.end for each in line.spans if said.start in each.interval), now)
+        end = next((span.interval.end for span in line.spans if said.start in span.interval), now)
     about = Interval(said.start, max(said.start, min(end, now)))
     known = [(part, each.reason) for each in line.assigned if (part := each.interval.clip(about)) is not None]
     silent = subtract((about,), [part for part, _ in known])
@@ -239,7 +239,7 @@ def is_closed(events: Iterable[StationEvent], shift: Interval) -> bool:
 
 def closed_shifts(events: Iterable[StationEvent]) -> dict[Interval, ShiftClosed]:
     """The shifts of which the last word is that they are closed, in the order of time, each with that word."""
-    said = [each for each in events if isinstance(each, ShiftClosed | ShiftReopened)]
+    said = [event for event in events if isinstance(event, ShiftClosed | ShiftReopened)]
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))  # of two at one instant the later event
     last = {Interval(each.start, each.end): each for each in ordered}
     return {

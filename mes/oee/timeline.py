@@ -105,7 +105,7 @@ class Timeline:
     def states(self, until: datetime) -> tuple[Span, ...]:
         """The states from the first event to `until`; the last one runs on. Before them nothing is known."""
         return tuple(
-            Span(part, each.state) for each in self.spans if (part := each.interval.before(until)).start < part.end
+            Span(part, span.state) for span in self.spans if (part := span.interval.before(until)).start < part.end
         )
 
 
@@ -185,11 +185,11 @@ def _overlapping(ordered: Sequence[Interval], window: Interval) -> Sequence[Inte
 def _joined(spans: Iterable[Span]) -> list[Span]:
     """Neighbours in the same state become one."""
     joined: list[Span] = []
-    for each in spans:
-        if joined and joined[-1].state is each.state:
-            joined[-1] = Span(Interval(joined[-1].interval.start, each.interval.end), each.state)
+    for span in spans:
+        if joined and joined[-1].state is span.state:
+            joined[-1] = Span(Interval(joined[-1].interval.start, span.interval.end), span.state)
         else:
-            joined.append(each)
+            joined.append(span)
     return joined
 
 
@@ -274,7 +274,7 @@ def _counts(
     Good, rework and scrap of one gap are spread together, in the order of their events. A totaliser of all units
     counts the same units once more and is spread by itself; in a gap where there is one, its units make the slices.
     """
-    counts = [Count(each.time, each.kind, each.product, each.parts, None) for each in by_persons if each.parts]
+    counts = [Count(count.time, count.kind, count.product, count.parts, None) for count in by_persons if count.parts]
     slices: list[Slice] = []
     gaps: dict[tuple[datetime, bool], list[UnitsCounted]] = {}
     for each in counted:

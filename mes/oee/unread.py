@@ -97,7 +97,7 @@ class Unread:
         """`watched`: the totalisers that the station should have."""
         self._of = {kind: union(each.interval for each in spans if each.kind in (None, kind)) for kind in watched}
         self._any = union(part for parts in self._of.values() for part in parts)
-        self._missing = union(each.interval for each in spans if each.units_missing and each.kind in self._of)
+        self._missing = union(span.interval for span in spans if span.units_missing and span.kind in self._of)
 
     def mark(self, kpi: Kpi, counted: Iterable[CountKind], kinds: Iterable[CountKind]) -> Kpi:
         """A window's sums with what was not read; `counted`: what was counted in it; `kinds`: the totalisers there are.
@@ -209,5 +209,5 @@ def without_unknown(kpi: Kpi) -> Kpi:
 
 def in_sequence(whole: Kpi, parts: Sequence[Kpi], counted: Iterable[CountKind]) -> Kpi:
     """The sums of a station's windows that follow each other: not known is what was read in none of them."""
-    hidden = frozenset.intersection(*(each.unread_kinds for each in parts))
+    hidden = frozenset.intersection(*(part.unread_kinds for part in parts))
     return replace(whole, unread_kinds=hidden, unknown=unknown_figures(hidden, counted))

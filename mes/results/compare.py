@@ -47,5 +47,5 @@ def differences(station: StationId, window: Window, before: Kpi, after: Kpi) -> 
 
 def _losses(kpi: Kpi) -> str:
     return ", ".join(
-        f"{each.bucket} {each.reason or '-'} {each.time.total_seconds():g} s ({each.stops})" for each in kpi.losses
+        f"{loss.bucket} {loss.reason or '-'} {loss.time.total_seconds():g} s ({loss.stops})" for loss in kpi.losses
     )

@@ -83,9 +83,11 @@ def explain(query: PlantResults, station: StationId, window: Window) -> Explanat
         stretches=tuple(_stretches(query, station, seen, events)),
         counts=counts,
         unreconciled=tuple(
-            each
-            for each in events
-            if isinstance(each.event, CountUnreconciled) and each.event.time in seen and doubt(each.event) not in held
+            event
+            for event in events
+            if isinstance(event.event, CountUnreconciled)
+            and event.event.time in seen
+            and doubt(event.event) not in held
         ),
         decisions=tuple((each, held[doubt(each)] is each) for each in said),
     )
@@ -135,7 +137,9 @@ def _stretches(
     query: PlantResults, station: StationId, window: Interval, events: Sequence[Journaled]
 ) -> Iterable[Stretch]:
     planned = query.config.calendar.planned(window)
-    said: dict[datetime, Journaled] = {each.event.time: each for each in events if isinstance(each.event, StateChanged)}
+    said: dict[datetime, Journaled] = {
+        event.event.time: event for event in events if isinstance(event.event, StateChanged)
+    }
     for piece in query.results.pieces(station, window, until=window.end):
         counted = timedelta() if piece.bucket is Bucket.NOT_PLANNED else total(intersect((piece.interval,), planned))
         yield Stretch(piece, counted, said.get(piece.stop.start), said.get(piece.stop.end))

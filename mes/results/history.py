@@ -139,7 +139,7 @@ def occupied(
     Computations window by window go along these. So the years between an import of 1970, or a start under a wrong
     clock, and today cost nothing.
     """
-    known = sorted([*more, *(each for station in stations for each in reader.stretches(station, SILENT))])
+    known = sorted([*more, *(stretch for station in stations for stretch in reader.stretches(station, SILENT))])
     found: list[Interval] = []
     for each in known:
         if found and each.start <= found[-1].end + SILENT:
@@ -166,7 +166,7 @@ def _blind_since(reader: EventReader, station: StationId, start: datetime, end: 
 def totalisers(reader: EventReader, station: StationId) -> frozenset[CountKind]:
     """Which totalisers a station was ever counted by."""
     events = [each.event for each in reader.one_of_each_count(station)]
-    return frozenset(each.kind for each in events if isinstance(each, UnitsCounted))
+    return frozenset(event.kind for event in events if isinstance(event, UnitsCounted))
 
 
 def in_force_since(known: Timeline, instant: datetime) -> datetime:

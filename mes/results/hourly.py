@@ -82,10 +82,10 @@ class Hourly:
         found: dict[Interval, int] = {}
         for covered, cells in self._cells(station, standard, Interval(windows[0].start, windows[-1].end)):
             starts = [start for start, _ in cells]
-            for each in windows:
-                if covered.start <= each.start and each.end <= covered.end:
-                    inside = cells[bisect_left(starts, each.start) : bisect_left(starts, each.end)]
-                    found[each] = sum(_decode(body)[2][PRODUCED] for _, body in inside)
+            for window in windows:
+                if covered.start <= window.start and window.end <= covered.end:
+                    inside = cells[bisect_left(starts, window.start) : bisect_left(starts, window.end)]
+                    found[window] = sum(_decode(body)[2][PRODUCED] for _, body in inside)
         return found
 
     def _cells(self, station: StationId, standard: StationStandard, window: Interval) -> list[Cells]:
@@ -124,10 +124,10 @@ class Hourly:
         """The stretches of a station's history that have cells, from cut to cut; in order."""
         return [
             Interval(
-                self._cuts_at(Interval(each.start - SEARCH, each.start))[-1],
-                self._cuts_at(Interval(each.end, each.end + SEARCH))[0],
+                self._cuts_at(Interval(stretch.start - SEARCH, stretch.start))[-1],
+                self._cuts_at(Interval(stretch.end, stretch.end + SEARCH))[0],
             )
-            for each in self.reader.stretches(station, SILENT)
+            for stretch in self.reader.stretches(station, SILENT)
         ]
 
     def _cuts_at(self, edge: Interval) -> Sequence[datetime]:
@@ -221,7 +221,7 @@ def _variant(
     `former`: the former names under which a part of the events is written.
     """
     ideal = sorted((product or "", cycle // MICROSECOND) for product, cycle in standard.ideal_cycle.items())
-    reasons = sorted((each.code, each.category, each.planned) for each in standard.reasons.reasons.values())
+    reasons = sorted((reason.code, reason.category, reason.planned) for reason in standard.reasons.reasons.values())
     faults = sorted(standard.reasons.by_fault.items())
     counters = (sorted(standard.counted | kinds), sorted(standard.counted & kinds))
     own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, *counters)
@@ -245,7 +245,7 @@ def _encode(kpi: Kpi) -> bytes:
             [getattr(kpi, name) // MICROSECOND for name in TIMES],
             [None if each is None else each // MICROSECOND for each in ideal],
             [getattr(kpi, name) for name in NUMBERS],
-            [(each.bucket, each.reason, each.time // MICROSECOND, each.stops) for each in kpi.losses],
+            [(loss.bucket, loss.reason, loss.time // MICROSECOND, loss.stops) for loss in kpi.losses],
             sorted(kpi.unread_kinds),
             kpi.units_missing,
         )
@@ -286,7 +286,7 @@ def _sum(window: Interval, bodies: Sequence[CellBody], counted: frozenset[CountK
     # what no cell tells of was read
     hidden = frozenset[CountKind]() if silent or not bodies else frozenset.intersection(*(each[4] for each in bodies))
     found |= {"unread_kinds": hidden, "unknown": unknown_figures(hidden, counted)}
-    found["units_missing"] = any(each[5] for each in bodies)
+    found["units_missing"] = any(body[5] for body in bodies)
     listed = tuple(Loss(*key, spent[key][0] * MICROSECOND, spent[key][1]) for key in sorted(spent))
     return Kpi(window=window, losses=listed, **found)
 
@@ -294,8 +294,8 @@ def _sum(window: Interval, bodies: Sequence[CellBody], counted: frozenset[CountK
 def _known_sum(parts: Iterable[int | None]) -> int | None:
     """None as soon as one part is not known."""
     whole = 0
-    for each in parts:
-        if each is None:
+    for part in parts:
+        if part is None:
             return None
-        whole += each
+        whole += part
     return whole

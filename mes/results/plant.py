@@ -144,7 +144,7 @@ class PlantResults:
             if not any(_lies_in(each, part) for each in stations):
                 known = [each.partition("/")[2] for each in stations]
                 raise ConfigError(f"unknown station or part of the plant `{part}`: {did_you_mean(part, known)}")
-        chosen = [each for each in stations if not parts or any(_lies_in(each, part) for part in parts)]
+        chosen = [station for station in stations if not parts or any(_lies_in(station, part) for part in parts)]
         depth = ("site", "area", "line", "station").index(level) + 1
         grouped: dict[str, list[StationId]] = {}
         for each in chosen:
@@ -155,16 +155,16 @@ class PlantResults:
         """The figures of one node in one window, up to what is known."""
         kpis = self.kpis(node, window.interval)
         found = []
-        for each in definitions:
-            own = kpis if each.minor_stop is None else self.kpis(node, window.interval, each)
-            found.append(apply(each, own))
+        for definition in definitions:
+            own = kpis if definition.minor_stop is None else self.kpis(node, window.interval, definition)
+            found.append(apply(definition, own))
         whole = combine(kpis)
         more = further(whole, self.config.mean_times_per)
         return Row(node, window, whole, tuple(found), more, kpis[-1].count("good"), self.target(node, window.interval))
 
     def kpis(self, node: Node, window: Interval, definition: Definition | None = None) -> list[Kpi]:
         """The sums of each station of a node."""
-        return [self.kpi(each, window, definition) for each in node.stations]
+        return [self.kpi(station, window, definition) for station in node.stations]
 
     def kpi(self, station: StationId, window: Interval, definition: Definition | None = None) -> Kpi:
         """The sums of a station, without what is not known because a totaliser is not read.
@@ -251,7 +251,7 @@ class PlantResults:
             times = sorted(each.event.time for each in seen if each.event.station == station)
             found: dict[Visit, None] = {}
             for window in _around(times):
-                found.update(dict.fromkeys(each for each in self.visits(station, window) if each.unit == unit))
+                found.update(dict.fromkeys(visit for visit in self.visits(station, window) if visit.unit == unit))
             stays[station] = tuple(found)
         return biographies(stays, unit, list(self.config.standards))
 
@@ -273,9 +273,9 @@ class PlantResults:
         own = self.config.standards[station].minor_stop
         found = [ClosedKpi(own, own=True, kpi=self._to_close(station, shift, None))]
         found += [
-            ClosedKpi(each.minor_stop, own=False, kpi=self._to_close(station, shift, each))
-            for each in self.config.definitions.values()
-            if each.minor_stop is not None
+            ClosedKpi(definition.minor_stop, own=False, kpi=self._to_close(station, shift, definition))
+            for definition in self.config.definitions.values()
+            if definition.minor_stop is not None
         ]
         return encode_closed(found)
 
@@ -285,8 +285,10 @@ class PlantResults:
     def flow(self, window: Interval) -> Flow:
         """What stands in the stores at the end of a window, how long cars waited, and what was good at first."""
         seen = Interval(window.start - LOOK_BACK, window.end)
-        stays = {each: self.visits(each, seen) for each in self.config.standards}
-        return Flow.of(stays, [(each.upstream, each.downstream) for each in self.config.buffers], window, self.until)
+        stays = {standard: self.visits(standard, seen) for standard in self.config.standards}
+        return Flow.of(
+            stays, [(buffer.upstream, buffer.downstream) for buffer in self.config.buffers], window, self.until
+        )
 
     def charges(self, window: Interval) -> tuple[Charge, ...]:
         """All starved and blocked time of the plant in a window, charged to those who caused it."""
@@ -305,24 +307,24 @@ class PlantResults:
         lines, planned = self._seen(window)
         charged = charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
         return {
-            each: lost_cars(charged, lines, self.config.standards, each.stations[-1], planned, window, until=self.until)
-            for each in self.nodes("line", [])
+            node: lost_cars(charged, lines, self.config.standards, node.stations[-1], planned, window, until=self.until)
+            for node in self.nodes("line", [])
         }
 
     def bottleneck(self, node: Node, at: datetime) -> StationId | None:
         """The station of a node that keeps the others waiting at an instant; None outside work or if nobody works."""
         lines, planned = self._seen(Interval(at, at))
-        return bottleneck({each: lines[each] for each in node.stations}, at, planned)
+        return bottleneck({station: lines[station] for station in node.stations}, at, planned)
 
     def _seen(self, window: Interval) -> tuple[Mapping[StationId, Timeline], tuple[Interval, ...]]:
         """The time lines of all stations and the planned time, as far back as causes are looked for."""
         shifts = self.config.calendar.planned(Interval(window.start - LOOK_BACK, window.end))
         start = shifts[0].start if shifts else window.start
         seen = Interval(min(start, window.start), max(window.end, window.start))
-        return {each: self.results.timeline(each, seen) for each in self.config.standards}, shifts
+        return {standard: self.results.timeline(standard, seen) for standard in self.config.standards}, shifts
 
     def _links(self) -> list[Link]:
-        return [Link(each.upstream, each.downstream) for each in self.config.buffers]
+        return [Link(buffer.upstream, buffer.downstream) for buffer in self.config.buffers]
 
     def programme(self, window: Interval) -> ProgrammeReport:
         """What was built against what was planned, in whole months of one year. Raises ConfigError without a plan."""
@@ -343,7 +345,7 @@ class PlantResults:
 
     def _products(self, station: StationId) -> frozenset[ProductId]:
         standard = self.config.standards[station]
-        return frozenset(each for each in self.config.products if standard.ideal(each) is not None)
+        return frozenset(product for product in self.config.products if standard.ideal(product) is not None)
 
     def _busy(self, windows: Sequence[Window]) -> list[Window]:
         """Those in which a station made units; the windows are in order and do not overlap."""
@@ -361,8 +363,8 @@ def _lies_in(station: StationId, part: str) -> bool:
 def _around(times: Sequence[datetime]) -> list[Interval]:
     """Stretches that hold all times, with some time around them; those that touch are one."""
     found: list[Interval] = []
-    for each in times:
-        start, end = each - AROUND, each + AROUND
+    for time in times:
+        start, end = time - AROUND, time + AROUND
         if found and start <= found[-1].end:
             found[-1] = Interval(found[-1].start, end)
         else:

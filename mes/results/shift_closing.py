@@ -60,7 +60,7 @@ class Closings:
 
     def _of(self, station: StationId) -> Sequence[Interval]:
         if station not in self._closed:
-            self._closed[station] = tuple(closed_shifts(each.event for each in self._reader.closings(station)))
+            self._closed[station] = tuple(closed_shifts(closing.event for closing in self._reader.closings(station)))
         return self._closed[station]
 
     def _affected(self, event: StationEvent) -> Interval:

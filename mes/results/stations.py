@@ -169,7 +169,7 @@ class Results:
             line = self.timeline(station, Interval(seen[0].start, seen[-1].end))
             made = kpis(line, seen, (), standard, until=until)
             found |= {window: each.produced for window, each in zip(some, made, strict=True)}
-        closed = closed_shifts(each.event for each in self._reader.closings(station))
+        closed = closed_shifts(closing.event for closing in self._reader.closings(station))
         for each in closed.keys() & set(windows):  # the calendar has no shift there any more
             found[each] = self.kpi(station, each, until=until).produced
         return {each: found.get(each, 0) for each in windows}
@@ -183,12 +183,12 @@ class Results:
 
         An instant is never taken out of these by what is journaled later.
         """
-        found = {at for each in self._known(station, window).marks for at in each.cuts}
+        found = {at for mark in self._known(station, window).marks for at in mark.cuts}
         return sorted(each for each in found if window.start < each < window.end)
 
     def said_reasons(self, station: StationId, window: Interval) -> list[ReasonId]:
         """Every reason that a person ever gave for a part of the days of a window, sorted; those taken back too."""
-        return sorted({each.reason for each in self._known(station, window).marks if each.reason is not None})
+        return sorted({mark.reason for mark in self._known(station, window).marks if mark.reason is not None})
 
     def revision(self, station: StationId, window: Interval) -> int:
         """The number of the last event that bears on a window, by itself or by the state that it begins or ends."""
@@ -196,7 +196,7 @@ class Results:
         start = in_force_since(known.line, window.start)
         end = max(self._holds_until(known.line, window.end), window.end)
         return max(
-            (each.seq for each in known.marks if start <= each.interval.end and each.interval.start <= end), default=0
+            (mark.seq for mark in known.marks if start <= mark.interval.end and mark.interval.start <= end), default=0
         )
 
     def _known(self, station: StationId, window: Interval) -> "_Known":
@@ -302,11 +302,11 @@ def with_after_closing(closed: Kpi, live: Kpi) -> Kpi:
 def _together(windows: Sequence[Interval]) -> list[list[Interval]]:
     """The windows, which are in order, in groups that end at most TOGETHER after they begin, or are one window."""
     found: list[list[Interval]] = []
-    for each in windows:
-        if found and each.end - found[-1][0].start <= TOGETHER:
-            found[-1].append(each)
+    for window in windows:
+        if found and window.end - found[-1][0].start <= TOGETHER:
+            found[-1].append(window)
         else:
-            found.append([each])
+            found.append([window])
     return found
 
 

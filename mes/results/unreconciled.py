@@ -71,4 +71,6 @@ def _shown(reader: JournalReader) -> dict[Key, CounterState]:
 def _setup(setups: Mapping[StationId, StationSetup], key: Key) -> CounterSetup | None:
     setup = setups.get(key[0])
     signals = setup.signals.values() if setup is not None else ()
-    return next((each.setup for each in signals if isinstance(each, CounterSignal) and each.setup.kind is key[1]), None)
+    return next(
+        (signal.setup for signal in signals if isinstance(signal, CounterSignal) and signal.setup.kind is key[1]), None
+    )

@@ -50,7 +50,7 @@ NAMED = {
 
 def _windows(calendar: Calendar, kinds: Sequence[WindowKind], parts: Sequence[Interval]) -> list[Window]:
     """The windows of some kinds that overlap parts of time, once each."""
-    return list(dict.fromkeys(each for kind in kinds for part in parts for each in calendar.windows(kind, part)))
+    return list(dict.fromkeys(window for kind in kinds for part in parts for window in calendar.windows(kind, part)))
 
 
 @dataclass(slots=True)
@@ -69,16 +69,16 @@ class PlantPoints:
         calendar = self.query.config.calendar
         touched = Interval(touched.start, max(touched.start, min(touched.end, until)))
         parts = self.query.occupied(touched)
-        hours = list(dict.fromkeys(each for part in parts for each in cells(calendar, part)))
+        hours = list(dict.fromkeys(cell for part in parts for cell in cells(calendar, part)))
         longer = _windows(calendar, (WindowKind.SHIFT, WindowKind.DAY), parts)
         for line in self.query.nodes("line", []):
             yield from (self._output(line, each) for each in (*hours, *longer))
-        for each in hours:
-            yield from self._buffers(each)
-            yield from self._culprits(each)
-            yield from self._limits(each)
+        for hour in hours:
+            yield from self._buffers(hour)
+            yield from self._culprits(hour)
+            yield from self._limits(hour)
             for station in self.query.config.limits:
-                yield from self._exposures(station, each)
+                yield from self._exposures(station, hour)
         yield from self._built([*hours, *_windows(calendar, BUILT_IN, parts)])
         yield from self._periods(touched, until)
 
@@ -95,7 +95,7 @@ class PlantPoints:
     def results_of_gone(self, station: StationId, span: Interval) -> list[datetime]:
         """When the units that left a station in a stretch of time got their results there."""
         self._forget_what_changed()
-        gone = [each for each in self._visits(station, span.start) if each.left is not None]
+        gone = [visit for visit in self._visits(station, span.start) if visit.left is not None]
         return [end.time for each in gone if span.start <= (each.left or span.end) <= span.end for end in each.results]
 
     def _visits(self, station: StationId, at: datetime) -> Sequence[Visit]:
@@ -114,7 +114,7 @@ class PlantPoints:
     def _forget_what_changed(self) -> None:
         seq = self.query.reader.last_seq()
         changed = self.query.reader.changed_stations(self._seq)
-        for key in [each for each in self._stays if each[0] in changed]:
+        for key in [stay for stay in self._stays if stay[0] in changed]:
             del self._stays[key]
         programme = self.query.config.programme
         if programme is not None and programme.built_at in changed:
@@ -133,9 +133,9 @@ class PlantPoints:
         return Point("output", tags, fields, window_ns(window.interval.start))
 
     def _buffers(self, hour: Window) -> Iterator[Point]:
-        places = {(each.upstream, each.downstream): each.places for each in self.query.config.buffers}
+        places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in self.query.config.buffers}
         stations = {each for way in places for each in way}
-        stays = {each: self._visits(each, hour.interval.start) for each in stations}
+        stays = {station: self._visits(station, hour.interval.start) for station in stations}
         end = min(hour.interval.end, self.query.until)
         for store in stores_between(stays, list(places), hour.interval, end):
             there = places[store.upstream, store.downstream]
@@ -176,7 +176,7 @@ class PlantPoints:
         limits = self.query.config.limits[station]
         oldest = self.query.until - self.query.config.keep_process_values + AROUND  # what it reads before a stay
         for visit in self._visits(station, hour.interval.start):
-            ends = [each.time for each in visit.results if each.time in hour.interval]
+            ends = [result.time for result in visit.results if result.time in hour.interval]
             if not ends or visit.entered is None or visit.entered < oldest:
                 continue
             for each in self.query.process(visit):
@@ -194,7 +194,7 @@ class PlantPoints:
             passed = Interval(window.interval.start, max(window.interval.start, min(window.interval.end, until)))
             if not passed.length:
                 continue
-            made = Counter(each.product or NO_PRODUCT for each in cars if each.time in passed)
+            made = Counter(car.product or NO_PRODUCT for car in cars if car.time in passed)
             plan, plan_whole = targets.by_product(passed), targets.by_product(window.interval)
             for product in dict.fromkeys([*config.products, *made, NO_PRODUCT]):
                 facts = config.products.get(product)
@@ -234,20 +234,20 @@ class PlantPoints:
             first = max(until - NAMED[kind], touched.start if known is None else known.start)
             begun = calendar.windows(kind, Interval(min(first, until), until + MILLISECOND))
             names = dict(zip(reversed(begun), labels, strict=False))
-            for each in dict.fromkeys((*_windows(calendar, (kind,), self.query.occupied(touched)), *begun)):
-                label = names.get(each) or _dated(each)
-                start, end = ((at - EPOCH) // MILLISECOND for at in (each.interval.start, each.interval.end))
+            for window in dict.fromkeys((*_windows(calendar, (kind,), self.query.occupied(touched)), *begun)):
+                label = names.get(window) or _dated(window)
+                start, end = ((at - EPOCH) // MILLISECOND for at in (window.interval.start, window.interval.end))
                 yield Point(
                     "period",
                     {"site": self.query.config.site, "kind": str(kind)},
                     {
-                        "name": each.name,
+                        "name": window.name,
                         "label": label,
                         "choice": f"{label}|time >= {start}ms AND time < {end}ms",
                         "start_ms": start,
                         "end_ms": end,
                     },
-                    window_ns(each.interval.start),
+                    window_ns(window.interval.start),
                 )
 
 

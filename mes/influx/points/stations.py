@@ -58,12 +58,12 @@ def loss_points(results: Results, station: StationId, cell: Window, until: datet
     reasons: list[str] = [*results.stations[station].reasons.reasons, *WITHOUT_REASON.values(), *said]
     times: dict[str, dict[Bucket, timedelta]] = {each: dict.fromkeys(LOSSES, NO_TIME) for each in reasons}
     stops: dict[str, int] = defaultdict(int)
-    for each in results.kpi(station, cell.interval, until=until).losses:
-        if each.bucket not in WITHOUT_REASON:
+    for loss in results.kpi(station, cell.interval, until=until).losses:
+        if loss.bucket not in WITHOUT_REASON:
             continue  # a planned stop is no loss
-        reason = each.reason or WITHOUT_REASON[each.bucket]
-        times[reason][each.bucket] += each.time
-        stops[reason] += each.stops
+        reason = loss.reason or WITHOUT_REASON[loss.bucket]
+        times[reason][loss.bucket] += loss.time
+        stops[reason] += loss.stops
     return [
         Point(
             "loss",

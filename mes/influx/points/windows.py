@@ -90,7 +90,7 @@ class PublishedPlant:
         starts = [
             _in_force_since(self._inquiry.results, station, span.start, FARTHEST) for station, span in known.items()
         ]
-        seen = [each for each in starts if each is not None]
+        seen = [start for start in starts if start is not None]
         if not seen:
             return []
         end = max(each.end for each in known.values()) + FARTHEST
@@ -176,10 +176,10 @@ def _in_force_since(
 def station_points(results: Results, station: StationId, affected_windows: Interval, until: datetime) -> list[Point]:
     """All points of a station whose windows overlap a stretch of time, as things stood at `until`."""
     parts = results.occupied(station, affected_windows, until=until)
-    hours = list(dict.fromkeys(each for part in parts for each in cells(results.calendar, part)))
-    longer = list(dict.fromkeys(each for kind in LONGER for part in parts for each in results.windows(kind, part)))
+    hours = list(dict.fromkeys(cell for part in parts for cell in cells(results.calendar, part)))
+    longer = list(dict.fromkeys(window for kind in LONGER for part in parts for window in results.windows(kind, part)))
     found = [kpi_point(results, station, each, until) for each in (*hours, *longer)]
-    for each in hours:
-        found += loss_points(results, station, each, until)
-        found += state_points(results, station, each, until)
+    for hour in hours:
+        found += loss_points(results, station, hour, until)
+        found += state_points(results, station, hour, until)
     return found
