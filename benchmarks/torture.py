@@ -29,7 +29,7 @@ from pathlib import Path
 import structlog
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
 from simulation.faults import Fault, Plan  # noqa: E402  # found through the path above
 from simulation.ledger import DISK_FAULTS, Ledger  # noqa: E402

@@ -177,7 +177,7 @@ def test_simulation_replaces_addresses_and_intervals_only(config: PlantConfig) -
 
 def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
     """Serial devices, directly or behind a converter, and what a station overrides of its template."""
-    text = (Path(__file__).parents[1] / "cases" / "config" / "good" / "plant.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "cases" / "config" / "good" / "plant.yaml").read_text(encoding="utf-8")
     text = text.replace(
         "templates:",
         "  rtu: {kind: modbus-rtu, device: /dev/serial/by-id/one, unit: 3, heartbeat: {address: 0, table: input}}\n"

@@ -10,7 +10,7 @@ from mes.config.problems import ConfigProblems
 from mes.config.schema import schema_text
 from mes.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CASES = ROOT / "tests" / "cases" / "config"
 
 # (what stands in the example, what stands there instead, what the problem says, where it is)

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-AXE = Path(__file__).with_name("board") / "axe/node_modules/axe-core/axe.min.js"
+AXE = Path(__file__).parents[1] / "board/axe/node_modules/axe-core/axe.min.js"
 AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MOST_TABS = 400
 

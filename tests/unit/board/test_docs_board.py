@@ -8,7 +8,7 @@ from mes.board.accounts import users
 from mes.board.accounts.users import RIGHTS, Permission, Role
 from mes.board.routes import OPEN, READ
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "board.md").read_text(encoding="utf-8")
 RIGHT_OF = {
     "reads": Permission.READ,

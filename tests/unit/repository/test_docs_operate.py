@@ -9,7 +9,7 @@ import pytest
 
 from mes.cli import mes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
 COMMANDS = [
     shlex.split(line.rpartition("/bin/mes ")[2].strip("` |"))

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from mes.commands.oee import oee_command
 from mes.oee.from_totals import mean_time, seconds
 
-CASES = sorted(path for path in (Path(__file__).parents[1] / "cases" / "totals").iterdir() if path.is_dir())
+CASES = sorted(path for path in (Path(__file__).parents[2] / "cases" / "totals").iterdir() if path.is_dir())
 AS_GIVEN_PCT = 0.00006
 CLEARLY_PCT = 0.05
 

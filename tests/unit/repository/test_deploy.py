@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-DEPLOY = Path(__file__).parents[2] / "config" / "deploy"
+DEPLOY = Path(__file__).parents[3] / "config" / "deploy"
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(DEPLOY / "compose.yaml")
 RUNNING = {name: each for name, each in COMPOSE["services"].items() if "profiles" not in each}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from patience import limit_s
 
-UNITS = Path(__file__).resolve().parents[2] / "config" / "systemd"
+UNITS = Path(__file__).resolve().parents[3] / "config" / "systemd"
 UNIT = UNITS / "taktline.service"
 MOST_EXPOSED = 2.0  # of 10, by the manager's own measure
 

@@ -31,7 +31,7 @@ from mes.logs import configure_logging
 from mes.supervisor import run_forever, supervise
 from simulators.opcua_server import Security
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MARK = "Zq7NotToBeSeen"
 EXAMPLE = default_config().read_text(encoding="utf-8")
 SMALL = """\

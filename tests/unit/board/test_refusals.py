@@ -12,7 +12,7 @@ import pytest
 from mes.board.bounds import CODES
 from mes.board.refusals import SENTENCES, code_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CARRIERS = {"HttpProblem": 2, "NotAllowed": 1, "refusal": 2}  # a refusal, and where its code stands among the arguments
 HANDED_ON = frozenset({"error.code", "code", "CODES[503]", "CODES[body]", "code_of(error.status_code)"})
 ANSWERS = frozenset({"PlainTextResponse", "JSONResponse", "HTMLResponse", "Response"})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from adapters.opcua.findings import REMEDIES, Code
 
-TEXT = (Path(__file__).parents[2] / "docs" / "certificates.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[4] / "docs" / "certificates.md").read_text(encoding="utf-8")
 
 
 def test_every_code_is_in_the_table() -> None:

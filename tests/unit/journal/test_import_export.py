@@ -25,7 +25,7 @@ from mes.oee.timeline import timeline
 from mes.report.rows import Request, rows
 from mes.results.plant import PlantResults
 
-FORMAT = Path(__file__).parents[2] / "docs" / "journal-format.md"
+FORMAT = Path(__file__).parents[3] / "docs" / "journal-format.md"
 EVENT = {"event": "state_changed", "station": str(STATION), "time": "2026-03-02T08:00:00+05:00", "state": "down"}
 COUNT = {"event": "units_counted", "station": str(STATION), "time": "2026-03-02T08:00:00Z", "kind": "good", "delta": 1}
 

@@ -6,7 +6,7 @@ from mes.oee.components import Bucket
 from mes.oee.definitions import BUILT_IN
 from mes.results.fields import table
 
-TEXT = (Path(__file__).parents[2] / "docs" / "oee.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "oee.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_definitions_is_the_code() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-ADAPTERS = Path(__file__).parents[2] / "adapters"
+ADAPTERS = Path(__file__).parents[3] / "adapters"
 FORBIDDEN_WORDS = (
     "write_",
     "writerequest",

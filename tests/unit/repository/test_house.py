@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("package", ["mes", "adapters", "simulators"])
@@ -45,3 +45,9 @@ def test_no_broad_except_outside_the_supervisor() -> None:
     ]
 
     assert broad == []
+
+
+def test_each_helper_of_the_tests_is_listed() -> None:
+    """tests/README.md says what each shared module gives."""
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    assert [path.stem for path in (ROOT / "tests" / "helpers").glob("*.py") if f"| `{path.stem}` |" not in text] == []

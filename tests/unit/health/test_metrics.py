@@ -16,7 +16,7 @@ from mes.health.diagnostics import PresentDiagnostic
 from mes.health.prometheus import FAMILIES, exposition
 from mes.health.status import JournalStatus, Status
 
-TEXT = (Path(__file__).parents[2] / "docs" / "health.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "health.md").read_text(encoding="utf-8")
 UNITS = {"_seconds": "s", "_bytes": "bytes", "_hours": "h", "_per_hour": "1/h", "_units": "units"}
 
 

@@ -11,7 +11,7 @@ from mes.model import CountKind, State, StationEvent
 from mes.oee.kpi import kpi
 from mes.oee.timeline import timeline
 
-CASES = sorted(path for path in (Path(__file__).parents[1] / "cases" / "oee").iterdir() if path.is_dir())
+CASES = sorted(path for path in (Path(__file__).parents[2] / "cases" / "oee").iterdir() if path.is_dir())
 
 
 def test_all_cases_are_found() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from patience import QUIET_S, Speed, eventually, limit_s, work
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_limits_grow_with_a_slow_machine() -> None:
