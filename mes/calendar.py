@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo
 
-from mes.intervals import Interval, intersect, subtract, union
+from mes.intervals import MICROSECOND, Interval, intersect, subtract, union
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-INSTANT = timedelta(microseconds=1)
 EVERY_DAY = frozenset(range(7))
 OFF_SHIFT = "off shift"
 
@@ -75,10 +74,10 @@ class Shift:
             raise ValueError(f"shift {self.name}: times are local, without a zone")
         if not self.weekdays <= EVERY_DAY:
             raise ValueError(f"shift {self.name}: weekdays go from 0, Monday, to 6")
-        whole = self.after_start(self.end, at_least=INSTANT)
+        whole = self.after_start(self.end, at_least=MICROSECOND)
         for start, end in self.breaks:
             begins = self.after_start(start)
-            if self.after_start(end, at_least=begins + INSTANT) > whole:
+            if self.after_start(end, at_least=begins + MICROSECOND) > whole:
                 raise ValueError(f"shift {self.name}: the break {start} to {end} is not inside the shift")
 
     def after_start(self, clock: time, *, at_least: timedelta = timedelta()) -> timedelta:
@@ -89,7 +88,7 @@ class Shift:
     def on(self, day: date) -> tuple[datetime, datetime]:
         """Start and end in wall time, without a zone, of the shift that starts on a date."""
         start = datetime.combine(day, self.start)
-        return start, start + self.after_start(self.end, at_least=INSTANT)
+        return start, start + self.after_start(self.end, at_least=MICROSECOND)
 
     def breaks_on(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         """The same of each break."""
@@ -219,7 +218,7 @@ class Calendar:
 
     def shift_of(self, instant: datetime) -> Window:
         """The shift, or the stretch between shifts, in which an instant lies."""
-        window = Interval(instant, instant + INSTANT)
+        window = Interval(instant, instant + MICROSECOND)
         return (self.shifts(window) or self.off_shift(window))[0]
 
     def hours(self, window: Interval) -> tuple[Window, ...]:

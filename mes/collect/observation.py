@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from adapters.reading import Quality, Reading
 from mes.collect.signals import Observation, SignalSetup, StationSetup, StationState
+from mes.intervals import MICROSECOND
 from mes.model import ProcessValue, QualityChanged, StationEvent, TimeSource
-
-JUST_AFTER = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -51,9 +50,9 @@ class Work:
         time, source = self.when(reading)
         last = self.state.changes.get(change)
         if last is not None and time < last:
-            time, source = max(self.seen.received_time, last + JUST_AFTER), TimeSource.EDGE
+            time, source = max(self.seen.received_time, last + MICROSECOND), TimeSource.EDGE
         elif time == last:
-            time += JUST_AFTER
+            time += MICROSECOND
         self.state = replace(self.state, changes={**self.state.changes, change: time})
         return time, source
 

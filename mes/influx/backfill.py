@@ -6,7 +6,7 @@ Every point has the identity that it had when it was written first, so doing it 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 from adapters.clock import SystemClock
@@ -15,14 +15,13 @@ from mes.influx.delivery import Delivery, Writes
 from mes.influx.encode import event_line, process_line
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.windows import station_points
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.journal.store import RejectedPoint
 from mes.results.history import SILENT, occupied
 from mes.results.plant import PlantResults
 
 BATCH = 5000
 AGAIN_AT_MOST = 3  # rounds for what was journaled while we wrote; what is open the collector states itself
-INSTANT = timedelta(microseconds=1)
 
 Shown = Callable[[Window, int, int], None]  # a production day that is written, its number, and how many there are
 
@@ -74,7 +73,7 @@ async def backfill(
     until = query.until  # raises for an empty journal
     whole = [each for each in (known, measured) if each is not None]
     asked = stretch or Interval(
-        min(each.start for each in whole), max([until, *(each.end for each in whole)]) + INSTANT
+        min(each.start for each in whole), max([until, *(each.end for each in whole)]) + MICROSECOND
     )
     days = _days(query, asked)
     written = Written(Interval(days[0].interval.start, days[-1].interval.end) if days else asked)
@@ -120,7 +119,7 @@ class _Sending:
         if span is None or (not starts and span.end <= was):
             return False
         self.query.set_now(max(span.end, was))
-        for day in _days(self.query, Interval(min([was, *starts]), self.query.until + INSTANT)):
+        for day in _days(self.query, Interval(min([was, *starts]), self.query.until + MICROSECOND)):
             await self._send(self._figures(day.interval))
         return True
 
@@ -171,7 +170,7 @@ def _days(query: PlantResults, asked: Interval) -> list[Window]:
 
 def _part(day: Interval, first: datetime, until: datetime) -> Interval | None:
     """What of a day lies between the first thing seen and the present, that instant included."""
-    return day.clip(Interval(first, max(first, until) + INSTANT))
+    return day.clip(Interval(first, max(first, until) + MICROSECOND))
 
 
 def _some(lines: Iterator[str]) -> list[str]:

@@ -8,10 +8,11 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import assert_never
 
 from mes.influx.schema import MEASUREMENTS, Measurement, Type
+from mes.intervals import MICROSECOND
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -37,7 +38,6 @@ from mes.model import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 NONE = "none"  # a tag is never left out: that would be another series
 
 Field = bool | int | float | str

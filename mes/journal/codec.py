@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import get_type_hints
 
 import msgspec
 
 from mes.errors import JournalError
 from mes.future import not_after
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -33,7 +33,6 @@ from mes.model import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # the widest signed and unsigned totalisers have 64 bits
 UNKNOWN_WORD = "Invalid enum value"  # so msgspec begins what it says of a word that is not one of ours

@@ -8,10 +8,9 @@ from typing import Any, Self
 import apsw
 
 from mes.errors import JournalError
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.journal.codec import (
     EARLIEST_US,
-    MICROSECOND,
     EventRow,
     Unreadable,
     corrected,

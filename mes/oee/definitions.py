@@ -13,9 +13,8 @@ from datetime import timedelta
 from enum import StrEnum
 from fractions import Fraction
 
+from mes.intervals import MICROSECOND
 from mes.oee.components import NO_TIME, Bucket, Kpi, add, combine
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Place(StrEnum):

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from mes.calendar import Calendar, Window
-from mes.intervals import Interval, total
+from mes.intervals import MICROSECOND, Interval, total
 from mes.model import ProductId, UnitId
 from mes.oee.components import LOSSES, NO_TIME, Kpi
 
@@ -20,7 +20,6 @@ ALL = "all"
 UNKNOWN = "unknown"
 NO_PRODUCT = ProductId("")
 MONTHS = range(1, 13)
-MICROSECOND = timedelta(microseconds=1)
 NOTHING = Fraction(0)
 
 
@@ -318,7 +317,7 @@ def programme_report(
     year = parts[0][0]
     once = first_time_built(cars)
     whole = _section(once, products, targets, window, until)
-    so_far, in_year = (total(calendar.planned(each)) for each in (_before(window, until), targets.year(year)))
+    so_far, in_year = (total(calendar.planned(each)) for each in (window.before(until), targets.year(year)))
     has_rate = whole.total.built > 0 and so_far > NO_TIME
     return ProgrammeReport(
         year=year,
@@ -371,7 +370,7 @@ class _Figures:
 def _section(
     cars: Iterable[Car], products: Products, targets: Targets, window: Interval, until: datetime
 ) -> ProgrammeSection:
-    seen = _before(window, until)
+    seen = window.before(until)
     made = Counter(car.product or NO_PRODUCT for car in cars if car.time in seen)
     figures = _Figures(made, targets.by_product(window), targets.by_product(seen))
     return ProgrammeSection(
@@ -394,10 +393,6 @@ def _local_content(made: Mapping[ProductId, int], products: Products) -> LocalCo
     cars = sum(number for number, _ in known)
     mean_pct = sum((number * pct for number, pct in known), NOTHING) / cars if cars else None
     return LocalContent(mean_pct, cars, sum(made.values()) - cars)
-
-
-def _before(window: Interval, until: datetime) -> Interval:
-    return Interval(window.start, max(window.start, min(window.end, until)))
 
 
 def _fraction(part: timedelta, whole: timedelta) -> Fraction:

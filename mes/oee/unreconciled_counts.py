@@ -6,16 +6,15 @@ the counts after it hold all that was made; where it has said nothing since, the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
 from mes.collect.counters import CounterSetup, CounterState
+from mes.intervals import MICROSECOND
 from mes.model import CountFlag, CountReconciled, CountUnreconciled, ProductId, StationStandard, UnitsCounted
 from mes.oee.count_decisions import leading
 from mes.oee.stops import NotAllowed
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Standing(StrEnum):

@@ -9,12 +9,11 @@ from datetime import datetime
 
 from mes.calendar import Window, WindowKind
 from mes.errors import ConfigError
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.oee.components import Bucket
 from mes.oee.definitions import Definition
 from mes.results.fields import Value, definition_values, kpi_values, reason_of, secondary_values, seconds
 from mes.results.plant import PlantResults, Row
-from mes.results.stations import LEAST
 
 WHOLE = "interval"  # one window from the start to the end that were asked for
 
@@ -57,7 +56,7 @@ def windows(query: PlantResults, request: Request) -> tuple[Window, ...]:
     if query.known is None:
         return ()
     # what happened at the last known instant is reported, too
-    start, end = request.start or query.known.start, request.end or query.known.end + LEAST
+    start, end = request.start or query.known.start, request.end or query.known.end + MICROSECOND
     if request.start and request.end and end <= start:
         raise ConfigError(f"the end, {end.isoformat()}, is not after the start, {start.isoformat()}")
     span = Interval(start, max(start, end))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
-from mes.intervals import Interval, subtract
+from mes.intervals import MICROSECOND, Interval, subtract
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -26,7 +26,6 @@ from mes.oee.segments import FAULT_COMES_BEFORE, STOPS
 from mes.oee.timeline import SPREAD_WITHIN, Span, Timeline, timeline
 from mes.oee.unread import KIND_OF
 
-INSTANT = timedelta(microseconds=1)
 FIRST_LOOK = 32  # events; each further look is eight times as long
 FARTHER = 8
 SILENT = SPREAD_WITHIN  # without one event: at one end of it is an import or a wrong clock
@@ -120,7 +119,7 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
         found += reader.between(station, window.end, last.interval.end)
     whole = reader.span_of(station)
     if whole is not None:  # how far the journal knows of the station decides how long an open stop has lasted
-        found += reader.between(station, whole.end, whole.end + INSTANT)
+        found += reader.between(station, whole.end, whole.end + MICROSECOND)
     reaching = reader.reaching(station, start, last.interval.end)
     # what was caught up in one gap is spread together, though a part of it was seen before the stretch
     gaps = [each.event.since for each in reaching if isinstance(each.event, UnitsCounted) and each.event.since]
@@ -147,7 +146,7 @@ def occupied(
         else:
             found.append(each)
     # a moment longer, for what happened at the last instant; before the first event and after the last is no silence
-    silences = [Interval(each.end + INSTANT, following.start) for each, following in pairwise(found)]
+    silences = [Interval(each.end + MICROSECOND, following.start) for each, following in pairwise(found)]
     return subtract((window,), silences)
 
 

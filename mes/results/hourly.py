@@ -18,7 +18,7 @@ import msgspec
 
 from mes.calendar import Calendar, WindowKind
 from mes.errors import DerivedError
-from mes.intervals import END_OF_TIME, Interval
+from mes.intervals import END_OF_TIME, MICROSECOND, Interval
 from mes.journal.hourly import HourlyFile, Row
 from mes.model import CountKind, ReasonId, StationId, StationStandard
 from mes.oee.components import IDEAL_TIMES, NUMBERS, TIMES, Bucket, Kpi, Loss
@@ -28,7 +28,6 @@ from mes.oee.timeline import Timeline, timeline
 from mes.oee.unread import unknown_figures
 from mes.results.history import SILENT, EventReader, history, in_force_since, totalisers
 
-MICROSECOND = timedelta(microseconds=1)
 SEARCH = timedelta(hours=1)  # there is a cut in any hour
 CUTTING = (WindowKind.HOUR, WindowKind.SHIFT, WindowKind.DAY)
 CHUNK = timedelta(days=30)  # of history in memory at once

@@ -1,10 +1,10 @@
 """A closed shift is closed: the one place that decides whether what somebody is about to journal affects one."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -18,8 +18,6 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.stops import NotAllowed, closed_shifts
-
-LEAST = timedelta(microseconds=1)
 
 
 class ClosingReader(Protocol):
@@ -65,7 +63,7 @@ class Closings:
 
     def _affected(self, event: StationEvent) -> Interval:
         """The stretch of a station's time of which an event says something; never empty."""
-        start, end = event.time, event.time + LEAST
+        start, end = event.time, event.time + MICROSECOND
         match event:
             case ReasonAssigned():
                 start, end = event.start, event.end or max(event.time, event.start)
@@ -78,7 +76,7 @@ class Closings:
                 end = after[0].event.time if after else datetime.max.replace(tzinfo=start.tzinfo)
             case _:
                 pass
-        return Interval(start, max(end, start + LEAST))
+        return Interval(start, max(end, start + MICROSECOND))
 
 
 def _refusal(station: StationId, shift: Interval) -> NotAllowed:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
 from mes.collect.station import readable_state
-from mes.intervals import Interval, subtract
+from mes.intervals import MICROSECOND, Interval, subtract
 from mes.journal.codec import affects
 from mes.model import (
     ConnectionLost,
@@ -39,7 +39,6 @@ __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components, where there are any
 TOGETHER = timedelta(days=7)  # so much of a station's history is read for many windows at once
 KEPT_TIMELINES = 128
-LEAST = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class Results:
     def _summed(self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None) -> Kpi:
         standard = self._standard(station, definition)
         seen = window.before(until)
-        window = window.before(until + LEAST)  # it shows whether the instant `until` itself belongs to it
+        window = window.before(until + MICROSECOND)  # it shows whether the instant `until` itself belongs to it
         if self._hourly is None or seen.length <= self._at_once:
             return self._direct(station, standard, window, until)
         stored = self._hourly.kpis(station, standard, seen)
@@ -165,7 +164,7 @@ class Results:
         if self._hourly is not None and windows[-1].end - windows[0].start > self._at_once:
             found |= self._hourly.produced(station, standard, [each for each in windows if each.end <= until])
         for some in _together([each for each in windows if each not in found and each.start <= until]):
-            seen = [each.before(until + LEAST) for each in some]
+            seen = [each.before(until + MICROSECOND) for each in some]
             line = self.timeline(station, Interval(seen[0].start, seen[-1].end))
             made = kpis(line, seen, (), standard, until=until)
             found |= {window: each.produced for window, each in zip(some, made, strict=True)}
@@ -285,9 +284,9 @@ class Results:
 
     def _around(self, window: Interval) -> Interval:
         """The production days of a window, so that its hours and shifts share one reading of the journal."""
-        lasting = Interval(window.start, max(window.end, window.start + LEAST))
-        first = self.calendar.days(Interval(lasting.start, lasting.start + LEAST))
-        last = self.calendar.days(Interval(lasting.end - LEAST, lasting.end))
+        lasting = Interval(window.start, max(window.end, window.start + MICROSECOND))
+        first = self.calendar.days(Interval(lasting.start, lasting.start + MICROSECOND))
+        last = self.calendar.days(Interval(lasting.end - MICROSECOND, lasting.end))
         return Interval(first[0].interval.start, last[-1].interval.end)
 
 

@@ -67,7 +67,7 @@ class PlantPoints:
         self._forget_what_changed()
         until = self.query.until
         calendar = self.query.config.calendar
-        touched = Interval(touched.start, max(touched.start, min(touched.end, until)))
+        touched = touched.before(until)
         parts = self.query.occupied(touched)
         hours = list(dict.fromkeys(cell for part in parts for cell in cells(calendar, part)))
         longer = _windows(calendar, (WindowKind.SHIFT, WindowKind.DAY), parts)
@@ -83,7 +83,7 @@ class PlantPoints:
         yield from self._periods(touched, until)
 
     def _limits(self, hour: Window) -> Iterator[Point]:
-        passed = Interval(hour.interval.start, max(hour.interval.start, min(hour.interval.end, self.query.until)))
+        passed = hour.interval.before(self.query.until)
         steps = max(1, -(-passed.length // LIMIT_EVERY))
         for station, limits in self.query.config.limits.items():
             for name, limit in limits.items():
@@ -122,7 +122,7 @@ class PlantPoints:
         self._seq = seq
 
     def _output(self, line: Node, window: Window) -> Point:
-        passed = Interval(window.interval.start, min(window.interval.end, self.query.until))
+        passed = window.interval.before(self.query.until)
         last = line.stations[-1]
         kpi = self.query.results.kpi(last, passed, until=self.query.until)
         plans = {"plan": self.query.target(line, passed), "plan_whole": self.query.target(line, window.interval)}
@@ -191,7 +191,7 @@ class PlantPoints:
             return
         cars = self._built_cars(config.programme.built_at)
         for window in windows:
-            passed = Interval(window.interval.start, max(window.interval.start, min(window.interval.end, until)))
+            passed = window.interval.before(until)
             if not passed.length:
                 continue
             made = Counter(car.product or NO_PRODUCT for car in cars if car.time in passed)

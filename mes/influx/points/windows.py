@@ -13,7 +13,7 @@ from mes.config.build import PlantConfig
 from mes.influx.encode import Point
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.stations import cells, kpi_point, loss_points, state_points
-from mes.intervals import END_OF_TIME, Interval
+from mes.intervals import END_OF_TIME, MICROSECOND, Interval
 from mes.journal import JournalReader
 from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId, StationStandard
@@ -21,7 +21,6 @@ from mes.results.plant import PlantResults
 from mes.results.stations import Results
 from mes.stopping import in_thread
 
-INSTANT = timedelta(microseconds=1)
 LONGER = (WindowKind.SHIFT, WindowKind.DAY)  # beside the hours; what is longer still are sums of days in a query
 FARTHEST = timedelta(days=1)  # how far back what happens now may change what was published
 
@@ -153,7 +152,7 @@ class PublishedFigures:
             if start is None:
                 continue  # nothing was ever seen of it
             end = max(span.end, min(self._holds_until(station, span.end), now))
-            affected_windows = Interval(min(start, end), end + INSTANT)
+            affected_windows = Interval(min(start, end), end + MICROSECOND)
             points += station_points(self._results, station, affected_windows, max(now, span.end))
         return points
 
@@ -169,7 +168,7 @@ def _in_force_since(
     """When the state began that was in force just before an instant, at most `furthest` back; None: never seen."""
     since = results.in_force_since(station, instant)
     if since is not None and since != results.known_since(station):
-        since -= INSTANT  # what begins at a window's very end bears on that window
+        since -= MICROSECOND  # what begins at a window's very end bears on that window
     return since if since is None or furthest is None else max(since, instant - furthest)
 
 
