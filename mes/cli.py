@@ -158,8 +158,8 @@ def mes(*, verbose: bool) -> None:
 @click.option(
     "--influx",
     is_flag=True,
-    help="Forward to InfluxDB as well, and hold every answer of every dashboard's panel against the core: a private "
-    "influxd (Debian's influxdb), or the server at $TAKTLINE_INFLUX_URL.",
+    help="Forward to InfluxDB as well: to a private influxd (Debian's influxdb) that ends with the run, or to the "
+    "server at $TAKTLINE_INFLUX_URL. The run fails unless everything is stored.",
 )
 @click.option(
     "--board-port",
@@ -174,7 +174,7 @@ def mes(*, verbose: bool) -> None:
     "--stay/--no-stay",
     default=None,
     help="Keep the board open after the verdict until Ctrl-C, with the plant running in real time; by default on a "
-    "terminal, and not in CI ($CI), in a pipe or with --influx.",
+    "terminal, and not in CI ($CI) or in a pipe.",
 )
 def demo(
     *,
@@ -203,16 +203,12 @@ def demo(
     configure_logging(
         level=logging.DEBUG if click.get_current_context().find_root().params["verbose"] else logging.WARNING
     )
-    forwarding = Forwarding(given_server(), default_config().parent / "grafana") if influx else None
+    forwarding = Forwarding(given_server()) if influx else None
     output = console()
-    if stay and influx:
-        raise click.UsageError(
-            "--stay cannot go with --influx: its dashboards are checked when the collector has ended"
-        )
     said = screen.open_board if open_board else screen.say_board
     board = BoardShown(board_port, lambda _: said(output, board))
     options = Options(length, speed, seed, faults, journal, breakdowns, forwarding, board)
-    stays = (screen.stays_by_default() and not influx) if stay is None else stay
+    stays = screen.stays_by_default() if stay is None else stay
 
     def tell(finished: Finished) -> None:
         screen.show(output, finished)

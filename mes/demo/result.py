@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mes.config.models.plant import InfluxShape
 from mes.demo.compare import Outcome
 from mes.demo.pacing import Slowness
-from mes.demo.panel_check import PanelCheck
 from mes.demo.truth import Counts, Station, blind, seconds
 from mes.intervals import Interval, subtract, total
 from mes.model import State, StationId
@@ -21,27 +21,26 @@ class Finished:
     kpis: dict[StationId, Kpi]
     wall_s: float
     stopped_early: bool
-    panels: PanelCheck | None = None
     slowness: Slowness | None = None
     too_slow: bool = False  # what differs are only gaps that arose while this computer stood still
+    influx: InfluxShape | None = None  # the server that has everything
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Everything that is not as it should be."""
-        return (*self.outcome.problems, *(self.panels.problems if self.panels is not None else ()))
+        return self.outcome.problems
 
     @property
     def verdict(self) -> str:
         """ok, differs, or too slow: nothing differs but for gaps that are the computer's."""
-        if self.too_slow and not (self.panels is not None and self.panels.problems):
+        if self.too_slow:
             return "too slow"
         return "differs" if self.problems else "ok"
 
 
 def as_json(finished: Finished, *, seed: int) -> dict[str, object]:
     """The demo's result file: seconds are floats, ratios are 0..1 (performance may be above) or null."""
-    outcome, window = finished.outcome, finished.window
-    panels = finished.panels
+    outcome, window, influx = finished.outcome, finished.window, finished.influx
     return {
         "seed": seed,
         "simulated_s": window.length.total_seconds(),
@@ -63,7 +62,7 @@ def as_json(finished: Finished, *, seed: int) -> dict[str, object]:
             "charged_otherwise_s": outcome.charged_otherwise.total_seconds(),
         },
         "ledger": {"lost": outcome.lost, "doubled": outcome.doubled, "unreconciled": outcome.unreconciled},
-        "panels": None if panels is None else {"queries": panels.queries, "answers": panels.answers},
+        "influx": None if influx is None else {"url": influx.url, "database": influx.database},
         "problems": list(finished.problems),
         "verdict": finished.verdict,
     }

@@ -18,17 +18,15 @@ from adapters.settings import Controller, OpcUaController
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
 from mes.config.models.plant import InfluxShape
-from mes.daemon import Collector, OpenJournal, collector, credential, influx_target
+from mes.daemon import Collector, OpenJournal, collector
 from mes.demo import truth
 from mes.demo.board import BoardShown, PulledByHand, board_shown
 from mes.demo.compare import compare
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, settled, with_influx
 from mes.demo.pacing import Pacemaker, WaitingClock
-from mes.demo.panel_check import PanelCheck, check_panels
 from mes.demo.result import Finished
 from mes.demo.truth import Causes, Counts, Life, Lives, Measured, Ratios, Station, Stay
 from mes.errors import ConfigError, MesError
-from mes.influx.server import InfluxServer
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
 from mes.journal.names import Names
@@ -59,13 +57,9 @@ JOURNAL = "journal.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """Everything goes to InfluxDB as well, and every panel's answer is held to the core.
-
-    `server` None: a private influxd, for the time of the run. `dashboards`: a folder as config/grafana is.
-    """
+    """Everything is forwarded to InfluxDB as well; `server` None: to a private influxd that ends with the run."""
 
     server: InfluxShape | None
-    dashboards: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,7 @@ class Options:
     faults: tuple[Fault, ...] = ()
     journal: Path | None = None
     breakdowns: tuple[Breakdown, ...] = ()
-    influx: "Forwarding | None" = None
+    influx: Forwarding | None = None
     board: BoardShown | None = None
 
 
@@ -159,14 +153,12 @@ async def run_demo(
                     finished = _finish(config, run, window)  # not in a thread: nothing is journaled meanwhile
                     if options.influx is not None:
                         await run.within(SETTLED_WITHIN_S, settled(running), "InfluxDB did not take everything")
-                    elif options.board is not None and options.board.stays is not None and not stop.is_set():
+                    if options.board is not None and options.board.stays is not None and not stop.is_set():
                         run.go_on()
                         await options.board.stays(finished)
-                        return finished
-                panels = await _panels(options, config, window)  # with the collector gone, nothing writes meanwhile
         finally:
             await run.served.stop()
-        return replace(finished, panels=panels)
+        return finished
 
 
 def _patient(config: PlantConfig, faults: Sequence[Fault]) -> PlantConfig:
@@ -319,15 +311,6 @@ def _write(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-async def _panels(options: Options, config: PlantConfig, window: Interval) -> PanelCheck | None:
-    """The dashboards' answers beside the core's; None without InfluxDB."""
-    target = influx_target(config, credential)
-    if options.influx is None or target is None:
-        return None
-    async with InfluxServer(target) as server:
-        return await check_panels(server, config, options.influx.dashboards, window)
-
-
 async def _within(deadline_s: float, work: Awaitable[None], otherwise: str) -> None:
     try:
         async with asyncio.timeout(deadline_s):
@@ -404,6 +387,7 @@ def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
         stopped_early=window.length < options.length,
         slowness=run.pacemaker.slowness(),
         too_slow=too_slow,
+        influx=None if options.influx is None else config.influx,
     )
 
 

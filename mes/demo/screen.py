@@ -144,10 +144,10 @@ def show(console: Console, finished: Finished) -> None:
         f"waits: {outcome.charged.total_seconds() / 60:.0f} min charged, "
         f"{outcome.charged_otherwise.total_seconds() / 60:.1f} min otherwise than in truth"
     )
-    if finished.panels is not None:
+    if finished.influx is not None:
         console.print(
-            f"dashboards: {finished.panels.queries} queries of panels, variables and alerts, {finished.panels.answers} "
-            f"answers from InfluxDB {finished.panels.server}, {len(finished.panels.problems)} differ from the core"
+            f"InfluxDB: everything is stored at {finished.influx.url}, database {finished.influx.database}",
+            soft_wrap=True,
         )
     for problem in finished.problems[:MOST_PROBLEMS_SHOWN]:
         console.print(f"  {problem}", style="red", markup=False)

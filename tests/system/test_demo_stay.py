@@ -11,6 +11,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 from driven_board import ARTEFACTS, chromium, open_page
@@ -136,9 +139,18 @@ def test_it_ends_with_the_verdict_where_nobody_stays(words: list[str], environme
     assert "Ctrl-C ends both." not in shown
 
 
-def test_staying_cannot_go_with_influx() -> None:
-    """A wish that cannot be met is refused before anything runs, with the reason."""
-    run = subprocess.run([MES, "demo", "--stay", "--influx"], capture_output=True, text=True, timeout=60, check=False)
-
-    assert run.returncode == 2
-    assert "--stay cannot go with --influx" in run.stderr
+@pytest.mark.influxd
+def test_influxdb_stays_as_long_as_the_board() -> None:
+    """With --influx the server's address is printed at the verdict; it answers until Ctrl-C, and then ends."""
+    with on_a_terminal("demo", "--for", "5m", "--speed", "240", "--no-open", "--influx") as terminal:
+        shown = terminal.until("Ctrl-C ends both.")
+        assert "verdict: ok" in shown
+        found = re.search(r"everything is stored at (http://127\.0\.0\.1:\d+), database (\w+)", shown)
+        assert found is not None, shown[-4000:]
+        query = urlencode({"db": found[2], "q": 'SELECT last("good") FROM "kpi"'})
+        with urlopen(f"{found[1]}/query?{query}", timeout=60) as answer:
+            assert "last" in answer.read().decode()
+        assert terminal.interrupt() == 0
+        assert "Traceback" not in terminal.text
+        with pytest.raises(URLError):
+            urlopen(f"{found[1]}/ping", timeout=60)

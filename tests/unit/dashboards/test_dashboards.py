@@ -11,9 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from dashboards import alerts
+from dashboards.checks.influxql.lint import lint
+from dashboards.checks.panels import alerts as alert_queries
 from dashboards.write import FOLDER, texts
-from mes.demo.influxql.lint import lint
-from mes.demo.panels import alerts as alert_queries
 
 PROVISIONING = FOLDER / "provisioning"
 BOARDS: dict[str, dict[str, Any]] = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mes.demo.influxql.lint import lint
+from dashboards.checks.influxql.lint import lint
 
 T = "time > now() - 1h"
 

@@ -1,55 +1,56 @@
-"""The shared subset of InfluxQL as trees."""
+"""Queries of the shared part of InfluxQL, as the rules see them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mes.demo.influxql.parse import QueryError, parse
-from mes.demo.influxql.tree import (
-    Binary,
-    Call,
-    Compare,
-    Item,
-    Logic,
-    Number,
-    Ref,
-    Regex,
-    Select,
-    ShowTagValues,
-    TimeBound,
-)
+from dashboards.checks.influxql.parse import Comparison, Query, QueryError, Regex, Term, parse
 
 
 def test_a_whole_select() -> None:
-    """Every clause stands in the tree, multiplication binds before addition, AND before OR."""
+    """Each clause is read: terms with their functions, comparisons, bounds of time, groups, fill, order, page."""
     text = (
         'SELECT (sum("a") + 2 * max(b)) / 3 AS "x y", difference(last("c")) FROM "m" WHERE time >= now() - 1h AND '
         "time < '2026-03-02T00:00:00Z' AND (\"t\" =~ /^a\\/b$/ OR u <> 'it\\'s' AND f = -1.5) "
         'GROUP BY "t", time(1h, 5m) fill(none) ORDER BY time DESC LIMIT 5 OFFSET 2'
     )
-    logic = Logic("OR", Compare("t", "=~", Regex("^a/b$")),
-                  Logic("AND", Compare("u", "!=", "it's"), Compare("f", "=", -1.5)))  # fmt: skip
-    times = Logic("AND", TimeBound(">=", -3600 * 10**9, from_now=True), TimeBound("<", 1772409600 * 10**9))
-    total = Binary("+", Call("sum", Ref("a")), Binary("*", Number(2), Call("max", Ref("b"))))
 
-    assert parse(text) == Select(
-        (Item(Binary("/", total, Number(3)), "x y"), Item(Call("difference", Call("last", Ref("c"))))),
-        "m",
-        Logic("AND", times, logic),
-        ("t",),
-        3600 * 10**9,
-        300 * 10**9,
-        "none",
+    assert parse(text) == Query(
+        measurement="m",
+        terms=[
+            Term("a", ("sum",), in_arithmetic=True),
+            Term("b", ("max",), in_arithmetic=True),
+            Term("c", ("difference", "last")),
+        ],
+        columns=2,
+        comparisons=[Comparison("t", "=~", Regex("^a/b$")), Comparison("u", "<>", "it's"), Comparison("f", "=", -1.5)],
+        time_signs=[">=", "<"],
+        tags=["t"],
+        by_time=True,
+        fill="none",
         descending=True,
-        limit=5,
-        offset=2,
+        paged=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("condition", "under_or"),
+    [
+        ("time > 0 AND (t = 'a' OR t = 'b')", False),
+        ("time > 0 OR t = 'a'", True),
+        ("t = 'a' OR t = 'b' OR t = 'c' AND time > 0", True),
+        ("t = 'a' AND (t = 'b' OR (time > 0))", True),
+    ],
+)
+def test_time_under_or(condition: str, under_or: bool) -> None:
+    """A bound of time anywhere below an OR is noted."""
+    assert parse(f"SELECT a FROM m WHERE {condition}").time_under_or is under_or
 
 
 def test_tag_values() -> None:
     """SHOW TAG VALUES has a key, and may have a measurement and a condition."""
-    assert parse("SHOW TAG VALUES FROM kpi WITH KEY = \"line\" WHERE area = 'weld'") == ShowTagValues(
-        "line", "kpi", Compare("area", "=", "weld")
+    assert parse("SHOW TAG VALUES FROM kpi WITH KEY = \"line\" WHERE area = 'weld'") == Query(
+        "kpi", "line", comparisons=[Comparison("area", "=", "weld")]
     )
 
 
@@ -87,6 +88,7 @@ def test_quoting_round_trip(name: str, value: str) -> None:
     quoted = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     text = value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
 
-    assert parse(f"SELECT f FROM \"{quoted}\" WHERE t = '{text}'") == Select(
-        (Item(Ref("f")),), name, Compare("t", "=", value)
-    )
+    query = parse(f"SELECT f FROM \"{quoted}\" WHERE t = '{text}'")
+
+    assert query.measurement == name
+    assert query.comparisons == [Comparison("t", "=", value)]

@@ -19,11 +19,11 @@ _NOW = re.compile(r"now\(\)(?:\s*-\s*(?P<number>\d+)(?P<unit>[mhdw]))?")
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPECIAL = re.compile(r"[\\^$*+?.()|[\]{}/]")
 
-Asked = Callable[[str], Awaitable[Sequence[str]]]
+RunQuery = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PanelQuery:
     """One query as it goes to the server; `place` says where it stands, for people."""
 
     place: str
@@ -62,8 +62,8 @@ class Dashboard:
     @property
     def variables(self) -> list[Mapping[str, Any]]:
         """In the order in which they are filled."""
-        found: list[Mapping[str, Any]] = self.model.get("templating", {}).get("list", [])
-        return found
+        variables: list[Mapping[str, Any]] = self.model.get("templating", {}).get("list", [])
+        return variables
 
     def targets(self) -> Iterator[tuple[str, str]]:
         """Place and text of every panel's every query."""
@@ -74,35 +74,38 @@ class Dashboard:
 
 @dataclass(slots=True)
 class Screen:
-    """A dashboard being looked at: a stretch of time on its picker, and variables being chosen.
+    """A dashboard on a screen: the range of its time picker, and the choice of its variables.
 
-    `ask` runs a variable's query; `typed` are the values of text boxes.
+    `run_query` runs a variable's query; `typed` are the values of text boxes.
     """
 
     dashboard: Dashboard
-    stretch: Interval
+    time_range: Interval
     now: datetime
-    ask: Asked
+    run_query: RunQuery
     typed: Mapping[str, str]
-    asked: list[Ask] = field(default_factory=list)
+    variable_queries: list[PanelQuery] = field(default_factory=list)
 
     async def choose(self, wanted: Mapping[str, str]) -> dict[str, Chosen]:
         """All variables, in their order: what is `wanted`, else what the file says is chosen at first."""
         chosen: dict[str, Chosen] = {}
-        for each in self.dashboard.variables:
-            chosen[each["name"]] = await self._one(each, chosen, wanted.get(each["name"]))
+        for variable in self.dashboard.variables:
+            name = variable["name"]
+            chosen[name] = await self._choose_one(variable, chosen, wanted.get(name))
         return chosen
 
-    async def _one(self, variable: Mapping[str, Any], chosen: Mapping[str, Chosen], wanted: str | None) -> Chosen:
+    async def _choose_one(
+        self, variable: Mapping[str, Any], chosen: Mapping[str, Chosen], wanted: str | None
+    ) -> Chosen:
         multi = bool(variable.get("multi"))
         match variable["type"]:
             case "query":
                 query = variable["query"]
                 text = self.fill(query if isinstance(query, str) else query["query"], chosen)
-                self.asked.append(Ask(f"{self.dashboard.title} / variable {variable['name']}", text))
-                options = _by_regex(await self.ask(text), str(variable.get("regex") or ""))
+                self.variable_queries.append(PanelQuery(f"{self.dashboard.title} / variable {variable['name']}", text))
+                options = _by_regex(await self.run_query(text), str(variable.get("regex") or ""))
             case "custom":
-                options = [_custom(each) for each in str(variable["query"]).split(",")]
+                options = [_custom(choice) for choice in str(variable["query"]).split(",")]
             case "textbox" | "constant":
                 typed = self.typed.get(variable["name"], str(variable.get("query") or ""))
                 return Chosen((Option(typed, typed),), (typed,), multi=False)
@@ -112,23 +115,23 @@ class Screen:
                 raise ValueError(f"{self.dashboard.path}: a variable of type {other} is not known here")
         return _select(variable, tuple(options), wanted, multi=multi)
 
-    def queries(self, chosen: Mapping[str, Chosen]) -> Iterator[Ask]:
+    def queries(self, chosen: Mapping[str, Chosen]) -> Iterator[PanelQuery]:
         """Every panel's every query."""
         for place, text in self.dashboard.targets():
-            yield Ask(place, self.fill(text, chosen))
+            yield PanelQuery(place, self.fill(text, chosen))
 
     def fill(self, text: str, chosen: Mapping[str, Chosen]) -> str:
         """The query as the data source would send it."""
-        return fill(text, chosen, self.stretch, self.now)
+        return fill(text, chosen, self.time_range, self.now)
 
 
-def fill(text: str, chosen: Mapping[str, Chosen], stretch: Interval, now: datetime) -> str:
+def fill(text: str, chosen: Mapping[str, Chosen], time_range: Interval, now: datetime) -> str:
     """Puts variables and times into a query. Raises KeyError for a variable that is not defined."""
 
     def value(match: re.Match[str]) -> str:
         name = match["braced"] or match["plain"]
         if name in {"timeFilter", "__timeFilter"}:
-            return f"time >= {_ms(stretch.start)}ms and time <= {_ms(stretch.end)}ms"
+            return f"time >= {_ms(time_range.start)}ms and time <= {_ms(time_range.end)}ms"
         if name in {"__interval", "interval"}:
             return INTERVAL
         return _formatted(chosen[name], match["format"], in_regex=_in_regex(text, match.start()))
@@ -144,15 +147,15 @@ def _earlier(now: datetime, match: re.Match[str]) -> str:
 
 def dashboards(folder: Path) -> list[Dashboard]:
     """All of a folder, by file name. Raises OSError or ValueError for one that cannot be read."""
-    return [Dashboard(each, json.loads(each.read_text(encoding="utf-8"))) for each in sorted(folder.glob("*.json"))]
+    return [Dashboard(path, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json"))]
 
 
-def alerts(folder: Path) -> list[Ask]:
+def alerts(folder: Path) -> list[PanelQuery]:
     """The queries of all alert rules, not filled in yet."""
-    files = [YAML(typ="safe").load(each) for each in sorted(folder.glob("*.y*ml"))]
+    files = [YAML(typ="safe").load(path) for path in sorted(folder.glob("*.y*ml"))]
     rules = [rule for file in files for group in file.get("groups", []) for rule in group["rules"]]
     return [
-        Ask(f"alert {rule['title']} / {query['refId']}", str(query["model"]["query"]))
+        PanelQuery(f"alert {rule['title']} / {query['refId']}", str(query["model"]["query"]))
         for rule in rules
         for query in rule["data"]
         if query["datasourceUid"] != "__expr__"
@@ -160,27 +163,27 @@ def alerts(folder: Path) -> list[Ask]:
 
 
 def every_value(chosen: Mapping[str, Chosen], names: Sequence[str]) -> Iterator[dict[str, str]]:
-    """One choice after the other of each of some variables, the others as they are at first."""
+    """For each variable in `names`: each of its options in turn, by its text."""
     for name in names:
         if name in chosen:
-            yield from ({name: each.text} for each in chosen[name].options)
+            yield from ({name: option.text} for option in chosen[name].options)
 
 
 def _panels(panels: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for each in panels:
-        yield each
-        yield from _panels(each.get("panels", []))
+    for panel in panels:
+        yield panel
+        yield from _panels(panel.get("panels", []))
 
 
-def _by_regex(found: Sequence[str], regex: str) -> list[Option]:
+def _by_regex(values: Sequence[str], regex: str) -> list[Option]:
     """Each value once; a regex takes text and value out of it by its named groups; what does not match is left out."""
     options: dict[Option, None] = {}
     pattern = re.compile(regex.strip("/").replace("(?<", "(?P<")) if regex else None
-    for each in found:
+    for value in values:
         if pattern is None:
-            options[Option(each, each)] = None
+            options[Option(value, value)] = None
             continue
-        match = pattern.search(each)
+        match = pattern.search(value)
         if match is not None:
             named = match.groupdict()
             only = match[1] if match.re.groups else match[0]
@@ -189,17 +192,17 @@ def _by_regex(found: Sequence[str], regex: str) -> list[Option]:
 
 
 def _custom(text: str) -> Option:
-    name, colon, value = (each.strip() for each in text.partition(":"))
+    name, colon, value = (part.strip() for part in text.partition(":"))
     return Option(name, value if colon else name)
 
 
 def _select(variable: Mapping[str, Any], options: tuple[Option, ...], wanted: str | None, *, multi: bool) -> Chosen:
-    texts = [each.text for each in options]
+    texts = [option.text for option in options]
     current = variable.get("current") or {}
     at_first = current.get("text")
     name = wanted or (at_first[0] if isinstance(at_first, list) and at_first else at_first)
     if wanted is None and (name == "All" or ALL in _listed(current.get("value"))):
-        return Chosen(options, tuple(each.value for each in options), multi)
+        return Chosen(options, tuple(option.value for option in options), multi)
     place = texts.index(name) if name in texts else 0  # as Grafana does: by its text, else the first
     return Chosen(options, (options[place].value,) if options else (), multi)
 
@@ -224,7 +227,7 @@ def _formatted(chosen: Chosen, form: str | None, *, in_regex: bool) -> str:
 
 
 def _alternatives(values: Sequence[str]) -> str:
-    escaped = [_escaped(each) for each in values]
+    escaped = [_escaped(value) for value in values]
     return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
 
@@ -241,4 +244,4 @@ def _ms(instant: datetime) -> int:
     return int(instant.timestamp()) * 1000 + instant.microsecond // 1000
 
 
-__all__ = ["Ask", "Chosen", "Dashboard", "Option", "Screen", "alerts", "dashboards", "every_value", "fill"]
+__all__ = ["Chosen", "Dashboard", "Option", "PanelQuery", "Screen", "alerts", "dashboards", "every_value", "fill"]

@@ -1,18 +1,21 @@
-"""What InfluxDB ought to hold, row by row: put together from the core's own answers, from nothing that was published.
+"""What InfluxDB should hold, row by row, from the core's figures and the journal; nothing of `mes.influx` is used.
 
-Figures come from `mes.results.plant`, as reports ask for them, and events from the journal; a panel's query over these
-rows gives the answer that the same query must get from the server.
+Figures come from `mes.results.plant`, as reports ask for them, and events from the journal. A panel's query over these
+rows must have the answer that it has over the published points.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from typing import TypeAlias
 from zlib import crc32
 
+from influxdb_client.client.write.point import Point
+
 from mes.calendar import Window, WindowKind
-from mes.demo.influxql.where import Row, Value
 from mes.intervals import Interval, intersect, total
 from mes.model import (
     ConnectionLost,
@@ -61,13 +64,33 @@ KPI_NUMBERS = ("good", "rework", "scrap", "produced", "failures", "unreconciled"
 CAUSES = ("down", "setup", "idle", "minor_stops", "slow", "pace")
 
 
-def rows(query: PlantResults) -> Iterator[Row]:
-    """All that the journal tells, up to the query's present."""
+Value: TypeAlias = int | float | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A point: its measurement, nanoseconds since 1970, tags and fields."""
+
+    measurement: str
+    time_ns: int
+    tags: Mapping[str, str]
+    fields: Mapping[str, Value]
+
+    @property
+    def line(self) -> str:
+        """As line protocol, by InfluxData's own encoder and not by ours."""
+        point = {"measurement": self.measurement, "time": self.time_ns, "tags": self.tags, "fields": self.fields}
+        return str(Point.from_dict(point).to_line_protocol())
+
+
+def expected_rows(query: PlantResults) -> Iterator[Row]:
+    """Every point that the journal gives, up to the query's present."""
     known = query.known
     if known is None:
         return
     calendar, until = query.config.calendar, query.until
-    days = [each.interval for each in calendar.days(Interval(known.start, until + timedelta(microseconds=1)))]
+    until_inclusive = Interval(known.start, until + timedelta(microseconds=1))
+    days = [day.interval for day in calendar.days(until_inclusive)]
     cuts = cell_cuts(calendar, Interval(days[0].start, days[-1].end))
     hours = [
         Window(WindowKind.HOUR, "", calendar.day_of(start), Interval(start, end))
@@ -75,24 +98,22 @@ def rows(query: PlantResults) -> Iterator[Row]:
         if start <= until
     ]
     longer = [
-        each
-        for kind in (WindowKind.SHIFT, WindowKind.DAY)
-        for each in calendar.windows(kind, Interval(known.start, until + timedelta(microseconds=1)))
+        window for kind in (WindowKind.SHIFT, WindowKind.DAY) for window in calendar.windows(kind, until_inclusive)
     ]
     for station in query.config.standards:
         first = query.reader.span_of(station)
         if first is not None:
-            seen = [each for each in hours if each.interval.end > first.start]
-            yield from _of_station(query, station, seen, longer)
+            observed = [hour for hour in hours if hour.interval.end > first.start]
+            yield from _of_station(query, station, observed, longer)
         yield from _events(query, station, known.start - timedelta(days=1), until + timedelta(days=1))
-    told = [each for each in hours if each.interval.end > known.start]
-    yield from _of_lines(query, told, longer)
-    for each in told:
-        yield from _stores(query, each.interval)
-        yield from _limits(query, each.interval, until)
-        if calendar.planned(each.interval):
-            yield from _culprits(query, each)
-    yield from _built(query, told)
+    hours = [hour for hour in hours if hour.interval.end > known.start]
+    yield from _of_lines(query, hours, longer)
+    for hour in hours:
+        yield from _buffers(query, hour.interval)
+        yield from _limits(query, hour.interval, until)
+        if calendar.planned(hour.interval):
+            yield from _culprits(query, hour)
+    yield from _built(query, hours)
     yield from _periods(query)
 
 
@@ -109,41 +130,41 @@ def _place(path: str) -> dict[str, str]:
 
 
 def _of_station(query: PlantResults, station: StationId, hours: list[Window], longer: list[Window]) -> Iterator[Row]:
-    for each in (*hours, *longer):
-        kpi = query.results.kpi(station, each.interval, until=query.until)
-        tags = {**_place(station), "window": str(each.kind)}
-        yield Row("kpi", _ns(each.interval.start), tags, _kpi_fields(kpi))
-    for each in hours:
-        yield from _stretches(query, station, each.interval)
-        yield from _losses(query, station, each.interval)
-        yield from _exposures(query, station, each.interval)
+    for window in (*hours, *longer):
+        kpi = query.results.kpi(station, window.interval, until=query.until)
+        tags = {**_place(station), "window": str(window.kind)}
+        yield Row("kpi", _ns(window.interval.start), tags, _kpi_fields(kpi))
+    for hour in hours:
+        yield from _states(query, station, hour.interval)
+        yield from _losses(query, station, hour.interval)
+        yield from _exposures(query, station, hour.interval)
 
 
 def _kpi_fields(kpi: Kpi) -> dict[str, Value]:
-    found: dict[str, Value] = {name: int(getattr(kpi, name)) for name in KPI_NUMBERS if name not in kpi.unknown}
+    fields: dict[str, Value] = {name: int(getattr(kpi, name)) for name in KPI_NUMBERS if name not in kpi.unknown}
     for name, attribute in KPI_TIMES.items():
         length: timedelta | None = getattr(kpi, attribute)
         if length is not None:
-            found[name] = length.total_seconds()
-    found["not_planned_s"] = (kpi.length - kpi.pbt - kpi.planned_stops).total_seconds()
-    return found
+            fields[name] = length.total_seconds()
+    fields["not_planned_s"] = (kpi.length - kpi.pbt - kpi.planned_stops).total_seconds()
+    return fields
 
 
-def _stretches(query: PlantResults, station: StationId, hour: Interval) -> Iterator[Row]:
+def _states(query: PlantResults, station: StationId, hour: Interval) -> Iterator[Row]:
     until = query.until
     window = Interval(hour.start, min(hour.end, until))
     if window.start >= window.end:
         return
     planned = query.config.calendar.planned(hour)
-    at = {window.start, window.end, *(each for part in planned for each in (part.start, part.end))}
+    cuts = {window.start, window.end, *(border for part in planned for border in (part.start, part.end))}
     for journaled in query.events(station, hour):
-        at.update(_borders(journaled))
-    laid = query.results.pieces(station, window, until=until)
-    at.update(each.interval.start for each in laid if each.state is not State.NO_DATA)
-    for start, end in pairwise(sorted(each for each in at if window.start <= each <= window.end)):
+        cuts.update(_borders(journaled))
+    segments = query.results.pieces(station, window, until=until)
+    cuts.update(segment.interval.start for segment in segments if segment.state is not State.NO_DATA)
+    for start, end in pairwise(sorted(cut for cut in cuts if window.start <= cut <= window.end)):
         part = Interval(start, end)
-        there = [each for each in laid if each.interval.clip(part)]
-        main = next((each for each in there if not each.is_inferred), there[0])
+        inside = [segment for segment in segments if segment.interval.clip(part)]
+        main = next((segment for segment in inside if not segment.is_inferred), inside[0])
         in_plan = total(intersect([part], planned)) > NOTHING
         since = part.start if main.stop.start.year < EPOCH.year else main.stop.start
         ended = min(main.stop.end, until)
@@ -166,7 +187,7 @@ def _stretches(query: PlantResults, station: StationId, hour: Interval) -> Itera
                 "open": int(end == until and main.stop.end > until),
                 "unexplained": int(waits and lost >= query.config.standards[station].minor_stop),
                 "inferred_s": total(
-                    clipped for each in there if each.is_inferred and (clipped := each.interval.clip(part))
+                    clipped for segment in inside if segment.is_inferred and (clipped := segment.interval.clip(part))
                 ).total_seconds(),
             },
         )
@@ -188,13 +209,13 @@ def _losses(query: PlantResults, station: StationId, hour: Interval) -> Iterator
     if not query.config.calendar.planned(hour):
         return
     kpi = query.results.kpi(station, hour, until=query.until)
-    unnamed = {"unexplained", *(str(each) for each in LOSSES if each not in {Bucket.DOWN, Bucket.IDLE})}
-    said = {
-        each.event.reason
-        for each in query.reader.events(station)
-        if isinstance(each.event, ReasonAssigned) and each.event.reason
+    unnamed = {"unexplained", *(str(bucket) for bucket in LOSSES if bucket not in {Bucket.DOWN, Bucket.IDLE})}
+    assigned = {
+        journaled.event.reason
+        for journaled in query.reader.events(station)
+        if isinstance(journaled.event, ReasonAssigned) and journaled.event.reason
     }
-    for reason in {*query.config.standards[station].reasons.reasons, *unnamed, *said}:
+    for reason in {*query.config.standards[station].reasons.reasons, *unnamed, *assigned}:
         spent: dict[str, timedelta] = defaultdict(timedelta)
         stops = 0
         for loss in kpi.losses:
@@ -212,32 +233,32 @@ def _exposures(query: PlantResults, station: StationId, hour: Interval) -> Itera
         for end in visit.results:
             if end.time not in hour or visit.entered is None:
                 continue
-            for each in query.process(visit):
-                limit = query.config.limits.get(station, {}).get(each.name)
-                outside = None if each.in_limits is None else (each.length - each.in_limits).total_seconds()
-                said = {
+            for exposure in query.process(visit):
+                limit = query.config.limits.get(station, {}).get(exposure.name)
+                outside = None if exposure.in_limits is None else (exposure.length - exposure.in_limits).total_seconds()
+                optional = {
                     "low": limit.low if limit else None,
                     "high": limit.high if limit else None,
-                    "minimum": each.minimum,
-                    "mean": each.mean,
-                    "maximum": each.maximum,
+                    "minimum": exposure.minimum,
+                    "mean": exposure.mean,
+                    "maximum": exposure.maximum,
                     "outside_s": outside,
                 }
-                fields: dict[str, Value] = {name: float(value) for name, value in said.items() if value is not None}
+                fields: dict[str, Value] = {name: float(value) for name, value in optional.items() if value is not None}
                 fields |= {
                     "unit": str(visit.unit),
-                    "known_s": each.length.total_seconds(),
+                    "known_s": exposure.length.total_seconds(),
                     "affected": int(bool(outside)),
                 }
                 stamp = _ns(end.time) + crc32(visit.unit.encode()) % 1000
-                yield Row("exposure", stamp, {**_place(station), "name": each.name}, fields)
+                yield Row("exposure", stamp, {**_place(station), "name": exposure.name}, fields)
 
 
 def _limits(query: PlantResults, hour: Interval, until: datetime) -> Iterator[Row]:
     for station, limits in query.config.limits.items():
         for name, limit in limits.items():
-            known = {"low": limit.low, "high": limit.high}
-            fields: dict[str, Value] = {key: value for key, value in known.items() if value is not None}
+            borders = {"low": limit.low, "high": limit.high}
+            fields: dict[str, Value] = {key: float(value) for key, value in borders.items() if value is not None}
             at = hour.start
             while fields and at < hour.end and (at < until or at == hour.start):
                 yield Row("limit", _ns(at), {**_place(station), "name": name}, fields)
@@ -246,43 +267,43 @@ def _limits(query: PlantResults, hour: Interval, until: datetime) -> Iterator[Ro
 
 def _of_lines(query: PlantResults, hours: list[Window], longer: list[Window]) -> Iterator[Row]:
     for node in query.nodes("line", []):
-        for each in (*hours, *longer):
-            row = query.row(node, each, [TAKTLINE])
-            passed = Interval(each.interval.start, min(each.interval.end, query.until))
+        for window in (*hours, *longer):
+            row = query.row(node, window, [TAKTLINE])
+            passed = Interval(window.interval.start, min(window.interval.end, query.until))
             plans = {"plan": query.target(node, passed), "plan_whole": row.target}
             fields: dict[str, Value] = {name: float(value) for name, value in plans.items() if value is not None}
             last = query.results.kpi(node.stations[-1], passed, until=query.until)
             fields["unread_s"] = last.unread.total_seconds()
-            tags = {**_place(node.path), "window": str(each.kind)}
-            yield Row(
-                "output", _ns(each.interval.start), tags, {**({} if row.out is None else {"good": row.out}), **fields}
-            )
+            if row.out is not None:
+                fields["good"] = row.out
+            tags = {**_place(node.path), "window": str(window.kind)}
+            yield Row("output", _ns(window.interval.start), tags, fields)
 
 
-def _stores(query: PlantResults, hour: Interval) -> Iterator[Row]:
-    places = {(each.upstream, each.downstream): each.places for each in query.config.buffers}
-    for each in query.flow(hour).stores:
-        way = {"upstream": each.upstream.partition("/")[2], "downstream": each.downstream.partition("/")[2]}
+def _buffers(query: PlantResults, hour: Interval) -> Iterator[Row]:
+    all_places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in query.config.buffers}
+    for store in query.flow(hour).stores:
+        tags = {"upstream": store.upstream.partition("/")[2], "downstream": store.downstream.partition("/")[2]}
         fields: dict[str, Value] = {
-            "waiting": len(each.waiting),
-            "left": each.dwell.count,
-            "waited_s": each.waited.total_seconds(),
+            "waiting": len(store.waiting),
+            "left": store.dwell.count,
+            "waited_s": store.waited.total_seconds(),
         }
-        there = places[each.upstream, each.downstream]
-        if there is not None:
-            fields["places"] = there
-        yield Row("buffer", _ns(hour.start), {"site": query.config.site, **way}, fields)
+        places = all_places[store.upstream, store.downstream]
+        if places is not None:
+            fields["places"] = places
+        yield Row("buffer", _ns(hour.start), {"site": query.config.site, **tags}, fields)
 
 
 def _culprits(query: PlantResults, hour: Window) -> Iterator[Row]:
     for node in query.nodes("line", []):
-        found = query.culprits(node, hour.interval)
+        culprits = query.culprits(node, hour.interval)
         for station in (*query.config.standards, None):
-            own = [each for each in found if each.station == station]
-            fields: dict[str, Value] = {"lost_s": sum((each.lost for each in own), NOTHING).total_seconds()}
+            lost = [(culprit.cause, culprit.lost) for culprit in culprits if culprit.station == station]
+            fields: dict[str, Value] = {"lost_s": sum((time for _, time in lost), NOTHING).total_seconds()}
             for cause in CAUSES:
-                fields[f"{cause}_s"] = sum((each.lost for each in own if each.cause == cause), NOTHING).total_seconds()
-            other = sum((each.lost for each in own if each.cause not in CAUSES), NOTHING)
+                fields[f"{cause}_s"] = sum((time for name, time in lost if name == cause), NOTHING).total_seconds()
+            other = sum((time for name, time in lost if name not in CAUSES), NOTHING)
             fields["other_s"] = other.total_seconds()
             name = "outside" if station is None else station.partition("/")[2]
             yield Row("culprit", _ns(hour.interval.start), {**_place(node.path), "culprit": name}, fields)
@@ -293,35 +314,35 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
     if config.programme is None or targets is None or query.known is None:
         return
     first: dict[str, tuple[datetime, str | None]] = {}
-    for car in sorted(query.built(config.programme.built_at), key=lambda each: each.time):
+    for car in sorted(query.built(config.programme.built_at), key=lambda car: car.time):
         first.setdefault(car.unit, (car.time, car.product))
-    stretch = Interval(query.known.start, until + timedelta(microseconds=1))
+    whole = Interval(query.known.start, until + timedelta(microseconds=1))
     kinds = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
-    for each in (*hours, *(window for kind in kinds for window in config.calendar.windows(kind, stretch))):
-        passed = Interval(each.interval.start, min(each.interval.end, until))
+    for window in (*hours, *(longer for kind in kinds for longer in config.calendar.windows(kind, whole))):
+        passed = Interval(window.interval.start, min(window.interval.end, until))
         if passed.start >= passed.end:
             continue
         made = Counter(product or "none" for time, product in first.values() if time in passed)
         for name in (*config.products, "none"):
             facts = config.products.get(name) if name != "none" else None  # type: ignore[call-overload]
             content = facts.local_content_pct if facts else None
-            known = made[name] if content is not None else 0
+            with_content = made[name] if content is not None else 0
             yield Row(
                 "built",
-                _ns(each.interval.start),
+                _ns(window.interval.start),
                 {
                     "site": config.site,
                     "product": name,
                     "assembly_method": str(facts.assembly_method) if facts else "unknown",
                     "market": (facts.market if facts else None) or "unknown",
-                    "window": str(each.kind),
+                    "window": str(window.kind),
                 },
                 {
                     "built": made[name],
                     "plan": float(targets.target([name], passed)),  # type: ignore[list-item]
-                    "plan_whole": float(targets.target([name], each.interval)),  # type: ignore[list-item]
-                    "content_pct": float(Fraction(str(content)) * known) if content is not None else 0.0,
-                    "content_cars": known,
+                    "plan_whole": float(targets.target([name], window.interval)),  # type: ignore[list-item]
+                    "content_pct": float(Fraction(str(content)) * with_content) if content is not None else 0.0,
+                    "content_cars": with_content,
                 },
             )
 
@@ -329,41 +350,42 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
 def _periods(query: PlantResults) -> Iterator[Row]:
     if query.known is None:
         return
-    stretch = Interval(query.known.start, query.until + timedelta(milliseconds=1))
+    whole = Interval(query.known.start, query.until + timedelta(milliseconds=1))
     for kind, newest in (
         (WindowKind.SHIFT, ("this shift", "last shift")),
         (WindowKind.DAY, ("today", "yesterday")),
         (WindowKind.MONTH, ("this month", "last month")),
         (WindowKind.YEAR, ("this year", "last year")),
     ):
-        windows = query.config.calendar.windows(kind, stretch)
-        for place, each in enumerate(reversed(windows)):
-            dated = f"{each.day.isoformat()} {each.name}" if kind is WindowKind.SHIFT else each.name
-            label = newest[place] if place < len(newest) else dated
-            start, end = _ms(each.interval.start), _ms(each.interval.end)
+        windows = query.config.calendar.windows(kind, whole)
+        for age, window in enumerate(reversed(windows)):
+            dated = f"{window.day.isoformat()} {window.name}" if kind is WindowKind.SHIFT else window.name
+            label = newest[age] if age < len(newest) else dated
+            start, end = _ms(window.interval.start), _ms(window.interval.end)
             fields: dict[str, Value] = {
-                "name": each.name,
+                "name": window.name,
                 "label": label,
                 "choice": f"{label}|time >= {start}ms AND time < {end}ms",
                 "start_ms": start,
                 "end_ms": end,
             }
-            yield Row("period", _ns(each.interval.start), {"site": query.config.site, "kind": str(kind)}, fields)
+            yield Row("period", _ns(window.interval.start), {"site": query.config.site, "kind": str(kind)}, fields)
 
 
 def _events(query: PlantResults, station: StationId, start: datetime, end: datetime) -> Iterator[Row]:
-    for each in query.reader.events(station):
-        told = _told(each)
-        if told is not None:
-            name, tags, fields = told
-            stamp = _ns(each.event.time) + each.seq % 1000
-            yield Row(name, stamp, {**_place(station), **tags}, {**fields, "seq": each.seq})
+    for journaled in query.reader.events(station):
+        content = _event_content(journaled)
+        if content is not None:
+            name, tags, fields = content
+            stamp = _ns(journaled.event.time) + journaled.seq % 1000
+            yield Row(name, stamp, {**_place(station), **tags}, {**fields, "seq": journaled.seq})
     for number, value in query.reader.numbered_process_values(station, start, end):
         tags = {**_place(station), "name": value.name}
         yield Row("process", _ns(value.time) + number % 1000, tags, {"value": value.value})
 
 
-def _told(journaled: Journaled) -> tuple[str, dict[str, str], dict[str, Value]] | None:
+def _event_content(journaled: Journaled) -> tuple[str, dict[str, str], dict[str, Value]] | None:
+    """Measurement, tags and fields; None for an event that no panel shows."""
     match journaled.event:
         case UnitCompleted() as event:
             cycle = {} if event.cycle_time is None else {"cycle_s": event.cycle_time.total_seconds()}

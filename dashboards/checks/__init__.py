@@ -1,0 +1,1 @@
+"""Holds the dashboards against the calculation core: on a real server, and by rules about their queries."""
