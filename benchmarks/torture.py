@@ -225,7 +225,7 @@ def _last_line(weeks: Sequence[Week], storms: Sequence[Storm]) -> str:
 def _write(seed: int, weeks: Sequence[Week], storms: Sequence[Storm], last: str) -> None:
     text = f"""# Loss ledger
 
-`make torture` writes this page anew; it was run with seed {seed}. Parts are results at stations. Lost and doubled count
+`make torture` writes this page; it was run with seed {seed}. Parts are results at stations. Lost and doubled count
 parts, unit ids, events and points alike. Any of them makes the command fail, and so does a second that is shown wrong.
 
 ## Simulated weeks
