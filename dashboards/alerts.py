@@ -66,9 +66,9 @@ RULES = (
         "taktline-collector",
     ),
     Rule(
-        "ledger-difference",
+        "count-audit-difference",
         "Units that nobody accounts for",
-        select('last("difference") AS "difference"', "ledger", "$timeFilter", group='"line", "station", "kind"'),
+        select('last("difference") AS "difference"', "count_audit", "$timeFilter", group='"line", "station", "kind"'),
         300,
         OUTSIDE,
         (-0.5, 0.5),

@@ -37,7 +37,7 @@ def build() -> dashboard.Dashboard:
         since="now-6h",
     )
     made = made.with_panel(_controllers()).with_panel(_journal()).with_panel(_ages()).with_panel(_offsets())
-    return made.with_panel(_backlog()).with_panel(_ledger())
+    return made.with_panel(_backlog()).with_panel(_count_audit())
 
 
 def _controllers() -> Panel:
@@ -159,7 +159,7 @@ def _backlog() -> Panel:
     )
 
 
-def _ledger() -> Panel:
+def _count_audit() -> Panel:
     what = (
         'last("counted") AS "booked", last("stored") AS "in InfluxDB", last("unreconciled") AS "to decide", '
         'last("difference") AS "difference", last("resets") AS "resets", last("rollovers") AS "rollovers"'
@@ -169,7 +169,7 @@ def _ledger() -> Panel:
         "Ledger, now",
         "The books of every counter: units booked in the journal, those that InfluxDB was given, those that only a person "
         "can decide. Difference is what the counter shows and nobody accounts for: it must be 0.",
-        Query(select(what, "ledger", JUST_NOW, group='"line", "station", "kind"')),
+        Query(select(what, "count_audit", JUST_NOW, group='"line", "station", "kind"')),
         span=12,
         empty="No counter has been read yet",
         limits=thresholds((None, "text")),

@@ -33,7 +33,7 @@ Told = UnitsCounted | CountUnreconciled | CountReconciled | Unreadable
 
 
 class Followed(Protocol):
-    """What the ledger needs of the running journal."""
+    """What the count audit needs of the running journal."""
 
     @property
     def last_seq(self) -> int:

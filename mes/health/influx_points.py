@@ -32,7 +32,7 @@ def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterat
             "rollovers": line.rollovers,
             **_known(stored=line.stored, difference=line.difference),
         }
-        yield Point("ledger", {**place(line.station), "kind": str(line.kind)}, counts, stamp)
+        yield Point("count_audit", {**place(line.station), "kind": str(line.kind)}, counts, stamp)
 
 
 def _journal(status: Status, tags: dict[str, str], stamp: int) -> Point:

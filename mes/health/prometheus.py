@@ -71,7 +71,7 @@ def _sink(name: str, meaning: str, of: Callable[[Sink], float | None]) -> Family
     return Family(f"taktline_sink_{name}", meaning, ("sink",), samples)
 
 
-def _ledger(name: str, meaning: str, of: Callable[[CountAuditLine], float | None]) -> Family:
+def _count_audit(name: str, meaning: str, of: Callable[[CountAuditLine], float | None]) -> Family:
     def samples(status: Status) -> Iterator[Sample]:
         return (((each.station, each.kind), of(each)) for each in status.count_audit)
 
@@ -231,18 +231,18 @@ FAMILIES = (
     _sink("held", "1 while it refuses what is sent, and needs a person.", lambda each: each.held is not None),
     _sink("unavailable", "1 while it cannot be reached.", lambda each: each.unavailable is not None),
     _sink("quarantined_lines", "Lines that it refuses by themselves, kept aside.", lambda each: each.quarantined_lines),
-    _ledger("totaliser_units", "The last raw value that counts were taken from.", lambda each: each.totaliser_raw),
-    _ledger("counted_units", "Units that are booked in the journal.", lambda each: each.counted),
-    _ledger("stored_units", "Those of them that the sink was given.", lambda each: each.stored),
-    _ledger("ledger_resets", "Times that the totaliser started again.", lambda each: each.resets),
-    _ledger("ledger_rollovers", "Times that the totaliser wrapped.", lambda each: each.rollovers),
-    _ledger(
-        "ledger_unreconciled_units",
+    _count_audit("totaliser_units", "The last raw value that counts were taken from.", lambda each: each.totaliser_raw),
+    _count_audit("counted_units", "Units that are booked in the journal.", lambda each: each.counted),
+    _count_audit("stored_units", "Those of them that the sink was given.", lambda each: each.stored),
+    _count_audit("count_audit_resets", "Times that the totaliser started again.", lambda each: each.resets),
+    _count_audit("count_audit_rollovers", "Times that the totaliser wrapped.", lambda each: each.rollovers),
+    _count_audit(
+        "count_audit_unreconciled_units",
         "Units of which the journal says that they cannot be decided; a person decides.",
         lambda each: each.unreconciled,
     ),
-    _ledger(
-        "ledger_difference_units",
+    _count_audit(
+        "count_audit_difference_units",
         "Units that the totaliser showed and that are neither booked nor said to be undecided; must be 0.",
         lambda each: each.difference,
     ),

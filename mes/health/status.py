@@ -113,7 +113,7 @@ class CountAuditLine:
     parts. 0: every unit that the totaliser showed is booked once, or said to be undecided. Above 0: units that the
     totaliser showed are not in the journal, and nobody said so. Below 0: units are booked more than once, or the
     totaliser fell and nobody said so. None: the journal has no count of a totaliser that the collector knows. What was
-    made between the last look and a reset no totaliser shows, and so no ledger.
+    made between the last look and a reset no totaliser shows, and so no count audit.
     """
 
     station: StationId

@@ -159,7 +159,7 @@ def _said(
         about["end_s"] = _epoch_s(event.end)
     if isinstance(event, ReasonAssigned):
         return "reason", {}, {**about, "reason": event.reason or NONE, "comment": event.comment}
-    return "shift_book", {}, {**about, "closed": isinstance(event, ShiftClosed)}
+    return "shift_closing", {}, {**about, "closed": isinstance(event, ShiftClosed)}
 
 
 def _decided(event: CountReconciled) -> Mapping[str, Field]:

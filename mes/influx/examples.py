@@ -32,7 +32,7 @@ EXAMPLES = {
     "connection": ('SELECT "up", "cause" FROM "connection" WHERE time >= \'2026-03-02T00:00:00Z\''),
     "quality": ('SELECT "signal", "quality" FROM "quality" WHERE time >= \'2026-03-02T00:00:00Z\''),
     "reason": ('SELECT "by", "reason", "comment" FROM "reason" WHERE time >= \'2026-03-02T00:00:00Z\''),
-    "shift_book": ('SELECT "by", "closed" FROM "shift_book" WHERE time >= \'2026-03-02T00:00:00Z\''),
+    "shift_closing": ('SELECT "by", "closed" FROM "shift_closing" WHERE time >= \'2026-03-02T00:00:00Z\''),
     "process": (
         'SELECT min("value") AS "min", mean("value") AS "mean", max("value") AS "max" FROM "process" WHERE '
         "\"name\" = 'weld_current' AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP "
@@ -84,7 +84,7 @@ EXAMPLES = {
         '5m GROUP BY "controller"'
     ),
     "journal": ('SELECT last("backlog") AS "backlog" FROM "journal" WHERE time > now() - 5m GROUP BY "edge"'),
-    "ledger": (
-        'SELECT last("difference") AS "difference" FROM "ledger" WHERE time > now() - 5m GROUP BY "station", "kind"'
+    "count_audit": (
+        'SELECT last("difference") AS "difference" FROM "count_audit" WHERE time > now() - 5m GROUP BY "station", "kind"'
     ),
 }

@@ -129,7 +129,7 @@ EVENTS = (
         text("comment", "in free words"),
     ),
     _event(
-        "shift_book",
+        "shift_closing",
         "The books of a shift that were closed or opened again.",
         (),
         text("by", "who did it"),
@@ -368,7 +368,7 @@ HEALTH = (
         ),
     ),
     Measurement(
-        "ledger",
+        "count_audit",
         Origin.HEALTH,
         "The books of each totaliser, every half minute.",
         "the moment of the look",

@@ -268,7 +268,7 @@ class InfluxWriter:
         return lines
 
     async def _line(self, row: Journaled | Unreadable) -> _Line:
-        """What cannot be read is passed over; the ledger names it, and the journal keeps it."""
+        """What cannot be read is passed over; the count audit names it, and the journal keeps it."""
         if isinstance(row, Unreadable):
             return _Line(row.seq, "", None)
         return _Line(row.seq, await self._said(row), row.event.received_time)

@@ -12,7 +12,7 @@ T = "time > now() - 1h"
     [
         f"SELECT sum(good) / sum(produced) AS q FROM kpi WHERE {T} AND \"window\" = 'hour' GROUP BY line, time(1h)",
         f"SELECT last(state) FROM state WHERE {T} AND station =~ /^op/",
-        f"SELECT non_negative_difference(last(counted)) FROM ledger WHERE {T} GROUP BY time(1m), *",
+        f"SELECT non_negative_difference(last(counted)) FROM count_audit WHERE {T} GROUP BY time(1m), *",
         f"SELECT state, reason, line FROM state WHERE {T} AND reason != 'into; x' ORDER BY time DESC LIMIT 9",
         "SHOW TAG VALUES FROM kpi WITH KEY = line WHERE area = 'weld'",
     ],

@@ -61,7 +61,7 @@ def test_samples_are_the_status() -> None:
     assert found["taktline_journal_commit_seconds", ("0.99",)] == JOURNAL.commit_p99_s
     assert found["taktline_journal_backlog_events", ("influx-events",)] == SINK.backlogs["influx-events"]
     assert found["taktline_sink_lag_seconds", ("influx",)] == SINK.lag_s
-    assert found["taktline_station_ledger_difference_units", ("good", LINE.station)] == LINE.difference
+    assert found["taktline_station_count_audit_difference_units", ("good", LINE.station)] == LINE.difference
 
 
 def test_what_is_not_known_has_no_sample() -> None:
@@ -91,7 +91,7 @@ def test_what_is_not_known_has_no_sample() -> None:
         "taktline_journal_events_per_hour",
         "taktline_sink_lag_seconds",
         "taktline_station_stored_units",
-        "taktline_station_ledger_difference_units",
+        "taktline_station_count_audit_difference_units",
     }
     assert all(f"# HELP {each} " in exposition(unknown, "")[0].decode() for each in lost)
 

@@ -209,7 +209,7 @@ async def test_a_disk_that_takes_nothing_is_waited_for(tmp_path: Path) -> None:
                 await asyncio.sleep(0.001)
 
 
-# The ledger
+# The count audit
 
 
 def kept(events: Sequence[Count], state: CounterState | None, *, modulus: int | None = None) -> CountAuditLine:
@@ -363,7 +363,7 @@ def test_what_a_sink_has_may_be_two_stretches() -> None:
 
 @dataclass(slots=True)
 class Told:
-    """A running journal as the ledger asks it, with states and cursors that are told."""
+    """A running journal as the count audit asks it, with states and cursors that are told."""
 
     last_seq: int
     states: Mapping[StationId, bytes] = field(default_factory=dict)
@@ -378,7 +378,7 @@ class Told:
         return self.done
 
 
-async def test_the_ledger_follows_a_journal(tmp_path: Path) -> None:
+async def test_the_count_audit_follows_a_journal(tmp_path: Path) -> None:
     """Over gaps, resets and rollovers, with a sink far behind and ahead, the books say what the journal says."""
     setup = station(modulus=1000)
     last = (said("log", ring(entry(1, 4050)), 4060), said("good", 4, 4060), said("total", 1, 4060))
@@ -421,7 +421,7 @@ def units(events: Sequence[object]) -> dict[CountKind, int]:
     return sums
 
 
-async def test_the_ledger_reads_on_where_it_was(tmp_path: Path) -> None:
+async def test_the_count_audit_reads_on_where_it_was(tmp_path: Path) -> None:
     """In many small steps, with a sink at any place and stretches that meet, the books are those of one reading."""
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:

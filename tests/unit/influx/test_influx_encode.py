@@ -148,7 +148,7 @@ CASES: list[tuple[StationEvent, str]] = [
     (
         ShiftReopened(**FRAME, start=NOW, end=NOW, by="aigul", why="late data"),
         (
-            f'shift_book,{PLACE},{TAIL} by="aigul",closed=false,end_s={NS // 1000 / 1e6!r},seq=7i,'
+            f'shift_closing,{PLACE},{TAIL} by="aigul",closed=false,end_s={NS // 1000 / 1e6!r},seq=7i,'
             f'start_s={NS // 1000 / 1e6!r},time_source="controller" {NS + 7}'
         ),
     ),
