@@ -306,7 +306,7 @@ def period(name: str, label: str, kinds: Sequence[str], days: int, at_first: str
 
     So `this shift` stays this shift, on a wall and in a bookmark.
     """
-    any_of = " OR ".join(f"\"kind\" = '{each}'" for each in kinds)
+    any_of = " OR ".join(f"\"kind\" = '{kind}'" for kind in kinds)
     where = f"({any_of}) AND time > now() - {days}d"
     names = variable(name, label, select('"label"', "period", where, ending="ORDER BY time DESC"))
     names = names.current(models.VariableOption(selected=True, text=at_first, value=at_first))

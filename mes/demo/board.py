@@ -37,12 +37,12 @@ def make_accounts(people_file: Path) -> tuple[Account, ...]:
     """
     people = People(people_file, lambda: datetime.now(UTC))
     accounts = tuple(Account(name, role, _password()) for name, role in ACCOUNTS.items())
-    for each in accounts:
+    for account in accounts:
         try:
-            people.add(each.name, each.password, each.role, by="mes demo")
+            people.add(account.name, account.password, account.role, by="mes demo")
         except NotAccepted:  # the folder was used before
-            people.set_password(each.name, each.password, by="mes demo")
-            people.set_role(each.name, each.role, by="mes demo")
+            people.set_password(account.name, account.password, by="mes demo")
+            people.set_role(account.name, account.role, by="mes demo")
     return accounts
 
 
@@ -83,7 +83,7 @@ class PulledByHand:
     def pulled(self) -> Mapping[str, bool]:
         """Each controller, and whether its cable is pulled: by hand, or by a planned fault."""
         cut = {where for name, where in self._served.active_faults() if name == FaultName.LINK_CUT}
-        return {each: each in cut for each in self._served.controllers}
+        return {controller: controller in cut for controller in self._served.controllers}
 
     async def switch(self, controller: str, *, pull: bool) -> None:
         """Pulls a cable or plugs it in again, then after three seconds at least. Raises ValueError."""

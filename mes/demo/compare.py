@@ -88,7 +88,7 @@ def compare(
     seen_units = Counter(f"{station} {unit}" for station, both in stations.items() for unit in both.measured.units)
     missing, extra = true_units - seen_units, seen_units - true_units
     found.problems += [f"unit never seen: {each}" for each in missing.elements()]
-    found.problems += [f"unit that was never made: {each}" for each in extra.elements()]
+    found.problems += [f"unit that was never made: {element}" for element in extra.elements()]
     return Outcome(
         stations=stations,
         problems=tuple(found.problems),
@@ -160,10 +160,10 @@ def _compare_definitions(station: StationId, both: Station, window: Interval, fo
         if seen is None:
             found.problems.append(f"{station}: no figures under {name}")
             continue
-        corners = [each.ratios() for each in _extremes(both, true, window)]
+        corners = [extreme.ratios() for extreme in _extremes(both, true, window)]
         for ratio in RATIOS:
             expected, got = getattr(true.ratios, ratio), getattr(seen, ratio)
-            allowed = _reach(getattr(true.times.ratios(), ratio), [getattr(each, ratio) for each in corners])
+            allowed = _reach(getattr(true.times.ratios(), ratio), [getattr(corner, ratio) for corner in corners])
             if not _agree(expected, got, allowed + OEE_TOLERANCE):
                 found.problems.append(
                     f"{station}: {ratio} under {name} {got}, the truth is {expected}; allowed {allowed:.6f}"
@@ -180,7 +180,7 @@ def _reach(center: float | None, corners: Sequence[float | None]) -> float:
     """How far the corners lie from the centre; without limit where it is open whether there is a figure at all."""
     if all(each is None for each in (center, *corners)):
         return 0.0
-    return max(inf if center is None or each is None else abs(each - center) for each in corners)
+    return max(inf if center is None or corner is None else abs(corner - center) for corner in corners)
 
 
 def _extremes(both: Station, true: Defined, window: Interval) -> Iterable[Times]:
@@ -233,7 +233,7 @@ def _compare_lives(stations: Mapping[StationId, Station], lives: Lives, window: 
     for unit in sorted({*lives.truth, *lives.measured}):
         true, seen = lives.truth.get(unit, nobody), lives.measured.get(unit, nobody)
         before = len(found.problems)
-        way, measured_way = [each.told() for each in true.stays], [each.told() for each in seen.stays]
+        way, measured_way = [each.told() for each in true.stays], [stay.told() for stay in seen.stays]
         if way != measured_way:
             found.problems.append(f"unit {unit}: its way is {', '.join(measured_way)}; in truth {', '.join(way)}")
         if true.loops != seen.loops:

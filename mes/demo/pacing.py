@@ -206,7 +206,7 @@ class Pacemaker:
     def excuses(self) -> tuple[Interval, ...]:
         """Plant time in which the collector may have lost a controller because the event loop or the disk stood."""
         margin = timedelta(seconds=2 * LOOK_LEAD_S * self.asked)
-        return tuple(Interval(each.start - margin, each.end + margin) for each in self.stalls)
+        return tuple(Interval(stall.start - margin, stall.end + margin) for stall in self.stalls)
 
     def slowness(self) -> Slowness:
         """What was measured until now."""

@@ -167,7 +167,7 @@ def _patient(config: PlantConfig, faults: Sequence[Fault]) -> PlantConfig:
     Heartbeats, answers and notifications are waited for in real seconds, in the process that serves them as well. It
     can be late by seconds, and no controller is stuck because of that.
     """
-    if any(each.name is FaultName.STUCK for each in faults):
+    if any(fault.name is FaultName.STUCK for fault in faults):
         return config
     controllers: dict[ControllerId, Controller] = {}
     for name, settings in config.controllers.items():
@@ -394,7 +394,7 @@ def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
 def _measured(results: Results, station: StationId, window: Interval, figures: Kpi) -> Measured:
     timeline = results.timeline(station, window)
     completed = [each.event for each in results.events(station) if isinstance(each.event, UnitCompleted)]
-    unreconciled = [each for each in results.events(station) if isinstance(each.event, CountUnreconciled)]
+    unreconciled = [event for event in results.events(station) if isinstance(event.event, CountUnreconciled)]
     return Measured(
         counts=Counts(good=figures.good, rework=figures.rework, scrap=figures.scrap),
         states=tuple(
@@ -423,14 +423,14 @@ def _definitions(results: Results, station: StationId, window: Interval) -> dict
 def _lives(results: Results, config: PlantConfig) -> dict[str, Life]:
     seen = {station: visits(station, results.events(station)) for station in config.setups}
     return {
-        str(each.unit): Life(
+        str(biography.unit): Life(
             tuple(
                 Stay(stay.station, stay.passage, tuple(str(end.result) for end in stay.results), stay.entered)
-                for stay in each.visits
+                for stay in biography.visits
             ),
-            each.loops,
+            biography.loops,
         )
-        for each in all_biographies(seen, list(config.standards))
+        for biography in all_biographies(seen, list(config.standards))
     }
 
 
@@ -442,7 +442,7 @@ def _causes(
     window: Interval,
     options: Options,
 ) -> Causes:
-    links = [Link(each.upstream, each.downstream) for each in config.buffers]
+    links = [Link(buffer.upstream, buffer.downstream) for buffer in config.buffers]
     planned = config.calendar.planned(window)
     seen = {station: results.timeline(station, window) for station in config.setups}
     true = {station: truth.perfect(plant, station) for station in config.setups}

@@ -71,7 +71,7 @@ def stays_by_default() -> bool:
 def say_board(console: Console, board: BoardShown) -> None:
     """Where the board is, and who can sign in there; on standard error where the output is no terminal."""
     lines = [f"The board: {board.url}  (sign in at {board.url}login)"]
-    lines += [f"  {each.name:<9} {each.password}   {CAN[each.role]}" for each in board.accounts]
+    lines += [f"  {account.name:<9} {account.password}   {CAN[account.role]}" for account in board.accounts]
     for line in lines:
         if console.is_terminal:
             console.print(line, markup=False, soft_wrap=True)

@@ -247,7 +247,7 @@ def station_truth(plant: Plant, station: StationId, standard: StationStandard, w
     return Truth(
         counts=Counts(good=counts["good"], rework=counts["rework"], scrap=counts["scrap"]),
         states=tuple((Interval(start, end), State(str(state))) for start, end, state in told.states(station)),
-        units=tuple(record(each.unit, each.result, each.sequence) for each in told.units(station)),
+        units=tuple(record(unit.unit, unit.result, unit.sequence) for unit in told.units(station)),
         oee=told.oee(station, window.start, window.end),
         definitions={
             name: _defined(told, station, standard, definition, window) for name, definition in BUILT_IN.items()
@@ -264,9 +264,9 @@ def lives(plant: Plant) -> dict[str, Life]:
     """The way of every unit that was in a station."""
     stays: dict[str, list[Stay]] = {}
     for spec in plant.stations:
-        for each in plant.truth.visits(spec.path):
-            stay = Stay(StationId(spec.path), each.passage, _results(each.results), each.entered)
-            stays.setdefault(each.unit, []).append(stay)
+        for visit in plant.truth.visits(spec.path):
+            stay = Stay(StationId(spec.path), visit.passage, _results(visit.results), visit.entered)
+            stays.setdefault(visit.unit, []).append(stay)
     for each_way in stays.values():
         each_way.sort(key=lambda stay: stay.entered or plant.start)
     return {unit: Life(tuple(way), sum(stay.passage > 1 for stay in way)) for unit, way in stays.items()}
@@ -294,7 +294,7 @@ def _defined(
     )
     ratios = (figures.availability, figures.performance, figures.quality, figures.oee)
     return Defined(
-        ratios=Ratios(*(None if each is None else float(each) for each in ratios)),
+        ratios=Ratios(*(None if ratio is None else float(ratio) for ratio in ratios)),
         times=Times(
             planned=figures.planned, run=figures.run, setup=figures.setup, made=figures.made, good=figures.good
         ),
@@ -340,13 +340,13 @@ def broken(plant: Plant, breakdowns: Iterable[Breakdown], window: Interval) -> t
     places = {spec.code: place for place, spec in enumerate(plant.stations)}
     paths = [spec.path for spec in plant.stations]
     found = []
-    for each in breakdowns:
-        meanwhile = Interval(each.at, each.at + each.lasts + AFTERMATH).clip(window)
+    for breakdown in breakdowns:
+        meanwhile = Interval(breakdown.at, breakdown.at + breakdown.lasts + AFTERMATH).clip(window)
         if meanwhile is None:
             continue
         within = [(meanwhile.start, meanwhile.end)]
         down = [plant.truth.seconds(path, within)[SimState.DOWN] for path in paths]
-        place = places[each.code]
+        place = places[breakdown.code]
         others = max(lasted for other, lasted in enumerate(down) if other != place)
         if down[place] >= LONG_BREAKDOWN and others <= down[place] / 2:
             before = {(StationId(path), State.BLOCKED) for path in paths[max(place - 1, 0) : place]}

@@ -85,6 +85,7 @@ EXAMPLES = {
     ),
     "journal": ('SELECT last("backlog") AS "backlog" FROM "journal" WHERE time > now() - 5m GROUP BY "edge"'),
     "count_audit": (
-        'SELECT last("difference") AS "difference" FROM "count_audit" WHERE time > now() - 5m GROUP BY "station", "kind"'
+        'SELECT last("difference") AS "difference" FROM "count_audit" WHERE time > now() - 5m '
+        'GROUP BY "station", "kind"'
     ),
 }
