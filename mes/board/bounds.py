@@ -20,7 +20,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.cancelling import end_tasks
 from mes.board.accounts.middleware import replayed
-from mes.board.refusals import SENTENCES, refusal
+from mes.board.refusals import refusal, refusal_text
+from mes.translations import LANGUAGES
 
 log = structlog.get_logger()
 
@@ -239,7 +240,7 @@ class _BoundedProtocol(H11Protocol):
 
     def _end(self, status: int) -> None:
         """Nobody has said yet which language he reads: the answer is in all."""
-        body = "\n".join(SENTENCES[CODES[status]]).encode() + b"\n"
+        body = "".join(f"{refusal_text(each, CODES[status])}\n" for each in LANGUAGES).encode()
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
             f"content-length: {len(body)}\r\nretry-after: 60\r\nconnection: close\r\n\r\n"

@@ -17,7 +17,7 @@ from mes.board.accounts.middleware import Headers, Hosts, SameSite, Sessions
 from mes.board.accounts.users import PeopleError, Permission
 from mes.board.api.build import api
 from mes.board.context import Board, HttpProblem
-from mes.board.pages import controllers, forms, handover, views
+from mes.board.pages import audit, controllers, forms, handover, views
 from mes.board.pages.rendering import Localizer
 from mes.board.refusals import code_of, language_of, refusal, sentence
 from mes.errors import ConfigError
@@ -36,7 +36,7 @@ READ: Sequence[tuple[str, Page]] = (
     ("/counters", handover.counters),
     ("/controllers", controllers.page),
     ("/glossary", views.glossary_page),
-    ("/audit", forms.audit),
+    ("/audit", audit.page),
 )
 OPEN: Sequence[tuple[str, Page]] = (
     ("/login", forms.login_page),
@@ -77,7 +77,7 @@ def with_board(more: Sequence[BaseRoute], board: Board, failed: Failed) -> ASGIA
     routes += [
         Route("/live/wall", _shown(board, _walls, reads=True), methods=["GET"]),
         Route("/live/changes", _shown(board, _changes, reads=True), methods=["GET"]),
-        Mount("/api/v1", api(board)),
+        Mount("/api/v1", api(board, failed)),
         Mount("/static", _Static(packages=[("mes.board", "static")])),
     ]
     return Starlette(
@@ -116,7 +116,7 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
             return _told(board, request, 503, _sentence(board, request, unavailable))
         except ConfigError:  # the journal is empty
             localizer = Localizer(language_of(request), board.config)
-            return _told(board, request, 200, localizer.words["empty_journal"])
+            return _told(board, request, 200, localizer.texts["empty_journal"])
 
     return answer
 
@@ -161,9 +161,10 @@ def _told(board: Board, request: Request, status: int, message: str) -> Response
 async def _missing(board: Board, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = code_of(error.status_code)
+    facts = {"problems": f"HTTP {error.status_code}"}
     if request.url.path.startswith("/api"):
-        return refusal(request.scope, error.status_code, code, error.headers, problems=error.detail)
-    refused = HttpProblem(error.status_code, error.detail, code, {"problems": error.detail})
+        return refusal(request.scope, error.status_code, code, error.headers, **facts)
+    refused = HttpProblem(error.status_code, error.detail, code, facts)
     answer = _told(board, request, error.status_code, _sentence(board, request, refused))
     answer.headers.update(error.headers or {})
     return answer

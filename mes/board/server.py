@@ -74,7 +74,9 @@ def _verdict(name: str, verdict: Verdict, notes: Sequence[str] = ()) -> Response
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = {**(error.headers or {}), **NO_STORE}
-    return refusal(request.scope, error.status_code, code_of(error.status_code), headers, problems=error.detail)
+    return refusal(
+        request.scope, error.status_code, code_of(error.status_code), headers, problems=f"HTTP {error.status_code}"
+    )
 
 
 async def _failed(request: Request, error: Exception) -> Response:

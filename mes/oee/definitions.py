@@ -67,20 +67,6 @@ class Definition:
                 place: Place = getattr(self, bucket)
                 return place
 
-    def answers(self) -> Mapping[str, str]:
-        """Its answers to the eight points, in words, by the letters a to h."""
-        length = "each station's own limit" if self.minor_stop is None else f"{self.minor_stop.total_seconds():g} s"
-        return {
-            "a": f"starved: {self.starved}, blocked: {self.blocked}",
-            "b": f"planned stops: {self.planned_stops}",
-            "c": f"setup: {self.setup}",
-            "d": f"minor stops: {self.minor_stops}, shorter than {length}",
-            "e": "reworked units are " + ("good" if self.rework_is_good else "not good"),
-            "f": "performance is " + ("capped at 1" if self.capped else "never capped"),
-            "g": f"several windows or stations: {self.roll_up}",
-            "h": f"time without data: {self.no_data}",
-        }
-
 
 TAKTLINE = Definition(
     name="taktline",

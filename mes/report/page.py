@@ -11,13 +11,15 @@ from mes.calendar import Window, WindowKind
 from mes.intervals import Interval
 from mes.model import State, StationId
 from mes.oee.components import LOSSES, Kpi
+from mes.oee.definitions import Definition
 from mes.report.rows import Request, definitions, windows
-from mes.report.text import title
-from mes.report.words import words
+from mes.report.rules import rules
+from mes.report.text import stretch
 from mes.results.charts import StepKind, hours, pareto, share, waterfall
 from mes.results.fields import reason_of
 from mes.results.plant import Node, PlantResults, Row
 from mes.terminal import label, percent, units
+from mes.translations import of_source, texts
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 LETTERS = {
@@ -45,8 +47,8 @@ class _Sheet:
     language: str
 
     @property
-    def words(self) -> Mapping[str, str]:
-        return words(self.language)
+    def texts(self) -> Mapping[str, str]:
+        return texts(self.language)
 
     @property
     def seen(self) -> Interval:
@@ -77,7 +79,7 @@ def page(query: PlantResults, request: Request, *, language: str) -> str:
     zone = query.config.calendar.zone
     made = f"{query.until.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}" if query.known else ""
     return environment.get_template("page.html").render(
-        words=words(language),
+        t=texts(language),
         language=language,
         site=query.config.site,
         made_at=made,
@@ -90,28 +92,37 @@ def _content(sheet: _Sheet) -> dict[str, Any]:
     kpi = sheet.row.kpi
     return {
         "scope": sheet.node.path,
-        "period": title(sheet.window, sheet.query.config.calendar.zone),
+        "period": _period(sheet),
         "team": sheet.window.team,
         "headline": _headline(sheet),
         "counts": _counts(sheet),
-        "flags": [sheet.words[flag] for flag in sorted(kpi.flags)],
-        "waterfall": _waterfall(kpi, sheet.words),
+        "flags": [sheet.texts[flag] for flag in sorted(kpi.flags)],
+        "waterfall": _waterfall(kpi, sheet.texts),
         "strips": [_strip(sheet, each) for each in sheet.node.stations] if sheet.is_short else [],
         "ticks": list(_ticks(sheet)) if sheet.is_short else [],
         "pareto": _pareto(sheet),
         "hours": _hours(sheet) if sheet.is_short and sheet.window.kind is not WindowKind.HOUR else [],
         "stations": [_station(sheet, each) for each in sheet.node.stations] if len(sheet.node.stations) > 1 else [],
-        "losses": [sheet.words[each] for each in LOSSES],
+        "losses": [sheet.texts[each] for each in LOSSES],
         "definitions": _definitions(sheet),
         "culprits": _culprits(sheet) if sheet.window.interval.length <= WEEK else [],
         "unexplained": list(_unexplained(sheet)) if sheet.is_short else None,
     }
 
 
+def _period(sheet: _Sheet) -> str:
+    """The window in words, in local time."""
+    window, zone = sheet.window, sheet.query.config.calendar.zone
+    name = sheet.texts.get(f"shift.{window.name.replace(' ', '_')}", window.name)
+    team = f", {sheet.texts['team']} {window.team}" if window.team else ""
+    return f"{name}{team}: {' – '.join(stretch(window, zone))} {zone.key}"
+
+
 def _headline(sheet: _Sheet) -> list[tuple[str, str]]:
-    first, kpi, text = sheet.row.figures[0], sheet.row.kpi, sheet.words
+    first, kpi, text = sheet.row.figures[0], sheet.row.kpi, sheet.texts
+    title, _ = _title_and_source(sheet, first.definition)
     ratios = {
-        f"{text['oee']} ({first.definition.title})": first.oee,
+        f"{text['oee']} ({title})": first.oee,
         text["availability"]: first.availability,
         text["performance"]: first.performance,
         text["quality"]: first.quality,
@@ -123,7 +134,7 @@ def _headline(sheet: _Sheet) -> list[tuple[str, str]]:
 
 
 def _counts(sheet: _Sheet) -> list[tuple[str, str]]:
-    kpi, text = sheet.row.kpi, sheet.words
+    kpi, text = sheet.row.kpi, sheet.texts
     first = text["good"] if sheet.node.level == "station" else text["out"]
     target = [] if sheet.row.target is None else [(text["target"], f"{float(sheet.row.target):.1f}")]
     rejected = [(text[name], units(kpi.count(name))) for name in ("rework", "scrap")]
@@ -161,7 +172,7 @@ def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
                 "left": share(piece.interval.start - window.start, window.length),
                 "width": max(width, LEAST_SHARE),
                 "letter": LETTERS[piece.state] if width >= LETTER_SHARE else "",
-                "words": f"{start:%H:%M:%S}–{end:%H:%M:%S} {sheet.words[piece.state]}, {reason}",
+                "title": f"{start:%H:%M:%S}–{end:%H:%M:%S} {sheet.texts[piece.state]}, {reason}",
             }
         )
     planned = [
@@ -188,7 +199,7 @@ def _reason(sheet: _Sheet, code: str) -> str:
         for reason in standard.reasons.reasons.values():
             if reason.code == code:
                 return reason.text(sheet.language)
-    return sheet.words.get(code, code)
+    return sheet.texts.get(code, code)
 
 
 def _pareto(sheet: _Sheet) -> list[dict[str, Any]]:
@@ -196,7 +207,7 @@ def _pareto(sheet: _Sheet) -> list[dict[str, Any]]:
     largest = groups[0].time if groups else timedelta()
     return [
         {
-            "name": sheet.words[group.bucket],
+            "name": sheet.texts[group.bucket],
             "minutes": f"{group.time / MINUTE:.1f}",
             "stops": group.stops,
             "width": share(group.time, largest),
@@ -232,7 +243,7 @@ def _hours(sheet: _Sheet) -> list[dict[str, object]]:
 
 
 def _loss(sheet: _Sheet, name: str) -> str:
-    return sheet.words.get(name) or sheet.words.get(f"{name}_loss") or name
+    return sheet.texts.get(name) or sheet.texts.get(f"{name}_loss") or name
 
 
 def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
@@ -248,13 +259,21 @@ def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
 def _definitions(sheet: _Sheet) -> list[dict[str, object]]:
     return [
         {
-            "title": each.definition.title,
-            "source": each.definition.source,
+            "title": title,
+            "source": source,
             "ratios": [percent(value) for value in (each.oee, each.availability, each.performance, each.quality)],
-            "answers": list(each.definition.answers().values()),
+            "answers": list(rules(each.definition, sheet.language).values()),
         }
         for each in sheet.row.figures
+        for title, source in [_title_and_source(sheet, each.definition)]
     ]
+
+
+def _title_and_source(sheet: _Sheet, definition: Definition) -> tuple[str, str]:
+    """In the page's language; the plant's own definitions as the plant's file has them."""
+    name, language = definition.name, sheet.language
+    title = of_source(language, f"definition.{name}.title", definition.title)
+    return title, of_source(language, f"definition.{name}.source", definition.source)
 
 
 def _culprits(sheet: _Sheet) -> list[dict[str, object]]:
@@ -262,8 +281,8 @@ def _culprits(sheet: _Sheet) -> list[dict[str, object]]:
         return []
     return [
         {
-            "station": label(each.station) if each.station else sheet.words["outside"],
-            "cause": sheet.words[each.cause],
+            "station": label(each.station) if each.station else sheet.texts["outside"],
+            "cause": sheet.texts[each.cause],
             "minutes": f"{each.lost / MINUTE:.1f}",
             "cars": f"{each.cars:.2f}",
         }

@@ -11,6 +11,7 @@ from rich.table import Table
 from mes.calendar import Window
 from mes.oee.components import LOSSES, Bucket
 from mes.oee.definitions import Definition, Place
+from mes.report.rules import rules
 from mes.results.plant import Row
 from mes.terminal import percent, units
 
@@ -32,9 +33,14 @@ def show(console: Console, found: Sequence[Row], zone: ZoneInfo) -> None:
 
 def title(window: Window, zone: ZoneInfo) -> str:
     """A window in words, in local time."""
-    start, end = (each.astimezone(zone) for each in (window.interval.start, window.interval.end))
     team = f", team {window.team}" if window.team else ""
-    return f"{window.name}{team}: {clock(start)} to {_end(start, end)} {zone.key}"
+    return f"{window.name}{team}: {' to '.join(stretch(window, zone))} {zone.key}"
+
+
+def stretch(window: Window, zone: ZoneInfo) -> tuple[str, str]:
+    """Start and end of a window in local time; the end without its date where that is the start's."""
+    start, end = (each.astimezone(zone) for each in (window.interval.start, window.interval.end))
+    return clock(start), _end(start, end)
 
 
 def clock(instant: datetime) -> str:
@@ -110,7 +116,7 @@ def _where(rows: Sequence[Row]) -> Table:
         )
     for number, letter in enumerate("bdefg"):
         heading = "rules" if not number else ""
-        table.add_row(heading, "", *(each.answers()[letter] for each in definitions))
+        table.add_row(heading, "", *(rules(each)[letter] for each in definitions))
     return table
 
 

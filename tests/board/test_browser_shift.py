@@ -104,7 +104,7 @@ async def test_a_stop_is_seen_and_explained_in_russian(tmp_path: Path) -> None:
         keep("delays.txt", f"seconds until the wall shows a stop: {[round(each, 3) for each in delays_s]}\n")
         assert min(delays_s) < promised_s(1.0)
 
-        await expect(operator.locator(f"{TILE}.asks .word")).to_have_text("простой", timeout=1000 * limit_s(20))
+        await expect(operator.locator(f"{TILE}.asks .word")).to_have_text("отказ", timeout=1000 * limit_s(20))
         await wall.screenshot(path=ARTEFACTS / "a-line-stands.png")
         before = await everywhere(board, wall)
         assert len({None if each is None else round(each, 3) for each in before.values()}) == 1, before

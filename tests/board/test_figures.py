@@ -35,6 +35,8 @@ from board_scene import S2
 from influx_example import FINISH
 from oee_histories import STATION, counted
 
+from mes.translations import texts
+
 pytestmark = pytest.mark.timeout(60)
 DAY, SUNDAY = "2026-03-02", "2026-03-01"
 FLAGS = {
@@ -47,7 +49,7 @@ FLAGS = {
     "counts_disagree": "all units are not the sum of good, rework and scrap",
 }
 LOSSES = ("down", "setup", "idle", "starved", "blocked", "no_data", "minor_stops")
-COUNTED = {"normal": "as usual", "catch_up": "made while nobody looked"}
+COUNTED = {"normal": "as usual", "catch_up": "counted after a connection gap"}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def _figures(kpi: Answer) -> list[tuple[str, str]]:
         ("Performance", percent(shown["performance"])),
         ("Quality", percent(shown["quality"])),
         ("Stand-alone", percent(kpi["oee_standalone"])),
-        ("observed", percent(kpi["coverage"])),
+        ("data coverage", percent(kpi["coverage"])),
         ("good" if kpi["level"] == "station" else "out", f"{units(kpi['out'])}{planned}"),
         ("rework", units(kpi["rework"])),
         ("scrap", units(kpi["scrap"])),
@@ -276,9 +278,9 @@ COUNTS: list[Column] = [
 EVENTS: list[Column] = [
     ("#", lambda each: str(each["seq"])),
     ("time", lambda each: clock(each["time"])),
-    ("what", lambda each: str(each["kind"])),
+    ("what", lambda each: texts("en")[f"event.{each['kind']}"]),
     (
-        "Details",
+        "Technical detail",
         lambda each: ", ".join(f"{name}: {fact(value)}" for name, value in each["facts"].items() if known(value)),
     ),
 ]
@@ -320,7 +322,7 @@ async def test_the_page_of_a_station_shows_the_interface_s_figures(tmp_path: Pat
             ("fault code", lambda each: each["fault"] or ""),
         ]
         assert page.table("Every state") == expected(timeline["spans"], spans)
-        assert page.take("summary", within=page.section("Events")).text == f"{len(inside)} events"
+        assert page.take("summary", within=page.section("Events")).text == f"Events: {len(inside)}"
         assert page.table("Events") == expected(inside, EVENTS)
         nothing_left(page)
 

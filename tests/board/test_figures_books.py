@@ -57,7 +57,7 @@ async def test_the_wall_shows_the_interface_s_figures(tmp_path: Path) -> None:
         assert page.take("p", class_="clock").text == f"[{now_ms}] {clock(look.now)}"
         stands = "collects" if alive["ready"] else "does not collect"
         light = page.take("p", class_="light good" if alive["ready"] else "light bad")
-        assert light.text == f"Collector: {stands}, oldest reading {number(alive['oldest_age_s'])} s"
+        assert light.text == f"Collector: {stands}, last data {number(alive['oldest_age_s'])} s ago"
         for each in wall["lines"]:
             (section,) = [found for found in page.main.all("section") if found.all("h2")[0].text == place(each["line"])]
             assert page.take("div", within=section, class_="line-head").text == _line(look, each)
@@ -101,14 +101,14 @@ def _tiles(look: Look, tile: Answer, ways: list[dict[str, Any]]) -> list[str]:
             found.append(f"{own(way['upstream'])} – {own(way['downstream'])}: {way['waiting']}{places} waiting")
     told = [own(tile["station"]), f"{word(tile['state'])} {since(tile['since'], look.now)}"]
     if tile["needs_reason"]:
-        told.append("Why does it stand?")
+        told.append("Why is it stopped?")
     elif tile["state"] not in ("producing", "starved", "blocked") and (why := _why(look, tile)):
         told.append(why)
     product = f" · {tile['product']}" if tile["product"] else ""
     told.append(f"{tile['unit'][-8:]}{product}" if tile["unit"] else "no car")
     told.append(f"cycle {number(tile['last_cycle_s'])} / {number(tile['ideal_cycle_s'])} s")
     plan = "" if tile["target"] is None else f" / {number(tile['target'], 1)}"
-    asks = f" · {tile['unexplained']} ? stops without a reason" if tile["unexplained"] else ""
+    asks = f" · {tile['unexplained']} ? {stops_unexplained(tile['unexplained'])}" if tile["unexplained"] else ""
     return [*found, " ".join([*told, f"{tile['good']}{plan}{asks}"])]
 
 
@@ -127,7 +127,8 @@ async def test_the_page_of_a_car_shows_the_interface_s_figures(tmp_path: Path, v
             finished = (
                 f"finished {moment(life['finished_at'])}" if life["finished_at"] else "in the plant, or not finished"
             )
-            loops = f" · {life['loops']} times through a station again" if life["loops"] else ""
+            times = "time" if life["loops"] == 1 else "times"
+            loops = f" · {life['loops']} {times} through a station again" if life["loops"] else ""
             section = page.section(title)
             seen = f"{moment(life['first_seen'])} – {moment(life['last_seen'])}"
             assert page.take("p", within=section).text == f"{seen} · {finished}{loops}"
@@ -201,10 +202,10 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         ]
         back = f"/handover?of={of}&window={WINDOW}"
         rows = list(zip(books, members, strict=True))
-        assert page.table("Books of the shift") == expected(rows, _books(back if name else None))
+        assert page.table("Shift closing") == expected(rows, _books(back if name else None))
         closable = sum(each["over"] and not each["closed"] and not each["stops_without_reason"] for each in books)
         if name and closable > 1:
-            form = page.take("form", within=page.section("Books of the shift"), action="/handover/close")
+            form = page.take("form", within=page.section("Shift closing"), action="/handover/close")
             sent = f"[back {back}] [station ] [of {of}] [window {WINDOW}]"
             assert form.text == f"{sent} Close all that are ready ({closable})"
         left = page.section("Stops without a reason").all("ul")[0]
@@ -223,6 +224,11 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         nothing_left(page)
 
 
+def stops_unexplained(number: int) -> str:
+    """A number of stops in words."""
+    return f"{number} stop{'s' if number != 1 else ''} without a reason"
+
+
 def _store(store: Answer) -> str:
     places = "" if store["places"] is None else f" / {store['places']}"
     return f"{own(store['upstream'])} → {own(store['downstream'])}: {len(store['waiting'])}{places}"
@@ -236,8 +242,8 @@ def _books(back: str | None) -> list[Column]:
         if book["closed"]:
             return f"closed: {book['closed_by']}, {moment(book['closed_at'])}"
         if book["stops_without_reason"]:
-            return f"{book['stops_without_reason']} without a reason"
-        return "ready to be closed" if book["over"] else "the shift still lasts"
+            return stops_unexplained(book["stops_without_reason"])
+        return "ready to be closed" if book["over"] else "shift still running"
 
     def form(row: tuple[Answer, Answer]) -> str:
         book, _ = row
@@ -319,10 +325,9 @@ async def test_the_page_of_counters_shows_the_interface_s_counts(tmp_path: Path,
 
 def _doubt(doubt: Answer, *, form: bool) -> str:
     told = [f"{own(doubt['station'])}, {word(doubt['kind'])}: {doubt['raw_before']} → {doubt['raw_after']}"]
-    told += [f"{moment(doubt['time'])} · possible: {doubt['possible']}", doubt["explanation"]]
-    told += [
-        f"decided: {each['parts']} parts, {each['by']}, {moment(each['recorded_time'])}: {each['why']}"
-        for each in doubt["decisions"]
-    ]
+    told += [f"{moment(doubt['time'])} · possible: {doubt['possible']}", f"Technical detail: {doubt['explanation']}"]
+    for each in doubt["decisions"]:
+        parts = f"{each['parts']} part{'' if each['parts'] == 1 else 's'}"
+        told.append(f"decided: {parts}, {each['by']}, {moment(each['recorded_time'])}: {each['why']}")
     sent = f"[back /counters] [number {doubt['number']}] parts [parts] How is that known? [why] Decide"
     return " ".join([*told, sent] if form else told)

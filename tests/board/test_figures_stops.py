@@ -56,7 +56,7 @@ async def test_the_page_of_stops_shows_the_interface_s_stops(tmp_path: Path, of:
         assert asking
         assert others
         if of != "kostanay/paint":
-            assert page.table("What was said") == expected(said, _said(look, forms))
+            assert page.table("Reason log") == expected(said, _said(look, forms))
         else:
             assert not said
         nothing_left(page)
@@ -78,7 +78,7 @@ def _stop(look: Look, stop: Answer, before: dict[tuple[str, str], str], back: st
     start = short_clock(stop["start"])
     over = f"{short_clock(stop['end'])} ({lasting(length_s(stop))})"
     end = f"still ( {since(stop['start'], look.now)})" if stop["open"] else over
-    why = "Why does it stand?" if stop["needs_reason"] else look.reason(stop["reason"]) if stop["reason"] else ""
+    why = "Why is it stopped?" if stop["needs_reason"] else look.reason(stop["reason"]) if stop["reason"] else ""
     fault = f"fault code {stop['fault']}" if stop["fault"] else ""
     told = [own(stop["station"]), f"{word(stop['state'])} {start}–{end}", why, fault]
     if back is None:

@@ -13,7 +13,6 @@ from board_plant import LINE, WINDOW, PlantBoard, plant_board
 from oee_histories import STATION, at, read, state
 
 from adapters.reading import Quality
-from mes.board.pages.translations import LANGUAGES, words
 from mes.collect.counters import CounterState
 from mes.collect.signals import StationState
 from mes.collect.station import encode_state
@@ -22,6 +21,7 @@ from mes.model import CountKind, State
 from mes.report.page import page
 from mes.report.rows import Request, as_csv, as_json, rows
 from mes.results.plant import PlantResults
+from mes.translations import LANGUAGES, texts
 
 pytestmark = pytest.mark.timeout(60)
 READ = StationState(counters={each: CounterState(1, at(0)) for each in CountKind})
@@ -100,7 +100,7 @@ async def test_a_shift_keeps_its_mark_after_the_counter_is_read_again(plant: Pla
     tile, kpi = await figures(plant)
     assert (tile["good"], tile["unread"], before["at_least"], tile["at_least"]) == (before["good"], [], False, True)
     assert "counts_not_read" in kpi["flags"]
-    visitor, why = await plant.enter(None), words("en")["counts_not_read"]
+    visitor, why = await plant.enter(None), texts("en")["counts_not_read"]
     _, wall = await visitor.page("/")
     assert f'<strong title="{why}">≥ {tile["good"]}</strong>' in wall
     _, shift = await visitor.page("/shift", of=STATION, window=WINDOW)
@@ -114,7 +114,7 @@ async def test_a_shift_keeps_its_mark_after_the_counter_is_read_again(plant: Pla
 async def test_pages_show_a_dash_and_since_when(plant: PlantBoard, language: str) -> None:
     """Wall, shift, station and counters page, in the reader's language; none says that every count is decided."""
     await keeps(plant, NEVER)
-    visitor, said = await plant.enter(None), words(language)
+    visitor, said = await plant.enter(None), texts(language)
     await visitor.page(f"/language/{language}")
     where = {"of": STATION, "window": WINDOW}
     for path, query in (("/", {}), ("/shift", where), ("/station", where), ("/counters", {})):

@@ -41,6 +41,7 @@ TOUCHED_EVERY = timedelta(minutes=1)  # so that most requests only read
 INVITED_FOR = timedelta(minutes=15)
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # none that is taken for another: 0 O, 1 I L
 CODE_LENGTH = 8
+INVITED_BY = ", invited by "  # in a line of the audit, between station and name
 PASSWORD_LENGTHS = range(8, 257)
 NAME_LENGTHS = range(1, 65)
 LARGEST = 2**63 - 1  # that SQLite takes; no tablet has this number
@@ -58,6 +59,20 @@ class Role(StrEnum):
     OPERATOR = "operator"
     TEAM_LEADER = "team_leader"
     ENGINEER = "engineer"
+
+
+class AuditAction(StrEnum):
+    """What a line of the audit says was done; the words are stored, and pages translate by them."""
+
+    USER_ADDED = "user added"
+    PASSWORD_SET = "password set"  # noqa: S105 - an action
+    ROLE_SET = "role set"
+    USER_REMOVED = "user removed"
+    SIGNED_IN = "signed in"
+    SIGNED_OUT = "signed out"
+    TABLET_INVITED = "tablet invited"
+    TABLET_ENROLLED = "tablet enrolled"
+    TABLET_REVOKED = "tablet revoked"
 
 
 class Permission(StrEnum):
@@ -171,7 +186,7 @@ class People:
     def add(self, name: str, password: str, role: Role, by: str) -> None:
         """A new user."""
         name, hashed = _name(name), self._hashed(password)
-        with self._changing(by, "user added", f"{name}, {role}") as (db, now_ms):
+        with self._changing(by, AuditAction.USER_ADDED, f"{name}, {role}") as (db, now_ms):
             if db.execute("SELECT 1 FROM users WHERE key = ?", (_key(name),)).fetchone():
                 raise NotAccepted(f"there is a user {name} already")
             db.execute(
@@ -182,19 +197,19 @@ class People:
     def set_password(self, name: str, password: str, by: str) -> None:
         """Another password; whoever is signed in under this name has to sign in again."""
         hashed = self._hashed(password)
-        with self._changing(by, "password set", name) as (db, _):
+        with self._changing(by, AuditAction.PASSWORD_SET, name) as (db, _):
             user = _user(db, name)
             db.execute("UPDATE users SET hash = ? WHERE id = ?", (hashed, user))
             db.execute("DELETE FROM sessions WHERE user = ?", (user,))
 
     def set_role(self, name: str, role: Role, by: str) -> None:
         """Another role; it holds at once, also for whoever is signed in."""
-        with self._changing(by, "role set", f"{name}, {role}") as (db, _):
+        with self._changing(by, AuditAction.ROLE_SET, f"{name}, {role}") as (db, _):
             db.execute("UPDATE users SET role = ? WHERE id = ?", (role, _user(db, name)))
 
     def remove(self, name: str, by: str) -> None:
         """Ends a user and all sessions of that name."""
-        with self._changing(by, "user removed", name) as (db, _):
+        with self._changing(by, AuditAction.USER_REMOVED, name) as (db, _):
             db.execute("DELETE FROM users WHERE id = ?", (_user(db, name),))
 
     def users(self) -> list[User]:
@@ -220,7 +235,7 @@ class People:
             now_ms = _ms(self._now())
             drop_ended(db, now_ms, idle_ms=_length_ms(IDLE), most_ms=_length_ms(AT_MOST))
             begin_session(db, _digest(token), now_ms, user=user)
-            write_line(db, now_ms, known_as, "signed in", "")
+            write_line(db, now_ms, known_as, AuditAction.SIGNED_IN, "")
         person = self.person(token)
         return None if person is None else (token, person)
 
@@ -256,12 +271,12 @@ class People:
             db.execute("DELETE FROM sessions WHERE token = ?", (_digest(token),))
             db.execute("DELETE FROM tablets WHERE id = ?", (tablet,))
             who = name if tablet is None else f"tablet {tablet}"
-            write_line(db, _ms(self._now()), who, "signed out", station or "")
+            write_line(db, _ms(self._now()), who, AuditAction.SIGNED_OUT, station or "")
 
     def invite(self, station: StationId, by: str) -> str:
         """A code that enrols one tablet for a station, once, within fifteen minutes."""
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
-        with self._changing(by, "tablet invited", station) as (db, now_ms):
+        with self._changing(by, AuditAction.TABLET_INVITED, station) as (db, now_ms):
             drop_ended(db, now_ms, idle_ms=_length_ms(IDLE), most_ms=_length_ms(AT_MOST))
             ends = now_ms + _length_ms(INVITED_FOR)
             db.execute("INSERT INTO invitations VALUES (?, ?, ?, ?)", (_code_digest(code), station, by, ends))
@@ -279,7 +294,7 @@ class People:
             db.execute("DELETE FROM invitations WHERE code = ?", (secret,))
             tablet = db.execute("INSERT INTO tablets (station, invited_by) VALUES (?, ?)", row).lastrowid
             begin_session(db, _digest(token), now_ms, tablet=tablet)
-            write_line(db, now_ms, f"tablet {tablet}", "tablet enrolled", f"{row[0]}, invited by {row[1]}")
+            write_line(db, now_ms, f"tablet {tablet}", AuditAction.TABLET_ENROLLED, f"{row[0]}{INVITED_BY}{row[1]}")
         person = self.person(token)
         return None if person is None else (token, person)
 
@@ -291,7 +306,7 @@ class People:
 
     def revoke(self, tablet_id: int, by: str) -> None:
         """Ends a tablet's session at once."""
-        with self._changing(by, "tablet revoked", f"tablet {tablet_id}") as (db, _):
+        with self._changing(by, AuditAction.TABLET_REVOKED, f"tablet {tablet_id}") as (db, _):
             if not db.execute("DELETE FROM tablets WHERE id = ?", (min(tablet_id, LARGEST),)).rowcount:
                 raise NotAccepted(f"there is no tablet {tablet_id}")
 

@@ -31,10 +31,10 @@ from mes.oee.components import Kpi
 from mes.oee.definitions import Definition, Figures
 from mes.oee.flow import stores_between
 from mes.report.rows import WHOLE
-from mes.report.words import LANGUAGES
 from mes.results import charts
 from mes.results.fields import definition_values, kpi_values, reason_of, secondary_values, seconds
 from mes.results.plant import Node, PlantResults, Row
+from mes.translations import LANGUAGES
 
 LATELY = timedelta(days=30)  # what people said in this time decides which reasons are offered first
 STAYS = timedelta(days=4)

@@ -1,6 +1,8 @@
 """Puts the interface together."""
 
-from fastapi import FastAPI, Request
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -11,8 +13,9 @@ from mes.board.context import Board, HttpProblem
 from mes.board.pages.rendering import Localizer
 from mes.board.refusals import code_of, language_of, sentence
 from mes.errors import ConfigError
-from mes.report.words import LANGUAGES
+from mes.translations import LANGUAGES
 
+Failed = Callable[[Request, Exception], Awaitable[Response]]
 ABOUT = (
     "Shop-floor data of one plant. Times are UTC in ISO 8601, durations seconds (`_s`), ratios between 0 and 1 "
     "(performance may be above 1). Figures are those of the board, the reports and InfluxDB: one function makes all. "
@@ -20,8 +23,8 @@ ABOUT = (
 )
 
 
-def api(board: Board) -> FastAPI:
-    """The application to be mounted at /api/v1."""
+def api(board: Board, failed: Failed) -> FastAPI:
+    """The application to be mounted at /api/v1; `failed` answers where a route has a defect."""
     made = FastAPI(
         title="Taktline",
         version="1",
@@ -41,6 +44,7 @@ def api(board: Board) -> FastAPI:
     made.add_exception_handler(ConfigError, _empty)
     made.add_exception_handler(RequestValidationError, _nonsense)
     made.add_exception_handler(HTTPException, _http)
+    made.add_exception_handler(Exception, failed)
     return made
 
 
@@ -64,13 +68,15 @@ async def _unreachable(request: Request, error: Exception) -> JSONResponse:
 async def _nonsense(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-    problems = "; ".join(found)
-    return await _refused(request, HttpProblem(422, problems, "request_invalid", {"problems": problems}))
+    named = [f"{'.'.join(str(part) for part in each['loc'])} ({each['type']})" for each in error.errors()]
+    refused = HttpProblem(422, "; ".join(found), "request_invalid", {"problems": "; ".join(named)})
+    return await _refused(request, refused)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    refused = HttpProblem(error.status_code, error.detail, code_of(error.status_code), {"problems": error.detail})
+    problems = f"HTTP {error.status_code}"
+    refused = HttpProblem(error.status_code, error.detail, code_of(error.status_code), {"problems": problems})
     answer = await _refused(request, refused)
     answer.headers.update(error.headers or {})
     return answer

@@ -1,7 +1,6 @@
 """What people send by the board's forms: reasons, undo, books, counts, signing in and out, the language."""
 
 from datetime import UTC, datetime, time, timedelta
-from itertools import chain
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import FormData
@@ -11,19 +10,15 @@ from starlette.responses import RedirectResponse, Response
 from mes.board import actions
 from mes.board.accounts.middleware import DAY_S
 from mes.board.accounts.sign_in import enrol, leave, sign_in
-from mes.board.accounts.users import Permission
 from mes.board.answers.records import shift_closing_answer
 from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, ShiftClosingRequest, UndoRequest
 from mes.board.context import Board, HttpProblem
 from mes.board.pages import views
-from mes.board.pages.translations import LANGUAGES
 from mes.board.refusals import LANGUAGE
-from mes.model import CountReconciled, ReasonAssigned, ShiftClosed, ShiftReopened, StationId
 from mes.results.plant import PlantResults
-from mes.stopping import in_thread
+from mes.translations import LANGUAGES
 
 LANGUAGE_DAYS = 400
-SHOWN_OF_AUDIT = 300
 
 
 def back_to(form: FormData | dict[str, str], *, done: bool = False) -> str:
@@ -224,60 +219,3 @@ async def language(_: Board, request: Request) -> Response:
     answer = RedirectResponse(back_to(dict(request.query_params)), status_code=303)
     answer.set_cookie(LANGUAGE, str(code), max_age=LANGUAGE_DAYS * DAY_S, path="/", httponly=True, samesite="lax")
     return answer
-
-
-async def audit(board: Board, request: Request) -> Response:
-    """Everything that people changed, the newest first."""
-    board.require(views.person_of(request), Permission.AUDIT)
-    people = await in_thread(board.people.audit, SHOWN_OF_AUDIT)
-
-    def said(query: PlantResults) -> list[dict[str, object]]:
-        seen = query.until - timedelta(days=30)
-        told = chain.from_iterable(
-            query.reader.between(each, seen, query.until + timedelta(seconds=1)) for each in query.config.standards
-        )
-        return [
-            {"time": _when(each.event), "who": each.event.by, "what": _what(each.event), "detail": _detail(each.event)}
-            for each in told
-            if isinstance(each.event, Said)
-        ]
-
-    lines = [{"time": each.time, "who": each.who, "what": each.what, "detail": each.detail} for each in people]
-    lines += await board.ask(said)
-    newest = sorted(lines, key=lambda each: str(each["time"]), reverse=True)[:SHOWN_OF_AUDIT]
-    return views.page(board, request, "audit.html", lines=newest)
-
-
-Said = ReasonAssigned | ShiftClosed | ShiftReopened | CountReconciled
-
-
-def _when(event: Said) -> datetime:
-    return event.recorded_time if isinstance(event, CountReconciled) else event.time
-
-
-def _what(event: Said) -> str:
-    match event:
-        case CountReconciled():
-            return "decided a count"
-        case ReasonAssigned():
-            return "gave a reason" if event.reason else "took a reason back"
-        case ShiftClosed():
-            return "closed a shift"
-        case _:
-            return "opened a shift again"
-
-
-def _detail(event: Said) -> str:
-    place = StationId(event.station).partition("/")[2]
-    if isinstance(event, CountReconciled):
-        return f"{place} {event.kind} {event.previous_raw} to {event.raw}: {event.parts} parts. {event.why}"
-    end = event.end.isoformat(timespec="seconds") if event.end is not None else "its end"
-    stretch = f"{place} {event.start.isoformat(timespec='seconds')} to {end}"
-    match event:
-        case ReasonAssigned():
-            before = ", ".join(dict.fromkeys(str(each.reason or "none") for each in event.before))
-            return f"{stretch}: {event.reason or 'none'}, before: {before}. {event.comment}".strip()
-        case ShiftClosed():
-            return stretch
-        case _:
-            return f"{stretch}: {event.why}"

@@ -1,5 +1,6 @@
 """How answers become pages: templates, and numbers, times and words in the reader's language and the site's zone."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -10,15 +11,21 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mes.board.answers.record_models import UnreconciledCountAnswer
 from mes.board.pages.icons import FILLED, SIGNS
-from mes.board.pages.translations import words
 from mes.config.build import PlantConfig
+from mes.oee.unreconciled_counts import Standing
 from mes.results.charts import share
+from mes.translations import Fact, of_source, text, texts
 
+TABLET = re.compile(r"tablet (\d+)")  # how People names a tablet
+COMMAND_LINE = " (command line)"  # how `mes user` signs
+UNDO = re.compile(r"undo of (\d+)")  # the comment of an undo
 HOUR_S, MINUTE_S = 3600, 60
 DASH = "–"
 LOCALES = {"en": "en_GB", "ru": "ru_RU", "kk": "kk_KZ"}
 NAMES = {"en": "English", "ru": "Русский", "kk": "Қазақша"}
+ABBREVIATIONS = ("OEE", "A", "E", "Q", "PBT", "APT", "TEEP", "MTBF", "MTTR", "CKD", "DKD", "VIN")  # the glossary's
 
 
 class Localizer:
@@ -26,7 +33,7 @@ class Localizer:
 
     def __init__(self, language: str, config: PlantConfig) -> None:
         self.language = language
-        self.words: Mapping[str, str] = words(language)
+        self.texts: Mapping[str, str] = texts(language)
         self.zone: ZoneInfo = config.calendar.zone
         self._locale = LOCALES[language]
         self._reasons: dict[str, str] = {
@@ -66,8 +73,8 @@ class Localizer:
         hours, rest = divmod(whole, HOUR_S)
         minutes, seconds = divmod(rest, MINUTE_S)
         if hours:
-            return f"{hours}:{minutes:02}:{seconds:02}\u00a0{self.words['unit_h']}"
-        return f"{minutes}:{seconds:02}\u00a0{self.words['unit_min']}"
+            return f"{hours}:{minutes:02}:{seconds:02}\u00a0{self.texts['unit_h']}"
+        return f"{minutes}:{seconds:02}\u00a0{self.texts['unit_min']}"
 
     def clock(self, instant: datetime | None) -> str:
         """The time of day in the site's zone, to the second."""
@@ -96,12 +103,49 @@ class Localizer:
     def reason(self, code: str | None) -> str:
         """The text of a reason, of a bucket, or of what nobody explained."""
         if code is None:
-            return self.words["no_reason"]
-        return self._reasons.get(code) or self.words.get(code, code)
+            return self.texts["no_reason"]
+        return self._reasons.get(code) or self.texts.get(code, code)
 
     def word(self, key: str) -> str:
         """A word; what has none is shown as it is."""
-        return self.words.get(key, key.replace("_", " "))
+        return self.texts.get(key, key.replace("_", " "))
+
+    def shift(self, name: str) -> str:
+        """A shift's name; one of the plant's own is shown as it is."""
+        return self.texts.get(f"shift.{name.replace(' ', '_')}", name)
+
+    def person(self, name: str) -> str:
+        """Who did something; of a tablet and of the command line the words are translated."""
+        if (tablet := TABLET.fullmatch(name)) is not None:
+            return self.sentence("person.tablet", number=tablet[1])
+        if name.endswith(COMMAND_LINE):
+            return self.sentence("person.command_line", name=name.removesuffix(COMMAND_LINE))
+        return name
+
+    def comment(self, comment: str) -> str:
+        """A person's comment, or the one that an undo writes itself."""
+        undone = UNDO.fullmatch(comment)
+        return comment if undone is None else self.sentence("comment.undo", number=undone[1])
+
+    def definition(self, name: str, field: str, english: str) -> str:
+        """The `title` or `source` of a definition of OEE; of the plant's own ones as the plant's file has it."""
+        return of_source(self.language, f"definition.{name}.{field}", english)
+
+    def possible(self, count: UnreconciledCountAnswer) -> str:
+        """The numbers of parts that a person may decide on."""
+        if count.standing is not Standing.REAL:
+            return self.texts[f"possible.{count.standing}"]
+        if count.at_most is None:
+            return self.texts["possible.any"]
+        numbers = self.sentence("possible.range", most=count.at_most)
+        for beyond in count.shown:
+            if beyond > count.at_most:
+                numbers = self.sentence("possible.or", first=numbers, other=beyond)
+        return numbers
+
+    def sentence(self, key: str, **facts: Fact) -> str:
+        """A text with its facts; a number that comes first chooses the plural form."""
+        return text(self.language, key, facts)
 
     def fact(self, value: object) -> str:
         """What an event says, with what is inside of it; nothing where it says nothing."""
@@ -117,7 +161,7 @@ class Localizer:
 
     def station(self, path: str | None) -> str:
         """A station's own name, or that it lies outside."""
-        return self.words["outside"] if path is None else path.rpartition("/")[2]
+        return self.texts["outside"] if path is None else path.rpartition("/")[2]
 
     def place(self, path: str) -> str:
         """A part of the plant without the site; the site's own name for all of it."""
@@ -151,6 +195,7 @@ def environment() -> Environment:
         "share": share,
         "iso": iso,
         "language_names": NAMES,
+        "abbreviations": ABBREVIATIONS,
     }
     made.globals["timedelta"] = timedelta
     return made

@@ -15,7 +15,6 @@ from mes.board.answers.andon_board import collector_answer, last_shift
 from mes.board.answers.models import AndonBoardAnswer, KpiAnswer, StopAnswer, UnreadAnswer
 from mes.board.context import Board, HttpProblem
 from mes.board.pages.rendering import Localizer, draw, stamp_ms
-from mes.board.pages.translations import glossary
 from mes.board.refusals import language_of
 from mes.calendar import Window, WindowKind
 from mes.errors import ConfigError
@@ -65,7 +64,7 @@ def page(
     nav = [*NAV, ("/audit", "audit")] if board.may(person, Permission.AUDIT) else list(NAV)
     common: dict[str, Any] = {
         "localizer": localizer,
-        "t": localizer.words,
+        "t": localizer.texts,
         "site": board.config.site,
         "nav": nav,
         "here": request.url.path,
@@ -74,18 +73,16 @@ def page(
         "now": now,
         "now_ms": stamp_ms(now),
         "speed": board.speed,
-        "note": localizer.words["thanks"] if request.query_params.get("done") else "",
+        "note": localizer.texts["thanks"] if request.query_params.get("done") else "",
         "problem": problem,
         "troubles": troubles(localizer, board.status()),
-        "glossary": glossary(localizer.language),
     }
     return HTMLResponse(draw(template, **{**common, **content}), status_code=status)
 
 
-def troubles(localizer: Localizer, status: Status) -> list[str]:
-    """What of the program does not work now, as sentences; the reasons are those of the log."""
-    known = sorted(status.notes.items())
-    return [f"{localizer.words.get(f'trouble_{part}', part)} {why}" for part, why in known]
+def troubles(localizer: Localizer, status: Status) -> list[tuple[str, str]]:
+    """Parts of the program that do not work now: a sentence, and the reason as the log has it, in English."""
+    return [(localizer.texts.get(f"trouble_{part}", part), why) for part, why in sorted(status.notes.items())]
 
 
 def wall_part(board: Board, wall: AndonBoardAnswer | None, language: str) -> str:
@@ -93,7 +90,7 @@ def wall_part(board: Board, wall: AndonBoardAnswer | None, language: str) -> str
     localizer, now, status = Localizer(language, board.config), board.clock.now(), board.status()
     common = {
         "localizer": localizer,
-        "t": localizer.words,
+        "t": localizer.texts,
         "now": now,
         "now_ms": stamp_ms(now),
         "cables": cables_of(board),
@@ -157,9 +154,9 @@ def offered(query: PlantResults, localizer: Localizer, chosen: Window) -> list[t
 def heading(window: Window, localizer: Localizer) -> str:
     """A window in words."""
     day = localizer.day(window.interval.start)
-    team = f", {localizer.words['team']} {window.team}" if window.team else ""
+    team = f", {localizer.texts['team']} {window.team}" if window.team else ""
     if window.kind is WindowKind.SHIFT:
-        return f"{day}, {localizer.word(window.name.replace(' ', '_'))}{team}"
+        return f"{day}, {localizer.shift(window.name)}{team}"
     if window.kind is WindowKind.HOUR:
         return f"{day}, {localizer.short_clock(window.interval.start)}"
     return window.name
@@ -195,7 +192,10 @@ async def shift(board: Board, request: Request) -> Response:
             "heading": heading(window, localizer),
             "parts": parts(query, stations=True, whole=True),
             "windows": offered(query, localizer, window),
-            "definitions": [(name, each.title) for name, each in query.config.definitions.items()],
+            "definitions": [
+                (each.name, localizer.definition(each.name, "title", each.title))
+                for each in query.config.definitions.values()
+            ],
             "definition": definition.name,
             "kpi": kpi,
             "timelines": [figures.timeline_answer(query, each, window) for each in node.stations],

@@ -12,6 +12,7 @@ from mes.oee.definitions import BUILT_IN, ISO22400, NEE, STANDALONE, TAKTLINE, V
 from mes.oee.kpi import kpi
 from mes.oee.secondary_kpis import FailureCount, further
 from mes.oee.timeline import timeline
+from mes.report.rules import rules
 
 MINUTE = timedelta(minutes=1)
 # 60 min: 30 producing, 2 minor, 8 down, 5 setup, 5 starved, 4 blocked, 6 planned stop; 12 made, 9 good, 2 reworked
@@ -77,11 +78,11 @@ def test_every_second_has_one_place_in_every_definition() -> None:
     own = figures(*HISTORY)
     for definition in BUILT_IN.values():
         assert {definition.place(each) for each in Bucket} <= set(Place)
-        assert sorted(definition.answers()) == list("abcdefgh")
+        assert sorted(rules(definition)) == list("abcdefgh")
         assert definition.source
     assert sum((own.spent(each) for each in Bucket), timedelta()) == own.length
-    assert "2 min" not in VORNE.answers()["d"]
-    assert "120 s" in VORNE.answers()["d"]
+    assert "2 min" not in rules(VORNE)["d"]
+    assert "120 s" in rules(VORNE)["d"]
 
 
 def test_a_performance_above_one_is_capped_only_where_a_definition_says_so() -> None:

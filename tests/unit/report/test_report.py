@@ -34,9 +34,9 @@ from mes.model import (
 from mes.oee.components import Bucket
 from mes.report.page import page
 from mes.report.rows import Request, as_csv, as_json, rows
-from mes.report.words import LANGUAGES, words
 from mes.results.explain import explain
 from mes.results.plant import Node, PlantResults
+from mes.translations import LANGUAGES, texts
 
 CONFIG = load(default_config()).config
 FRAMING, RESPOT = StationId("kostanay/weld/weld-1/framing"), StationId("kostanay/weld/weld-1/respot")
@@ -293,8 +293,8 @@ def test_a_page_is_whole_in_every_language(query: PlantResults, language: str, l
     assert all(0 <= each <= 100 for each in checked.widths)
     assert not re.search(r"\b(None|nan|Undefined)\b", text)
     assert f'lang="{language}"' in text
-    assert words(language)["waterfall"] in text
-    assert words(language)["largest_loss"] in text
+    assert texts(language)["waterfall"] in text
+    assert texts(language)["largest_loss"] in text
     if level == "station":
         assert {"en": "Robot fault", "ru": "Отказ робота", "kk": "Робот ақауы"}[language] in text
 
@@ -309,7 +309,7 @@ def test_a_page_over_nothing_says_so(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="the journal is empty"):
             opened.nodes(str(opened.until), ())
 
-    assert words("en")["nothing_known"] in text
+    assert texts("en")["nothing_known"] in text
 
 
 def test_commands_answer(journal: Path, tmp_path: Path) -> None:
