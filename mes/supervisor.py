@@ -64,7 +64,7 @@ class Backoff:
         return rng.uniform(0, min(self.cap_s, self.first_s * 2 ** min(failures - 1, 30)))
 
 
-class _Standing(StrEnum):
+class _Outcome(StrEnum):
     """How a controller stands; a line is logged when this changes."""
 
     NEW = "new"
@@ -78,7 +78,7 @@ class _Standing(StrEnum):
 class _Ending:
     """How a connection's life ended."""
 
-    standing: _Standing
+    outcome: _Outcome
     detail: str
     cause: GapCause = GapCause.CONNECTION
     since: datetime | None = None
@@ -108,7 +108,7 @@ class _Supervised:
     rng: random.Random
     sleep: Callable[[float], Awaitable[None]]
     backoff: Backoff
-    standing: _Standing = _Standing.NEW
+    outcome: _Outcome = _Outcome.NEW
     failures: int = 0
     journal_error: JournalError | None = None
 
@@ -121,7 +121,7 @@ class _Supervised:
             await self.taker.lost(self.controller, cause=ending.cause, detail=ending.detail, since=ending.since)
             self.failures += 1
             self._tell(ending)
-            await self.sleep(self._delay_s(ending.standing))
+            await self.sleep(self._delay_s(ending.outcome))
 
     async def _live(self) -> _Ending:
         try:
@@ -129,9 +129,9 @@ class _Supervised:
             self.watch.connecting(self.controller, adapter)
             await adapter.run(self._emit)
         except ControllerUnavailable as error:
-            return _Ending(_Standing.UNAVAILABLE, error.detail, error.cause, error.blind_since)
+            return _Ending(_Outcome.UNAVAILABLE, error.detail, error.cause, error.blind_since)
         except (ControllerMisconfigured, ConfigError) as error:
-            return _Ending(_Standing.MISCONFIGURED, str(error))
+            return _Ending(_Outcome.MISCONFIGURED, str(error))
         except JournalError:
             raise
         except asyncio.CancelledError as error:
@@ -139,10 +139,10 @@ class _Supervised:
             if task is None or task.cancelling():
                 raise
             # nobody cancelled us: it leaked out of a protocol library, and would end this controller in silence
-            return _Ending(_Standing.BROKEN, "the connection was cancelled from within", error=error)
+            return _Ending(_Outcome.BROKEN, "the connection was cancelled from within", error=error)
         except Exception as error:  # noqa: BLE001  # one controller's defect must not stop the others
-            return _Ending(_Standing.BROKEN, f"{type(error).__name__}: {error}", error=error)
-        return _Ending(_Standing.UNAVAILABLE, "the connection ended without a word")
+            return _Ending(_Outcome.BROKEN, f"{type(error).__name__}: {error}", error=error)
+        return _Ending(_Outcome.UNAVAILABLE, "the connection ended without a word")
 
     async def _emit(self, batch: Batch, /) -> None:
         obey_cancellation()
@@ -154,41 +154,41 @@ class _Supervised:
         self.watch.seen(self.controller, batch.received_time)
         if batch.baseline:
             self.failures = 0
-        if self.standing is not _Standing.CONNECTED:
-            event = "controller_connected" if self.standing is _Standing.NEW else "controller_restored"
-            self.standing = _Standing.CONNECTED
+        if self.outcome is not _Outcome.CONNECTED:
+            event = "controller_connected" if self.outcome is _Outcome.NEW else "controller_restored"
+            self.outcome = _Outcome.CONNECTED
             log.info(event, controller=self.controller)
 
     def _tell(self, ending: _Ending) -> None:
         """Health is told of every try, the log of every change."""
-        if ending.standing is _Standing.MISCONFIGURED:
+        if ending.outcome is _Outcome.MISCONFIGURED:
             self.watch.parked(self.controller, ending.detail)
         else:
             self.watch.lost(self.controller, ending.detail)
-        before, self.standing = self.standing, ending.standing
-        if before is ending.standing:
+        before, self.outcome = self.outcome, ending.outcome
+        if before is ending.outcome:
             return
-        match ending.standing:
-            case _Standing.UNAVAILABLE:
+        match ending.outcome:
+            case _Outcome.UNAVAILABLE:
                 log.info("controller_lost", controller=self.controller, cause=str(ending.cause), detail=ending.detail)
-            case _Standing.MISCONFIGURED:
+            case _Outcome.MISCONFIGURED:
                 log.warning(
                     "controller_parked",
                     controller=self.controller,
                     detail=ending.detail,
                     retry_s=self.backoff.parked_s,
                 )
-            case _Standing.BROKEN:
+            case _Outcome.BROKEN:
                 log.error("controller_failed", controller=self.controller, detail=ending.detail, exc_info=ending.error)
-            case _Standing.NEW | _Standing.CONNECTED:
-                raise AssertionError(ending.standing)
+            case _Outcome.NEW | _Outcome.CONNECTED:
+                raise AssertionError(ending.outcome)
             case _:
-                assert_never(ending.standing)
+                assert_never(ending.outcome)
 
-    def _delay_s(self, standing: _Standing) -> float:
-        if standing is _Standing.MISCONFIGURED:
+    def _delay_s(self, outcome: _Outcome) -> float:
+        if outcome is _Outcome.MISCONFIGURED:
             return self.backoff.parked_s
-        if standing is _Standing.BROKEN:
+        if outcome is _Outcome.BROKEN:
             return self.backoff.cap_s
         return self.backoff.delay_s(self.failures, self.rng)
 

@@ -134,7 +134,7 @@ async def take_back(board: Board, person: Person | None, asked: UndoRequest) -> 
     async with board.writing:
         events = await board.ask(made)
         await board.append(list(events))
-        return await board.ask(lambda query: [reason_log_answer(_journaled(query, each)) for each in events])
+        return await board.ask(lambda query: [reason_log_answer(_journaled(query, event)) for event in events])
 
 
 def _overlaps(later: Journaled, said: ReasonAssigned) -> bool:
@@ -168,7 +168,7 @@ async def reopen_shift(board: Board, person: Person | None, asked: ShiftClosingR
     by = person.name
 
     def made(query: PlantResults, station: StationId, shift: Window) -> StationEvent:
-        told = [each.event for each in query.events(station, shift.interval)]
+        told = [event.event for event in query.events(station, shift.interval)]
         return reopen(station, shift.interval, told, by=by, why=asked.why, now=query.until)
 
     return await _book(board, asked, made)
@@ -229,6 +229,6 @@ async def decide_count(
         await board.append([event])
     return await board.ask(
         lambda query: next(
-            doubt_answer(each) for each in cases(query.reader, query.config.setups) if each.seq == number
+            doubt_answer(case) for case in cases(query.reader, query.config.setups) if case.seq == number
         )
     )

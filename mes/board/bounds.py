@@ -142,7 +142,7 @@ class _BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self.since_s = self.loop.time()
-        known = [each for each in self.connections if isinstance(each, _BoundedProtocol)]
+        known = [connection for connection in self.connections if isinstance(connection, _BoundedProtocol)]
         own = [each for each in known if self.client is not None and each.address == self.address]
         for group, most in ((own, self.of.per_client), (known, self.of.connections)):
             if len(group) > most and not self._made_room(group):

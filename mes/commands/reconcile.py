@@ -141,7 +141,7 @@ def _json(each: Case) -> dict[str, object]:
         "time": event.time.isoformat(),
         "raw_before": event.previous_raw,
         "raw_after": event.raw,
-        "standing": str(each.standing),
+        "assessment": str(each.assessment),
         "at_most": each.most,
         "shown": list(each.shown),
         "possible": each.possible,

@@ -1,4 +1,4 @@
-"""How the collector itself is doing: each controller's standing, as a plain record to show or to export."""
+"""How the collector itself is doing: each controller's state, as a plain record to show or to export."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ class ConnectionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ControllerHealth:
-    """One controller. `since`: of the standing; `attempts` counts tries, `connections` those that gave data.
+    """One controller. `since`: of the state; `attempts` counts tries, `connections` those that gave data.
 
     `items_active` is 0 unless it is running; `error` is the last failure's sentence and stays when it is over.
     Real seconds as of the snapshot: `last_batch_age_s` since a batch was journaled, None before the first;
@@ -33,7 +33,7 @@ class ControllerHealth:
     """
 
     controller: ControllerId
-    standing: ConnectionState
+    state: ConnectionState
     since: datetime
     last_batch: datetime | None = None
     attempts: int = 0
@@ -84,7 +84,7 @@ class Health:
         """A batch came and is journaled."""
         known = self._ticked(controller)
         self._batch_s[controller] = self._ticked_s[controller]
-        if known.standing is not ConnectionState.RUNNING:
+        if known.state is not ConnectionState.RUNNING:
             known = replace(self._now(known, ConnectionState.RUNNING), connections=known.connections + 1)
         self._known[controller] = replace(known, last_batch=received_time)
         self._follow_diagnostics(controller)
@@ -102,12 +102,12 @@ class Health:
     def is_running(self, controller: ControllerId) -> bool:
         """Whether its present connection has given data."""
         known = self._known.get(controller)
-        return known is not None and known.standing is ConnectionState.RUNNING
+        return known is not None and known.state is ConnectionState.RUNNING
 
     def all_tried(self, controllers: Iterable[ControllerId]) -> bool:
         """Whether each of them has given data or could not be reached."""
         known = [self._known.get(controller) for controller in controllers]
-        return all(each is not None and each.standing is not ConnectionState.CONNECTING for each in known)
+        return all(each is not None and each.state is not ConnectionState.CONNECTING for each in known)
 
     def snapshot(self) -> tuple[ControllerHealth, ...]:
         """All controllers as they stand now, by name."""
@@ -129,9 +129,9 @@ class Health:
         fresh = ControllerHealth(controller, ConnectionState.CONNECTING, self._clock.now())
         return self._known.get(controller, fresh)
 
-    def _now(self, known: ControllerHealth, standing: ConnectionState) -> ControllerHealth:
-        since = known.since if known.standing is standing else self._clock.now()
-        return replace(known, standing=standing, since=since)
+    def _now(self, known: ControllerHealth, state: ConnectionState) -> ControllerHealth:
+        since = known.since if known.state is state else self._clock.now()
+        return replace(known, state=state, since=since)
 
     def _with_items(self, known: ControllerHealth) -> ControllerHealth:
         adapter = self._adapters.get(known.controller)
@@ -139,7 +139,7 @@ class Health:
             return known
         self._follow_diagnostics(known.controller)  # also where a connection has given no batch yet
         status = adapter.status()
-        running = known.standing is ConnectionState.RUNNING
+        running = known.state is ConnectionState.RUNNING
         return replace(
             known,
             items_configured=status.items_configured,

@@ -15,8 +15,8 @@ def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterat
     for controller in status.controllers:
         tags = {"site": site, "edge": edge, "controller": str(controller.controller)}
         fields: dict[str, Field] = {
-            "standing": str(controller.standing),
-            "running": int(controller.standing is ConnectionState.RUNNING),
+            "state": str(controller.state),
+            "running": int(controller.state is ConnectionState.RUNNING),
             "reconnects": controller.reconnects,
             "items_configured": controller.items_configured,
             "items_active": controller.items_active,

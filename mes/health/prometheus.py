@@ -80,8 +80,8 @@ def _count_audit(name: str, meaning: str, of: Callable[[CountAuditLine], float |
 
 def _standings(status: Status) -> Iterator[Sample]:
     for controller in status.controllers:
-        for standing in ConnectionState:
-            yield (controller.controller, standing), float(controller.standing is standing)
+        for state in ConnectionState:
+            yield (controller.controller, state), float(controller.state is state)
 
 
 def _doubts(status: Status) -> Iterator[Sample]:
@@ -132,9 +132,9 @@ FAMILIES = (
         _troubles,
     ),
     Family(
-        "taktline_controller_standing",
-        "1 for the standing that the controller's connection is in, 0 for the others.",
-        ("controller", "standing"),
+        "taktline_controller_state",
+        "1 for the state that the controller's connection is in, 0 for the others.",
+        ("controller", "state"),
         _standings,
     ),
     _controller(

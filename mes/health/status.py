@@ -17,7 +17,7 @@ RATE_KNOWN_AFTER_S = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerStatus:
-    """One controller. `since`: of the standing; `last_reading_age_s` None before the first batch.
+    """One controller. `since`: of the state; `last_reading_age_s` None before the first batch.
 
     Ages are real seconds; `quiet_s` is how long its task did nothing at all. `clock_offset_s`: its clock minus ours,
     None where it is not known. `insecure`: the connection is not protected. `diagnostics`: for an engineer.
@@ -26,7 +26,7 @@ class ControllerStatus:
     """
 
     controller: ControllerId
-    standing: ConnectionState
+    state: ConnectionState
     since: datetime
     last_reading_age_s: float | None
     quiet_s: float
@@ -189,7 +189,7 @@ def alive(status: Status, limits: Limits | None = None) -> Verdict:
     if journal.waiting_s > limits.journal_s and journal.blocked is None:
         reasons.append(f"the journal has committed nothing for {journal.waiting_s:.0f} s though it was asked to")
     for controller in status.controllers:
-        limit_s = limits.running_s if controller.standing is ConnectionState.RUNNING else limits.trying_s
+        limit_s = limits.running_s if controller.state is ConnectionState.RUNNING else limits.trying_s
         if controller.quiet_s > limit_s:
             reasons.append(
                 f"the task of controller {controller.controller} has done nothing for {controller.quiet_s:.0f} s"
@@ -212,9 +212,9 @@ def ready(status: Status, limits: Limits | None = None) -> Verdict:
             f"the machine's clock is {status.clock_step_s:+.0f} s from the program's time: it is followed in half a "
             "minute, unless it is behind the journal; then set it right"
         )
-    if not any(each.standing is ConnectionState.RUNNING for each in status.controllers):
-        standings = ", ".join(f"{controller.controller} is {controller.standing}" for controller in status.controllers)
-        reasons.append(f"no controller runs: {standings or 'none was tried yet'}")
+    if not any(each.state is ConnectionState.RUNNING for each in status.controllers):
+        states = ", ".join(f"{controller.controller} is {controller.state}" for controller in status.controllers)
+        reasons.append(f"no controller runs: {states or 'none was tried yet'}")
     return _verdict(reasons)
 
 
@@ -234,7 +234,7 @@ def controller_status(
     """A controller as health knows it; `offsets`: seconds by which controllers' clocks are ahead, where known."""
     return ControllerStatus(
         controller=health.controller,
-        standing=health.standing,
+        state=health.state,
         since=health.since,
         last_reading_age_s=health.last_batch_age_s,
         quiet_s=health.quiet_s,

@@ -342,7 +342,7 @@ HEALTH = (
         "the moment of the look",
         (SITE, Tag("edge", "the edge server's host name"), Tag("controller", "the controller's name")),
         (
-            text("standing", "`connecting`, `running`, `lost` or `parked`"),
+            text("state", "`connecting`, `running`, `lost` or `parked`"),
             number("running", "1 while it gives data, else 0"),
             seconds("age_s", "age of its last reading", maybe=True),
             seconds("clock_offset_s", "its clock minus ours, where known", maybe=True),

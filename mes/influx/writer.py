@@ -354,7 +354,7 @@ class InfluxWriter:
         return self._rng.uniform(self._pace.first_s / 2, ceiling)
 
     def _report(self, name: str, trouble: SinkRejected | SinkUnavailable | None) -> None:
-        """One log line per change of standing, not per try."""
+        """One log line per change of state, not per try."""
         if trouble is None:
             self._troubles.pop(name, None)
         else:

@@ -17,7 +17,7 @@ from mes.oee.count_decisions import leading
 from mes.oee.stops import NotAllowed
 
 
-class Standing(StrEnum):
+class Assessment(StrEnum):
     """What became of a doubtful reading."""
 
     REAL = "real"  # the totaliser went on from it: what it moved by is in no count
@@ -51,7 +51,7 @@ class Case:
 
     seq: int
     event: CountUnreconciled
-    standing: Standing
+    assessment: Assessment
     most: int | None
     shown: tuple[int, ...]
     products: tuple[ProductId, ...]
@@ -59,16 +59,16 @@ class Case:
 
     def allows(self, parts: int) -> bool:
         """Whether so many can have been made, and are in no other count."""
-        if self.standing is not Standing.REAL:
-            return self.standing is Standing.PASSED and parts == 0
+        if self.assessment is not Assessment.REAL:
+            return self.assessment is Assessment.PASSED and parts == 0
         return parts >= 0 and (self.most is None or parts <= self.most or parts in self.shown)
 
     @property
     def possible(self) -> str:
         """The numbers that can be, in words."""
-        if self.standing is Standing.OPEN:
+        if self.assessment is Assessment.OPEN:
             return "nothing yet: the totaliser has counted nothing since"
-        if self.standing is Standing.PASSED:
+        if self.assessment is Assessment.PASSED:
             return "0: it did not go on from there"
         if self.most is None:
             return "any: no limit is known"
@@ -82,7 +82,7 @@ def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[Coun
     return Case(
         seq=seq,
         event=event,
-        standing=_standing(event, around),
+        assessment=_assessed(event, around),
         most=_most(event, around),
         shown=() if _is_remapped(event, around.after) else _shown(event, around.setup),
         products=tuple(dict.fromkeys(products)),
@@ -90,23 +90,23 @@ def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[Coun
     )
 
 
-def _standing(event: CountUnreconciled, around: Around) -> Standing:
+def _assessed(event: CountUnreconciled, around: Around) -> Assessment:
     if around.setup is not None and not around.setup.holds(event.raw):
-        return Standing.PASSED  # the totaliser cannot show that at all
+        return Assessment.PASSED  # the totaliser cannot show that at all
     if event.raw == event.previous_raw:
-        return Standing.REAL  # it was not read for so long that it may have made a full turn
+        return Assessment.REAL  # it was not read for so long that it may have made a full turn
     after, shown = around.after, around.shown
     if after is not None:
         end = after.raw if after.previous_raw is None else after.previous_raw
     elif shown is not None:
         end = shown.raw
     else:
-        return Standing.OPEN
+        return Assessment.OPEN
     start = None if around.before is None else around.before.raw
     if event in leading(around.doubted, start, end):
-        return Standing.REAL
+        return Assessment.REAL
     is_open = after is None and shown is not None and shown.suspect_raw == event.raw
-    return Standing.OPEN if is_open else Standing.PASSED
+    return Assessment.OPEN if is_open else Assessment.PASSED
 
 
 def _most(event: CountUnreconciled, around: Around) -> int | None:
@@ -188,20 +188,20 @@ def _product(about: Case, standard: StationStandard | None) -> ProductId | None:
 def _impossible(about: Case, parts: int) -> NotAllowed:
     raw = about.event.raw
     cannot = f"{parts} parts cannot be:"
-    match about.standing:
-        case Standing.PASSED:
+    match about.assessment:
+        case Assessment.PASSED:
             text = (
                 f"{cannot} the totaliser did not go on from {raw}; what was made is in the counts after it, "
                 "so only 0 can be"
             )
             return NotAllowed(text, "count_passed", parts=parts, raw=raw)
-        case Standing.OPEN:
+        case Assessment.OPEN:
             text = (
                 f"{cannot} the totaliser has counted nothing since, so nobody knows whether {raw} was real; "
                 "wait for its next count"
             )
             return NotAllowed(text, "count_open", parts=parts, raw=raw)
-        case Standing.REAL:
+        case Assessment.REAL:
             text = (
                 f"{cannot} since the count before at most {about.most} can have been made, and the totaliser shows "
                 f"{' or '.join(map(str, about.shown)) or 'nothing of it'}; "
@@ -209,4 +209,4 @@ def _impossible(about: Case, parts: int) -> NotAllowed:
             )
             return NotAllowed(text, "count_too_many", parts=parts, most=str(about.most))
         case _:
-            assert_never(about.standing)
+            assert_never(about.assessment)

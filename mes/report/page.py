@@ -83,7 +83,7 @@ def page(query: PlantResults, request: Request, *, language: str) -> str:
         language=language,
         site=query.config.site,
         made_at=made,
-        sheets=[_content(each) for each in sheets],
+        sheets=[_content(sheet) for sheet in sheets],
         states=[(str(state), LETTERS[state]) for state in State],
     )
 
@@ -102,7 +102,9 @@ def _content(sheet: _Sheet) -> dict[str, Any]:
         "ticks": list(_ticks(sheet)) if sheet.is_short else [],
         "pareto": _pareto(sheet),
         "hours": _hours(sheet) if sheet.is_short and sheet.window.kind is not WindowKind.HOUR else [],
-        "stations": [_station(sheet, each) for each in sheet.node.stations] if len(sheet.node.stations) > 1 else [],
+        "stations": [_station(sheet, station) for station in sheet.node.stations]
+        if len(sheet.node.stations) > 1
+        else [],
         "losses": [sheet.texts[each] for each in LOSSES],
         "definitions": _definitions(sheet),
         "culprits": _culprits(sheet) if sheet.window.interval.length <= WEEK else [],
@@ -261,11 +263,13 @@ def _definitions(sheet: _Sheet) -> list[dict[str, object]]:
         {
             "title": title,
             "source": source,
-            "ratios": [percent(value) for value in (each.oee, each.availability, each.performance, each.quality)],
-            "answers": list(rules(each.definition, sheet.language).values()),
+            "ratios": [
+                percent(value) for value in (figure.oee, figure.availability, figure.performance, figure.quality)
+            ],
+            "answers": list(rules(figure.definition, sheet.language).values()),
         }
-        for each in sheet.row.figures
-        for title, source in [_title_and_source(sheet, each.definition)]
+        for figure in sheet.row.figures
+        for title, source in [_title_and_source(sheet, figure.definition)]
     ]
 
 
@@ -281,12 +285,12 @@ def _culprits(sheet: _Sheet) -> list[dict[str, object]]:
         return []
     return [
         {
-            "station": label(each.station) if each.station else sheet.texts["outside"],
-            "cause": sheet.texts[each.cause],
-            "minutes": f"{each.lost / MINUTE:.1f}",
-            "cars": f"{each.cars:.2f}",
+            "station": label(culprit.station) if culprit.station else sheet.texts["outside"],
+            "cause": sheet.texts[culprit.cause],
+            "minutes": f"{culprit.lost / MINUTE:.1f}",
+            "cars": f"{culprit.cars:.2f}",
         }
-        for each in sheet.query.culprits(sheet.node, sheet.window.interval)
+        for culprit in sheet.query.culprits(sheet.node, sheet.window.interval)
     ]
 
 

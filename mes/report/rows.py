@@ -91,16 +91,16 @@ def _nested(row: Row) -> dict[str, object]:
         **secondary_values(row.further),
         "flags": sorted(row.kpi.flags),
         "losses": [
-            {"bucket": str(each.bucket), "reason": reason_of(each.bucket, each.reason), "s": seconds(each.time)}
-            | {"stops": each.stops}
-            for each in row.kpi.losses
+            {"bucket": str(loss.bucket), "reason": reason_of(loss.bucket, loss.reason), "s": seconds(loss.time)}
+            | {"stops": loss.stops}
+            for loss in row.kpi.losses
         ],
         "definitions": {
-            each.definition.name: {
-                **definition_values(each),
-                "where": {str(bucket): str(each.definition.place(bucket)) for bucket in Bucket},
+            figure.definition.name: {
+                **definition_values(figure),
+                "where": {str(bucket): str(figure.definition.place(bucket)) for bucket in Bucket},
             }
-            for each in row.figures
+            for figure in row.figures
         },
     }
 
@@ -118,6 +118,8 @@ def as_csv(found: Sequence[Row]) -> str:
 
 def _flat(row: Row) -> dict[str, Value]:
     named = {
-        f"{key}.{each.definition.name}": value for each in row.figures for key, value in definition_values(each).items()
+        f"{key}.{figure.definition.name}": value
+        for figure in row.figures
+        for key, value in definition_values(figure).items()
     }
     return {**place(row), **kpi_values(row.kpi), **secondary_values(row.further), **named}

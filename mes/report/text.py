@@ -65,8 +65,8 @@ def _table(window: Window, rows: Sequence[Row], zone: ZoneInfo) -> Table:
     headings = (first, *(("target",) if has_target else ()), "rework", "scrap", "OEE %", "A %", "E %", "Q %", *LOSSES)
     for heading in headings:
         table.add_column(heading.replace("_", " "), justify="right")
-    for each in rows:
-        table.add_row(*_cells(each, has_target=has_target))
+    for row in rows:
+        table.add_row(*_cells(row, has_target=has_target))
     return table
 
 
@@ -95,7 +95,7 @@ def _side_by_side(rows: Sequence[Row]) -> Table:
     for each in rows[0].figures:
         table.add_column(each.definition.name, justify="right")
     for row in rows:
-        factors = [(each.oee, each.availability, each.performance, each.quality) for each in row.figures]
+        factors = [(figure.oee, figure.availability, figure.performance, figure.quality) for figure in row.figures]
         cells = [f"{percent(oee)} = {percent(a)} × {percent(e)} × {percent(q)}" for oee, a, e, q in factors]
         table.add_row(name(row), *cells)
     return table
@@ -103,7 +103,7 @@ def _side_by_side(rows: Sequence[Row]) -> Table:
 
 def _where(rows: Sequence[Row]) -> Table:
     """Where each definition counts the minutes of all rows together."""
-    definitions = [each.definition for each in rows[0].figures]
+    definitions = [figure.definition for figure in rows[0].figures]
     table = Table(title="Where the time counts, all rows together")
     table.add_column("time")
     table.add_column("min", justify="right")

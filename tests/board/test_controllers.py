@@ -24,7 +24,7 @@ async def test_the_interface_says_what_is_to_be_corrected(plant: PlantBoard) -> 
     visitor = await plant.enter(None)
     status, [found] = await visitor.get("/controllers")
     assert status == 200
-    assert (found["controller"], found["standing"], found["clock_offset_s"]) == (WELD, "running", -1.5)
+    assert (found["controller"], found["state"], found["clock_offset_s"]) == (WELD, "running", -1.5)
     assert (found["polls_late"], found["answers_in_doubt"], found["reconnects"]) == (17, {"late_answer": 3}, 2)
     assert found["diagnostics"] == [
         {

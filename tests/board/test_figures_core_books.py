@@ -61,7 +61,7 @@ async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
             assert any(each["stopped"] for each in wall["lines"])
             verdict = ready(STATUS)
             controllers = [
-                {"controller": each.controller, "standing": str(each.standing), "age_s": each.last_reading_age_s}
+                {"controller": each.controller, "state": str(each.state), "age_s": each.last_reading_age_s}
                 for each in STATUS.controllers
             ]
             alive = {"ready": verdict.holds, "reasons": list(verdict.reasons), "controllers": controllers}
@@ -211,7 +211,7 @@ async def test_doubtful_counts_are_the_core_s(tmp_path: Path) -> None:
                     **{name: getattr(each.event, name) for name in ("station", "kind", "time", "explanation")},
                     "raw_before": each.event.previous_raw,
                     "raw_after": each.event.raw,
-                    "standing": each.standing,
+                    "assessment": each.assessment,
                     "at_most": each.most,
                     "shown": list(each.shown),
                     "possible": each.possible,

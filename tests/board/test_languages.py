@@ -34,7 +34,7 @@ FINDINGS = tuple(
     PresentDiagnostic(Diagnostic(code, "the tag is wrong", "correct it"), at(100)) for code in DiagnosticCode
 )
 DOUBTS = {str(each): 1 for each in Doubt}
-CONTROLLERS = [replace(CONTROLLER, standing=each, diagnostics=FINDINGS, doubts=DOUBTS) for each in ConnectionState]
+CONTROLLERS = [replace(CONTROLLER, state=each, diagnostics=FINDINGS, doubts=DOUBTS) for each in ConnectionState]
 TROUBLES = dict.fromkeys(("accounts", "board", "influx", "events", "newer"), "why it does not work")
 TROUBLED = replace(STATUS, controllers=CONTROLLERS, troubles=TROUBLES)
 PAGES: Addresses = [

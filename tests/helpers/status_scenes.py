@@ -9,7 +9,7 @@ from mes.model import CountKind, StationId
 WELD = StationId("kostanay/weld/weld-1/framing")
 CONTROLLER = ControllerStatus(
     controller=PLC,
-    standing=ConnectionState.RUNNING,
+    state=ConnectionState.RUNNING,
     since=START,
     last_reading_age_s=0.25,
     quiet_s=0.25,

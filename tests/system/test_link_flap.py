@@ -82,7 +82,7 @@ def piled_up(before: tuple[int, int], after: tuple[int, int]) -> bool:
 async def all_connected(running: Collector) -> None:
     """Waits until every controller is."""
     async with patiently(60):
-        while [each.standing for each in running.monitor.status().controllers] != [ConnectionState.RUNNING] * 3:
+        while [each.state for each in running.monitor.status().controllers] != [ConnectionState.RUNNING] * 3:
             await asyncio.sleep(0.1)
 
 

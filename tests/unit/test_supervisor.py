@@ -138,14 +138,14 @@ async def test_cancelling_ends_it() -> None:
 
 
 async def test_health_follows() -> None:
-    """Health shows standing, attempts, connections, the last batch, the last error and the items."""
+    """Health shows state, attempts, connections, the last batch, the last error and the items."""
     clock = ManualClock(START)
     health = Health(clock)
     adapter = FakeAdapter()
     assert not health.is_running(PLC)
 
     health.connecting(PLC, adapter)
-    assert health.snapshot()[0].standing is ConnectionState.CONNECTING
+    assert health.snapshot()[0].state is ConnectionState.CONNECTING
     health.seen(PLC, START)
     clock.advance(timedelta(minutes=1))
     health.seen(PLC, clock.now())
@@ -156,10 +156,10 @@ async def test_health_follows() -> None:
     health.lost(PLC, "cable cut")
     health.connecting(PLC, adapter)
     lost = health.snapshot()[0]
-    assert (lost.standing, lost.since, lost.error) == (ConnectionState.LOST, clock.now(), "cable cut")
+    assert (lost.state, lost.since, lost.error) == (ConnectionState.LOST, clock.now(), "cable cut")
     assert (lost.attempts, lost.connections, lost.items_configured, lost.items_active) == (2, 1, 5, 0)
     health.parked(PLC, "no such node")
-    assert health.snapshot()[0].standing is ConnectionState.PARKED
+    assert health.snapshot()[0].state is ConnectionState.PARKED
 
 
 async def test_a_consumer_that_fails_is_begun_again(logged: list[structlog.typing.EventDict]) -> None:

@@ -78,7 +78,7 @@ class Hosts:
         """`allowed`: `web.hosts` of the plant's file; `own`: what this machine is called, by default `own_names()`."""
         self._app = app
         names = (*allowed, *(own_names() if own is None else own), "localhost")
-        self._names = frozenset(each.lower().rstrip(".") for each in names)
+        self._names = frozenset(name.lower().rstrip(".") for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or refuses its Host header with 400."""

@@ -38,5 +38,5 @@ def earliest_of(config: PlantConfig, role: Role, now: datetime) -> datetime | No
 
 def _last_shift(calendar: Calendar, now: datetime) -> datetime:
     """When the shift began that was the last one to end, or the one before the shift that is on."""
-    ended = [each for each in calendar.shifts(Interval(now - SEARCHED, now)) if each.interval.end <= now]
+    ended = [shift for shift in calendar.shifts(Interval(now - SEARCHED, now)) if shift.interval.end <= now]
     return ended[-1].interval.start if ended else now - DAY

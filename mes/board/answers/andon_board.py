@@ -73,8 +73,8 @@ class AndonBoardMaker:
             now=now,
             seq=seq,
             shift=window_answer(shift),
-            lines=[self._line(each, charged[each], shift, now) for each in self._lines],
-            ways=[self._way(each.upstream, each.downstream, each.places, now) for each in query.config.buffers],
+            lines=[self._line(line, charged[line], shift, now) for line in self._lines],
+            ways=[self._way(buffer.upstream, buffer.downstream, buffer.places, now) for buffer in query.config.buffers],
         )
 
     def _tile(self, station: StationId, visits: Sequence[Visit], shift: Window, now: datetime) -> TileAnswer:
@@ -85,7 +85,7 @@ class AndonBoardMaker:
         piece = laid[-1] if laid else None
         stops = query.stops(station, seen)
         kpi = query.kpi(station, seen)
-        inside = [each for each in visits if each.left is None and VisitFlag.LEFT_UNSEEN not in each.flags]
+        inside = [visit for visit in visits if visit.left is None and VisitFlag.LEFT_UNSEEN not in visit.flags]
         unit = inside[-1] if inside else None
         cycle_s, product = _last_cycle(visits)
         product = unit.product if unit is not None and unit.product else product
@@ -109,7 +109,7 @@ class AndonBoardMaker:
             target=number(query.target(node, seen)),
             target_whole=number(query.target(node, shift.interval)),
             oee=kpi.oee,
-            unexplained=sum(each.needs_reason for each in stops),
+            unexplained=sum(stop.needs_reason for stop in stops),
         )
 
     def _since(self, piece: Piece) -> datetime | None:
@@ -122,7 +122,7 @@ class AndonBoardMaker:
         seen = Interval(min(shift.interval.start, now), now)
         tiles = [self._known[each].tile for each in line.stations]
         found = [each for each in charged if each.lost]
-        kpis: list[Kpi] = [query.kpi(each, seen) for each in line.stations]
+        kpis: list[Kpi] = [query.kpi(station, seen) for station in line.stations]
         return LineAnswer(
             line=line.path,
             tiles=tiles,
@@ -153,7 +153,7 @@ def last_shift(query: PlantResults, now: datetime) -> Window:
 
 
 def _last_cycle(visits: Sequence[Visit]) -> tuple[float | None, str | None]:
-    ended = [(each.time, each.cycle_time, visit.product) for visit in visits for each in visit.results]
+    ended = [(result.time, result.cycle_time, visit.product) for visit in visits for result in visit.results]
     if not ended:
         return None, None
     _, cycle, product = max(ended, key=lambda each: each[0])
@@ -164,13 +164,15 @@ def collector_answer(status: Status) -> CollectorAnswer:
     """How the collector stands, in words for people."""
     verdict = ready(status)
     ages = [each.last_reading_age_s for each in status.controllers]
-    known = [each for each in ages if each is not None]
+    known = [age for age in ages if age is not None]
     return CollectorAnswer(
         ready=verdict.holds,
         reasons=list(verdict.reasons),
         controllers=[
-            ControllerAnswer(controller=each.controller, standing=str(each.standing), age_s=each.last_reading_age_s)
-            for each in status.controllers
+            ControllerAnswer(
+                controller=controller.controller, state=str(controller.state), age_s=controller.last_reading_age_s
+            )
+            for controller in status.controllers
         ],
         oldest_age_s=max(known) if known else None,
     )

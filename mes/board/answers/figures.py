@@ -80,7 +80,7 @@ def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
         known_until=None if known is None else known.end,
         last_seq=query.reader.last_seq(),
         languages=list(LANGUAGES),
-        stations=[_station(query, each) for each in config.standards],
+        stations=[_station(query, standard) for standard in config.standards],
         products=[
             ProductAnswer(
                 product=product,
@@ -91,7 +91,7 @@ def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
             )
             for product, each in config.products.items()
         ],
-        definitions=[first, *(each for each in config.definitions if each != first)],
+        definitions=[first, *(definition for definition in config.definitions if definition != first)],
     )
 
 
@@ -106,13 +106,15 @@ def _station(query: PlantResults, station: StationId) -> StationAnswer:
         minor_stop_s=standard.minor_stop.total_seconds(),
         ideal_cycle_s={product or "*": time.total_seconds() for product, time in standard.ideal_cycle.items()},
         upstream=[each.upstream for each in query.config.buffers if each.downstream == station],
-        downstream=[each.downstream for each in query.config.buffers if each.upstream == station],
+        downstream=[buffer.downstream for buffer in query.config.buffers if buffer.upstream == station],
     )
 
 
 def node_of(query: PlantResults, path: str) -> Node:
     """A node by its path from the site on. Raises ConfigError for one that is not there."""
-    members = tuple(each for each in query.config.standards if each == path or each.startswith(path + "/"))
+    members = tuple(
+        standard for standard in query.config.standards if standard == path or standard.startswith(path + "/")
+    )
     if not members:
         raise ConfigError(f"there is no part of the plant `{path}`")
     return Node(path, members)
@@ -152,7 +154,7 @@ def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
         level=row.node.level,  # type: ignore[arg-type]  # one of the four, by construction
         window=window_answer(row.window),
         until=until,
-        figures=[_figures(each) for each in row.figures],
+        figures=[_figures(figure) for figure in row.figures],
         **{name: value for name, value in values.items() if name in KpiAnswer.model_fields},  # type: ignore[arg-type]
         out=row.out,
         target=number(row.target),
@@ -173,12 +175,12 @@ def _figures(each: Figures) -> FiguresAnswer:
 def _losses(kpi: Kpi) -> list[LossAnswer]:
     found = [
         LossAnswer(
-            bucket=each.bucket,
-            reason=reason_of(each.bucket, each.reason),
-            time_s=each.time.total_seconds(),
-            stops=each.stops,
+            bucket=loss.bucket,
+            reason=reason_of(loss.bucket, loss.reason),
+            time_s=loss.time.total_seconds(),
+            stops=loss.stops,
         )
-        for each in kpi.losses
+        for loss in kpi.losses
     ]
     return sorted(found, key=lambda each: (-each.time_s, each.bucket, each.reason))
 
@@ -213,18 +215,18 @@ def stops_answer(query: PlantResults, stations: Sequence[StationId], window: Int
     found = [
         StopAnswer(
             station=station,
-            start=each.interval.start,
-            end=each.interval.end,
-            planned_s=each.planned.total_seconds(),
-            state=each.state,
-            bucket=each.bucket,
-            reason=each.reason,
-            fault=each.fault,
-            needs_reason=each.needs_reason,
-            open=each.interval.end >= query.until,
+            start=stop.interval.start,
+            end=stop.interval.end,
+            planned_s=stop.planned.total_seconds(),
+            state=stop.state,
+            bucket=stop.bucket,
+            reason=stop.reason,
+            fault=stop.fault,
+            needs_reason=stop.needs_reason,
+            open=stop.interval.end >= query.until,
         )
         for station in stations
-        for each in query.stops(station, seen)
+        for stop in query.stops(station, seen)
     ]
     return sorted(found, key=lambda each: (each.start, each.station))
 
@@ -271,15 +273,17 @@ def line_stops_answer(query: PlantResults, node: Node, window: Interval) -> list
     """Who cost the last station of a node how much, the largest first."""
     seen = window.before(query.until)
     return [
-        LineStopAnswer(station=each.station, cause=each.cause, lost_s=each.lost.total_seconds(), cars=each.cars)
-        for each in query.culprits(node, seen)
+        LineStopAnswer(
+            station=culprit.station, cause=culprit.cause, lost_s=culprit.lost.total_seconds(), cars=culprit.cars
+        )
+        for culprit in query.culprits(node, seen)
     ]
 
 
 def stores_answer(query: PlantResults, window: Interval) -> list[StoreAnswer]:
     """What stands between the stations at the end of a window."""
     end = min(window.end, query.until)
-    places = {(each.upstream, each.downstream): each.places for each in query.config.buffers}
+    places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in query.config.buffers}
     seen = Interval(min(window.start, end) - STAYS, end)
     stays = {each: query.visits(each, seen) for way in places for each in way}
     return [
@@ -298,4 +302,4 @@ def stores_answer(query: PlantResults, window: Interval) -> list[StoreAnswer]:
 
 def windows_answer(query: PlantResults, kind: WindowKind, span: Interval) -> Iterator[WindowAnswer]:
     """The calendar's windows of a kind that overlap a span."""
-    return (window_answer(each) for each in query.windows(kind, span))
+    return (window_answer(window) for window in query.windows(kind, span))

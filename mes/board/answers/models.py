@@ -306,7 +306,7 @@ class ControllerAnswer(Answer):
     """A controller's connection; `age_s`: since its last batch."""
 
     controller: str
-    standing: str
+    state: str
     age_s: float | None
 
 
@@ -324,8 +324,8 @@ class ControllerDetailAnswer(Answer):
     """A controller's connection, and all that is to be corrected there; ages and rates in real seconds."""
 
     controller: str
-    standing: ConnectionState
-    since: AwareDatetime = Field(description="of the standing")
+    state: ConnectionState
+    since: AwareDatetime = Field(description="of the state")
     age_s: float | None = Field(description="since its last batch; null before the first")
     clock_offset_s: float | None = Field(description="its clock minus ours; null where it is not known")
     insecure: bool

@@ -5,7 +5,7 @@ from pydantic import AwareDatetime, Field
 from mes.board.answers.models import Answer, WindowAnswer
 from mes.model import CountKind, UnitResult
 from mes.oee.biography import VisitFlag
-from mes.oee.unreconciled_counts import Standing
+from mes.oee.unreconciled_counts import Assessment
 
 
 class ReasonLogAnswer(Answer):
@@ -181,7 +181,7 @@ class UnreconciledCountAnswer(Answer):
     time: AwareDatetime
     raw_before: int
     raw_after: int
-    standing: Standing
+    assessment: Assessment
     at_most: int | None
     shown: list[int]
     possible: str

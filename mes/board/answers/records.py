@@ -55,7 +55,7 @@ def _life(query: PlantResults, life: Biography) -> LifeAnswer:
         last_seen=life.last_seen,
         finished_at=life.finished_at,
         loops=life.loops,
-        visits=[_visit(query, each) for each in life.visits],
+        visits=[_visit(query, visit) for visit in life.visits],
     )
 
 
@@ -85,7 +85,8 @@ def _visit(query: PlantResults, visit: Visit) -> VisitAnswer:
         first_seen=visit.first_seen,
         last_seen=visit.last_seen,
         results=[
-            ResultAnswer(result=each.result, time=each.time, cycle_s=seconds(each.cycle_time)) for each in visit.results
+            ResultAnswer(result=result.result, time=result.time, cycle_s=seconds(result.cycle_time))
+            for result in visit.results
         ],
         flags=sorted(visit.flags),
         process=process,
@@ -95,7 +96,7 @@ def _visit(query: PlantResults, visit: Visit) -> VisitAnswer:
 def cycle_answers(query: PlantResults, station: StationId, window: Interval) -> list[CycleAnswer]:
     """The units that got a result at a station in a window, in the order of time."""
     standard = query.config.standards[station]
-    made = [each.event for each in query.events(station, window) if isinstance(each.event, UnitCompleted)]
+    made = [event.event for event in query.events(station, window) if isinstance(event.event, UnitCompleted)]
     return [
         CycleAnswer(
             time=each.time,
@@ -140,13 +141,13 @@ def reason_log_answer(told: Journaled) -> ReasonLogAnswer:
 
 def said_answers(query: PlantResults, station: StationId, window: Interval) -> list[ReasonLogAnswer]:
     """What persons said of a station's time in a window, the last word first."""
-    told = [each for each in query.events(station, window) if isinstance(each.event, ReasonAssigned)]
+    told = [event for event in query.events(station, window) if isinstance(event.event, ReasonAssigned)]
     return [reason_log_answer(each) for each in sorted(told, key=lambda each: -each.seq)]
 
 
 def shift_closing_answer(query: PlantResults, station: StationId, shift: Window) -> ShiftClosingAnswer:
     """Whether a station's shift is closed, and what still keeps it open."""
-    told = [each.event for each in query.events(station, shift.interval)]
+    told = [event.event for event in query.events(station, shift.interval)]
     closed = is_closed(told, shift.interval)
     said = [
         each
@@ -163,7 +164,7 @@ def shift_closing_answer(query: PlantResults, station: StationId, shift: Window)
         closed=closed,
         closed_by=last.by if last is not None and closed else None,
         closed_at=last.time if last is not None and closed else None,
-        stops_without_reason=sum(each.needs_reason for each in query.stops(station, seen)),
+        stops_without_reason=sum(stop.needs_reason for stop in query.stops(station, seen)),
         after_closing=_after_closing(query, station, shift.interval) if closed else None,
         over=until >= shift.interval.end,
     )
@@ -194,7 +195,7 @@ def _ends(interval: Interval) -> tuple[datetime, datetime]:
 
 def doubt_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:
     """Every doubtful count, decided or not, in the order of time."""
-    return [doubt_answer(each) for each in cases(query.reader, query.config.setups)]
+    return [doubt_answer(case) for case in cases(query.reader, query.config.setups)]
 
 
 def doubt_answer(each: Case) -> UnreconciledCountAnswer:
@@ -207,7 +208,7 @@ def doubt_answer(each: Case) -> UnreconciledCountAnswer:
         time=event.time,
         raw_before=event.previous_raw,
         raw_after=event.raw,
-        standing=each.standing,
+        assessment=each.assessment,
         at_most=each.most,
         shown=list(each.shown),
         possible=each.possible,

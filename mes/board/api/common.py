@@ -119,12 +119,12 @@ def table(rows: list[Row], form: str) -> list[Row]:
     """Rows as JSON; or as CSV, which FastAPI passes on as it is, for it is a whole response."""
     if form == "json":
         return rows
-    return cast("list[Row]", csv_response([each.model_dump(mode="json") for each in rows]))
+    return cast("list[Row]", csv_response([row.model_dump(mode="json") for row in rows]))
 
 
 def csv_response(rows: Sequence[Mapping[str, Any]]) -> Response:
     """Rows as CSV: nested names joined by dots, rows within a row by their number from 1, words by semicolons."""
-    flat = [_flat(each) for each in rows]
+    flat = [_flat(row) for row in rows]
     names = list(dict.fromkeys(name for each in flat for name in each))
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=names)

@@ -179,7 +179,7 @@ async def stops(
 
     def asked(query: PlantResults) -> list[StopAnswer]:
         window = bounded(within.of(query), FINE, "stops")
-        stations = [each.stations[0] for each in _nodes(query, "station", of)]
+        stations = [node.stations[0] for node in _nodes(query, "station", of)]
         found = figures.stops_answer(query, stations, window.interval)
         return [each for each in found if each.needs_reason or not unexplained]
 
@@ -328,7 +328,7 @@ async def programme(board: OnBoard, within: Within) -> ProgrammeAnswer:
 def _nodes(query: PlantResults, level: str, of: str) -> list[Node]:
     """The nodes of a level inside a part of the plant."""
     inside = set(_node(query, of).stations)
-    return [each for each in query.nodes(level, []) if inside.intersection(each.stations)]
+    return [node for node in query.nodes(level, []) if inside.intersection(node.stations)]
 
 
 def _node(query: PlantResults, of: str) -> Node:

@@ -20,13 +20,13 @@ TAGS_SHOWN = 500  # on one page; the interface and its CSV have all
 
 def controller_answers(status: Status) -> list[ControllerDetailAnswer]:
     """Every controller that was tried, by name."""
-    return [_controller(each) for each in status.controllers]
+    return [_controller(controller) for controller in status.controllers]
 
 
 def _controller(status: ControllerStatus) -> ControllerDetailAnswer:
     return ControllerDetailAnswer(
         controller=status.controller,
-        standing=status.standing,
+        state=status.state,
         since=status.since,
         age_s=status.last_reading_age_s,
         clock_offset_s=status.clock_offset_s,
@@ -41,13 +41,13 @@ def _controller(status: ControllerStatus) -> ControllerDetailAnswer:
         answers_in_doubt=dict(status.doubts),
         diagnostics=[
             DiagnosticAnswer(
-                code=each.diagnostic.code,
-                text=each.diagnostic.text,
-                remedy=each.diagnostic.remedy,
-                tags=list(each.diagnostic.tags),
-                since=each.since,
+                code=diagnostic.diagnostic.code,
+                text=diagnostic.diagnostic.text,
+                remedy=diagnostic.diagnostic.remedy,
+                tags=list(diagnostic.diagnostic.tags),
+                since=diagnostic.since,
             )
-            for each in status.diagnostics
+            for diagnostic in status.diagnostics
         ],
     )
 

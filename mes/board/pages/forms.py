@@ -130,9 +130,11 @@ async def close(board: Board, request: Request) -> Response:
 
         def ready(query: PlantResults) -> list[str]:
             shift = actions.window_of(query, window)
-            inside = [each for each in query.config.standards if each == of or each.startswith(of + "/")]
+            inside = [
+                standard for standard in query.config.standards if standard == of or standard.startswith(of + "/")
+            ]
             books = [shift_closing_answer(query, each, shift) for each in inside]
-            return [each.station for each in books if each.over and not each.closed and not each.stops_without_reason]
+            return [book.station for book in books if book.over and not book.closed and not book.stops_without_reason]
 
         stations = await board.ask(ready)
     for each in stations:

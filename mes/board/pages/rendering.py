@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mes.board.answers.record_models import UnreconciledCountAnswer
 from mes.board.pages.icons import FILLED, SIGNS
 from mes.config.build import PlantConfig
-from mes.oee.unreconciled_counts import Standing
+from mes.oee.unreconciled_counts import Assessment
 from mes.results.charts import share
 from mes.translations import Fact, of_source, text, texts
 
@@ -133,8 +133,8 @@ class Localizer:
 
     def possible(self, count: UnreconciledCountAnswer) -> str:
         """The numbers of parts that a person may decide on."""
-        if count.standing is not Standing.REAL:
-            return self.texts[f"possible.{count.standing}"]
+        if count.assessment is not Assessment.REAL:
+            return self.texts[f"possible.{count.assessment}"]
         if count.at_most is None:
             return self.texts["possible.any"]
         numbers = self.sentence("possible.range", most=count.at_most)

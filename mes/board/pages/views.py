@@ -165,9 +165,9 @@ def heading(window: Window, localizer: Localizer) -> str:
 def parts(query: PlantResults, *, stations: bool, whole: bool) -> list[str]:
     """The parts of the plant to choose from: lines; also the site with its areas, and the stations."""
     lines = [each.path for each in query.nodes("line", [])]
-    areas = [each.path for each in query.nodes("area", [])]
+    areas = [node.path for node in query.nodes("area", [])]
     found = [query.config.site] if whole else []
-    found += [*(each for each in areas if whole and not any(line == each for line in lines)), *lines]
+    found += [*(area for area in areas if whole and not any(line == area for line in lines)), *lines]
     return found + (list(query.config.standards) if stations else [])
 
 
@@ -201,15 +201,15 @@ async def shift(board: Board, request: Request) -> Response:
             "timelines": [figures.timeline_answer(query, each, window) for each in node.stations],
             "ticks": _ticks(query, window, localizer),
             "hours": hours,
-            "hours_most": max([1.0, *(max(each.good or 0, each.target or 0.0) for each in hours)]),
+            "hours_most": max([1.0, *(max(hour.good or 0, hour.target or 0.0) for hour in hours)]),
             "unread": unread_of(query, kpi, node.stations),
             "waterfall": charts.waterfall(row.kpi),
             "pareto": charts.pareto(row.kpi.losses),
             "culprits": figures.line_stops_answer(query, node, window.interval) if node.level == "line" else None,
             "members": [
-                figures.kpi_answer(query, each, window, [definition])
-                for each in members
-                if each.stations[0] in node.stations
+                figures.kpi_answer(query, member, window, [definition])
+                for member in members
+                if member.stations[0] in node.stations
             ],
         }
 
@@ -218,12 +218,12 @@ async def shift(board: Board, request: Request) -> Response:
 
 def _ticks(query: PlantResults, window: Window, localizer: Localizer) -> list[tuple[float, str]]:
     whole = window.interval.length
-    starts = [each.interval.start for each in query.config.calendar.hours(window.interval)]
+    starts = [hour.interval.start for hour in query.config.calendar.hours(window.interval)]
     every = max(1, len(starts) // 12)
     return [
-        (charts.share(each - window.interval.start, whole), localizer.short_clock(each)[:2])
-        for each in starts[::every]
-        if each >= window.interval.start
+        (charts.share(start - window.interval.start, whole), localizer.short_clock(start)[:2])
+        for start in starts[::every]
+        if start >= window.interval.start
     ]
 
 
@@ -255,7 +255,7 @@ async def station(board: Board, request: Request) -> Response:
             "unread": unread_of(query, kpi, node.stations),
             "timeline": figures.timeline_answer(query, place, window),
             "cycles": cycles,
-            "times_s": [round(each.time.timestamp(), 3) for each in cycles],
+            "times_s": [round(cycle.time.timestamp(), 3) for cycle in cycles],
             "counts": records.event_answers([each for each in inside if isinstance(each.event, UnitsCounted)]),
             "events": records.event_answers(inside[-EVENTS_SHOWN:]),
             "events_all": len(inside),
@@ -277,7 +277,11 @@ async def stops(board: Board, request: Request, *, problem: str = "", status: in
         node = figures.node_of(query, chosen.of)
         found = figures.stops_answer(query, node.stations, window.interval)
         shown = [each for each in found if each.bucket not in (Bucket.STARVED, Bucket.BLOCKED, Bucket.MINOR_STOPS)]
-        words = [each for place in node.stations for each in records.said_answers(query, place, window.interval)]
+        words = [
+            said_answer
+            for place in node.stations
+            for said_answer in records.said_answers(query, place, window.interval)
+        ]
         return {
             "chosen": chosen,
             "parts": parts(query, stations=True, whole=True),

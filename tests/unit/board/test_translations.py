@@ -28,7 +28,7 @@ from mes.oee.causes import Cause
 from mes.oee.components import LOSSES, Bucket, KpiFlag
 from mes.oee.definitions import BUILT_IN, Place, RollUp
 from mes.oee.programme import LossKind
-from mes.oee.unreconciled_counts import Standing
+from mes.oee.unreconciled_counts import Assessment
 from mes.translations import LANGUAGES, of_source, text, texts
 
 SHIFTS = {"shift.day", "shift.night", "shift.off_shift"}
@@ -49,7 +49,7 @@ REFUSALS |= {*CODES.values(), *map(code_of, (400, 404, 405))}
 CHOSEN: Mapping[str, Set[str]] = {
     # templates
     "'glossary.' ~ name": {f"glossary.{each}" for each in ABBREVIATIONS},
-    "'connection_' ~ each.standing": {f"connection_{each}" for each in ConnectionState},
+    "'connection_' ~ each.state": {f"connection_{each}" for each in ConnectionState},
     "'diagnostic_' ~ said.code": {f"diagnostic_{each}" for each in DiagnosticCode},
     "'diagnostic_' ~ each.problem": {f"diagnostic_{each}" for each in DiagnosticCode},
     "'remedy_' ~ said.code": {f"remedy_{each}" for each in DiagnosticCode},
@@ -71,6 +71,7 @@ CHOSEN: Mapping[str, Set[str]] = {
     "each.facts.kind": {*CountKind},
     "each.cause": {*Cause},
     "line.cause": {*Cause},
+    "culprit.cause": {*Cause},
     "each.largest_loss": {*LossKind},
     "each.result": {*UnitResult},
     "result.result": {*UnitResult},
@@ -83,7 +84,7 @@ CHOSEN: Mapping[str, Set[str]] = {
     "f'trouble_{part}'": TROUBLES,
     "f\"shift.{name.replace(' ', '_')}\"": SHIFTS,
     "f\"shift.{window.name.replace(' ', '_')}\"": SHIFTS,
-    "f'possible.{count.standing}'": {f"possible.{each}" for each in Standing if each is not Standing.REAL},
+    "f'possible.{count.assessment}'": {f"possible.{each}" for each in Assessment if each is not Assessment.REAL},
     "_action(event)": CHANGES,
     "key": set(ACTIONS.values()),  # audit
     "code": {"unexplained"},  # of a reason: the plant's, or a bucket

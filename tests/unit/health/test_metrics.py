@@ -56,8 +56,8 @@ def test_samples_are_the_status() -> None:
     assert found["taktline_controller_clock_offset_seconds", ("weld-plc",)] == CONTROLLER.clock_offset_s
     assert found["taktline_controller_late_polls_total", ("weld-plc",)] == 17
     assert found["taktline_controller_answers_in_doubt_total", ("weld-plc", "late_answer")] == 3
-    assert found["taktline_controller_standing", ("weld-plc", "running")] == 1
-    assert sum(value for (name, _), value in found.items() if name == "taktline_controller_standing") == 1
+    assert found["taktline_controller_state", ("weld-plc", "running")] == 1
+    assert sum(value for (name, _), value in found.items() if name == "taktline_controller_state") == 1
     assert found["taktline_journal_commit_seconds", ("0.99",)] == JOURNAL.commit_p99_s
     assert found["taktline_journal_backlog_events", ("influx-events",)] == SINK.backlogs["influx-events"]
     assert found["taktline_sink_lag_seconds", ("influx",)] == SINK.lag_s
@@ -104,7 +104,7 @@ def test_errors_and_notes_are_no_labels() -> None:
         controllers=[
             replace(
                 CONTROLLER,
-                standing=ConnectionState.LOST,
+                state=ConnectionState.LOST,
                 error=secret,
                 diagnostics=(PresentDiagnostic(Diagnostic(DiagnosticCode.CERTIFICATE, secret, secret), START),),
             )

@@ -78,12 +78,12 @@ def test_an_outage_of_controllers_leaves_it_alive(controllers: Sequence[tuple[Co
     status = replace(
         STATUS,
         controllers=[
-            replace(CONTROLLER, standing=standing, quiet_s=quiet_s, last_reading_age_s=None, items_active=0)
-            for standing, quiet_s in controllers
+            replace(CONTROLLER, state=state, quiet_s=quiet_s, last_reading_age_s=None, items_active=0)
+            for state, quiet_s in controllers
         ],
     )
     assert alive(status).holds
-    assert ready(status).holds == any(standing is ConnectionState.RUNNING for standing, _ in controllers)
+    assert ready(status).holds == any(state is ConnectionState.RUNNING for state, _ in controllers)
 
 
 def test_a_frozen_journal_is_no_progress() -> None:
@@ -114,7 +114,7 @@ def test_a_disk_that_takes_nothing_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "quiet_s", "holds"),
+    ("state", "quiet_s", "holds"),
     [
         (ConnectionState.RUNNING, 299, True),
         (ConnectionState.RUNNING, 301, False),
@@ -123,9 +123,9 @@ def test_a_disk_that_takes_nothing_is_named() -> None:
         (ConnectionState.CONNECTING, 901, False),
     ],
 )
-def test_a_task_that_stands_still_is_no_progress(standing: ConnectionState, quiet_s: float, holds: bool) -> None:
+def test_a_task_that_stands_still_is_no_progress(state: ConnectionState, quiet_s: float, holds: bool) -> None:
     """A controller's task has its time, a waiting one more than a running one; after that it is named."""
-    verdict = alive(replace(STATUS, controllers=[replace(CONTROLLER, standing=standing, quiet_s=quiet_s)]))
+    verdict = alive(replace(STATUS, controllers=[replace(CONTROLLER, state=state, quiet_s=quiet_s)]))
 
     assert verdict.holds is holds
     assert all("controller weld-plc" in each for each in verdict.reasons)

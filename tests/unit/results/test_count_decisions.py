@@ -46,7 +46,7 @@ from mes.model import (
 from mes.oee.count_decisions import decided as in_force
 from mes.oee.count_decisions import doubt, leading
 from mes.oee.stops import NotAllowed
-from mes.oee.unreconciled_counts import Around, Case, Standing, case, decide
+from mes.oee.unreconciled_counts import Around, Assessment, Case, case, decide
 from mes.results.unreconciled import cases
 
 GOOD = CountKind.GOOD
@@ -109,34 +109,39 @@ SAME = unreconciled(20, raw=100, previous_raw=100)
 
 
 @pytest.mark.parametrize(
-    ("event", "known", "standing", "possible"),
+    ("event", "known", "assessment", "possible"),
     [
-        (UP, around(UP, before=BEFORE, after=read(30, 9001, 9000)), Standing.REAL, "0 to 15 or 8900"),
-        (UP, around(UP, before=BEFORE, after=read(30, 101, 100)), Standing.PASSED, "0: it did not go on from there"),
-        (UP, around(UP, before=BEFORE, after=read(30, 9000, None)), Standing.REAL, "0 to 15 or 8900"),
-        (UP, around(UP, before=BEFORE), Standing.OPEN, "nothing yet: the totaliser has counted nothing since"),
-        (UP, around(UP, before=BEFORE, shown=CounterState(9000, at(20))), Standing.REAL, "0 to 15 or 8900"),
-        (UP, around(UP, before=BEFORE, shown=CounterState(100, at(10), 9000, at(20))), Standing.OPEN, "nothing yet"),
-        (UP, around(UP, before=BEFORE, shown=CounterState(100, at(10))), Standing.PASSED, "0: it did"),
-        (UP, around(UP, before=BEFORE, after=read(30, 9001, 9000), setup=None), Standing.REAL, "any"),
-        (UP, around(UP, after=read(30, 9001, 9000)), Standing.REAL, "any"),
-        (FALL, around(FALL, before=BEFORE, after=read(30, 61, 60)), Standing.REAL, "0 to 15 or 60"),
-        (FALL, around(FALL, before=BEFORE, after=read(30, 61, 60), setup=None), Standing.REAL, "any"),
-        (TURN, around(TURN, before=read(10, 65_500, 65_499), after=read(30, 41, 40)), Standing.REAL, "15 or 76 or 40"),
-        (SAME, around(SAME, before=BEFORE), Standing.REAL, "0 to 15"),
-        (LATEST, around(LATEST, before=BEFORE, shown=SHOWN), Standing.PASSED, "0: it did not go on from there"),
+        (UP, around(UP, before=BEFORE, after=read(30, 9001, 9000)), Assessment.REAL, "0 to 15 or 8900"),
+        (UP, around(UP, before=BEFORE, after=read(30, 101, 100)), Assessment.PASSED, "0: it did not go on from there"),
+        (UP, around(UP, before=BEFORE, after=read(30, 9000, None)), Assessment.REAL, "0 to 15 or 8900"),
+        (UP, around(UP, before=BEFORE), Assessment.OPEN, "nothing yet: the totaliser has counted nothing since"),
+        (UP, around(UP, before=BEFORE, shown=CounterState(9000, at(20))), Assessment.REAL, "0 to 15 or 8900"),
+        (UP, around(UP, before=BEFORE, shown=CounterState(100, at(10), 9000, at(20))), Assessment.OPEN, "nothing yet"),
+        (UP, around(UP, before=BEFORE, shown=CounterState(100, at(10))), Assessment.PASSED, "0: it did"),
+        (UP, around(UP, before=BEFORE, after=read(30, 9001, 9000), setup=None), Assessment.REAL, "any"),
+        (UP, around(UP, after=read(30, 9001, 9000)), Assessment.REAL, "any"),
+        (FALL, around(FALL, before=BEFORE, after=read(30, 61, 60)), Assessment.REAL, "0 to 15 or 60"),
+        (FALL, around(FALL, before=BEFORE, after=read(30, 61, 60), setup=None), Assessment.REAL, "any"),
+        (
+            TURN,
+            around(TURN, before=read(10, 65_500, 65_499), after=read(30, 41, 40)),
+            Assessment.REAL,
+            "15 or 76 or 40",
+        ),
+        (SAME, around(SAME, before=BEFORE), Assessment.REAL, "0 to 15"),
+        (LATEST, around(LATEST, before=BEFORE, shown=SHOWN), Assessment.PASSED, "0: it did not go on from there"),
     ],
 )
 def test_what_the_totaliser_said_next_decides_what_can_be(
-    event: CountUnreconciled, known: Around, standing: Standing, possible: str
+    event: CountUnreconciled, known: Around, assessment: Assessment, possible: str
 ) -> None:
     """A reading that it went on from may hold parts; one that it did not, or not yet, holds none of its own."""
     about = case(7, event, known, ())
 
-    assert (about.standing, about.seq) == (standing, 7)
+    assert (about.assessment, about.seq) == (assessment, 7)
     assert possible in about.possible
-    assert about.allows(0) is (standing is not Standing.OPEN)
-    assert about.allows(1) is (standing is Standing.REAL)
+    assert about.allows(0) is (assessment is not Assessment.OPEN)
+    assert about.allows(1) is (assessment is Assessment.REAL)
     assert not about.allows(-1)
 
 
@@ -151,8 +156,8 @@ def test_readings_that_follow_each_other_are_all_real() -> None:
     assert leading([blind, stale, jump, again], 100, 9000) == [again, blind]
     assert leading([blind, stale, jump], None, 7) == []
     known = around(blind, stale, jump, again, before=BEFORE, after=after)
-    standings = [case(1, each, known, ()).standing for each in known.doubted]
-    assert standings == [Standing.REAL, Standing.PASSED, Standing.PASSED, Standing.REAL]
+    assessments = [case(1, each, known, ()).assessment for each in known.doubted]
+    assert assessments == [Assessment.REAL, Assessment.PASSED, Assessment.PASSED, Assessment.REAL]
 
 
 def real(*said: CountReconciled, products: Sequence[ProductId | None] = (S3, S3)) -> Case:
@@ -259,7 +264,7 @@ def test_open_counts_are_listed_with_what_can_be(desk: Desk) -> None:
     for word in (FIRST, "weld/weld-1/framing", "2026-03-02 08:20:00", "9000", "0 to 15", "8899", "lower"):
         assert word in text, word
     known = desk.listed()
-    assert [(each["number"], each["standing"]) for each in known] == [
+    assert [(each["number"], each["assessment"]) for each in known] == [
         (int(FIRST), "real"),
         (int(SECOND), "passed"),
         (int(THIRD), "open"),
@@ -358,11 +363,11 @@ def test_a_station_that_left_the_plant_can_still_be_decided(tmp_path: Path) -> N
     moved = [replace(each, station=gone) for each in HISTORY]
     path = journal(tmp_path / "journal.sqlite", [*moved, replace(JUMP, station=gone, kind=CountKind.SCRAP)], None)
 
-    assert [(each.standing, each.most) for each in found(path)] == [
-        (Standing.REAL, None),
-        (Standing.OPEN, None),
-        (Standing.PASSED, None),
-        (Standing.OPEN, None),
+    assert [(each.assessment, each.most) for each in found(path)] == [
+        (Assessment.REAL, None),
+        (Assessment.OPEN, None),
+        (Assessment.PASSED, None),
+        (Assessment.OPEN, None),
     ]
     assert "500 parts" in Desk(path).decide(FIRST, 500)
 
@@ -486,12 +491,12 @@ def test_whatever_is_read_and_decided_the_books_close(raws: list[int], reset: Re
         elif isinstance(outcome, Unreconciled):
             events.append(unreconciled(minute, raw=raw, previous_raw=outcome.previous_raw))
     known = decide_all(events, state, setup)
-    words = [decided(each.event, each.shown[0] if each.standing is Standing.REAL else 0) for each in known]
+    words = [decided(each.event, each.shown[0] if each.assessment is Assessment.REAL else 0) for each in known]
     line = books_of([*events, *order.sample(words, len(words))], state, 1000)
 
     assert line.unreconciled == 0
     assert line.difference == (0 if events else None)
-    moves = sum(each.event.raw - each.event.previous_raw for each in known if each.standing is Standing.REAL)
+    moves = sum(each.event.raw - each.event.previous_raw for each in known if each.assessment is Assessment.REAL)
     if state is not None and not line.resets and not line.rollovers and line.baseline_raw is not None:
         made = sum(each.delta for each in events if isinstance(each, UnitsCounted))
         assert state.raw - line.baseline_raw == made + moves
