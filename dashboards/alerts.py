@@ -66,7 +66,7 @@ RULES = (
         "taktline-collector",
     ),
     Rule(
-        "count-audit-difference",
+        "ledger-difference",  # an identity in Grafana, whatever the measurement is called
         "Units that nobody accounts for",
         select('last("difference") AS "difference"', "count_audit", "$timeFilter", group='"line", "station", "kind"'),
         300,

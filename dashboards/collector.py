@@ -166,8 +166,8 @@ def _count_audit() -> Panel:
     )
     made = panel(
         "table",
-        "Ledger, now",
-        "The books of every counter: units booked in the journal, those that InfluxDB was given, those that only a person "
+        "Count audit, now",
+        "The count audit of every counter: units booked in the journal, those that InfluxDB was given, those that only a person "
         "can decide. Difference is what the counter shows and nobody accounts for: it must be 0.",
         Query(select(what, "count_audit", JUST_NOW, group='"line", "station", "kind"')),
         span=12,

@@ -26,7 +26,7 @@ from mes.commands.programme import programme_command
 from mes.commands.reconcile import reconcile_command
 from mes.commands.replay import replay_command
 from mes.commands.report import report_command
-from mes.commands.stops import reason_command, shift_group, stops_command
+from mes.commands.stops import reason_command, shift_group, stops_command, undo_command
 from mes.commands.unit import unit_command
 from mes.commands.user import user_group
 from mes.config.load import default_config
@@ -303,7 +303,16 @@ def check(*, file: Path | None) -> None:
 
 for command in (
     *(report_command, explain_command, causes_command, unit_command, programme_command, oee_command),
-    *(stops_command, reason_command, shift_group, reconcile_command, flow_command, journal_group, replay_command),
+    *(
+        stops_command,
+        reason_command,
+        undo_command,
+        shift_group,
+        reconcile_command,
+        flow_command,
+        journal_group,
+        replay_command,
+    ),
     *(certs_group, influx_group, user_group),
 ):
     mes.add_command(command)

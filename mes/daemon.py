@@ -47,6 +47,7 @@ from mes.model import StationEvent, StationId
 from mes.pipeline import Pipeline
 from mes.stopping import STOP_WITHIN_S, in_thread, stop_on_signal
 from mes.supervisor import Backoff, run_forever, supervise
+from mes.translations import load as load_texts
 
 log = structlog.get_logger()
 
@@ -270,10 +271,11 @@ async def serve_board(
 ) -> None:
     """The board, health and metrics, until it is cancelled; `people`: of another file than beside the journal."""
 
-    async def append(events: Sequence[StationEvent]) -> None:
-        await monitor.journal.append(Entry(events=list(events)))
+    async def append(events: Sequence[StationEvent]) -> int:
+        return await monitor.journal.append(Entry(events=list(events)))
 
     await asyncio.to_thread(own_names)  # which may wait for the network
+    await asyncio.to_thread(load_texts)
     with Board(
         config=config,
         clock=monitor.clock,

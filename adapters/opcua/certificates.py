@@ -96,7 +96,8 @@ def mend(pair: Pair, wanted: Wanted, *, now: datetime) -> str | None:
     if _fits(pair.certificate, pair.key):
         return None
     raise FileExistsError(
-        f"{pair.key} is not the key of {pair.certificate}: put the right file back, or move both away and create again"
+        f"{pair.key} is not the key of {pair.certificate}: put the right file back, or move both away and create "
+        "new ones"
     )
 
 

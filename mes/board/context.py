@@ -23,7 +23,7 @@ from mes.stopping import in_thread
 
 T = TypeVar("T")
 LONG_WAITING = 8  # beside the one that is worked on
-Append = Callable[[Sequence[StationEvent]], Awaitable[None]]
+Append = Callable[[Sequence[StationEvent]], Awaitable[int]]
 Fact = str | int | datetime
 
 
@@ -66,9 +66,10 @@ class Cables(Protocol):
 class Board:
     """One running board; use as a context, and let `live.follow` run beside it.
 
-    `append` journals what people say; `status` tells how the collector stands. `everybody_reads`: without signing in.
-    `hosts`: names by which browsers call it, beside the machine's own. `cables`: of a simulation; anybody may pull
-    them. `tags`: what the controllers' tags show now. Raises ConfigError where there is no journal.
+    `append` journals what people say, and gives the number of the last event; `status` tells how the collector
+    stands. `everybody_reads`: without signing in. `hosts`: names by which browsers call it, beside the machine's
+    own. `cables`: of a simulation; anybody may pull them. `tags`: what the controllers' tags show now. Raises
+    ConfigError where there is no journal.
     """
 
     config: PlantConfig

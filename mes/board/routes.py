@@ -77,7 +77,7 @@ def with_board(more: Sequence[BaseRoute], board: Board, failed: Failed) -> ASGIA
     routes += [
         Route("/live/wall", _shown(board, _walls, reads=True), methods=["GET"]),
         Route("/live/changes", _shown(board, _changes, reads=True), methods=["GET"]),
-        Mount("/api/v1", api(board, failed)),
+        Mount("/api/v1", api(board)),
         Mount("/static", _Static(packages=[("mes.board", "static")])),
     ]
     return Starlette(

@@ -1,7 +1,7 @@
 """What the commands have in common: how times and files are given, and how a plant and its journal are opened."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mes.config.build import PlantConfig
 from mes.config.load import Loaded, default_config, load
-from mes.errors import ConfigError, JournalError
+from mes.errors import JournalError
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.beginning import Beginning
 from mes.journal.names import Names
 from mes.model import StationEvent, StationId
-from mes.oee.stops import NotAllowed
 from mes.results.plant import PlantResults
-from mes.results.shift_closing import Closings
 from mes.terminal import errors, label
 
 
@@ -90,22 +88,17 @@ def query(
         yield found
 
 
-def append(path: Path, event: StationEvent, config: PlantConfig) -> None:
-    """Journals what a person says.
+def append(path: Path, events: Sequence[StationEvent]) -> int:
+    """Journals what a person says; gives the number of the last event.
 
-    Raises JournalError while a collector holds the journal, and ConfigError where it affects a closed shift.
+    Raises JournalError while a collector holds the journal.
     """
-    with JournalReader(path, Names(config.former)) as reader:
-        try:
-            Closings(reader).require_open([event])
-        except NotAllowed as error:
-            raise ConfigError(str(error)) from error
 
-    async def write() -> None:
+    async def write() -> int:
         async with Journal.open(path) as journal:
-            await journal.append(Entry(events=[event]))
+            return await journal.append(Entry(events=list(events)))
 
-    asyncio.run(write())
+    return asyncio.run(write())
 
 
 class _Shown:

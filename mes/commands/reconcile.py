@@ -12,10 +12,11 @@ from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, append, plant, query
 from mes.config.build import PlantConfig
-from mes.errors import ConfigError, did_you_mean
-from mes.model import CountReconciled, ProductId
+from mes.errors import ConfigError
+from mes.model import CountReconciled
 from mes.oee.stops import NotAllowed
-from mes.oee.unreconciled_counts import Case, decide
+from mes.oee.unreconciled_counts import Case
+from mes.results.changes import decided_count, doubtful_count
 from mes.results.unreconciled import cases
 from mes.terminal import console, label
 
@@ -61,16 +62,13 @@ def reconcile_command(
         return
     if parts is None or by is None or why is None:
         raise click.UsageError(f"a decision has a number of parts, a person and a reason: {HOW}")
-    about = _one(_chosen(loaded, path, ()), number)
-    if product is not None and product not in loaded.products:
-        raise ConfigError(f"the plant's file has no product `{product}`: {did_you_mean(product, loaded.products)}")
-    made = ProductId(product) if product is not None else None
-    standard = loaded.standards.get(about.event.station)
-    try:
-        event = decide(about, parts, made, standard, by=by, why=why, now=datetime.now(UTC))
-    except NotAllowed as error:
-        raise ConfigError(str(error)) from error
-    append(path, event, loaded)
+    with query(loaded, path) as opened:
+        try:
+            about = doubtful_count(opened, number)
+            event = decided_count(opened, number, parts, product, by=by, why=why, now=datetime.now(UTC))
+        except NotAllowed as error:
+            raise ConfigError(str(error)) from error
+    append(path, [event])
     _tell(about, event, loaded.calendar.zone)
 
 
@@ -78,14 +76,6 @@ def _chosen(config: PlantConfig, path: Path, of: Sequence[str]) -> list[Case]:
     with query(config, path) as opened:
         inside = {station for node in opened.nodes("station", of) for station in node.stations}
         return [case for case in cases(opened.reader, config.setups) if not of or case.event.station in inside]
-
-
-def _one(found: Sequence[Case], number: int) -> Case:
-    for each in found:
-        if each.seq == number:
-            return each
-    still_open = ", ".join(str(each.seq) for each in found if not each.said) or "none"
-    raise ConfigError(f"event {number} is no count that a person has to decide; open are: {still_open}")
 
 
 def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:

@@ -1,22 +1,25 @@
-"""The commands `mes stops`, `mes reason` and `mes shift`: what stood, why, and whether a shift's books are closed."""
+"""The commands `mes stops`, `mes reason`, `mes undo` and `mes shift`: stops, their reasons, and closed shifts."""
 
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.table import Table
 
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, plant, query
 from mes.errors import ConfigError
-from mes.intervals import Interval
-from mes.model import ReasonId, StationEvent, StationId
-from mes.oee.stops import NotAllowed, Stop, assign, close, reopen
+from mes.model import ReasonId, StationId
+from mes.oee.stops import NotAllowed, Stop
 from mes.report.text import WORDS
+from mes.results import changes
 from mes.results.fields import reason_of
 from mes.results.plant import PlantResults
 from mes.terminal import console, label
+
+T = TypeVar("T")
 
 MINUTE = timedelta(minutes=1)
 BY = click.option("--by", required=True, metavar="NAME", help="Who says so.")
@@ -96,6 +99,7 @@ def _json(station: StationId, stop: Stop) -> dict[str, object]:
 @BY
 @click.option("--comment", default="", help="More about it.")
 @click.option("--together", is_flag=True, help="The time begins in the stop before and ends in this one.")
+@click.option("--seen", metavar="CODE", help="Refuse if the reason at START is not this one any more; `-`: none.")
 def reason_command(
     *,
     station: str,
@@ -107,38 +111,52 @@ def reason_command(
     by: str,
     comment: str,
     together: bool,
+    seen: str | None,
 ) -> None:
     """Give the time of STATION from START to END that was not producing the reason CODE; `-` takes a reason back.
 
     The time lies within one stop. Whoever may write the journal speaks as an engineer: of any stop that is known.
     While `mes run` is running it holds the journal, and reasons are given elsewhere.
     """
-    if end <= start:
-        raise ConfigError("the end is not after the start")
     loaded = plant(config)
     with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)
-        about = Interval(start, end)
-        laid = opened.results.pieces(node, about, until=opened.until)
-        standard = opened.config.standards[node]
-        reason = None if code == "-" else ReasonId(code)
-        since = opened.results.known_since(node)
         event = _allowed(
-            lambda: assign(
+            lambda: changes.given_reason(
+                opened,
                 node,
-                laid,
-                standard,
-                about,
-                reason,
+                start,
+                end,
+                None if code == "-" else ReasonId(code),
                 by=by,
                 now=_now(),
                 comment=comment,
                 together=together,
-                known_since=since,
+                seen=None if seen is None else changes.Seen(None if seen == "-" else seen),
             )
         )
-    append(journal or loaded.config.journal_path, event, loaded.config)
+    number = append(journal or loaded.config.journal_path, [event])
     click.echo(f"{label(node)}: {code} from {start.isoformat()} to {end.isoformat()}, said by {by}.")
+    click.echo(f"To take it back: mes undo {number} --by NAME")
+
+
+@click.command("undo", short_help="Take back a reason that was given to a stop, by its number.")
+@click.argument("number", type=click.IntRange(min=1))
+@CONFIG
+@JOURNAL
+@BY
+def undo_command(*, number: int, config: Path | None, journal: Path | None, by: str) -> None:
+    """Take back the reason with this NUMBER, so that what held before it holds again.
+
+    `mes reason` prints the number, and the reason log of the board shows it. It is refused where somebody has given
+    another reason to the same time since.
+    """
+    loaded = plant(config)
+    with query(loaded.config, journal) as opened:
+        given = _allowed(lambda: changes.reason_numbered(opened, number))
+        events = _allowed(lambda: changes.undone(opened, number, by=by, now=_now()))
+    append(journal or loaded.config.journal_path, events)
+    click.echo(f"{label(given.station)}: reason {number} ({given.reason or '-'}) is taken back by {by}.")
 
 
 @click.group("shift", short_help="Close a shift's books when every stop is explained, or open them again.")
@@ -158,13 +176,8 @@ def close_command(*, station: str, window: str, config: Path | None, journal: Pa
     with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)
         shift = opened.window(window).interval
-        told = [each.event for each in opened.events(node, shift)]
-        found = opened.stops(node, shift)
-        figures = opened.closing_figures(node, shift)
-        event = _allowed(
-            lambda: close(node, shift, found, told, by=by, now=_now(), known=opened.until, figures=figures)
-        )
-    append(journal or loaded.config.journal_path, event, loaded.config)
+        event = _allowed(lambda: changes.closed_shift(opened, node, shift, by=by, now=_now()))
+    append(journal or loaded.config.journal_path, [event])
     click.echo(f"{label(node)}: {window} is closed.")
 
 
@@ -181,9 +194,8 @@ def reopen_command(*, station: str, window: str, config: Path | None, journal: P
     with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)
         shift = opened.window(window).interval
-        told = [each.event for each in opened.events(node, shift)]
-        event = _allowed(lambda: reopen(node, shift, told, by=by, why=why, now=_now()))
-    append(journal or loaded.config.journal_path, event, loaded.config)
+        event = _allowed(lambda: changes.reopened_shift(opened, node, shift, by=by, why=why, now=_now()))
+    append(journal or loaded.config.journal_path, [event])
     click.echo(f"{label(node)}: {window} is open again.")
 
 
@@ -194,7 +206,7 @@ def _one(opened: PlantResults, station: str) -> tuple[StationId, ...]:
     return nodes[0].stations
 
 
-def _allowed(make: Callable[[], StationEvent]) -> StationEvent:
+def _allowed(make: Callable[[], T]) -> T:
     try:
         return make()
     except NotAllowed as error:

@@ -147,6 +147,7 @@ async def run_demo(
                         config, run.clock, backoff=BACKOFF, open_journal=open_journal, tap=run.seen.note, pace=PACE
                     ) as running,
                     board_shown(options.board, config, running, run.served) as cables,
+                    _watched(running, watched=options.influx is not None),
                     run.moving(config, stop),
                 ):
                     window = await run.live(cables, running, config, watch)
@@ -159,6 +160,20 @@ async def run_demo(
         finally:
             await run.served.stop()
         return finished
+
+
+@asynccontextmanager
+async def _watched(running: Collector, *, watched: bool) -> AsyncIterator[None]:
+    """Lets the collector watch its own health while the block runs, which the dashboard of the collector shows."""
+    monitor = running.monitor
+    works = [monitor.count_audit.follow(), monitor.follow()] if watched else []
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _patient(config: PlantConfig, faults: Sequence[Fault]) -> PlantConfig:
@@ -232,11 +247,6 @@ class _Run:
         longest_s = max((each.duration.total_seconds() / options.speed for each in faults), default=0.0)
         clock.release()
         beside: list[asyncio.Task[None]] = []
-        if options.influx is not None:  # the collector's dashboard shows its books
-            beside += [
-                asyncio.create_task(running.monitor.count_audit.follow()),
-                asyncio.create_task(running.monitor.follow()),
-            ]
         if watch is not None:
             beside.append(asyncio.create_task(_watch(options, clock, config, served, watch), name="watch"))
         try:

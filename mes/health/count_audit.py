@@ -61,7 +61,7 @@ def moduli(setups: Mapping[StationId, StationSetup]) -> dict[Key, int]:
 
 @dataclass(slots=True)
 class Account:
-    """One totaliser as its events tell it, in the order of the journal; what the figures mean says LedgerLine.
+    """One totaliser as its events tell it, in the order of the journal; CountAuditLine says what the figures mean.
 
     Each event says from where to where the totaliser moved, so the moves must join without a break. Each must be as
     long as what it booked, except for the turn of a rollover and the fall of a reset. A move that could not be decided

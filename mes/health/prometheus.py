@@ -78,7 +78,7 @@ def _count_audit(name: str, meaning: str, of: Callable[[CountAuditLine], float |
     return Family(f"taktline_station_{name}", meaning, ("station", "kind"), samples)
 
 
-def _standings(status: Status) -> Iterator[Sample]:
+def _states(status: Status) -> Iterator[Sample]:
     for controller in status.controllers:
         for state in ConnectionState:
             yield (controller.controller, state), float(controller.state is state)
@@ -135,7 +135,7 @@ FAMILIES = (
         "taktline_controller_state",
         "1 for the state that the controller's connection is in, 0 for the others.",
         ("controller", "state"),
-        _standings,
+        _states,
     ),
     _controller(
         "last_reading_age_seconds",

@@ -245,7 +245,7 @@ def _hours(sheet: _Sheet) -> list[dict[str, object]]:
 
 
 def _loss(sheet: _Sheet, name: str) -> str:
-    return sheet.texts.get(name) or sheet.texts.get(f"{name}_loss") or name
+    return sheet.texts.get(f"{name}_loss") or sheet.texts.get(name) or name
 
 
 def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:

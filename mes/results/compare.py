@@ -1,4 +1,4 @@
-"""What differs between two computations of the same windows: stored and again, or before and after a change."""
+"""What differs between two computations of the same windows: stored and recomputed, or before and after a change."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -31,6 +31,12 @@ def texts(language: str) -> Mapping[str, str]:
     }
 
 
+def load() -> None:
+    """Reads all catalogues, which takes some tenths of a second; else the first page of each language does."""
+    for language in LANGUAGES:
+        texts(language)
+
+
 def text(language: str, key: str, facts: Mapping[str, Fact] | None = None) -> str:
     """One text with its facts filled in.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from board_plant import PlantBoard, plant_board
 from oee_histories import STATION, at
 from status_scenes import STATUS
@@ -89,3 +90,12 @@ async def test_every_error_has_a_code(tmp_path: Path, language: str) -> None:
             elif language != "en" and problem["detail"].isascii():
                 wrong.append(f"{asked[1]} {asked[2]}: in English: {problem['detail']}")
     assert not wrong, "\n".join(wrong)
+
+
+async def test_a_defect_is_logged_once(tmp_path: Path, logged: list[structlog.typing.EventDict]) -> None:
+    """A route of the interface that fails is one line of the log, though two applications see its exception."""
+    async with plant_board(tmp_path, status=replace(STATUS, controllers=Breaking())) as plant:
+        visitor = await plant.enter(None)
+        async with visitor.session.get(f"{plant.url}/api/v1/collector") as given:
+            assert given.status == 500
+    assert [line["event"] for line in logged if line["event"] == "page_failed"] == ["page_failed"]

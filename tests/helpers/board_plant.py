@@ -147,8 +147,8 @@ async def plant_board(
         if events:
             await journal.append(Entry(events=ordered, telemetry=telemetry, observed=seen))
 
-        async def append(said: Sequence[StationEvent]) -> None:
-            await journal.append(Entry(events=list(said)))
+        async def append(said: Sequence[StationEvent]) -> int:
+            return await journal.append(Entry(events=list(said)))
 
         with (
             people_of(folder, clock) as people,

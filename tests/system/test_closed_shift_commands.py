@@ -25,6 +25,7 @@ SHIFT = ("framing", WINDOW)
 EVENTS = shift_with_a_stop_and_a_doubt(100, raw=158)
 STOP = (at(40).isoformat(), at(50).isoformat())
 COMMANDS: dict[str, tuple[str, ...]] = {
+    "a reason taken back": ("undo", str(len(EVENTS) + 1), "--by", "serik"),
     "another reason": ("reason", "framing", *STOP, "planned-service", "--by", "serik"),
     "no reason": ("reason", "framing", *STOP, "-", "--by", "serik"),
     "a part of a stop": ("reason", "framing", STOP[0], at(45).isoformat(), "planned-service", "--by", "serik"),

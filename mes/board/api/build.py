@@ -1,7 +1,5 @@
 """Puts the interface together."""
 
-from collections.abc import Awaitable, Callable
-
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -11,11 +9,11 @@ from mes.board.accounts.users import PeopleError
 from mes.board.api import changing, reading, session, stream
 from mes.board.context import Board, HttpProblem
 from mes.board.pages.rendering import Localizer
-from mes.board.refusals import code_of, language_of, sentence
+from mes.board.refusals import code_of, language_of, refusal, sentence
 from mes.errors import ConfigError
 from mes.translations import LANGUAGES
 
-Failed = Callable[[Request, Exception], Awaitable[Response]]
+NO_STORE = {"cache-control": "no-store"}
 ABOUT = (
     "Shop-floor data of one plant. Times are UTC in ISO 8601, durations seconds (`_s`), ratios between 0 and 1 "
     "(performance may be above 1). Figures are those of the board, the reports and InfluxDB: one function makes all. "
@@ -23,8 +21,8 @@ ABOUT = (
 )
 
 
-def api(board: Board, failed: Failed) -> FastAPI:
-    """The application to be mounted at /api/v1; `failed` answers where a route has a defect."""
+def api(board: Board) -> FastAPI:
+    """The application that is mounted at /api/v1. A defect of a route is answered here, and logged by the board."""
     made = FastAPI(
         title="Taktline",
         version="1",
@@ -44,7 +42,7 @@ def api(board: Board, failed: Failed) -> FastAPI:
     made.add_exception_handler(ConfigError, _empty)
     made.add_exception_handler(RequestValidationError, _nonsense)
     made.add_exception_handler(HTTPException, _http)
-    made.add_exception_handler(Exception, failed)
+    made.add_exception_handler(Exception, _failed)
     return made
 
 
@@ -55,6 +53,11 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     board: Board = request.app.state.board
     detail = error.detail if language == LANGUAGES[0] else sentence(error, Localizer(language, board.config))
     return JSONResponse({"detail": detail, "code": error.code}, status_code=error.status)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    del error  # it is raised again once this is sent
+    return refusal(request.scope, 500, "page_failed", NO_STORE)
 
 
 async def _empty(request: Request, error: Exception) -> JSONResponse:

@@ -47,7 +47,7 @@ def _account_detail(line: AuditLine, localizer: Localizer) -> str:
         case AuditAction.TABLET_ENROLLED:
             station, _, name = line.detail.partition(INVITED_BY)
             return localizer.sentence("audit.invited_by", station=localizer.place(station), name=localizer.person(name))
-        case AuditAction.TABLET_INVITED:
+        case AuditAction.TABLET_INVITED | AuditAction.SIGNED_OUT:
             return localizer.place(line.detail)
         case _:
             return localizer.person(line.detail)

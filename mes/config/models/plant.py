@@ -202,7 +202,7 @@ class SignalsShape(Shape):
 
 
 class TemplateShape(Shape):
-    """What stations have in common; a station may give any of it again."""
+    """What stations have in common; a station may override any of it."""
 
     controller: str | None = None
     ideal_cycle_s: Annotated[

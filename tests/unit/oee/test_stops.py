@@ -1,5 +1,6 @@
 """Stops and what people say of them: which need a reason, what an assignment keeps, when a shift can be closed."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -193,3 +194,32 @@ def test_the_commands_do_the_same(tmp_path: Path) -> None:
     assert "not after the start" in say("reason", "framing", end, start, "tip-change", "--by", "aigul")
     assert "first-time quality" in say("flow", shift).lower()
     assert '"rolled"' in say("flow", shift, "--json")
+
+
+def test_commands_take_a_reason_back_and_see_that_it_changed(tmp_path: Path) -> None:
+    """`--seen` refuses where somebody was quicker; `mes undo` puts back what held before, once."""
+    path = tmp_path / "journal.sqlite"
+    events = [state(0, State.PRODUCING), state(40, State.DOWN), state(50, State.PRODUCING), state(500, State.PRODUCING)]
+    with Store(path) as store:
+        store.write([Rows(events=[encode_event(each) for each in events])])
+
+    def say(*words: str) -> str:
+        done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
+        if done.exception is not None:
+            assert isinstance(done.exception, ConfigError), done.exception
+            return str(done.exception)
+        return done.output
+
+    def reason_of_the_stop() -> str:
+        return str(json.loads(say("stops", "2026-03-02/day", "--of", "framing", "--json"))[0]["reason"])
+
+    stop = (at(40).isoformat(), at(50).isoformat())
+    assert "mes undo 5 " in say("reason", "framing", *stop, "tip-change", "--by", "aigul", "--seen", "-")
+    assert "look again" in say("reason", "framing", *stop, "no-parts", "--by", "serik", "--seen", "-")
+    assert "mes undo 6 " in say("reason", "framing", *stop, "no-parts", "--by", "serik", "--seen", "tip-change")
+    assert "somebody has said something else" in say("undo", "5", "--by", "aigul")
+    assert reason_of_the_stop() == "no-parts"
+
+    assert "is taken back by serik" in say("undo", "6", "--by", "serik")
+    assert reason_of_the_stop() == "tip-change"
+    assert "event 1 gives no reason" in say("undo", "1", "--by", "serik")
