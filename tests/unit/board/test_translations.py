@@ -171,16 +171,25 @@ def key_of(node: ast.AST) -> ast.expr | None:
             return None
 
 
+def as_written(expression: str) -> str:
+    """An expression as this Python writes it: quotes in f-strings differ by version. One of a template as it is."""
+    try:
+        return ast.unparse(ast.parse(expression, mode="eval"))
+    except SyntaxError:
+        return expression
+
+
 def used() -> tuple[set[str], list[str]]:
     """All keys that are used, and the expressions of which nobody knows what they choose."""
+    chosen = {as_written(expression): choices for expression, choices in CHOSEN.items()}
     keys: set[str] = set()
     unknown: list[str] = []
     for where, expression in (*used_by_templates(), *used_by_source()):
         constants = CONSTANTS.fullmatch(expression)
         if constants is not None:
             keys |= {each for each in constants.groups() if each}
-        elif expression in CHOSEN:
-            keys |= {str(each) for each in CHOSEN[expression]}
+        elif expression in chosen:
+            keys |= {str(each) for each in chosen[expression]}
         else:
             unknown.append(f"{where}: {expression}")
     return keys, unknown
