@@ -7,7 +7,7 @@ rows must have the answer that it has over the published points.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
@@ -16,7 +16,8 @@ from zlib import crc32
 from influxdb_client.client.write.point import Point
 
 from mes.calendar import Window, WindowKind
-from mes.intervals import Interval, intersect, total
+from mes.intervals import MICROSECOND, Interval, intersect, total
+from mes.journal.codec import EPOCH, to_us
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -39,7 +40,6 @@ from mes.oee.segments import STOPS
 from mes.results.hourly import cell_cuts
 from mes.results.plant import PlantResults
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEVELS = ("site", "area", "line", "station")
 NOTHING = timedelta()
 KPI_TIMES = {
@@ -89,7 +89,7 @@ def expected_rows(query: PlantResults) -> Iterator[Row]:
     if known is None:
         return
     calendar, until = query.config.calendar, query.until
-    until_inclusive = Interval(known.start, until + timedelta(microseconds=1))
+    until_inclusive = Interval(known.start, until + MICROSECOND)
     days = [day.interval for day in calendar.days(until_inclusive)]
     cuts = cell_cuts(calendar, Interval(days[0].start, days[-1].end))
     hours = [
@@ -118,11 +118,11 @@ def expected_rows(query: PlantResults) -> Iterator[Row]:
 
 
 def _ns(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1) * 1000
+    return to_us(instant) * 1000
 
 
 def _ms(instant: datetime) -> int:
-    return _ns(instant) // 1_000_000
+    return to_us(instant) // 1000
 
 
 def _place(path: str) -> dict[str, str]:
@@ -152,7 +152,7 @@ def _kpi_fields(kpi: Kpi) -> dict[str, Value]:
 
 def _states(query: PlantResults, station: StationId, hour: Interval) -> Iterator[Row]:
     until = query.until
-    window = Interval(hour.start, min(hour.end, until))
+    window = hour.before(until)
     if window.start >= window.end:
         return
     planned = query.config.calendar.planned(hour)
@@ -269,7 +269,7 @@ def _of_lines(query: PlantResults, hours: list[Window], longer: list[Window]) ->
     for node in query.nodes("line", []):
         for window in (*hours, *longer):
             row = query.row(node, window, [TAKTLINE])
-            passed = Interval(window.interval.start, min(window.interval.end, query.until))
+            passed = window.interval.before(query.until)
             plans = {"plan": query.target(node, passed), "plan_whole": row.target}
             fields: dict[str, Value] = {name: float(value) for name, value in plans.items() if value is not None}
             last = query.results.kpi(node.stations[-1], passed, until=query.until)
@@ -316,10 +316,10 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
     first: dict[str, tuple[datetime, str | None]] = {}
     for car in sorted(query.built(config.programme.built_at), key=lambda car: car.time):
         first.setdefault(car.unit, (car.time, car.product))
-    whole = Interval(query.known.start, until + timedelta(microseconds=1))
+    whole = Interval(query.known.start, until + MICROSECOND)
     kinds = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
     for window in (*hours, *(longer for kind in kinds for longer in config.calendar.windows(kind, whole))):
-        passed = Interval(window.interval.start, min(window.interval.end, until))
+        passed = window.interval.before(until)
         if passed.start >= passed.end:
             continue
         made = Counter(product or "none" for time, product in first.values() if time in passed)

@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from mes.intervals import Interval
+from mes.journal.codec import to_us
 
 ALL = "$__all"
 INTERVAL = "1m"  # what $__interval is here: a shift on a screen of some hundred points
@@ -131,7 +132,7 @@ def fill(text: str, chosen: Mapping[str, Chosen], time_range: Interval, now: dat
     def value(match: re.Match[str]) -> str:
         name = match["braced"] or match["plain"]
         if name in {"timeFilter", "__timeFilter"}:
-            return f"time >= {_ms(time_range.start)}ms and time <= {_ms(time_range.end)}ms"
+            return f"time >= {to_us(time_range.start) // 1000}ms and time <= {to_us(time_range.end) // 1000}ms"
         if name in {"__interval", "interval"}:
             return INTERVAL
         return _formatted(chosen[name], match["format"], in_regex=_in_regex(text, match.start()))
@@ -238,10 +239,6 @@ def _escaped(value: str) -> str:
 def _in_regex(text: str, at: int) -> bool:
     opened = re.search(r"[=!]~\s*/[^/]*$", text[:at])
     return opened is not None
-
-
-def _ms(instant: datetime) -> int:
-    return int(instant.timestamp()) * 1000 + instant.microsecond // 1000
 
 
 __all__ = ["Chosen", "Dashboard", "Option", "PanelQuery", "Screen", "alerts", "dashboards", "every_value", "fill"]

@@ -88,7 +88,7 @@ async def take_back(board: Board, person: Person | None, request: UndoRequest) -
         given = _allowed(lambda: changes.reason_numbered(query, request.seq))
         board.require(person, Permission.EXPLAIN, given.station)
         demand_recent(query.config, person, given.start, query.until)
-        return _allowed(lambda: changes.undone(query, request.seq, by=by, now=query.until))
+        return _allowed(lambda: changes.undone(query, request.seq, given, by=by, now=query.until))
 
     async with board.writing:
         events = await board.ask(events_of)
@@ -153,9 +153,10 @@ async def decide_count(
     by = person.name
 
     def event_of(query: PlantResults) -> StationEvent:
+        about = _allowed(lambda: changes.doubtful_count(query, number))
         return _allowed(
             lambda: changes.decided_count(
-                query, number, request.parts, request.product, by=by, why=request.why, now=query.until
+                query, about, request.parts, request.product, by=by, why=request.why, now=query.until
             )
         )
 

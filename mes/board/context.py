@@ -98,11 +98,11 @@ class Board:
 
     def __enter__(self) -> Self:
         # three readers: a long report keeps neither the wall nor a short question waiting
-        self._short, self._long = _Desk(self._opened_inquiry()), _Desk(self._opened_inquiry())
-        self.live = LiveUpdates(AndonBoardMaker(self._opened_inquiry()), self.clock, self.seq)
+        self._short, self._long = _Desk(self._opened_results()), _Desk(self._opened_results())
+        self.live = LiveUpdates(AndonBoardMaker(self._opened_results()), self.clock, self.seq)
         return self
 
-    def _opened_inquiry(self) -> PlantResults:
+    def _opened_results(self) -> PlantResults:
         return self._opened.enter_context(PlantResults(self.config, self.config.journal_path))
 
     def __exit__(
@@ -114,7 +114,7 @@ class Board:
         """The answer to a question as things stand now; it is worked out in a thread, one at a time.
 
         `long`: it may read months or years; such questions wait for one another only. A cancelled question ends.
-        Raises Refused with 503 where LONG_WAITING long questions wait already.
+        Raises HttpProblem with 503 where LONG_WAITING long questions wait already.
         """
         desk = self._long if long else self._short
         if long and desk.waiting > LONG_WAITING:
@@ -148,7 +148,7 @@ class Board:
         return person.may(what, station)
 
     def require(self, person: Person | None, what: Permission, station: StationId | None = None) -> None:
-        """Raises Refused: 401 for who is not signed in, 403 for who may not."""
+        """Raises HttpProblem: 401 for who is not signed in, 403 for who may not."""
         if self.may(person, what, station):
             return
         if person is None:

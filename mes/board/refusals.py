@@ -14,6 +14,7 @@ from mes.translations import Fact as Shown
 from mes.translations import text as translated
 
 LANGUAGE = "taktline-language"  # the cookie
+NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 WORDS = frozenset({"who", "role"})  # facts that are words of the board
 
 

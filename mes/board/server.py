@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from adapters.cancelling import end_tasks, outlast
 from mes.board.bounds import HANDSHAKES, BoundedListener, Bounds, Limits, bounded_protocol, quiet_accept_errors
 from mes.board.context import Board
-from mes.board.refusals import code_of, refusal
+from mes.board.refusals import NO_STORE, code_of, refusal
 from mes.board.routes import with_board
 from mes.errors import ConfigError
 from mes.health.prometheus import exposition
@@ -29,7 +29,6 @@ from mes.health.status import REASON_SHOWN, Status, Verdict, alive, ready
 
 log = structlog.get_logger()
 
-NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 REASONS_SHOWN = 20
 CLOSE_WITHIN_S = 1  # for answers that are under way when the program stops
 

@@ -65,7 +65,7 @@ def reconcile_command(
     with query(loaded, path) as opened:
         try:
             about = doubtful_count(opened, number)
-            event = decided_count(opened, number, parts, product, by=by, why=why, now=datetime.now(UTC))
+            event = decided_count(opened, about, parts, product, by=by, why=why, now=datetime.now(UTC))
         except NotAllowed as error:
             raise ConfigError(str(error)) from error
     append(path, [event])

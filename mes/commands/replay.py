@@ -66,9 +66,9 @@ def replay_command(
         span = Interval(start or known.start, max(end or known.end, start or known.start))
         before = _stored(reader, now, path, stack) if was is None else _anew(reader, plant(was).config, stack)
         chosen = [
-            standard
-            for standard in now.standards
-            if not stations or any(f"/{standard}".endswith(f"/{name}") for name in stations)
+            station
+            for station in now.standards
+            if not stations or any(f"/{station}".endswith(f"/{name}") for name in stations)
         ]
         chosen = [each for each in chosen if each in before.stations]
         if not chosen:

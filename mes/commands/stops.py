@@ -53,7 +53,7 @@ def stops_command(
             for stop in opened.stops(node.stations[0], wanted)
             if stop.needs_reason or not unexplained
         ]
-        reasons = {standard: opened.config.standards[standard].reasons.reasons for standard in opened.config.standards}
+        reasons = {station: standard.reasons.reasons for station, standard in opened.config.standards.items()}
     if as_json:
         click.echo(json.dumps([_json(station, stop) for station, stop in found], indent=2, ensure_ascii=False))
         return
@@ -154,7 +154,7 @@ def undo_command(*, number: int, config: Path | None, journal: Path | None, by: 
     loaded = plant(config)
     with query(loaded.config, journal) as opened:
         given = _allowed(lambda: changes.reason_numbered(opened, number))
-        events = _allowed(lambda: changes.undone(opened, number, by=by, now=_now()))
+        events = _allowed(lambda: changes.undone(opened, number, given, by=by, now=_now()))
     append(journal or loaded.config.journal_path, events)
     click.echo(f"{label(given.station)}: reason {number} ({given.reason or '-'}) is taken back by {by}.")
 

@@ -321,14 +321,6 @@ def _write(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-async def _within(deadline_s: float, work: Awaitable[None], otherwise: str) -> None:
-    try:
-        async with asyncio.timeout(deadline_s):
-            await work
-    except TimeoutError as error:
-        raise MesError(f"{otherwise} within {deadline_s:g} s; is this machine overloaded?") from error
-
-
 async def _connected(running: Collector, config: PlantConfig) -> None:
     while not all(running.health.is_running(controller) for controller in config.controllers):
         await asyncio.sleep(0.02)

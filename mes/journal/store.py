@@ -103,7 +103,7 @@ class Rows:
     telemetry: Sequence[tuple[str, str, int, float]] = ()
     observed: Sequence[tuple[str, int]] = ()
     cursors: Sequence[tuple[str, int]] = ()
-    refused: Sequence[tuple[str, str, str, int, str, int]] = ()  # sink, then the fields of Refused
+    refused: Sequence[tuple[str, str, str, int, str, int]] = ()  # sink, then the fields of RejectedPoint
     accepted: Sequence[tuple[str, str]] = ()  # sink and point of what it takes after all
 
 

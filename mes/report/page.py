@@ -19,7 +19,7 @@ from mes.results.charts import StepKind, hours, pareto, share, waterfall
 from mes.results.fields import reason_of
 from mes.results.plant import Node, PlantResults, Row
 from mes.terminal import label, percent, units
-from mes.translations import of_source, texts
+from mes.translations import of_source, shift_name, texts
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 LETTERS = {
@@ -115,7 +115,7 @@ def _content(sheet: _Sheet) -> dict[str, Any]:
 def _period(sheet: _Sheet) -> str:
     """The window in words, in local time."""
     window, zone = sheet.window, sheet.query.config.calendar.zone
-    name = sheet.texts.get(f"shift.{window.name.replace(' ', '_')}", window.name)
+    name = shift_name(sheet.language, window.name)
     team = f", {sheet.texts['team']} {window.team}" if window.team else ""
     return f"{name}{team}: {' – '.join(stretch(window, zone))} {zone.key}"
 

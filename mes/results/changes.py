@@ -92,12 +92,13 @@ def reason_numbered(query: PlantResults, seq: int) -> ReasonAssigned:
     return given
 
 
-def undone(query: PlantResults, seq: int, *, by: str, now: datetime) -> tuple[ReasonAssigned, ...]:
-    """Takes back the reason of event `seq`, so that holds what held before it.
+def undone(
+    query: PlantResults, seq: int, given: ReasonAssigned, *, by: str, now: datetime
+) -> tuple[ReasonAssigned, ...]:
+    """Takes back a reason, so that holds what held before it; `seq`: its number, see `reason_numbered`.
 
     Raises NotAllowed where somebody has given another reason to a part of the time since.
     """
-    given = reason_numbered(query, seq)
     window = Interval(given.start, max(given.start, given.end or now))
     events = query.events(given.station, window)
     if any(_overlap(event.event, given) for event in events if event.seq > seq):
@@ -147,10 +148,9 @@ def doubtful_count(query: PlantResults, number: int) -> Case:
 
 
 def decided_count(
-    query: PlantResults, number: int, parts: int, product: str | None, *, by: str, why: str, now: datetime
+    query: PlantResults, about: Case, parts: int, product: str | None, *, by: str, why: str, now: datetime
 ) -> CountReconciled:
-    """Decides how many parts a doubtful count stands for. Raises NotAllowed."""
-    about = doubtful_count(query, number)
+    """Decides how many parts a doubtful count stands for; `about`: see `doubtful_count`. Raises NotAllowed."""
     if product is not None and product not in query.config.products:
         text = f"the plant's file has no product `{product}`: {did_you_mean(product, query.config.products)}"
         raise NotAllowed(text, "product_unknown", product=product)

@@ -285,7 +285,7 @@ class PlantResults:
     def flow(self, window: Interval) -> Flow:
         """What stands in the stores at the end of a window, how long cars waited, and what was good at first."""
         seen = Interval(window.start - LOOK_BACK, window.end)
-        stays = {standard: self.visits(standard, seen) for standard in self.config.standards}
+        stays = {station: self.visits(station, seen) for station in self.config.standards}
         return Flow.of(
             stays, [(buffer.upstream, buffer.downstream) for buffer in self.config.buffers], window, self.until
         )
@@ -321,7 +321,7 @@ class PlantResults:
         shifts = self.config.calendar.planned(Interval(window.start - LOOK_BACK, window.end))
         start = shifts[0].start if shifts else window.start
         seen = Interval(min(start, window.start), max(window.end, window.start))
-        return {standard: self.results.timeline(standard, seen) for standard in self.config.standards}, shifts
+        return {station: self.results.timeline(station, seen) for station in self.config.standards}, shifts
 
     def _links(self) -> list[Link]:
         return [Link(buffer.upstream, buffer.downstream) for buffer in self.config.buffers]

@@ -52,6 +52,11 @@ def text(language: str, key: str, facts: Mapping[str, Fact] | None = None) -> st
     return found.format(**known)
 
 
+def shift_name(language: str, name: str) -> str:
+    """A shift's name; one of the plant's own is shown as it is."""
+    return texts(language).get(f"shift.{name.replace(' ', '_')}", name)
+
+
 def of_source(language: str, key: str, english: str) -> str:
     """The translation of an English text that is kept elsewhere too; the text itself where the key has another."""
     message = _messages().get(key)

@@ -13,7 +13,7 @@ DAY = timedelta(days=1)
 
 
 def demand_recent(config: PlantConfig, person: Person, start: datetime, now: datetime) -> None:
-    """Raises Refused (403) where a stretch begins too long ago for the role of whoever speaks."""
+    """Raises HttpProblem (403) where a stretch begins too long ago for the role of whoever speaks."""
     earliest = earliest_of(config, person.role, now)
     if earliest is None or start >= earliest:
         return

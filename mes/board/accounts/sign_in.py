@@ -39,7 +39,7 @@ def _reachable(board: Board, name: str | None, address: str) -> Iterator[None]:
 
 
 async def sign_in(board: Board, request: Request, response: Response, name: str, password: str) -> Person:
-    """Signs somebody in and sets the cookie. Raises Refused: 401 for a wrong name or password, 429 for too many."""
+    """Signs somebody in and sets the cookie. Raises HttpProblem: 401 for a wrong name or password, 429 for too many."""
     address = _address(request)
     _try(board, name, address)
     with _reachable(board, name, address):
@@ -53,7 +53,7 @@ async def sign_in(board: Board, request: Request, response: Response, name: str,
 
 
 async def enrol(board: Board, request: Request, response: Response, code: str) -> Person:
-    """Makes this browser the tablet of a station. Raises Refused."""
+    """Makes this browser the tablet of a station. Raises HttpProblem."""
     address = _address(request)
     _try(board, None, address)
     with _reachable(board, None, address):

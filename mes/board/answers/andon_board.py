@@ -44,7 +44,7 @@ class AndonBoardMaker:
     """Makes the present; only what changed, or grew old, is computed again."""
 
     def __init__(self, query: PlantResults) -> None:
-        self._inquiry = query
+        self._query = query
         self._known: dict[StationId, _Known] = {}
         self._seq = -1
         self._shift: Window | None = None
@@ -52,7 +52,7 @@ class AndonBoardMaker:
 
     def wall(self, now: datetime, monotonic_s: float) -> AndonBoardAnswer:
         """The plant at `now`; `monotonic_s`: real seconds that only grow. Raises JournalError."""
-        query = self._inquiry
+        query = self._query
         query.set_now(now)
         seq = query.reader.last_seq()
         changed: Collection[StationId] = query.reader.changed_stations(self._seq) if seq != self._seq else ()
@@ -78,7 +78,7 @@ class AndonBoardMaker:
         )
 
     def _tile(self, station: StationId, visits: Sequence[Visit], shift: Window, now: datetime) -> TileAnswer:
-        query = self._inquiry
+        query = self._query
         seen = Interval(min(shift.interval.start, now), now)
         around = seen if seen.length else Interval(now - LATELY, now)
         laid = query.results.pieces(station, around, until=now)
@@ -113,12 +113,12 @@ class AndonBoardMaker:
         )
 
     def _since(self, piece: Piece) -> datetime | None:
-        known = self._inquiry.known
+        known = self._query.known
         start = piece.stop.start
         return None if known is None or start < known.start else start
 
     def _line(self, line: Node, charged: Sequence[Culprit], shift: Window, now: datetime) -> LineAnswer:
-        query = self._inquiry
+        query = self._query
         seen = Interval(min(shift.interval.start, now), now)
         tiles = [self._known[each].tile for each in line.stations]
         found = [each for each in charged if each.lost]

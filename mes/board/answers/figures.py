@@ -80,7 +80,7 @@ def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
         known_until=None if known is None else known.end,
         last_seq=query.reader.last_seq(),
         languages=list(LANGUAGES),
-        stations=[_station(query, standard) for standard in config.standards],
+        stations=[_station(query, station) for station in config.standards],
         products=[
             ProductAnswer(
                 product=product,
@@ -110,11 +110,14 @@ def _station(query: PlantResults, station: StationId) -> StationAnswer:
     )
 
 
+def stations_below(query: PlantResults, path: str) -> tuple[StationId, ...]:
+    """The stations of a part of the plant by its path from the site on, in the order of the flow; none if unknown."""
+    return tuple(station for station in query.config.standards if station == path or station.startswith(path + "/"))
+
+
 def node_of(query: PlantResults, path: str) -> Node:
     """A node by its path from the site on. Raises ConfigError for one that is not there."""
-    members = tuple(
-        standard for standard in query.config.standards if standard == path or standard.startswith(path + "/")
-    )
+    members = stations_below(query, path)
     if not members:
         raise ConfigError(f"there is no part of the plant `{path}`")
     return Node(path, members)

@@ -115,9 +115,9 @@ def recent_answers(query: PlantResults) -> list[SeenAnswer]:
     """The last units that got a result anywhere in the last two hours, the newest first."""
     now = query.until
     found = [
-        SeenAnswer(unit=each.event.unit, station=place, time=each.event.time)
-        for place in query.config.standards
-        for each in query.reader.between(place, now - RECENT, now)
+        SeenAnswer(unit=each.event.unit, station=station, time=each.event.time)
+        for station in query.config.standards
+        for each in query.reader.between(station, now - RECENT, now)
         if isinstance(each.event, UnitCompleted)
     ]
     return sorted(found, key=lambda each: each.time, reverse=True)[:RECENT_MOST]

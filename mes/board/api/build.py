@@ -9,11 +9,10 @@ from mes.board.accounts.users import PeopleError
 from mes.board.api import changing, reading, session, stream
 from mes.board.context import Board, HttpProblem
 from mes.board.pages.rendering import Localizer
-from mes.board.refusals import code_of, language_of, refusal, sentence
+from mes.board.refusals import NO_STORE, code_of, language_of, refusal, sentence
 from mes.errors import ConfigError
 from mes.translations import LANGUAGES
 
-NO_STORE = {"cache-control": "no-store"}
 ABOUT = (
     "Shop-floor data of one plant. Times are UTC in ISO 8601, durations seconds (`_s`), ratios between 0 and 1 "
     "(performance may be above 1). Figures are those of the board, the reports and InfluxDB: one function makes all. "

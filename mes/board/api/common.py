@@ -36,7 +36,7 @@ def person_of(request: Request) -> Person | None:
 
 
 def reader_of(request: Request) -> Person | None:
-    """Who reads; raises Refused where reading needs a name."""
+    """Who reads; raises HttpProblem where reading needs a name."""
     person = person_of(request)
     board_of(request).require(person, Permission.READ)
     return person
@@ -88,7 +88,7 @@ class Span:
         self.end = end
 
     def of(self, query: PlantResults) -> Window:
-        """The window; without any word the shift that is on. Raises Refused."""
+        """The window; without any word the shift that is on. Raises HttpProblem."""
         if self.window is not None:
             return window_of(query, self.window)
         calendar, now = query.config.calendar, query.until
@@ -105,7 +105,7 @@ Within = Annotated[Span, Depends()]
 
 
 def bounded(window: Window, longest: timedelta, what: str) -> Window:
-    """The window; raises Refused where it is too long for what is asked."""
+    """The window; raises HttpProblem where it is too long for what is asked."""
     if window.interval.length > longest:
         text = f"{what} are given for at most {longest.days} days at once"
         raise HttpProblem(422, text, "span_too_long", {"days": longest.days})

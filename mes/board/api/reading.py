@@ -95,7 +95,7 @@ async def windows(
 
 
 def _require_few(query: PlantResults, span: Interval) -> None:
-    """Raises Refused where shifts and the stretches between them are too many for one answer."""
+    """Raises HttpProblem where shifts and the stretches between them are too many for one answer."""
     calendar = query.config.calendar
     found = len(calendar.shifts(span)) + len(calendar.off_shift(span))
     if found > WINDOWS_MOST:

@@ -56,7 +56,7 @@ def _account_detail(line: AuditLine, localizer: Localizer) -> str:
 def _of_journal(query: PlantResults, localizer: Localizer) -> Iterator[dict[str, object]]:
     """What people changed of stops, shifts and counts."""
     since, until = query.until - DAYS_SHOWN, query.until + timedelta(seconds=1)
-    journaled = chain.from_iterable(query.reader.between(standard, since, until) for standard in query.config.standards)
+    journaled = chain.from_iterable(query.reader.between(station, since, until) for station in query.config.standards)
     for event in (each.event for each in journaled):
         if isinstance(event, Change):
             detail = f"{localizer.place(event.station)}, {_change_detail(event, localizer)}"

@@ -53,7 +53,7 @@ def _controller(status: ControllerStatus) -> ControllerDetailAnswer:
 
 
 def tag_answers(board: Board, controller: str) -> list[TagAnswer]:
-    """All tags of a controller in the order of the plant's file. Raises Refused."""
+    """All tags of a controller in the order of the plant's file. Raises HttpProblem."""
     name = ControllerId(controller)
     if name not in board.config.controllers:
         text = f"there is no controller `{controller}`"

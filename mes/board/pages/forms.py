@@ -1,4 +1,4 @@
-"""What people send by the board's forms: reasons, undo, books, counts, signing in and out, the language."""
+"""What people send by the board's forms: reasons, undo, shift closings, counts, signing in and out, the language."""
 
 from datetime import UTC, datetime, time, timedelta
 from urllib.parse import quote, urlsplit
@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from mes.board import actions
 from mes.board.accounts.middleware import DAY_S
 from mes.board.accounts.sign_in import enrol, leave, sign_in
+from mes.board.answers.figures import stations_below
 from mes.board.answers.records import shift_closing_answer
 from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, ShiftClosingRequest, UndoRequest
 from mes.board.context import Board, HttpProblem
@@ -66,7 +67,7 @@ def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
 def _inside(typed: datetime | None, start: datetime, end: datetime) -> datetime | None:
     """A time that was typed, within the stop that the form shows; the minute of its border is the border.
 
-    Raises Refused for a time outside.
+    Raises HttpProblem for a time outside.
     """
     if typed is None:
         return None
@@ -121,7 +122,7 @@ async def undo(board: Board, request: Request) -> Response:
 
 
 async def close(board: Board, request: Request) -> Response:
-    """The books of one station, or of all that are ready, are closed."""
+    """The shift of one station, or of all that are ready, is closed."""
     form = await request.form()
     person, station, window = views.person_of(request), _text(form, "station"), _text(form, "window")
     stations = [station]
@@ -130,11 +131,10 @@ async def close(board: Board, request: Request) -> Response:
 
         def ready(query: PlantResults) -> list[str]:
             shift = actions.window_of(query, window)
-            inside = [
-                standard for standard in query.config.standards if standard == of or standard.startswith(of + "/")
+            closings = [shift_closing_answer(query, inside, shift) for inside in stations_below(query, of)]
+            return [
+                each.station for each in closings if each.over and not each.closed and not each.stops_without_reason
             ]
-            books = [shift_closing_answer(query, each, shift) for each in inside]
-            return [book.station for book in books if book.over and not book.closed and not book.stops_without_reason]
 
         stations = await board.ask(ready)
     for each in stations:
@@ -143,7 +143,7 @@ async def close(board: Board, request: Request) -> Response:
 
 
 async def reopen(board: Board, request: Request) -> Response:
-    """The books of a station are opened again."""
+    """The shift of a station is opened again."""
     form = await request.form()
     asked = ShiftClosingRequest(
         station=_text(form, "station"), window=_text(form, "window"), why=_text(form, "why")[:1000]

@@ -16,7 +16,7 @@ from mes.board.pages.icons import FILLED, SIGNS
 from mes.config.build import PlantConfig
 from mes.oee.unreconciled_counts import Assessment
 from mes.results.charts import share
-from mes.translations import Fact, of_source, text, texts
+from mes.translations import Fact, of_source, shift_name, text, texts
 
 TABLET = re.compile(r"tablet (\d+)")  # how People names a tablet
 COMMAND_LINE = " (command line)"  # how `mes user` signs
@@ -112,7 +112,7 @@ class Localizer:
 
     def shift(self, name: str) -> str:
         """A shift's name; one of the plant's own is shown as it is."""
-        return self.texts.get(f"shift.{name.replace(' ', '_')}", name)
+        return shift_name(self.language, name)
 
     def person(self, name: str) -> str:
         """Who did something; of a tablet and of the command line the words are translated."""

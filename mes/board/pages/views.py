@@ -116,7 +116,7 @@ async def wall(board: Board, request: Request, *, problem: str = "", status: int
 
 
 def choice(query: PlantResults, request: Request, *, level: str) -> tuple[Choice, Window]:
-    """The part of the plant and the window that are asked for. Raises Refused."""
+    """The part of the plant and the window that are asked for. Raises HttpProblem."""
     now = query.until
     of = request.query_params.get("of", "")
     if not of:

@@ -33,8 +33,8 @@ class PublishedPlant:
 
     def __init__(self, config: PlantConfig, clock: Clock) -> None:
         """The configuration's journal must exist."""
-        self._inquiry = PlantResults(config, config.journal_path)
-        self._points = PlantPoints(self._inquiry)
+        self._query = PlantResults(config, config.journal_path)
+        self._points = PlantPoints(self._query)
         self._clock = clock
         self._stated = clock.now() - FARTHEST
         self._reading = Lock()  # a thread goes on for a moment after whoever waited for it was cancelled
@@ -46,7 +46,7 @@ class PublishedPlant:
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._reading:
-            self._inquiry.__exit__(kind, failure, trace)
+            self._query.__exit__(kind, failure, trace)
 
     async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed again."""
@@ -56,7 +56,7 @@ class PublishedPlant:
     async def open(self) -> tuple[Sequence[Point], datetime]:
         """The windows in which time has passed since the last `stated`, and the present instant."""
         now = self._clock.now()
-        spans = dict.fromkeys(self._inquiry.config.standards, Interval(min(self._stated, now), now))
+        spans = dict.fromkeys(self._query.config.standards, Interval(min(self._stated, now), now))
         return await in_thread(self._between, spans, now), now
 
     def stated(self, until: datetime) -> None:
@@ -71,10 +71,10 @@ class PublishedPlant:
         """Back to the results of the units that left in a span: what they were exposed to is told by when they left."""
         reached = {}
         with self._reading:
-            self._inquiry.set_now(max([now, *(each.end for each in spans.values())]))
+            self._query.set_now(max([now, *(each.end for each in spans.values())]))
             for station, span in spans.items():
                 begun = [span.start]
-                if station in self._inquiry.config.limits:
+                if station in self._query.config.limits:
                     begun += self._points.results_of_gone(station, span)
                 reached[station] = Interval(min(begun), span.end)
         return self._between(reached, now)
@@ -84,10 +84,10 @@ class PublishedPlant:
             return self._all(spans, now)
 
     def _all(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
-        self._inquiry.set_now(max([now, *(each.end for each in spans.values())]))
-        known = {each: span for each, span in spans.items() if each in self._inquiry.config.standards}
+        self._query.set_now(max([now, *(each.end for each in spans.values())]))
+        known = {each: span for each, span in spans.items() if each in self._query.config.standards}
         starts = [
-            _in_force_since(self._inquiry.results, station, span.start, FARTHEST) for station, span in known.items()
+            _in_force_since(self._query.results, station, span.start, FARTHEST) for station, span in known.items()
         ]
         seen = [start for start in starts if start is not None]
         if not seen:

@@ -83,7 +83,6 @@ CHOSEN: Mapping[str, Set[str]] = {
     "name_": WATERFALL,
     "f'trouble_{part}'": TROUBLES,
     "f\"shift.{name.replace(' ', '_')}\"": SHIFTS,
-    "f\"shift.{window.name.replace(' ', '_')}\"": SHIFTS,
     "f'possible.{count.assessment}'": {f"possible.{each}" for each in Assessment if each is not Assessment.REAL},
     "_action(event)": CHANGES,
     "key": set(ACTIONS.values()),  # audit
@@ -99,7 +98,14 @@ CHOSEN: Mapping[str, Set[str]] = {
     "f\"place.{where.replace(' ', '_')}\"": PLACES,
     "f'rollup.{roll_up}'": {f"rollup.{each}" for each in RollUp},
 }
-MAPPINGS = {"t", "text", "sheet.texts", "localizer.texts", "self.texts"}  # what holds the texts of a language
+MAPPINGS = {
+    "t",
+    "text",
+    "texts(language)",
+    "sheet.texts",
+    "localizer.texts",
+    "self.texts",
+}  # what holds the texts of a language
 FUNCTIONS = {
     "text": 1,
     "translated": 1,
@@ -145,7 +151,7 @@ def written(node: nodes.Node) -> str:
 def used_by_source() -> Iterator[tuple[str, str]]:
     """Every key of the source, or the expression that chooses it, with the place."""
     for path in sorted((ROOT / "mes").rglob("*.py")):
-        if not {"board", "report"} & set(path.relative_to(ROOT).parts):
+        if not {"board", "report", "translations"} & set(path.relative_to(ROOT).parts):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             key = key_of(node)
