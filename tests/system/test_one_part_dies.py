@@ -15,6 +15,7 @@ from patience import eventually, patiently
 
 from adapters.clock import ScaledClock
 from adapters.reading import ControllerId
+from adapters.settings import Controller, OpcUaController
 from mes.config.build import for_simulation
 from mes.config.load import default_config, load
 from mes.config.models.plant import InfluxShape
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.timeout(120)
 
 LENGTH = timedelta(minutes=40)
 FULL_AFTER_S, FULL_FOR_S = 4.0, 3.0
+SILENT_S = 8.0
 
 
 @pytest.mark.parametrize("fault", ["stuck:weld-plc", "link-cut:paint-plc", "bad-quality:final-plc"])
@@ -72,15 +74,19 @@ async def fill(disk: Disk) -> None:
 
 
 async def test_an_influxdb_that_never_answers_costs_nothing(tmp_path: Path) -> None:
-    """Connections are taken and nothing ever comes back: collecting goes on, nobody is lost, health says it."""
+    """Connections are taken and nothing ever comes back: collecting goes on, nobody is lost, health says it.
+
+    A controller is given up after eight silent seconds: longer than a busy computer takes, shorter than the ten for
+    which the sink waits for an answer. So a sink that held everything up would be seen.
+    """
     async with black_hole() as url, simulated_plant(tmp_path, InfluxShape(url=url, database="plant")) as running:
         async with patiently(40):
             while not running.monitor.status().sinks or running.monitor.status().sinks[0].unavailable is None:
                 await asyncio.sleep(0.1)
         before = running.journal.last_seq
         await eventually(lambda: running.journal.last_seq > before + 20)
-        events = [each.event for each in await running.journal.read(0, 100_000)]
-        assert not [each for each in events if isinstance(each, ConnectionLost)]
+        events = [journaled.event for journaled in await running.journal.read(0, 100_000)]
+        assert not [event for event in events if isinstance(event, ConnectionLost)]
         status = running.monitor.status()
         assert "TimeoutError" in str(status.sinks[0].unavailable)
         assert (alive(status).holds, ready(status).holds) == (True, True)
@@ -109,9 +115,19 @@ async def simulated_plant(folder: Path, influx: InfluxShape) -> AsyncIterator[Co
     try:
         ports = {ControllerId(name): port for name, port in served.ports.items()}
         config = for_simulation(load(default_config()).config, ports=ports, journal=folder / "journal.sqlite")
-        async with collector(replace(config, influx=influx), clock) as running:
+        controllers = {name: patient(controller) for name, controller in config.controllers.items()}
+        async with collector(replace(config, influx=influx, controllers=controllers), clock) as running:
             yield running
     finally:
         running_plant.cancel()
         await asyncio.gather(running_plant, return_exceptions=True)
         await served.stop()
+
+
+def patient(controller: Controller) -> Controller:
+    """The controller, given up after eight seconds without a sign of life."""
+    heartbeat = controller.heartbeat and controller.heartbeat.model_copy(update={"max_age_s": SILENT_S})
+    update: dict[str, object] = {"heartbeat": heartbeat, "request_timeout_s": SILENT_S}
+    if isinstance(controller, OpcUaController):
+        update["keepalive_s"] = SILENT_S / 3  # given up when three of them are missing
+    return controller.model_copy(update=update)
