@@ -1,13 +1,21 @@
 """The OPC UA servers that the contract is held against, and an Emit that keeps what it was given."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from patience import limit_s
 
 from adapters.clock import SystemClock
 from adapters.opcua.adapter import OpcUaAdapter
@@ -56,8 +64,43 @@ def simulated(
     return OpcUaServer(namespace=NAMESPACE, nodes=nodes, limits=limits, security=security, application_uri=SERVER_URI)
 
 
+@functools.cache
+def node_host() -> Path:
+    """The local socket of a process that runs servers of node-opcua; started once, it ends with this process.
+
+    To load the stack takes longer than most tests, so that they share one process.
+    """
+    if not (NODE_FOLDER / "node_modules" / "node-opcua").is_dir():
+        message = f"node-opcua is not installed: run `npm ci --ignore-scripts` in {NODE_FOLDER.name}"
+        raise RuntimeError(message)
+    folder = Path(tempfile.mkdtemp(prefix="node-opcua-"))
+    path = folder / "servers"
+    with (folder / "said").open("wb") as said:
+        process = subprocess.Popen(
+            ["node", str(NODE_FOLDER / "server.js"), str(path)],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+        )
+    atexit.register(end, process, folder)
+    ends_s = time.monotonic() + limit_s(10)
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > ends_s:
+            raise RuntimeError(f"node-opcua did not start: {(folder / 'said').read_text()}")
+        time.sleep(0.01)
+    return path
+
+
+def end(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Ends the process and forgets what it left."""
+    process.kill()
+    process.wait()
+    shutil.rmtree(folder)
+
+
 class NodeOpcUa:
-    """The server on node-opcua, in a process of its own.
+    """A server on node-opcua, in the process that holds all of them.
 
     Clients that it does not know go to `<folder>/pki/rejected`, and are served only if it accepts strangers.
     """
@@ -75,7 +118,6 @@ class NodeOpcUa:
         subscriptions: int | None = None,
     ) -> None:
         """`password`: of any user; without one everybody may come in anonymously. `subscriptions`: of one session."""
-        self._folder = folder
         self._declared = {
             "namespace": NAMESPACE,
             "applicationUri": SERVER_URI,
@@ -89,7 +131,8 @@ class NodeOpcUa:
             "subscriptions": subscriptions,
             "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
         self._port = 0
 
     @property
@@ -97,62 +140,36 @@ class NodeOpcUa:
         return f"opc.tcp://127.0.0.1:{self._port}/"
 
     async def start(self) -> None:
-        if not (NODE_FOLDER / "node_modules" / "node-opcua").is_dir():
-            message = f"node-opcua is not installed: run `npm ci --ignore-scripts` in {NODE_FOLDER.name}"
-            raise RuntimeError(message)
-        declaration = self._folder / "server.json"
-        declaration.write_text(json.dumps(self._declared))
-        self._process = await asyncio.create_subprocess_exec(
-            "node",
-            str(NODE_FOLDER / "server.js"),
-            str(declaration),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=self._folder,
-        )
-        self._port = int((await self._answer("port"))["port"])
+        reader, self._writer = await asyncio.open_unix_connection(str(node_host()))
+        self._reader = reader
+        self._port = int((await self._ask(self._declared))["port"])
 
     async def stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.communicate()
+        """It is gone at once, and its connections with it."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            await writer.wait_closed()
 
     async def write(self, name: str, value: object, *, source_time: datetime, quality: Quality = "good") -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        command = {"name": name, "value": value, "quality": quality, "time": source_time.isoformat()}
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        await self._answer("done")
+        await self._ask({"name": name, "value": value, "quality": quality, "time": source_time.isoformat()})
 
     async def delete(self, name: str) -> None:
         """Takes a node out of the address space, as the download of a changed program does."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"ask": "delete", "name": name}).encode() + b"\n")
-        await self._answer("deleted")
+        await self._ask({"ask": "delete", "name": name})
 
     async def sessions(self) -> int:
         """Sessions that it holds, alive or abandoned."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(b'{"ask": "sessions"}\n')
-        return int((await self._answer("sessions"))["sessions"])
+        return int((await self._ask({"ask": "sessions"}))["sessions"])
 
-    async def _answer(self, key: str) -> dict[str, str]:
-        """The next line of output that is an answer; the stack prints warnings of its own in between."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        while True:
-            line = await self._process.stdout.readline()
-            if not line:
-                message = f"the node-opcua server ended before it said {key!r}"
-                raise RuntimeError(message)
-            if line.startswith(b"{"):
-                with contextlib.suppress(ValueError):
-                    answer: dict[str, str] = json.loads(line)
-                    if key in answer:
-                        return answer
+    async def _ask(self, what: Mapping[str, object]) -> dict[str, str]:
+        assert self._writer is not None
+        assert self._reader is not None
+        self._writer.write(json.dumps(what).encode() + b"\n")
+        answer: dict[str, str] = json.loads(await self._reader.readline())
+        if "failed" in answer:
+            raise RuntimeError(answer["failed"])
+        return answer
 
 
 @dataclass(slots=True)

@@ -1,13 +1,14 @@
 "use strict";
-// A small OPC UA server on an independent stack. Arguments: a JSON file that declares it. Commands: JSON lines on stdin.
-const fs = require("fs");
+// Small OPC UA servers on an independent stack, all in this process. Argument: the path of a local socket. Each connection
+// to it is one server: the first JSON line declares it, the others are commands; when the connection ends, the server is
+// gone at once, as if its process had been killed. The process ends with its stdin.
+const net = require("net");
 const readline = require("readline");
 const {
   DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer, SecurityPolicy, StatusCodes, Variant,
   VariantArrayType,
 } = require("node-opcua");
 
-const declared = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
 const types = {
   int16: DataType.Int16, uint16: DataType.UInt16, int32: DataType.Int32, uint32: DataType.UInt32,
   float: DataType.Float, double: DataType.Double, string: DataType.String, bool: DataType.Boolean,
@@ -22,7 +23,7 @@ function variant(type, value) {
   return new Variant({ dataType, value, arrayType: array ? VariantArrayType.Array : VariantArrayType.Scalar });
 }
 
-async function main() {
+async function serve(declared) {
   const pki = new OPCUACertificateManager({
     rootFolder: declared.pki, automaticallyAcceptUnknownCertificate: declared.acceptStrangers,
   });
@@ -65,28 +66,46 @@ async function main() {
     nodes.set(name, { node, type });
   }
   await server.start();
-  const lines = readline.createInterface({ input: process.stdin });
-  lines.on("line", (line) => {
-    const { name, value, quality, time, ask } = JSON.parse(line);
-    if (ask === "sessions") {
-      console.log(JSON.stringify({ sessions: server.currentSessionCount }));
-      return;
-    }
-    const { node, type } = nodes.get(name);
-    if (ask === "delete") {
-      namespace.deleteNode(node);
-      console.log(JSON.stringify({ deleted: name }));
-      return;
-    }
-    const now = new Date(time);
-    node.setValueFromSource(variant(type, value), qualities[quality], now);
-    console.log(JSON.stringify({ done: name }));
-  });
-  lines.on("close", () => process.exit(0));
-  console.log(JSON.stringify({ port: server.endpoints[0].port }));
+  return { server, namespace, nodes };
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+function obey({ server, namespace, nodes }, { name, value, quality, time, ask }) {
+  if (ask === "sessions") return { sessions: server.currentSessionCount };
+  const { node, type } = nodes.get(name);
+  if (ask === "delete") {
+    namespace.deleteNode(node);
+    return { deleted: name };
+  }
+  node.setValueFromSource(variant(type, value), qualities[quality], new Date(time));
+  return { done: name };
+}
+
+function kill(server) {
+  for (const endpoint of server.endpoints) endpoint.abruptlyInterruptChannels();
+  return server.shutdown(0);
+}
+
+async function host(connection) {
+  let served = null;
+  const ended = new Promise((resolve) => connection.on("close", resolve));
+  connection.on("error", () => {});
+  for await (const line of readline.createInterface({ input: connection })) {
+    let answer;
+    try {
+      if (served === null) {
+        served = await serve(JSON.parse(line));
+        answer = { port: served.server.endpoints[0].port };
+      } else {
+        answer = obey(served, JSON.parse(line));
+      }
+    } catch (error) {
+      answer = { failed: String(error.stack) };
+    }
+    connection.write(`${JSON.stringify(answer)}\n`);
+  }
+  await ended;
+  if (served !== null) await kill(served.server);
+}
+
+process.stdin.on("end", () => process.exit(0)).resume();
+net.createServer((connection) => host(connection).catch((error) => console.error(error))).listen(process.argv[2]);
