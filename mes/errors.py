@@ -2,6 +2,11 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_TOO_SLOW = 3
 
 
 class MesError(Exception):
@@ -71,3 +76,11 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     there_is = f"there is: {listed}" if names else "there is none yet"
     return f"did you mean `{near[0]}`? {there_is}" if near else there_is
+
+
+def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    """The failures in a group and its groups."""
+    found: list[BaseException] = []
+    for failure in group.exceptions:
+        found += leaves(failure) if isinstance(failure, BaseExceptionGroup) else [failure]
+    return found

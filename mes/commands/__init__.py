@@ -1,1 +1,1 @@
-"""The commands of `mes` that have a module of their own; mes/cli.py puts them together."""
+"""The commands of `mes`; mes/cli.py names them and imports one when it is called."""

@@ -23,7 +23,7 @@ from mes.terminal import errors
 SHOWN_REFUSALS = 5
 
 
-@click.command("backfill", short_help="Write a stretch of the journal to InfluxDB again.")
+@click.command("backfill")
 @CONFIG
 @JOURNAL
 @click.option("--from", "start", type=INSTANT, help="Default: the first thing the journal knows.")

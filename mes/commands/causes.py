@@ -17,7 +17,7 @@ from mes.terminal import console, label
 MINUTE = timedelta(minutes=1)
 
 
-@click.command("causes", short_help="Who stopped the line: blocked and starved time charged to its cause.")
+@click.command("causes")
 @click.argument("window")
 @CONFIG
 @JOURNAL

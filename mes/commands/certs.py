@@ -47,7 +47,7 @@ HOST = click.option("--host", default=None, help="This machine's name in the cer
 Controllers = Mapping[ControllerId, OpcUaController]
 
 
-@click.group("certs", short_help="Certificates of OPC UA connections: create, trust, renew, check.")
+@click.group("certs")
 def certs_group() -> None:
     """Bring an OPC UA connection from nothing to trusted, and keep it so (docs/certificates.md)."""
 

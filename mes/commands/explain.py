@@ -23,7 +23,7 @@ from mes.terminal import console, percent, units
 SECOND = timedelta(seconds=1)
 
 
-@click.command("explain", short_help="Walk from a figure through spans and events to the raw counter readings.")
+@click.command("explain")
 @click.argument("station")
 @click.argument("window")
 @CONFIG

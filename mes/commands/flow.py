@@ -21,7 +21,7 @@ from mes.terminal import console, label, percent
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
-@click.command("flow", short_help="Work in process, waits, first-time quality, cycle times against takt.")
+@click.command("flow")
 @click.argument("window")
 @CONFIG
 @JOURNAL

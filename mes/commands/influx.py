@@ -24,7 +24,7 @@ TWO_YEARS_DAYS = 731
 SIGNS = {How.THERE: "is there", How.MADE: "made", How.BY_HAND: "by hand"}
 
 
-@click.group("influx", short_help="InfluxDB: make a server ready, check it, write a stretch again.")
+@click.group("influx")
 def influx_group() -> None:
     """All that is done with InfluxDB by hand; secrets come from $CREDENTIALS_DIRECTORY, never from the command line."""
 

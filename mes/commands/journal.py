@@ -34,7 +34,7 @@ MOST_UNREADABLE = 1000  # that are listed
 BATCH = 5_000
 
 
-@click.group("journal", short_help="The journal's file: check, backup, restore, quarantine, export, import.")
+@click.group("journal")
 def journal_group() -> None:
     """Look after the journal's file; write it as JSON lines and read such lines (docs/journal-format.md)."""
 

@@ -90,7 +90,7 @@ class _Answer:
         return self.figures.ooe(self.loading_s, self.calendar_s)
 
 
-@click.command("oee", short_help="OEE from totals given by hand, with the arithmetic shown.")
+@click.command("oee")
 @click.option("--planned", type=DURATION, help="Planned time.")
 @click.option("--shift", type=DURATION, help="Instead of --planned: the shift, of which --break is taken off.")
 @click.option("--break", "breaks", type=DURATION, multiple=True, help="A break in --shift. May be repeated.")

@@ -17,7 +17,7 @@ from mes.results.plant import PlantResults
 from mes.terminal import console, percent
 
 
-@click.command("programme", short_help="Cars built against plan, by model, CKD and DKD, market; local content.")
+@click.command("programme")
 @CONFIG
 @JOURNAL
 @click.option("--period", metavar="YEAR[-MONTH]", help="As 2026 or 2026-03; by default the year of the journal's end.")

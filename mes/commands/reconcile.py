@@ -23,7 +23,7 @@ from mes.terminal import console, label
 HOW = "mes reconcile NUMBER --parts N --by NAME --why TEXT"
 
 
-@click.command("reconcile", short_help="List the counts that no totaliser could decide, and decide them.")
+@click.command("reconcile")
 @click.argument("number", type=int, required=False)
 @CONFIG
 @JOURNAL

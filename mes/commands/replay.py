@@ -28,7 +28,7 @@ EXIT_DIFFERS = 1
 MOST_SHOWN = 40
 
 
-@click.command("replay", short_help="Compute a journal again, also under a changed plant's file; show what differs.")
+@click.command("replay")
 @CONFIG
 @JOURNAL
 @click.option("--was", type=click.Path(path_type=Path, dir_okay=False), help="The plant's file as it was before.")

@@ -16,7 +16,7 @@ from mes.terminal import console
 FORMS = ("table", "json", "csv", "html")
 
 
-@click.command("report", short_help="OEE, factors, counts and losses for any window and part of the plant.")
+@click.command("report")
 @CONFIG
 @JOURNAL
 @NOW

@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 BY = click.option("--by", required=True, metavar="NAME", help="Who says so.")
 
 
-@click.command("stops", short_help="What stood in a window and why; what still needs a reason.")
+@click.command("stops")
 @click.argument("window")
 @CONFIG
 @JOURNAL
@@ -89,7 +89,7 @@ def _json(station: StationId, stop: Stop) -> dict[str, object]:
     }
 
 
-@click.command("reason", short_help="Say why a station stood; splits, merges or corrects, and keeps who and when.")
+@click.command("reason")
 @click.argument("station")
 @click.argument("start", type=INSTANT)
 @click.argument("end", type=INSTANT)
@@ -140,7 +140,7 @@ def reason_command(
     click.echo(f"To take it back: mes undo {number} --by NAME")
 
 
-@click.command("undo", short_help="Take back a reason that was given to a stop, by its number.")
+@click.command("undo")
 @click.argument("number", type=click.IntRange(min=1))
 @CONFIG
 @JOURNAL
@@ -159,7 +159,7 @@ def undo_command(*, number: int, config: Path | None, journal: Path | None, by: 
     click.echo(f"{label(given.station)}: reason {number} ({given.reason or '-'}) is taken back by {by}.")
 
 
-@click.group("shift", short_help="Close a shift's books when every stop is explained, or open them again.")
+@click.group("shift")
 def shift_group() -> None:
     """Close a shift's books when all its time is explained, or open them again with a reason."""
 

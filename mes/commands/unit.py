@@ -21,7 +21,7 @@ class UnitUnknown(MesError):
     """The journal knows nothing of this unit; check the number, and that the journal is the right one."""
 
 
-@click.command("unit", short_help="A car's biography: stations, times, results, repaint loops, process values.")
+@click.command("unit")
 @click.argument("vin")
 @CONFIG
 @JOURNAL

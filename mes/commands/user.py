@@ -23,7 +23,7 @@ ROLE = click.Choice([str(each) for each in Role])
 NAME = click.argument("name")
 
 
-@click.group("user", short_help="Who may sign in to the board, as what, and the tablets of stations.")
+@click.group("user")
 def user_group() -> None:
     """Say who may sign in to the board and as what, and enrol the tablets of stations.
 

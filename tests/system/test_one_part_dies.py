@@ -76,8 +76,8 @@ async def fill(disk: Disk) -> None:
 async def test_an_influxdb_that_never_answers_costs_nothing(tmp_path: Path) -> None:
     """Connections are taken and nothing ever comes back: collecting goes on, nobody is lost, health says it.
 
-    A controller is given up after eight silent seconds: longer than a busy computer takes, shorter than the ten for
-    which the sink waits for an answer. So a sink that held everything up would be seen.
+    A controller is given up after eight silent seconds: longer than a busy computer takes. The sink waits for an answer
+    for ten: if it held everything up meanwhile, this would be seen.
     """
     async with black_hole() as url, simulated_plant(tmp_path, InfluxShape(url=url, database="plant")) as running:
         async with patiently(40):
