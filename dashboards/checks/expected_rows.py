@@ -16,8 +16,8 @@ from zlib import crc32
 from influxdb_client.client.write.point import Point
 
 from mes.calendar import Window, WindowKind
-from mes.intervals import MICROSECOND, Interval, intersect, total
-from mes.journal.codec import EPOCH, to_us
+from mes.intervals import EPOCH, MICROSECOND, Interval, intersect, total
+from mes.journal.codec import to_us
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,

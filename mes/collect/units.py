@@ -7,15 +7,15 @@ seconds. Each entry stands by itself, so a torn read of the array does no harm (
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from mes.intervals import EPOCH
 from mes.model import UnitResult
 
 RECORDS_COME_WITHIN = timedelta(minutes=1)  # of their counts, by our clock
 UNRECORDED_AFTER = 10 * RECORDS_COME_WITHIN  # a count whose record has not come by then has none
 KEPT = 128  # records that wait for their count, and counts that wait for their records; a ring is shorter
 RESULTS = {"G": UnitResult.GOOD, "R": UnitResult.REWORK, "S": UnitResult.SCRAP}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # eleven digits of seconds reach beyond the year 5000 and stay within what a datetime can hold
 _ENTRY = re.compile(r"([0-9]{1,10});([GRS]);([0-9]{1,11})(?:\.([0-9]{1,6}))?;([^;]*);([^;]+)")
 

@@ -297,7 +297,7 @@ def _simulated(settings: Controller, port: int) -> Controller:
                 "keepalive_s": 0.5,
             }
         case ModbusTcpController() | ModbusRtuOverTcpController():
-            update |= {"host": "127.0.0.1", "port": port, "poll_interval_ms": 50}
+            update |= {"host": "127.0.0.1", "port": port, "poll_interval_ms": 100}
         case ModbusRtuController():
             return settings
     return settings.model_copy(update=update)

@@ -8,11 +8,11 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import assert_never
 
 from mes.influx.schema import MEASUREMENTS, Measurement, Type
-from mes.intervals import MICROSECOND
+from mes.intervals import EPOCH, MICROSECOND, MILLISECOND
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -37,7 +37,6 @@ from mes.model import (
     UnitsUnidentified,
 )
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NONE = "none"  # a tag is never left out: that would be another series
 
 Field = bool | int | float | str
@@ -99,6 +98,11 @@ _DECLARED = {name: _Declared.of(each) for name, each in MEASUREMENTS.items()}
 def timestamp_ns(time: datetime, seq: int) -> int:
     """Microseconds × 1000 + seq mod 1000: two events of one series in the same microsecond stay two points."""
     return (time - EPOCH) // MICROSECOND * 1000 + seq % 1000
+
+
+def timestamp_ms(time: datetime) -> int:
+    """Milliseconds since 1970, cut off: for fields that panels use as times."""
+    return (time - EPOCH) // MILLISECOND
 
 
 def event_line(journaled: Journaled) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from mes.errors import JournalError
 from mes.future import not_after
-from mes.intervals import MICROSECOND, Interval
+from mes.intervals import EPOCH, MICROSECOND, Interval
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -31,8 +31,6 @@ from mes.model import (
     UnitsCounted,
     UnitsUnidentified,
 )
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # the widest signed and unsigned totalisers have 64 bits
 UNKNOWN_WORD = "Invalid enum value"  # so msgspec begins what it says of a word that is not one of ours

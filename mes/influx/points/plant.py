@@ -9,9 +9,9 @@ from zlib import crc32
 
 from mes.calendar import Calendar, Window, WindowKind
 from mes.config.build import Product
-from mes.influx.encode import EPOCH, NONE, Field, Point, place, timestamp_ns, window_ns
-from mes.influx.points.stations import MILLISECOND, cells
-from mes.intervals import Interval
+from mes.influx.encode import NONE, Field, Point, place, timestamp_ms, timestamp_ns, window_ns
+from mes.influx.points.stations import cells
+from mes.intervals import MILLISECOND, Interval
 from mes.model import ProductId, StationId, UnitId
 from mes.oee.biography import ProcessLimit, ProcessSummary, Visit
 from mes.oee.causes import Cause
@@ -236,7 +236,7 @@ class PlantPoints:
             names = dict(zip(reversed(begun), labels, strict=False))
             for window in dict.fromkeys((*_windows(calendar, (kind,), self.query.occupied(touched)), *begun)):
                 label = names.get(window) or _dated(window)
-                start, end = ((at - EPOCH) // MILLISECOND for at in (window.interval.start, window.interval.end))
+                start, end = (timestamp_ms(at) for at in (window.interval.start, window.interval.end))
                 yield Point(
                     "period",
                     {"site": self.query.config.site, "kind": str(kind)},

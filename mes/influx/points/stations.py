@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from mes.calendar import Calendar, Window, WindowKind
-from mes.influx.encode import EPOCH, NONE, Field, Point, place, window_ns
+from mes.influx.encode import NONE, Field, Point, place, timestamp_ms, window_ns
 from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, total
 from mes.model import State, StationId
 from mes.oee.components import LOSSES, NO_TIME, Bucket
@@ -19,7 +19,6 @@ from mes.oee.segments import STOPS, Piece
 from mes.results.fields import reason_of, stored_values
 from mes.results.stations import Results
 
-MILLISECOND = timedelta(milliseconds=1)
 NEEDS_A_REASON = frozenset({Bucket.DOWN, Bucket.IDLE})
 WITHOUT_REASON = {bucket: reason_of(bucket, "") for bucket in LOSSES}
 
@@ -125,8 +124,8 @@ def _stretch(
         "loss": str(told.bucket if is_planned else Bucket.NOT_PLANNED),
         "reason": told.reason or NONE,
         "fault": told.fault or NONE,
-        "start_ms": _ms(part.start),
-        "end_ms": _ms(part.end),
+        "start_ms": timestamp_ms(part.start),
+        "end_ms": timestamp_ms(part.end),
         "seconds": part.length.total_seconds(),
         "stop_s": (min(stop.end, until) - start).total_seconds(),
         "begins": int(part.start == stop.start),
@@ -135,7 +134,3 @@ def _stretch(
         "inferred_s": inferred.total_seconds(),
     }
     return Point("state", place(station), fields, window_ns(part.start))
-
-
-def _ms(instant: datetime) -> int:
-    return (instant - EPOCH) // MILLISECOND

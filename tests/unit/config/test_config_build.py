@@ -166,7 +166,7 @@ def test_simulation_replaces_addresses_and_intervals_only(config: PlantConfig) -
     assert isinstance(weld, OpcUaController)
     assert isinstance(paint, ModbusTcpController)
     assert (weld.url, weld.publish_interval_ms, weld.keepalive_s) == ("opc.tcp://127.0.0.1:1001", 50, 0.5)
-    assert (paint.port, paint.poll_interval_ms, paint.request_timeout_s) == (1003, 50, 1.0)
+    assert (paint.port, paint.poll_interval_ms, paint.request_timeout_s) == (1003, 100, 1.0)
     assert weld.heartbeat is not None
     assert weld.heartbeat.max_age_s == 1.5
     assert {setup.max_source_offset for setup in simulated.setups.values()} == {timedelta(hours=1)}
