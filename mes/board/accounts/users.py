@@ -310,11 +310,6 @@ class People:
             if not db.execute("DELETE FROM tablets WHERE id = ?", (min(tablet_id, LARGEST),)).rowcount:
                 raise NotAccepted(f"there is no tablet {tablet_id}")
 
-    def note(self, who: str, what: str, detail: str) -> None:
-        """Writes a line of the audit: of what was done on the board but is not kept here."""
-        with self._changing(who, what, detail):
-            pass
-
     def audit(self, limit: int = 200) -> list[AuditLine]:
         """The latest lines of the audit, the newest first."""
         with reading(self._path) as db:
@@ -322,7 +317,7 @@ class People:
         return [AuditLine(_instant(time), who, what, detail) for time, who, what, detail in rows]
 
     @contextmanager
-    def _changing(self, who: str, what: str, detail: str) -> Iterator[tuple[sqlite3.Connection, int]]:
+    def _changing(self, who: str, what: AuditAction, detail: str) -> Iterator[tuple[sqlite3.Connection, int]]:
         """A change and its line in the audit, both or neither; gives the time of it in ms, too."""
         with changing(self._path) as db:
             now_ms = _ms(self._now())
