@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/pip --disable-pip-version-check
 
-.PHONY: demo test check torture wheelhouse clean
+.PHONY: demo test check docs torture wheelhouse clean
 
 demo: .venv/run            ## the main job: one simulated shift, counted and checked against the truth
 	.venv/bin/mes demo --for 8h --speed 240 --seed 7
@@ -36,6 +36,10 @@ $(VENV)/run: requirements/run.txt pyproject.toml
 $(VENV)/dev: requirements/dev.txt pyproject.toml
 	$(call set-up,dev)
 	@touch $@ $(VENV)/run
+
+docs: .venv/dev            ## the documentation as a site, in build/docs/
+	rm -rf build/docs
+	scripts/docs
 
 clean:
 	rm -rf .venv build dist

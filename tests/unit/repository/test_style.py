@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("adapters", "benchmarks", "dashboards", "mes", "simulators", "tests")
+FOLDERS = ("adapters", "benchmarks", "dashboards", "docs", "mes", "simulators", "tests")
 MOST_WORDS = 25
 SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n\s*\n|\n\s*[-*] ")
 FORMULAS = re.compile(r"\x08\n.*?(?:\n\s*\n|\Z)", re.DOTALL)  # what click prints as it is
