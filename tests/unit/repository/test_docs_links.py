@@ -81,7 +81,8 @@ def broken_mention(words: str, file: Path, root: Path) -> Iterator[str]:
         if (root / page).is_file() or (file.parent / page).is_file():
             yield f"{page} is a page: make it a link"
     path = PATH.fullmatch(words)
-    if path and file.name != HISTORY and (root / path[1]).is_dir() and not (root / words).exists():
+    is_ours = path and path[1] not in NOT_OURS and (root / path[1]).is_dir()
+    if is_ours and file.name != HISTORY and not (root / words).exists():
         yield f"{words} is no file"
 
 
@@ -107,12 +108,13 @@ def test_every_link_leads_somewhere() -> None:
 def test_each_kind_of_broken_link_is_found(tmp_path: Path) -> None:
     """The message has file and line: in a paragraph, in a list and in a table; what is good is passed over."""
     (tmp_path / "docs").mkdir()
+    (tmp_path / "build").mkdir()
     (tmp_path / "docs" / "page.md").write_text(
         "# Page\n\n"
         "[good](other.md#a-b-c), [too](https://plant.example/none.md),\n[gone](gone.md) and [self](#page)\n\n"
         "- [no heading](other.md#none)\n- ![no image](none.svg)\n\n"
         "| a | b |\n|---|---|\n| c | [out](../../etc.md) |\n| `docs/gone.py` | `docs/page.md` |\n\n"
-        "See docs/other.md. [`docs/page.md`](page.md) `else/where` [folder](../docs) [twice](other.md#twice-1)\n"
+        "See docs/other.md. [`docs/page.md`](page.md) `else/where` `build/made/` [folder](../docs) [twice](other.md#twice-1)\n"
     )
     (tmp_path / "docs" / "other.md").write_text("# A `b`, c!\n\n## Twice\n\n## Twice\n\n```\n[in code](gone.md)\n```\n")
     (tmp_path / HISTORY).write_text("`docs/gone.py` [gone](docs/gone.md)\n")
