@@ -27,7 +27,7 @@ _PACKML = {
     "completing": State.PRODUCING,
     "complete": State.BLOCKED,
 }
-# Two numberings are in the field (facts/oee.md 3.3): PackTags StateCurrent, and the enumeration of OPC 30060.
+# Two numberings are in the field, PackTags StateCurrent and the enumeration of OPC 30060 (docs/oee.md).
 _PACK_TAGS = {
     1: "clearing",
     2: "stopped",

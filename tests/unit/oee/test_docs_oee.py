@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mes.collect.states import PACKML_OPC30060, PACKML_TAGS
 from mes.oee.components import Bucket
 from mes.oee.definitions import BUILT_IN
 from mes.results.fields import table
@@ -34,3 +35,14 @@ def test_the_table_of_definitions_is_the_code() -> None:
 def test_the_table_of_figures_is_the_code() -> None:
     """Every figure stands in the page with its unit and meaning; `mes.results.fields.table` writes the table."""
     assert table() in TEXT
+
+
+def test_the_table_of_packml_states_is_the_code() -> None:
+    """Each row has the state's number in both numberings, and what both maps make of it; no number is left out."""
+    section = TEXT.partition("## States of PackML")[2].partition("## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:3] != "|--"]
+    states = {tuple(row[1:3]): row[3] for row in rows if len(row) == 4 and row[1].isdigit()}
+    assert [PACKML_TAGS[tags].value.replace("_", " ") for tags, _ in states] == list(states.values())
+    assert [PACKML_OPC30060[opc].value.replace("_", " ") for _, opc in states] == list(states.values())
+    assert {tags for tags, _ in states} == set(PACKML_TAGS)
+    assert {opc for _, opc in states} == set(PACKML_OPC30060)

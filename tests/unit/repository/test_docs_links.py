@@ -114,7 +114,8 @@ def test_each_kind_of_broken_link_is_found(tmp_path: Path) -> None:
         "[good](other.md#a-b-c), [too](https://plant.example/none.md),\n[gone](gone.md) and [self](#page)\n\n"
         "- [no heading](other.md#none)\n- ![no image](none.svg)\n\n"
         "| a | b |\n|---|---|\n| c | [out](../../etc.md) |\n| `docs/gone.py` | `docs/page.md` |\n\n"
-        "See docs/other.md. [`docs/page.md`](page.md) `else/where` `build/made/` [folder](../docs) [twice](other.md#twice-1)\n"
+        "See docs/other.md. [`docs/page.md`](page.md) `else/where` `build/made/`"
+        " [folder](../docs) [twice](other.md#twice-1)\n"
     )
     (tmp_path / "docs" / "other.md").write_text("# A `b`, c!\n\n## Twice\n\n## Twice\n\n```\n[in code](gone.md)\n```\n")
     (tmp_path / HISTORY).write_text("`docs/gone.py` [gone](docs/gone.md)\n")
