@@ -194,7 +194,7 @@ def test_the_document_tells_every_event_and_field() -> None:
 def test_the_documents_examples_work(tmp_path: Path) -> None:
     """The example file is imported and reported; the example plant for imports loads."""
     text = FORMAT.read_text(encoding="utf-8")
-    example, plant = (re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("jsonl", "yaml"))
+    example, plant = (re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("json", "yaml"))
     assert example is not None
     assert plant is not None
     assert "9 events are new" in bring(example[1], tmp_path)
