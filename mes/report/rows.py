@@ -43,12 +43,8 @@ def rows(query: PlantResults, request: Request) -> Iterator[Row]:
 
 
 def definitions(query: PlantResults, names: Sequence[str]) -> tuple[Definition, ...]:
-    """The definitions by name, the plant's own choice for none. Raises ConfigError for one that is not there."""
-    known = query.config.definitions
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"there is no definition `{name}`; there are: {', '.join(known)}")
-    return tuple(known[name] for name in dict.fromkeys(names)) or (query.config.definition,)
+    """The definitions by name, each once; none: the plant's own choice. Raises ConfigError for an unknown one."""
+    return tuple(query.definition(name) for name in dict.fromkeys(names or [""]))
 
 
 def windows(query: PlantResults, request: Request) -> tuple[Window, ...]:

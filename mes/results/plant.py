@@ -151,6 +151,26 @@ class PlantResults:
             grouped.setdefault("/".join(each.split("/")[:depth]), []).append(each)
         return [Node(path, tuple(members)) for path, members in grouped.items()]
 
+    def stations_below(self, path: str) -> tuple[StationId, ...]:
+        """The stations of a part by its path from the site on, in the order of the flow; none where it is not there."""
+        return tuple(station for station in self.config.standards if f"{station}/".startswith(f"{path}/"))
+
+    def node(self, path: str) -> Node:
+        """A node by its path from the site on. Raises ConfigError for one that is not there."""
+        members = self.stations_below(path)
+        if not members:
+            raise ConfigError(f"there is no part of the plant `{path}`")
+        return Node(path, members)
+
+    def definition(self, name: str) -> Definition:
+        """A definition of OEE by its name; empty: the plant's own choice. Raises ConfigError for an unknown one."""
+        if not name:
+            return self.config.definition
+        known = self.config.definitions
+        if name not in known:
+            raise ConfigError(f"there is no definition `{name}`: {did_you_mean(name, list(known))}")
+        return known[name]
+
     def row(self, node: Node, window: Window, definitions: Sequence[Definition]) -> Row:
         """The figures of one node in one window, up to what is known."""
         kpis = self.kpis(node, window.interval)

@@ -24,7 +24,6 @@ from mes.board.answers.models import (
     WindowAnswer,
 )
 from mes.calendar import Window, WindowKind
-from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.model import ReasonAssigned, StationId
 from mes.oee.components import Kpi
@@ -108,30 +107,6 @@ def _station(query: PlantResults, station: StationId) -> StationAnswer:
         upstream=[each.upstream for each in query.config.buffers if each.downstream == station],
         downstream=[buffer.downstream for buffer in query.config.buffers if buffer.upstream == station],
     )
-
-
-def stations_below(query: PlantResults, path: str) -> tuple[StationId, ...]:
-    """The stations of a part of the plant by its path from the site on, in the order of the flow; none if unknown."""
-    return tuple(station for station in query.config.standards if station == path or station.startswith(path + "/"))
-
-
-def node_of(query: PlantResults, path: str) -> Node:
-    """A node by its path from the site on. Raises ConfigError for one that is not there."""
-    members = stations_below(query, path)
-    if not members:
-        raise ConfigError(f"there is no part of the plant `{path}`")
-    return Node(path, members)
-
-
-def definition_of(query: PlantResults, name: str) -> Definition:
-    """A definition by its name; empty: the plant's own. Raises ConfigError for one that is not there."""
-    if not name:
-        return query.config.definition
-    found = query.config.definitions.get(name)
-    if found is None:
-        known = ", ".join(query.config.definitions)
-        raise ConfigError(f"there is no definition `{name}`; there are {known}")
-    return found
 
 
 def unread_answers(query: PlantResults, stations: Iterable[StationId]) -> list[UnreadAnswer]:

@@ -333,13 +333,13 @@ def _nodes(query: PlantResults, level: str, of: str) -> list[Node]:
 
 def _node(query: PlantResults, of: str) -> Node:
     try:
-        return figures.node_of(query, of or query.config.site)
+        return query.node(of or query.config.site)
     except ConfigError as error:
         raise HttpProblem(404, str(error), "part_unknown", {"part": of}) from error
 
 
 def _definition(query: PlantResults, name: str) -> Definition:
     try:
-        return figures.definition_of(query, name)
+        return query.definition(name)
     except ConfigError as error:
         raise HttpProblem(404, str(error), "definition_unknown", {"definition": name}) from error

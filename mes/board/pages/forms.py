@@ -10,7 +10,6 @@ from starlette.responses import RedirectResponse, Response
 from mes.board import actions
 from mes.board.accounts.middleware import DAY_S
 from mes.board.accounts.sign_in import enrol, leave, sign_in
-from mes.board.answers.figures import stations_below
 from mes.board.answers.records import shift_closing_answer
 from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, ShiftClosingRequest, UndoRequest
 from mes.board.context import Board, HttpProblem
@@ -131,7 +130,7 @@ async def close(board: Board, request: Request) -> Response:
 
         def ready(query: PlantResults) -> list[str]:
             shift = actions.window_of(query, window)
-            closings = [shift_closing_answer(query, inside, shift) for inside in stations_below(query, of)]
+            closings = [shift_closing_answer(query, inside, shift) for inside in query.stations_below(of)]
             return [
                 each.station for each in closings if each.over and not each.closed and not each.stops_without_reason
             ]

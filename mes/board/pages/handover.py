@@ -21,11 +21,11 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
 
     def asked(query: PlantResults) -> dict[str, Any]:
         chosen, window = views.choice(query, request, level="line")
-        node = figures.node_of(query, chosen.of)
+        node = query.node(chosen.of)
         own = [query.config.definition]
         books = []
         for place in node.stations:
-            kpi = figures.kpi_answer(query, figures.node_of(query, place), window, own)
+            kpi = figures.kpi_answer(query, query.node(place), window, own)
             books.append((records.shift_closing_answer(query, place, window), kpi))
         found = figures.stops_answer(query, node.stations, window.interval)
         kpi = figures.kpi_answer(query, node, window, own)

@@ -125,7 +125,7 @@ def choice(query: PlantResults, request: Request, *, level: str) -> tuple[Choice
         of = own or {"line": query.nodes("line", [])[0].path, "site": query.config.site}.get(level, "")
         of = of or query.nodes("station", [])[0].path
     try:
-        figures.node_of(query, of)
+        query.node(of)
     except ConfigError as error:
         raise HttpProblem(404, str(error), "part_unknown", {"part": of}) from error
     name = request.query_params.get("window", "")
@@ -177,10 +177,10 @@ async def shift(board: Board, request: Request) -> Response:
 
     def asked(query: PlantResults) -> dict[str, Any]:
         chosen, window = choice(query, request, level="line")
-        node = figures.node_of(query, chosen.of)
+        node = query.node(chosen.of)
         name = request.query_params.get("definition", "")
         try:
-            definition = figures.definition_of(query, name)
+            definition = query.definition(name)
         except ConfigError as error:
             raise HttpProblem(404, str(error), "definition_unknown", {"definition": name}) from error
         row = query.row(node, window, [definition])
@@ -241,7 +241,7 @@ async def station(board: Board, request: Request) -> Response:
         place = StationId(chosen.of)
         if place not in query.config.standards:
             raise HttpProblem(404, f"there is no station `{chosen.of}`", "part_unknown", {"part": chosen.of})
-        node = figures.node_of(query, chosen.of)
+        node = query.node(chosen.of)
         told = query.events(place, window.interval)
         inside = [each for each in told if window.interval.start <= each.event.time < window.interval.end]
         cycles = records.cycle_answers(query, place, window.interval)
@@ -274,7 +274,7 @@ async def stops(board: Board, request: Request, *, problem: str = "", status: in
 
     def asked(query: PlantResults) -> dict[str, Any]:
         chosen, window = choice(query, request, level="site")
-        node = figures.node_of(query, chosen.of)
+        node = query.node(chosen.of)
         found = figures.stops_answer(query, node.stations, window.interval)
         shown = [each for each in found if each.bucket not in (Bucket.STARVED, Bucket.BLOCKED, Bucket.MINOR_STOPS)]
         words = [
