@@ -45,7 +45,7 @@ COMMANDS = {
         "stops", "reason_command", "Say why a station stood; splits, merges or corrects, and keeps who and when."
     ),
     "undo": Place("stops", "undo_command", "Take back a reason that was given to a stop, by its number."),
-    "shift": Place("stops", "shift_group", "Close a shift's books when every stop is explained, or open them again."),
+    "shift": Place("stops", "shift_group", "Close a shift when every stop is explained, or open it again."),
     "reconcile": Place(
         "reconcile", "reconcile_command", "List the counts that no totaliser could decide, and decide them."
     ),

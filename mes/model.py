@@ -229,7 +229,7 @@ class ReasonAssigned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftClosed(Event):
-    """A person has closed the books of `[start, end)`: every stop in it had its reason then.
+    """A person has closed the shift `[start, end)`: every stop in it had its reason then.
 
     `figures`: the station's sums in it at that time (mes.oee.closed); empty in the journals of older versions.
     """
@@ -242,7 +242,7 @@ class ShiftClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftReopened(Event):
-    """A person has opened the books of `[start, end)` again, and says `why`."""
+    """A person has opened the shift `[start, end)` again, and says `why`."""
 
     start: datetime
     end: datetime

@@ -161,7 +161,7 @@ def undo_command(*, number: int, config: Path | None, journal: Path | None, by: 
 
 @click.group("shift")
 def shift_group() -> None:
-    """Close a shift's books when all its time is explained, or open them again with a reason."""
+    """Close a shift when all its time is explained, or open it again with a reason."""
 
 
 @shift_group.command("close")
@@ -171,7 +171,7 @@ def shift_group() -> None:
 @JOURNAL
 @BY
 def close_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str) -> None:
-    """Close the books of STATION for the shift WINDOW, as 2026-03-02/day."""
+    """Close the shift WINDOW of STATION, as 2026-03-02/day."""
     loaded = plant(config)
     with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)
@@ -189,7 +189,7 @@ def close_command(*, station: str, window: str, config: Path | None, journal: Pa
 @BY
 @click.option("--why", required=True, help="Why it is opened again.")
 def reopen_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str, why: str) -> None:
-    """Open the books of STATION for the shift WINDOW again."""
+    """Open the shift WINDOW of STATION again."""
     loaded = plant(config)
     with query(loaded.config, journal) as opened:
         (node,) = _one(opened, station)

@@ -27,7 +27,7 @@ NAME = click.argument("name")
 def user_group() -> None:
     """Say who may sign in to the board and as what, and enrol the tablets of stations.
 
-    viewer: reads. operator: also explains stops. team_leader: also closes and reopens a shift's books. engineer: also
+    viewer: reads. operator: also explains stops. team_leader: also closes and reopens shifts. engineer: also
     decides counts, reads the audit and enrols tablets. What is changed holds at once, also while `mes run` is running.
     """
 

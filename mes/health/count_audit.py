@@ -1,4 +1,4 @@
-"""The books of every totaliser: follows the journal and holds its counts against the controller and the sink."""
+"""The count audit of every totaliser: follows the journal and holds its counts against the controller and the sink."""
 
 import asyncio
 import time
@@ -124,7 +124,7 @@ class Account:
         return self.booked + sum(each.parts for each in self.decided.values())
 
     def line(self, key: Key, stored: int | None) -> CountAuditLine:
-        """The books as they stand."""
+        """The audit as it stands."""
         return CountAuditLine(
             station=key[0],
             kind=key[1],
@@ -148,7 +148,7 @@ class Account:
             self.difference += raw - self.last
 
     def _leave(self, said: CountUnreconciled | None) -> None:
-        """Another place is read from here on, as was `said`: the step to its first value is no part of the books."""
+        """Another place is read from here on, as was `said`: the step to its first value is no part of the audit."""
         if said is not None:
             self._joins(said.previous_raw)
         self.doubted.clear()
@@ -249,7 +249,7 @@ class CountAudit:
         `consumer`: whose cursor says what is stored; None where there is no sink. `names`: what stations were called
         before.
         """
-        self.position = 0  # of the last event that is in the books
+        self.position = 0  # of the last event that is in the audit
         self.damaged_events = 0
         self.unread = Unread()
         self.oldest_not_stored: datetime | None = None  # when the oldest event was received that the sink lacks
@@ -269,7 +269,7 @@ class CountAudit:
         return tuple(self._accounts[key].line(key, self._stored_units(key)) for key in sorted(self._accounts))
 
     async def follow(self, *, every_s: float = FOLLOW_EVERY_S) -> NoReturn:
-        """Keeps the books up to date for ever; raises JournalError."""
+        """Keeps the audit up to date for ever; raises JournalError."""
         while True:
             await self.catch_up()
             await asyncio.sleep(every_s)

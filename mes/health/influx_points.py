@@ -10,7 +10,7 @@ from mes.journal.consumers import EVENTS
 
 
 def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterator[Point]:
-    """Controllers, journal and books as they stand `now`; `edge`: the host name of the edge server."""
+    """Controllers, journal and count audit as they stand `now`; `edge`: the host name of the edge server."""
     stamp = window_ns(now)
     for controller in status.controllers:
         tags = {"site": site, "edge": edge, "controller": str(controller.controller)}

@@ -100,7 +100,7 @@ class Sink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountAuditLine:
-    """The books of one totaliser: what the controller showed, what the journal booked, what the sink was given.
+    """The count audit of one totaliser: what the controller showed, what the journal booked, what the sink was given.
 
     `baseline_raw` and `totaliser_raw`: the first value ever and the last one that counts were taken from. `counted`:
     units booked in the journal, those that persons decided among them. `stored`: those of them up to the sink's cursor,

@@ -130,7 +130,7 @@ EVENTS = (
     ),
     _event(
         "shift_closing",
-        "The books of a shift that were closed or opened again.",
+        "A shift that was closed or opened again.",
         (),
         text("by", "who did it"),
         seconds("start_s", "the shift's start, as seconds since 1970 in UTC"),
@@ -370,7 +370,7 @@ HEALTH = (
     Measurement(
         "count_audit",
         Origin.HEALTH,
-        "The books of each totaliser, every half minute.",
+        "The count audit of each totaliser, every half minute.",
         "the moment of the look",
         (*STATION, KIND),
         (

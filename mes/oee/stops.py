@@ -182,7 +182,7 @@ def close(
     known: datetime,
     figures: str = "",
 ) -> ShiftClosed:
-    """The event that closes a shift's books with its `figures`; `known`: up to when the journal knows the station.
+    """The event that closes a shift with its `figures`; `known`: up to when the journal knows the station.
 
     Raises NotAllowed while the shift is not known to its end, is closed, or has a stop that needs a reason.
     """
@@ -233,7 +233,7 @@ def reopen(
 
 
 def is_closed(events: Iterable[StationEvent], shift: Interval) -> bool:
-    """Whether the last word on a shift's books is that they are closed."""
+    """Whether the last word on a shift is that it is closed."""
     return shift in closed_shifts(events)
 
 

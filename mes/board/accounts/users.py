@@ -80,7 +80,7 @@ class Permission(StrEnum):
 
     READ = "read"
     EXPLAIN = "explain"  # give, split, merge and take back the reasons of stops
-    CLOSE = "close"  # close a shift's books, and open them again
+    CLOSE = "close"  # close a shift, and open it again
     RECONCILE = "reconcile"  # decide counts that no totaliser could decide
     AUDIT = "audit"  # see who changed what, and enrol tablets
 

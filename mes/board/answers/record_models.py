@@ -1,4 +1,4 @@
-"""What the interface answers about single things: cars, books, words of persons, counts, events, the programme."""
+"""What the interface answers about single things: cars, shift closings, reasons, counts, events, the programme."""
 
 from pydantic import AwareDatetime, Field
 
@@ -35,7 +35,7 @@ class AfterClosing(Answer):
 
 
 class ShiftClosingAnswer(Answer):
-    """The books of a station's shift."""
+    """Whether a station's shift is closed, by whom, and what it was closed with."""
 
     station: str
     window: WindowAnswer

@@ -1,4 +1,4 @@
-"""Answers about single things: cars, the books of shifts, what persons said, doubtful counts, events, the programme."""
+"""Answers about single things: cars, shift closings, what persons said, doubtful counts, events, the programme."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

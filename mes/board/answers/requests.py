@@ -33,7 +33,7 @@ class UndoRequest(Answer):
 
 
 class ShiftClosingRequest(Answer):
-    """A station's shift whose books are to be closed; `why` to open them again."""
+    """A station's shift that is to be closed; `why` to open it again."""
 
     station: str
     window: str

@@ -1,4 +1,4 @@
-"""Everything that can be read: the plant, its time, its figures, its cars, its books."""
+"""Everything that can be read: the plant, its time, its figures, its cars, its shift closings."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -250,11 +250,11 @@ async def events(
 
 
 @router.get("/stations/{station:path}/shift-closing", summary="Whether a station's shift is closed")
-async def book(board: OnBoard, station: str, within: Within) -> ShiftClosingAnswer:
+async def shift_closing(board: OnBoard, station: str, within: Within) -> ShiftClosingAnswer:
     """And what still keeps it open."""
     return await board.ask(
         lambda query: records.shift_closing_answer(
-            query, station_of(query, station), bounded(within.of(query), FINE, "books")
+            query, station_of(query, station), bounded(within.of(query), FINE, "shift-closing")
         )
     )
 

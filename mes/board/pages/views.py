@@ -1,4 +1,4 @@
-"""The pages that are read: wall, shift, station, stops, car; each drawn from answers. Books are beside them."""
+"""The pages that are read: wall, shift, station, stops, car; each drawn from answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

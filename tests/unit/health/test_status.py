@@ -1,4 +1,4 @@
-"""The status of the program: what makes it alive and ready, and the books of its totalisers."""
+"""The status of the program: what makes it alive and ready, and the count audit of its totalisers."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -88,7 +88,7 @@ def kpi(plant: Plant, config: PlantConfig, station: StationId) -> Kpi:
 
 @pytest.mark.parametrize("change", NEW_NAMES)
 async def test_a_station_with_a_new_name_goes_on_as_itself(tmp_path: Path, change: str) -> None:
-    """Events, counts, figures and books of a renamed station are those of one that was never renamed."""
+    """Events, counts, figures and count audit of a renamed station are those of one that was never renamed."""
     now, changed = NEW_NAMES[change]
     after = changed(MODBUS)
     renamed, same = Plant(tmp_path / "renamed"), Plant(tmp_path / "same")
