@@ -40,9 +40,9 @@ COMMANDS = {
         "programme", "programme_command", "Cars built against plan, by model, CKD and DKD, market; local content."
     ),
     "oee": Place("oee", "oee_command", "OEE from totals given by hand, with the arithmetic shown."),
-    "stops": Place("stops", "stops_command", "What stood in a window and why; what still needs a reason."),
+    "stops": Place("stops", "stops_command", "The stops of a window with their reasons, and which still need one."),
     "reason": Place(
-        "stops", "reason_command", "Say why a station stood; splits, merges or corrects, and keeps who and when."
+        "stops", "reason_command", "Give a stop its reason; splits, merges or corrects, and keeps who and when."
     ),
     "undo": Place("stops", "undo_command", "Take back a reason that was given to a stop, by its number."),
     "shift": Place("stops", "shift_group", "Close a shift when every stop is explained, or open it again."),

@@ -30,7 +30,7 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 def flow_command(
     *, window: str, config: Path | None, journal: Path | None, now: datetime | None, as_json: bool
 ) -> None:
-    """Show what stood between the stations at the end of WINDOW, and what was good at the first attempt in it.
+    """Show which cars waited between the stations at the end of WINDOW, and what was good at the first attempt in it.
 
     WINDOW is 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), in local time.
     """

@@ -72,7 +72,7 @@ def stops_command(
     if found:
         console().print(table)
     else:
-        click.echo("Every stop has its reason." if unexplained else "Nothing stood.")
+        click.echo("Every stop has its reason." if unexplained else "No stops.")
 
 
 def _json(station: StationId, stop: Stop) -> dict[str, object]:

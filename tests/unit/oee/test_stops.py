@@ -189,7 +189,7 @@ def test_the_commands_do_the_same(tmp_path: Path) -> None:
     assert "is open again" in say("shift", "reopen", "framing", shift, "--by", "serik", "--why", "late")
     assert '"needs_reason": false' in say("stops", shift, "--of", "framing", "--json")
     assert "Tip change" in say("stops", shift, "--of", "framing")
-    assert "Nothing stood." in say("stops", "2026-03-01", "--of", "framing")
+    assert "No stops." in say("stops", "2026-03-01", "--of", "framing")
     assert "several stations" in say("reason", "weld-1", start, end, "tip-change", "--by", "aigul")
     assert "not after the start" in say("reason", "framing", end, start, "tip-change", "--by", "aigul")
     assert "first-time quality" in say("flow", shift).lower()
