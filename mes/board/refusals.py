@@ -47,6 +47,8 @@ def _fact(name: str, value: Fact, localizer: Localizer) -> Shown:
             return localizer.moment(value)
         case str() if name == "station":
             return localizer.place(value)
+        case str() if name == "product":
+            return localizer.product(value)
         case str() if name in WORDS:
             return localizer.word(value)
         case str() if name == "name":

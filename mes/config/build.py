@@ -38,6 +38,7 @@ from mes.config.models.plant import (
     SignalsShape,
     WebShape,
 )
+from mes.config.names import DisplayNames, display_names
 from mes.config.problems import did_you_mean
 from mes.config.production import Buffer, Programme
 from mes.config.signals import Signal, check_complete, role, standard
@@ -70,7 +71,7 @@ class PlantConfig:
     `standards` has all stations in the order of the flow, `setups` those that are collected from controllers.
     `journal_path`, if relative, counts from the working directory. `influx.credential` is a name, not a secret.
     `limits`: the windows of process values, by station and name. `former`: for each name that a station had before, the
-    one that it has now.
+    one that it has now. `names`: what pages show in place of ids.
     """
 
     site: str
@@ -93,6 +94,7 @@ class PlantConfig:
     programme: Programme | None = None
     limits: Mapping[StationId, Mapping[str, ProcessLimit]] = field(default_factory=dict)
     former: Mapping[StationId, StationId] = field(default_factory=dict)
+    names: DisplayNames = field(default_factory=DisplayNames)
 
 
 @dataclass(slots=True)
@@ -138,6 +140,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     definitions = production.definitions(plant.definitions, plant.figures.definition, findings)
     programme = production.programme(plant.programme, plant.site.name, stations, plant.products, findings)
     buffers = production.buffers(plant.flow, plant.site.name, stations, findings)
+    names = display_names(plant, findings)
     check_web(plant.web, findings)
     if calendar is None or findings.places():
         return None
@@ -167,6 +170,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         programme=programme,
         limits=work.limits,
         former=former,
+        names=names,
     )
 
 

@@ -64,7 +64,7 @@ def _resolve(
     own = at(data, place)
     assert isinstance(own, dict)
     name, given = own.get("template"), own.get("with")
-    own = {key: value for key, value in own.items() if key not in ("template", "with")}
+    own = {key: value for key, value in own.items() if key not in ("template", "with", "names")}
     origins: dict[Place, Place] = {(): place}
     if name is None:
         merged = _merge({}, (), own, place, (), origins)

@@ -18,8 +18,8 @@ from mes.report.text import stretch
 from mes.results.charts import StepKind, hours, pareto, share, waterfall
 from mes.results.fields import reason_of
 from mes.results.plant import Node, PlantResults, Row
-from mes.terminal import label, percent, units
-from mes.translations import of_source, shift_name, texts
+from mes.terminal import percent, units
+from mes.translations import of_source, texts
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 LETTERS = {
@@ -49,6 +49,10 @@ class _Sheet:
     @property
     def texts(self) -> Mapping[str, str]:
         return texts(self.language)
+
+    def place(self, path: str) -> str:
+        """The name of a part of the plant."""
+        return self.query.config.names.place(path, self.language)
 
     @property
     def seen(self) -> Interval:
@@ -81,7 +85,7 @@ def page(query: PlantResults, request: Request, *, language: str) -> str:
     return environment.get_template("page.html").render(
         t=texts(language),
         language=language,
-        site=query.config.site,
+        site=query.config.names.place(query.config.site, language),
         made_at=made,
         sheets=[_content(sheet) for sheet in sheets],
         states=[(str(state), LETTERS[state]) for state in State],
@@ -91,7 +95,8 @@ def page(query: PlantResults, request: Request, *, language: str) -> str:
 def _content(sheet: _Sheet) -> dict[str, Any]:
     kpi = sheet.row.kpi
     return {
-        "scope": sheet.node.path,
+        "scope": sheet.place(sheet.node.path),
+        "id": sheet.node.path,
         "period": _period(sheet),
         "team": sheet.window.team,
         "headline": _headline(sheet),
@@ -115,7 +120,7 @@ def _content(sheet: _Sheet) -> dict[str, Any]:
 def _period(sheet: _Sheet) -> str:
     """The window in words, in local time."""
     window, zone = sheet.window, sheet.query.config.calendar.zone
-    name = shift_name(sheet.language, window.name)
+    name = sheet.query.config.names.shift(window.name, sheet.language)
     team = f", {sheet.texts['team']} {window.team}" if window.team else ""
     return f"{name}{team}: {' – '.join(stretch(window, zone))} {zone.key}"
 
@@ -181,7 +186,7 @@ def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
         {"left": share(each.start - window.start, window.length), "width": share(each.length, window.length)}
         for each in sheet.query.config.calendar.planned(window)
     ]
-    return {"name": label(station), "segments": segments, "planned": planned}
+    return {"name": sheet.place(station), "segments": segments, "planned": planned}
 
 
 def _ticks(sheet: _Sheet) -> Iterator[dict[str, object]]:
@@ -251,7 +256,7 @@ def _loss(sheet: _Sheet, name: str) -> str:
 def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
     kpi = sheet.query.kpis(Node(station, (station,)), sheet.window.interval)[0]
     return {
-        "name": label(station),
+        "name": sheet.place(station),
         "counts": [units(kpi.count(name)) for name in ("good", "rework", "scrap")],
         "ratios": [percent(each) for each in (kpi.oee, kpi.availability, kpi.performance, kpi.quality)],
         "losses": [f"{kpi.spent(each) / MINUTE:.1f}" for each in LOSSES],
@@ -285,7 +290,7 @@ def _culprits(sheet: _Sheet) -> list[dict[str, object]]:
         return []
     return [
         {
-            "station": label(culprit.station) if culprit.station else sheet.texts["outside"],
+            "station": sheet.place(culprit.station) if culprit.station else sheet.texts["outside"],
             "cause": sheet.texts[culprit.cause],
             "minutes": f"{culprit.lost / MINUTE:.1f}",
             "cars": f"{culprit.cars:.2f}",
@@ -301,7 +306,7 @@ def _unexplained(sheet: _Sheet) -> Iterator[dict[str, str]]:
         for stop in sheet.query.stops(station, sheet.seen):
             if stop.needs_reason:
                 yield {
-                    "station": label(station),
+                    "station": sheet.place(station),
                     "start": _clock(stop.interval.start.astimezone(zone)),
                     "end": _clock(stop.interval.end.astimezone(zone)),
                     "minutes": f"{stop.planned / MINUTE:.1f}",

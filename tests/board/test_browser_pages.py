@@ -1,11 +1,12 @@
 """Every page in a real Chromium: nothing overlaps on a phone, a tablet or a wall, and nobody is kept out."""
 
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from board_plant import LINE, PASSWORD, PlantBoard, plant_board, stands_since
+from board_plant import LINE, PASSWORD, PlantBoard, config_of, plant_board, stands_since
 from browser_looks import barriers, faults, focus
 from controller_scenes import SHOWN, TROUBLED, WELD
 from driven_board import ARTEFACTS, chromium
@@ -13,9 +14,12 @@ from influx_example import CAR, EVENTS
 from oee_histories import STATION, at
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
+from mes.config.models.names import MOST_CHARACTERS
+from mes.config.names import DisplayNames
+
 pytestmark = [pytest.mark.timeout(120), pytest.mark.chromium]
 Scheme = Literal["light", "dark"]
-WIDTHS = {360: 740, 1024: 768, 3840: 2160}
+WIDTHS = {360: 740, 1024: 768, 1920: 1080, 3840: 2160}
 LANGUAGES = {"en": "en-GB", "ru": "ru-RU", "kk": "kk-KZ"}
 DAY = "2026-03-02/day"
 TILE = "#tile-" + STATION.replace("/", "-")
@@ -73,6 +77,30 @@ async def looked_at(page: Page, url: str, name: str) -> list[str]:
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
     return [*wrong, *await faults(page), *await barriers(page)]
+
+
+@pytest.mark.parametrize("width", [360, 1920])
+async def test_the_longest_names_fit(tmp_path: Path, width: int) -> None:
+    """Display names as long as the plant's file allows, in one word or in several, neither stick out nor overlap."""
+    wrong: list[str] = []
+    example = config_of(tmp_path).names
+    longest = {
+        kind.name: {
+            key: {"ru": (("Шумовиброизоляция" if index % 2 else "Длинное имя ") * 5)[:MOST_CHARACTERS]}
+            for index, key in enumerate(getattr(example, kind.name))
+        }
+        for kind in fields(DisplayNames)
+    }
+    names = DisplayNames(**longest)
+    async with plant_board(tmp_path, events=HAPPENED, now=at(119), names=names) as plant, chromium() as browser:
+        context = await visit(browser, plant, width, "ru", "light")
+        for name, path in PAGES.items():
+            page = await context.new_page()
+            await page.goto(plant.url + path)
+            await page.screenshot(path=ARTEFACTS / f"{name}-{width}-long-names.png", full_page=True)
+            wrong += [f"{name}: {each}" for each in await faults(page)]
+            await page.close()
+    assert not wrong, "\n".join(wrong)
 
 
 async def press(page: Page, *keys: str) -> None:
@@ -159,6 +187,6 @@ async def test_the_keyboard_alone_is_enough(plant: PlantBoard) -> None:
             await expect(page.locator(".stop.asks")).to_have_count(left - 1)
         await page.goto(f"{plant.url}/handover?of={LINE}&window={DAY}")
         await chosen(page, f"form:has(input[value='{STATION}']) button")
-        await expect(page.locator("tr", has_text="framing").first).to_contain_text("engineer")
+        await expect(page.locator("tr", has_text="Сборка каркаса").first).to_contain_text("engineer")
         await chosen(page, "form[action='/logout'] button")
         await expect(page.locator(".who a")).to_be_visible()

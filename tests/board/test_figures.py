@@ -122,6 +122,7 @@ async def _head(look: Look, page: Page, kpi: Answer, of: str) -> None:
     """Heading, choices, and up to when the figures go by which definition."""
     (shown,) = kpi["figures"]
     assert page.take("h1").text == f"{place(of)}: {heading(kpi['window'])}"
+    assert of == "kostanay" or page.take("p", class_="id").text == of
     form = page.main.all("form")[0]
     titles = []
     for name in [each for each in look.plant.config.definitions if each in look.site["definitions"]]:
@@ -297,6 +298,7 @@ async def test_the_page_of_a_station_shows_the_interface_s_figures(tmp_path: Pat
         page = await look.page("/station", of=of, window=window)
         (kpi,) = await look.answer("/kpi", of=of, window=window)
         assert page.take("h1").text == f"{place(of)}: {heading(kpi['window'])}"
+        assert page.take("p", class_="id").text == of
         assert len(page.main.all("form")[0].all("option")) > len(look.site["stations"])
         await look.chosen(page, of, kpi["window"], whole=False, shifts_only=False)
         assert page.take("p").text == f"OEE {percent(kpi['figures'][0]['oee'])}, good {kpi['good']} · Stops"

@@ -15,12 +15,15 @@ from board_figures import (
     instant,
     lasting,
     length_s,
+    market,
     minutes,
     moment,
     number,
     own,
     percent,
     place,
+    process_value,
+    product,
     share,
     short_clock,
     since,
@@ -104,8 +107,8 @@ def _tiles(look: Look, tile: Answer, ways: list[dict[str, Any]]) -> list[str]:
         told.append("Why is it stopped?")
     elif tile["state"] not in ("producing", "starved", "blocked") and (why := _why(look, tile)):
         told.append(why)
-    product = f" · {tile['product']}" if tile["product"] else ""
-    told.append(f"{tile['unit'][-8:]}{product}" if tile["unit"] else "no car")
+    made = f" · {product(tile['product'])}" if tile["product"] else ""
+    told.append(f"{tile['unit'][-8:]}{made}" if tile["unit"] else "no car")
     told.append(f"cycle {number(tile['last_cycle_s'])} / {number(tile['ideal_cycle_s'])} s")
     plan = "" if tile["target"] is None else f" / {number(tile['target'], 1)}"
     asks = f" · {tile['unexplained']} ? {stops_unexplained(tile['unexplained'])}" if tile["unexplained"] else ""
@@ -149,7 +152,7 @@ def _process(visit: Answer) -> str:
             where = f"outside its limits {lasting(outside)}" if outside else "inside"
             limits = "" if outside is None else f" ({where})"
             values = " / ".join(number(each[name], 2) for name in ("minimum", "mean", "maximum"))
-            found.append(f"{each['name']} {values}{limits}")
+            found.append(f"{process_value(each['name'])} {values}{limits}")
     return " ".join(found)
 
 
@@ -285,7 +288,8 @@ async def test_the_page_of_the_programme_shows_the_interface_s_figures(tmp_path:
         splits = (("Model", "by_model"), ("Assembly method", "by_assembly_method"), ("Market", "by_market"))
         for title, name in splits:
             share_of: Column = ("share", lambda each: percent(each["share"]))
-            label: Column = (title, lambda each: word(each["label"]))
+            named = market if name == "by_market" else word
+            label: Column = (title, lambda each, named=named: named(each["label"]))  # type: ignore[misc]
             assert whole[name]
             assert page.table(title) == expected(whole[name], [label, *BUILT, share_of])
         drawn: Column = (

@@ -239,12 +239,14 @@ async def test_the_plant_and_its_calendar_are_the_core_s(tmp_path: Path) -> None
                 "known_until": known.end,
                 "last_seq": core.reader.last_seq(),
                 "languages": ["en", "ru", "kk"],
+                "names": config.names.places,  # complete in the example plant
                 "stations": [_station(core, each) for each in config.standards],
                 "products": [
                     {
                         "product": product,
                         **{name: getattr(each, name) for name in ("name", "assembly_method", "market")},
                         "local_content_pct": each.local_content_pct,
+                        "names": config.names.products[product],
                     }
                     for product, each in config.products.items()
                 ],

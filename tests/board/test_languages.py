@@ -1,6 +1,6 @@
 """Every page, refusal and printed report in Russian and Kazakh: no English is left on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from board_scene import scene, telemetry, until
 from controller_scenes import SHOWN, WELD
 from influx_example import CAR, END, FINISH
 from oee_histories import STATION, at, state
-from page_language import latin_words, plant_names
+from page_language import latin_words, plant_ids
 from status_scenes import CONTROLLER, STATUS
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode
@@ -96,19 +96,27 @@ PEOPLE = {"anna", "boris", "aigul", "aigul 2", "a test", "boss", "clerk", *Role}
 
 
 def names(plant: PlantBoard) -> set[str]:
-    """Names of the plant and of people, and what people have typed."""
+    """Names of controllers, of people and of the plant's own definition of OEE, and what people have typed."""
     own = {each.title for each in plant.config.definitions.values() if each.name == plant.config.site}
     own |= {each.source for each in plant.config.definitions.values() if each.name == plant.config.site}
-    return plant_names(plant.config) | TYPED | PEOPLE | own
+    return {*map(str, plant.config.controllers)} | TYPED | PEOPLE | own
 
 
-async def left_on(visitor: Visitor, plant: PlantBoard, language: str, pages: Addresses) -> list[str]:
-    """The English that is left on pages."""
+async def left_on(
+    visitor: Visitor, plant: PlantBoard, language: str, pages: Addresses, *, repeats: bool = False
+) -> list[str]:
+    """The English that is left on pages; `repeats`: they repeat what was asked for."""
     left = []
     for path, query in pages:
         _, text = await visitor.page(path, **query)
-        left += [f"{path} {dict(query)}: {each}" for each in latin_words(text, language, names(plant))]
+        found = english(text, language, plant, {*query.values()} if repeats else set())
+        left += [f"{path} {dict(query)}: {each}" for each in found]
     return left
+
+
+def english(text: str, language: str, plant: PlantBoard, repeated: Set[str] = frozenset()) -> list[str]:
+    """The English of a page."""
+    return latin_words(text, language, names(plant) | repeated, plant_ids(plant.config))
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -131,11 +139,11 @@ async def test_no_refusal_has_english_left(tmp_path: Path, language: str) -> Non
     async with plant_board(tmp_path, events=events, telemetry=telemetry(), now=END) as plant:
         visitor = await plant.enter("engineer")
         await visitor.page(f"/language/{language}")
-        left = await left_on(visitor, plant, language, REFUSED)
+        left = await left_on(visitor, plant, language, REFUSED, repeats=True)
         for path, fields in FORMS:
             status, text, _ = await visitor.send(path, **fields)
             assert status >= 400, (path, fields)
-            left += [f"{path} {dict(fields)}: {each}" for each in latin_words(text, language, names(plant))]
+            left += [f"{path} {dict(fields)}: {each}" for each in english(text, language, plant)]
     assert not left, "\n".join(dict.fromkeys(left))
 
 
@@ -146,7 +154,7 @@ async def test_the_time_between_shifts_has_its_name(tmp_path: Path, language: st
         visitor = await plant.enter(None)
         await visitor.page(f"/language/{language}")
         _, text = await visitor.page("/")
-        left = latin_words(text, language, names(plant))
+        left = english(text, language, plant)
     assert f"<h1>{texts(language)['shift.off_shift']}</h1>" in text
     assert language == "en" or not left, "\n".join(dict.fromkeys(left))
 
@@ -156,12 +164,12 @@ async def test_no_report_has_english_left(tmp_path: Path, language: str) -> None
     """The printed report of a shift under every definition is in the language that was asked for."""
     events = until(scene(plant_config(tmp_path)), END)
     async with plant_board(tmp_path, events=events, telemetry=telemetry(), now=END) as plant:
-        known = names(plant)
         with PlantResults(plant.config, plant.config.journal_path) as query:
             query.set_now(END)
             request = Request("shift", at(0), at(60), level="line", definitions=tuple(plant.config.definitions))
             text = report_page(query, request, language=language)
-    assert not (left := latin_words(text, language, known)), "\n".join(dict.fromkeys(left))
+        left = english(text, language, plant)
+    assert not left, "\n".join(dict.fromkeys(left))
 
 
 def accounts(plant: PlantBoard) -> None:

@@ -193,7 +193,7 @@ async def test_a_tablet_explains_at_its_own_station_alone(plant: PlantBoard) -> 
     assert (session["role"], session["station"]) == ("operator", STATION)
     tablet.csrf = session["csrf"]
     _, text = await tablet.page("/stops")
-    assert "framing" in text.partition("<h1>")[2].partition("</h1>")[0]
+    assert "Framing" in text.partition("<h1>")[2].partition("</h1>")[0]
     status, said = await tablet.post("/api/v1/reasons", GIVEN)
     assert (status, said["by"]) == (201, "tablet 1")
     elsewhere = StationId("kostanay/weld/weld-1/finish")

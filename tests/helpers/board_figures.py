@@ -5,11 +5,16 @@ from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from mes.config.load import default_config
+
 Answer = Mapping[str, Any]
 Column = tuple[str, Callable[[Any], str]]
 KOSTANAY = timezone(timedelta(hours=5))
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
 NONE = "–"
+PLANT: Any = YAML(typ="safe", pure=True).load(default_config())
 STATES = {
     "producing": "producing",
     "starved": "starved",
@@ -108,14 +113,36 @@ def heading(window: Answer) -> str:
     return f"{day(window['start'])}, {name}" + (f", team {window['team']}" if window["team"] else "")
 
 
-def own(station: str | None) -> str:
-    """A station's own name."""
-    return "outside the plant" if station is None else station.rpartition("/")[2]
+def own(path: str | None) -> str:
+    """The own name of a station, a line or an area, as the plant's file has it."""
+    if path is None:
+        return "outside the plant"
+    held, inside = PLANT, zip(("areas", "lines", "stations"), path.split("/")[1:], strict=False)
+    for level, name in inside:
+        held = held[level][name]
+    return str(held["names"]["en"])
 
 
 def place(path: str) -> str:
     """A part of the plant."""
-    return path.partition("/")[2] or "whole plant"
+    parts = path.split("/")
+    names = [own("/".join(parts[:depth])) for depth in range(2, len(parts) + 1)]
+    return " / ".join(names) or "whole plant"
+
+
+def product(product: str) -> str:
+    """A product's name."""
+    return str(PLANT["products"][product]["names"]["en"])
+
+
+def market(label: str) -> str:
+    """A market's name."""
+    return str(PLANT["markets"][label]["names"]["en"]) if label in PLANT["markets"] else word(label)
+
+
+def process_value(name: str) -> str:
+    """A process value's name."""
+    return str(PLANT["process_values"][name]["names"]["en"])
 
 
 def share(part: float, whole: float) -> float:

@@ -22,6 +22,7 @@ from mes.board.server import app, serve
 from mes.calendar import Calendar
 from mes.config.build import PlantConfig
 from mes.config.load import default_config, load
+from mes.config.names import DisplayNames
 from mes.daemon import present_tags
 from mes.health.status import Status
 from mes.journal import Entry, Journal
@@ -133,11 +134,17 @@ async def plant_board(
     status: Status = STATUS,
     shows: Sequence[Batch] = (),
     calendar: Calendar | None = None,
+    names: DisplayNames | None = None,
 ) -> AsyncIterator[PlantBoard]:
-    """The board while the block runs; `shows`: what controllers have shown, beside the events."""
+    """The board while the block runs; `shows`: what controllers have shown, beside the events.
+
+    `names`: other display names than those of the example plant.
+    """
     config, clock = replace(config_of(folder), team_leader_days=team_leader_days), StillClock(now)
     if calendar is not None:
         config = replace(config, calendar=calendar)
+    if names is not None:
+        config = replace(config, names=names)
     tags = present_tags(config)
     for batch in shows:
         tags[batch.controller].take(batch)

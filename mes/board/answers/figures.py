@@ -79,11 +79,13 @@ def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
         known_until=None if known is None else known.end,
         last_seq=query.reader.last_seq(),
         languages=list(LANGUAGES),
+        names={path: {each: config.names.own(path, each) for each in LANGUAGES} for path in _paths(query)},
         stations=[_station(query, station) for station in config.standards],
         products=[
             ProductAnswer(
                 product=product,
                 name=each.name,
+                names={language: config.names.model(each.name, language) for language in LANGUAGES},
                 assembly_method=str(each.assembly_method),
                 market=each.market,
                 local_content_pct=each.local_content_pct,
@@ -92,6 +94,11 @@ def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
         ],
         definitions=[first, *(definition for definition in config.definitions if definition != first)],
     )
+
+
+def _paths(query: PlantResults) -> Iterator[str]:
+    """The paths of the site, its areas, lines and stations, each once."""
+    return (node.path for level in ("site", "area", "line", "station") for node in query.nodes(level, []))
 
 
 def _station(query: PlantResults, station: StationId) -> StationAnswer:

@@ -73,6 +73,7 @@ class ProductAnswer(Answer):
 
     product: str
     name: str
+    names: dict[str, str] = Field(description="what pages show, by language: en, ru, kk")
     assembly_method: str
     market: str | None
     local_content_pct: float | None
@@ -88,6 +89,9 @@ class SiteAnswer(Answer):
     known_until: AwareDatetime | None
     last_seq: int = Field(description="number of the journal's last event; changes whenever anything does")
     languages: list[str]
+    names: dict[str, dict[str, str]] = Field(
+        description="what pages show for the site, its areas, lines and stations: by path, then by language"
+    )
     stations: list[StationAnswer]
     products: list[ProductAnswer]
     definitions: list[str] = Field(description="of OEE; the plant's own first")

@@ -16,7 +16,7 @@ from mes.board.pages.icons import FILLED, SIGNS
 from mes.config.build import PlantConfig
 from mes.oee.unreconciled_counts import Assessment
 from mes.results.charts import share
-from mes.translations import Fact, of_source, shift_name, text, texts
+from mes.translations import Fact, of_source, text, texts
 
 TABLET = re.compile(r"tablet (\d+)")  # how People names a tablet
 COMMAND_LINE = " (command line)"  # how `mes user` signs
@@ -36,6 +36,7 @@ class Localizer:
         self.texts: Mapping[str, str] = texts(language)
         self.zone: ZoneInfo = config.calendar.zone
         self._locale = LOCALES[language]
+        self._names = config.names
         self._reasons: dict[str, str] = {
             str(code): reason.text(language)
             for standard in config.standards.values()
@@ -111,8 +112,8 @@ class Localizer:
         return self.texts.get(key, key.replace("_", " "))
 
     def shift(self, name: str) -> str:
-        """A shift's name; one of the plant's own is shown as it is."""
-        return shift_name(self.language, name)
+        """A shift's name."""
+        return self._names.shift(name, self.language)
 
     def person(self, name: str) -> str:
         """Who did something; of a tablet and of the command line the words are translated."""
@@ -161,11 +162,29 @@ class Localizer:
 
     def station(self, path: str | None) -> str:
         """A station's own name, or that it lies outside."""
-        return self.texts["outside"] if path is None else path.rpartition("/")[2]
+        return self.texts["outside"] if path is None else self._names.own(path, self.language)
 
     def place(self, path: str) -> str:
         """A part of the plant without the site; the site's own name for all of it."""
-        return path.partition("/")[2] or path
+        return self._names.place(path, self.language)
+
+    def product(self, product: str) -> str:
+        """A product's name."""
+        return self._names.product(product, self.language)
+
+    def model(self, label: str) -> str:
+        """The name of products that are one model, or a word for those that are not known."""
+        name = self._names.model(label, self.language)
+        return self.word(label) if name == label else name
+
+    def market(self, label: str) -> str:
+        """A market's name, or a word for those that are not known."""
+        name = self._names.market(label, self.language)
+        return self.word(label) if name == label else name
+
+    def process_value(self, name: str) -> str:
+        """A process value's name."""
+        return self._names.process_value(name, self.language)
 
 
 def stamp_ms(instant: datetime) -> int:

@@ -65,7 +65,7 @@ def page(
     common: dict[str, Any] = {
         "localizer": localizer,
         "t": localizer.texts,
-        "site": board.config.site,
+        "site": localizer.place(board.config.site),
         "nav": nav,
         "here": request.url.path,
         "back": address if request.method == "GET" else "/",

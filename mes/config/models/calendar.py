@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from mes.calendar import Every
+from mes.config.models.names import NamesShape
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", description="letters, digits, `-`, `_` and `.`, without spaces")]
 Clock = Annotated[
@@ -37,6 +38,7 @@ class ShiftHours(Shape):
     """Working time on one day. An `end` at or before `start` is on the next day."""
 
     name: Name
+    names: NamesShape | None = None
     start: Clock
     end: Clock
     breaks: list[tuple[Clock, Clock]] = Field(default=[], description='pairs such as ["10:00", "10:15"]')

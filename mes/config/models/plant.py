@@ -16,6 +16,7 @@ from adapters.settings import (
 )
 from mes.collect.counters import ResetPolicy
 from mes.config.models.calendar import STRICT, CalendarShape, Clock, Name
+from mes.config.models.names import NamedShape, NamesShape
 from mes.config.models.production import DefinitionShape, FiguresShape, FlowShape, ProgrammeShape, ReasonShape
 from mes.model import State
 
@@ -36,6 +37,7 @@ class SiteShape(Shape):
     """The plant: its name in every station's path, its local time, its calendar."""
 
     name: Name
+    names: NamesShape | None = None
     formerly: Annotated[
         list[str], Field(description="what the site was called before, in the path of every station")
     ] = []
@@ -55,6 +57,7 @@ class ProductShape(Shape):
     """What is made, and how the controllers call it."""
 
     name: str
+    names: NamesShape | None = None
     assembly_method: AssemblyMethod
     market: str | None = None
     local_content_pct: Annotated[float, Field(ge=0, le=100)] | None = None
@@ -223,6 +226,7 @@ class StationShape(TemplateShape):
     """
 
     template: str | None = None
+    names: NamesShape | None = None
     formerly: Annotated[
         list[str], Field(description="what the station was called before: area/line/station, as its events are written")
     ] = []
@@ -232,12 +236,14 @@ class StationShape(TemplateShape):
 class LineShape(Shape):
     """The stations of a line, in the order of the flow."""
 
+    names: NamesShape | None = None
     stations: dict[Name, StationShape]
 
 
 class AreaShape(Shape):
     """The lines of an area."""
 
+    names: NamesShape | None = None
     lines: dict[Name, LineShape]
 
 
@@ -293,6 +299,8 @@ class PlantShape(Shape):
 
     site: SiteShape
     products: Annotated[dict[Name, ProductShape], Field(min_length=1)]
+    markets: Annotated[dict[str, NamedShape], Field(description="display names of the products' markets")] = {}
+    process_values: Annotated[dict[Name, NamedShape], Field(description="display names of process values")] = {}
     state_maps: dict[Name, StateMapShape] = {}
     controllers: dict[Name, ControllerEntry] = {}
     templates: dict[Name, TemplateShape] = {}

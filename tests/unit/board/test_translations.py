@@ -76,7 +76,6 @@ CHOSEN: Mapping[str, Set[str]] = {
     "each.result": {*UnitResult},
     "result.result": {*UnitResult},
     "each.means": {*State},
-    "each.label": set(),  # names of the plant
     # source
     "piece.state": {*State},
     "each": {*LOSSES},
@@ -288,7 +287,8 @@ def test_no_text_is_left_in_the_source() -> None:
 
 def test_the_review_lists_texts_of_the_catalogue() -> None:
     """Each Kazakh text that waits for a native speaker is the one that the board shows."""
-    rows = re.findall(r"^\| `([\w.]+)` \| (.+) \| (.+) \|$", (ROOT / "docs/kazakh-review.md").read_text(), re.MULTILINE)
+    page = (ROOT / "docs/kazakh-review.md").read_text().partition("## Names of the example plant")[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+) \| (.+) \|$", page, re.MULTILINE)
     known = messages("kk")
     wrong = [key for key, _, kazakh in rows if key not in known or kazakh not in forms(known[key].string)]
     assert not wrong

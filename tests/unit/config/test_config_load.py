@@ -21,7 +21,7 @@ SEEDED = [
     ("4: down, 5: setup", "4: broken, 5: setup", "`broken` is not known here", "producing, starved, blocked, down"),
     ("{template: weld-station, with: {code: W020}", "{template: weld-staton, with: {code: W020}", "no template", "did"),
     ("with: {base: 3000}", "with: {base: 2000}", "is read for kostanay/paint/paint-1/sealing:", "copied address"),
-    ("trim: {template: final-station, with: {code: F010}}", "trim: {template: final-station}", "no value", "code: …"),
+    ("trim: {template: final-station, with: {code: F010},", "trim: {template: final-station,", "no value", "code: …"),
     ('{address: "{base+2}", type: uint16', '{address: "{base+2}", bit: 0', "cannot be counted", "totaliser"),
     ("map: packml-tags}", "map: packml-tag}", "no state map `packml-tag`", "did you mean `packml-tags`"),
     ("{S3: 480, S2: 450}", "{S3: 480, S4: 450}", "there is no product `S4`", "there is: S3, S2, any"),
