@@ -9,7 +9,8 @@ from mes.config.models.names import NamesShape
 from mes.config.models.plant import PlantShape
 from mes.config.problems import did_you_mean
 from mes.config.source import Place
-from mes.translations import LANGUAGES, shift_name
+from mes.oee.definitions import BUILT_IN, Definition
+from mes.translations import LANGUAGES, of_source, shift_name, text
 
 Texts = Mapping[str, str]  # by language
 _Named = tuple[str, Place, NamesShape | None]  # an id, where it is in the file, and its names there
@@ -30,6 +31,7 @@ class DisplayNames:
     markets: Mapping[str, Texts] = field(default_factory=dict)
     shifts: Mapping[str, Texts] = field(default_factory=dict)
     process_values: Mapping[str, Texts] = field(default_factory=dict)
+    definitions: Mapping[str, Texts] = field(default_factory=dict)
 
     def own(self, path: str, language: str) -> str:
         """A station's, line's, area's or the site's own name, without what it is in."""
@@ -64,6 +66,18 @@ class DisplayNames:
         """A process value."""
         return _text(self.process_values, name, language) or name
 
+    def definition(self, definition: Definition, language: str) -> str:
+        """The title of a definition of OEE."""
+        own = _text(self.definitions, definition.name, language)
+        return own or of_source(language, f"definition.{definition.name}.title", definition.title)
+
+    def definition_source(self, definition: Definition, language: str) -> str:
+        """What a definition of OEE is taken from."""
+        if definition.like is not None:
+            like = self.definition(BUILT_IN[definition.like], language)
+            return text(language, "definition.own.source", {"like": like})
+        return of_source(language, f"definition.{definition.name}.source", definition.source)
+
 
 def _text(names: Mapping[str, Texts], key: str, language: str) -> str | None:
     texts = names.get(key, {})
@@ -84,6 +98,7 @@ def display_names(plant: PlantShape, findings: Findings) -> DisplayNames:
         markets=_given(markets),
         shifts=_given(shifts),
         process_values=_given(values),
+        definitions=_given((name, ("definitions", name), each.names) for name, each in plant.definitions.items()),
     )
     for named in (models, shifts):
         _check_same(named, findings)

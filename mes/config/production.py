@@ -97,8 +97,8 @@ def _definition(name: str, shape: DefinitionShape) -> Definition:
     own: dict[str, Any] = {key: value for key in OWN_ANSWERS if (value := getattr(shape, key)) is not None}
     if shape.minor_stop_s is not None:
         own["minor_stop"] = timedelta(seconds=shape.minor_stop_s)
-    source = f"the plant's own, after {shape.like}"
-    return replace(BUILT_IN[shape.like], name=name, title=shape.title, source=source, **own)
+    source = f"the plant's own, after {BUILT_IN[shape.like].title}"
+    return replace(BUILT_IN[shape.like], name=name, title=shape.title, source=source, like=shape.like, **own)
 
 
 def programme(

@@ -36,11 +36,15 @@ class RollUp(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """One definition with its source. `minor_stop` None: each station's own threshold."""
+    """One definition with its source. `minor_stop` None: each station's own threshold.
+
+    `like`: the built-in definition that one of the plant's own takes its other answers from; None: it is built in.
+    """
 
     name: str
     title: str
     source: str
+    like: str | None = None
     starved: Place = Place.AVAILABILITY
     blocked: Place = Place.AVAILABILITY
     planned_stops: Place = Place.EXCLUDED

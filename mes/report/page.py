@@ -19,7 +19,7 @@ from mes.results.charts import StepKind, hours, pareto, share, waterfall
 from mes.results.fields import reason_of
 from mes.results.plant import Node, PlantResults, Row
 from mes.terminal import percent, units
-from mes.translations import of_source, texts
+from mes.translations import texts
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 LETTERS = {
@@ -279,10 +279,9 @@ def _definitions(sheet: _Sheet) -> list[dict[str, object]]:
 
 
 def _title_and_source(sheet: _Sheet, definition: Definition) -> tuple[str, str]:
-    """In the page's language; the plant's own definitions as the plant's file has them."""
-    name, language = definition.name, sheet.language
-    title = of_source(language, f"definition.{name}.title", definition.title)
-    return title, of_source(language, f"definition.{name}.source", definition.source)
+    """In the page's language."""
+    names = sheet.query.config.names
+    return names.definition(definition, sheet.language), names.definition_source(definition, sheet.language)
 
 
 def _culprits(sheet: _Sheet) -> list[dict[str, object]]:

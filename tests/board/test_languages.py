@@ -40,7 +40,7 @@ TROUBLED = replace(STATUS, controllers=CONTROLLERS, troubles=TROUBLES)
 PAGES: Addresses = [
     ("/", {}),
     *(("/shift", {"of": of, "window": DAY}) for of in (LINE, STATION, FINISH, "kostanay")),
-    *(("/shift", {"of": LINE, "window": DAY, "definition": each}) for each in BUILT_IN),
+    *(("/shift", {"of": LINE, "window": DAY, "definition": each}) for each in (*BUILT_IN, "kostanay")),
     ("/station", {"of": STATION, "window": "2026-03-02"}),
     ("/station", {"of": FINISH, "window": "2026-03-02"}),
     ("/stops", {"of": "kostanay", "window": DAY}),
@@ -96,10 +96,8 @@ PEOPLE = {"anna", "boris", "aigul", "aigul 2", "a test", "boss", "clerk", *Role}
 
 
 def names(plant: PlantBoard) -> set[str]:
-    """Names of controllers, of people and of the plant's own definition of OEE, and what people have typed."""
-    own = {each.title for each in plant.config.definitions.values() if each.name == plant.config.site}
-    own |= {each.source for each in plant.config.definitions.values() if each.name == plant.config.site}
-    return {*map(str, plant.config.controllers)} | TYPED | PEOPLE | own
+    """Names of controllers and of people, and what people have typed."""
+    return {*map(str, plant.config.controllers)} | TYPED | PEOPLE
 
 
 async def left_on(

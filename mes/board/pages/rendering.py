@@ -16,7 +16,7 @@ from mes.board.pages.icons import FILLED, SIGNS
 from mes.config.build import PlantConfig
 from mes.oee.unreconciled_counts import Assessment
 from mes.results.charts import share
-from mes.translations import Fact, of_source, text, texts
+from mes.translations import Fact, text, texts
 
 TABLET = re.compile(r"tablet (\d+)")  # how People names a tablet
 COMMAND_LINE = " (command line)"  # how `mes user` signs
@@ -37,6 +37,7 @@ class Localizer:
         self.zone: ZoneInfo = config.calendar.zone
         self._locale = LOCALES[language]
         self._names = config.names
+        self._definitions = config.definitions
         self._reasons: dict[str, str] = {
             str(code): reason.text(language)
             for standard in config.standards.values()
@@ -128,9 +129,13 @@ class Localizer:
         undone = UNDO.fullmatch(comment)
         return comment if undone is None else self.sentence("comment.undo", number=undone[1])
 
-    def definition(self, name: str, field: str, english: str) -> str:
-        """The `title` or `source` of a definition of OEE; of the plant's own ones as the plant's file has it."""
-        return of_source(self.language, f"definition.{name}.{field}", english)
+    def definition(self, name: str) -> str:
+        """The title of a definition of OEE."""
+        return self._names.definition(self._definitions[name], self.language)
+
+    def definition_source(self, name: str) -> str:
+        """What a definition of OEE is taken from."""
+        return self._names.definition_source(self._definitions[name], self.language)
 
     def possible(self, count: UnreconciledCountAnswer) -> str:
         """The numbers of parts that a person may decide on."""

@@ -192,10 +192,7 @@ async def shift(board: Board, request: Request) -> Response:
             "heading": heading(window, localizer),
             "parts": parts(query, stations=True, whole=True),
             "windows": offered(query, localizer, window),
-            "definitions": [
-                (each.name, localizer.definition(each.name, "title", each.title))
-                for each in query.config.definitions.values()
-            ],
+            "definitions": [(name, localizer.definition(name)) for name in query.config.definitions],
             "definition": definition.name,
             "kpi": kpi,
             "timelines": [figures.timeline_answer(query, each, window) for each in node.stations],

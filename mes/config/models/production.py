@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from mes.config.models.calendar import STRICT, Name
+from mes.config.models.names import NamesShape
 from mes.model import LossCategory
 from mes.oee.definitions import Place, RollUp
 from mes.oee.secondary_kpis import FailureCount
@@ -43,6 +44,7 @@ class DefinitionShape(Shape):
     """The plant's own definition of OEE: `like` another one, with its own answers to what models disagree on."""
 
     title: str
+    names: Annotated[NamesShape | None, Field(description="its title by language")] = None
     like: Annotated[str, Field(description="taktline, iso22400, nee, vorne or standalone")] = "taktline"
     starved: Place | None = None
     blocked: Place | None = None

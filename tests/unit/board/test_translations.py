@@ -91,9 +91,8 @@ CHOSEN: Mapping[str, Set[str]] = {
     "event.kind": {*CountKind},
     "f'{name}_loss'": {"speed_loss", "quality_loss"},
     "f'refusal.{code}'": {f"refusal.{each}" for each in REFUSALS},
-    "f'definition.{name}.{field}'": DEFINITIONS,
-    "f'definition.{name}.title'": DEFINITIONS,
-    "f'definition.{name}.source'": DEFINITIONS,
+    "f'definition.{definition.name}.title'": {each for each in DEFINITIONS if each.endswith(".title")},
+    "f'definition.{definition.name}.source'": {each for each in DEFINITIONS if each.endswith(".source")},
     "f\"place.{where.replace(' ', '_')}\"": PLACES,
     "f'rollup.{roll_up}'": {f"rollup.{each}" for each in RollUp},
 }
@@ -150,7 +149,7 @@ def written(node: nodes.Node) -> str:
 def used_by_source() -> Iterator[tuple[str, str]]:
     """Every key of the source, or the expression that chooses it, with the place."""
     for path in sorted((ROOT / "mes").rglob("*.py")):
-        if not {"board", "report", "translations"} & set(path.relative_to(ROOT).parts):
+        if not {"board", "config", "report", "translations"} & set(path.relative_to(ROOT).parts):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             key = key_of(node)

@@ -1,7 +1,7 @@
 """Display names: the plant's file gives them, a reader's language chooses, and ids stay what they are."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from mes.config.build import PlantConfig
 from mes.config.load import check, default_config, load
 from mes.config.names import DisplayNames
 from mes.config.source import at, read
+from mes.oee.definitions import BUILT_IN
 from mes.translations import LANGUAGES
 
 ROOT = Path(__file__).parents[3]
@@ -52,8 +53,17 @@ def test_other_things_have_their_names(example: PlantConfig) -> None:
     assert names.process_value("torque", "ru") == "Момент затяжки"
 
 
+def test_a_definition_of_the_plant_says_what_it_is_like(example: PlantConfig) -> None:
+    """Its title has a name in each language; its source is a sentence with the title of the built-in one."""
+    own, names = example.definitions["kostanay"], example.names
+    assert [names.definition(own, language) for language in LANGUAGES] == ["Kostanay", "Костанай", "Қостанай"]
+    assert names.definition_source(own, "en") == own.source == "the plant's own, after Taktline"
+    assert names.definition_source(own, "ru") == "собственное определение завода на основе «Taktline»"
+    assert names.definition(replace(own, name="other", title="Other"), "ru") == "Other"
+
+
 def test_everything_of_the_example_has_a_name_in_every_language(example: PlantConfig) -> None:
-    """No area, line, station, product, market, shift or process value of the example plant falls back."""
+    """Nothing that has a name in the example plant falls back."""
     places = {"/".join(path.split("/")[:depth]) for path in example.standards for depth in (1, 2, 3, 4)}
     signals = [each for setup in example.setups.values() for each in setup.signals.values()]
     measured = {each.name for each in signals if isinstance(each, ProcessSignal)}
@@ -64,6 +74,7 @@ def test_everything_of_the_example_has_a_name_in_every_language(example: PlantCo
         "markets": {each.market for each in example.products.values()},
         "shifts": {each.name for each in example.calendar.shifts_by_rule},
         "process_values": measured,
+        "definitions": {*example.definitions} - {*BUILT_IN},
     }
     assert measured
     assert {each.name: {*getattr(example.names, each.name)} for each in fields(DisplayNames)} == wanted

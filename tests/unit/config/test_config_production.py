@@ -63,12 +63,13 @@ def test_a_definition_of_its_own_answers_every_point(tmp_path: Path) -> None:
     """What a plant's definition says replaces what the one that it is like says, and nothing else."""
     own = "{title: Own, like: vorne, starved: performance, rework_is_good: true, capped: true"
     own += ", roll_up: mean, minor_stop_s: 60}"
-    file = changed(tmp_path, "  kostanay: {title: Kostanay, like: taktline, setup: no loss}", f"  own: {own}")
+    given = "{title: Kostanay, names: {en: Kostanay, ru: Костанай, kk: Қостанай}, like: taktline, setup: no loss}"
+    file = changed(tmp_path, f"  kostanay: {given}", f"  own: {own}")
     found = load(file).config.definitions["own"]
 
     assert (found.starved, found.blocked, found.roll_up) == (Place.PERFORMANCE, Place.AVAILABILITY, RollUp.MEAN)
     assert (found.rework_is_good, found.capped, found.minor_stop) == (True, True, timedelta(seconds=60))
-    assert found.source == "the plant's own, after vorne"
+    assert found.source == "the plant's own, after Six big losses (Vorne)"
 
 
 @pytest.mark.parametrize(
