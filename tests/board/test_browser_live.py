@@ -7,8 +7,8 @@ import pytest
 from board_plant import PlantBoard, plant_board, stands_since
 from controller_scenes import TROUBLED
 from driven_board import chromium, open_page, signed_in
+from events import STATION, at, counted, state, unreconciled
 from influx_example import DOUBT, EVENTS, FINISH
-from oee_histories import STATION, at, counted, state, unreconciled
 from patience import limit_s
 from playwright.async_api import Locator, Page, expect
 
@@ -61,7 +61,7 @@ async def test_a_stop_keeps_what_was_entered_for_it(tmp_path: Path) -> None:
         await form.locator("[name=merge_from]").check()
         await left(page)
         before = await page.locator(".stop").count()
-        await happens(plant, replace(state(99, State.DOWN), station=FINISH))
+        await happens(plant, state(99, State.DOWN, station=FINISH))
         await expect(page.locator(".stop")).to_have_count(before + 1)
         form = await form_with(page, "/stops/reason", "comment", "a wheel broke")
         assert {name: await form.locator(f"[name={name}]").input_value() for name in entered} == entered
@@ -80,7 +80,7 @@ async def test_a_decision_stays_with_its_count(tmp_path: Path) -> None:
         number = await form.locator("[name=number]").get_attribute("value")
         await form.locator("[name=parts]").fill("5")
         await form.locator("[name=why]").fill("counted by hand")  # and has the focus
-        await happens(plant, replace(counted(105, 5), raw=8, previous_raw=3), unreconciled(110, raw=1, previous_raw=9))
+        await happens(plant, counted(105, 5, raw=8, previous_raw=3), unreconciled(110, raw=1, previous_raw=9))
         await expect(page.locator(".doubt")).to_have_count(before + 1)
         form = await form_with(page, "/counters", "why", "counted by hand")
         assert await form.locator("[name=number]").get_attribute("value") == number
@@ -103,7 +103,7 @@ async def test_a_choice_that_is_not_sent_yet_stays(tmp_path: Path) -> None:
         await left(page)
         assert await place.input_value() != shown
         before = await page.locator(".stop").count()
-        await happens(plant, replace(state(99, State.DOWN), station=FINISH))
+        await happens(plant, state(99, State.DOWN, station=FINISH))
         await expect(page.locator(".stop")).to_have_count(before + 1)
         assert await place.input_value() == STATION
 
@@ -145,7 +145,7 @@ async def test_a_refusal_stays_to_be_read(tmp_path: Path) -> None:
         refusal = page.locator(".problem[role=alert]")
         said = await refusal.inner_text()
         before = await page.locator(".stop").count()
-        await happens(plant, replace(state(99, State.DOWN), station=FINISH))
+        await happens(plant, state(99, State.DOWN, station=FINISH))
         await expect(page.locator(".stop")).to_have_count(before + 1)
         assert await refusal.inner_text() == said
 
@@ -156,7 +156,7 @@ async def test_a_page_that_cannot_be_brought_up_to_date_says_so(tmp_path: Path) 
         page = await open_page(browser, f"{plant.url}/stops?of={LINE}")
         before = await page.locator(".stop").count()
         await page.route("**/stops?**", lambda route: route.fulfill(status=503, body="busy"))
-        await happens(plant, replace(state(99, State.DOWN), station=FINISH))
+        await happens(plant, state(99, State.DOWN, station=FINISH))
         stale = page.locator(".stale-note")
         await expect(stale).to_be_visible(timeout=1000 * limit_s(30))
         assert await page.locator(".stop").count() == before

@@ -10,8 +10,8 @@ from board_plant import LINE, PASSWORD, PlantBoard, config_of, plant_board, stan
 from browser_looks import barriers, faults, focus
 from controller_scenes import SHOWN, TROUBLED, WELD
 from driven_board import ARTEFACTS, chromium
+from events import STATION, at
 from influx_example import CAR, EVENTS
-from oee_histories import STATION, at
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from mes.config.models.names import MOST_CHARACTERS

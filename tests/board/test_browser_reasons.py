@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from board_plant import PlantBoard, plant_board, stands_since
 from driven_board import ARTEFACTS, chromium, open_page, signed_in
+from events import STATION, at
 from influx_example import EVENTS
-from oee_histories import STATION, at
 from playwright.async_api import expect
 
 from mes.model import Journaled, ReasonAssigned

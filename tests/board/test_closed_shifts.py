@@ -8,7 +8,9 @@ import pytest
 from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board
 from click.testing import CliRunner
 from driven_board import ARTEFACTS, chromium, open_page
-from oee_histories import STATION, at, counted, shift_with_a_stop_and_a_doubt, state
+from events import STATION, at, counted, shift_closed, shift_reopened, state
+from journals import journal_of
+from oee_histories import shift_with_a_stop_and_a_doubt
 from playwright.async_api import expect
 
 from mes.cli import mes
@@ -18,10 +20,8 @@ from mes.collect.station import encode_state
 from mes.errors import ConfigError
 from mes.influx.points.plant import PlantPoints
 from mes.journal import Entry, JournalReader
-from mes.journal.codec import encode_event
 from mes.journal.import_export import header, line
-from mes.journal.store import Rows, Store
-from mes.model import CountKind, Journaled, ShiftClosed, ShiftReopened, State, StationEvent, TimeSource
+from mes.model import CountKind, Journaled, State, StationEvent
 from mes.report.rows import Request, rows
 from mes.results.plant import PlantResults
 
@@ -92,13 +92,6 @@ async def test_a_shift_that_is_opened_again_can_be_changed(tmp_path: Path) -> No
         assert await oee(leader) != before
 
 
-def closing(minutes: float, *, end: float = SHIFT_END, is_open: bool = False) -> StationEvent:
-    """A word on the shift that begins at minute 0."""
-    frame: dict[str, Any] = {"station": STATION, "time": at(minutes), "received_time": at(minutes)}
-    frame |= {"time_source": TimeSource.EDGE, "start": at(0), "end": at(end), "by": "aigul"}
-    return ShiftReopened(**frame, why="so") if is_open else ShiftClosed(**frame)
-
-
 def say(path: Path, *words: str) -> str:
     """What a command prints, or why it is refused."""
     done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
@@ -111,9 +104,7 @@ def say(path: Path, *words: str) -> str:
 def journal(folder: Path, *more: StationEvent) -> Path:
     """A journal of the events."""
     path = folder / "journal.sqlite"
-    with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in (*EVENTS, *more)])])
-    return path
+    return journal_of(path, (*EVENTS, *more))
 
 
 def last(path: Path) -> int:
@@ -124,7 +115,7 @@ def last(path: Path) -> int:
 
 def test_commands_change_no_closed_shift(tmp_path: Path) -> None:
     """`mes reason` and `mes reconcile` are refused until `mes shift reopen`, and write nothing."""
-    path = journal(tmp_path, closing(595))
+    path = journal(tmp_path, shift_closed(595, 0, SHIFT_END))
     start, end = at(40).isoformat(), at(50).isoformat()
     reason = ("reason", "framing", start, end, "no-parts", "--by", "aigul")
     decide = ("reconcile", "5", "--parts", "1", "--by", "aigul", "--why", "counted")
@@ -156,12 +147,12 @@ def late(*events: StationEvent) -> str:
         (counted(SHIFT_END, 3), True),  # a shift ends before its end
         (state(-10, State.DOWN), True),  # another state begins before the shift does
         (EVENTS[1], True),  # is known already
-        (closing(596, is_open=True), True),
+        (shift_reopened(596, 0, SHIFT_END), True),
     ],
 )
 def test_an_import_into_a_closed_shift_is_refused_whole(tmp_path: Path, event: StationEvent, is_taken: bool) -> None:
     """What is new and affects a closed shift stops the import before its first line is written; all else is taken."""
-    path = journal(tmp_path, closing(595))
+    path = journal(tmp_path, shift_closed(595, 0, SHIFT_END))
     file = tmp_path / "late.jsonl"
     file.write_text(late(state(592, State.DOWN), event))
     before = last(path)
@@ -175,7 +166,7 @@ def test_an_import_into_a_closed_shift_is_refused_whole(tmp_path: Path, event: S
 def test_a_closed_journal_is_imported_whole_elsewhere(tmp_path: Path) -> None:
     """An export with closings and what came after them goes into an empty journal, and again without a change."""
     file, path = tmp_path / "all.jsonl", tmp_path / "copy.sqlite"
-    file.write_text(late(*EVENTS, closing(595), counted(100, 2)))
+    file.write_text(late(*EVENTS, shift_closed(595, 0, SHIFT_END), counted(100, 2)))
     assert "nothing was imported" not in say(path, "journal", "import", str(file))
     before = last(path)
     assert before == len(EVENTS) + 2
@@ -193,7 +184,7 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         leader = await plant.enter("team_leader")
         before, shown = await oee(leader), await everywhere(plant)
         last_number = plant.journal.last_seq
-        await plant.add(replace(counted(200, 2), raw=6, previous_raw=4), state(300, State.DOWN))
+        await plant.add(counted(200, 2, raw=6, previous_raw=4), state(300, State.DOWN))
         assert plant.journal.last_seq == last_number + 2
         assert await oee(leader) == before
         assert await everywhere(plant) == shown
@@ -243,7 +234,7 @@ async def test_a_closed_shift_keeps_which_counts_were_not_read(tmp_path: Path, a
         await keeps(later, state(592, State.IDLE))
         assert await oee(leader) == before
         assert (await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW))[1]["after_closing"] is None
-        await keeps(later, replace(counted(200, 2, CountKind.SCRAP), raw=6, previous_raw=4))
+        await keeps(later, counted(200, 2, CountKind.SCRAP, raw=6, previous_raw=4))
         assert await oee(leader) == before
         _, book = await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW)
         after = book["after_closing"]
@@ -278,7 +269,7 @@ async def test_a_phone_shows_what_came_after_closing(tmp_path: Path, width: int)
     """The closed figures stand on the handover page with what would change them beside."""
     async with plant_board(tmp_path, events=EVENTS, telemetry=(), now=NOW) as plant, chromium() as browser:
         await close(plant)
-        await plant.add(replace(counted(200, 2), raw=6, previous_raw=4))
+        await plant.add(counted(200, 2, raw=6, previous_raw=4))
         page = await open_page(browser, f"{plant.url}/handover?of={LINE}&window={WINDOW}", width=width)
         await expect(page.get_by_text("after closing").first).to_be_visible()
         ARTEFACTS.mkdir(parents=True, exist_ok=True)

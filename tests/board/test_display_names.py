@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from board_pages import parsed
+from board_pages import parsed, text_of
 from board_plant import LINE, PlantBoard, config_of, plant_board
 from board_scene import scene, telemetry, until
+from events import STATION, at
 from influx_example import CAR, END
-from oee_histories import STATION, at
 from page_language import shown
 
 from mes.config.names import DisplayNames
@@ -97,12 +97,12 @@ async def test_the_id_of_a_station_is_on_each_page_that_names_it(tmp_path: Path)
     async with plant_board(tmp_path, names=marked(), now=at(119)) as plant:
         found = await read(plant, "ru")
     for path in ("/", "/shift", "/stops", "/car", "/handover", "/counters"):
-        named = [each for each in parsed(found[path]).all("span") if each.text == f"<ru:{STATION}>"]
-        assert not named or {each.attributes.get("title") for each in named} == {STATION}, path
+        named = [each for each in parsed(found[path]).select("span") if text_of(each) == f"<ru:{STATION}>"]
+        assert not named or {each.get("title") for each in named} == {STATION}, path
         assert named or path == "/counters", path
     for path, of in (("/station", STATION), ("/shift", LINE)):
-        (small,) = [each for each in parsed(found[path]).all("p") if each.attributes.get("class") == "id"]
-        assert (small.text, small.attributes.get("translate")) == (of, "no")
+        (small,) = parsed(found[path]).select("p.id")
+        assert (text_of(small), small.get("translate")) == (of, "no")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -114,16 +114,16 @@ async def test_a_plant_without_names_shows_its_ids(tmp_path: Path, language: str
         found = await read(plant, language)
     for path, text in found.items():
         assert 'class="id"' not in text, path
-        assert not [each for each in parsed(text).each() if "kostanay" in each.attributes.get("title", "")], path
+        assert not parsed(text).select("[title*=kostanay]"), path
     wall = parsed(found["/"])
-    assert [each.text for each in wall.all("h2")] == ["weld/weld-1", "paint/paint-1", "final/final-1"]
-    assert [each.text for each in wall.all("h3")][:3] == ["underbody", "body-sides", "framing"]
+    assert [text_of(each) for each in wall.select("h2")] == ["weld/weld-1", "paint/paint-1", "final/final-1"]
+    assert [text_of(each) for each in wall.select("h3")][:3] == ["underbody", "body-sides", "framing"]
     assert " · S3<" in found["/"]
-    assert parsed(found["/station"]).all("h1")[0].text.startswith("weld/weld-1/framing: ")
+    assert text_of(parsed(found["/station"]).select("h1")[0]).startswith("weld/weld-1/framing: ")
     assert "S3 · JAC S3 · CKD" in found["/car"]
     assert ">weld_current " in found["/car"]
-    (markets,) = [each for each in parsed(found["/programme"]).all("table") if "domestic" in each.text]
-    assert [each.text for each in markets.all("th") if each.attributes.get("scope") == "row"] == ["domestic"]
+    (markets,) = [each for each in parsed(found["/programme"]).select("table") if "domestic" in text_of(each)]
+    assert [text_of(each) for each in markets.select("th[scope=row]")] == ["domestic"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from board_plant import PlantBoard, plant_board
-from oee_histories import STATION, at
+from events import STATION, at
 from status_scenes import STATUS
 
 from mes.health.status import ControllerStatus

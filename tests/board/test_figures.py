@@ -1,10 +1,11 @@
 """Every figure on the pages of shifts and stations is the interface's: whole tables, no digit left over."""
 
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from board_core import core_of
 from board_figures import (
     Answer,
     Column,
@@ -23,18 +24,19 @@ from board_figures import (
     own,
     percent,
     place,
-    share,
     short_clock,
     units,
     word,
 )
 from board_look import Look, looking, marked, nothing_left
-from board_pages import Page
+from board_pages import Page, text_of
 from board_plant import LINE, WINDOW
 from board_scene import S2
+from events import STATION, counted
 from influx_example import FINISH
-from oee_histories import STATION, counted
 
+from mes.oee.components import Kpi, Loss, combine
+from mes.results.charts import StepKind, pareto, share, waterfall
 from mes.translations import texts
 
 pytestmark = pytest.mark.timeout(60)
@@ -48,7 +50,6 @@ FLAGS = {
     "after_closing": "the shift is closed; what came after closing is not in the figures",
     "counts_disagree": "all units are not the sum of good, rework and scrap",
 }
-LOSSES = ("down", "setup", "idle", "starved", "blocked", "no_data", "minor_stops")
 COUNTED = {"normal": "as usual", "catch_up": "counted after a connection gap"}
 
 
@@ -78,7 +79,7 @@ async def test_the_page_of_a_shift_shows_the_interface_s_figures(
         await _head(look, page, kpi, of)
         assert page.figures() == _figures(kpi)
         for flag in kpi["flags"]:
-            assert page.take("p", class_="flag").text == f"Mind: {FLAGS[flag]}"
+            assert page.take_text("p", class_="flag") == f"Mind: {FLAGS[flag]}"
         members = await look.answer("/kpi", of=of, window=window, level="station", **asked)
         await _strips(look, page, [each["scope"] for each in members], kpi["window"])
         await _tables(look, page, kpi)
@@ -96,10 +97,36 @@ async def test_a_shift_s_page_without_ideal_cycles_shows_dashes(tmp_path: Path) 
         await _head(look, page, kpi, STATION)
         assert page.figures() == _figures(kpi)
         assert "no_ideal_cycle" in kpi["flags"]
-        assert [each.text for each in page.main.all("p") if each.attributes.get("class") == "flag"] == [
+        assert [text_of(each) for each in page.main.select('p[class="flag"]')] == [
             f"Mind: {FLAGS[flag]}" for flag in kpi["flags"]
         ]
         await _tables(look, page, kpi)
+
+
+async def test_the_waterfall_of_a_page_has_known_values(tmp_path: Path) -> None:
+    """Two hours of framing by hand: 21 minutes down, 3 of set-up, 10 idle; of a gap of 10, 9.5 made its one unit.
+
+    76 minutes of production were seen, so 85.5 in all. 7 units of 9.5 minutes were made, 4 of them good.
+    """
+    async with looking(tmp_path) as look:
+        page = await look.page("/shift", of=STATION, window=WINDOW)
+    assert page.table("Where the time went")[1:] == [
+        ["calendar time", "120.0", "[0.0 100.0 total]"],
+        ["not planned", "0.0", "[100.0 0.2 loss]"],
+        ["planned stops", "0.0", "[100.0 0.2 loss]"],
+        ["planned busy time", "120.0", "[0.0 100.0 total]"],
+        ["down", "-21.0", "[82.5 17.5 loss]"],
+        ["setup", "-3.0", "[80.0 2.5 loss]"],
+        ["idle", "-10.0", "[71.667 8.333 loss]"],
+        ["starved", "0.0", "[71.667 0.2 loss]"],
+        ["blocked", "0.0", "[71.667 0.2 loss]"],
+        ["no data", "-0.5", "[71.25 0.417 loss]"],
+        ["minor stops", "0.0", "[71.25 0.2 loss]"],
+        ["producing", "85.5", "[0.0 71.25 total]"],
+        ["speed loss", "-19.0", "[55.417 15.833 loss]"],
+        ["quality loss", "-28.5", "[31.667 23.75 loss]"],
+        ["valuable time", "38.0", "[0.0 31.667 total]"],
+    ]
 
 
 async def _tables(look: Look, page: Page, kpi: Answer) -> None:
@@ -107,10 +134,13 @@ async def _tables(look: Look, page: Page, kpi: Answer) -> None:
     of, window = kpi["scope"], kpi["window"]["name"]
     hours = await look.answer("/hours", of=of, window=window)
     assert page.table("Hour by hour: plan and actual") == _hours(hours)
-    assert page.table("Where the time went") == _fall(kpi)
-    assert bool(kpi["losses"]) == (window != SUNDAY)
-    if kpi["losses"]:
-        assert page.table("Losses and their reasons") == _pareto(look, kpi["losses"])
+    with core_of(look) as core:
+        (node,) = [each for each in core.nodes(kpi["level"], []) if each.path == of]
+        whole = combine(core.kpis(node, core.window(window).interval))
+    assert page.table("Where the time went") == _waterfall(whole)
+    assert bool(whole.losses) == (window != SUNDAY)
+    if whole.losses:
+        assert page.table("Losses and their reasons") == _pareto(look, whole.losses)
     if kpi["level"] == "line":
         culprits = await look.answer("/line-stops", of=of, window=window)
         assert bool(culprits) == (window != SUNDAY)
@@ -121,17 +151,17 @@ async def _tables(look: Look, page: Page, kpi: Answer) -> None:
 async def _head(look: Look, page: Page, kpi: Answer, of: str) -> None:
     """Heading, choices, and up to when the figures go by which definition."""
     (shown,) = kpi["figures"]
-    assert page.take("h1").text == f"{place(of)}: {heading(kpi['window'])}"
-    assert of == "kostanay" or page.take("p", class_="id").text == of
-    form = page.main.all("form")[0]
+    assert page.take_text("h1") == f"{place(of)}: {heading(kpi['window'])}"
+    assert of == "kostanay" or page.take_text("p", class_="id") == of
+    form = page.main.select("form")[0]
     titles = []
     for name in [each for each in look.plant.config.definitions if each in look.site["definitions"]]:
         (other,) = await look.answer("/kpi", of=STATION, window=WINDOW, definition=name)
         titles.append(f"[{marked(name, shown['definition'])}] {other['figures'][0]['title']}")
-    assert [each.text for each in form.all("select")[2].all("option")] == titles
+    assert [text_of(each) for each in form.select("select")[2].select("option")] == titles
     await look.chosen(page, of, kpi["window"], shifts_only=False)
     up_to = f"data up to {moment(kpi['until'])}"
-    assert page.take("p", class_="soft").text == f"{up_to} · {shown['title']}: {shown['source']}"
+    assert page.take_text("p", class_="soft") == f"{up_to} · {shown['title']}: {shown['source']}"
 
 
 def _figures(kpi: Answer) -> list[tuple[str, str]]:
@@ -154,8 +184,8 @@ async def _strips(look: Look, page: Page, stations: list[str], window: Answer) -
     """What each station did, drawn, over an axis of hours."""
     for station in stations:
         timeline = await look.answer(f"/stations/{station}/timeline", window=window["name"])
-        assert page.take("h3", class_="strip-name").text == own(station)
-        assert page.take("div", class_="strip").text == look.strip(timeline)
+        assert page.take_text("h3", class_="strip-name") == own(station)
+        assert page.take_text("div", class_="strip") == look.strip(timeline)
     hours = await look.answer("/windows", kind="hour", window=window["name"])
     every, whole, begin = max(1, len(hours) // 12), length_s(window), instant(window["start"])
     axis = [
@@ -163,7 +193,7 @@ async def _strips(look: Look, page: Page, stations: list[str], window: Answer) -
         for each in hours[::every]
         if instant(each["start"]) >= begin
     ]
-    assert page.take("div", class_="axis").text == " ".join(axis)
+    assert page.take_text("div", class_="axis") == " ".join(axis)
 
 
 def _hours(hours: list[dict[str, Any]]) -> list[list[str]]:
@@ -187,56 +217,35 @@ def _hours(hours: list[dict[str, Any]]) -> list[list[str]]:
     return expected(hours, columns)
 
 
-def _fall(kpi: Answer) -> list[list[str]]:
-    """From calendar time down to valuable time; a bar begins where the one before it ended."""
-    whole = kpi["window_s"]
-    rows = [
-        ["reason", "min", ""],
-        ["calendar time", minutes(whole), bar(share(0, whole), share(whole, whole), "total")],
-    ]
-    left = whole
+TITLES = {
+    "calendar": "calendar time",
+    "planned_stop": "planned stops",
+    "pbt": "planned busy time",
+    "valuable": "valuable time",
+}
 
-    def lost(title: str, time_s: float) -> None:
-        nonlocal left
-        drawn = bar(share(min(left - time_s, left), whole), share(abs(time_s), whole), "gain" if time_s < 0 else "loss")
-        rows.append([title, minutes(-time_s, signed=True), drawn])
-        left -= time_s
 
-    def stays(title: str, time_s: float) -> None:
-        nonlocal left
-        rows.append([title, minutes(time_s), bar(share(0, whole), share(time_s, whole), "total")])
-        left = time_s
-
-    lost("not planned", kpi["not_planned_s"])
-    lost("planned stops", kpi["planned_stop_s"])
-    stays("planned busy time", kpi["pbt_s"])
-    for each in LOSSES:
-        lost(word(each), kpi[f"{each}_s"])
-    stays("producing", kpi["apt_s"])
-    if kpi["speed_loss_s"] is not None:
-        lost("speed loss", kpi["speed_loss_s"])
-        lost("quality loss", kpi["quality_loss_s"])
-        stays("valuable time", kpi["ideal_good_s"])
+def _waterfall(kpi: Kpi) -> list[list[str]]:
+    """From calendar time down to valuable time; tests/unit/results/test_charts.py has the numbers."""
+    rows = [["reason", "min", ""]]
+    for step in waterfall(kpi):
+        time_s, is_total = step.time.total_seconds(), step.kind is StepKind.TOTAL
+        shown = minutes(time_s) if is_total else minutes(-time_s, signed=True)
+        rows.append([TITLES.get(step.name) or word(step.name), shown, bar(step.left, step.width, step.kind)])
     return rows
 
 
-def _pareto(look: Look, losses: list[dict[str, Any]]) -> list[list[str]]:
-    """By bucket, in each by reason, the largest first; the buckets add their reasons up."""
-    groups = []
-    for bucket, members in groupby(
-        sorted(losses, key=lambda each: str(each["bucket"])), key=lambda each: each["bucket"]
-    ):
-        inside = sorted(members, key=lambda each: (-each["time_s"], each["reason"]))
-        groups.append((sum(each["time_s"] for each in inside), bucket, inside))
-    groups.sort(key=lambda each: -each[0])
-    largest = groups[0][0]
-    rows = [["reason", "min", "stops", ""]]
-    for time_s, bucket, inside in groups:
-        stops = sum(each["stops"] for each in inside)
-        rows.append([word(bucket), minutes(time_s), str(stops), bar(0, share(time_s, largest), "total")])
-        for each in inside:
-            drawn = bar(0, share(each["time_s"], largest), "loss")
-            rows.append([look.reason(each["reason"]), minutes(each["time_s"]), str(each["stops"]), drawn])
+def _pareto(look: Look, losses: Sequence[Loss]) -> list[list[str]]:
+    """By bucket, in each by reason, each as a share of the largest bucket."""
+    groups = pareto(losses)
+    largest, rows = groups[0].time, [["reason", "min", "stops", ""]]
+    for group in groups:
+        drawn = bar(0, share(group.time, largest), "total")
+        rows.append([word(group.bucket), minutes(group.time.total_seconds()), str(group.stops), drawn])
+        for reason in group.reasons:
+            drawn = bar(0, share(reason.time, largest), "loss")
+            time_s = reason.time.total_seconds()
+            rows.append([look.reason(reason.reason), minutes(time_s), str(reason.stops), drawn])
     return rows
 
 
@@ -297,16 +306,16 @@ async def test_the_page_of_a_station_shows_the_interface_s_figures(tmp_path: Pat
     async with looking(tmp_path) as look:
         page = await look.page("/station", of=of, window=window)
         (kpi,) = await look.answer("/kpi", of=of, window=window)
-        assert page.take("h1").text == f"{place(of)}: {heading(kpi['window'])}"
-        assert page.take("p", class_="id").text == of
-        assert len(page.main.all("form")[0].all("option")) > len(look.site["stations"])
+        assert page.take_text("h1") == f"{place(of)}: {heading(kpi['window'])}"
+        assert page.take_text("p", class_="id") == of
+        assert len(page.main.select("form")[0].select("option")) > len(look.site["stations"])
         await look.chosen(page, of, kpi["window"], whole=False, shifts_only=False)
-        assert page.take("p").text == f"OEE {percent(kpi['figures'][0]['oee'])}, good {kpi['good']} · Stops"
+        assert page.take_text("p") == f"OEE {percent(kpi['figures'][0]['oee'])}, good {kpi['good']} · Stops"
         timeline = await look.answer(f"/stations/{of}/timeline", window=window)
-        assert page.take("div", class_="strip").text == look.strip(timeline)
+        assert page.take_text("div", class_="strip") == look.strip(timeline)
         cycles = await look.answer(f"/stations/{of}/cycles", window=window)
         assert cycles
-        assert page.take("div", class_="chart").text == _chart(cycles)
+        assert page.take_text("div", class_="chart") == _chart(cycles)
         assert page.table("Cycle times against the ideal") == expected(cycles, CYCLES)
         begin, end = (instant(kpi["window"][each]) for each in ("start", "end"))
         events = await look.answer(f"/stations/{of}/events", window=window)
@@ -324,7 +333,7 @@ async def test_the_page_of_a_station_shows_the_interface_s_figures(tmp_path: Pat
             ("fault code", lambda each: each["fault"] or ""),
         ]
         assert page.table("Every state") == expected(timeline["spans"], spans)
-        assert page.take("summary", within=page.section("Events")).text == f"Events: {len(inside)}"
+        assert page.take_text("summary", within=page.section("Events")) == f"Events: {len(inside)}"
         assert page.table("Events") == expected(inside, EVENTS)
         nothing_left(page)
 

@@ -24,16 +24,18 @@ from board_figures import (
     place,
     process_value,
     product,
-    share,
     short_clock,
     since,
     units,
     word,
 )
 from board_look import Look, looking, nothing_left
+from board_pages import text_of
 from board_plant import LINE, WINDOW
+from events import at
 from influx_example import CAR, END
-from oee_histories import at
+
+from mes.results.charts import share
 
 pytestmark = pytest.mark.timeout(60)
 MONTHS = (
@@ -55,18 +57,20 @@ async def test_the_wall_shows_the_interface_s_figures(tmp_path: Path) -> None:
         page = await look.page("/")
         wall, alive = await look.answer("/wall"), await look.answer("/collector")
         shift = heading(wall["shift"]).partition(", ")[2]
-        assert page.take("h1").text == shift
+        assert page.take_text("h1") == shift
         now_ms = int(instant(look.now).timestamp() * 1000)
-        assert page.take("p", class_="clock").text == f"[{now_ms}] {clock(look.now)}"
+        assert page.take_text("p", class_="clock") == f"[{now_ms}] {clock(look.now)}"
         stands = "collects" if alive["ready"] else "does not collect"
-        light = page.take("p", class_="light good" if alive["ready"] else "light bad")
-        assert light.text == f"Collector: {stands}, last data {number(alive['oldest_age_s'])} s ago"
+        light = page.take_text("p", class_="light good" if alive["ready"] else "light bad")
+        assert light == f"Collector: {stands}, last data {number(alive['oldest_age_s'])} s ago"
         for each in wall["lines"]:
-            (section,) = [found for found in page.main.all("section") if found.all("h2")[0].text == place(each["line"])]
-            assert page.take("div", within=section, class_="line-head").text == _line(look, each)
-            shown = page.items(section.all("ol")[0])
+            (section,) = [
+                found for found in page.main.select("section") if text_of(found.select("h2")[0]) == place(each["line"])
+            ]
+            assert page.take_text("div", within=section, class_="line-head") == _line(look, each)
+            shown = page.items(section.select("ol")[0])
             assert shown == [text for tile in each["tiles"] for text in _tiles(look, tile, wall["ways"])]
-        assert len(wall["lines"]) == len(page.main.all("section"))
+        assert len(wall["lines"]) == len(page.main.select("section"))
         nothing_left(page)
 
 
@@ -122,7 +126,7 @@ async def test_the_page_of_a_car_shows_the_interface_s_figures(tmp_path: Path, v
         known = {each["product"]: each for each in look.site["products"]}
         vin = vin.replace("-", "")
         page = await look.page("/car", vin=vin)
-        assert page.take("h1").text == f"Car {vin}"
+        assert page.take_text("h1") == f"Car {vin}"
         lives = await look.answer(f"/units/{vin}")
         for life in lives:
             made = known[life["product"]]
@@ -134,9 +138,9 @@ async def test_the_page_of_a_car_shows_the_interface_s_figures(tmp_path: Path, v
             loops = f" · {life['loops']} {times} through a station again" if life["loops"] else ""
             section = page.section(title)
             seen = f"{moment(life['first_seen'])} – {moment(life['last_seen'])}"
-            assert page.take("p", within=section).text == f"{seen} · {finished}{loops}"
+            assert page.take_text("p", within=section) == f"{seen} · {finished}{loops}"
             assert page.table(title) == expected(life["visits"], VISITS)
-            assert page.take("h2", within=section).text == title
+            assert page.take_text("h2", within=section) == title
         nothing_left(page)
 
 
@@ -174,7 +178,7 @@ async def test_the_page_of_cars_shows_those_seen_last(tmp_path: Path) -> None:
         page = await look.page("/car")
         recent = await look.answer("/units")
         assert recent
-        shown = page.items(page.main.all("ul")[0])
+        shown = page.items(page.main.select("ul")[0])
         assert shown == [f"{each['unit']} · {own(each['station'])} {clock(each['time'])}" for each in recent]
         nothing_left(page)
 
@@ -193,9 +197,9 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         stops = await look.answer("/stops", **asked, unexplained="true")
         members = await look.answer("/kpi", **asked)
         books = [await look.answer(f"/stations/{each['scope']}/shift-closing", window=WINDOW) for each in members]
-        assert page.take("h1").text == f"Handover: {place(of)}, {heading(kpi['window'])}"
+        assert page.take_text("h1") == f"Handover: {place(of)}, {heading(kpi['window'])}"
         await look.chosen(page, of, kpi["window"], stations=False, shifts_only=True)
-        assert page.take("p", class_="soft").text == f"data up to {moment(kpi['until'])}"
+        assert page.take_text("p", class_="soft") == f"data up to {moment(kpi['until'])}"
         assert page.figures() == [
             ("OEE", percent(kpi["figures"][0]["oee"])),
             ("out", f"{kpi['out']} / {number(kpi['target'], 1)}"),
@@ -210,8 +214,8 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         if name and closable > 1:
             form = page.take("form", within=page.section("Shift closing"), action="/handover/close")
             sent = f"[back {back}] [station ] [of {of}] [window {WINDOW}]"
-            assert form.text == f"{sent} Close all that are ready ({closable})"
-        left = page.section("Stops without a reason").all("ul")[0]
+            assert text_of(form) == f"{sent} Close all that are ready ({closable})"
+        left = page.section("Stops without a reason").select("ul")[0]
         assert page.items(left) == [
             f"{own(each['station'])} {short_clock(each['start'])}–{short_clock(each['end'])}, {word(each['state'])}"
             for each in stops
@@ -223,7 +227,9 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         ]
         assert page.table("Losses and their reasons") == expected(kpi["losses"][:LOSSES_SHOWN], losses)
         stores = await look.answer("/stores", window=WINDOW)
-        assert page.items(page.section("waiting").all("ul")[0]) == [_store(each) for each in stores if each["waiting"]]
+        assert page.items(page.section("waiting").select("ul")[0]) == [
+            _store(each) for each in stores if each["waiting"]
+        ]
         nothing_left(page)
 
 
@@ -273,9 +279,9 @@ async def test_the_page_of_the_programme_shows_the_interface_s_figures(tmp_path:
         page = await look.page("/programme", **({"year": year} if year else {}))
         found = await look.answer("/programme", window="2026")
         whole = found["whole"]
-        assert page.take("h1").text == "Programme 2026"
-        assert page.take("p").text == "Previous: 2025 · Next: 2027"
-        assert page.take("p", class_="soft").text == f"data up to {moment(found['until'])}"
+        assert page.take_text("h1") == "Programme 2026"
+        assert page.take_text("p") == "Previous: 2025 · Next: 2027"
+        assert page.take_text("p", class_="soft") == f"data up to {moment(found['until'])}"
         pct = whole["local_content_pct"]
         assert page.figures() == [
             ("built", str(whole["total"]["built"])),
@@ -321,9 +327,9 @@ async def test_the_page_of_counters_shows_the_interface_s_counts(tmp_path: Path,
         ordered = [each for each in found if not each["decisions"]] + [each for each in found if each["decisions"]]
         for each in ordered:
             kind = "doubt" if each["decisions"] else "doubt asks"
-            assert page.take("article", class_=kind).text == _doubt(each, form=name is not None)
+            assert page.take_text("article", class_=kind) == _doubt(each, form=name is not None)
         nothing_left(page)
-        shown = [each.all("h2")[0].attributes["id"] for each in page.main.all("article")]
+        shown = [each.select("h2")[0]["id"] for each in page.main.select("article")]
         assert shown == [f"n-{each['number']}" for each in ordered]
 
 

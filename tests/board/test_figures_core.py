@@ -11,8 +11,8 @@ import pytest
 from board_core import CLOSE, core_of, same, window_of
 from board_look import looking
 from board_plant import LINE, WINDOW
+from events import STATION, at
 from influx_example import CAR, END
-from oee_histories import STATION, at
 
 from mes.calendar import Window
 from mes.intervals import Interval

@@ -11,8 +11,8 @@ import pytest
 from board_core import core_of, same, window_of
 from board_look import looking
 from board_plant import LINE, WINDOW
+from events import STATION, at
 from influx_example import END, EXIT, FINISH
-from oee_histories import STATION, at
 from status_scenes import STATUS
 
 from mes.calendar import WindowKind

@@ -20,7 +20,7 @@ from board_figures import (
 )
 from board_look import Look, looking, nothing_left, utc
 from board_plant import WINDOW
-from oee_histories import STATION
+from events import STATION
 
 pytestmark = pytest.mark.timeout(60)
 QUIET = ("starved", "blocked", "minor_stops")  # stops that explain themselves are not on their page
@@ -35,18 +35,18 @@ async def test_the_page_of_stops_shows_the_interface_s_stops(tmp_path: Path, of:
         page = await look.page("/stops", of=of, window=WINDOW)
         stops = await look.answer("/stops", of=of, window=WINDOW)
         (shift,) = [each for each in await look.answer("/windows", window=WINDOW) if each["name"] == WINDOW]
-        assert page.take("h1").text == f"Stops: {place(of)}"
+        assert page.take_text("h1") == f"Stops: {place(of)}"
         await look.chosen(page, of, shift, shifts_only=False)
         asking = [each for each in stops if each["needs_reason"]]
         others = [each for each in stops if not each["needs_reason"] and each["bucket"] not in QUIET]
         back = f"/stops?of={of}&window={WINDOW}"
         before = _before(stops)
-        title = page.take("h2", id="open-stops").text
+        title = page.take_text("h2", id="open-stops")
         assert title == f"Stops that need a reason ({len(asking)})"
         forms = back if name else None
         for heading_, found in (("open-stops", asking), ("all-stops", others)):
-            (listed,) = [each for each in page.main.all("section") if each.attributes["aria-labelledby"] == heading_]
-            shown = page.items(listed.all("ul")[0])
+            (listed,) = page.main.select(f'section[aria-labelledby="{heading_}"]')
+            shown = page.items(listed.select("ul")[0])
             assert shown == [_stop(look, each, before, forms) for each in reversed(found)]
         places = [each["station"] for each in look.site["stations"] if f"{each['station']}/".startswith(f"{of}/")]
         said = [

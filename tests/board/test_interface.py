@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stands_since
+from events import STATION, at, state
 from influx_example import END, EVENTS
-from oee_histories import STATION, at, state
 from patience import patiently, promised_s
 
 from mes.model import State

@@ -9,8 +9,8 @@ from board_plant import LINE, PlantBoard, Visitor, plant_board
 from board_plant import config_of as plant_config
 from board_scene import scene, telemetry, until
 from controller_scenes import SHOWN, WELD
+from events import STATION, at, state
 from influx_example import CAR, END, FINISH
-from oee_histories import STATION, at, state
 from page_language import latin_words, plant_ids
 from status_scenes import CONTROLLER, STATUS
 

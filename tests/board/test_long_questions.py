@@ -2,15 +2,14 @@
 
 import asyncio
 import threading
-from dataclasses import replace
 from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from board_plant import plant_board
+from events import counted, state
 from influx_example import EVENTS
-from oee_histories import counted, state
 from patience import eventually, limit_s, patiently
 
 from mes.board.context import LONG_WAITING, HttpProblem
@@ -73,7 +72,7 @@ async def test_a_year_of_shifts_is_answered_from_stored_components(tmp_path: Pat
 
     The second time nothing is read of the events but what is new.
     """
-    off_shift = replace(counted(-600, 3), raw=3, previous_raw=0)  # between two shifts
+    off_shift = counted(-600, 3, raw=3, previous_raw=0)  # between two shifts
     async with plant_board(tmp_path, events=[state(-700, State.IDLE), off_shift, *EVENTS]) as plant:
         visitor = await plant.enter(None)
         year = {"kind": "shift", "start": "2025-03-03T00:00:00Z"}

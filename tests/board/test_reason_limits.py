@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from board_plant import PlantBoard, Visitor, plant_board
-from oee_histories import STATION, at, state
+from events import STATION, at, state
 
 from mes.model import State, StationEvent
 

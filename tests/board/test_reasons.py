@@ -1,14 +1,15 @@
 """Stops get their reasons on the board: by anybody who may, several at once, taken back; everywhere alike."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from board_figures import percent
+from board_pages import parsed, text_of
 from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stands_since
+from events import STATION, at, counted, state, unreconciled
 from influx_example import END, EVENTS
-from oee_histories import STATION, at, counted, state, unreconciled
 
 from mes.model import State, StateChanged, StationEvent
 from mes.results.plant import PlantResults
@@ -77,11 +78,11 @@ async def oee(plant: PlantBoard, visitor: Visitor) -> list[str]:
     """OEE of the station as the interface, a page and the core have it, in per cent with one decimal."""
     _, found = await visitor.get("/kpi", of=STATION, window=WINDOW)
     _, text = await visitor.page("/shift", of=STATION, window=WINDOW)
-    shown = text.partition('<dd id="oee">')[2].partition("</dd>")[0]
+    (shown,) = parsed(text).select("dd#oee")
     with PlantResults(plant.config, plant.config.journal_path, now=END) as core:
         ratio = core.results.kpi(STATION, core.window(WINDOW).interval, until=END).oee
     assert found[0]["figures"][0]["oee"] == ratio
-    return [f"{found[0]['figures'][0]['oee'] * 100:.1f} %", shown.replace("\xa0", " "), f"{(ratio or 0) * 100:.1f} %"]
+    return [percent(found[0]["figures"][0]["oee"]), text_of(shown), percent(ratio)]
 
 
 async def test_undo_puts_back_what_was_said_before(tmp_path: Path) -> None:
@@ -203,10 +204,10 @@ async def test_books_are_closed_when_all_is_explained(tmp_path: Path) -> None:
 async def test_a_doubtful_count_is_decided(tmp_path: Path) -> None:
     """An engineer decides it on the page; it is shown with who and why, and counted."""
     doubt = unreconciled(70, raw=3, previous_raw=58)
-    went_on = replace(counted(90, 1), raw=4, previous_raw=3)
+    went_on = counted(90, 1, raw=4, previous_raw=3)
     events: list[StationEvent] = [
         state(0, State.PRODUCING),
-        replace(counted(10, 1), raw=58, previous_raw=57),
+        counted(10, 1, raw=58, previous_raw=57),
         doubt,
         went_on,
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from board_plant import PlantBoard, plant_board
 from catalogues import forms, messages
-from oee_histories import STATION, at
+from events import STATION, at
 
 from mes.board.refusals import refusal_text
 from mes.translations import LANGUAGES

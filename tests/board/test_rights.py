@@ -6,9 +6,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from board_pages import Page
 from board_plant import ROLES, WINDOW, PlantBoard, plant_board, stands_since
+from events import STATION, at
 from influx_example import EVENTS
-from oee_histories import STATION, at
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 
@@ -193,7 +194,7 @@ async def test_a_tablet_explains_at_its_own_station_alone(plant: PlantBoard) -> 
     assert (session["role"], session["station"]) == ("operator", STATION)
     tablet.csrf = session["csrf"]
     _, text = await tablet.page("/stops")
-    assert "Framing" in text.partition("<h1>")[2].partition("</h1>")[0]
+    assert "Framing" in Page(text).take_text("h1")
     status, said = await tablet.post("/api/v1/reasons", GIVEN)
     assert (status, said["by"]) == (201, "tablet 1")
     elsewhere = StationId("kostanay/weld/weld-1/finish")

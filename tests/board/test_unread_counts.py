@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from board_plant import LINE, WINDOW, PlantBoard, plant_board
-from oee_histories import STATION, at, read, state
+from events import STATION, at, quality, state
 
 from adapters.reading import Quality
 from mes.collect.counters import CounterState
@@ -94,7 +94,7 @@ async def test_a_counter_that_turned_bad_keeps_its_number_with_a_mark(plant: Pla
 async def test_a_shift_keeps_its_mark_after_the_counter_is_read_again(plant: PlantBoard) -> None:
     """By the journal's events alone: on the wall, on the page of the shift, in the interface and in the report."""
     before, _ = await figures(plant)
-    events = [read(30, Quality.BAD), read(40, Quality.GOOD)]
+    events = [quality(30, Quality.BAD), quality(40, Quality.GOOD)]
     await plant.journal.append(Entry(events=events, states={STATION: encode_state(READ)}))
     await plant.board.live.refresh()
     tile, kpi = await figures(plant)

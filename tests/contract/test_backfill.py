@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from influx_example import CAR, CURRENTS, END, EVENTS, EXIT, example, made, when
+from events import S3, STATION, assigned, at, entered, left, state
+from influx_example import CAR, CURRENTS, END, EVENTS, EXIT, example, made
 from influxd import Influxd, private_influxd
-from oee_histories import STATION, assigned, at, between, state
+from oee_histories import between
 
 from adapters.clock import ManualClock
 from mes.cli import mes
@@ -24,7 +25,7 @@ from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
-from mes.model import Journaled, ProcessValue, ProductId, State, StationEvent, UnitEntered, UnitLeft
+from mes.model import Journaled, ProcessValue, State, StationEvent
 from mes.results.plant import PlantResults
 
 CONFIG = load(default_config()).config
@@ -134,9 +135,9 @@ async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: Influx
     assert live == await rewritten(server, path)
 
 
-def at_all(minutes: float, entered: State) -> list[StationEvent]:
+def at_all(minutes: float, now: State) -> list[StationEvent]:
     """Every station goes into a state."""
-    return [replace(state(minutes, entered), station=each) for each in CONFIG.standards]
+    return [state(minutes, now, station=each) for each in CONFIG.standards]
 
 
 async def test_a_weekend_away_leaves_nothing_half(server: InfluxServer, tmp_path: Path) -> None:
@@ -174,11 +175,11 @@ async def test_a_car_is_affected_by_all_of_its_stay(server: InfluxServer, tmp_pa
     """A value leaves its window after the car got its result and before it left, over an hour's or a day's end."""
     path, clock = tmp_path / "journal.sqlite", ManualClock(at(begun))
     happening: list[tuple[float, list[StationEvent], list[ProcessValue]]] = [
-        (0, [state(begun, State.PRODUCING), entered(begun)], [current(begun, 190.0)]),
+        (0, [state(begun, State.PRODUCING), entered(begun, CAR, product=S3)], [current(begun, 190.0)]),
         (8, [made(begun + 8, CAR), state(begun + 8, State.BLOCKED)], []),
         (13, at_all(begun + 13, State.IDLE), [current(begun + 13, 900.0)]),
         (14, [], []),
-        (20, [left(begun + 20), state(begun + 20, State.STARVED)], []),
+        (20, [left(begun + 20, CAR), state(begun + 20, State.STARVED)], []),
         (30, [], []),
     ]
     async with Journal.open(path) as journal:
@@ -202,16 +203,6 @@ async def test_a_car_is_affected_by_all_of_its_stay(server: InfluxServer, tmp_pa
 def current(minutes: float, value: float) -> ProcessValue:
     """A weld current."""
     return ProcessValue(station=STATION, name="weld_current", time=at(minutes), value=value)
-
-
-def entered(minutes: float) -> StationEvent:
-    """The car came."""
-    return UnitEntered(**when(minutes), unit=CAR, product=ProductId("S3"))
-
-
-def left(minutes: float) -> StationEvent:
-    """The car left."""
-    return UnitLeft(**when(minutes), unit=CAR)
 
 
 async def test_the_size_of_a_batch_changes_nothing(

@@ -5,11 +5,12 @@ import random
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import structlog
+from events import START, counted, raised
 from influx_stand_in import Answer, StandIn, stand_in
 from influxd import private_influxd
 from patience import patiently, promised_s
@@ -23,28 +24,16 @@ from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
 from mes.journal.consumers import EVENTS
-from mes.model import CountFlag, CountKind, FaultRaised, ProductId, StationEvent, StationId, TimeSource, UnitsCounted
+from mes.model import ProductId, StationEvent, StationId, UnitsCounted
 
-T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
-STATION = StationId("kostanay/weld/weld-1/framing")
 QUICK = Pace(idle_s=0.01, restate_s=3600, first_s=0.01, cap_s=0.02, hold_s=0.02)
 MADE = 40
 
 
-def counted(raw: int, *, product: str = "S3") -> UnitsCounted:
+def part(raw: int, *, product: str = "S3") -> UnitsCounted:
     """One good unit."""
-    return UnitsCounted(
-        station=STATION,
-        time=T0 + timedelta(seconds=raw),
-        received_time=T0 + timedelta(seconds=raw),
-        time_source=TimeSource.CONTROLLER,
-        kind=CountKind.GOOD,
-        delta=1,
-        raw=raw,
-        previous_raw=raw - 1,
-        product=ProductId(product),
-        flag=CountFlag.NORMAL,
-    )
+    when = START + timedelta(seconds=raw)
+    return counted(when, raw=raw, previous_raw=raw - 1, product=ProductId(product))
 
 
 class NoFigures:
@@ -54,7 +43,7 @@ class NoFigures:
         return ()
 
     async def open(self) -> tuple[Sequence[Point], datetime]:
-        return (), T0
+        return (), START
 
     def stated(self, until: datetime) -> None:
         return
@@ -72,7 +61,7 @@ async def influx(request: pytest.FixtureRequest) -> AsyncIterator[StandIn]:
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     async with Journal.open(tmp_path / "journal.sqlite") as opened:
-        await append(opened, *(counted(n) for n in range(1, MADE + 1)))
+        await append(opened, *(part(n) for n in range(1, MADE + 1)))
         yield opened
 
 
@@ -142,7 +131,7 @@ async def test_a_server_that_hangs_costs_its_time_limit_only(influx: StandIn, jo
 
 async def test_exactly_the_bad_lines_are_put_aside(influx: StandIn, journal: Journal) -> None:
     """Among good lines, those that the server refuses by themselves are kept with its words; the queue goes on."""
-    await append(journal, *(counted(100 + n, product="bad" if n % 7 == 3 else "S2") for n in range(50)), counted(900))
+    await append(journal, *(part(100 + n, product="bad" if n % 7 == 3 else "S2") for n in range(50)), part(900))
     clash(influx, "bad")
     async with client_of(influx) as server:
         await run_until_stored(influx, server, journal, MADE + 50 - 7 + 1, quarantined=7)
@@ -191,7 +180,7 @@ async def test_a_server_at_fault_holds_the_queue(influx: StandIn, journal: Journ
 
 async def test_many_bad_lines_are_no_bad_lines(influx: StandIn, journal: Journal) -> None:
     """Where line after line is refused the fault is in the set-up: the queue is held, the quarantine stays small."""
-    await append(journal, *(counted(100 + n, product="bad") for n in range(400)))
+    await append(journal, *(part(100 + n, product="bad") for n in range(400)))
     clash(influx, "bad")
     async with client_of(influx) as server:
         with pytest.raises(SinkRejected, match="one after the other"):
@@ -212,7 +201,7 @@ async def test_what_is_too_large_is_split(influx: StandIn, journal: Journal) -> 
 
 async def test_what_cannot_be_said_is_put_aside(influx: StandIn, journal: Journal) -> None:
     """A totaliser's reading beyond 64 bits fits no field: it is kept with the reason, everything else arrives."""
-    await append(journal, replace(counted(500), raw=2**63), counted(501))
+    await append(journal, replace(part(500), raw=2**63), part(501))
     async with client_of(influx) as server:
         await writer(server, journal).drain()
         kept = await journal.refused(SINK)
@@ -231,7 +220,7 @@ async def test_an_answer_lost_a_hundred_times_changes_nothing(influx: StandIn, j
         first = {point: dict(fields) for point, fields in influx.points.items()}
         influx.points.clear()
         for n in range(100):
-            await append(journal, counted(1000 + n))
+            await append(journal, part(1000 + n))
         influx.next_answers = [("hang-up-after-storing", {})] * 100
         pace = replace(QUICK, first_s=0.0005, cap_s=0.001, batch_lines=7)
         following = writer(server, journal, pace)
@@ -269,10 +258,9 @@ async def test_a_real_server_keeps_its_good_lines(tmp_path: Path) -> None:
         InfluxServer(Target(influxd.url, "plant")) as server,
     ):
         await server.ensure()
-        stamp = int(T0.timestamp()) * 10**9  # types belong to a shard, which is a week long
+        stamp = int(START.timestamp()) * 10**9  # types belong to a shard, which is a week long
         await server.write(line("fault", {"station": "x"}, {"code": 7}, stamp).encode())
-        fault = FaultRaised(station=STATION, time=T0, received_time=T0, time_source=TimeSource.EDGE, code="101")
-        await append(journal, counted(1), fault, counted(2))
+        await append(journal, part(1), raised(0, "101"), part(2))
         await writer(server, journal).drain()
 
         kept = await journal.refused(SINK)
@@ -292,8 +280,8 @@ def test_a_point_is_known_by_its_head_and_time() -> None:
 async def test_what_is_older_than_the_database_keeps_holds_nothing_up(journal: Journal) -> None:
     """A real server that keeps 30 days, and a journal that begins before: the rest is stored, nothing is put aside."""
     now = SystemClock().now()
-    new = counted(1000)
-    await append(journal, *(counted(100 + n) for n in range(400)), replace(new, time=now, received_time=now))
+    new = part(1000)
+    await append(journal, *(part(100 + n) for n in range(400)), replace(new, time=now, received_time=now))
     with structlog.testing.capture_logs() as logs, tempfile.TemporaryDirectory() as folder:
         async with private_influxd(Path(folder)) as there, InfluxServer(Target(there.url, "plant")) as server:
             await server.ensure()

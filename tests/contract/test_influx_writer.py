@@ -4,17 +4,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from events import START, STATION, at, counted, restored, state
 from influx_stand_in import StandIn, stand_in
 from patience import patiently
 from structlog.typing import EventDict
 
 from adapters.clock import ManualClock
-from adapters.reading import GapCause
 from mes.calendar import Calendar, Shift
 from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.encode import Point
@@ -25,56 +25,20 @@ from mes.intervals import Interval
 from mes.journal import Entry, Journal
 from mes.journal.consumers import EVENTS, FIGURES, LIVE
 from mes.model import (
-    ConnectionRestored,
-    CountFlag,
-    CountKind,
     ProcessValue,
-    ProductId,
     State,
-    StateChanged,
     StationEvent,
     StationId,
     StationStandard,
-    TimeSource,
     UnitsCounted,
 )
 
-T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
-STATION = StationId("kostanay/weld/weld-1/framing")
 QUICK = Pace(idle_s=0.01, restate_s=3600, first_s=0.01, cap_s=0.02, hold_s=0.02)
 
 
-def at(minutes: float) -> datetime:
-    """An instant of the test's day."""
-    return T0 + timedelta(minutes=minutes)
-
-
-def counted(minute: float, raw: int) -> UnitsCounted:
+def part(minute: float, raw: int) -> UnitsCounted:
     """One good unit."""
-    return UnitsCounted(
-        station=STATION,
-        time=at(minute),
-        received_time=at(minute),
-        time_source=TimeSource.CONTROLLER,
-        kind=CountKind.GOOD,
-        delta=1,
-        raw=raw,
-        previous_raw=raw - 1,
-        product=ProductId("S3"),
-        flag=CountFlag.NORMAL,
-    )
-
-
-def producing() -> StateChanged:
-    """The station begins to work."""
-    return StateChanged(
-        station=STATION,
-        time=T0,
-        received_time=T0,
-        time_source=TimeSource.CONTROLLER,
-        state=State.PRODUCING,
-        raw="6",
-    )
+    return counted(minute, raw=raw, previous_raw=raw - 1)
 
 
 async def append(journal: Journal, *events: StationEvent) -> None:
@@ -91,7 +55,7 @@ class NoFigures:
 
     async def open(self) -> tuple[Sequence[Point], datetime]:
         """No window is open."""
-        return (), T0
+        return (), START
 
     def stated(self, until: datetime) -> None:
         """Nothing was stated."""
@@ -126,7 +90,7 @@ async def server(influx: StandIn) -> AsyncIterator[InfluxServer]:
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal with one state and ten counted units."""
     async with Journal.open(tmp_path / "journal.sqlite") as opened:
-        await append(opened, producing(), *(counted(n, 100 + n) for n in range(1, 11)))
+        await append(opened, state(0, State.PRODUCING), *(part(n, 100 + n) for n in range(1, 11)))
         yield opened
 
 
@@ -198,16 +162,11 @@ async def test_later_events_raise_the_revision(
     figures = figures_of(tmp_path / "journal.sqlite")
     await writer(server, journal, figures).drain()
     before = len(influx.points)
-    await append(journal, counted(30, 111))
+    await append(journal, part(30, 111))
     await writer(server, journal, figures).drain()
 
     assert len(influx.points) == before + 1
     assert {fields["good"] for (series, _), fields in influx.points.items() if series.startswith("kpi")} == {"11i"}
-
-
-def state(minute: float, now: State) -> StateChanged:
-    """The station is in another state."""
-    return replace(producing(), time=at(minute), received_time=at(minute), state=now)
 
 
 async def test_published_figures_of_closed_windows_are_final(
@@ -228,7 +187,7 @@ async def test_published_figures_of_closed_windows_are_final(
     await following.restate()
 
     hours = {
-        (int(stamp) // 10**9 - int(T0.timestamp())) // 3600: (fields["down_s"], fields["minor_stops_s"])
+        (int(stamp) // 10**9 - int(START.timestamp())) // 3600: (fields["down_s"], fields["minor_stops_s"])
         for (series, stamp), fields in influx.points.items()
         if series.startswith("kpi") and "window=hour" in series
     }
@@ -237,7 +196,7 @@ async def test_published_figures_of_closed_windows_are_final(
 
 async def test_telemetry_is_forwarded(influx: StandIn, server: InfluxServer, journal: Journal) -> None:
     """Process values become points of their own measurement."""
-    value = ProcessValue(station=STATION, name="weld_current", time=T0, value=9.5)
+    value = ProcessValue(station=STATION, name="weld_current", time=START, value=9.5)
     await journal.append(Entry(events=(), states={}, telemetry=(value,), observed={}))
     await writer(server, journal).drain()
 
@@ -263,16 +222,8 @@ async def test_it_runs_through_outage_and_refusal(
 
 async def test_touched_reaches_back_to_the_start_of_a_gap(tmp_path: Path) -> None:
     """An event that bears on the past touches all of it; the next events go as far as is asked."""
-    restored = ConnectionRestored(
-        station=STATION,
-        time=at(50),
-        received_time=at(50),
-        time_source=TimeSource.EDGE,
-        since=at(10),
-        cause=GapCause.CONNECTION,
-    )
     async with Journal.open(tmp_path / "journal.sqlite") as journal:
-        await append(journal, counted(40, 5), restored, counted(60, 6))
+        await append(journal, part(40, 5), restored(50, since=10), part(60, 6))
 
         assert await journal.affected_windows(0, 2) == (2, {STATION: Interval(at(10), at(50))})
         assert await journal.affected_windows(2, 2) == (3, {STATION: Interval(at(60), at(60))})
@@ -283,17 +234,17 @@ async def test_what_is_new_goes_first_after_a_long_outage(
     influx: StandIn, server: InfluxServer, journal: Journal
 ) -> None:
     """With much waiting, the newest event is stored in the next round; in the end all are, once, under one cursor."""
-    await append(journal, *(counted(n / 60, 1000 + n) for n in range(200)))
+    await append(journal, *(part(n / 60, 1000 + n) for n in range(200)))
     pace = replace(QUICK, batch_lines=10, behind_lines=50)
     following = InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace)
     await following.forward()
-    await append(journal, counted(59, 5000))
+    await append(journal, part(59, 5000))
     await following.forward()
-    assert any(stamp == str(59 * 60 * 10**9 + int(T0.timestamp()) * 10**9 + 212) for _, stamp in influx.points)
+    assert any(stamp == str(59 * 60 * 10**9 + int(START.timestamp()) * 10**9 + 212) for _, stamp in influx.points)
     assert len(influx.points) == 41
     for _ in range(3):  # as after a restart of the program in the middle of it
         again = InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace)
-        await append(journal, counted(59.5, 5001 + _))
+        await append(journal, part(59.5, 5001 + _))
         await again.forward()
     await InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace).drain()
 

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from certified_plant import Plant
 from click.testing import CliRunner
+from events import state
 from opcua_servers import CLIENT_URI, NAMESPACE, SERVER_URI
 
 from adapters.clock import SteadyClock
@@ -29,7 +30,7 @@ from mes.health.controllers import ConnectionState
 from mes.influx.server import HIDDEN, InfluxServer, Target
 from mes.journal import Entry, Journal
 from mes.logs import configure_logging
-from mes.model import State, StateChanged, StationId, TimeSource
+from mes.model import State, StateChanged, StationId
 from simulators.opcua_server import Node, OpcUaServer, Security
 
 pytestmark = pytest.mark.timeout(30)
@@ -205,9 +206,7 @@ async def test_a_collector_whose_secrets_are_refused_shows_none(
 
 def worked() -> StateChanged:
     """Something that happened at the station."""
-    now = datetime.now(UTC)
-    place, source = StationId("plant/weld/weld-1/framing"), TimeSource.CONTROLLER
-    return StateChanged(station=place, time=now, received_time=now, time_source=source, state=State.PRODUCING, raw="6")
+    return state(datetime.now(UTC), State.PRODUCING, station=StationId("plant/weld/weld-1/framing"))
 
 
 def journals(folder: Path) -> list[Path]:

@@ -9,9 +9,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from mes.model import CountFlag, CountKind, State, StateChanged, StationEvent, StationId, TimeSource, UnitsCounted
+from events import counted, state
+
+from mes.model import State, StationEvent, StationId
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SLOT = timedelta(minutes=1)
@@ -48,29 +49,15 @@ class _Machine:
     made: int = 0
     events: list[StationEvent] = field(default_factory=list)
 
-    def slot(self, number: int, state: State) -> None:
+    def slot(self, number: int, now: State) -> None:
         """What it does in one slot; a part is counted at its end."""
         time = START + number * SLOT
-        if state is not self.state:
-            self.state = state
-            self.events.append(StateChanged(**_frame(self.station, time), state=state, raw=""))
-        if state is State.PRODUCING:
+        if now is not self.state:
+            self.state = now
+            self.events.append(state(time, now, station=self.station))
+        if now is State.PRODUCING:
             self.made += 1
-            self.events.append(
-                UnitsCounted(
-                    **_frame(self.station, time + SLOT),
-                    kind=CountKind.GOOD,
-                    delta=1,
-                    raw=self.made,
-                    previous_raw=self.made - 1,
-                    product=None,
-                    flag=CountFlag.NORMAL,
-                )
-            )
-
-
-def _frame(station: StationId, time: datetime) -> dict[str, Any]:
-    return {"station": station, "time": time, "received_time": time, "time_source": TimeSource.CONTROLLER}
+            self.events.append(counted(time + SLOT, raw=self.made, previous_raw=self.made - 1, station=self.station))
 
 
 def histories(

@@ -1,13 +1,16 @@
-"""How figures of the interface have to read on an English page, written down apart from the board's own formats."""
+"""How figures of the interface have to read on an English page.
+
+Numbers go by the board's own formats, which tests/unit/board/test_rendering.py compares with known values.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from mes.config.load import default_config
+from mes.board.pages.rendering import Localizer
+from mes.config.load import default_config, load
 
 Answer = Mapping[str, Any]
 Column = tuple[str, Callable[[Any], str]]
@@ -15,6 +18,9 @@ KOSTANAY = timezone(timedelta(hours=5))
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
 NONE = "–"
 PLANT: Any = YAML(typ="safe", pure=True).load(default_config())
+ENGLISH = Localizer("en", load(default_config()).config)
+percent, units, number = ENGLISH.percent, ENGLISH.units, ENGLISH.number
+minutes, lasting = ENGLISH.minutes, ENGLISH.lasting
 STATES = {
     "producing": "producing",
     "starved": "starved",
@@ -29,46 +35,6 @@ BUCKETS = {**STATES, "apt": "producing", "minor_stops": "minor stops", "not_plan
 WORDS = {**BUCKETS, "unexplained": "unexplained", "slow": "slow cycle", "pace": "longer ideal cycle"}
 WORDS |= {"unknown": "not known", "good": "good", "rework": "rework", "scrap": "scrap", "total": "all"}
 WORDS |= {"speed": "speed", "quality": "Quality"}
-
-
-def percent(ratio: float | None) -> str:
-    """78.9 %, with a no-break space."""
-    if ratio is None:
-        return NONE
-    found = (Decimal(repr(ratio)) * 100).quantize(Decimal("0.1"), ROUND_HALF_EVEN)
-    return f"{found:,}\u00a0%"
-
-
-def units(count: int | None) -> str:
-    """A count; a dash where it is not known."""
-    return NONE if count is None else str(count)
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    """With so many decimals at most."""
-    if value is None:
-        return NONE
-    found = f"{value:,.{digits}f}"
-    found = found.rstrip("0").rstrip(".") if "." in found else found
-    return "0" if found == "-0" else found
-
-
-def minutes(time_s: float | None, *, signed: bool = False) -> str:
-    """Seconds as minutes with one decimal."""
-    if time_s is None:
-        return NONE
-    found = f"{time_s / 60:,.1f}"
-    found = "0.0" if found == "-0.0" else found
-    return f"+{found}" if signed and time_s > 0 and found != "0.0" else found
-
-
-def lasting(time_s: float) -> str:
-    """1:02:03 h, or 2:03 min."""
-    whole = int(time_s)
-    text = str(timedelta(seconds=whole % 86400))
-    hours, minute, second = text.split(":")
-    hours = str(int(hours) + whole // 86400 * 24)
-    return f"{hours}:{minute}:{second}\u00a0h" if hours != "0" else f"{int(minute)}:{second}\u00a0min"
 
 
 def instant(text: str) -> datetime:
@@ -143,11 +109,6 @@ def market(label: str) -> str:
 def process_value(name: str) -> str:
     """A process value's name."""
     return str(PLANT["process_values"][name]["names"]["en"])
-
-
-def share(part: float, whole: float) -> float:
-    """Per cent of a whole bar."""
-    return round(min(max(part / whole * 100, 0.0), 100.0), 3) if whole else 0.0
 
 
 def bar(left: float, width: float, kind: str) -> str:

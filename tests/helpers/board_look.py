@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from board_figures import clock, day, heading, instant, place, share, word
-from board_pages import Page
+from board_figures import clock, day, heading, instant, place, word
+from board_pages import Page, text_of
 from board_plant import PlantBoard, Visitor, config_of, plant_board
 from board_scene import scene, telemetry, until
 from influx_example import END
 
 from mes.model import StationEvent
+from mes.results.charts import share
 
 OFFERED = timedelta(days=14)
 STATES = ("producing", "starved", "blocked", "down", "setup", "idle", "planned_stop", "no_data")
@@ -86,10 +87,10 @@ class Look:
     ) -> None:
         """The form that chooses offers just what the interface has."""
         form = page.take("form", class_="choice")
-        part, time = form.all("select")[:2]
-        assert [each.text for each in part.all("option")] == self.parts(of, stations=stations, whole=whole)
+        part, time = form.select("select")[:2]
+        assert [text_of(each) for each in part.select("option")] == self.parts(of, stations=stations, whole=whole)
         offered = await self.windows(window, shifts_only=shifts_only)
-        assert [each.text for each in time.all("option")] == offered
+        assert [text_of(each) for each in time.select("option")] == offered
 
     def strip(self, timeline: dict[str, Any]) -> str:
         """The drawing of a time line: each stretch with its place, its colour and its words."""
@@ -139,9 +140,10 @@ async def looking(
         yield look
 
 
-def nothing_left(page: Page, *said: Sequence[str]) -> None:
+def nothing_left(page: Page) -> None:
     """Every digit of the page has been compared with something."""
-    assert page.left() == [], said
+    left = page.left()
+    assert not left, left
 
 
 __all__ = ["STATES", "Look", "day", "looking", "marked", "nothing_left", "utc"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 from argon2 import PasswordHasher
+from events import state
 from influx_example import CURRENTS, END, EVENTS
-from oee_histories import state
 from starlette.types import ASGIApp
 from status_scenes import STATUS
 

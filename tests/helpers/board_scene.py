@@ -4,25 +4,34 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from influx_example import CAR, CURRENTS, EVENTS, EXIT, FINISH, S3, made, when
-from oee_histories import STATION, assigned, at, cleared, counted, raised, state, unreconciled
+from events import (
+    S3,
+    STATION,
+    assigned,
+    at,
+    cleared,
+    completed,
+    counted,
+    decided,
+    entered,
+    left,
+    raised,
+    shift_closed,
+    shift_reopened,
+    state,
+    unreconciled,
+)
+from influx_example import CAR, CURRENTS, EVENTS, EXIT, FINISH, made
 
 from mes.config.build import PlantConfig
 from mes.model import (
     CountKind,
-    CountReconciled,
-    CountUnreconciled,
     ProcessValue,
     ProductId,
-    ShiftClosed,
-    ShiftReopened,
     State,
     StationEvent,
     StationId,
-    UnitCompleted,
-    UnitEntered,
     UnitId,
-    UnitLeft,
     UnitResult,
 )
 
@@ -84,7 +93,7 @@ def _station(station: StationId, index: int) -> list[StationEvent]:
         counted(64 + own, 3),
         counted(66 + own, 1 + index % 2, CountKind.REWORK),
         *([counted(67 + own, 1, CountKind.SCRAP)] if index % 3 == 1 else []),
-        *([replace(counted(68, 9, CountKind.TOTAL), raw=1209, previous_raw=1200)] if index == 3 else []),
+        *([counted(68, 9, CountKind.TOTAL, raw=1209, previous_raw=1200)] if index == 3 else []),
     )
 
 
@@ -95,69 +104,48 @@ def _cars(stations: list[StationId]) -> Iterator[StationEvent]:
         product = S2 if number == 1 else S3
         for index, station in enumerate(stations[: last + 1]):
             start = 1.5 + 6.3 * index + 9.9 * number
-            yield UnitEntered(**when(start, station), unit=unit, product=product)
+            yield entered(start, unit, product=product, station=station)
             if index == last and number in (2, 4):
                 continue  # it is there still
             result = UnitResult.REWORK if index == 5 * number else UnitResult.GOOD
             cycle = None if number == 1 and index == 4 else timedelta(seconds=251.25 + 7.5 * index)
-            yield _done(start + 4.4, station, unit, product, result, cycle)
-            yield UnitLeft(**when(start + 5.1, station), unit=unit)
-    yield UnitEntered(**when(29, TRIM), unit=CAR, product=S3)
+            yield completed(start + 4.4, unit, result, product=product, cycle_time=cycle, station=station)
+            yield left(start + 5.1, unit, station=station)
+    yield entered(29, CAR, product=S3, station=TRIM)
     yield made(37, CAR, UnitResult.REWORK, TRIM)
     yield made(39.5, CAR, UnitResult.GOOD, TRIM)
-    yield UnitLeft(**when(40.25, TRIM), unit=CAR)
-    yield UnitEntered(**when(58, STATION), unit=CAR, product=S3)  # it comes again
+    yield left(40.25, CAR, station=TRIM)
+    yield entered(58, CAR, product=S3)  # it comes again
     yield made(63, CAR, station=STATION)
-
-
-def _done(
-    minutes: float, station: StationId, unit: UnitId, product: ProductId, result: UnitResult, cycle: timedelta | None
-) -> UnitCompleted:
-    return UnitCompleted(**when(minutes, station), unit=unit, product=product, result=result, cycle_time=cycle)
 
 
 def _finish() -> list[StationEvent]:
     """A count that nobody has decided, one that two persons did, and one that was a stale value."""
     first, second = unreconciled(71, raw=3, previous_raw=58), unreconciled(93, CountKind.SCRAP, raw=1, previous_raw=40)
-    moved = replace(counted(95, 1, CountKind.SCRAP), raw=2, previous_raw=1)
+    moved = counted(95, 1, CountKind.SCRAP, raw=2, previous_raw=1)
     return at_station(
         FINISH,
         state(60, State.STARVED),
         state(63.2, State.PRODUCING),
         state(84, State.DOWN),
         state(88.5, State.PRODUCING),
-        replace(counted(10, 1), raw=58, previous_raw=57),
+        counted(10, 1, raw=58, previous_raw=57),
         first,
-        replace(counted(91, 1), raw=4, previous_raw=3),
-        replace(counted(9, 1, CountKind.SCRAP), raw=40, previous_raw=39),
+        counted(91, 1, raw=4, previous_raw=3),
+        counted(9, 1, CountKind.SCRAP, raw=40, previous_raw=39),
         second,
         moved,
-        _decided(second, 1, 97, "anna", "1 of 2 was double"),
-        _decided(second, 0, 98, "boris", "counted by hand"),
+        decided(second, 1, when=97, by="anna", why="1 of 2 was double"),
+        decided(second, 0, when=98, by="boris", why="counted by hand"),
         unreconciled(110, CountKind.REWORK, raw=7, previous_raw=9),
-    )
-
-
-def _decided(about: CountUnreconciled, parts: int, minutes: float, by: str, why: str) -> CountReconciled:
-    return CountReconciled(
-        **{**when(minutes), "time": about.time},
-        kind=about.kind,
-        raw=about.raw,
-        previous_raw=about.previous_raw,
-        parts=parts,
-        by=by,
-        why=why,
-        recorded_time=at(minutes),
-        product=S3,
     )
 
 
 def _framing() -> list[StationEvent]:
     """Words of persons: one taken back, one for as long as it lasts, planned service at another station."""
-    first = assigned(36, 20, 32, "weld-timer")
     return [
-        replace(first, comment="timer 7 <again> & again"),
-        replace(assigned(37, 20, 32, None), comment="=1+1"),
+        assigned(36, 20, 32, "weld-timer", comment="timer 7 <again> & again"),
+        assigned(37, 20, 32, None, comment="=1+1"),
         *at_station(EXIT, state(118.5, State.STARVED)),
         *at_station(SIDES, assigned(101, 50, 51, "planned-service"), assigned(102, 90, None, "no-parts")),
         state(105, State.DOWN),
@@ -174,15 +162,16 @@ def _winter() -> Iterator[StationEvent]:
     for days, cars in WINTER:
         for number in range(cars):
             unit = UnitId(f"LJ12EKR24T17{-days:02}{number:03}")
-            yield _done(days * 1440 + 60 + 13 * number, EXIT, unit, S2, UnitResult.GOOD, timedelta(seconds=431.5))
+            when = days * 1440 + 60 + 13 * number
+            yield completed(when, unit, product=S2, cycle_time=timedelta(seconds=431.5), station=EXIT)
     yield made(-31 * 1440 + 200, "LJ12EKR24T1700001", station=EXIT)
 
 
 def _books(stations: list[StationId]) -> Iterator[StationEvent]:
     """Two stations whose shift was closed, one of which was opened again."""
-    yield ShiftClosed(**when(515, stations[7]), start=at(0), end=at(SHIFT_END), by="aigul 2")
-    yield ShiftClosed(**when(516, stations[8]), start=at(0), end=at(SHIFT_END), by="aigul 2")
-    yield ShiftReopened(**when(521, stations[8]), start=at(0), end=at(SHIFT_END), by="boris", why="a count was wrong")
+    yield shift_closed(515, 0, SHIFT_END, by="aigul 2", station=stations[7])
+    yield shift_closed(516, 0, SHIFT_END, by="aigul 2", station=stations[8])
+    yield shift_reopened(521, 0, SHIFT_END, by="boris", why="a count was wrong", station=stations[8])
 
 
 def until(events: list[StationEvent], now: datetime) -> list[StationEvent]:

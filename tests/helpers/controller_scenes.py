@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from events import at
 from fakes import PLC
-from oee_histories import at
 from status_scenes import CONTROLLER, STATUS
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode

@@ -1,80 +1,69 @@
 """Two hours of one station in which everything happens that the schema has a measurement for."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from oee_histories import (
+from events import (
+    S3,
     STATION,
     assigned,
     at,
-    between,
     cleared,
+    completed,
     counted,
     decided,
+    entered,
+    left,
     lost,
+    product_changed,
+    quality,
     raised,
     restored,
+    shift_closed,
     state,
+    unidentified,
     unreconciled,
 )
+from oee_histories import between
 
 from adapters.reading import ControllerId, Quality
 from mes.journal import Entry, Journal
 from mes.model import (
     CountKind,
     ProcessValue,
-    ProductChanged,
-    ProductId,
-    QualityChanged,
-    ShiftClosed,
     State,
     StationEvent,
     StationId,
-    TimeSource,
-    UnitCompleted,
-    UnitEntered,
     UnitId,
-    UnitLeft,
     UnitResult,
-    UnitsUnidentified,
 )
 
 FINISH = StationId("kostanay/weld/weld-1/finish")
 EXIT = StationId("kostanay/final/final-1/end-of-line")
 CAR = UnitId("LJ12EKR24T1823630")
-S3 = ProductId("S3")
 END = at(120)
-
-
-def when(minutes: float, station: StationId = STATION) -> dict[str, Any]:
-    """What every event has."""
-    return {"station": station, "time": at(minutes), "received_time": at(minutes), "time_source": TimeSource.CONTROLLER}
 
 
 def made(minutes: float, unit: str, result: UnitResult = UnitResult.GOOD, station: StationId = STATION) -> StationEvent:
     """A unit got its result."""
-    return UnitCompleted(
-        **when(minutes, station), unit=UnitId(unit), product=S3, result=result, cycle_time=timedelta(seconds=571.5)
-    )
+    return completed(minutes, unit, result, cycle_time=timedelta(seconds=571.5), station=station)
 
 
 DOUBT = unreconciled(70, raw=3, previous_raw=58)
 EVENTS: list[StationEvent] = [
     state(0, State.PRODUCING),
-    replace(state(0, State.PRODUCING), station=FINISH),
-    replace(state(0, State.PRODUCING), station=EXIT),
-    ProductChanged(**when(0), product=S3),
-    UnitEntered(**when(1), unit=CAR, product=S3),
+    state(0, State.PRODUCING, station=FINISH),
+    state(0, State.PRODUCING, station=EXIT),
+    product_changed(0, S3),
+    entered(1, CAR, product=S3),
     counted(10, 1),
     made(10, CAR),
-    UnitLeft(**when(11), unit=CAR),
-    UnitEntered(**when(12, FINISH), unit=CAR, product=S3),
+    left(11, CAR),
+    entered(12, CAR, product=S3, station=FINISH),
     made(20, CAR, station=FINISH),
     made(25, CAR, station=EXIT),
-    replace(counted(20, 1), station=FINISH),
-    replace(counted(25, 1), station=EXIT),
+    counted(20, 1, station=FINISH),
+    counted(25, 1, station=EXIT),
     counted(20, 1, CountKind.SCRAP),
     made(20, "LJ12EKR24T1823631", UnitResult.SCRAP),
     state(20, State.DOWN),
@@ -86,14 +75,14 @@ EVENTS: list[StationEvent] = [
     state(55, State.PRODUCING),
     assigned(60, 45, 55, "no-operator"),
     DOUBT,
-    QualityChanged(**when(75), signal="product", quality=Quality.BAD),
+    quality(75, Quality.BAD, "product"),
     lost(80),
-    UnitsUnidentified(**when(90), missing=1, first_sequence=17),
+    unidentified(90, missing=1, first_sequence=17),
     counted(90, 1, since=80),
     restored(90, 80),
     state(90, State.PRODUCING),
-    decided(DOUBT, 1, minutes=95),
-    ShiftClosed(**when(119), start=at(-60), end=at(0), by="aigul"),
+    decided(DOUBT, 1, when=95),
+    shift_closed(119, -60, 0),
     state(120, State.STARVED),
 ]
 CURRENTS = [

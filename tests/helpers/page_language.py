@@ -3,7 +3,8 @@
 import re
 from collections.abc import Collection, Iterator
 
-from board_pages import Element, parsed
+from board_pages import parsed
+from bs4 import Doctype, Tag
 
 from mes.config.build import PlantConfig
 
@@ -20,22 +21,22 @@ TERMS = frozenset(
 )
 
 
-def shown(element: Element, language: str, ids: Collection[str]) -> Iterator[str]:
+def shown(element: Tag, language: str, ids: Collection[str]) -> Iterator[str]:
     """The texts of an element and of its attributes, without what is marked as another language or as no language.
 
     A `title` that is one of `ids` is left out: there an engineer finds the id of what is shown by its name.
     """
-    marked = element.attributes.get("lang", language)
-    if marked != language or element.attributes.get("translate") == "no" or element.tag in ("script", "style"):
+    marked = element.get("lang", language)
+    if marked != language or element.get("translate") == "no" or element.name in ("script", "style"):
         return
     for name in SPOKEN:
-        if name in element.attributes and not (name == "title" and element.attributes[name] in ids):
-            yield element.attributes[name]
-    for child in element.inside:
-        if isinstance(child, str):
-            yield child
-        else:
+        if name in element.attrs and not (name == "title" and element[name] in ids):
+            yield str(element[name])
+    for child in element.children:
+        if isinstance(child, Tag):
             yield from shown(child, language, ids)
+        elif not isinstance(child, Doctype):
+            yield str(child)
 
 
 def latin_words(page: str, language: str, names: Collection[str], ids: Collection[str]) -> list[str]:

@@ -4,22 +4,9 @@ from dataclasses import replace
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
+from events import S3, assigned, at, cleared, counted, decided, lost, quality, raised, restored, state, unreconciled
 from hypothesis import strategies as st
-from oee_histories import (
-    CATALOGUE,
-    S3,
-    assigned,
-    at,
-    cleared,
-    counted,
-    decided,
-    lost,
-    raised,
-    read,
-    restored,
-    state,
-    unreconciled,
-)
+from oee_histories import CATALOGUE
 
 from adapters.reading import Quality
 from mes.calendar import Calendar, Shift
@@ -69,7 +56,7 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
         events += [doubted, counted(each, 2, doubted.kind, flag=CountFlag.RESET)]
         words = st.tuples(st.integers(0, 5), st.integers(490, 495), products)
         for parts, minutes, product in draw(st.lists(words, max_size=3, unique=True)):  # the same word twice is one
-            events.append(decided(doubted, parts, minutes=minutes, product=product))
+            events.append(decided(doubted, parts, when=minutes, product=product))
     for some in draw(st.lists(gaps(), max_size=3)):
         events.extend(some)
     for on, off in draw(st.lists(st.tuples(instants, instants), max_size=3)):
@@ -80,7 +67,7 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
         events.append(assigned(draw(instants), start, end, reason))
     qualities = st.sampled_from([Quality.GOOD, Quality.BAD, Quality.UNCERTAIN])
     for each in draw(st.lists(instants, max_size=4)):
-        events.append(read(each, draw(qualities), draw(kinds)))
+        events.append(quality(each, draw(qualities), draw(kinds)))
     # each count shows a totaliser reading of its own, as controllers do
     told = [replace(each, raw=place) if isinstance(each, UnitsCounted) else each for place, each in enumerate(events)]
     return [Journaled(seq, each) for seq, each in enumerate(told, start=1)]

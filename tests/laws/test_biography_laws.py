@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 import pytest
+from events import START, STATION, at, completed, entered, left, lost, restored, state
 from hypothesis import given
 from hypothesis import strategies as st
-from oee_histories import EDGE, START, STATION, at, lost, restored, state
 
 from mes.intervals import Interval
 from mes.model import (
@@ -16,9 +16,7 @@ from mes.model import (
     StationEvent,
     StationId,
     UnitCompleted,
-    UnitEntered,
     UnitId,
-    UnitLeft,
     UnitResult,
 )
 from mes.oee.biography import Outcome, ProcessLimit, Visit, all_biographies, process_summary, visits
@@ -42,38 +40,14 @@ def events(draw: st.DrawFn) -> list[Journaled]:
 
 
 def event(draw: st.DrawFn, kind: str, minute: float) -> StationEvent:
-    time = at(minute)
-    late = time + timedelta(minutes=draw(waits))
+    late = minute + draw(waits)
     match kind:
         case "entered":
-            return UnitEntered(
-                station=STATION,
-                time=time,
-                received_time=late,
-                time_source=EDGE,
-                unit=draw(units),
-                baseline=draw(st.booleans()),
-            )
+            return entered(minute, draw(units), baseline=draw(st.booleans()), received=late)
         case "left":
-            return UnitLeft(
-                station=STATION,
-                time=time,
-                received_time=late,
-                time_source=EDGE,
-                unit=draw(units),
-                baseline=draw(st.booleans()),
-            )
+            return left(minute, draw(units), baseline=draw(st.booleans()), received=late)
         case "completed":
-            return UnitCompleted(
-                station=STATION,
-                time=time,
-                received_time=late,
-                time_source=EDGE,
-                unit=draw(units),
-                product=None,
-                result=draw(results),
-                cycle_time=None,
-            )
+            return completed(minute, draw(units), draw(results), product=None, received=late)
         case "state":
             return state(minute, draw(st.sampled_from(State)))
         case "lost":

@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from events import STATION, at, counted, shift_closed, shift_reopened, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oee_histories import CATALOGUE, STATION, at, between, counted, state
+from oee_histories import CATALOGUE, between
 
 from mes.calendar import Calendar
 from mes.config.load import default_config, load
@@ -17,7 +18,7 @@ from mes.intervals import Interval
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
 from mes.journal.store import Rows, Store
-from mes.model import CountKind, ShiftClosed, ShiftReopened, State, StationEvent, StationStandard, TimeSource
+from mes.model import CountKind, State, StationEvent, StationStandard
 from mes.oee.closed import ClosedKpi, closed_kpi, decode_closed, encode_closed
 from mes.oee.components import Kpi, combine
 from mes.results.stations import Results
@@ -32,12 +33,6 @@ things = st.one_of(
     st.builds(counted, minutes, st.integers(0, 9), st.sampled_from([CountKind.GOOD, CountKind.SCRAP])),
 )
 histories = st.lists(things, min_size=1, max_size=12)
-
-
-def said(kind: type[ShiftClosed] | type[ShiftReopened], minute: float, **more: str) -> ShiftClosed | ShiftReopened:
-    """A word on the shift."""
-    frame = {"station": STATION, "time": at(minute), "received_time": at(minute), "time_source": TimeSource.EDGE}
-    return kind(**frame, start=SHIFT.start, end=SHIFT.end, by="aigul", **more)  # type: ignore[arg-type]  # as it is said
 
 
 def figures(path: Path, standard: StationStandard, window: Interval = SHIFT, *, live: bool = False) -> Kpi:
@@ -62,7 +57,7 @@ def test_a_closed_shift_keeps_its_figures_to_the_last_bit(
         store.write([Rows(events=[encode_event(each) for each in before])])
         own = figures(path, STANDARD)
         text = encode_closed([ClosedKpi(STANDARD.minor_stop, own=True, kpi=own)])
-        store.write([Rows(events=[encode_event(said(ShiftClosed, 701, figures=text))])])
+        store.write([Rows(events=[encode_event(shift_closed(701, SHIFT.start, SHIFT.end, figures=text))])])
         assert figures(path, STANDARD) == own
         store.write([Rows(events=[encode_event(each) for each in after])])
         standard = OTHER if is_other_file else STANDARD
@@ -72,7 +67,7 @@ def test_a_closed_shift_keeps_its_figures_to_the_last_bit(
         assert closed.after_closing == (live != replace(own, **{each: getattr(live, each) for each in marks}))
         hour = Interval(SHIFT.start, at(60))
         assert figures(path, standard, hour) == figures(path, standard, hour, live=True)
-        store.write([Rows(events=[encode_event(said(ShiftReopened, 702, why="late"))])])
+        store.write([Rows(events=[encode_event(shift_reopened(702, SHIFT.start, SHIFT.end, why="late"))])])
         assert figures(path, standard) == live
 
 
@@ -102,6 +97,10 @@ def test_a_closing_of_an_older_version_has_live_figures(tmp_path: Path, text: st
     """Where a closing carries no figures, the shift is shown as it is now."""
     path = tmp_path / "journal.sqlite"
     with Store(path) as store:
-        events: list[StationEvent] = [state(0, State.DOWN), counted(5, 3), said(ShiftClosed, 701, figures=text)]
+        events: list[StationEvent] = [
+            state(0, State.DOWN),
+            counted(5, 3),
+            shift_closed(701, SHIFT.start, SHIFT.end, figures=text),
+        ]
         store.write([Rows(events=[encode_event(each) for each in events])])
     assert figures(path, STANDARD) == figures(path, STANDARD, live=True)

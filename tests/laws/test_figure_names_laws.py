@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from events import STATION
 from hypothesis import given, settings
 from list_reader import ListReader
-from oee_histories import STATION
 from random_histories import CALENDAR, WINDOW, histories, standards
 
 from mes.board.answers.figures import kpi_of_row

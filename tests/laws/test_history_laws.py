@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from events import STATION, assigned, at, lost, restored, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
-from oee_histories import STATION, assigned, at, lost, restored, standard, state
+from oee_histories import standard
 from random_histories import LENGTH_MIN, histories, plans, standards
 
 from mes.intervals import Interval

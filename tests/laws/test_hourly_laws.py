@@ -5,10 +5,10 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from events import STATION, at, counted, shift_closed, shift_reopened, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
-from oee_histories import STATION, at, counted, state
 from random_histories import histories, standards
 
 from mes.calendar import Calendar, Maintenance, Shift
@@ -17,12 +17,9 @@ from mes.journal.hourly import HourlyFile
 from mes.model import (
     CountKind,
     Journaled,
-    ShiftClosed,
-    ShiftReopened,
     State,
     StationEvent,
     StationStandard,
-    TimeSource,
 )
 from mes.oee.closed import ClosedKpi, encode_closed
 from mes.results.hourly import Hourly, cell_cuts
@@ -105,17 +102,11 @@ def test_a_closed_window_keeps_what_was_made_in_it() -> None:
         figures = encode_closed(
             [ClosedKpi(standard.minor_stop, own=True, kpi=stored.live_kpi(STATION, chosen, until=until))]
         )
-        reader.journal.append(Journaled(90, word(ShiftClosed, chosen, 403, figures=figures)))
+        reader.journal.append(Journaled(90, shift_closed(403, chosen.start, chosen.end, figures=figures)))
         reader.journal.append(Journaled(91, counted(50, 5)))
         assert stored.produced(STATION, some, until=until) == direct.produced(STATION, some, until=until) == before
-        reader.journal.append(Journaled(92, word(ShiftReopened, chosen, 404, why="so")))
+        reader.journal.append(Journaled(92, shift_reopened(404, chosen.start, chosen.end, why="so")))
         assert stored.produced(STATION, some, until=until) == {**before, chosen: before[chosen] + 5}
-
-
-def word(kind: type[ShiftClosed | ShiftReopened], shift: Interval, minute: float, **more: str) -> StationEvent:
-    """A word on a window."""
-    frame = {"station": STATION, "time": at(minute), "received_time": at(minute), "time_source": TimeSource.EDGE}
-    return kind(**frame, start=shift.start, end=shift.end, by="aigul", **more)  # type: ignore[arg-type]  # as it is said
 
 
 def test_cells_are_kept_and_only_what_is_new_is_computed() -> None:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from events import raised
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mes.journal.codec import KINDS, decode_event, encode_event, from_us, to_us
 from mes.journal.store import Rows, Store
-from mes.model import Explained, FaultRaised, StationEvent, StationId, TimeSource
+from mes.model import Explained, FaultRaised, StationEvent, StationId
 
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # bounds are naive
 STRATEGIES: Mapping[object, st.SearchStrategy[Any]] = {
@@ -76,7 +77,7 @@ class CrashingStore(RuleBasedStateMachine):
         for size in sizes:
             codes = [str(len(self.codes) + n) for n in range(size)]
             self.codes += codes
-            requests.append(Rows(events=[encode_event(_fault(each)) for each in codes], states=[("s", body)]))
+            requests.append(Rows(events=[encode_event(raised(0, each)) for each in codes], states=[("s", body)]))
         self.state = {StationId("s"): body}
 
         assert self.store.write(requests)[-1] == len(self.codes)
@@ -114,13 +115,6 @@ class CrashingStore(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.store.__exit__()
         shutil.rmtree(self.folder)
-
-
-def _fault(code: str) -> FaultRaised:
-    instant = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-    return FaultRaised(
-        station=StationId("s"), time=instant, received_time=instant, time_source=TimeSource.EDGE, code=code
-    )
 
 
 CrashingStore.TestCase.settings = settings(max_examples=20, stateful_step_count=12, deadline=None)

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from random import Random
 
+from events import at, counted, lost, restored
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oee_histories import at, counted, lost, restored
 from random_histories import WINDOW, histories, plans, standards
 
 from mes.intervals import Interval

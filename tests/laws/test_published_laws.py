@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 
+from events import STATION, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
-from oee_histories import STATION, at
 from random_histories import CALENDAR, WINDOW, histories, standards
 
 from mes.calendar import WindowKind

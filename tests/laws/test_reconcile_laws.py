@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from collect_scenes import at as seconds
 from collect_scenes import live, lost, seen, station
+from events import STATION, at, decided, unreconciled
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oee_histories import STATION, at, decided, unreconciled
 from random_histories import LENGTH_MIN, histories, instants, products, standards
 
 from adapters.reading import Gap
@@ -106,7 +106,7 @@ def test_decided_twice_is_the_last_word_alone(
     """However often a count is decided, and in whatever order the words come, the figures are those of the last one."""
     doubted = unreconciled(minutes, raw=77, previous_raw=70)
     whole: list[StationEvent] = [*(each.event for each in events), doubted]
-    said = [decided(doubted, parts, minutes=500 + place) for place, parts in enumerate(words)]
+    said = [decided(doubted, parts, when=500 + place) for place, parts in enumerate(words)]
     last = said[-1]
     order.shuffle(said)
 

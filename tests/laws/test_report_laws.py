@@ -5,14 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from events import counted, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oee_histories import counted, state
+from journals import journal_of
 
 from mes.calendar import WindowKind
 from mes.config.load import default_config, load
-from mes.journal.codec import encode_event
-from mes.journal.store import Rows, Store
 from mes.model import CountKind, State, StationEvent, StationId, UnitsCounted
 from mes.report.rows import WHOLE, Request, rows
 from mes.results.plant import PlantResults
@@ -46,8 +45,7 @@ def test_a_default_report_shows_every_unit(
 ) -> None:
     """Whatever its windows, a report without limits shows each unit that the journal holds once."""
     journal: Path = tmp_path_factory.mktemp("plant") / "journal.sqlite"
-    with Store(journal) as store:
-        store.write([Rows(events=[encode_event(each) for each in events])])
+    journal_of(journal, events)
     with PlantResults(CONFIG, journal) as query:
         shown: Counter[CountKind] = Counter()
         for row in rows(query, Request(by, None, None, ("framing",))):

@@ -1,14 +1,13 @@
 """What a person said can be taken back: everything is as if it had never been said, while each word stays known."""
 
-from datetime import timedelta
-
+from events import assigned, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oee_histories import CATALOGUE, STATION, at
+from oee_histories import CATALOGUE
 from random_histories import LENGTH_MIN, histories, instants
 
 from mes.intervals import Interval
-from mes.model import Journaled, ReasonAssigned, ReasonId, StationEvent, TimeSource
+from mes.model import Journaled, ReasonId, StationEvent
 from mes.oee.stops import undo
 from mes.oee.timeline import timeline
 
@@ -39,16 +38,7 @@ def test_an_undone_word_leaves_what_stood_before(
 ) -> None:
     """Over one stop, several, a part of one or until it is over: after the undo each minute has the reason it had."""
     events = [each.event for each in history]
-    said = ReasonAssigned(
-        station=STATION,
-        time=SAID_AT,
-        received_time=SAID_AT,
-        time_source=TimeSource.EDGE,
-        start=at(start),
-        end=None if length is None else at(start) + timedelta(minutes=length),
-        reason=reason,
-        by="aigul",
-    )
+    said = assigned(SAID_AT, start, None if length is None else start + length, reason)
 
     back = undo(said, timeline(events), by="serik", now=UNDONE_AT, comment="undo")
 
@@ -64,16 +54,7 @@ def test_a_word_undone_while_the_stop_lasts_says_nothing_of_the_rest(
 ) -> None:
     """Its open end is taken back, too: the stop may go on, and has the reason it would have had."""
     events = [each.event for each in history]
-    said = ReasonAssigned(
-        station=STATION,
-        time=SAID_AT,
-        received_time=SAID_AT,
-        time_source=TimeSource.EDGE,
-        start=at(start),
-        end=None,
-        reason=reason,
-        by="aigul",
-    )
+    said = assigned(SAID_AT, start, None, reason)
     line = timeline(events)
     open_end = [each for each in line.spans if said.start in each.interval and each.interval.end > UNDONE_AT]
 

@@ -2,29 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
+from events import START, counted, state
 
 from mes.config.load import default_config, load
 from mes.intervals import Interval
 from mes.model import (
-    CountFlag,
     CountKind,
     ProductId,
     State,
-    StateChanged,
     StationEvent,
     StationId,
-    TimeSource,
-    UnitsCounted,
 )
 from mes.oee.causes import Charge, Link, charges, lost_cars
 from mes.oee.timeline import Timeline, timeline
 from simulators.plant import Breakdown, Plant
 
-START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay
 BROKEN = START + timedelta(hours=2, minutes=30)
 # three hours from the breakdown on: later the stores make up for some of it, and chance drives the two runs apart
 WINDOW = Interval(BROKEN, BROKEN + timedelta(hours=3))
@@ -40,22 +35,16 @@ def lines(seed: int, *breakdowns: Breakdown) -> Mapping[StationId, Timeline]:
     found = {}
     for spec in plant.stations:
         station = StationId(spec.path)
-        frame: dict[str, Any] = {"station": station, "time_source": TimeSource.CONTROLLER}
         events: list[StationEvent] = [
-            StateChanged(**frame, time=start, received_time=start, state=State(str(state)), raw="")
-            for start, _, state in plant.truth.states(spec.path)
+            state(start, State(str(now)), station=station) for start, _, now in plant.truth.states(spec.path)
         ]
         events += [
-            UnitsCounted(
-                **frame,
-                time=unit.time,
-                received_time=unit.time,
+            counted(
+                unit.time,
                 kind=CountKind(unit.result),
-                delta=1,
                 raw=unit.sequence,
-                previous_raw=None,
                 product=ProductId(unit.product),
-                flag=CountFlag.NORMAL,
+                station=station,
             )
             for unit in plant.truth.units(spec.path)
         ]
@@ -77,19 +66,19 @@ def cars_by_culprit(found: Mapping[StationId, Timeline], exit_station: StationId
 def check_sums(found: Mapping[StationId, Timeline], charged: tuple[Charge, ...]) -> None:
     """Every starved and blocked second of every station is charged exactly once."""
     for station, line in found.items():
-        for state in (State.STARVED, State.BLOCKED):
+        for loss in (State.STARVED, State.BLOCKED):
             waited = sum(
                 (
                     part.length
                     for span in line.states(WINDOW.end)
-                    if span.state is state
+                    if span.state is loss
                     for planned in CONFIG.calendar.planned(WINDOW)
                     if (part := span.interval.clip(planned))
                 ),
                 timedelta(),
             )
-            told = [each.length for each in charged if (each.victim, each.loss) == (station, state)]
-            assert sum(told, timedelta()) == waited, (station, state)
+            told = [each.length for each in charged if (each.victim, each.loss) == (station, loss)]
+            assert sum(told, timedelta()) == waited, (station, loss)
 
 
 @pytest.mark.parametrize(

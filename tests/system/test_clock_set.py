@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from events import state
 from modbus_plant import DOWN, GOOD_AT, PRODUCING, STATE_AT, STATION, device, plant_file
 
 from adapters.clock import SteadyClock
@@ -13,7 +14,7 @@ from mes.config.load import load
 from mes.daemon import _clock_set, run
 from mes.errors import JournalError
 from mes.journal import Entry, Future, Journal, JournalReader
-from mes.model import State, StateChanged, StationEvent, TimeSource, UnitsCounted
+from mes.model import State, StateChanged, StationEvent, UnitsCounted
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -100,11 +101,7 @@ async def test_a_clock_that_falls_behind_the_journal_is_not_followed(tmp_path: P
     clock = SteadyClock(machine.now)
     async with Judge.open(tmp_path / "journal.sqlite") as journal:
         assert isinstance(journal, Judge)
-        now = clock.now()
-        event = StateChanged(
-            station=STATION, time=now, received_time=now, time_source=TimeSource.EDGE, state=State.DOWN, raw="4"
-        )
-        await journal.append(Entry(events=[event]))
+        await journal.append(Entry(events=[state(clock.now(), State.DOWN, station=STATION)]))
         watching = asyncio.create_task(_clock_set(clock, journal, 0.1))
         machine.wrong = -20 * YEAR
         await until(lambda: journal.asked == 1 or watching.done())

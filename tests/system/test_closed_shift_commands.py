@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from board_plant import WINDOW
-from oee_histories import assigned, at, counted, shift_with_a_stop_and_a_doubt, state
+from events import assigned, at, counted, state
+from oee_histories import shift_with_a_stop_and_a_doubt
 from small_plant import MES
 
 from mes.config.load import default_config

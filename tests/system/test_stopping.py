@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from events import state
 from modbus_plant import STATION
 from patience import eventually, patiently
 from small_plant import SmallPlant, small_plant
@@ -22,7 +23,7 @@ from mes.config.load import default_config, load
 from mes.daemon import Collector, collector
 from mes.demo.run import START
 from mes.journal import Entry, Journal
-from mes.model import State, StateChanged, TimeSource
+from mes.model import State
 from mes.supervisor import Backoff
 from simulators.plant import Plant
 from simulators.served import ServedPlant
@@ -59,14 +60,7 @@ async def with_a_year(plant: SmallPlant) -> None:
     async with Journal.open(plant.journal) as journal:
         for begin in range(0, len(times), 2_000):
             events = [
-                StateChanged(
-                    station=STATION,
-                    time=time,
-                    received_time=time,
-                    time_source=TimeSource.EDGE,
-                    state=(State.PRODUCING, State.DOWN)[number % 2],
-                    raw=str(number % 2),
-                )
+                state(time, (State.PRODUCING, State.DOWN)[number % 2], station=STATION)
                 for number, time in enumerate(times[begin : begin + 2_000])
             ]
             await journal.append(Entry(events=events))

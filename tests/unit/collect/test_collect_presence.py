@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from oee_histories import START
+from events import START
 
 from adapters.reading import Quality, Reading, TagId
 from mes.collect.signals import Observation, StationSetup, UnitSignal

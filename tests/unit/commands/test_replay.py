@@ -6,13 +6,13 @@ from pathlib import Path
 import apsw
 import pytest
 from click.testing import CliRunner
-from oee_histories import STATION, counted, state
+from events import STATION, counted, state
+from journals import journal_of
 
 from mes.cli import mes
 from mes.config.load import default_config
 from mes.errors import ConfigError
-from mes.journal.codec import encode_event
-from mes.journal.store import Rows, Store
+from mes.journal.store import Store
 from mes.model import State, StationEvent
 
 WORDS = ["replay", "--station", "framing"]
@@ -24,8 +24,7 @@ def journal(tmp_path: Path) -> Path:
     path = tmp_path / "journal.sqlite"
     runs: list[StationEvent] = [state(0, State.PRODUCING), counted(30, 6), state(40, State.DOWN)]
     events = [*runs, state(50, State.PRODUCING)]
-    with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in [*events, state(300, State.DOWN)]])])
+    journal_of(path, [*events, state(300, State.DOWN)])
     assert all(each.station == STATION for each in events)
     return path
 

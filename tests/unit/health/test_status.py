@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 from collect_scenes import at, entry, live, lost, ring, said, seen, station
+from events import counted, unreconciled
 from fakes import PLC, START, FakeAdapter, batch
 from faulty_disk import NAME, faulty_disk
 from hypothesis import given
@@ -34,7 +35,7 @@ from mes.health.status import (
 )
 from mes.journal import Entry, Journal
 from mes.journal.consumers import backlog, stretches
-from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, TimeSource, UnitsCounted
+from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, UnitsCounted
 
 Count = UnitsCounted | CountUnreconciled
 
@@ -198,9 +199,9 @@ async def test_a_disk_that_takes_nothing_is_waited_for(tmp_path: Path) -> None:
                 status = replace(STATUS, journal=known)
                 return alive(status, limits).holds, ready(status, limits).holds
 
-            await journal.append(Entry(events=[counted(0, None, delta=0, flag=CountFlag.BASELINE)]))
+            await journal.append(Entry(events=[part(0, None, delta=0, flag=CountFlag.BASELINE)]))
             disk.refuse = apsw.FullError
-            queued = journal.append(Entry(events=[counted(1, 0, delta=1)]))
+            queued = journal.append(Entry(events=[part(1, 0, delta=1)]))
             while judged() != (True, False):
                 await asyncio.sleep(0.001)
             disk.refuse = None
@@ -222,32 +223,12 @@ def kept(events: Sequence[Count], state: CounterState | None, *, modulus: int | 
     return account.line((WELD, CountKind.GOOD), None)
 
 
-def counted(raw: int, previous: int | None, *, delta: int, flag: CountFlag = CountFlag.NORMAL) -> UnitsCounted:
-    return UnitsCounted(
-        station=WELD,
-        time=START,
-        received_time=START,
-        time_source=TimeSource.EDGE,
-        kind=CountKind.GOOD,
-        delta=delta,
-        raw=raw,
-        previous_raw=previous,
-        product=None,
-        flag=flag,
-    )
+def part(raw: int, previous: int | None, *, delta: int, flag: CountFlag = CountFlag.NORMAL) -> UnitsCounted:
+    return counted(START, delta, raw=raw, previous_raw=previous, flag=flag, station=WELD)
 
 
 def doubted(raw: int, previous: int) -> CountUnreconciled:
-    return CountUnreconciled(
-        station=WELD,
-        time=START,
-        received_time=START,
-        time_source=TimeSource.EDGE,
-        kind=CountKind.GOOD,
-        raw=raw,
-        previous_raw=previous,
-        explanation="more than one truth",
-    )
+    return unreconciled(START, raw=raw, previous_raw=previous, station=WELD)
 
 
 def read(setup: CounterSetup, raws: Sequence[int]) -> tuple[list[Count], CounterState | None]:
@@ -257,7 +238,7 @@ def read(setup: CounterSetup, raws: Sequence[int]) -> tuple[list[Count], Counter
     for minute, raw in enumerate(raws):
         state, outcome = count(setup, state, raw, START + timedelta(minutes=minute))
         if isinstance(outcome, Counted):
-            events.append(counted(raw, outcome.previous_raw, delta=outcome.delta, flag=outcome.flag))
+            events.append(part(raw, outcome.previous_raw, delta=outcome.delta, flag=outcome.flag))
         elif isinstance(outcome, Unreconciled):
             events.append(doubted(raw, outcome.previous_raw))
     return events, state
@@ -302,21 +283,21 @@ def test_a_lost_or_doubled_event_is_a_difference(made: Sequence[int], first: int
 
 def test_a_state_that_is_ahead_in_silence_is_a_difference() -> None:
     """Units that the collector knows and the journal never booked show, until they are booked."""
-    events = [counted(100, None, delta=0, flag=CountFlag.BASELINE), counted(103, 100, delta=3)]
+    events = [part(100, None, delta=0, flag=CountFlag.BASELINE), part(103, 100, delta=3)]
 
     assert kept(events, CounterState(103, START)).difference == 0
     assert kept(events, CounterState(105, START)).difference == 2
-    assert kept([*events, counted(105, 103, delta=2)], None).difference == 0
+    assert kept([*events, part(105, 103, delta=2)], None).difference == 0
 
 
 def test_what_was_said_to_be_undecided_is_no_difference() -> None:
     """A jump that a person has to decide stands under `unreconciled`, open or accepted; a glitch leaves nothing."""
-    start = counted(100, None, delta=0, flag=CountFlag.BASELINE)
+    start = part(100, None, delta=0, flag=CountFlag.BASELINE)
     jumped: list[Count] = [start, doubted(600, 100)]
 
     still_open = kept(jumped, CounterState(100, START, 600, START))
-    accepted = kept([*jumped, counted(602, 600, delta=2)], CounterState(602, START))
-    glitch = kept([*jumped, counted(101, 100, delta=1)], CounterState(101, START))
+    accepted = kept([*jumped, part(602, 600, delta=2)], CounterState(602, START))
+    glitch = kept([*jumped, part(101, 100, delta=1)], CounterState(101, START))
     turned = kept(jumped, CounterState(600, START))
 
     assert (still_open.unreconciled, still_open.difference) == (500, 0)
@@ -328,8 +309,8 @@ def test_what_was_said_to_be_undecided_is_no_difference() -> None:
 def test_a_rollover_of_another_length_is_a_difference() -> None:
     """Where the totaliser's modulus is known a turn takes out that much and nothing else."""
     events = [
-        counted(65530, None, delta=0, flag=CountFlag.BASELINE),
-        counted(4, 65530, delta=10, flag=CountFlag.ROLLOVER),
+        part(65530, None, delta=0, flag=CountFlag.BASELINE),
+        part(4, 65530, delta=10, flag=CountFlag.ROLLOVER),
     ]
 
     assert (kept(events, None, modulus=65536).difference, kept(events, None, modulus=65536).rollovers) == (0, 1)
@@ -339,15 +320,15 @@ def test_a_rollover_of_another_length_is_a_difference() -> None:
 def test_a_second_baseline_hides_nothing() -> None:
     """A totaliser that is begun again in the middle shows what it moved by meanwhile."""
     events = [
-        counted(100, None, delta=0, flag=CountFlag.BASELINE),
-        counted(150, None, delta=0, flag=CountFlag.BASELINE),
+        part(100, None, delta=0, flag=CountFlag.BASELINE),
+        part(150, None, delta=0, flag=CountFlag.BASELINE),
     ]
     assert kept(events, None).difference == 50
 
 
 def test_imported_counts_without_a_totaliser_balance() -> None:
     """Where nobody read a totaliser its numbers say nothing, and the units count."""
-    line = kept([counted(0, None, delta=5), counted(1, None, delta=5)], None)
+    line = kept([part(0, None, delta=5), part(1, None, delta=5)], None)
     assert (line.counted, line.difference, line.baseline_raw) == (10, 0, None)
 
 
@@ -427,8 +408,8 @@ async def test_the_count_audit_reads_on_where_it_was(tmp_path: Path) -> None:
     async with Journal.open(path) as journal:
         told = Told(0)
         count_audit = CountAudit(path, told, consumer="sink")
-        await journal.append(Entry(events=[counted(0, None, delta=0, flag=CountFlag.BASELINE)]))
-        await asyncio.gather(*(journal.append(Entry(events=[counted(n, n - 1, delta=1)])) for n in range(1, 5000)))
+        await journal.append(Entry(events=[part(0, None, delta=0, flag=CountFlag.BASELINE)]))
+        await asyncio.gather(*(journal.append(Entry(events=[part(n, n - 1, delta=1)])) for n in range(1, 5000)))
         places = [
             (10, {}, 0),
             (3000, {"sink": 5}, 4),

@@ -4,7 +4,8 @@ from datetime import time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from oee_histories import CATALOGUE, START, STATION, assigned, at, between, counted, state
+from events import START, STATION, assigned, at, counted, state
+from oee_histories import CATALOGUE, between
 
 from adapters.clock import ManualClock
 from mes.calendar import Calendar, Shift

@@ -8,9 +8,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from events import STATION, at, counted, state
 from fakes import PLC, START
 from list_reader import ListReader
-from oee_histories import STATION, at, counted, state
 from structlog.typing import EventDict
 
 from adapters.clock import ManualClock

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from events import STATION, assigned, at, counted, lost, raised, restored, state
 from hypothesis import given, settings
-from oee_histories import STATION, assigned, at, between, counted, lost, raised, restored, state
+from journals import journal_of
+from oee_histories import between
 from random_histories import histories
 
 from mes.cli import mes
 from mes.config.load import default_config, load
 from mes.errors import ConfigError
 from mes.journal import JournalReader
-from mes.journal.codec import KINDS, encode_event
+from mes.journal.codec import KINDS
 from mes.journal.import_export import Lines, Mistake, line
-from mes.journal.store import Rows, Store
 from mes.model import Journaled, ReasonAssigned, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
 from mes.oee.timeline import timeline
@@ -73,8 +74,7 @@ def test_a_journal_that_was_exported_and_imported_is_the_same(tmp_path: Path) ->
         *(lost(6), counted(9, 4, since=6), restored(9, 6), state(9, State.PRODUCING), assigned(20, 5, 6, "tip-change")),
     ]
     first = tmp_path / "first.sqlite"
-    with Store(first) as store:
-        store.write([Rows(events=[encode_event(each) for each in events])])
+    journal_of(first, events)
     run = CliRunner()
     text = run.invoke(mes, ["journal", "export", "--journal", str(first)]).output
     shuffled = text.splitlines()[1:]

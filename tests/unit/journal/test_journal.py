@@ -8,25 +8,20 @@ from pathlib import Path
 
 import apsw
 import pytest
+from events import raised
 from fakes import PLC, START
 
 from mes.errors import JournalError
 from mes.intervals import Interval
 from mes.journal import Entry, Journal, JournalReader
-from mes.model import FaultRaised, ProcessValue, StationId, TimeSource
+from mes.model import FaultRaised, ProcessValue, StationId
 
 WELD = StationId("kostanay/weld/weld-1/framing")
 PAINT = StationId("kostanay/paint/paint-1/oven")
 
 
 def fault(code: int, *, station: StationId = WELD) -> FaultRaised:
-    return FaultRaised(
-        station=station,
-        time=START + timedelta(seconds=code),
-        received_time=START,
-        time_source=TimeSource.EDGE,
-        code=str(code),
-    )
+    return raised(START + timedelta(seconds=code), str(code), station=station, received=START)
 
 
 async def test_the_order_of_calls_is_the_order_in_the_journal(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 import pytest
 from click.testing import CliRunner
+from events import STATION, counted, raised
 from fakes import PLC, START
 from faulty_disk import NAME, Disk, faulty_disk
 
@@ -19,9 +20,8 @@ from mes.journal import Entry, Journal, JournalReader
 from mes.journal.backup import backup, check, restore
 from mes.journal.salvage import salvage
 from mes.journal.store import RejectedPoint, Rows, Store
-from mes.model import CountFlag, CountKind, FaultRaised, ProcessValue, StationId, TimeSource, UnitsCounted
+from mes.model import FaultRaised, ProcessValue, UnitsCounted
 
-WELD = StationId("kostanay/weld/weld-1/framing")
 SOON_S = 0.01
 
 
@@ -32,23 +32,11 @@ def disk() -> Iterator[Disk]:
 
 
 def fault(code: int) -> FaultRaised:
-    time = START + timedelta(seconds=code)
-    return FaultRaised(station=WELD, time=time, received_time=START, time_source=TimeSource.EDGE, code=str(code))
+    return raised(START + timedelta(seconds=code), str(code), received=START)
 
 
-def counted(raw: int) -> UnitsCounted:
-    return UnitsCounted(
-        station=WELD,
-        time=START + timedelta(seconds=raw),
-        received_time=START,
-        time_source=TimeSource.EDGE,
-        kind=CountKind.GOOD,
-        delta=1,
-        raw=raw,
-        previous_raw=raw - 1,
-        product=None,
-        flag=CountFlag.NORMAL,
-    )
+def part(number: int) -> UnitsCounted:
+    return counted(START + timedelta(seconds=number), raw=number, previous_raw=number - 1, received=START)
 
 
 def damage(path: Path) -> None:
@@ -138,10 +126,10 @@ async def test_telemetry_goes_and_counts_stay(tmp_path: Path) -> None:
     """Old process values are dropped in their order and their room is given back; events and states never are."""
     path = tmp_path / "journal.sqlite"
     values = [
-        ProcessValue(station=WELD, name="current", time=START + timedelta(seconds=n), value=n) for n in range(20_000)
+        ProcessValue(station=STATION, name="current", time=START + timedelta(seconds=n), value=n) for n in range(20_000)
     ]
     async with Journal.open(path) as journal:
-        await journal.append(Entry(events=[counted(1)], states={WELD: b"one"}, telemetry=values, observed={PLC: START}))
+        await journal.append(Entry(events=[part(1)], states={STATION: b"one"}, telemetry=values, observed={PLC: START}))
         before = await journal.tidy(0)
         cut = START + timedelta(seconds=19_000)
         assert await journal.thin_telemetry(cut, 15_000, now=cut + timedelta(days=1)) == (15_000, 15_000)
@@ -150,8 +138,8 @@ async def test_telemetry_goes_and_counts_stay(tmp_path: Path) -> None:
         after = await journal.tidy(100_000)
 
         assert [value for _, value in await journal.read_telemetry(0, 30_000)] == values[19_000:]
-        assert [each.event for each in await journal.read(0, 10)] == [counted(1)]
-        assert await journal.station_states() == {WELD: b"one"}
+        assert [each.event for each in await journal.read(0, 10)] == [part(1)]
+        assert await journal.station_states() == {STATION: b"one"}
     assert path.stat().st_size < (before.file + before.log) / 4
     assert after.unused == 0
 
@@ -163,8 +151,8 @@ async def test_a_damaged_page_costs_what_stood_on_it(tmp_path: Path) -> None:
     with Store(path) as store:
         store.write([Rows()])
     async with Journal.open(path) as journal:
-        await asyncio.gather(*(journal.append(Entry(events=[counted(n)])) for n in range(1, events + 1)))
-        await journal.append(Entry(states={WELD: b"{}"}))
+        await asyncio.gather(*(journal.append(Entry(events=[part(n)])) for n in range(1, events + 1)))
+        await journal.append(Entry(states={STATION: b"{}"}))
         await journal.advance("influx-events", events)
     whole = path.read_bytes()
     damaged = salvaged = lost = 0
@@ -179,7 +167,7 @@ async def test_a_damaged_page_costs_what_stood_on_it(tmp_path: Path) -> None:
             )
             damaged += journal.salvaged is not None
             counts = await journal.last_counts()
-        assert all(each.event == counted(each.seq) for each in found)
+        assert all(each.event == part(each.seq) for each in found)
         assert last == events or cursor == 0, f"page {page}: a number would be given away twice"
         if len(found) < events:
             lost += 1
@@ -197,7 +185,7 @@ async def test_a_backup_is_a_journal(tmp_path: Path) -> None:
     """A copy made while the journal is written to holds all that was acknowledged, and can take its place."""
     path, copy = tmp_path / "journal.sqlite", tmp_path / "copy"
     async with Journal.open(path) as journal:
-        await journal.append(Entry(events=[fault(n) for n in range(1, 100)], states={WELD: b"one"}))
+        await journal.append(Entry(events=[fault(n) for n in range(1, 100)], states={STATION: b"one"}))
         backup(path, copy)
         await journal.append(Entry(events=[fault(100)]))
         with pytest.raises(JournalError, match="in use"):
@@ -215,14 +203,14 @@ async def test_a_backup_is_a_journal(tmp_path: Path) -> None:
     assert before.events == 100
     async with Journal.open(path) as journal:
         assert [each.event for each in await journal.read(0, 200)] == [fault(n) for n in range(1, 100)]
-        assert await journal.station_states() == {WELD: b"one"}
+        assert await journal.station_states() == {STATION: b"one"}
 
 
 async def test_a_check_says_what_is_wrong(tmp_path: Path) -> None:
     """A damaged file is not sound, is no backup, and after it was saved the check tells what was lost."""
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
-        await asyncio.gather(*(journal.append(Entry(events=[counted(n)])) for n in range(1, 601)))
+        await asyncio.gather(*(journal.append(Entry(events=[part(n)])) for n in range(1, 601)))
     damage(path)
     assert not check(path).sound
     with pytest.raises(ConfigError, match="damaged"):
@@ -275,9 +263,9 @@ async def test_totals_outlive_damaged_states(tmp_path: Path) -> None:
     """Where a station's state is lost its totalisers go on from the last counts."""
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
-        await journal.append(Entry(events=[counted(7), counted(8)]))
+        await journal.append(Entry(events=[part(7), part(8)]))
     with Store(path) as store:
-        assert [each.event for each in store.last_counts()] == [counted(8)]
+        assert [each.event for each in store.last_counts()] == [part(8)]
     assert decode_state(b"{}").counters == {}
 
 
@@ -285,14 +273,14 @@ async def test_a_new_version_opens_an_old_journal(tmp_path: Path) -> None:
     """A journal of format 2 is brought up to date when it is opened, and holds what it held."""
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
-        await journal.append(Entry(events=[counted(1), fault(2)], states={WELD: b"one"}))
+        await journal.append(Entry(events=[part(1), fault(2)], states={STATION: b"one"}))
     older = apsw.Connection(str(path))
     older.execute("DROP TABLE quarantine; DROP TABLE damage; PRAGMA user_version = 2")
     older.close()
     with pytest.raises(JournalError, match="older format"):
         JournalReader(path)
     async with Journal.open(path) as journal:
-        assert [each.event for each in await journal.read(0, 10)] == [counted(1), fault(2)]
+        assert [each.event for each in await journal.read(0, 10)] == [part(1), fault(2)]
         assert await journal.refused("influx") == []
     assert check(path).format == 3
 
@@ -301,8 +289,8 @@ async def test_numbers_that_were_handed_on_are_not_given_again(tmp_path: Path) -
     """Events that went ahead of a backlog, and process values that were thinned out: what is new has a later number."""
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
-        values = [ProcessValue(station=WELD, name="process.current", time=START, value=float(n)) for n in range(50)]
-        await journal.append(Entry(events=[counted(n) for n in range(1, 101)], telemetry=values))
+        values = [ProcessValue(station=STATION, name="process.current", time=START, value=float(n)) for n in range(50)]
+        await journal.append(Entry(events=[part(n) for n in range(1, 101)], telemetry=values))
         await journal.advance("influx-events", 20)
         await journal.advance("influx-events-live", 100)
         await journal.advance("influx-process", 50)
@@ -317,7 +305,7 @@ async def test_numbers_that_were_handed_on_are_not_given_again(tmp_path: Path) -
     assert "events that could not be read: 91 to 100" in said
     assert not path.with_name(path.name + ".hourly").exists()
     async with Journal.open(path) as journal:
-        assert await journal.append(Entry(events=[counted(101)], telemetry=values[:1])) == 101
+        assert await journal.append(Entry(events=[part(101)], telemetry=values[:1])) == 101
         assert [row for row, _ in await journal.read_telemetry(0, 10)] == [51]
 
 
@@ -338,10 +326,10 @@ async def test_a_file_that_vanishes_is_waited_for_and_none_is_made(tmp_path: Pat
     away.mkdir()
     with faulty_disk() as disk:
         async with Journal.open(path, vfs=NAME, retry_s=0.05) as journal:
-            await journal.append(Entry(events=[counted(1)]))
+            await journal.append(Entry(events=[part(1)]))
             move(path.name, of=tmp_path, to=away)
             disk.fails.append(apsw.IOError)
-            appended = journal.append(Entry(events=[counted(2)]))
+            appended = journal.append(Entry(events=[part(2)]))
             await asyncio.sleep(0.3)
             assert not appended.done()
             assert not path.exists()
@@ -355,14 +343,14 @@ async def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path, le
     """Whatever of the old journal was still in place when the power went: the new one stands there at the next."""
     path, other = tmp_path / "journal.sqlite", tmp_path / "other" / "journal.sqlite"
     async with Journal.open(other) as journal:
-        await journal.append(Entry(events=[counted(7)]))
+        await journal.append(Entry(events=[part(7)]))
     other.rename(tmp_path / "journal.sqlite.ready-damaged-20260302T080000")
     for end in left:
         path.with_name(path.name + end).write_bytes(b"what was there before")
     path.with_name(path.name + ".hourly").touch()
 
     async with Journal.open(path) as journal:
-        assert [each.event for each in await journal.read(0, 10)] == [counted(7)]
+        assert [each.event for each in await journal.read(0, 10)] == [part(7)]
     assert names(tmp_path, "*.damaged-*") == sorted(f"journal.sqlite.damaged-20260302T080000{end}" for end in left)
     assert names(tmp_path, "*.ready-*") == []
     assert not path.with_name(path.name + ".hourly").exists()

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from events import raised
 from fakes import START
 from structlog.typing import EventDict
 
@@ -11,7 +12,7 @@ from adapters.clock import ManualClock
 from mes.journal import Entry, Journal
 from mes.journal.consumers import TELEMETRY
 from mes.journal.maintenance import Maintenance
-from mes.model import FaultRaised, ProcessValue, StationId, TimeSource
+from mes.model import FaultRaised, ProcessValue, StationId
 
 OVEN = StationId("kostanay/paint/paint-1/oven")
 DAY = timedelta(days=1)
@@ -26,8 +27,7 @@ def values(first: int, count: int) -> list[ProcessValue]:
 
 
 def fault(hour: int) -> FaultRaised:
-    time = START + timedelta(hours=hour)
-    return FaultRaised(station=OVEN, time=time, received_time=time, time_source=TimeSource.EDGE, code=str(hour))
+    return raised(START + timedelta(hours=hour), str(hour), station=OVEN)
 
 
 async def test_old_process_values_go_and_events_stay(tmp_path: Path) -> None:

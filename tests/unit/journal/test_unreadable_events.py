@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from events import STATION, counted, state
 from structlog.typing import EventDict
 
 from mes.cli import mes
@@ -22,12 +23,9 @@ from mes.model import (
     State,
     StateChanged,
     StationEvent,
-    StationId,
-    TimeSource,
     UnitsCounted,
 )
 
-STATION = StationId("kostanay/weld/weld-1/framing")
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 DAMAGED = 4  # a count of one part
 ROT = {
@@ -57,18 +55,8 @@ NEWER = {
 def part(number: int) -> UnitsCounted:
     seen = START + timedelta(seconds=number)
     flag = CountFlag.NORMAL if number > 1 else CountFlag.BASELINE
-    return UnitsCounted(
-        station=STATION,
-        time=seen,
-        received_time=seen,
-        time_source=TimeSource.CONTROLLER,
-        kind=CountKind.GOOD,
-        delta=1 if number > 1 else 0,
-        raw=number,
-        previous_raw=number - 1 if number > 1 else None,
-        product=None,
-        flag=flag,
-    )
+    previous = number - 1 if number > 1 else None
+    return counted(seen, 1 if number > 1 else 0, raw=number, previous_raw=previous, product=None, flag=flag)
 
 
 async def written(path: Path, events: Sequence[StationEvent] | None = None) -> None:
@@ -149,17 +137,7 @@ async def test_many_in_a_row_stop_nobody(tmp_path: Path) -> None:
 async def test_a_state_that_cannot_be_read_is_no_data(tmp_path: Path) -> None:
     """From an unreadable change of state on the state is not known, until the next one: never the one before it."""
     path = tmp_path / "journal.sqlite"
-    states = [
-        StateChanged(
-            station=STATION,
-            time=part(each).time,
-            received_time=part(each).time,
-            time_source=TimeSource.EDGE,
-            state=State.PRODUCING if each % 2 else State.DOWN,
-            raw="x",
-        )
-        for each in range(1, 5)
-    ]
+    states = [state(part(each).time, State.PRODUCING if each % 2 else State.DOWN) for each in range(1, 5)]
     await written(path, states)
     changed(path, "body = replace(body, 'down', 'cleaning')", seq=2)
     with JournalReader(path) as reader:

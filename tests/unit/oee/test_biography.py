@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from oee_histories import EDGE, S3, START, STATION, at, lost, restored, state
+from events import S3, STATION, at, completed, entered, left, lost, restored, state, unidentified
 
 from mes.intervals import Interval
 from mes.model import (
@@ -15,15 +15,10 @@ from mes.model import (
     ProcessValue,
     ProductId,
     State,
-    StateChanged,
     StationEvent,
     StationId,
-    UnitCompleted,
-    UnitEntered,
     UnitId,
-    UnitLeft,
     UnitResult,
-    UnitsUnidentified,
 )
 from mes.oee.biography import (
     Biography,
@@ -43,49 +38,6 @@ from simulators.plant import STATIONS, Plant
 
 GOOD, REWORK, SCRAP = UnitResult.GOOD, UnitResult.REWORK, UnitResult.SCRAP
 SECOND = 1 / 60
-
-
-def entered(
-    minutes: float, unit: str, *, baseline: bool = False, product: ProductId | None = None, station: StationId = STATION
-) -> UnitEntered:
-    time = at(minutes)
-    return UnitEntered(
-        station=station,
-        time=time,
-        received_time=time,
-        time_source=EDGE,
-        unit=UnitId(unit),
-        product=product,
-        baseline=baseline,
-    )
-
-
-def left(minutes: float, unit: str, *, baseline: bool = False, station: StationId = STATION) -> UnitLeft:
-    time = at(minutes)
-    return UnitLeft(
-        station=station, time=time, received_time=time, time_source=EDGE, unit=UnitId(unit), baseline=baseline
-    )
-
-
-def completed(
-    minutes: float,
-    unit: str,
-    result: UnitResult = GOOD,
-    *,
-    product: ProductId | None = S3,
-    received: float | None = None,
-    station: StationId = STATION,
-) -> UnitCompleted:
-    return UnitCompleted(
-        station=station,
-        time=at(minutes),
-        received_time=at(minutes if received is None else received),
-        time_source=EDGE,
-        unit=UnitId(unit),
-        product=product,
-        result=result,
-        cycle_time=None,
-    )
 
 
 def read(*events: StationEvent) -> tuple[Visit, ...]:
@@ -171,7 +123,7 @@ def test_records_without_entry_are_visits_in_a_gap() -> None:
 def test_gone_while_we_looked() -> None:
     """A unit that was there at our first look, and gone a moment before by its controller's clock, was there once."""
     in_gap = (lost(5), restored(40, 5), entered(40, "A", baseline=True), completed(40 - SECOND, "A", received=41))
-    gone = replace(left(40 - SECOND, "A"), received_time=at(41))
+    gone = left(40 - SECOND, "A", received=41)
 
     assert briefs(*in_gap, gone) == [("A", None, at(40 - SECOND), [GOOD], 1, {"in_gap"})]
     assert [passage for _, _, _, _, passage, _ in briefs(*in_gap, left(40 - SECOND, "A"))] == [1, 2]
@@ -332,12 +284,7 @@ def test_order_and_repeats_change_nothing() -> None:
 
 def test_units_without_a_name_are_no_visits() -> None:
     """Units whose ids are not known make no visit."""
-    time = at(3)
-    nameless = UnitsUnidentified(
-        station=STATION, time=time, received_time=time, time_source=EDGE, missing=2, first_sequence=7
-    )
-
-    assert read(nameless) == ()
+    assert read(unidentified(3, missing=2, first_sequence=7)) == ()
 
 
 def test_the_record_knows_the_product_best() -> None:
@@ -504,42 +451,29 @@ class Shift:
                 self.result(path, change)
 
     def state(self, path: StationId, change: Change) -> None:
-        self.events[path].append(
-            StateChanged(
-                station=path,
-                time=change.time,
-                received_time=change.time,
-                time_source=EDGE,
-                state=State(str(change.value)),
-                raw="",
-            )
-        )
+        self.events[path].append(state(change.time, State(str(change.value)), station=path))
 
     def unit(self, path: StationId, change: Change, *, baseline: bool) -> None:
-        minute = (change.time - START) / timedelta(minutes=1)
         if was := self.shown[path]:
-            self.events[path].append(left(minute, was, station=path))
+            self.events[path].append(left(change.time, was, station=path))
             unit, since, _ = self.stays[path].pop()
             self.stays[path].append((unit, since, change.time))
         self.shown[path] = now = str(change.value)
         if now:
-            self.events[path].append(entered(minute, now, station=path, baseline=baseline))
+            self.events[path].append(entered(change.time, now, station=path, baseline=baseline))
             self.stays[path].append((now, None if baseline else change.time, None))
 
     def result(self, path: StationId, change: Change) -> None:
         unit = change.value
         assert isinstance(unit, UnitRecord)
         self.events[path].append(
-            UnitCompleted(
-                station=path,
-                time=change.time,
-                received_time=change.time,
-                time_source=EDGE,
-                unit=UnitId(unit.unit),
+            completed(
+                change.time,
+                unit.unit,
+                UnitResult(unit.result),
                 product=ProductId(unit.product),
-                result=UnitResult(unit.result),
-                cycle_time=None,
                 sequence=unit.sequence,
+                station=path,
             )
         )
 

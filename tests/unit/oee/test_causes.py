@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from oee_histories import at, between, counted, state
+from events import at, counted, state
+from oee_histories import between
 
 from mes.intervals import Interval
 from mes.model import CountKind, State, StationEvent, StationId, StationStandard

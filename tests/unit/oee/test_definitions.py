@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from oee_histories import CATALOGUE, at, between, counted, lost, restored, standard, state
+from events import at, counted, lost, restored, state
+from oee_histories import CATALOGUE, between, standard
 
 from mes.model import CountKind, State, StationEvent
 from mes.oee.components import Bucket, Kpi

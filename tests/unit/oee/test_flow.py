@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from oee_histories import S3, STATION, at, between
+from events import S3, STATION, at
+from oee_histories import between
 
 from mes.model import StationId, UnitId, UnitResult
 from mes.oee.biography import Biography, Outcome, Visit, all_biographies

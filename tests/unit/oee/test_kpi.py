@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import cast
 
 import pytest
-from oee_histories import S3, at, between, counted, lost, restored, standard, state, unreconciled
+from events import S3, at, counted, lost, restored, state, unreconciled
+from oee_histories import between, standard
 
 from mes.model import CountFlag, CountKind, ProductId, State, StationEvent, StationStandard
 from mes.oee.kpi import Kpi, KpiFlag, combine, kpi

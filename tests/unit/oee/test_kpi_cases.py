@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oee_histories import at, between, counted, standard, state
+from events import at, counted, state
+from oee_histories import between, standard
 
 from mes.model import CountKind, State, StationEvent
 from mes.oee.kpi import kpi

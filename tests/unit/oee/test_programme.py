@@ -7,7 +7,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from oee_histories import S3, at, between, counted, standard, state
+from events import S3, at, counted, state
+from oee_histories import between, standard
 
 from mes.calendar import Calendar, Shift, Window, WindowKind
 from mes.intervals import Interval

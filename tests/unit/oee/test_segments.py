@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from oee_histories import CATALOGUE, assigned, at, between, cleared, counted, lost, raised, restored, state
+from events import assigned, at, cleared, counted, lost, raised, restored, state
+from oee_histories import CATALOGUE, between
 
 from mes.model import ReasonId, State, StationEvent, StationStandard
 from mes.oee.components import Bucket

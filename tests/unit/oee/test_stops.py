@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from oee_histories import CATALOGUE, STATION, at, between, counted, raised, state
+from events import STATION, at, counted, raised, state
+from journals import journal_of
+from oee_histories import CATALOGUE, between
 
 from mes.cli import mes
 from mes.errors import ConfigError
 from mes.intervals import Interval
-from mes.journal.codec import encode_event
-from mes.journal.store import Rows, Store
 from mes.model import Explained, ReasonId, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
 from mes.oee.segments import Piece, pieces
@@ -167,8 +167,7 @@ def test_the_commands_do_the_same(tmp_path: Path) -> None:
     """Listed, explained, closed and opened from the command line; what is not allowed is said."""
     path = tmp_path / "journal.sqlite"
     events = [*HISTORY, state(520, D)]  # to the end of the shift
-    with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in events])])
+    journal_of(path, events)
 
     def say(*words: str) -> str:
         done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
@@ -200,8 +199,7 @@ def test_commands_take_a_reason_back_and_see_that_it_changed(tmp_path: Path) -> 
     """`--seen` refuses where somebody was quicker; `mes undo` puts back what held before, once."""
     path = tmp_path / "journal.sqlite"
     events = [state(0, State.PRODUCING), state(40, State.DOWN), state(50, State.PRODUCING), state(500, State.PRODUCING)]
-    with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in events])])
+    journal_of(path, events)
 
     def say(*words: str) -> str:
         done = CliRunner().invoke(mes, [*words, "--journal", str(path)])

@@ -1,10 +1,10 @@
 """The time line on chosen histories."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from oee_histories import at, between, counted, lost, restored, state, unreconciled
+from events import at, counted, lost, restored, state, unreconciled
+from oee_histories import between
 
 from mes.intervals import BEGINNING_OF_TIME, END_OF_TIME, Interval
 from mes.model import CountFlag, CountKind, Journaled, State, StationEvent
@@ -131,7 +131,7 @@ def test_unreconciled_counts_are_remembered() -> None:
 
 def test_a_state_that_was_seen_after_the_loss_ends_it() -> None:
     """A state that began before the connection was lost, and was read only after it, is known from the return on."""
-    late = replace(state(8, DOWN), received_time=at(20))
+    late = state(8, DOWN, received=20)
 
     assert states(state(0, PRODUCING), late, lost(10), restored(20, 10))[1:] == [
         (8, 10, DOWN),

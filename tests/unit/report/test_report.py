@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from board_pages import parsed
 from click.testing import CliRunner
-from oee_histories import EDGE, at, between, counted, raised, state
+from events import S3, at, completed, counted, entered, left, raised, state
+from journals import journal_of
+from oee_histories import between
 
 from adapters.reading import ControllerId
 from mes.cli import mes
@@ -21,15 +23,10 @@ from mes.journal.codec import encode_event, to_us
 from mes.journal.store import Rows, Store
 from mes.model import (
     CountKind,
-    ProductId,
     State,
     StationEvent,
     StationId,
-    UnitCompleted,
-    UnitEntered,
     UnitId,
-    UnitLeft,
-    UnitResult,
 )
 from mes.oee.components import Bucket
 from mes.report.page import page
@@ -53,20 +50,10 @@ def of(station: StationId, *events: StationEvent) -> list[StationEvent]:
 
 def passing(station: StationId, enters: float, leaves: float) -> list[StationEvent]:
     """A car in a station, finished right before it leaves."""
-
-    def frame(minutes: float) -> dict[str, object]:
-        return {"station": station, "time": at(minutes), "received_time": at(minutes), "time_source": EDGE}
-
     return [
-        UnitEntered(**frame(enters), unit=VIN, product=ProductId("S3")),  # type: ignore[arg-type]  # its own fields
-        UnitCompleted(
-            **frame(leaves),  # type: ignore[arg-type]  # its own fields
-            unit=VIN,
-            product=ProductId("S3"),
-            result=UnitResult.GOOD,
-            cycle_time=(leaves - enters) * MINUTE,
-        ),
-        UnitLeft(**frame(leaves), unit=VIN),  # type: ignore[arg-type]  # its own fields
+        entered(enters, VIN, product=S3, station=station),
+        completed(leaves, VIN, cycle_time=(leaves - enters) * MINUTE, station=station),
+        left(leaves, VIN, station=station),
     ]
 
 
@@ -98,9 +85,7 @@ def history() -> list[StationEvent]:
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That history on disk."""
     path = tmp_path_factory.mktemp("plant") / "journal.sqlite"
-    with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in history()])])
-    return path
+    return journal_of(path, history())
 
 
 @pytest.fixture
@@ -262,35 +247,16 @@ def test_the_starved_station_charges_the_one_that_stood(query: PlantResults) -> 
     assert query.bottleneck(line, at(38)) == FRAMING
 
 
-class _Checked(HTMLParser):
-    """Counts open tags and collects widths."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.widths: list[float] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in {"meta", "br"}:
-            self.open.append(tag)
-        style = dict(attrs).get("style") or ""
-        self.widths += [float(each) for each in re.findall(r"(?:left|width):([-\d.]+)", style)]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("level", ["station", "line", "site"])
 def test_a_page_is_whole_in_every_language(query: PlantResults, language: str, level: str) -> None:
     """Tags are balanced, bars stay inside, nothing undefined shows, figures stand as the report has them."""
     text = page(query, Request("shift", at(0), at(60), level=level), language=language)
-    checked = _Checked()
-    checked.feed(text)
+    styles = " ".join(str(element["style"]) for element in parsed(text).select("[style]"))
+    extents = [float(extent) for extent in re.findall(r"(?:left|width):([-\d.]+)", styles)]
 
-    assert checked.open == []
-    assert checked.widths
-    assert all(0 <= each <= 100 for each in checked.widths)
+    assert extents
+    assert all(0 <= extent <= 100 for extent in extents)
     assert not re.search(r"\b(None|nan|Undefined)\b", text)
     assert f'lang="{language}"' in text
     assert texts(language)["waterfall"] in text

@@ -11,10 +11,11 @@ from typing import Any
 import apsw
 import pytest
 from click.testing import CliRunner, Result
+from events import S3, STATION, at, counted, decided, state, unreconciled
 from faulty_disk import NAME, faulty_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oee_histories import S3, STATION, at, counted, decided, state, unreconciled
+from journals import journal_of
 
 from adapters.clock import ManualClock
 from mes.cli import mes
@@ -28,9 +29,8 @@ from mes.health.status import CountAuditLine
 from mes.influx.encode import window_ns
 from mes.influx.points.windows import PublishedFigures
 from mes.journal import JournalReader
-from mes.journal.codec import encode_event
 from mes.journal.schema import DOUBTS, EVENT
-from mes.journal.store import Rows, Store
+from mes.journal.store import Store
 from mes.model import (
     CountFlag,
     CountKind,
@@ -59,7 +59,7 @@ def read(minutes: float, raw: int, previous: int | None, *, product: ProductId |
     """A totaliser that moved from one value to another."""
     flag = CountFlag.BASELINE if previous is None else CountFlag.NORMAL
     delta = 0 if previous is None else raw - previous
-    return replace(counted(minutes, delta, product=product, flag=flag), raw=raw, previous_raw=previous)
+    return counted(minutes, delta, product=product, flag=flag, raw=raw, previous_raw=previous)
 
 
 JUMP = unreconciled(20, raw=9000, previous_raw=101)
@@ -77,9 +77,7 @@ FIRST, SECOND, THIRD = (NUMBER[id(each)] for each in (JUMP, GLITCH, LATEST))
 def journal(path: Path, events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> Path:
     """A journal of these events, with what the collector knew last."""
     states = [] if shown is None else [(STATION, encode_state(StationState(counters={GOOD: shown})))]
-    with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in events], states=states)])
-    return path
+    return journal_of(path, events, states=states)
 
 
 def found(path: Path) -> list[Case]:
@@ -175,7 +173,7 @@ def test_a_decision_says_who_when_and_why() -> None:
     """It is booked at the time of the reading; it holds what it is about, who said it and when that was recorded."""
     event = take(real(), 12)
 
-    assert event == decided(UP, 12, minutes=500, why="seen")
+    assert event == decided(UP, 12, when=500, why="seen")
     assert doubt(event) == doubt(UP)
     assert take(real(), 8900).parts == 8900
     assert take(real(), 0).product is None
@@ -404,7 +402,7 @@ def test_a_journal_of_before_is_found_through_the_same_index(tmp_path: Path) -> 
 async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
     """However late a decision comes, the hour, the shift and the day of its reading are published again."""
     config = load(default_config()).config
-    path = journal(tmp_path / "journal.sqlite", [*HISTORY, decided(JUMP, 12, minutes=5000)])
+    path = journal(tmp_path / "journal.sqlite", [*HISTORY, decided(JUMP, 12, when=5000)])
     with Store(path) as store:
         _, spans = store.affected_windows(len(HISTORY), 1)
     figures = PublishedFigures(path, {STATION: config.standards[STATION]}, config.calendar, ManualClock(at(5001)))
@@ -429,7 +427,7 @@ def books(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) ->
 
 def test_a_decision_closes_the_books() -> None:
     """The move is no more undecided, its parts are counted, the last word's alone; there is never a difference."""
-    words = [decided(JUMP, 12), decided(LATEST, 0), decided(JUMP, 9, minutes=501)]
+    words = [decided(JUMP, 12), decided(LATEST, 0), decided(JUMP, 9, when=501)]
     lines = [books([*HISTORY, *words[:n]]) for n in range(4)]
 
     assert [each.unreconciled for each in lines] == [8899 + 60_998, 60_998, 0, 0]
@@ -457,7 +455,7 @@ async def test_the_ledger_of_a_journal_knows_decisions(tmp_path: Path) -> None:
         async def cursors(self) -> dict[str, int]:
             return self.done
 
-    words = [decided(JUMP, 12), decided(GLITCH, 0), decided(JUMP, 9, minutes=501)]
+    words = [decided(JUMP, 12), decided(GLITCH, 0), decided(JUMP, 9, when=501)]
     path = journal(tmp_path / "journal.sqlite", [*HISTORY, *words])
     told = Told()
     count_audit = CountAudit(path, told, consumer="sink")

@@ -3,8 +3,9 @@
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
+from events import STATION, at, counted, state
 from list_reader import ListReader
-from oee_histories import STATION, at, between, counted, standard, state
+from oee_histories import between, standard
 
 from mes.calendar import Calendar, Shift
 from mes.model import Journaled, State

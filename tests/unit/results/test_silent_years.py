@@ -1,11 +1,10 @@
 """What is computed window by window costs nothing for years in which nothing was seen."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from events import counted, state
 from modbus_plant import STATION, plant_file
 
 from adapters.reading import ControllerId
@@ -17,7 +16,7 @@ from mes.intervals import Interval
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.hourly import HourlyFile
 from mes.journal.names import Names
-from mes.model import CountFlag, CountKind, State, StateChanged, StationEvent, StationId, TimeSource, UnitsCounted
+from mes.model import State, StationEvent, StationId
 from mes.report.rows import Request, rows
 from mes.results.history import SILENT
 from mes.results.hourly import Hourly
@@ -28,17 +27,13 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TODAY = datetime(2026, 3, 2, 6, tzinfo=UTC)
 
 
-def when(time: datetime) -> dict[str, Any]:
-    return {"station": STATION, "time": time, "received_time": time, "time_source": TimeSource.EDGE}
-
-
-def an_hour(at: datetime) -> list[StationEvent]:
+def an_hour(at: datetime, station: StationId = STATION) -> list[StationEvent]:
     """The station produces from `at` on, makes five parts in half an hour, and is down after that."""
-    counted = UnitsCounted(
-        **when(at + HOUR / 2), kind=CountKind.GOOD, delta=5, raw=5, previous_raw=0, product=None, flag=CountFlag.NORMAL
-    )
-    producing = StateChanged(**when(at), state=State.PRODUCING, raw="1")
-    return [producing, counted, StateChanged(**when(at + HOUR / 2), state=State.DOWN, raw="4")]
+    return [
+        state(at, State.PRODUCING, station=station),
+        counted(at + HOUR / 2, 5, raw=5, previous_raw=0, station=station),
+        state(at + HOUR / 2, State.DOWN, station=station),
+    ]
 
 
 async def journal_of(folder: Path, *hours: datetime) -> Path:
@@ -93,18 +88,9 @@ async def test_what_was_caught_up_over_years_counts_when_it_was_read(tmp_path: P
     """Two parts that are caught up after a start in 1970 count today, in a window that the report lists."""
     began = datetime(1970, 1, 2, tzinfo=UTC)
     journal, config = await journal_of(tmp_path, began), load(plant_file(tmp_path, 1502)).config
-    counted = UnitsCounted(
-        **when(TODAY),
-        kind=CountKind.GOOD,
-        delta=2,
-        raw=7,
-        previous_raw=5,
-        product=None,
-        flag=CountFlag.CATCH_UP,
-        since=began + HOUR,
-    )
+    late = counted(TODAY, 2, raw=7, previous_raw=5, since=began + HOUR, station=STATION)
     async with Journal.open(journal) as opened:
-        await opened.append(Entry(events=[counted]))
+        await opened.append(Entry(events=[late]))
     with PlantResults(config, journal, now=TODAY + HOUR) as query:
         found = list(rows(query, Request("day", None, None)))
 
@@ -117,7 +103,7 @@ async def test_a_renamed_station_was_not_silent_under_its_former_name(tmp_path: 
     path, before = tmp_path / "journal.sqlite", StationId("plant/area/line/before")
     async with Journal.open(path) as journal:
         for year, station in enumerate((STATION, before, STATION)):
-            events = [replace(each, station=station) for each in an_hour(TODAY + 365 * year * DAY)]
+            events = an_hour(TODAY + 365 * year * DAY, station)
             await journal.append(Entry(events=events))
     whole = Interval(TODAY, TODAY + 730 * DAY + HOUR / 2)
     with JournalReader(path, Names({before: STATION})) as reader:

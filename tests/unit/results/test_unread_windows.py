@@ -8,20 +8,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from collect_scenes import live, seen, station
+from events import START, STATION, counted, lost, quality, restored, state
+from journals import journal_of
 from list_reader import ListReader
-from oee_histories import EDGE, START, STATION, counted, lost, read, state
 
-from adapters.reading import GapCause, Quality
+from adapters.reading import Quality
 from mes.calendar import Calendar, Shift
 from mes.collect.station import rebuilt
 from mes.influx.points.windows import station_points
 from mes.intervals import Interval
 from mes.journal import JournalReader
-from mes.journal.codec import encode_event
 from mes.journal.hourly import HourlyFile
-from mes.journal.store import Rows, Store
 from mes.model import (
-    ConnectionRestored,
     CountFlag,
     CountKind,
     QualityChanged,
@@ -46,11 +44,6 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def quality(seconds: float, now: Quality) -> StationEvent:
-    """The quality of the counter of good parts from then on."""
-    return read(seconds / 60, now)
-
-
 def hours(events: Sequence[StationEvent], *windows: tuple[float, float], until: float = 4 * 3600) -> list[Kpi]:
     """A station's figures in windows, each asked of the journal by itself; seconds after the start."""
     results = Results(ListReader(*events), {STATION: STANDARD}, CALENDAR)
@@ -59,15 +52,13 @@ def hours(events: Sequence[StationEvent], *windows: tuple[float, float], until: 
 
 def read_until(last: float) -> list[StationEvent]:
     """A station that is seen from 0 on, whose counters begin then; one part of each kind at `last`."""
-    began = [
-        replace(counted(0, 0, kind, flag=CountFlag.BASELINE), time=at(0), received_time=at(0)) for kind in (GOOD, SCRAP)
-    ]
-    return [replace(state(0, State.PRODUCING), time=at(0), received_time=at(0)), *began, *made_at(last)]
+    began = [counted(0, 0, kind, flag=CountFlag.BASELINE) for kind in (GOOD, SCRAP)]
+    return [state(0, State.PRODUCING), *began, *made_at(last)]
 
 
 def made_at(seconds: float, kind: CountKind = GOOD, parts: int = 1) -> list[StationEvent]:
     """Parts that were counted then."""
-    return [replace(counted(0, parts, kind), time=at(seconds), received_time=at(seconds))]
+    return [counted(at(seconds), parts, kind)]
 
 
 HOUR_1, HOUR_2, HOUR_3, HOUR_4 = [(3600.0 * n, 3600.0 * (n + 1)) for n in range(4)]
@@ -77,9 +68,9 @@ def test_a_past_stretch_stays_marked_after_the_counter_is_read_again() -> None:
     """An hour in which it was never read has no count, those in which it failed and came back are at least so much."""
     events = [
         *read_until(600),
-        quality(700, Quality.GOOD),
-        quality(1800, Quality.BAD),
-        quality(2 * 3600 + 900, Quality.GOOD),
+        quality(at(700), Quality.GOOD),
+        quality(at(1800), Quality.BAD),
+        quality(at(2 * 3600 + 900), Quality.GOOD),
         *made_at(2 * 3600 + 900, parts=30),
     ]
     found = hours(events, HOUR_1, HOUR_2, HOUR_3, HOUR_4, (0, 4 * 3600))
@@ -94,7 +85,7 @@ def test_what_was_bad_before_the_day_is_bad_in_it() -> None:
     """A window is read by itself: the last change of quality before it counts, however long ago that was."""
     day = 24 * 60 - 3 * 60  # minutes until the next production day
     states = [state(day - 30, State.DOWN), state(day - 20, State.PRODUCING), state(day + 90, State.DOWN)]
-    events = [*read_until(600), quality(1800, Quality.BAD), *states]
+    events = [*read_until(600), quality(at(1800), Quality.BAD), *states]
     [found] = hours(events, (60.0 * day, 60.0 * day + 3600), until=60.0 * day + 7200)
     assert (found.count("good"), found.count("scrap"), found.unread) == (None, 0, HOUR)
 
@@ -103,7 +94,7 @@ def test_a_counter_that_was_first_read_late_has_no_count_before() -> None:
     """Its first reading is a baseline: what was made before is not known, whichever program ran then."""
     events: list[StationEvent] = [
         *read_until(600)[:2],
-        replace(counted(0, 0, SCRAP, flag=CountFlag.BASELINE), time=at(5400), received_time=at(5400)),
+        counted(at(5400), 0, SCRAP, flag=CountFlag.BASELINE),
     ]
     assert [each.count("scrap") for each in hours(events, HOUR_1, HOUR_2, HOUR_3)] == [None, 0, 0]
 
@@ -119,26 +110,22 @@ def test_a_station_that_was_never_seen_has_no_count(events: list[StationEvent]) 
 
 def test_time_since_a_connection_was_lost_has_no_count_until_it_is_back() -> None:
     """An hour of a gap that is not over is not known; once it is over, the totaliser says what was made in it."""
-    away = [*read_until(600), replace(lost(0), time=at(3000), received_time=at(3000))]
+    away = [*read_until(600), lost(at(3000))]
     assert [each.count("good") for each in hours(away, HOUR_1, HOUR_2)] == [1, None]
-    back = ConnectionRestored(
-        station=STATION,
-        time=at(9000),
-        received_time=at(9000),
-        time_source=EDGE,
-        since=at(3000),
-        cause=GapCause.CONNECTION,
-    )
-    again = [*away, back, replace(state(0, State.PRODUCING), time=at(9000), received_time=at(9000))]
+    again = [*away, restored(at(9000), since=at(3000)), state(at(9000), State.PRODUCING)]
     assert [each.count("good") for each in hours(again, HOUR_1, HOUR_2)] == [1, 0]
 
 
 def test_stored_hours_know_what_was_not_read(tmp_path: Path) -> None:
     """A long window that is summed of stored hours says the same as one that is computed of its events."""
-    events = [*read_until(600), quality(3000, Quality.BAD), quality(8000, Quality.GOOD), *made_at(3 * 3600 + 10)]
+    events = [
+        *read_until(600),
+        quality(at(3000), Quality.BAD),
+        quality(at(8000), Quality.GOOD),
+        *made_at(3 * 3600 + 10),
+    ]
     path = tmp_path / "journal.sqlite"
-    with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in events])])
+    journal_of(path, events)
     stations, until = {STATION: STANDARD}, at(5 * 3600)
     with JournalReader(path) as reader, HourlyFile(None) as file:
         stored = Results(reader, stations, CALENDAR, hourly=Hourly(reader, file, CALENDAR), at_once=None)
@@ -154,7 +141,7 @@ def test_stored_hours_know_what_was_not_read(tmp_path: Path) -> None:
 
 def test_influxdb_gets_no_number_for_what_is_not_known() -> None:
     """The field is left out, never 0, and the seconds for which a counter was not read stand beside."""
-    events = [*read_until(600), quality(1800, Quality.BAD)]
+    events = [*read_until(600), quality(at(1800), Quality.BAD)]
     points = station_points(
         Results(ListReader(*events), {STATION: STANDARD}, CALENDAR), STATION, Interval(at(0), at(7200)), at(7200)
     )
