@@ -126,8 +126,8 @@ def _counts(
 def _ideal(query: PlantResults, station: StationId, counts: Iterable[tuple[Journaled, int]]) -> tuple[Ideal, ...]:
     units: dict[tuple[ProductId | None, CountKind], int] = defaultdict(int)
     for each, inside in counts:
-        if isinstance(each.event, UnitsCounted | CountReconciled):
-            units[each.event.product, each.event.kind] += inside
+        assert isinstance(each.event, UnitsCounted | CountReconciled)
+        units[each.event.product, each.event.kind] += inside
     standard = query.config.standards[station]
     ordered = sorted(units, key=lambda key: (key[0] or "", key[1]))
     return tuple(Ideal(product, kind, units[product, kind], standard.ideal(product)) for product, kind in ordered)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -54,7 +55,11 @@ class Hourly:
     file: HourlyFile
     calendar: Calendar
     changed: Progress | None = None
-    _searched: dict[Interval, Sequence[datetime]] = field(default_factory=dict, init=False, repr=False)
+    _cuts_at: Callable[[Interval], Sequence[datetime]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # a report asks for the cuts at the same few edges of every station
+        self._cuts_at = lru_cache(KEPT_EDGES)(partial(cell_cuts, self.calendar))
 
     def kpis(self, station: StationId, standard: StationStandard, window: Interval) -> list[Kpi]:
         """The sums of the whole cells inside `window` that cannot change by time passing, one for each covered stretch.
@@ -128,14 +133,6 @@ class Hourly:
             )
             for stretch in self.reader.stretches(station, SILENT)
         ]
-
-    def _cuts_at(self, edge: Interval) -> Sequence[datetime]:
-        """The cuts in a short stretch; a report asks for the same few of every station."""
-        if edge not in self._searched:
-            if len(self._searched) >= KEPT_EDGES:
-                self._searched.clear()
-            self._searched[edge] = cell_cuts(self.calendar, edge)
-        return self._searched[edge]
 
     def _refresh(self, station: StationId, standard: StationStandard, variant: str) -> datetime | None:
         """Brings the station's cells up to date; returns up to when they go, None if it has no events."""

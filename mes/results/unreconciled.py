@@ -22,7 +22,8 @@ def cases(reader: JournalReader, setups: Mapping[StationId, StationSetup]) -> li
     for each in told:
         if isinstance(each.event, CountReconciled):
             said[doubt(each.event)].append(each.event)
-        elif isinstance(each.event, CountUnreconciled):
+        else:
+            assert isinstance(each.event, CountUnreconciled)
             doubted[each.event.station, each.event.kind].append((each.seq, each.event))
     shown = _shown(reader)
     found = []
