@@ -159,7 +159,8 @@ def _known(
     near = [_near(seen, at_s, interval_s, clock) for at_s in starts]
     short = [(begin_s, end_s) for begin_s, end_s in seen.hung if end_s - begin_s <= ALIVE_WITHIN_S]
     near += [(begin_s - interval_s, end_s + interval_s) for begin_s, end_s in (*short, *unnoticed)]
-    edges = [(at_s - interval_s, _polled_s(seen, at_s, interval_s)) for each in unknown for at_s in each]
+    edges = [(begin_s - interval_s, begin_s + interval_s) for begin_s, _ in unknown]  # no look comes until its end
+    edges += [(end_s - interval_s, _polled_s(seen, end_s, interval_s)) for _, end_s in unknown]
     return _Known(unknown, _joined(edges), _joined([*near, *edges]), starts, [str(each.state) for each in states])
 
 
