@@ -190,11 +190,11 @@ async def test_refused_block_is_asked_for_again_slowly() -> None:
             spared = plc.server.requests - asked
             plc.server.declare(500, 1)
             change = await seen.news()
-            notes = seen.adapter.status().notes
+            said = {each.code for each in seen.adapter.status().diagnostics}
 
     assert spared <= 6  # one block per cycle, not two
     assert values(change.readings) == {"gap": 0}
-    assert notes == ()
+    assert said <= {DiagnosticCode.POLLS_LATE}  # on a busy computer
 
 
 @pytest.mark.parametrize(
