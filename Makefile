@@ -21,10 +21,10 @@ check: .venv/dev           ## style, types and contracts only
 	scripts/check
 
 # An interrupted set-up starts again from nothing. The locks are complete, so pip resolves nothing: a newer release elsewhere
-# changes nothing here. `pip check` names what a lock lacks. Python compiles what is used when it is used.
+# changes nothing here. `pip check` names what a lock lacks.
 define set-up
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP) --quiet install --no-compile --no-deps --require-hashes -r requirements/$(1).txt
+	$(PIP) --quiet install --no-deps --require-hashes -r requirements/$(1).txt
 	$(PIP) --quiet install --no-deps --no-build-isolation -e .
 	$(PIP) check
 endef
