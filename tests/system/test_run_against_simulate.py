@@ -91,9 +91,11 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
     began_s = asyncio.get_running_loop().time()
     with process(simulate, log):
         await until(lambda: asyncio.to_thread(lambda: "In another terminal" in log.read_text()), 20)
+        started_s = asyncio.get_running_loop().time()
         with process(run, log):  # what is made before anybody looked for the first time is not counted
             await until(lambda: asyncio.to_thread(lambda: log.read_text().count("controller_connected") >= 3), 40)
-        happened = await storm(run, log, influxd, began_s + LENGTH_S / SPEED - LAST_S)
+        took_s = asyncio.get_running_loop().time() - started_s
+        happened = await storm(run, log, influxd, began_s + LENGTH_S / SPEED - LAST_S, 2 * took_s)
         with process(run, log) as last:
             await until(lambda: asyncio.to_thread(truth_file.exists), 60 + LENGTH_S / SPEED)
             truth = json.loads(truth_file.read_text())["stations"]
@@ -117,9 +119,10 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
             assert await asyncio.to_thread(last.wait, limit_s(10)) == 0
 
 
-async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float) -> Counter[str]:
+async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float, life_s: float) -> Counter[str]:
     """Starts the daemon and ends it, again and again; InfluxDB goes and comes meanwhile. Says what was done how often.
 
+    `life_s`: the longest life, at least. Some must reach the controllers, which remember sixteen units each.
     Told to stop it ends in time and with exit code 0, once it has begun to listen for that. On a slow machine the storm
     ends before all kills, at `until_s` of the loop. What is made later has to be seen by the last daemon.
     """
@@ -134,7 +137,7 @@ async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float) -> 
             await influxd.start()
         begun = len(await asyncio.to_thread(log.read_text))
         with process(run, log) as running:
-            await asyncio.sleep(rng.uniform(LIVES_S[0], promised_s(LIVES_S[1])))
+            await asyncio.sleep(rng.uniform(LIVES_S[0], max(life_s, promised_s(LIVES_S[1]))))
             assert running.poll() is None, await asyncio.to_thread(log.read_text)
             if rng.random() < PAUSED:
                 happened["pauses"] += 1
