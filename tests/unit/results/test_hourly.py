@@ -47,6 +47,14 @@ def test_hours_are_summed_from_their_cells() -> None:
         assert hourly.produced(STATION, standard(), []) == {}
 
 
+def test_a_window_inside_an_hour_has_no_whole_cell() -> None:
+    """From ten to twenty past: nothing of it is read from cells, and no hour is read for it."""
+    with HourlyFile(None) as file:
+        hourly = Hourly(ListReader(*EVENTS), file, CALENDAR)
+        assert hourly.kpis(STATION, standard(), between(10, 20)) == []
+        assert [kpi.good for kpi in hourly.kpis(STATION, standard(), between(10, 130))] == [5]
+
+
 @pytest.mark.parametrize("is_damaged", [True, False])
 def test_without_a_usable_file_figures_come_from_the_events(*, is_damaged: bool) -> None:
     """A damaged file is made again once; a closed one is left alone. The figures are those of the events: 15 units."""

@@ -42,6 +42,28 @@ def test_a_state_lasts_up_to_the_present_that_is_set(tmp_path: Path) -> None:
         assert query.kpi(STATION, SHIFT).apt == 45 * MINUTE
 
 
+def test_a_part_of_the_plant_is_found_by_its_path(tmp_path: Path) -> None:
+    """A line has its stations in the order of the flow, a station itself; a beginning of a name is no part."""
+    with PlantResults(CONFIG, journal(tmp_path, [])) as query:
+        line = query.node("kostanay/weld/weld-1")
+        assert [each.rpartition("/")[2] for each in line.stations] == [
+            *("underbody", "body-sides", "framing", "respot", "closures", "finish"),
+        ]
+        assert query.node(RESPOT) == Node(RESPOT, (RESPOT,))
+        assert query.stations_below("kostanay/weld/weld") == ()
+        with pytest.raises(ConfigError, match="no part of the plant `kostanay/weld/weld`"):
+            query.node("kostanay/weld/weld")
+
+
+def test_a_definition_is_found_by_its_name(tmp_path: Path) -> None:
+    """No name is the plant's own choice; an unknown one is refused with the nearest."""
+    with PlantResults(CONFIG, journal(tmp_path, [])) as query:
+        assert query.definition("") == CONFIG.definition
+        assert query.definition("vorne").name == "vorne"
+        with pytest.raises(ConfigError, match="no definition `vorn`: did you mean `vorne`"):
+            query.definition("vorn")
+
+
 def test_an_empty_journal_has_no_present(tmp_path: Path) -> None:
     """Where nothing was journaled there is nothing to ask for, whatever the clock says."""
     with PlantResults(CONFIG, journal(tmp_path, [])) as query:
