@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mes.commands.parsed import Parsed
 from mes.commands.simulate import DURATION, FAULT, FAULT_FORM, FAULT_HELP
 from mes.commands.simulated import SPEED, until_done
 from mes.demo import screen
@@ -21,20 +22,7 @@ from mes.errors import EXIT_FAILED, EXIT_TOO_SLOW, leaves
 from mes.logs import configure_logging
 from mes.terminal import console
 
-
-class _Breakdown(click.ParamType["Breakdown"]):
-    name = "station@time+length"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Breakdown:
-        if isinstance(value, Breakdown):
-            return value
-        try:
-            return parse_breakdown(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-BREAKDOWN = _Breakdown()
+BREAKDOWN = Parsed("station@time+length", parse_breakdown)
 
 
 @click.command("demo")

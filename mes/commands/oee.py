@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 import click
 from rich.table import Table
 
+from mes.commands.parsed import Parsed
 from mes.errors import ConfigError
 from mes.oee import from_totals
 from mes.oee.from_totals import COLUMNS, WORDS, Figures, Totals, percent, plain
 from mes.terminal import console
 
 Number = TypeVar("Number", int, Fraction)
-Value = TypeVar("Value")
 SEPARATORS = ";\t,"
 MOST_MISTAKES = 20
 OPTIONS = {"planned_s": "--planned", "run_s": "--run", "ideal_cycle_s": "--ideal-cycle"}
@@ -32,23 +32,9 @@ ENOUGH = (
 HINT = "as in `mes oee --planned 420m --run 373m --ideal-cycle 1s --total 19271 --good 18848`"
 
 
-class _Quantity(click.ParamType[Value]):
-    """A number with its unit, read exactly by one of the readers of mes.oee.from_totals."""
-
-    def __init__(self, name: str, read: Callable[[str], Value]) -> None:
-        self.name = name
-        self.read = read
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Value:
-        try:
-            return self.read(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-DURATION, RATE = _Quantity("duration", from_totals.seconds), _Quantity("rate", from_totals.ideal_of_rate)
-SHARE, RATIO = _Quantity("ratio", from_totals.share), _Quantity("ratio", from_totals.ratio)
-PARTS = _Quantity("parts", from_totals.count)
+DURATION, RATE = Parsed("duration", from_totals.seconds), Parsed("rate", from_totals.ideal_of_rate)
+SHARE, RATIO = Parsed("ratio", from_totals.share), Parsed("ratio", from_totals.ratio)
+PARTS = Parsed("parts", from_totals.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mes.commands.parsed import Parsed
 from mes.config.build import PlantConfig
 from mes.config.load import Loaded, default_config, load
 from mes.errors import JournalError
@@ -20,22 +21,18 @@ from mes.results.plant import PlantResults
 from mes.terminal import errors, label
 
 
-class _Instant(click.ParamType["datetime"]):
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            instant = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a time; write it as 2026-03-02T08:00:00+05:00", param, ctx)
-        if instant.tzinfo is None:
-            self.fail(f"{value!r} has no zone; add one, as in 2026-03-02T08:00:00+05:00 or …Z", param, ctx)
-        return instant.astimezone(UTC)
+def instant(text: str) -> datetime:
+    """A time with its zone, in UTC. Raises ValueError, which says how it is written."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time; write it as 2026-03-02T08:00:00+05:00") from None
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone; add one, as in 2026-03-02T08:00:00+05:00 or …Z")
+    return found.astimezone(UTC)
 
 
-INSTANT = _Instant()
+INSTANT = Parsed("time", instant)
 CONFIG = click.option(
     "--config",
     "-c",

@@ -6,38 +6,19 @@ from pathlib import Path
 import click
 
 from mes.commands.options import INSTANT
+from mes.commands.parsed import Parsed
 from mes.commands.simulated import CLOCK, SPEED, clock_of, until_done
 from mes.demo.simulate import FIXED_PORTS, Fault, Simulation, parse_duration, parse_fault, simulate
 
 
-class _Duration(click.ParamType["timedelta"]):
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            length = parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not length:
-            self.fail(f"{value!r} is no time at all; write it as 8h, 90m or 2h30m", param, ctx)
-        return length
+def _length(text: str) -> timedelta:
+    length = parse_duration(text)
+    if not length:
+        raise ValueError(f"{text!r} is no time at all; write it as 8h, 90m or 2h30m")
+    return length
 
 
-class _Fault(click.ParamType["Fault"]):
-    name = "name@time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
-        if isinstance(value, Fault):
-            return value
-        try:
-            return parse_fault(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-DURATION, FAULT = _Duration(), _Fault()
+DURATION, FAULT = Parsed("duration", _length), Parsed("name@time", parse_fault)
 FAULT_FORM = "NAME[:CONTROLLER]@TIME[+LENGTH]"
 FAULT_HELP = "Inject a fault, as in link-cut@2h or stuck:paint-plc@90m+5m. May be repeated."
 

@@ -8,27 +8,21 @@ from typing import Any, TypeVar
 import click
 
 from adapters.clock import Clock, ScaledClock, SteadyClock
-from mes.commands.options import INSTANT
+from mes.commands.options import instant
+from mes.commands.parsed import Parsed
 from mes.stopping import stop_on_signal
 
 Result = TypeVar("Result")
 
 
-class _ClockSetting(click.ParamType["tuple[datetime, datetime]"]):
-    name = "shown@real"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[datetime, datetime]:
-        if isinstance(value, tuple):
-            return value
-        shown, at, real = str(value).partition("@")
-        if not at:
-            self.fail(f"{value!r} lacks an @; `mes simulate` prints the right one", param, ctx)
-        return INSTANT.convert(shown, param, ctx), INSTANT.convert(real, param, ctx)
+def _setting(text: str) -> tuple[datetime, datetime]:
+    shown, at, real = text.partition("@")
+    if not at:
+        raise ValueError(f"{text!r} lacks an @; `mes simulate` prints the right one")
+    return instant(shown), instant(real)
 
 
-CLOCK = _ClockSetting()
+CLOCK = Parsed("shown@real", _setting)
 SPEED = click.FloatRange(min=1, max=1000)
 
 
