@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -163,18 +164,21 @@ def test_a_shift_is_closed_when_all_is_explained_and_opened_with_a_reason() -> N
         reopen(STATION, HOUR, [opened, closed], by="serik", why="again", now=at(74))
 
 
+def answer(path: Path, *words: str) -> str:
+    """What a command prints about this journal, or why it refuses."""
+    done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
+    if done.exception is not None:
+        assert isinstance(done.exception, ConfigError), done.exception
+        return str(done.exception)
+    return done.output
+
+
 def test_the_commands_do_the_same(tmp_path: Path) -> None:
     """Listed, explained, closed and opened from the command line; what is not allowed is said."""
     path = tmp_path / "journal.sqlite"
     events = [*HISTORY, state(520, D)]  # to the end of the shift
     journal_of(path, events)
-
-    def say(*words: str) -> str:
-        done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
-        if done.exception is not None:
-            assert isinstance(done.exception, ConfigError), done.exception
-            return str(done.exception)
-        return done.output
+    say = partial(answer, path)
 
     shift = "2026-03-02/day"
     assert "unexplained" in say("stops", shift, "--unexplained")
@@ -200,13 +204,7 @@ def test_commands_take_a_reason_back_and_see_that_it_changed(tmp_path: Path) -> 
     path = tmp_path / "journal.sqlite"
     events = [state(0, State.PRODUCING), state(40, State.DOWN), state(50, State.PRODUCING), state(500, State.PRODUCING)]
     journal_of(path, events)
-
-    def say(*words: str) -> str:
-        done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
-        if done.exception is not None:
-            assert isinstance(done.exception, ConfigError), done.exception
-            return str(done.exception)
-        return done.output
+    say = partial(answer, path)
 
     def reason_of_the_stop() -> str:
         return str(json.loads(say("stops", "2026-03-02/day", "--of", "framing", "--json"))[0]["reason"])
