@@ -1,14 +1,16 @@
 """The sink against a real influxd 1.6.7 and against stand-ins for 2.x and 3."""
 
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from influx_stand_in import StandIn, stand_in
-from influxd import Influxd, private_influxd
+from influxd import Influxd, free_port, private_influxd
 
-from mes.errors import SinkRejected, SinkUnavailable
+from mes.demo import influxd as private
+from mes.errors import MesError, SinkRejected, SinkUnavailable
 from mes.influx.encode import line
 from mes.influx.server import InfluxServer, ServerKind, Target, retry_after_s
 
@@ -48,6 +50,24 @@ async def test_a_1x_server_is_known_and_its_database_made(influxd: Influxd) -> N
         await server.write(points(1, 500))
 
         assert await server.query('SELECT count("delta") FROM "count"') == [{"time": 0, "count": 500}]
+
+
+@pytest.mark.influxd
+async def test_a_private_server_tries_another_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another program took the port that was free, it listens elsewhere; started again it keeps its port."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        free = iter((taken, taken))
+        monkeypatch.setattr(private, "free_port", lambda: next(free, 0) or free_port())
+        async with private_influxd(tmp_path) as server:
+            port = server.port
+            assert port != taken
+            await server.stop()
+            await server.start()
+            assert server.port == port
+            await server.stop()
+            with socket.create_server(("127.0.0.1", port)), pytest.raises(MesError, match="address already in use"):
+                await server.start()
 
 
 @pytest.mark.influxd
