@@ -69,10 +69,10 @@ async def with_walls(daemon: subprocess.Popen[bytes], number: int, length_s: flo
         before, _ = usage(daemon.pid)
         await asyncio.sleep(length_s)
         after, _ = usage(daemon.pid)
-        for each in open_walls:
-            each.cancel()
-        failed = [each for each in await asyncio.gather(*open_walls, return_exceptions=True) if each is not None]
-        assert all(isinstance(each, asyncio.CancelledError) for each in failed), failed
+        for wall in open_walls:
+            wall.cancel()
+        failed = [error for error in await asyncio.gather(*open_walls, return_exceptions=True) if error is not None]
+        assert all(isinstance(error, asyncio.CancelledError) for error in failed), failed
     return (after - before) / length_s, walls
 
 
@@ -110,7 +110,7 @@ async def first_page() -> list[tuple[str, float, float]]:
             floor = f"http://127.0.0.1:{runner.addresses[0][1]}/"
             for name, url in (("a line of text, a bare server", floor), ("the wall", BOARD + "/")):
                 looks = [await drawn(browser, url) for _ in range(LOOKS)]
-                rows.append((name, statistics.median(each[0] for each in looks), looks[0][1]))
+                rows.append((name, statistics.median(look[0] for look in looks), looks[0][1]))
             await browser.close()
     finally:
         await runner.cleanup()
@@ -125,7 +125,7 @@ def lost(truth: Path) -> int:
         window = quote("2026-03-02")
         with urllib.request.urlopen(f"{BOARD}/api/v1/kpi?of={quote(station)}&window={window}") as answer:  # noqa: S310
             found = json.loads(answer.read())[0]
-        missing += abs(number - sum(found[each] for each in KINDS))
+        missing += abs(number - sum(found[kind] for kind in KINDS))
     return missing
 
 
@@ -156,7 +156,7 @@ def main() -> None:
                 missing = lost(truth)
     print(f"  mes run, nobody looks            {alone:8.2%} of a core")
     print(f"  mes run, {asked.walls} open walls          {share:8.2%} of a core, {share - alone:.2%} for the walls")
-    changes = sum(each.changes for each in walls) / len(walls)
+    changes = sum(wall.changes for wall in walls) / len(walls)
     print(f"  each wall heard {changes:.0f} changes, {sum(e.received for e in walls) / len(walls) / 1000:.0f} kB")
     print(f"  units that the plant made and the journal lacks: {missing}")
     for what, drawn_s, kilobytes in rows:

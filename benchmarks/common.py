@@ -62,7 +62,7 @@ def seconds(description: str) -> float:
 def show(title: str, unit: str, floor: Figure, *products: Figure) -> None:
     """Prints all ways, each with the ratio of its processor time for one item to the floor's."""
     print(f"{title}\n{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
-    for each in (floor, *products):
-        rate, share, ratio = each.items / each.wall_s, each.cpu_s / each.wall_s, each.cpu_us / floor.cpu_us
-        cost = f"{each.cpu_us:8.2f} us CPU each {share:6.1%} of a core"
-        print(f"  {each.name:40}{rate:10,.0f} {unit}/s {cost}   ratio {ratio:.1f}")
+    for figure in (floor, *products):
+        rate, share, ratio = figure.items / figure.wall_s, figure.cpu_s / figure.wall_s, figure.cpu_us / floor.cpu_us
+        cost = f"{figure.cpu_us:8.2f} us CPU each {share:6.1%} of a core"
+        print(f"  {figure.name:40}{rate:10,.0f} {unit}/s {cost}   ratio {ratio:.1f}")

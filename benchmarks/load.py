@@ -166,7 +166,7 @@ async def collect(config: PlantConfig, sources: list[Source], length_s: float) -
         ]
         tasks = [asyncio.create_task(work) for work in works]
         async with asyncio.timeout(120):
-            while any(running.pipeline.last_observed(each) is None for each in config.controllers):
+            while any(running.pipeline.last_observed(controller) is None for controller in config.controllers):
                 await asyncio.sleep(0.1)
         await asyncio.sleep(DRAIN_S)
         TimedJournal.took_s.clear()
@@ -177,7 +177,7 @@ async def collect(config: PlantConfig, sources: list[Source], length_s: float) -
         for each in sources:
             each.say("stop")
         truths = [await asyncio.to_thread(each.truth) for each in sources]
-        figure = watch.stop("taktline, committed to the journal", sum(each["changes"] for each in truths))
+        figure = watch.stop("taktline, committed to the journal", sum(truth["changes"] for truth in truths))
         await asyncio.sleep(DRAIN_S)
         for task in tasks:
             task.cancel()
@@ -193,12 +193,12 @@ def compare(config: PlantConfig, truths: list[Truth]) -> None:
     with JournalReader(config.journal_path) as reader:
         for number, (good, reject, states, process) in enumerate(stations):
             station = StationId(f"load/a/c{number // STATIONS}/s{number % STATIONS}")
-            events = [each.event for each in reader.events(station)]
+            events = [event.event for event in reader.events(station)]
             for kind, true in ((CountKind.GOOD, good), (CountKind.SCRAP, reject)):
-                counted = sum(each.delta for each in events if isinstance(each, UnitsCounted) and each.kind is kind)
+                counted = sum(event.delta for event in events if isinstance(event, UnitsCounted) and event.kind is kind)
                 wrong_counts += counted != true
                 units += counted
-            wrong_states += sum(isinstance(each, StateChanged) for each in events) != states + 1
+            wrong_states += sum(isinstance(event, StateChanged) for event in events) != states + 1
             now = datetime.now(UTC)
             seen: dict[str, list[int]] = {}
             for value in reader.process_values(station, now - timedelta(hours=1), now):
@@ -265,10 +265,10 @@ def report(config: PlantConfig, figure: Figure, truths: list[Truth], *, now_mb: 
         f"  {len(took):,} appends, to the commit: median {p50:.1f} ms, p99 {p99:.1f} ms, most {took[-1] * 1000:.0f} ms"
     )
     print(f"  memory of the collector: {now_mb:.0f} MB at the end, {most_mb:.0f} MB at most")
-    for each in truths:
-        rate, share = each["changes"] / each["seconds"], each["cpu_s"] / each["seconds"]
-        told = f"{len(each['stations']) // STATIONS} controllers, {rate:,.0f} changes/s, {share:.1%} of a core"
-        print(f"  a source: {told}, {each['resident_mb']:.0f} MB, at most {each['late_s'] * 1000:.0f} ms late")
+    for truth in truths:
+        rate, share = truth["changes"] / truth["seconds"], truth["cpu_s"] / truth["seconds"]
+        told = f"{len(truth['stations']) // STATIONS} controllers, {rate:,.0f} changes/s, {share:.1%} of a core"
+        print(f"  a source: {told}, {truth['resident_mb']:.0f} MB, at most {truth['late_s'] * 1000:.0f} ms late")
     compare(config, truths)
     for text, met in (("commit p99 below 250 ms", p99 < 250), ("memory below 400 MB", most_mb < 400)):
         print(f"  {text:24}{'met' if met else 'NOT MET'}")
@@ -290,7 +290,7 @@ def main() -> None:
         sources = [stack.enter_context(source("opcua", OPCUA_EACH, share * OPCUA_EACH)) for _ in range(OPCUA_PROCESSES)]
         sources.append(stack.enter_context(source("modbus", MODBUS, share * MODBUS)))
         config = plant(sources, Path(folder))
-        tags = sum(len(each) for each in config.tags.values())
+        tags = sum(len(tag) for tag in config.tags.values())
         print(f"  {len(config.setups)} stations, {tags:,} tags, {len(config.controllers)} controllers")
         figure, truths = asyncio.run(collect(config, sources, options.seconds))
         now_mb, most_mb = resident_mb()

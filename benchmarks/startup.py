@@ -76,7 +76,7 @@ def main(events: int) -> None:
             text = default_config().read_text().replace("var/taktline/journal.sqlite", str(journal))
             config.write_text(text + NOWHERE)
             configs.append(config)
-        floor_s, full_s = (min(first_reading_s(each) for _ in range(ROUNDS)) for each in configs)
+        floor_s, full_s = (min(first_reading_s(path) for _ in range(ROUNDS)) for path in configs)
         plant.kill()
     print(f"floor, an empty journal:        {floor_s:6.2f} s")
     print(f"{events:,} events waiting:     {full_s:6.2f} s   {full_s / floor_s:.2f} x the floor")

@@ -79,7 +79,7 @@ class Week:
             *(ledger.parts, ledger.events, ledger.points, ledger.resent, ledger.lost, ledger.doubled),
             *(ledger.unreconciled, ledger.remapped, ledger.overrun),
         )
-        return [str(self.number), *(f"{each:,}" for each in figures)]
+        return [str(self.number), *(f"{figure:,}" for figure in figures)]
 
     def time_row(self) -> Sequence[str]:
         """Its line of the table of time; what must be 0 is rounded up."""
@@ -88,7 +88,7 @@ class Week:
             *(round(time.judged), round(time.wrong_clock), round(time.unknown), math.ceil(time.unknown_shown)),
             *(round(time.dark), math.ceil(time.wrong), round(time.near)),
         )
-        return [str(self.number), *(f"{each:,}" for each in figures)]
+        return [str(self.number), *(f"{figure:,}" for figure in figures)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,9 @@ def main() -> int:
     )
     weeks = _weeks(options)
     if options.only is not None:
-        return 1 if any(each.ledger.problems for each in weeks) else 0
+        return 1 if any(week.ledger.problems for week in weeks) else 0
     storms = _storms(options)
-    wrong = [each.number for each in weeks if each.ledger.problems]
+    wrong = [week.number for week in weeks if week.ledger.problems]
     for number in wrong:
         print(f"replay: python benchmarks/torture.py --seed {options.seed} --weeks {options.weeks} --only {number}")
     complete = len(storms) == options.storms
@@ -132,7 +132,7 @@ def main() -> int:
     print(f"{last}\n{time.perf_counter() - began_s:.0f} s")
     if complete and not options.no_file:
         _write(options.seed, weeks, storms, last)
-    return 1 if wrong or not complete or any(each.lost or each.doubled for each in storms) else 0
+    return 1 if wrong or not complete or any(storm.lost or storm.doubled for storm in storms) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -152,7 +152,7 @@ def _weeks(options: argparse.Namespace) -> Sequence[Week]:
     plans = [(number, Plan(options.seed * 10_000 + number, outage=number == options.weeks - 1)) for number in numbers]
     weeks: list[Week] = []
     with ProcessPoolExecutor(options.jobs) as pool:
-        for running in as_completed([pool.submit(_week, each) for each in plans]):
+        for running in as_completed([pool.submit(_week, plan) for plan in plans]):
             done = running.result()
             weeks.append(done)
             print(f"{len(weeks)} of {len(plans)}, week {done.number}: {done.ledger.sentence} ({done.wall_s:.0f} s)")
@@ -195,26 +195,26 @@ def _storm(seed: int, kills: int) -> Storm | None:
 
 def _last_line(weeks: Sequence[Week], storms: Sequence[Storm]) -> str:
     whole = Ledger()
-    for each in weeks:
-        whole.add(each.ledger)
-    count, killed = whole.faults, sum(each.kills for each in storms)
+    for week in weeks:
+        whole.add(week.ledger)
+    count, killed = whole.faults, sum(storm.kills for storm in storms)
     said = {
         "kills": count[Fault.KILL] + count[Fault.POWER_CUT] + killed,
-        "orderly stops": count[Fault.STOP] + sum(each.stops for each in storms),
-        "pauses": count[Fault.PAUSE] + sum(each.pauses for each in storms),
+        "orderly stops": count[Fault.STOP] + sum(storm.stops for storm in storms),
+        "pauses": count[Fault.PAUSE] + sum(storm.pauses for storm in storms),
         "link cuts": count[Fault.LINK_CUT] + count[Fault.HALF_OPEN],
         "late deliveries": count[Fault.LATE],
         "controller restarts": count[Fault.RESTART],
-        "InfluxDB outages": count[Fault.INFLUX] + sum(each.outages for each in storms),
-        "disk faults": sum(count[each] for each in DISK_FAULTS),
+        "InfluxDB outages": count[Fault.INFLUX] + sum(storm.outages for storm in storms),
+        "disk faults": sum(count[fault] for fault in DISK_FAULTS),
         "remaps": count[Fault.REMAP],
         "clock starts": count[Fault.CLOCK_START],
-        "parts": whole.parts + sum(each.parts for each in storms),
+        "parts": whole.parts + sum(storm.parts for storm in storms),
     }
     found = {
-        "lost": whole.lost + sum(each.lost for each in storms),
-        "doubled": whole.doubled + sum(each.doubled for each in storms),
-        "unreconciled": whole.unreconciled + sum(each.unreconciled for each in storms),
+        "lost": whole.lost + sum(storm.lost for storm in storms),
+        "doubled": whole.doubled + sum(storm.doubled for storm in storms),
+        "unreconciled": whole.unreconciled + sum(storm.unreconciled for storm in storms),
         "seconds unknown and shown as known": math.ceil(whole.time.unknown_shown),
         "seconds shown in a wrong state": math.ceil(whole.time.wrong),
     }
@@ -243,7 +243,7 @@ Unreconciled are parts that the journal itself says it could not decide; registe
 from another one, each with a flag; ids overrun are parts that were counted and whose id the controller forgot before
 anybody could read it.
 
-{_table(WEEKS_HEAD, [each.row() for each in weeks])}
+{_table(WEEKS_HEAD, [week.row() for week in weeks])}
 
 ## Time
 
@@ -265,7 +265,7 @@ against that, and knows nothing of how the program decides on gaps.
 - Clock wrong: where times of a machine's clock that was set wrong, by up to an hour, lie over times of the right one.
   Nothing can be judged there. Where such a clock alone was used, its error is taken off and the time is judged.
 
-{_table(TIME_HEAD, [each.time_row() for each in weeks])}
+{_table(TIME_HEAD, [week.time_row() for week in weeks])}
 
 ## Real processes
 
@@ -273,7 +273,7 @@ against that, and knows nothing of how the program decides on gaps.
 SIGKILL or stopped with SIGTERM, now and then paused with SIGSTOP before, with a real InfluxDB that goes and comes
 ({STORM}).
 
-{_table(STORMS_HEAD, [each.row() for each in storms])}
+{_table(STORMS_HEAD, [storm.row() for storm in storms])}
 
 ## All of it
 
@@ -290,7 +290,7 @@ def _s(seconds: float) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = (head, ["---:"] * len(head), *rows)
-    return "\n".join("| " + " | ".join(each) + " |" for each in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

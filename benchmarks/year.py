@@ -150,7 +150,7 @@ def make(folder: Path) -> None:
     with Store(unfinished) as store:
         for number in range((END - START) // DAY):
             changes += plant.advance(START + (number + 1) * DAY - LAST)
-            events = [encode_event(event) for each in changes for event in tellers[each.station].events(each)]
+            events = [encode_event(event) for change in changes for event in tellers[change.station].events(change)]
             store.write([Rows(events=events)])
             changes = []
             if (START + number * DAY).day == 1:

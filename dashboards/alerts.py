@@ -145,7 +145,7 @@ def model() -> dict[str, Any]:
         "name": "taktline",
         "folder": "Taktline",
         "interval": EVERY_MINUTE,
-        "rules": [_rule(each) for each in RULES],
+        "rules": [_rule(rule) for rule in RULES],
     }
     return {"apiVersion": 1, "groups": [group]}
 

@@ -55,8 +55,8 @@ STATION_LINK = to_dashboard(
 def build() -> dashboard.Dashboard:
     """The dashboard."""
     made = board("taktline-plant", "How the site does in a shift or a day, who stops the lines, and what stands now.")
-    for each in shift_variable():
-        made = made.with_variable(each)
+    for variable in shift_variable():
+        made = made.with_variable(variable)
     factors = panel(
         "stat",
         "OEE of the site, $shift",

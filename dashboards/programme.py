@@ -36,8 +36,8 @@ def build() -> dashboard.Dashboard:
         *period("year", "Year", ("year",), 1100, "this year"),
         *period("month", "Month", ("month",), 400, "this month"),
     )
-    for each in periods:
-        made = made.with_variable(each)
+    for variable in periods:
+        made = made.with_variable(variable)
     made = made.with_panel(_cars("year", YEAR)).with_panel(_content("year", YEAR))
     made = made.with_panel(_cars("month", MONTH)).with_panel(_content("month", MONTH))
     made = made.with_panel(_months()).with_panel(_days())

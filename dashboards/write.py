@@ -20,8 +20,8 @@ WRITTEN = "# Written by scripts/dashboards from dashboards/alerts.py.\n"
 def texts() -> dict[str, str]:
     """Each file's path in config/grafana and its content."""
     found = {ALERTS: WRITTEN + _yaml(alerts.model())}
-    for each in BOARDS:
-        model: dict[str, Any] = json.loads(json.dumps(each.build().build(), cls=JSONEncoder))
+    for board in BOARDS:
+        model: dict[str, Any] = json.loads(json.dumps(board.build().build(), cls=JSONEncoder))
         for number, panel in enumerate(model["panels"], start=1):
             panel["id"] = number
             _tidy(panel)

@@ -211,9 +211,9 @@ class Calendar:
         around = Interval(days[0].start, days[-1].end)
         stretches = intersect(subtract((around,), self.manned(around)), days)
         return tuple(
-            Window(WindowKind.SHIFT, OFF_SHIFT, self.day_of(each.start), each)
-            for each in stretches
-            if each.clip(window)
+            Window(WindowKind.SHIFT, OFF_SHIFT, self.day_of(stretch.start), stretch)
+            for stretch in stretches
+            if stretch.clip(window)
         )
 
     def shift_of(self, instant: datetime) -> Window:
@@ -308,9 +308,9 @@ class Calendar:
     def _by_rule(self, day: date) -> tuple[Shift, ...]:
         rotation = self._rotation(day)
         return tuple(
-            each
-            for each in self.shifts_by_rule
-            if day.weekday() in each.weekdays and not (rotation and rotation.rests(each.name, day))
+            shift
+            for shift in self.shifts_by_rule
+            if day.weekday() in shift.weekdays and not (rotation and rotation.rests(shift.name, day))
         )
 
     def _team(self, day: date, shift: Shift) -> str | None:
@@ -319,7 +319,7 @@ class Calendar:
         return shift.team or by_rotation
 
     def _rotation(self, day: date) -> Rotation | None:
-        begun = [each for each in self.rotations if each.start <= day]
+        begun = [rotation for rotation in self.rotations if rotation.start <= day]
         return max(begun, key=lambda each: each.start, default=None)
 
     def _of_days(self, kind: OfDays, window: Interval) -> tuple[Window, ...]:

@@ -79,8 +79,8 @@ class _Tapped:
 
     async def accept(self, batch: Batch, /) -> None:
         await self.pipeline.accept(batch)
-        for each in self.taps:
-            each(batch)
+        for tap in self.taps:
+            tap(batch)
 
     async def lost(self, controller: ControllerId, *, cause: GapCause, detail: str, since: datetime | None) -> None:
         await self.pipeline.lost(controller, cause=cause, detail=detail, since=since)
@@ -179,7 +179,7 @@ def present_tags(config: PlantConfig) -> dict[ControllerId, PresentTags]:
     return {
         controller: PresentTags(
             config.tags[controller],
-            [config.setups[each] for each, its in config.station_controllers.items() if its == controller],
+            [config.setups[station] for station, its in config.station_controllers.items() if its == controller],
             longest,
         )
         for controller in config.controllers

@@ -36,5 +36,5 @@ def _not_after(thing: Any, latest: datetime) -> Any:
     if isinstance(thing, Mapping):
         return {key: _not_after(each, latest) for key, each in thing.items()}
     if is_dataclass(thing) and not isinstance(thing, type):
-        return replace(thing, **{each.name: _not_after(getattr(thing, each.name), latest) for each in fields(thing)})
+        return replace(thing, **{field.name: _not_after(getattr(thing, field.name), latest) for field in fields(thing)})
     return thing

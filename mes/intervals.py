@@ -45,13 +45,13 @@ class Interval:
 def union(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
     """Sorted, disjoint, not touching; empty intervals vanish."""
     merged: list[Interval] = []
-    for each in sorted(intervals):
-        if each.start == each.end:
+    for interval in sorted(intervals):
+        if interval.start == interval.end:
             continue
-        if merged and each.start <= merged[-1].end:
-            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, each.end))
+        if merged and interval.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
         else:
-            merged.append(each)
+            merged.append(interval)
     return tuple(merged)
 
 
@@ -72,19 +72,19 @@ def intersect(left: Sequence[Interval], right: Sequence[Interval]) -> tuple[Inte
 def subtract(whole: Sequence[Interval], holes: Sequence[Interval]) -> tuple[Interval, ...]:
     """What lies in `whole` and not in `holes`; both sorted and disjoint."""
     left: list[Interval] = []
-    for each in whole:
-        at = each.start
+    for span in whole:
+        at = span.start
         for hole in holes:
-            if hole.end <= at or hole.start >= each.end:
+            if hole.end <= at or hole.start >= span.end:
                 continue
             if hole.start > at:
                 left.append(Interval(at, hole.start))
             at = max(at, hole.end)
-        if at < each.end:
-            left.append(Interval(at, each.end))
+        if at < span.end:
+            left.append(Interval(at, span.end))
     return tuple(left)
 
 
 def total(intervals: Iterable[Interval]) -> timedelta:
     """Sum of the lengths."""
-    return sum((each.length for each in intervals), timedelta())
+    return sum((interval.length for interval in intervals), timedelta())

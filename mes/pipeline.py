@@ -140,8 +140,8 @@ class Pipeline:
         self._states.update({station: state for station, state in states.items() if state is not None})
         damaged = {station for station, state in states.items() if state is None}
         if damaged or self._journal.salvaged is not None:
-            counted = [each.event for each in await self._journal.last_counts()]
-            lost = (self._states.keys() - bodies.keys()) & {each.station for each in counted}
+            counted = [count.event for count in await self._journal.last_counts()]
+            lost = (self._states.keys() - bodies.keys()) & {event.station for event in counted}
             self._states.update({station: rebuilt(station, counted) for station in lost | damaged})
         if damaged:
             log.error("station_states_damaged", stations=sorted(damaged), remedy="none needed: rebuilt from the counts")
@@ -211,7 +211,7 @@ class Pipeline:
         present = self._present.setdefault(batch.controller, {})
         if batch.baseline:
             present.clear()
-        present.update((each.tag, each) for each in batch.readings)
+        present.update((reading.tag, reading) for reading in batch.readings)
         dark = self._dark(batch, came_at_s, work)
         if batch.polled_every is not None:
             batch = self._polled(batch, batch.polled_every, came_at_s, work)
@@ -291,7 +291,7 @@ class Pipeline:
         gap = _not_observed(batch.controller, since, silence_s, every, committed_s, batch.answered_in)
         self._blind(batch.controller, gap, work)
         readings = tuple(
-            replace(each, received_time=batch.received_time) for each in self._present[batch.controller].values()
+            replace(reading, received_time=batch.received_time) for reading in self._present[batch.controller].values()
         )
         return replace(batch, readings=readings, baseline=True)
 
@@ -391,8 +391,8 @@ def _read_at_some_time(state: StationState, setup: StationSetup | None, now: dat
     A time that is not known gives no reason to doubt a reading.
     """
     signals = () if setup is None else setup.signals.values()
-    counters = [each.setup for each in signals if isinstance(each, CounterSignal)]
-    half_turns = {each.kind: timedelta(hours=each.modulus / each.max_per_hour / 2) for each in counters}
+    counters = [signal.setup for signal in signals if isinstance(signal, CounterSignal)]
+    half_turns = {counter.kind: timedelta(hours=counter.modulus / counter.max_per_hour / 2) for counter in counters}
     return {kind: now - min(A_DAY, half_turns.get(kind, A_DAY)) for kind in state.counters}
 
 
@@ -432,7 +432,8 @@ def _corrected(
     return replace(
         right,
         counters={
-            kind: not_after(each, read[kind]) if each.time > now else each for kind, each in state.counters.items()
+            kind: not_after(counter, read[kind]) if counter.time > now else counter
+            for kind, counter in state.counters.items()
         },
         closed=Closed(min(read.values(), default=min(now, last_right or now)), now, unseen),
         log=state.log,  # by the controller's clock

@@ -35,7 +35,7 @@ async def leaves_no_task() -> AsyncIterator[None]:
     for _ in range(3):
         await asyncio.sleep(0)  # tasks that are done with may need a turn to end
     leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
-    assert [str(each) for each in leaked] == []
+    assert [str(task) for task in leaked] == []
 
 
 @pytest.fixture(autouse=True)

@@ -126,4 +126,6 @@ def _cut(table: Table, run: list[_Element], *, limit: int) -> Iterable[tuple[Blo
 def _parts(tag: ModbusTag, blocks: list[Block], homes: Mapping[tuple[Table, _Element], int]) -> Iterable[Part]:
     for home, together in groupby(_elements(tag), key=lambda element: homes[tag.table, element]):
         elements = list(together)
-        yield Part(home, elements[0].start - blocks[home].address, sum(each.end - each.start for each in elements))
+        yield Part(
+            home, elements[0].start - blocks[home].address, sum(element.end - element.start for element in elements)
+        )

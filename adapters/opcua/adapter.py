@@ -105,9 +105,9 @@ async def _poll(life: Life) -> None:
         answered_in = answer.took()
         life.watch(readings)
         if known is not None:
-            news = tuple(each for each in readings if differs(known.get(each.tag), each))
+            news = tuple(reading for reading in readings if differs(known.get(reading.tag), reading))
             await life.emit(in_order(news), answered_in=answered_in)
-            known.update((each.tag, each) for each in news)
+            known.update((reading.tag, reading) for reading in news)
         elif life.alive():
             await life.emit(readings, baseline=True)
             known = {reading.tag: reading for reading in readings}

@@ -200,7 +200,7 @@ def _names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
 
 
 def _hosts(names: x509.SubjectAlternativeName) -> tuple[str, ...]:
-    addresses = (str(each) for each in names.get_values_for_type(x509.IPAddress))
+    addresses = (str(value) for value in names.get_values_for_type(x509.IPAddress))
     return (*names.get_values_for_type(x509.DNSName), *addresses)
 
 

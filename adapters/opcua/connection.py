@@ -108,7 +108,7 @@ class Life:
         self.notice_pause()
         if self.last_batch is None or self.resumed_s is None or real_s() - self.resumed_s > _AFTERMATH_S:
             return error
-        since = [each for each in (self._paused_since, error.blind_since) if each is not None]
+        since = [instant for instant in (self._paused_since, error.blind_since) if instant is not None]
         return ControllerUnavailable(
             f"this program stood still for {self._paused_s:.0f} s, and then: {error.detail}",
             cause=GapCause.COLLECTOR,

@@ -78,8 +78,8 @@ async def server_certificate(settings: OpcUaController) -> x509.Certificate:
     """
     offered = await _offered(settings)
     policy = POLICIES[settings.security.policy].URI
-    fitting = [each for each in offered if each.SecurityPolicyUri == policy] or offered
-    shown = [each.ServerCertificate for each in fitting if each.ServerCertificate]
+    fitting = [endpoint for endpoint in offered if endpoint.SecurityPolicyUri == policy] or offered
+    shown = [endpoint.ServerCertificate for endpoint in fitting if endpoint.ServerCertificate]
     if not shown:
         raise LookupError(f"the server shows no certificate; it offers {', '.join(_names(offered)) or 'nothing'}")
     return x509.load_der_x509_certificate(first_of_chain(shown[0]))
@@ -121,7 +121,7 @@ class _Examination:
         self._login_kind(endpoint)
         if self.settings.security.policy is not SecurityPolicy.NONE:
             await self._theirs(endpoint)
-        if log_in and not any(each.stops for each in self.found):
+        if log_in and not any(finding.stops for finding in self.found):
             await self._log_in()
 
     def _find(self, code: Code, detail: str, *, stops: bool = True) -> None:
@@ -153,15 +153,15 @@ class _Examination:
         uri = POLICIES[security.policy].URI
         bare = security.policy is SecurityPolicy.NONE
         mode = ua.MessageSecurityMode.None_ if bare else ua.MessageSecurityMode[security.mode]
-        alike = [each for each in offered if each.SecurityPolicyUri == uri]
-        fitting = [each for each in alike if each.SecurityMode == mode]
+        alike = [endpoint for endpoint in offered if endpoint.SecurityPolicyUri == uri]
+        fitting = [endpoint for endpoint in alike if endpoint.SecurityMode == mode]
         there_is = ", ".join(_names(offered)) or "nothing"
         if not alike:
             self._find(Code.POLICY_NOT_OFFERED, f"the server does not offer {security.policy}; it offers {there_is}")
         elif not fitting:
             said = f"the server does not offer {security.policy} with {security.mode}; it offers {there_is}"
             self._find(Code.MODE_NOT_OFFERED, said)
-        if not any(each.SecurityPolicyUri in _SPOKEN for each in offered):
+        if not any(endpoint.SecurityPolicyUri in _SPOKEN for endpoint in offered):
             old = [name for name in _names(offered) if name.split()[0] in _DEPRECATED]
             if old:
                 said = f"what the server offers besides None is deprecated: {', '.join(old)}"
@@ -274,9 +274,9 @@ async def _offered(settings: OpcUaController) -> list[ua.EndpointDescription]:
 def _names(offered: Sequence[ua.EndpointDescription]) -> list[str]:
     """What is offered, each once, as `Basic256Sha256 with Sign`."""
     names: dict[str, None] = {}
-    for each in offered:
-        policy = str(each.SecurityPolicyUri).rpartition("#")[2]
-        names[policy if policy == "None" else f"{policy} with {each.SecurityMode.name}"] = None
+    for endpoint in offered:
+        policy = str(endpoint.SecurityPolicyUri).rpartition("#")[2]
+        names[policy if policy == "None" else f"{policy} with {endpoint.SecurityMode.name}"] = None
     return list(names)
 
 

@@ -44,8 +44,8 @@ class Publishing:
     async def stop(self) -> None:
         """Asks no more."""
         asking = tuple(self._asking)
-        for each in asking:
-            each.cancel()
+        for task in asking:
+            task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
     async def _ask(self) -> None:

@@ -266,7 +266,7 @@ class Session:
     async def delete_items(self, subscription: int, items: Sequence[int]) -> None:
         """Deletes monitored items by their ids; one that is no longer there is no error."""
         parameters = ua.DeleteMonitoredItemsParameters(
-            SubscriptionId=ua.IntegerId(subscription), MonitoredItemIds=[ua.IntegerId(each) for each in items]
+            SubscriptionId=ua.IntegerId(subscription), MonitoredItemIds=[ua.IntegerId(item) for item in items]
         )
         await self._client.uaclient.delete_monitored_items(parameters)
 

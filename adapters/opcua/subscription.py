@@ -85,9 +85,9 @@ class Subscribed:
                 came = await self._next(publishing)
                 self._life.watch([reading for one in came for reading in self._readings(one)])
                 self._room.set()
-                for each in came:
-                    if isinstance(each, Arrival):
-                        publishing.handled(each.result)  # what it said is in the baseline, which is read later
+                for arrival in came:
+                    if isinstance(arrival, Arrival):
+                        publishing.handled(arrival.result)  # what it said is in the baseline, which is read later
             began_s = real_s()
             baseline = await self._life.present()
             read_s = real_s()
@@ -113,18 +113,18 @@ class Subscribed:
         while True:
             came = await self._next(publishing)
             watched: list[Reading] = []
-            for each in came:
-                news = self._readings(each)
-                if isinstance(each, Arrival):
-                    if each.subscription in unflushed or each.received_s < settled_s:
-                        news = self._younger(news, overlap, earlier=each.received_s < began_s)
-                    self._taken_s.update((reading.tag, each.received_s) for reading in news)
-                    self._unhandled.append(each)
-                    if each.asked_s >= read_s and each.complete:
-                        unflushed.discard(each.subscription)
-                if isinstance(each, Polled):
-                    self._polls.append(each)
-                self._delayed.put(news, each.received_s)
+            for arrival in came:
+                news = self._readings(arrival)
+                if isinstance(arrival, Arrival):
+                    if arrival.subscription in unflushed or arrival.received_s < settled_s:
+                        news = self._younger(news, overlap, earlier=arrival.received_s < began_s)
+                    self._taken_s.update((reading.tag, arrival.received_s) for reading in news)
+                    self._unhandled.append(arrival)
+                    if arrival.asked_s >= read_s and arrival.complete:
+                        unflushed.discard(arrival.subscription)
+                if isinstance(arrival, Polled):
+                    self._polls.append(arrival)
+                self._delayed.put(news, arrival.received_s)
                 watched += news
             self._life.watch(watched)
             if not unflushed and real_s() >= settled_s:

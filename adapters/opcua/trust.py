@@ -10,7 +10,7 @@ from adapters.opcua.certificate_info import read_certificate
 
 def trusted_files(folder: Path) -> list[Path]:
     """The files of a trust folder that count: those that end in .pem or .der. A file is withdrawn by another ending."""
-    return sorted(each for each in folder.glob("*") if each.suffix.lower() in (".pem", ".der"))
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in (".pem", ".der"))
 
 
 class TrustFolder(TrustStore):

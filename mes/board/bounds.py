@@ -240,7 +240,7 @@ class _BoundedProtocol(H11Protocol):
 
     def _end(self, status: int) -> None:
         """Nobody has said yet which language he reads: the answer is in all."""
-        body = "".join(f"{refusal_text(each, CODES[status])}\n" for each in LANGUAGES).encode()
+        body = "".join(f"{refusal_text(language, CODES[status])}\n" for language in LANGUAGES).encode()
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
             f"content-length: {len(body)}\r\nretry-after: 60\r\nconnection: close\r\n\r\n"
@@ -314,7 +314,7 @@ async def _unless_left(app: ASGIApp, scope: Scope, receive: Receive, send: Send,
     try:
         await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        unfinished = [each for each in (answering, leaving) if not each.done()]
+        unfinished = [task for task in (answering, leaving) if not task.done()]
         await end_tasks(unfinished)
     if not answering.cancelled():
         answering.result()

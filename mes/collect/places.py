@@ -150,7 +150,7 @@ def _begin_anew(state: StationState, former: Mapping[CountKind, FormerPlace]) ->
         state,
         counters={kind: each for kind, each in state.counters.items() if kind not in former},
         held={kind: each for kind, each in state.held.items() if kind not in former},
-        unread={kind: each for kind, each in state.unread.items() if kind not in former},
+        unread={kind: instant for kind, instant in state.unread.items() if kind not in former},
         remapped={**state.remapped, **former},
         closed=closed,
     )

@@ -73,7 +73,7 @@ class _Station:
 def longest_without_count(standard: StationStandard | None) -> timedelta:
     """How long a station may produce without a count: ten of its longest ideal cycles, half an hour at least."""
     ideal = [] if standard is None else standard.ideal_cycle.values()
-    return max(LEAST_WITHOUT_COUNT, *(CYCLES_WITHOUT_COUNT * each for each in ideal), timedelta())
+    return max(LEAST_WITHOUT_COUNT, *(CYCLES_WITHOUT_COUNT * length for length in ideal), timedelta())
 
 
 def shown(value: Value) -> str:
@@ -119,7 +119,7 @@ class PresentTags:
         """What an engineer must correct now: by tag, then by station."""
         unread = (_unread(each) for each in self._stations if each.unread)
         still = (_still(station) for station in self._stations)
-        return (*self._findings.values(), *unread, *(each for each in still if each is not None))
+        return (*self._findings.values(), *unread, *(diagnostic for diagnostic in still if diagnostic is not None))
 
     def present(self) -> tuple[TagPresent, ...]:
         """Every tag, in the order of the configuration."""

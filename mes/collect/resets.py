@@ -29,5 +29,5 @@ class ResetSchedule:
             for clock in self.times
             for fold in (0, 1)
         )
-        near = [each for each in due if since - self.tolerance <= each <= until + self.tolerance]
+        near = [instant for instant in due if since - self.tolerance <= instant <= until + self.tolerance]
         return Interval(max(near) - self.tolerance, max(near) + self.tolerance) if near else None

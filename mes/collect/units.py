@@ -124,7 +124,7 @@ def read_log(
     """
     if state is None:
         return _first_sight(records, modulus), News()
-    last, fresh = _fresh(state, {each.sequence % modulus: each for each in records}, modulus, empty=empty)
+    last, fresh = _fresh(state, {record.sequence % modulus: record for record in records}, modulus, empty=empty)
     if not fresh:
         return state, News()
     held = len({record.sequence % modulus for record in records}) + malformed
@@ -159,7 +159,7 @@ def _fresh(
     if state.last is None:
         return _anew(0, list(ring.values()), modulus)
     last = state.last
-    ahead = {(number - last) % modulus: each for number, each in ring.items()}
+    ahead = {(number - last) % modulus: record for number, record in ring.items()}
     same = ahead.pop(0, None)
     fresh = [replace(ahead[by], sequence=last + by) for by in sorted(ahead) if by < modulus // 2]
     if same is not None:
@@ -168,7 +168,7 @@ def _fresh(
         # a place that is written while it is read may look empty, two are empty
         began_again = not fresh or (empty > 1 and fresh[0].sequence - last > len(ring) + empty)
     if began_again and state.last_time is not None:
-        return _anew(last, [each for each in ring.values() if each.time > state.last_time], modulus)
+        return _anew(last, [record for record in ring.values() if record.time > state.last_time], modulus)
     return last, fresh
 
 
@@ -188,14 +188,14 @@ def _without_holes(last: int, fresh: Sequence[UnitRecord], *, overwritten: int) 
     """The records up to the first that has yet to come; those up to number `overwritten` come no more."""
     known: list[UnitRecord] = []
     missing = first_missing = 0
-    for each in fresh:
-        if each.sequence - 1 > max(last, overwritten):
+    for record in fresh:
+        if record.sequence - 1 > max(last, overwritten):
             break
-        if each.sequence - 1 > last:
+        if record.sequence - 1 > last:
             first_missing = first_missing or last + 1
-            missing += each.sequence - 1 - last
-        known.append(each)
-        last = each.sequence
+            missing += record.sequence - 1 - last
+        known.append(record)
+        last = record.sequence
     return known, missing, first_missing
 
 

@@ -48,7 +48,9 @@ def backfill_command(
             opened.set_now(known.end)  # not beyond the last proof of life: what came then, nobody knows
         written = asyncio.run(_write(opened, target, _stretch(opened, start, end)))
     zone = loaded.calendar.zone
-    first, last = (f"{each.astimezone(zone):%Y-%m-%d %H:%M}" for each in (written.stretch.start, written.stretch.end))
+    first, last = (
+        f"{instant.astimezone(zone):%Y-%m-%d %H:%M}" for instant in (written.stretch.start, written.stretch.end)
+    )
     click.echo(
         f"{written.events} events, {written.process_values} process values and {written.figures} figures "
         f"from {first} to {last} ({zone}) stand in database {target.database} at {target.url}."
@@ -58,8 +60,8 @@ def backfill_command(
         click.echo(f"What is older than the database keeps was left out: {how_long}.", err=True)
     if written.refused:
         click.echo(f"{len(written.refused)} lines were refused:", err=True)
-        for each in written.refused[:SHOWN_REFUSALS]:
-            click.echo(f"  {each.point}: {each.answer}", err=True)
+        for rejected in written.refused[:SHOWN_REFUSALS]:
+            click.echo(f"  {rejected.point}: {rejected.answer}", err=True)
         sys.exit(1)
 
 

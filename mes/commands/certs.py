@@ -178,7 +178,9 @@ async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) ->
     """All at the same time: of many controllers that cannot be reached each takes its while."""
 
     async def one(name: ControllerId, settings: OpcUaController) -> Report:
-        most = [built.setups[each].max_source_offset for each, at in built.station_controllers.items() if at == name]
+        most = [
+            built.setups[station].max_source_offset for station, at in built.station_controllers.items() if at == name
+        ]
         return await examine(
             settings,
             clock=SystemClock(),
@@ -193,7 +195,9 @@ async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) ->
 
 def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, OpcUaController]:
     """The OPC UA controllers that are meant; all of them where none is named."""
-    known = {name: each for name, each in config.controllers.items() if isinstance(each, OpcUaController)}
+    known = {
+        name: controller for name, controller in config.controllers.items() if isinstance(controller, OpcUaController)
+    }
     for name in names:
         if name in config.controllers and name not in known:
             raise ConfigError(f"{name} is no OPC UA controller: Modbus has neither certificates nor logins")
@@ -201,7 +205,7 @@ def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, Opc
             raise ConfigError(f"there is no controller `{name}`: {did_you_mean(name, known)}")
     if not known:
         raise ConfigError("the plant's file names no OPC UA controller, so that there is nothing to certify")
-    return {name: each for name, each in known.items() if not names or name in names}
+    return {name: controller for name, controller in known.items() if not names or name in names}
 
 
 def _pairs(config: PlantConfig, names: Sequence[str]) -> dict[Pair, dict[ControllerId, OpcUaController]]:
@@ -231,7 +235,7 @@ def _pairs(config: PlantConfig, names: Sequence[str]) -> dict[Pair, dict[Control
 
 
 def _wanted(pair: Pair, shared: Controllers, *, days: int, bits: str, host: str | None) -> Wanted:
-    uris = {each.application_uri for each in shared.values()}
+    uris = {controller.application_uri for controller in shared.values()}
     if len(uris) > 1:
         raise ConfigError(
             f"{', '.join(shared)} share {pair.certificate} and differ in `application_uri`: a certificate holds one, "

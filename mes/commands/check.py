@@ -20,7 +20,7 @@ def check_command(*, file: Path | None) -> None:
     for station in unknown_stations(config):
         click.echo(f"warning: the journal at {config.journal_path} knows {station}, and this file does not.")
         click.echo(f"    {formerly(station)}")
-    tags = sum(len(each) for each in config.tags.values())
+    tags = sum(len(tag) for tag in config.tags.values())
     click.echo(
         f"{file or default_config()}: good. {len(config.controllers)} controllers, "
         f"{len(config.setups)} stations, {tags} tags, {len(loaded.warnings)} warnings."

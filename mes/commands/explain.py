@@ -43,7 +43,9 @@ def explain_command(
         nodes = opened.nodes("station", [station])
         found = [explain(opened, node.stations[0], wanted) for node in nodes]
         if as_json:
-            click.echo(json.dumps([explanation_values(each) for each in found], indent=2, ensure_ascii=False))
+            click.echo(
+                json.dumps([explanation_values(explanation) for explanation in found], indent=2, ensure_ascii=False)
+            )
             return
         output, zone = console(), loaded.config.calendar.zone
         if len(nodes) > 1:
@@ -59,12 +61,12 @@ def _show_sum(output: Console, opened: PlantResults, found: Sequence[Explanation
     whole = opened.row(Node("/".join(stations[0].split("/")[:-1]), stations), window, [opened.config.definition])
     output.print(_formulas(whole.kpi, title(window, zone)))
     table = Table(title="Each sum is that of the stations", caption="mes explain STATION WINDOW goes down from there.")
-    for heading in ("station", "good", "Σ(PRI·GQ) s", "Σ(PRI·PQ) s", "PBT s", *(WORDS[each] + " s" for each in LOSSES)):
+    for heading in ("station", "good", "Σ(PRI·GQ) s", "Σ(PRI·PQ) s", "PBT s", *(WORDS[loss] + " s" for loss in LOSSES)):
         table.add_column(heading, justify="left" if heading == "station" else "right", no_wrap=heading == "station")
-    for each in found:
-        kpi = each.row.kpi
+    for explanation in found:
+        kpi = explanation.row.kpi
         spent = [_s(kpi.sum_pri_good), _s(kpi.sum_pri_produced), _s(kpi.pbt), *(_s(kpi.spent(loss)) for loss in LOSSES)]
-        table.add_row(each.row.node.path.partition("/")[2], units(kpi.count("good")), *spent)
+        table.add_row(explanation.row.node.path.partition("/")[2], units(kpi.count("good")), *spent)
     output.print(table)
 
 
@@ -127,7 +129,7 @@ def _formulas(kpi: Kpi, heading: str) -> Table:
     table.add_row("performance E", f"Σ(PRI·PQ) / OT = {made} / {_s(kpi.ot)}", f"{percent(kpi.performance)} %")
     table.add_row("quality Q", f"Σ(PRI·GQ) / Σ(PRI·PQ) = {good} / {made}", f"{percent(kpi.quality)} %")
     table.add_row("OT", f"producing + minor stops = {_s(kpi.apt)} + {_s(kpi.minor_stops)}", f"{_s(kpi.ot)} s")
-    lost = " + ".join(f"{WORDS[each]} {_s(kpi.spent(each))}" for each in LOSSES)
+    lost = " + ".join(f"{WORDS[loss]} {_s(kpi.spent(loss))}" for loss in LOSSES)
     table.add_row("PBT", f"producing {_s(kpi.apt)} + {lost}", f"{_s(kpi.pbt)} s")
     table.add_row("window", f"PBT + not planned = {_s(kpi.pbt)} + {_s(kpi.not_planned)}", f"{_s(kpi.length)} s")
     if kpi.inferred:
@@ -196,18 +198,18 @@ def explanation_values(found: Explanation) -> dict[str, object]:
         "figures": kpi_values(found.row.kpi),
         "ideal": [
             {
-                "product": each.product,
-                "kind": str(each.kind),
-                "units": each.units,
-                "ideal_cycle_s": seconds(each.ideal_cycle),
-                "ideal_time_s": seconds(each.time),
+                "product": ideal.product,
+                "kind": str(ideal.kind),
+                "units": ideal.units,
+                "ideal_cycle_s": seconds(ideal.ideal_cycle),
+                "ideal_time_s": seconds(ideal.time),
             }
-            for each in found.ideal
+            for ideal in found.ideal
         ],
         "spans": [_span_json(stretch) for stretch in found.stretches],
-        "counts": [_count_json(each, inside) for each, inside in found.counts],
-        "unreconciled": [each.seq for each in found.unreconciled],
-        "decisions": [{**_decision_json(each), "holds": holds} for each, holds in found.decisions],
+        "counts": [_count_json(journaled, inside) for journaled, inside in found.counts],
+        "unreconciled": [journaled.seq for journaled in found.unreconciled],
+        "decisions": [{**_decision_json(decision), "holds": holds} for decision, holds in found.decisions],
     }
 
 

@@ -53,8 +53,8 @@ def check_command(*, config: Path | None, journal: Path | None) -> None:
     click.echo(f"{path}: format {found.format}, {found.bytes_file:,} bytes and {found.bytes_log:,} in its log.")
     if found.contents is not None:
         _tell(found.contents)
-    for each in found.newer[:MOST_UNREADABLE]:
-        click.echo(f"written by a newer version, kept and passed over: {each}", err=True)
+    for unreadable in found.newer[:MOST_UNREADABLE]:
+        click.echo(f"written by a newer version, kept and passed over: {unreadable}", err=True)
     if found.damaged:
         click.echo(f"NOT SOUND: {len(found.damaged):,} events cannot be read, and are in no figure:", err=True)
         click.echo("\n".join(map(str, found.damaged[:MOST_UNREADABLE])), err=True)
@@ -168,12 +168,12 @@ def quarantine_command(*, config: Path | None, journal: Path | None, whole: bool
         raise ConfigError(f"there is no journal at {path}: run `mes run` first, or name another with --journal")
     with JournalReader(path) as reader:
         found = reader.refused(SINK)
-    for each in found:
-        since = f"{from_us(each.since_us):%Y-%m-%d %H:%M:%S} UTC"
-        click.echo(f"{since}  {each.status or 'not sent'}  {each.point}")
-        click.echo(f"    {each.answer or 'without a word'}")
+    for rejected in found:
+        since = f"{from_us(rejected.since_us):%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"{since}  {rejected.status or 'not sent'}  {rejected.point}")
+        click.echo(f"    {rejected.answer or 'without a word'}")
         if whole:
-            click.echo(f"    {each.line}")
+            click.echo(f"    {rejected.line}")
     click.echo(f"{len(found):,} points are refused." if found else "no point is refused.")
 
 
@@ -215,13 +215,15 @@ def export_command(
         after = 0
         while found := reader.read_rows(after, BATCH):
             after = found[-1].seq
-            for each in found:
-                if isinstance(each, Unreadable):
-                    output.write(unread_line(each, reader.raw(each.seq)) + "\n")
+            for journaled in found:
+                if isinstance(journaled, Unreadable):
+                    output.write(unread_line(journaled, reader.raw(journaled.seq)) + "\n")
                     continue
-                inside = (start is None or each.event.time >= start) and (end is None or each.event.time < end)
-                if inside and each.event.station in chosen:
-                    output.write(line(each) + "\n")
+                inside = (start is None or journaled.event.time >= start) and (
+                    end is None or journaled.event.time < end
+                )
+                if inside and journaled.event.station in chosen:
+                    output.write(line(journaled) + "\n")
 
 
 @journal_group.command("import")
@@ -240,8 +242,8 @@ def import_command(*, file: Path, config: Path | None, journal: Path | None, dry
     with ExitStack() as stack:
         source = _kept(file, stack)
         total, stations = _check(source, str(file))
-        for each in sorted(stations - loaded.config.standards.keys() - loaded.config.former.keys()):
-            click.echo(f"warning: {each} is not in the plant's file, so no report shows it", err=True)
+        for station in sorted(stations - loaded.config.standards.keys() - loaded.config.former.keys()):
+            click.echo(f"warning: {station} is not in the plant's file, so no report shows it", err=True)
         if path.exists():
             _require_open(path, Names(loaded.config.former), source)
         if dry_run:
@@ -300,10 +302,10 @@ def _require_open(path: Path, names: Names, source: Path) -> None:
     with JournalReader(path) as reader, JournalReader(path, names) as named:
         closings, events = Closings(named), _events(source)
         while batch := list(islice(events, BATCH)):
-            affecting = [each for each in batch if closings.has_closed(names.now(each.station))]
+            affecting = [event for event in batch if closings.has_closed(names.now(event.station))]
             new = (decode_event(0, row[1], row[6]) for row in unknown_rows(reader, affecting))
             try:
-                closings.require_open(names.journaled(each).event for each in new)
+                closings.require_open(names.journaled(journaled).event for journaled in new)
             except NotAllowed as error:
                 raise ConfigError(f"{error}; nothing was imported") from error
 

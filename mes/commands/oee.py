@@ -283,7 +283,7 @@ def _float(value: Fraction | None) -> float | None:
 
 def _show(answer: _Answer, *, listed: bool) -> None:
     output = console()
-    notes = [WORDS[each] for each in answer.figures.flags]
+    notes = [WORDS[flag] for flag in answer.figures.flags]
     if listed:
         each_run = [from_totals.figures((run,)) for run in answer.runs]
         output.print(_runs_table(each_run))

@@ -58,7 +58,7 @@ def reconcile_command(
         if parts is not None or by is not None or why is not None or product is not None:
             raise click.UsageError(f"say which count is decided: {HOW}")
         found = _chosen(loaded, path, of)
-        _list([each for each in found if also_decided or not each.said], loaded.calendar.zone, as_json=as_json)
+        _list([case for case in found if also_decided or not case.said], loaded.calendar.zone, as_json=as_json)
         return
     if parts is None or by is None or why is None:
         raise click.UsageError(f"a decision has a number of parts, a person and a reason: {HOW}")
@@ -88,18 +88,18 @@ def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:
     table = Table(title=f"Counts for a person to decide, {zone.key}", caption=HOW)
     for heading in ("number", "station", "count", "time", "before", "after", "parts", "why", "decided"):
         table.add_column(heading, justify="right" if heading in {"number", "before", "after"} else "left")
-    for each in found:
-        event = each.event
+    for case in found:
+        event = case.event
         table.add_row(
-            str(each.seq),
+            str(case.seq),
             label(event.station),
             str(event.kind),
             _clock(event.time, zone),
             str(event.previous_raw),
             str(event.raw),
-            each.possible,
+            case.possible,
             escape(event.explanation),
-            escape("\n".join(_words(said, zone) for said in each.said)),
+            escape("\n".join(_words(said, zone) for said in case.said)),
         )
     console().print(table)
 

@@ -32,7 +32,7 @@ MOST_SHOWN = 40
 @CONFIG
 @JOURNAL
 @click.option("--was", type=click.Path(path_type=Path, dir_okay=False), help="The plant's file as it was before.")
-@click.option("--by", type=click.Choice([str(each) for each in WindowKind]), default="day", show_default=True)
+@click.option("--by", type=click.Choice([str(kind) for kind in WindowKind]), default="day", show_default=True)
 @click.option("--from", "start", type=INSTANT, help="Default: the first thing the journal knows.")
 @click.option("--to", "end", type=INSTANT, help="Default: the last thing the journal knows.")
 @click.option("--station", "stations", multiple=True, help="Only these (end of the path is enough). May be repeated.")
@@ -70,13 +70,13 @@ def replay_command(
             for station in now.standards
             if not stations or any(f"/{station}".endswith(f"/{name}") for name in stations)
         ]
-        chosen = [each for each in chosen if each in before.stations]
+        chosen = [station for station in chosen if station in before.stations]
         if not chosen:
             raise ConfigError(f"unknown station {', '.join(stations)}; there are: {', '.join(now.standards)}")
         parts = occupied(reader, now.standards, span)
         windows = list(dict.fromkeys(window for part in parts for window in now.calendar.windows(WindowKind(by), part)))
         compared = list(replayed(before, _anew(reader, now, stack), windows, chosen))
-    found = [each for _, _, several in compared for each in several]
+    found = [difference for _, _, several in compared for difference in several]
     _say(found, windows=len(compared), as_json=as_json)
     if found and was is None:
         sys.exit(EXIT_DIFFERS)
@@ -109,8 +109,14 @@ def _say(found: list[Difference], *, windows: int, as_json: bool) -> None:
     table = Table(title=f"{touched} of {windows} windows of stations differ")
     for heading in ("station", "window", "figure", "before", "after"):
         table.add_column(heading, justify="right" if heading in {"before", "after"} else "left")
-    for each in found[:MOST_SHOWN]:
-        table.add_row(label(each.station), each.window.name, each.figure, _shown(each.before), _shown(each.after))
+    for difference in found[:MOST_SHOWN]:
+        table.add_row(
+            label(difference.station),
+            difference.window.name,
+            difference.figure,
+            _shown(difference.before),
+            _shown(difference.after),
+        )
     console().print(table)
     if len(found) > MOST_SHOWN:
         by_figure = ", ".join(f"{name} {number}" for name, number in Counter(each.figure for each in found).items())

@@ -64,7 +64,7 @@ def stops_command(
     for station, stop in found:
         code = reason_of(stop.bucket, stop.reason or "")
         known = reasons[station].get(ReasonId(code))
-        start, end = (each.astimezone(zone) for each in (stop.interval.start, stop.interval.end))
+        start, end = (instant.astimezone(zone) for instant in (stop.interval.start, stop.interval.end))
         times = (f"{start:%m-%d %H:%M:%S}", f"{end:%m-%d %H:%M:%S}", f"{stop.planned / MINUTE:.1f}")
         said = known.text() if known is not None else "" if code == stop.bucket else code
         mark = "*" if stop.needs_reason else ""

@@ -57,7 +57,7 @@ def _show(query: PlantResults, life: Biography, zone: ZoneInfo) -> None:
             _local(visit.left, zone),
             _minutes(visit),
             ", ".join(f"{result.result} {result.time.astimezone(zone):%H:%M:%S}" for result in visit.results) or "–",
-            "; ".join(_process(each) for each in query.process(visit)) or "–",
+            "; ".join(_process(summary) for summary in query.process(visit)) or "–",
             ", ".join(sorted(str(flag).replace("_", " ") for flag in visit.flags)),
         )
     console().print(table)
@@ -117,14 +117,14 @@ def _visit_json(visit: Visit, process: Sequence[ProcessSummary]) -> dict[str, ob
         ],
         "process": [
             {
-                "name": each.name,
-                "min": each.minimum,
-                "mean": each.mean,
-                "max": each.maximum,
-                "samples": each.samples,
-                "length_s": each.length.total_seconds(),
-                "in_limits_s": None if each.in_limits is None else each.in_limits.total_seconds(),
+                "name": summary.name,
+                "min": summary.minimum,
+                "mean": summary.mean,
+                "max": summary.maximum,
+                "samples": summary.samples,
+                "length_s": summary.length.total_seconds(),
+                "in_limits_s": None if summary.in_limits is None else summary.in_limits.total_seconds(),
             }
-            for each in process
+            for summary in process
         ],
     }

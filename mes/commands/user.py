@@ -19,7 +19,7 @@ from mes.errors import ConfigError, did_you_mean
 from mes.model import StationId
 from mes.terminal import console, label
 
-ROLE = click.Choice([str(each) for each in Role])
+ROLE = click.Choice([str(role) for role in Role])
 NAME = click.argument("name")
 
 
@@ -162,13 +162,13 @@ def _by() -> str:
 def _station(config: PlantConfig, part: str) -> StationId:
     """One station by its path, or by the end or a name of it. Raises ConfigError where it is none or several."""
     stations = list(config.standards)
-    found = [each for each in stations if part and (f"/{part}/" in f"/{each}/" or each.endswith(part))]
+    found = [station for station in stations if part and (f"/{part}/" in f"/{station}/" or station.endswith(part))]
     if not found:
         raise ConfigError(
             f"unknown station `{part}`: {did_you_mean(part, [station.rpartition('/')[2] for station in stations])}"
         )
     if len(found) > 1:
-        raise ConfigError(f"`{part}` is several stations: {', '.join(label(each) for each in found)}")
+        raise ConfigError(f"`{part}` is several stations: {', '.join(label(station) for station in found)}")
     return found[0]
 
 

@@ -133,7 +133,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     former = former_names(plant.site, resolved, findings)
     for controller, uses in work.uses.items():
         check_uses(uses, findings)
-        if all(each.station is None for each in uses) and not findings.places():
+        if all(use.station is None for use in uses) and not findings.places():
             findings.warning(("controllers", controller), "no station uses this controller", "delete it, or use it")
     stations = list(work.standards)
     reasons = production.catalogues(plant.reasons, stations, findings)
@@ -155,8 +155,8 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         },
         calendar=calendar,
         products={
-            ProductId(name): Product(each.name, each.assembly_method, each.market, each.local_content_pct)
-            for name, each in plant.products.items()
+            ProductId(name): Product(product.name, product.assembly_method, product.market, product.local_content_pct)
+            for name, product in plant.products.items()
         },
         journal_path=Path(plant.journal.path),
         keep_process_values=timedelta(days=plant.journal.process_values_days),

@@ -119,15 +119,15 @@ def _shifts(dated: _Dated) -> dict[date, tuple[Shift, ...]]:
 
 def _rotations(shape: CalendarShape, findings: Findings) -> tuple[Rotation, ...]:
     found: dict[date, Rotation] = {}
-    for index, each in enumerate(shape.rotations):
+    for index, rotation in enumerate(shape.rotations):
         here: Place = (*CALENDAR, "rotations", index)
-        for number, entry in enumerate(each.cycle):
+        for number, entry in enumerate(rotation.cycle):
             _entry(entry, (*here, "cycle", number), shape, findings)
-        day = _date(each.from_, (*here, "from"), findings)
+        day = _date(rotation.from_, (*here, "from"), findings)
         if day in found:
             findings.problem((*here, "from"), f"two rotations begin on {day}", "keep one of the two")
         elif day:
-            found[day] = Rotation(day, each.every, tuple(each.cycle))
+            found[day] = Rotation(day, rotation.every, tuple(rotation.cycle))
     return tuple(found.values())
 
 
@@ -152,18 +152,18 @@ def _team(team: str, place: Place, teams: Sequence[str], findings: Findings) -> 
 
 def _maintenance(shapes: Sequence[MaintenanceShape], findings: Findings) -> tuple[Maintenance, ...]:
     found = []
-    for index, each in enumerate(shapes):
+    for index, shape in enumerate(shapes):
         here: Place = (*CALENDAR, "maintenance", index)
-        first = _date(each.date, (*here, "date"), findings)
-        last = _date(each.end_date, (*here, "end_date"), findings) if each.end_date else first
+        first = _date(shape.date, (*here, "date"), findings)
+        last = _date(shape.end_date, (*here, "end_date"), findings) if shape.end_date else first
         if first is None or last is None:
             continue
-        start, end = datetime.combine(first, _clock(each.start)), datetime.combine(last, _clock(each.end))
+        start, end = datetime.combine(first, _clock(shape.start)), datetime.combine(last, _clock(shape.end))
         if start < end:
-            found.append(Maintenance(each.name, start, end))
+            found.append(Maintenance(shape.name, start, end))
         else:
             remedy = "let it end after it starts; `end_date` gives the date of the end where it is a later one"
-            findings.problem((*here, "end"), f"the maintenance {each.name} ends before it starts", remedy)
+            findings.problem((*here, "end"), f"the maintenance {shape.name} ends before it starts", remedy)
     return tuple(found)
 
 
@@ -261,7 +261,7 @@ def _dates_overlap(found: Calendar, dated: Sequence[_Dated], findings: Findings)
 
 def _dated_span(day: date, shift: Shift, place: Place) -> _Span:
     first = datetime.min  # noqa: DTZ901 - local wall time
-    start_min, end_min = ((each - first) // timedelta(minutes=1) for each in shift.on(day))
+    start_min, end_min = ((instant - first) // timedelta(minutes=1) for instant in shift.on(day))
     return _Span(start_min, end_min, place, f"shift {shift.name} on {day}")
 
 

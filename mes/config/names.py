@@ -88,17 +88,23 @@ def display_names(plant: PlantShape, findings: Findings) -> DisplayNames:
     """The names that the file gives. Siblings that share a name and names of nothing are warned about."""
     _check_used(plant, findings)
     levels, shifts = list(_places(plant)), list(_shifts(plant))
-    models: list[_Named] = [(each.name, ("products", name), each.names) for name, each in plant.products.items()]
-    markets: list[_Named] = [(name, ("markets", name), each.names) for name, each in plant.markets.items()]
-    values: list[_Named] = [(name, ("process_values", name), each.names) for name, each in plant.process_values.items()]
+    models: list[_Named] = [
+        (product.name, ("products", name), product.names) for name, product in plant.products.items()
+    ]
+    markets: list[_Named] = [(name, ("markets", name), market.names) for name, market in plant.markets.items()]
+    values: list[_Named] = [
+        (name, ("process_values", name), value.names) for name, value in plant.process_values.items()
+    ]
     found = DisplayNames(
         places=_given(each for level in levels for each in level),
-        products=_given((name, ("products", name), each.names) for name, each in plant.products.items()),
+        products=_given((name, ("products", name), product.names) for name, product in plant.products.items()),
         models=_given(models),
         markets=_given(markets),
         shifts=_given(shifts),
         process_values=_given(values),
-        definitions=_given((name, ("definitions", name), each.names) for name, each in plant.definitions.items()),
+        definitions=_given(
+            (name, ("definitions", name), definition.names) for name, definition in plant.definitions.items()
+        ),
     )
     for named in (models, shifts):
         _check_same(named, findings)
@@ -130,8 +136,8 @@ def _places(plant: PlantShape) -> Iterator[list[_Named]]:
         yield [(f"{path}/{name}", (*place, name), each.names) for name, each in inside.lines.items()]
         for line, members in inside.lines.items():
             yield [
-                (f"{path}/{line}/{name}", (*place, line, "stations", name), each.names)
-                for name, each in members.stations.items()
+                (f"{path}/{line}/{name}", (*place, line, "stations", name), station.names)
+                for name, station in members.stations.items()
             ]
 
 
@@ -184,6 +190,6 @@ def _check_used(plant: PlantShape, findings: Findings) -> None:
     for name in plant.process_values.keys() - measured:
         what = f"no station has the process value `{name}`"
         findings.warning(("process_values", name), what, did_you_mean(name, sorted(measured)))
-    markets = {each.market for each in plant.products.values() if each.market}
+    markets = {product.market for product in plant.products.values() if product.market}
     for name in plant.markets.keys() - markets:
         findings.warning(("markets", name), f"no product has the market `{name}`", did_you_mean(name, sorted(markets)))

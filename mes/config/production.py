@@ -41,7 +41,7 @@ def catalogues(
     shapes: Mapping[str, ReasonShape], stations: Sequence[StationId], findings: Findings
 ) -> Mapping[StationId, Catalogue]:
     """The reasons of each station, and what its fault codes mean."""
-    parts = {part for each in stations for part in _parts(each)}
+    parts = {part for station in stations for part in _parts(station)}
     for name, shape in shapes.items():
         for index, part in enumerate(shape.stations):
             if part not in parts:
@@ -147,8 +147,8 @@ def buffers(
             continue
         if start == end:
             findings.problem(place, f"{shape.to} follows itself", "correct `from` or `to`")
-        inside = [each for each in found if (each.upstream, each.downstream) == (start, end)]
-        found = [each for each in found if each not in inside]
+        inside = [buffer for buffer in found if (buffer.upstream, buffer.downstream) == (start, end)]
+        found = [buffer for buffer in found if buffer not in inside]
         found.append(Buffer(start, end, shape.places))
     return tuple(found)
 

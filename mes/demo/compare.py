@@ -87,7 +87,7 @@ def compare(
     true_units = Counter(f"{station} {unit}" for station, both in stations.items() for unit in both.truth.units)
     seen_units = Counter(f"{station} {unit}" for station, both in stations.items() for unit in both.measured.units)
     missing, extra = true_units - seen_units, seen_units - true_units
-    found.problems += [f"unit never seen: {each}" for each in missing.elements()]
+    found.problems += [f"unit never seen: {element}" for element in missing.elements()]
     found.problems += [f"unit that was never made: {element}" for element in extra.elements()]
     return Outcome(
         stations=stations,
@@ -101,7 +101,7 @@ def compare(
         measured_units=seen_units.total(),
         lives=len(lives.truth),
         lives_that_differ=found.lives,
-        charged=sum((each.length for each in causes.measured), NO_TIME),
+        charged=sum((charge.length for charge in causes.measured), NO_TIME),
         charged_otherwise=moved,
     )
 
@@ -233,7 +233,7 @@ def _compare_lives(stations: Mapping[StationId, Station], lives: Lives, window: 
     for unit in sorted({*lives.truth, *lives.measured}):
         true, seen = lives.truth.get(unit, nobody), lives.measured.get(unit, nobody)
         before = len(found.problems)
-        way, measured_way = [each.told() for each in true.stays], [stay.told() for stay in seen.stays]
+        way, measured_way = [stay.told() for stay in true.stays], [stay.told() for stay in seen.stays]
         if way != measured_way:
             found.problems.append(f"unit {unit}: its way is {', '.join(measured_way)}; in truth {', '.join(way)}")
         if true.loops != seen.loops:
@@ -256,7 +256,7 @@ def _entry(
     near = Interval(true.entered - late, true.entered + late)
     if true.entered <= window.start or any(hole.start <= near.end and near.start <= hole.end for hole in holes):
         return
-    if seen.entered is None and any(each.clip(near) for each in both.excused):
+    if seen.entered is None and any(span.clip(near) for span in both.excused):
         return
     if seen.entered is None or abs(seen.entered - true.entered) > late:
         yield f"unit {unit}: came to {true.station} at {seen.entered}, in truth at {true.entered}"
@@ -277,18 +277,20 @@ def _compare_causes(
     are passed over.
     """
     order = list(stations)
-    dark = {place for place, each in enumerate(order) if stations[each].excused or _holes(stations[each], window)}
+    dark = {
+        place for place, station in enumerate(order) if stations[station].excused or _holes(stations[station], window)
+    }
     true: dict[Key, timedelta] = defaultdict(timedelta)
     seen: dict[Key, timedelta] = defaultdict(timedelta)
     allowed: dict[Key, timedelta] = defaultdict(timedelta)
     for charged, sums in ((causes.truth, true), (causes.measured, seen)):
-        for each in charged:
-            if not dark.isdisjoint(_between(order, each)):
+        for charge in charged:
+            if not dark.isdisjoint(_between(order, charge)):
                 continue
-            sums[_key(each)] += each.length
-            allowed[_key(each)] += _late_charge(stations, each)
+            sums[_key(charge)] += charge.length
+            allowed[_key(charge)] += _late_charge(stations, charge)
     beyond = {key: abs(true[key] - seen[key]) - allowed[key] for key in {*true, *seen}}
-    wrong = {key: each for key, each in beyond.items() if each > NO_TIME}
+    wrong = {key: length for key, length in beyond.items() if length > NO_TIME}
     if sum(wrong.values(), NO_TIME) > sum(true.values(), NO_TIME) / 10:
         found.problems += [
             f"{key[0] or 'outside'}: charged for {key[1]} with {seen[key].total_seconds():.3f} s, in truth "
@@ -328,8 +330,8 @@ def _late_charge(stations: Mapping[StationId, Station], charge: Charge) -> timed
 def _uncharged(causes: Causes) -> Iterator[str]:
     """Every second that a station waited is charged, once."""
     told: dict[tuple[StationId, State], timedelta] = defaultdict(timedelta)
-    for each in causes.measured:
-        told[each.victim, each.loss] += each.length
+    for charge in causes.measured:
+        told[charge.victim, charge.loss] += charge.length
     for (station, loss), waited in causes.waits.items():
         if told[station, loss] != waited:
             yield f"{station}: {loss} for {waited}, charged to anybody are {told[station, loss]}"
@@ -339,10 +341,10 @@ def _not_blamed(causes: Causes) -> Iterator[str]:
     """A station that broke for long is charged with most of what its neighbours then waited."""
     for broken in causes.broken:
         sums: dict[StationId | None, timedelta] = defaultdict(timedelta)
-        for each in causes.measured:
-            part = each.interval.clip(broken.window)
-            if (each.victim, each.loss) in broken.waits and part is not None:
-                sums[each.culprit] += min(part.length, each.length)
+        for charge in causes.measured:
+            part = charge.interval.clip(broken.window)
+            if (charge.victim, charge.loss) in broken.waits and part is not None:
+                sums[charge.culprit] += min(part.length, charge.length)
         most = max(sums, key=lambda culprit: sums[culprit], default=None)
         if most != broken.station:
             yield f"{broken.station}: broke down from {broken.window.start} on, but {most} is charged with most"

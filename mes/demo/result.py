@@ -72,8 +72,8 @@ def _station_json(both: Station, window: Interval) -> dict[str, object]:
     holes = blind(both.measured.states, window)
     return {
         "definitions": {
-            name: {"truth": each.ratios.oee, "measured": seen.oee if seen else None}
-            for name, each in both.truth.definitions.items()
+            name: {"truth": definition.ratios.oee, "measured": seen.oee if seen else None}
+            for name, definition in both.truth.definitions.items()
             for seen in (both.measured.definitions.get(name),)
         },
         "truth": {

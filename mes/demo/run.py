@@ -107,7 +107,7 @@ def parse_breakdown(text: str) -> Breakdown:
     at, plus, length = when.partition("+")
     if not at_sign or not plus:
         raise ValueError(f"{text!r} lacks a time or a length; write STATION@TIME+LENGTH, as in W030@1h+40m")
-    codes = [each.code for each in STATIONS]
+    codes = [station.code for station in STATIONS]
     if code not in codes:
         raise ValueError(f"{code!r} is no station of the plant; there are {', '.join(codes)}")
     return Breakdown(code, START + parse_duration(at), parse_duration(length))
@@ -277,7 +277,7 @@ class _Run:
 
     def _excused(self) -> dict[str, datetime | None]:
         ended: dict[str, datetime | None] = {
-            each.controller: each.end for each in self.served.fault_log if each.name is not FaultName.COUNTER_RESET
+            entry.controller: entry.end for entry in self.served.fault_log if entry.name is not FaultName.COUNTER_RESET
         }
         return ended | {
             controller: None for name, controller in self.served.active_faults() if name != FaultName.COUNTER_RESET
@@ -395,7 +395,7 @@ def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
 
 def _measured(results: Results, station: StationId, window: Interval, figures: Kpi) -> Measured:
     timeline = results.timeline(station, window)
-    completed = [each.event for each in results.events(station) if isinstance(each.event, UnitCompleted)]
+    completed = [event.event for event in results.events(station) if isinstance(event.event, UnitCompleted)]
     unreconciled = [event for event in results.events(station) if isinstance(event.event, CountUnreconciled)]
     return Measured(
         counts=Counts(good=figures.good, rework=figures.rework, scrap=figures.scrap),
@@ -453,8 +453,8 @@ def _causes(
         measured=charges(seen, links, config.standards, planned, window, until=window.end),
         waits={
             (station, state): lasted
-            for station, each in kpis.items()
-            for state, lasted in ((State.STARVED, each.starved), (State.BLOCKED, each.blocked))
+            for station, kpi in kpis.items()
+            for state, lasted in ((State.STARVED, kpi.starved), (State.BLOCKED, kpi.blocked))
         },
         broken=truth.broken(plant, options.breakdowns, window),
     )

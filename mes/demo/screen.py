@@ -186,7 +186,7 @@ def _minutes(both: Station, window: Interval, *, producing: bool) -> str:
     sides = []
     for states in (both.measured.states, both.truth.states):
         sums = seconds(states, known)
-        chosen = [sums[each] for each in State if (each is State.PRODUCING) == producing]
+        chosen = [sums[state] for state in State if (state is State.PRODUCING) == producing]
         sides.append(f"{sum(chosen, timedelta()).total_seconds() / 60:.1f}")
     return "/".join(sides)
 

@@ -116,15 +116,15 @@ def truth_json(plant: Plant) -> dict[str, object]:
         "start": start.isoformat(),
         "end": end.isoformat(),
         "stations": {
-            each.path: {
-                **truth.counts(each.path, start, end),
-                "units": [f"{unit.unit} {unit.result} #{unit.sequence}" for unit in truth.units(each.path)],
+            station.path: {
+                **truth.counts(station.path, start, end),
+                "units": [f"{unit.unit} {unit.result} #{unit.sequence}" for unit in truth.units(station.path)],
                 "seconds": {
                     str(state): length.total_seconds()
-                    for state, length in truth.seconds(each.path, [(start, end)]).items()
+                    for state, length in truth.seconds(station.path, [(start, end)]).items()
                 },
-                "oee": truth.oee(each.path, start, end),
+                "oee": truth.oee(station.path, start, end),
             }
-            for each in plant.stations
+            for station in plant.stations
         },
     }

@@ -61,7 +61,7 @@ class OffsetMeter:
     @property
     def offset(self) -> timedelta | None:
         """The present estimate; None before the first change."""
-        return max((each for _, each in self._buckets), default=None)
+        return max((length for _, length in self._buckets), default=None)
 
     @property
     def is_settled(self) -> bool:
@@ -114,7 +114,7 @@ class ControllerClocks:
     def offsets(self) -> dict[ControllerId, float]:
         """Seconds by which each clock is ahead of ours, where that is known."""
         return {
-            controller: each.offset.total_seconds()
-            for controller, each in self._meters.items()
-            if each.offset is not None
+            controller: meter.offset.total_seconds()
+            for controller, meter in self._meters.items()
+            if meter.offset is not None
         }

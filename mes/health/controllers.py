@@ -155,7 +155,7 @@ class Health:
         adapter = self._adapters.get(controller)
         if adapter is not None:
             told = adapter.status().diagnostics
-            explained = {tag for each in told for tag in each.tags}  # the adapter knows best why
+            explained = {tag for diagnostic in told for tag in diagnostic.tags}  # the adapter knows best why
             found = [finding for finding in self._findings(controller) if not explained.issuperset(finding.tags)]
             self._diagnostics_of(controller).update(
                 [*told, *found],

@@ -121,7 +121,7 @@ class Account:
     @property
     def counted(self) -> int:
         """Units that were counted, and those that persons decided."""
-        return self.booked + sum(each.parts for each in self.decided.values())
+        return self.booked + sum(decision.parts for decision in self.decided.values())
 
     def line(self, key: Key, stored: int | None) -> CountAuditLine:
         """The audit as it stands."""
@@ -225,7 +225,7 @@ class Unread:
             log.error("journal_events_passed_over", detail=sentence, remedy="`mes journal check` lists them all")
 
     def _sentence(self, number: int, what: str, *, newer: bool) -> str:
-        named = "; ".join(str(each) for each in self.first if each.newer is newer)
+        named = "; ".join(str(unreadable) for unreadable in self.first if unreadable.newer is newer)
         return f"{number} {what}: {named}"
 
 
@@ -301,7 +301,7 @@ class CountAudit:
             tally = self._stored[after]
             if after == 0 and end >= self.position:  # the accounts pass by there themselves: nothing is read twice
                 await self._read_on(end)
-                units = {key: each.booked for key, each in self._accounts.items()}
+                units = {key: account.booked for key, account in self._accounts.items()}
                 words = {about: said for account in self._accounts.values() for about, said in account.decided.items()}
                 self._stored[0] = _Tally(end, units, words)
             elif end > tally.position:
@@ -332,7 +332,7 @@ class CountAudit:
         for after in sorted(self._stored):
             for said in self._stored[after].decided.values():
                 keep(held, said)
-        decided = sum(each.parts for each in held.values() if (each.station, each.kind) == key)
+        decided = sum(decision.parts for decision in held.values() if (decision.station, decision.kind) == key)
         return decided + sum(each.units.get(key, 0) for each in self._stored.values())
 
 
@@ -355,7 +355,7 @@ def _counts(path: Path, names: Names, after: int, until: int) -> tuple[int, Sequ
         found = reader.read_rows(after, CHUNK)
     # what a damaged disk took has left holes
     reached = min(until, found[-1].seq) if len(found) == CHUNK else until
-    told = [(each.seq, each.event if isinstance(each, Journaled) else each) for each in found if each.seq <= until]
+    told = [(read.seq, read.event if isinstance(read, Journaled) else read) for read in found if read.seq <= until]
     return reached, [(seq, event) for seq, event in told if isinstance(event, Told)]
 
 

@@ -39,8 +39,8 @@ def _journal(status: Status, tags: dict[str, str], stamp: int) -> Point:
     journal = status.journal
     fields: dict[str, Field] = {
         "last_seq": journal.last_seq,
-        "backlog": sum(each.backlogs.get(EVENTS, 0) for each in status.sinks),
-        "quarantined": sum(each.quarantined_lines for each in status.sinks),
+        "backlog": sum(sink.backlogs.get(EVENTS, 0) for sink in status.sinks),
+        "quarantined": sum(sink.quarantined_lines for sink in status.sinks),
         **_known(
             lag_s=max((sink.lag_s for sink in status.sinks if sink.lag_s is not None), default=None),
             commit_p99_s=journal.commit_p99_s,

@@ -46,7 +46,7 @@ class _OfStatus(Collector):
     status: Status
 
     def collect(self) -> Iterator[Metric]:
-        return (each.metric(self.status) for each in FAMILIES)
+        return (family.metric(self.status) for family in FAMILIES)
 
 
 def _program(name: str, meaning: str, of: Callable[[Status], float]) -> Family:
@@ -73,7 +73,7 @@ def _sink(name: str, meaning: str, of: Callable[[Sink], float | None]) -> Family
 
 def _count_audit(name: str, meaning: str, of: Callable[[CountAuditLine], float | None]) -> Family:
     def samples(status: Status) -> Iterator[Sample]:
-        return (((each.station, each.kind), of(each)) for each in status.count_audit)
+        return (((line.station, line.kind), of(line)) for line in status.count_audit)
 
     return Family(f"taktline_station_{name}", meaning, ("station", "kind"), samples)
 

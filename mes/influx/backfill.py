@@ -71,9 +71,9 @@ async def backfill(
     known = query.reader.span()
     measured = query.reader.measured()
     until = query.until  # raises for an empty journal
-    whole = [each for each in (known, measured) if each is not None]
+    whole = [span for span in (known, measured) if span is not None]
     asked = stretch or Interval(
-        min(each.start for each in whole), max([until, *(each.end for each in whole)]) + MICROSECOND
+        min(span.start for span in whole), max([until, *(span.end for span in whole)]) + MICROSECOND
     )
     days = _days(query, asked)
     written = Written(Interval(days[0].interval.start, days[-1].interval.end) if days else asked)
@@ -115,7 +115,7 @@ class _Sending:
         reader, was = self.query.reader, self.query.until
         touched = [reader.earliest_touched(changed_station, seq) for changed_station in reader.changed_stations(seq)]
         span = reader.span()
-        starts = [each for each in touched if each is not None]
+        starts = [instant for instant in touched if instant is not None]
         if span is None or (not starts and span.end <= was):
             return False
         self.query.set_now(max(span.end, was))
@@ -126,11 +126,13 @@ class _Sending:
     def _events(self, day: Interval) -> Iterator[str]:
         reader = self.query.reader
         for station in reader.stations():
-            for each in reader.as_stamped(station, day.start, day.end):
+            for journaled in reader.as_stamped(station, day.start, day.end):
                 try:
-                    yield event_line(each)
+                    yield event_line(journaled)
                 except ValueError as error:  # what the protocol cannot carry
-                    self.written.refused.append(RejectedPoint(f"event {each.seq}", repr(each.event), 0, str(error), 0))
+                    self.written.refused.append(
+                        RejectedPoint(f"event {journaled.seq}", repr(journaled.event), 0, str(error), 0)
+                    )
 
     def _process_values(self, day: Interval) -> Iterator[str]:
         reader = self.query.reader
@@ -145,7 +147,7 @@ class _Sending:
             touched = None if seen is None else _part(day, seen.start, self.query.until)
             if touched is not None:
                 points = station_points(self.query.results, station, touched, self.query.until)
-                yield from (each.line for each in points)
+                yield from (point.line for point in points)
         known = self.query.known
         touched = None if known is None else _part(day, known.start, self.query.until)
         if touched is not None:

@@ -53,7 +53,7 @@ class Measurement:
 
     def field(self, name: str) -> Field | None:
         """The declared field of a name; None if there is none."""
-        return next((each for each in self.fields if each.name == name), None)
+        return next((field for field in self.fields if field.name == name), None)
 
 
 def seconds(name: str, about: str, *, maybe: bool = False) -> Field:

@@ -70,7 +70,7 @@ class Delivery:
 
     async def look(self) -> None:
         """Finds out what is in quarantine from earlier."""
-        self.aside = {each.point for each in await self.kept.refused(SINK)}
+        self.aside = {rejected.point for rejected in await self.kept.refused(SINK)}
 
     async def send(self, lines: Sequence[str]) -> None:
         """Raises SinkError; then all of it is to be sent again."""
@@ -92,9 +92,9 @@ class Delivery:
 
     async def retry(self) -> None:
         """Offers again what is in quarantine, line by line; what the server takes now is released."""
-        for each in await self.kept.refused(SINK):
-            if each.status:
-                await self._refused([each.line])
+        for rejected in await self.kept.refused(SINK):
+            if rejected.status:
+                await self._refused([rejected.line])
 
     async def put_aside(self, point: str, text: str, reason: str) -> None:
         """Keeps what cannot even be said in line protocol; it is never offered again."""

@@ -87,7 +87,7 @@ class _Declared:
     def of(measurement: Measurement) -> "_Declared":
         return _Declared(
             frozenset(tag.name for tag in measurement.tags),
-            {each.name: TYPES[each.type] for each in measurement.fields},
+            {field.name: TYPES[field.type] for field in measurement.fields},
             frozenset(field.name for field in measurement.fields if not field.maybe),
         )
 

@@ -384,4 +384,4 @@ HEALTH = (
     ),
 )
 
-MEASUREMENTS = {each.name: each for each in (*EVENTS, *FIGURES, *HEALTH)}
+MEASUREMENTS = {measurement.name: measurement for measurement in (*EVENTS, *FIGURES, *HEALTH)}

@@ -241,10 +241,10 @@ class InfluxWriter:
         batch = self._pace.batch_lines
         found = await stream.read(after, batch * batches)
         if until is not None:
-            found = [each for each in found if each.number <= until]
+            found = [line for line in found if line.number <= until]
         if not found:
             return None
-        texts = [each.text for each in found if each.text]
+        texts = [line.text for line in found if line.text]
         parts = [texts[start : start + batch] for start in range(0, len(texts), batch)]
         await _together(*(self._delivery.send(part) for part in parts))
         last = found[-1]
@@ -376,7 +376,7 @@ class InfluxWriter:
 async def _together(*works: Awaitable[T]) -> list[T]:
     """The results of all; if any failed, its error once all have ended."""
     found = await asyncio.gather(*works, return_exceptions=True)
-    for each in found:
-        if isinstance(each, BaseException):
-            raise each
+    for error in found:
+        if isinstance(error, BaseException):
+            raise error
     return [each for each in found if not isinstance(each, BaseException)]

@@ -225,5 +225,5 @@ def unknown_rows(reader: JournalReader, events: Sequence[StationEvent]) -> Itera
         seen.add(bare)
         row = encode_event(event)
         held = reader.same_instant(event.station, row[1], event.time)
-        if all(replace(each.event, received_time=event.time) != bare for each in held):
+        if all(replace(journaled.event, received_time=event.time) != bare for journaled in held):
             yield row

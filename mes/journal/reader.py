@@ -135,13 +135,13 @@ class JournalReader:
         last = f"{before} AND {RESTORED} "
         first = f"{before} AND {LOST} AND time_us >= ? "
         returns = self._first(2, last + "ORDER BY time_us DESC", station, to_us(instant))
-        since_us = [to_us(each.event.time) for each in returns]
+        since_us = [to_us(journaled.event.time) for journaled in returns]
         if len(since_us) < 2:
             since_us.append(EARLIEST_US)
         losses = [
-            each
+            journaled
             for after_us in since_us
-            for each in self._first(1, first + "ORDER BY time_us", station, to_us(instant), after_us)
+            for journaled in self._first(1, first + "ORDER BY time_us", station, to_us(instant), after_us)
         ]
         return [*returns, *losses]
 
@@ -149,7 +149,7 @@ class JournalReader:
         """The last change of quality of each of some signals before an instant."""
         statement = f"{CORRECTED} WHERE station = ? AND {QUALITIES} AND {SIGNAL} = ? AND time_us < ?"
         last = f"{statement} ORDER BY time_us DESC, seq DESC"
-        return [each for signal in signals for each in self._first(1, last, station, signal, to_us(instant))]
+        return [journaled for signal in signals for journaled in self._first(1, last, station, signal, to_us(instant))]
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """Events that bear on a part of `[start, end)` though they may have happened at another time."""
@@ -169,7 +169,7 @@ class JournalReader:
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
         """The first event of each totaliser that the station has, as they were journaled."""
         statement = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} ORDER BY seq"
-        return [each for kind in CountKind for each in self._first(1, statement, station, kind.value)]
+        return [journaled for kind in CountKind for journaled in self._first(1, statement, station, kind.value)]
 
     def refused(self, sink: str) -> list[RejectedPoint]:
         """The lines that a sink refuses by themselves, the oldest first."""
@@ -281,13 +281,13 @@ class JournalReader:
         last = found[-1].seq if found else after
         statement = "SELECT seq, received_us FROM event WHERE seq > ? AND seq <= ?"
         received = {int(seq): received_us for seq, received_us in self._fetch(statement, after, last)}
-        return [self._names.journaled(corrected(each, received.get(each.seq))) for each in found]
+        return [self._names.journaled(corrected(journaled, received.get(journaled.seq))) for journaled in found]
 
     def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
         """The same, and what this version cannot read, with station and time as far as they are known."""
         rows = self._fetch(f"{CORRECTED} WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
         found = [read_corrected(*row) for row in rows]
-        return [self._placed(each) if isinstance(each, Unreadable) else self._names.journaled(each) for each in found]
+        return [self._placed(read) if isinstance(read, Unreadable) else self._names.journaled(read) for read in found]
 
     def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
         """All events; a change of state that cannot be read says at least that the state is not known from then on."""
@@ -295,7 +295,7 @@ class JournalReader:
         if not any(isinstance(each, Unreadable) for each in read):
             return [self._names.journaled(each) for each in read if isinstance(each, Journaled)]
         known = [self._stand_in(each) if isinstance(each, Unreadable) else each for each in read]
-        return [self._names.journaled(each) for each in known if each is not None]
+        return [self._names.journaled(journaled) for journaled in known if journaled is not None]
 
     def _first(self, limit: int, statement: str, *values: str | int) -> list[Journaled]:
         """The first events of an answer, at most `limit`, whatever stands between them."""
@@ -390,9 +390,9 @@ class JournalReader:
         spans = [span for station in self.stations() if (span := self.span_of(station))]
         if not spans:
             return None
-        start = min(each.start for each in spans)
+        start = min(span.start for span in spans)
         seen = [from_us(row[1]) for row in self._fetch(SELECT_OBSERVED)]
-        return Interval(start, max(*(each.end for each in spans), *seen, start))
+        return Interval(start, max(*(span.end for span in spans), *seen, start))
 
     def names_of(self, station: StationId) -> tuple[StationId, ...]:
         """The names under which a station's events are read, the present one first."""

@@ -222,10 +222,10 @@ class Store:
         before = self.last_seq + 1
         found: dict[tuple[StationId, CountKind], Journaled] = {}
         while rows := [read_row(*row) for row in self._fetch(statement, before)]:
-            for each in rows:
-                if isinstance(each, Journaled) and isinstance(each.event, UnitsCounted):
-                    found.setdefault((each.event.station, each.event.kind), each)
-            damaged = [each.seq for each in rows if isinstance(each, Unreadable)]
+            for journaled in rows:
+                if isinstance(journaled, Journaled) and isinstance(journaled.event, UnitsCounted):
+                    found.setdefault((journaled.event.station, journaled.event.kind), journaled)
+            damaged = [row.seq for row in rows if isinstance(row, Unreadable)]
             if not damaged:
                 break
             before = max(damaged)  # an older one of the same totaliser counts

@@ -128,9 +128,9 @@ class Journal:
             events=[encode_event(event) for event in entry.events],
             states=list(entry.states.items()),
             telemetry=[
-                (each.station, each.name, to_us(each.time), each.value)
-                for each in entry.telemetry
-                if math.isfinite(each.value)
+                (value.station, value.name, to_us(value.time), value.value)
+                for value in entry.telemetry
+                if math.isfinite(value.value)
             ],
             observed=[(controller, to_us(seen)) for controller, seen in entry.observed.items()],
         )
@@ -155,12 +155,12 @@ class Journal:
     async def read(self, after: int, limit: int) -> list[Journaled]:
         """At most `limit` committed events after sequence number `after`, in order."""
         found = await self._ask(lambda store: store.read(after, limit))
-        return [self.names.journaled(each) for each in found]
+        return [self.names.journaled(journaled) for journaled in found]
 
     async def read_rows(self, after: int, limit: int) -> list[Journaled | Unreadable]:
         """The same, and what this version cannot read."""
         found = await self._ask(lambda store: store.read_rows(after, limit))
-        return [self.names.journaled(each) if isinstance(each, Journaled) else each for each in found]
+        return [self.names.journaled(read) if isinstance(read, Journaled) else read for read in found]
 
     async def read_telemetry(self, after_rowid: int, limit: int) -> list[tuple[int, ProcessValue]]:
         """At most `limit` process values after row `after_rowid`, with their rows' numbers, in order."""
@@ -243,7 +243,7 @@ class Journal:
 
     async def last_counts(self) -> list[Journaled]:
         """The last event of each station's totalisers."""
-        return [self.names.journaled(each) for each in await self._ask(Store.last_counts)]
+        return [self.names.journaled(journaled) for journaled in await self._ask(Store.last_counts)]
 
     async def observed(self) -> dict[ControllerId, datetime]:
         """When each controller was last known to have been seen, by our clock."""
@@ -304,11 +304,11 @@ class Journal:
         """Everything that waits: what writes first, as one commit, then what reads; False when it is to stop."""
         self._taken = self._take()
         self._busy_since_s = time.monotonic()
-        writes = [each for each in self._taken if isinstance(each, _Write)]
+        writes = [write for write in self._taken if isinstance(write, _Write)]
         if writes:
             last_seqs = self._commit(store, [write.rows for write in writes])
             self.last_seq = store.last_seq
-            self._answer([(each.future, seq) for each, seq in zip(writes, last_seqs, strict=True)])
+            self._answer([(write.future, seq) for write, seq in zip(writes, last_seqs, strict=True)])
         for each in self._taken:
             if isinstance(each, _Call):
                 self._answer([(each.future, _answered(each, store))])

@@ -108,8 +108,8 @@ def visits(station: StationId, events: Iterable[Journaled]) -> tuple[Visit, ...]
     """
     told = {event.seq: event for event in events if isinstance(event.event, TOLD) and event.event.station == station}
     book = _Book()
-    for each in sorted(told.values(), key=lambda each: (each.event.time, each.event.received_time, each.seq)):
-        book.take(each.event)
+    for journaled in sorted(told.values(), key=lambda each: (each.event.time, each.event.received_time, each.seq)):
+        book.take(journaled.event)
     return tuple(stay.visit(station) for stay in book.stays)
 
 
@@ -183,7 +183,7 @@ class _Book:
         if before is State.SETUP and event.state is State.IDLE:
             return
         self.state = event.state
-        if before in WAITING and event.state in WORKING and all(each.results for each in self.here.values()):
+        if before in WAITING and event.state in WORKING and all(stay.results for stay in self.here.values()):
             self.turned, self.gone = event.time, None
 
     def _enter(self, event: UnitEntered) -> None:
@@ -200,8 +200,8 @@ class _Book:
             entered = self._since(event.time)
             if entered < event.time:
                 flags.add(VisitFlag.ID_CAME_LATE)
-        for each in self.here.values():
-            each.over = event.time
+        for stay in self.here.values():
+            stay.over = event.time
         self.here.clear()
         self.turned = None
         self._begin(event, entered=entered, first_seen=entered or event.time, flags=frozenset(flags))
@@ -297,31 +297,31 @@ def _lives(own: Sequence[Visit], route: Sequence[StationId]) -> list[Biography]:
     places = {station: place for place, station in enumerate(route)}
     lives: list[list[Visit]] = []
     passed = False
-    for each in sorted(own, key=lambda each: (each.first_seen, places.get(each.station, len(route)))):
-        if not lives or (passed and each.station == route[0]):
+    for visit in sorted(own, key=lambda each: (each.first_seen, places.get(each.station, len(route)))):
+        if not lives or (passed and visit.station == route[0]):
             lives.append([])
             passed = False
-        lives[-1].append(each)
-        if each.station == route[-1]:
-            passed = passed or not each.results or each.results[-1].result is not UnitResult.REWORK
+        lives[-1].append(visit)
+        if visit.station == route[-1]:
+            passed = passed or not visit.results or visit.results[-1].result is not UnitResult.REWORK
     return [_biography(stays, route[-1], life=number) for number, stays in enumerate(lives, 1)]
 
 
 def _biography(stays: Sequence[Visit], last: StationId, *, life: int) -> Biography:
     been: dict[StationId, int] = defaultdict(int)
     counted: list[Visit] = []
-    for each in stays:
-        been[each.station] += 1
-        counted.append(replace(each, passage=been[each.station]))
+    for visit in stays:
+        been[visit.station] += 1
+        counted.append(replace(visit, passage=been[visit.station]))
     ends = [result for stay in stays if stay.station == last for result in stay.results]
-    products = [each.product for each in stays if each.product is not None]
+    products = [stay.product for stay in stays if stay.product is not None]
     return Biography(
         unit=stays[0].unit,
         life=life,
         product=products[-1] if products else None,
         visits=tuple(counted),
         first_seen=stays[0].first_seen,
-        last_seen=max(each.last_seen for each in stays),
+        last_seen=max(stay.last_seen for stay in stays),
         loops=sum(each.passage > 1 for each in counted),
         finished_at=ends[-1].time if ends and ends[-1].result is UnitResult.GOOD else None,
     )
@@ -365,17 +365,17 @@ def process_summary(
     """
     window = Interval(start, end)
     by_name: dict[str, list[ProcessValue]] = {name: [] for name in limits}
-    for each in sorted(values, key=lambda each: each.time):
-        by_name.setdefault(each.name, []).append(each)
+    for value in sorted(values, key=lambda known: known.time):
+        by_name.setdefault(value.name, []).append(value)
     return tuple(_summary(name, held, window, limits.get(name)) for name, held in sorted(by_name.items()))
 
 
 def _summary(name: str, held: Sequence[ProcessValue], window: Interval, limit: ProcessLimit | None) -> ProcessSummary:
-    ends = [each.time for each in held[1:]] + [max(window.end, each.time) for each in held[-1:]]
+    ends = [value.time for value in held[1:]] + [max(window.end, value.time) for value in held[-1:]]
     parts = [
-        (each.value, part.length)
-        for each, until in zip(held, ends, strict=True)
-        if (part := Interval(each.time, until).clip(window)) is not None
+        (value.value, part.length)
+        for value, until in zip(held, ends, strict=True)
+        if (part := Interval(value.time, until).clip(window)) is not None
     ]
     length = sum((each for _, each in parts), timedelta())
     within = sum((each for value, each in parts if limit is not None and value in limit), timedelta())
@@ -385,7 +385,7 @@ def _summary(name: str, held: Sequence[ProcessValue], window: Interval, limit: P
         minimum=min((value for value, _ in parts), default=None),
         mean=weighted / length.total_seconds() if parts else None,
         maximum=max((value for value, _ in parts), default=None),
-        samples=sum(each.time in window for each in held),
+        samples=sum(value.time in window for value in held),
         in_limits=within if limit is not None and parts else None,
         length=length,
     )

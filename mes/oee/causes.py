@@ -94,7 +94,7 @@ class Worktime:
     def of(planned: Sequence[Interval]) -> "Worktime":
         """Over intervals in any order."""
         ordered = union(planned)
-        return Worktime(ordered, [NO_TIME, *accumulate(each.length for each in ordered)])
+        return Worktime(ordered, [NO_TIME, *accumulate(span.length for span in ordered)])
 
     def at(self, instant: datetime) -> timedelta:
         """How much planned time has passed at an instant."""
@@ -206,9 +206,9 @@ def lost_cars(
         part = min(span.end, end) - max(span.start, start)
         if span.cause is not None and part > NO_TIME:
             lost[exit_station, span.cause] += part
-    for each in charged:
-        if each.victim == exit_station:
-            lost[each.culprit, each.cause] += each.length
+    for charge in charged:
+        if charge.victim == exit_station:
+            lost[charge.culprit, charge.cause] += charge.length
     cycle = _mean_ideal(track, start, end)
     ranked = sorted(lost.items(), key=lambda item: (-item[1], item[0][0] or "", item[0][1]))
     return tuple(Culprit(*key, each, each / cycle if cycle else 0.0) for key, each in ranked)
@@ -252,18 +252,18 @@ def _track(station: StationId, line: Timeline, standard: StationStandard, axis: 
 
 def _cycles(line: Timeline, spans: Sequence[_Span], standard: StationStandard, axis: Worktime) -> Iterator[_Cycle]:
     """Producing time between two counts; a station that has a totaliser of all units is counted by it."""
-    starts = [each.start for each in spans]
+    starts = [span.start for span in spans]
     working = [span.end - span.start if span.state is State.PRODUCING else NO_TIME for span in spans]
     before = [NO_TIME, *accumulate(working)]
     last: timedelta | None = None
-    for each in _counted(line):
-        at = axis.at(each.time)
+    for count in _counted(line):
+        at = axis.at(count.time)
         place = bisect_right(starts, at) - 1
         produced = before[max(place, 0)]
         if place >= 0 and spans[place].state is State.PRODUCING:
             produced += min(at, spans[place].end) - spans[place].start
         if last is not None:
-            yield _Cycle(at, produced - last, standard.ideal(each.product), each.product, each.units)
+            yield _Cycle(at, produced - last, standard.ideal(count.product), count.product, count.units)
         last = produced
 
 

@@ -230,13 +230,13 @@ def combine(kpis: Sequence[Kpi]) -> Kpi:
         raise ValueError("there is nothing to combine")
     if len(kpis) == 1:
         return kpis[0]
-    sums: dict[str, object] = {name: sum((getattr(each, name) for each in kpis), NO_TIME) for name in TIMES}
-    sums |= {name: add(getattr(each, name) for each in kpis) for name in IDEAL_TIMES}
-    sums |= {name: sum(getattr(each, name) for each in kpis) for name in NUMBERS}
-    window = Interval(min(each.window.start for each in kpis), max(each.window.end for each in kpis))
-    sums["unknown"] = frozenset().union(*(each.unknown for each in kpis))
-    sums["unread_kinds"] = frozenset().union(*(each.unread_kinds for each in kpis))
-    sums["units_missing"] = any(each.units_missing for each in kpis)
+    sums: dict[str, object] = {name: sum((getattr(kpi, name) for kpi in kpis), NO_TIME) for name in TIMES}
+    sums |= {name: add(getattr(kpi, name) for kpi in kpis) for name in IDEAL_TIMES}
+    sums |= {name: sum(getattr(kpi, name) for kpi in kpis) for name in NUMBERS}
+    window = Interval(min(kpi.window.start for kpi in kpis), max(kpi.window.end for kpi in kpis))
+    sums["unknown"] = frozenset().union(*(kpi.unknown for kpi in kpis))
+    sums["unread_kinds"] = frozenset().union(*(kpi.unread_kinds for kpi in kpis))
+    sums["units_missing"] = any(kpi.units_missing for kpi in kpis)
     sums["after_closing"] = sum(kpi.after_closing for kpi in kpis)
     return Kpi(window=window, losses=_all_losses(kpis), **sums)  # type: ignore[arg-type]  # the names are its fields
 

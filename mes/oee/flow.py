@@ -123,7 +123,7 @@ def _waits(upstream: Sequence[Visit], downstream: Sequence[Visit], sent: UnitRes
     arrivals = _by_unit(downstream)
     for unit, stays in _by_unit(upstream).items():
         coming = deque(arrivals.get(unit, ()))
-        returns = [*(each.first_seen for each in stays[1:]), None]
+        returns = [*(visit.first_seen for visit in stays[1:]), None]
         for stay, back in zip(stays, returns, strict=True):
             if not stay.results or stay.results[-1].result is not sent:
                 continue
@@ -169,7 +169,7 @@ def first_time_quality(visits: Sequence[Visit], window: Interval) -> FirstTime:
 
 def rolled(ratios: Sequence[float | None]) -> float | None:
     """The product of the stations' ratios along a route; None if one is not known, or there is none."""
-    known = [each for each in ratios if each is not None]
+    known = [ratio for ratio in ratios if ratio is not None]
     return prod(known) if known and len(known) == len(ratios) else None
 
 

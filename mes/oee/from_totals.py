@@ -88,10 +88,10 @@ def figures(runs: Sequence[Totals]) -> Figures:
     Quality weighs every part by its ideal cycle, so that availability times performance times quality is OEE exactly;
     where an ideal cycle is not known, every part weighs the same.
     """
-    planned_s, run_s = _sum(each.planned_s for each in runs), _sum(each.run_s for each in runs)
-    total, good = _sum(each.total for each in runs), _sum(each.good for each in runs)
-    ideal_total_s = _sum(_product(each.ideal_cycle_s, each.total) for each in runs)
-    ideal_good_s = _sum(_product(each.ideal_cycle_s, each.good) for each in runs)
+    planned_s, run_s = _sum(run.planned_s for run in runs), _sum(run.run_s for run in runs)
+    total, good = _sum(run.total for run in runs), _sum(run.good for run in runs)
+    ideal_total_s = _sum(_product(run.ideal_cycle_s, run.total) for run in runs)
+    ideal_good_s = _sum(_product(run.ideal_cycle_s, run.good) for run in runs)
     is_ideal_known = all(run.ideal_cycle_s is not None for run in runs)
     return Figures(
         planned_s=planned_s,
@@ -212,8 +212,10 @@ def count(text: str) -> int:
 
 def of_header(names: Sequence[str]) -> list[str]:
     """What is wrong with the names of a table's columns: each of ours has to stand there once."""
-    lacking = [f"{each}: there is no such column; add it to the first line" for each in COLUMNS if each not in names]
-    doubled = [each for each in COLUMNS if names.count(each) > 1]
+    lacking = [
+        f"{column}: there is no such column; add it to the first line" for column in COLUMNS if column not in names
+    ]
+    doubled = [column for column in COLUMNS if names.count(column) > 1]
     return lacking + [f"{each}: there are {names.count(each)} such columns; leave one" for each in doubled]
 
 

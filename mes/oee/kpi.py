@@ -137,7 +137,7 @@ def _kpi(
     return Kpi(
         window=window,
         length=window.length,
-        not_planned=window.length - sum((spent[each] for each in BUSY), NO_TIME),
+        not_planned=window.length - sum((spent[bucket] for bucket in BUSY), NO_TIME),
         apt=spent[Bucket.APT],
         minor_stops=spent[Bucket.MINOR_STOPS],
         down=spent[Bucket.DOWN],

@@ -67,7 +67,7 @@ class BuildProgramme:
 
     def _rest(self, product: ProductId, year: int) -> int:
         whole = self.plan.get((year, None), {}).get(product)
-        return 0 if whole is None else whole - sum(self.plan.get((year, each), {}).get(product, 0) for each in MONTHS)
+        return 0 if whole is None else whole - sum(self.plan.get((year, month), {}).get(product, 0) for month in MONTHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def hour_by_hour(kpis: Sequence[tuple[Window, Kpi]], targets: Sequence[Fraction]
 
 def _largest_loss(kpi: Kpi) -> tuple[LossKind | None, timedelta]:
     """Speed and quality losses count only where they are known and above zero."""
-    lost = {LossKind(each.value): kpi.spent(each) for each in LOSSES}
+    lost = {LossKind(loss.value): kpi.spent(loss) for loss in LOSSES}
     lost |= {LossKind.SPEED: kpi.speed_loss or NO_TIME, LossKind.QUALITY: kpi.sum_pri_rejected or NO_TIME}
     largest = max(lost, key=lost.__getitem__)
     return (largest, lost[largest]) if lost[largest] > NO_TIME else (None, NO_TIME)
@@ -317,7 +317,7 @@ def programme_report(
     year = parts[0][0]
     once = first_time_built(cars)
     whole = _section(once, products, targets, window, until)
-    so_far, in_year = (total(calendar.planned(each)) for each in (window.before(until), targets.year(year)))
+    so_far, in_year = (total(calendar.planned(span)) for span in (window.before(until), targets.year(year)))
     has_rate = whole.total.built > 0 and so_far > NO_TIME
     return ProgrammeReport(
         year=year,

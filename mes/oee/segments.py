@@ -167,8 +167,8 @@ def _fault(faults: Sequence[Fault], span: Span, standard: StationStandard) -> tu
 def _credit(slices: Sequence[Slice], window: Interval, standard: StationStandard) -> Iterable[Interval]:
     """Inferred producing: from the start of each unit's slice its ideal time, and never more than the slice."""
     # slices of different gaps may overlap, so that only their starts are in order
-    for each in slices[: bisect_left(slices, window.end, key=lambda each: each.interval.start)]:
-        ideal = standard.ideal(each.product)
-        if ideal is not None and each.interval.end > window.start:
-            start = each.interval.start
-            yield Interval(start, start + min(ideal, each.interval.length))
+    for part in slices[: bisect_left(slices, window.end, key=lambda each: each.interval.start)]:
+        ideal = standard.ideal(part.product)
+        if ideal is not None and part.interval.end > window.start:
+            start = part.interval.start
+            yield Interval(start, start + min(ideal, part.interval.length))

@@ -133,12 +133,12 @@ def _within(
         stops_of = stops_of[:1]
     begins = bool(stops_of) and stops_of[0][0][0].start == about.start
     ends = bool(stops_of) and (until_over or stops_of[-1][-1][0].end == about.end)
-    of_its_own = [stop for stop in stops_of if any(each.bucket not in WAITS for _, each in stop)]
+    of_its_own = [stop for stop in stops_of if any(piece.bucket not in WAITS for _, piece in stop)]
     if not begins or not ends or (len(stops_of) > 1 and (not together or len(of_its_own) > 2)):
         start, end = about.start.isoformat(), about.end.isoformat()
         text = f"{station} was not in one stop from {start} to {end}; give a stretch within one of its stops"
         raise NotAllowed(text, "reason_outside_stop", station=station, start=about.start, end=about.end)
-    return [(part, each.reason) for stop in stops_of for part, each in stop]
+    return [(part, piece.reason) for stop in stops_of for part, piece in stop]
 
 
 def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, comment: str) -> tuple[ReasonAssigned, ...]:
@@ -150,7 +150,9 @@ def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, commen
     if end is None:
         end = next((span.interval.end for span in line.spans if said.start in span.interval), now)
     about = Interval(said.start, max(said.start, min(end, now)))
-    known = [(part, each.reason) for each in line.assigned if (part := each.interval.clip(about)) is not None]
+    known = [
+        (part, assigned.reason) for assigned in line.assigned if (part := assigned.interval.clip(about)) is not None
+    ]
     silent = subtract((about,), [part for part, _ in known])
     stretches: list[tuple[Interval, ReasonId | None]] = [*known, *((part, None) for part in silent)]
     last = max(stretches, key=lambda each: each[0].end)[0] if stretches else about
@@ -195,7 +197,7 @@ def close(
             "a team leader or an engineer opens it again on the handover page, or `mes shift reopen` does"
         )
         raise NotAllowed(text, "shift_closed_already")
-    left = [each for each in found if each.needs_reason]
+    left = [stop for stop in found if stop.needs_reason]
     if left:
         start = left[0].interval.start
         text = f"{len(left)} stops have no reason yet, the first from {start.isoformat()}"
@@ -241,7 +243,7 @@ def closed_shifts(events: Iterable[StationEvent]) -> dict[Interval, ShiftClosed]
     """The shifts of which the last word is that they are closed, in the order of time, each with that word."""
     said = [event for event in events if isinstance(event, ShiftClosed | ShiftReopened)]
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))  # of two at one instant the later event
-    last = {Interval(each.start, each.end): each for each in ordered}
+    last = {Interval(closing.start, closing.end): closing for closing in ordered}
     return {
         shift: each for shift, each in sorted(last.items(), key=lambda each: each[0]) if isinstance(each, ShiftClosed)
     }

@@ -118,22 +118,22 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled], *, known_sinc
     the station, where `events` are not all that there are.
     """
     ordered = _ordered(events)
-    counted = [each for each in ordered if isinstance(each, UnitsCounted)]
+    counted = [event for event in ordered if isinstance(event, UnitsCounted)]
     by_persons = decided(ordered)
     counts, slices = _counts(counted, by_persons.values())
     spans = _spans(ordered)
-    seen = [each for each in ordered if not isinstance(each, SAID_LATER)]
+    seen = [event for event in ordered if not isinstance(event, SAID_LATER)]
     return Timeline(
         spans=spans,
         counts=counts,
         slices=slices,
-        kinds=frozenset(each.kind for each in counted),
+        kinds=frozenset(count.kind for count in counted),
         unreconciled=tuple(
             each.time for each in ordered if isinstance(each, CountUnreconciled) and doubt(each) not in by_persons
         ),
         faults=_faults(ordered),
         assigned=_assigned(ordered, spans),
-        end=max((each.time for each in seen), default=None),
+        end=max((event.time for event in seen), default=None),
         unread=unread_spans(ordered, seen, known_since),
     )
 
@@ -144,7 +144,8 @@ Ordered = Sequence[StationEvent]
 def _ordered(events: Iterable[StationEvent] | Iterable[Journaled]) -> Ordered:
     """Once each, in the order of time; `seq` decides between what happened and was seen at the same instants."""
     numbered = (
-        (each.seq, each.event) if isinstance(each, Journaled) else (place, each) for place, each in enumerate(events)
+        (event.seq, event.event) if isinstance(event, Journaled) else (place, event)
+        for place, event in enumerate(events)
     )
     by_time = sorted(numbered, key=lambda item: (item[1].time, item[1].received_time, item[0]))
     kept: list[StationEvent] = []
@@ -159,14 +160,14 @@ def _ordered(events: Iterable[StationEvent] | Iterable[Journaled]) -> Ordered:
 
 def _spans(ordered: Ordered) -> tuple[Span, ...]:
     """States laid end to end, then the blind stretches laid over them, then equal neighbours joined."""
-    said = [each for each in ordered if isinstance(each, StateChanged)]
+    said = [event for event in ordered if isinstance(event, StateChanged)]
     blind = union(_blind(ordered, said))
     pieces: list[Span] = []
-    for place, each in enumerate(said, start=1):
+    for place, change in enumerate(said, start=1):
         end = said[place].time if place < len(said) else END_OF_TIME
-        if each.time < end:
-            pieces.append(Span(Interval(each.time, end), each.state))
-    seen: list[Span] = [Span(each, State.NO_DATA) for each in blind]
+        if change.time < end:
+            pieces.append(Span(Interval(change.time, end), change.state))
+    seen: list[Span] = [Span(span, State.NO_DATA) for span in blind]
     for piece in pieces:
         holes = _overlapping(blind, piece.interval)
         if holes:
@@ -195,16 +196,16 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
 
 def _blind(ordered: Ordered, said: Sequence[StateChanged]) -> Iterator[Interval]:
     """Each loss of connection, up to the instant from which the state is known again."""
-    latest = list(accumulate((each.received_time for each in said), max))
+    latest = list(accumulate((change.received_time for change in said), max))
     lost: datetime | None = None
-    for each in ordered:
-        match each:
+    for gap in ordered:
+        match gap:
             case ConnectionLost():
-                lost = lost or each.time
+                lost = lost or gap.time
             case ConnectionRestored():
                 # a loss that was never journaled begins at `since`
-                since = min(lost or each.since, each.since)
-                yield Interval(since, max(since, _known_again(since, each.time, said, latest)))
+                since = min(lost or gap.since, gap.since)
+                yield Interval(since, max(since, _known_again(since, gap.time, said, latest)))
                 lost = None
             case _:
                 pass
@@ -229,14 +230,14 @@ def _faults(ordered: Ordered) -> tuple[Fault, ...]:
     """A code is on from its raising to its clearing, or until it is raised again; one that was never cleared is on."""
     raised: dict[str, datetime] = {}
     found: list[Fault] = []
-    for each in ordered:
-        match each:
+    for fault in ordered:
+        match fault:
             case FaultRaised():
-                if each.code in raised:
-                    found.append(Fault(Interval(raised[each.code], each.time), each.code))
-                raised[each.code] = each.time
-            case FaultCleared() if each.code in raised:
-                found.append(Fault(Interval(raised.pop(each.code), each.time), each.code))
+                if fault.code in raised:
+                    found.append(Fault(Interval(raised[fault.code], fault.time), fault.code))
+                raised[fault.code] = fault.time
+            case FaultCleared() if fault.code in raised:
+                found.append(Fault(Interval(raised.pop(fault.code), fault.time), fault.code))
             case _:
                 pass
     found += [Fault(Interval(start, END_OF_TIME), code) for code, start in raised.items()]
@@ -295,13 +296,13 @@ def _counts(
 
 def _spread(since: datetime, filled: Sequence[UnitsCounted]) -> list[tuple[Count, Slice]]:
     """Unit i of n at since + (i + 1/2) / n of the gap, in whole microseconds; its slice is the n-th part around it."""
-    length = max(each.time for each in filled) - since
-    units = [each for each in filled for _ in range(each.delta)]
+    length = max(count.time for count in filled) - since
+    units = [count for count in filled for _ in range(count.delta)]
     n = len(units)
     return [
         (
-            Count(since + length * (2 * i + 1) // (2 * n), each.kind, each.product, 1, each.flag),
-            Slice(Interval(since + length * i // n, since + length * (i + 1) // n), each.product),
+            Count(since + length * (2 * i + 1) // (2 * n), unit.kind, unit.product, 1, unit.flag),
+            Slice(Interval(since + length * i // n, since + length * (i + 1) // n), unit.product),
         )
-        for i, each in enumerate(units)
+        for i, unit in enumerate(units)
     ]

@@ -50,10 +50,10 @@ def unread_spans(
     found += _before_the_first_reading(ordered)
     found += _of_bad_quality(ordered)
     lost: datetime | None = None
-    for each in ordered:
-        if isinstance(each, ConnectionLost):
-            lost = lost or each.time
-        elif isinstance(each, ConnectionRestored):
+    for event in ordered:
+        if isinstance(event, ConnectionLost):
+            lost = lost or event.time
+        elif isinstance(event, ConnectionRestored):
             lost = None
     if lost is not None:
         found.append(UnreadSpan(None, Interval(lost, END_OF_TIME), units_missing=False))
@@ -69,9 +69,9 @@ def _begins(event: StationEvent) -> datetime:
 def _before_the_first_reading(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
     """Imported counts have no first reading."""
     first: dict[CountKind, UnitsCounted] = {}
-    for each in ordered:
-        if isinstance(each, UnitsCounted):
-            first.setdefault(each.kind, each)
+    for event in ordered:
+        if isinstance(event, UnitsCounted):
+            first.setdefault(event.kind, event)
     for kind, count in first.items():
         if count.flag is CountFlag.BASELINE:
             yield UnreadSpan(kind, Interval(BEGINNING_OF_TIME, count.time), units_missing=False)
@@ -79,14 +79,14 @@ def _before_the_first_reading(ordered: Sequence[StationEvent]) -> Iterator[Unrea
 
 def _of_bad_quality(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
     since: dict[CountKind, datetime] = {}
-    for each in ordered:
-        if not isinstance(each, QualityChanged) or each.signal not in KIND_OF:
+    for change in ordered:
+        if not isinstance(change, QualityChanged) or change.signal not in KIND_OF:
             continue
-        kind = KIND_OF[each.signal]
-        if each.quality is not Quality.GOOD:
-            since.setdefault(kind, each.time)
+        kind = KIND_OF[change.signal]
+        if change.quality is not Quality.GOOD:
+            since.setdefault(kind, change.time)
         elif kind in since:
-            yield UnreadSpan(kind, Interval(since.pop(kind), each.time), units_missing=True)
+            yield UnreadSpan(kind, Interval(since.pop(kind), change.time), units_missing=True)
     yield from (UnreadSpan(kind, Interval(start, END_OF_TIME), units_missing=True) for kind, start in since.items())
 
 
@@ -95,7 +95,7 @@ class Unread:
 
     def __init__(self, spans: Sequence[UnreadSpan], watched: Iterable[CountKind]) -> None:
         """`watched`: the totalisers that the station should have."""
-        self._of = {kind: union(each.interval for each in spans if each.kind in (None, kind)) for kind in watched}
+        self._of = {kind: union(span.interval for span in spans if span.kind in (None, kind)) for kind in watched}
         self._any = union(part for parts in self._of.values() for part in parts)
         self._missing = union(span.interval for span in spans if span.units_missing and span.kind in self._of)
 

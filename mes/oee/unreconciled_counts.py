@@ -78,7 +78,9 @@ class Case:
 
 def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[CountReconciled]) -> Case:
     """What may be decided of a doubtful reading; `said` are the decisions about it, in any order."""
-    products = [each.product for each in (around.before, around.after) if each is not None and each.product is not None]
+    products = [
+        count.product for count in (around.before, around.after) if count is not None and count.product is not None
+    ]
     return Case(
         seq=seq,
         event=event,
@@ -157,7 +159,7 @@ def decide(
         text = f"{about.event.station} has no ideal cycle time for {made or 'parts of no known product'}"
         raise NotAllowed(text, "no_ideal_cycle", station=about.event.station, product=made or "–")
     # a clock that was set back must not put an older decision above this one
-    recorded = max([now, *(each.recorded_time + MICROSECOND for each in about.said)])
+    recorded = max([now, *(decision.recorded_time + MICROSECOND for decision in about.said)])
     return CountReconciled(
         station=about.event.station,
         time=about.event.time,

@@ -103,14 +103,14 @@ def _content(sheet: _Sheet) -> dict[str, Any]:
         "counts": _counts(sheet),
         "flags": [sheet.texts[flag] for flag in sorted(kpi.flags)],
         "waterfall": _waterfall(kpi, sheet.texts),
-        "strips": [_strip(sheet, each) for each in sheet.node.stations] if sheet.is_short else [],
+        "strips": [_strip(sheet, station) for station in sheet.node.stations] if sheet.is_short else [],
         "ticks": list(_ticks(sheet)) if sheet.is_short else [],
         "pareto": _pareto(sheet),
         "hours": _hours(sheet) if sheet.is_short and sheet.window.kind is not WindowKind.HOUR else [],
         "stations": [_station(sheet, station) for station in sheet.node.stations]
         if len(sheet.node.stations) > 1
         else [],
-        "losses": [sheet.texts[each] for each in LOSSES],
+        "losses": [sheet.texts[loss] for loss in LOSSES],
         "definitions": _definitions(sheet),
         "culprits": _culprits(sheet) if sheet.window.interval.length <= WEEK else [],
         "unexplained": list(_unexplained(sheet)) if sheet.is_short else None,
@@ -137,7 +137,7 @@ def _headline(sheet: _Sheet) -> list[tuple[str, str]]:
         text["teep"]: sheet.row.further.teep,
         text["coverage"]: kpi.coverage,
     }
-    return [(name, text["not_defined"] if each is None else f"{percent(each)} %") for name, each in ratios.items()]
+    return [(name, text["not_defined"] if ratio is None else f"{percent(ratio)} %") for name, ratio in ratios.items()]
 
 
 def _counts(sheet: _Sheet) -> list[tuple[str, str]]:
@@ -171,7 +171,7 @@ def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
     segments = []
     for piece in sheet.query.results.pieces(station, sheet.seen, until=sheet.query.until):
         width = share(piece.interval.length, window.length)
-        start, end = (each.astimezone(zone) for each in (piece.interval.start, piece.interval.end))
+        start, end = (instant.astimezone(zone) for instant in (piece.interval.start, piece.interval.end))
         reason = _reason(sheet, reason_of(piece.bucket, piece.reason or ""))
         segments.append(
             {
@@ -183,8 +183,8 @@ def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
             }
         )
     planned = [
-        {"left": share(each.start - window.start, window.length), "width": share(each.length, window.length)}
-        for each in sheet.query.config.calendar.planned(window)
+        {"left": share(span.start - window.start, window.length), "width": share(span.length, window.length)}
+        for span in sheet.query.config.calendar.planned(window)
     ]
     return {"name": sheet.place(station), "segments": segments, "planned": planned}
 
@@ -259,7 +259,7 @@ def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
         "name": sheet.place(station),
         "counts": [units(kpi.count(name)) for name in ("good", "rework", "scrap")],
         "ratios": [percent(each) for each in (kpi.oee, kpi.availability, kpi.performance, kpi.quality)],
-        "losses": [f"{kpi.spent(each) / MINUTE:.1f}" for each in LOSSES],
+        "losses": [f"{kpi.spent(loss) / MINUTE:.1f}" for loss in LOSSES],
     }
 
 

@@ -77,7 +77,7 @@ def place(row: Row) -> dict[str, Value]:
 
 def as_json(found: Sequence[Row]) -> str:
     """A list of objects; times are UTC, seconds floats, ratios 0..1 (performance may be above) or null."""
-    return json.dumps([_nested(each) for each in found], indent=2, ensure_ascii=False)
+    return json.dumps([_nested(row) for row in found], indent=2, ensure_ascii=False)
 
 
 def _nested(row: Row) -> dict[str, object]:
@@ -104,7 +104,7 @@ def _nested(row: Row) -> dict[str, object]:
 def as_csv(found: Sequence[Row]) -> str:
     """One line a row under a heading; times are UTC; an undefined ratio is empty; definitions as `oee.iso22400`."""
     text = io.StringIO()
-    flat = [_flat(each) for each in found]
+    flat = [_flat(row) for row in found]
     if flat:
         writer = csv.DictWriter(text, fieldnames=list(flat[0]))
         writer.writeheader()

@@ -39,7 +39,7 @@ def title(window: Window, zone: ZoneInfo) -> str:
 
 def stretch(window: Window, zone: ZoneInfo) -> tuple[str, str]:
     """Start and end of a window in local time; the end without its date where that is the start's."""
-    start, end = (each.astimezone(zone) for each in (window.interval.start, window.interval.end))
+    start, end = (instant.astimezone(zone) for instant in (window.interval.start, window.interval.end))
     return clock(start), _end(start, end)
 
 
@@ -80,7 +80,7 @@ def _cells(row: Row, *, has_target: bool) -> list[str]:
         units(kpi.count("rework")),
         units(kpi.count("scrap")),
         *(percent(each) for each in (first.oee, first.availability, first.performance, first.quality)),
-        *(f"{kpi.spent(each) / MINUTE:.1f}" for each in LOSSES),
+        *(f"{kpi.spent(loss) / MINUTE:.1f}" for loss in LOSSES),
     ]
 
 
@@ -92,8 +92,8 @@ def name(row: Row) -> str:
 def _side_by_side(rows: Sequence[Row]) -> Table:
     table = Table(title="OEE = A × E × Q in per cent, by definition")
     table.add_column(rows[0].node.level, no_wrap=True)
-    for each in rows[0].figures:
-        table.add_column(each.definition.name, justify="right")
+    for figures in rows[0].figures:
+        table.add_column(figures.definition.name, justify="right")
     for row in rows:
         factors = [(figure.oee, figure.availability, figure.performance, figure.quality) for figure in row.figures]
         cells = [f"{percent(oee)} = {percent(a)} × {percent(e)} × {percent(q)}" for oee, a, e, q in factors]
@@ -116,7 +116,7 @@ def _where(rows: Sequence[Row]) -> Table:
         )
     for number, letter in enumerate("bdefg"):
         heading = "rules" if not number else ""
-        table.add_row(heading, "", *(rules(each)[letter] for each in definitions))
+        table.add_row(heading, "", *(rules(definition)[letter] for definition in definitions))
     return table
 
 

@@ -73,9 +73,9 @@ def explain(query: PlantResults, station: StationId, window: Window) -> Explanat
     until = min(window.interval.end, query.until)
     seen = Interval(min(window.interval.start, until), until)
     events = query.events(station, seen)
-    held = decided(each.event for each in events)
+    held = decided(event.event for event in events)
     counts = _counts(query, station, seen, events, held)
-    said = [each.event for each in events if isinstance(each.event, CountReconciled) and each.event.time in seen]
+    said = [event.event for event in events if isinstance(event.event, CountReconciled) and event.event.time in seen]
     said.sort(key=lambda each: each.recorded_time)
     return Explanation(
         row=row,
@@ -89,7 +89,7 @@ def explain(query: PlantResults, station: StationId, window: Window) -> Explanat
             and event.event.time in seen
             and doubt(event.event) not in held
         ),
-        decisions=tuple((each, held[doubt(each)] is each) for each in said),
+        decisions=tuple((decision, held[doubt(decision)] is decision) for decision in said),
     )
 
 
@@ -102,10 +102,10 @@ def _counts(
 ) -> tuple[tuple[Journaled, int], ...]:
     """Each counting event, and each decision that holds, with how many of its units fall into the window."""
     found = []
-    for each in events:
-        event = each.event
+    for journaled in events:
+        event = journaled.event
         if isinstance(event, CountReconciled) and event.parts and event.time in window and held[doubt(event)] is event:
-            found.append((each, event.parts))
+            found.append((journaled, event.parts))
         if not isinstance(event, UnitsCounted):
             continue
         if event.since is None or event.since >= event.time:
@@ -119,15 +119,15 @@ def _counts(
                 if count.time in window and count.time in gap and (count.kind, count.flag) == (event.kind, event.flag)
             )
         if inside:
-            found.append((each, inside))
+            found.append((journaled, inside))
     return tuple(found)
 
 
 def _ideal(query: PlantResults, station: StationId, counts: Iterable[tuple[Journaled, int]]) -> tuple[Ideal, ...]:
     units: dict[tuple[ProductId | None, CountKind], int] = defaultdict(int)
-    for each, inside in counts:
-        assert isinstance(each.event, UnitsCounted | CountReconciled)
-        units[each.event.product, each.event.kind] += inside
+    for journaled, inside in counts:
+        assert isinstance(journaled.event, UnitsCounted | CountReconciled)
+        units[journaled.event.product, journaled.event.kind] += inside
     standard = query.config.standards[station]
     ordered = sorted(units, key=lambda key: (key[0] or "", key[1]))
     return tuple(Ideal(product, kind, units[product, kind], standard.ideal(product)) for product, kind in ordered)

@@ -122,7 +122,11 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
         found += reader.between(station, whole.end, whole.end + MICROSECOND)
     reaching = reader.reaching(station, start, last.interval.end)
     # what was caught up in one gap is spread together, though a part of it was seen before the stretch
-    gaps = [each.event.since for each in reaching if isinstance(each.event, UnitsCounted) and each.event.since]
+    gaps = [
+        journaled.event.since
+        for journaled in reaching
+        if isinstance(journaled.event, UnitsCounted) and journaled.event.since
+    ]
     if gaps and min(gaps) < start:
         reaching = reader.reaching(station, min(gaps), last.interval.end)
     # what is made and what is good goes by which totalisers there are
@@ -140,11 +144,11 @@ def occupied(
     """
     known = sorted([*more, *(stretch for station in stations for stretch in reader.stretches(station, SILENT))])
     found: list[Interval] = []
-    for each in known:
-        if found and each.start <= found[-1].end + SILENT:
-            found[-1] = Interval(found[-1].start, max(found[-1].end, each.end))
+    for span in known:
+        if found and span.start <= found[-1].end + SILENT:
+            found[-1] = Interval(found[-1].start, max(found[-1].end, span.end))
         else:
-            found.append(each)
+            found.append(span)
     # a moment longer, for what happened at the last instant; before the first event and after the last is no silence
     silences = [Interval(each.end + MICROSECOND, following.start) for each, following in pairwise(found)]
     return subtract((window,), silences)
@@ -154,9 +158,11 @@ def _blind_since(reader: EventReader, station: StationId, start: datetime, end: 
     """`start`, or when a loss of connection began that reaches over it and that only its end, later, tells of."""
     while True:
         returns = [
-            each.event for each in reader.reaching(station, start, end) if isinstance(each.event, ConnectionRestored)
+            journaled.event
+            for journaled in reader.reaching(station, start, end)
+            if isinstance(journaled.event, ConnectionRestored)
         ]
-        earlier = [each.since for each in returns if each.since < start < each.time]
+        earlier = [gap.since for gap in returns if gap.since < start < gap.time]
         if not earlier:
             return start
         start = min(earlier)
@@ -164,7 +170,7 @@ def _blind_since(reader: EventReader, station: StationId, start: datetime, end: 
 
 def totalisers(reader: EventReader, station: StationId) -> frozenset[CountKind]:
     """Which totalisers a station was ever counted by."""
-    events = [each.event for each in reader.one_of_each_count(station)]
+    events = [journaled.event for journaled in reader.one_of_each_count(station)]
     return frozenset(event.kind for event in events if isinstance(event, UnitsCounted))
 
 
@@ -193,7 +199,7 @@ def _until_the_state_ends(
 ) -> tuple[Span, Sequence[Journaled]]:
     """The state in force just before `instant`, and the events from `instant` on that show its end."""
     limit = FIRST_LOOK
-    telling = [each for each in known if isinstance(each.event, TELLS_OF_STATES)]
+    telling = [journaled for journaled in known if isinstance(journaled.event, TELLS_OF_STATES)]
     while True:
         found = reader.states_from(station, instant, limit)
         spans = timeline([*telling, *found]).spans

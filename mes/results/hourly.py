@@ -160,7 +160,7 @@ class Hourly:
         known = self.reader.span_of(station)
         known_since = None if known is None else known.start
         first = until = cell_cuts(self.calendar, Interval(start - SEARCH, start))[-1]
-        stretches = [each for each in self._covered(station) if each.end > until]
+        stretches = [span for span in self._covered(station) if span.end > until]
         is_final = False
         while not is_final:
             while stretches and stretches[0].end <= until:
@@ -188,7 +188,7 @@ class Hourly:
         whole = Interval(cells[0].start, cells[-1].end)
         planned = self.calendar.planned(Interval(min(in_force_since(line, whole.start), whole.start), whole.end))
         found = kpis(line, cells, planned, standard, until=whole.end, manned=self.calendar.manned(whole))
-        return [(each.window.start, each.window.end, _encode(each)) for each in found if _says_something(each)]
+        return [(kpi.window.start, kpi.window.end, _encode(kpi)) for kpi in found if _says_something(kpi)]
 
 
 def _final(cuts: Sequence[datetime], line: Timeline) -> list[Interval]:
@@ -204,7 +204,7 @@ def cell_cuts(calendar: Calendar, window: Interval) -> Sequence[datetime]:
     touching = Interval(window.start - MICROSECOND, window.end + MICROSECOND)
     windows = [each for kind in CUTTING for each in calendar.windows(kind, touching)]
     found = {instant for each in windows for instant in (each.interval.start, each.interval.end)}
-    return sorted(each for each in found if window.start <= each <= window.end)
+    return sorted(instant for instant in found if window.start <= instant <= window.end)
 
 
 def _variant(
@@ -264,9 +264,9 @@ def _decode(body: bytes) -> CellBody:
 
 def _sum(window: Interval, bodies: Sequence[CellBody], counted: frozenset[CountKind]) -> Kpi:
     """The sums of cells; the time of `window` that no cell tells of was not planned, and nothing happened in it."""
-    times = [sum(column) for column in zip(*(each[0] for each in bodies), strict=True)] or [0] * len(TIMES)
-    numbers = [sum(column) for column in zip(*(each[2] for each in bodies), strict=True)] or [0] * len(NUMBERS)
-    ideal = [_known_sum(column) for column in zip(*(each[1] for each in bodies), strict=True)] or [0] * len(IDEAL_TIMES)
+    times = [sum(column) for column in zip(*(body[0] for body in bodies), strict=True)] or [0] * len(TIMES)
+    numbers = [sum(column) for column in zip(*(body[2] for body in bodies), strict=True)] or [0] * len(NUMBERS)
+    ideal = [_known_sum(column) for column in zip(*(body[1] for body in bodies), strict=True)] or [0] * len(IDEAL_TIMES)
     spent: dict[tuple[Bucket, ReasonId], list[int]] = defaultdict(lambda: [0, 0])
     for _, _, _, losses, _, _ in bodies:
         for bucket, reason, time_us, stops in losses:
@@ -280,7 +280,7 @@ def _sum(window: Interval, bodies: Sequence[CellBody], counted: frozenset[CountK
     found["length"] += silent
     found["not_planned"] += silent
     # what no cell tells of was read
-    hidden = frozenset[CountKind]() if silent or not bodies else frozenset.intersection(*(each[4] for each in bodies))
+    hidden = frozenset[CountKind]() if silent or not bodies else frozenset.intersection(*(body[4] for body in bodies))
     found |= {"unread_kinds": hidden, "unknown": unknown_figures(hidden, counted)}
     found["units_missing"] = any(body[5] for body in bodies)
     listed = tuple(Loss(*key, spent[key][0] * MICROSECOND, spent[key][1]) for key in sorted(spent))

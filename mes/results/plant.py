@@ -141,8 +141,8 @@ class PlantResults:
         """
         stations = list(self.config.standards)
         for part in parts:
-            if not any(_lies_in(each, part) for each in stations):
-                known = [each.partition("/")[2] for each in stations]
+            if not any(_lies_in(station, part) for station in stations):
+                known = [station.partition("/")[2] for station in stations]
                 raise ConfigError(f"unknown station or part of the plant `{part}`: {did_you_mean(part, known)}")
         chosen = [station for station in stations if not parts or any(_lies_in(station, part) for part in parts)]
         depth = ("site", "area", "line", "station").index(level) + 1
@@ -226,7 +226,7 @@ class PlantResults:
 
     def events(self, station: StationId, window: Interval) -> list[Journaled]:
         """The events that bear on a stretch of a station's time, once each, in the order of time."""
-        by_seq = {each.seq: each for each in history(self.reader, station, window)}
+        by_seq = {journaled.seq: journaled for journaled in history(self.reader, station, window)}
         return sorted(by_seq.values(), key=lambda each: (each.event.time, each.seq))
 
     def window(self, name: str) -> Window:
@@ -267,8 +267,8 @@ class PlantResults:
         """All lives of a unit id, from first to last station."""
         seen = self.reader.of_unit(unit)
         stays: dict[StationId, tuple[Visit, ...]] = {}
-        for station in dict.fromkeys(each.event.station for each in seen):
-            times = sorted(each.event.time for each in seen if each.event.station == station)
+        for station in dict.fromkeys(journaled.event.station for journaled in seen):
+            times = sorted(journaled.event.time for journaled in seen if journaled.event.station == station)
             found: dict[Visit, None] = {}
             for window in _around(times):
                 found.update(dict.fromkeys(visit for visit in self.visits(station, window) if visit.unit == unit))
@@ -358,9 +358,9 @@ class PlantResults:
     def built(self, station: StationId) -> list[Car]:
         """All units that were ever good at a station; one that came again is there again."""
         return [
-            Car(each.event.unit, each.event.product, each.event.time)
-            for each in self.reader.units_of(station)
-            if isinstance(each.event, UnitCompleted) and each.event.result is UnitResult.GOOD
+            Car(unit.event.unit, unit.event.product, unit.event.time)
+            for unit in self.reader.units_of(station)
+            if isinstance(unit.event, UnitCompleted) and unit.event.result is UnitResult.GOOD
         ]
 
     def _products(self, station: StationId) -> frozenset[ProductId]:

@@ -148,7 +148,7 @@ class Results:
         if not stored:
             return self._direct(station, standard, window, until)
         rest = subtract((window,), [each.window for each in stored])
-        parts = [*stored, *(self._direct(station, standard, each, until) for each in rest)]
+        parts = [*stored, *(self._direct(station, standard, span, until) for span in rest)]
         counted = standard.counted | totalisers(self._reader, station)
         return in_sequence(replace(combine(parts), window=seen), parts, counted)
 
@@ -162,16 +162,16 @@ class Results:
         standard = self.stations[station]
         found: dict[Interval, int] = {}
         if self._hourly is not None and windows[-1].end - windows[0].start > self._at_once:
-            found |= self._hourly.produced(station, standard, [each for each in windows if each.end <= until])
-        for some in _together([each for each in windows if each not in found and each.start <= until]):
+            found |= self._hourly.produced(station, standard, [window for window in windows if window.end <= until])
+        for some in _together([window for window in windows if window not in found and window.start <= until]):
             seen = [each.before(until + MICROSECOND) for each in some]
             line = self.timeline(station, Interval(seen[0].start, seen[-1].end))
             made = kpis(line, seen, (), standard, until=until)
             found |= {window: each.produced for window, each in zip(some, made, strict=True)}
         closed = closed_shifts(closing.event for closing in self._reader.closings(station))
-        for each in closed.keys() & set(windows):  # the calendar has no shift there any more
-            found[each] = self.kpi(station, each, until=until).produced
-        return {each: found.get(each, 0) for each in windows}
+        for span in closed.keys() & set(windows):  # the calendar has no shift there any more
+            found[span] = self.kpi(station, span, until=until).produced
+        return {window: found.get(window, 0) for window in windows}
 
     def timeline(self, station: StationId, window: Interval) -> Timeline:
         """What the journal knows of the station in `window`; what it says of other times may be incomplete."""
@@ -183,7 +183,7 @@ class Results:
         An instant is never taken out of these by what is journaled later.
         """
         found = {at for mark in self._known(station, window).marks for at in mark.cuts}
-        return sorted(each for each in found if window.start < each < window.end)
+        return sorted(instant for instant in found if window.start < instant < window.end)
 
     def said_reasons(self, station: StationId, window: Interval) -> list[ReasonId]:
         """Every reason that a person ever gave for a part of the days of a window, sorted; those taken back too."""
@@ -209,8 +209,8 @@ class Results:
         if key not in self._kept:
             told = history(self._reader, station, key[1])
             line = timeline([*told, *self._end_of_collecting(station)], known_since=self.known_since(station))
-            marks = tuple({each.seq: _mark(each) for each in told}.values())
-            self._kept[key] = _Known(line, marks, closed_shifts(each.event for each in told))
+            marks = tuple({journaled.seq: _mark(journaled) for journaled in told}.values())
+            self._kept[key] = _Known(line, marks, closed_shifts(journaled.event for journaled in told))
             if len(self._kept) > KEPT_TIMELINES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -222,7 +222,7 @@ class Results:
         line = self.timeline(station, window)
         horizon = max(until, line.end) if line.end is not None else until
         laid = pieces(line, window, self.stations[station], horizon=horizon)
-        return tuple(replace(each, interval=part) for each in laid if (part := each.interval.clip(window)))
+        return tuple(replace(piece, interval=part) for piece in laid if (part := piece.interval.clip(window)))
 
     def in_force_since(self, station: StationId, instant: datetime) -> datetime | None:
         """When the state began that was in force just before an instant, or the first event later; None: no event."""

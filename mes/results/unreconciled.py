@@ -19,12 +19,12 @@ def cases(reader: JournalReader, setups: Mapping[StationId, StationSetup]) -> li
     told = reader.doubts()
     said: dict[Doubt, list[CountReconciled]] = defaultdict(list)
     doubted: dict[Key, list[tuple[int, CountUnreconciled]]] = defaultdict(list)
-    for each in told:
-        if isinstance(each.event, CountReconciled):
-            said[doubt(each.event)].append(each.event)
+    for journaled in told:
+        if isinstance(journaled.event, CountReconciled):
+            said[doubt(journaled.event)].append(journaled.event)
         else:
-            assert isinstance(each.event, CountUnreconciled)
-            doubted[each.event.station, each.event.kind].append((each.seq, each.event))
+            assert isinstance(journaled.event, CountUnreconciled)
+            doubted[journaled.event.station, journaled.event.kind].append((journaled.seq, journaled.event))
     shown = _shown(reader)
     found = []
     for key, readings in doubted.items():

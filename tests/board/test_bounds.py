@@ -177,7 +177,7 @@ async def test_where_none_is_idle_a_new_one_is_refused_in_three_languages() -> N
         await eventually(lambda: plain.asked == PATIENT.per_client)
         answer = await ask(port, "")
         assert answer.startswith(b"HTTP/1.1 503 ")
-        assert all(refusal_text(each, "too_many_clients").encode() in answer for each in LANGUAGES)
+        assert all(refusal_text(language, "too_many_clients").encode() in answer for language in LANGUAGES)
         for _, writer in busy:
             writer.close()
         await eventually(lambda: plain.left == PATIENT.per_client)

@@ -88,7 +88,7 @@ async def test_a_decision_stays_with_its_count(tmp_path: Path) -> None:
         await form.locator("button").click()
         await expect(page.locator(".note")).to_be_visible()
         said = await plant.board.ask(lambda query: list(query.reader.events(STATION)))
-        decision = [each.event for each in said if isinstance(each.event, CountReconciled)][-1]
+        decision = [journaled.event for journaled in said if isinstance(journaled.event, CountReconciled)][-1]
         assert (decision.parts, decision.raw, decision.previous_raw) == (5, DOUBT.raw, DOUBT.previous_raw)
 
 

@@ -98,15 +98,15 @@ async def test_the_longest_names_fit(tmp_path: Path, width: int) -> None:
             page = await context.new_page()
             await page.goto(plant.url + path)
             await page.screenshot(path=ARTEFACTS / f"{name}-{width}-long-names.png", full_page=True)
-            wrong += [f"{name}: {each}" for each in await faults(page)]
+            wrong += [f"{name}: {fault}" for fault in await faults(page)]
             await page.close()
     assert not wrong, "\n".join(wrong)
 
 
 async def press(page: Page, *keys: str) -> None:
     """One key after another."""
-    for each in keys:
-        await page.keyboard.press(each)
+    for key in keys:
+        await page.keyboard.press(key)
 
 
 async def chosen(page: Page, selector: str) -> None:

@@ -35,8 +35,8 @@ async def test_enter_never_chooses_a_reason(tmp_path: Path) -> None:
         await second.click()
         await expect(page.locator(".note")).to_be_visible()
         assert [each.rpartition("/")[2] for each in sent] == ["reason"]
-        with_reason = [each.event for each in await _events(plant) if isinstance(each.event, ReasonAssigned)]
-        assert [(each.reason, each.comment) for each in with_reason][-1:] == [(chosen, "a wheel broke")]
+        with_reason = [event.event for event in await _events(plant) if isinstance(event.event, ReasonAssigned)]
+        assert [(reason.reason, reason.comment) for reason in with_reason][-1:] == [(chosen, "a wheel broke")]
 
 
 async def _events(plant: PlantBoard) -> list[Journaled]:

@@ -133,7 +133,7 @@ def test_commands_change_no_closed_shift(tmp_path: Path) -> None:
 
 def late(*events: StationEvent) -> str:
     """The lines of an import."""
-    return "\n".join([header(NOW), *(line(Journaled(0, each)) for each in events)]) + "\n"
+    return "\n".join([header(NOW), *(line(Journaled(0, event)) for event in events)]) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         _, text = await leader.page("/shift", of=STATION, window=WINDOW)
         assert "Its hours show the data as they are now" in text
         _, hours = await leader.get("/hours", of=STATION, window=WINDOW)
-        assert sum(each["good"] for each in hours) == before[1] + 2
+        assert sum(hour["good"] for hour in hours) == before[1] + 2
         assert (await leader.post("/api/v1/shift-closing/reopen", {**BOOK, "why": "late counts"}))[0] == 201
         _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
         assert found[0]["good"] == before[1] + 2
@@ -209,7 +209,7 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         assert "after_closing" not in found[0]["flags"]
 
 
-READ = StationState(counters={each: CounterState(1, at(0)) for each in CountKind})
+READ = StationState(counters={kind: CounterState(1, at(0)) for kind in CountKind})
 UNREAD = replace(READ, unread={CountKind.GOOD: at(-9)})
 
 
@@ -253,9 +253,9 @@ async def everywhere(plant: PlantBoard) -> list[float]:
         reported = [row.kpi.oee or 0.0 for row in rows(query, request)]
         points = PlantPoints(query).points(shift.interval)
         return reported + [
-            float(each.fields.get("good", -1.0))
-            for each in points
-            if each.measurement == "output" and each.tags["window"] == "shift" and each.tags["line"] == "weld-1"
+            float(point.fields.get("good", -1.0))
+            for point in points
+            if point.measurement == "output" and point.tags["window"] == "shift" and point.tags["line"] == "weld-1"
         ]
 
     found = await plant.board.ask(asked)

@@ -42,10 +42,10 @@ def marked() -> DisplayNames:
     """Names that say what they name in which language, with letters that HTML has to escape."""
     example = config_of(Path()).names
     kinds = {
-        each.name: {
-            key: {language: f"<{language}:{key}>" for language in LANGUAGES} for key in getattr(example, each.name)
+        field.name: {
+            key: {language: f"<{language}:{key}>" for language in LANGUAGES} for key in getattr(example, field.name)
         }
-        for each in fields(DisplayNames)
+        for field in fields(DisplayNames)
     }
     return DisplayNames(**kinds)
 
@@ -97,8 +97,8 @@ async def test_the_id_of_a_station_is_on_each_page_that_names_it(tmp_path: Path)
     async with plant_board(tmp_path, names=marked(), now=at(119)) as plant:
         found = await read(plant, "ru")
     for path in ("/", "/shift", "/stops", "/car", "/handover", "/counters"):
-        named = [each for each in parsed(found[path]).select("span") if text_of(each) == f"<ru:{STATION}>"]
-        assert not named or {each.get("title") for each in named} == {STATION}, path
+        named = [tag for tag in parsed(found[path]).select("span") if text_of(tag) == f"<ru:{STATION}>"]
+        assert not named or {tag.get("title") for tag in named} == {STATION}, path
         assert named or path == "/counters", path
     for path, of in (("/station", STATION), ("/shift", LINE)):
         (small,) = parsed(found[path]).select("p.id")
@@ -116,14 +116,14 @@ async def test_a_plant_without_names_shows_its_ids(tmp_path: Path, language: str
         assert 'class="id"' not in text, path
         assert not parsed(text).select("[title*=kostanay]"), path
     wall = parsed(found["/"])
-    assert [text_of(each) for each in wall.select("h2")] == ["weld/weld-1", "paint/paint-1", "final/final-1"]
-    assert [text_of(each) for each in wall.select("h3")][:3] == ["underbody", "body-sides", "framing"]
+    assert [text_of(tag) for tag in wall.select("h2")] == ["weld/weld-1", "paint/paint-1", "final/final-1"]
+    assert [text_of(tag) for tag in wall.select("h3")][:3] == ["underbody", "body-sides", "framing"]
     assert " · S3<" in found["/"]
     assert text_of(parsed(found["/station"]).select("h1")[0]).startswith("weld/weld-1/framing: ")
     assert "S3 · JAC S3 · CKD" in found["/car"]
     assert ">weld_current " in found["/car"]
-    (markets,) = [each for each in parsed(found["/programme"]).select("table") if "domestic" in text_of(each)]
-    assert [text_of(each) for each in markets.select("th[scope=row]")] == ["domestic"]
+    (markets,) = [tag for tag in parsed(found["/programme"]).select("table") if "domestic" in text_of(tag)]
+    assert [text_of(tag) for tag in markets.select("th[scope=row]")] == ["domestic"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

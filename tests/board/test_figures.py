@@ -81,7 +81,7 @@ async def test_the_page_of_a_shift_shows_the_interface_s_figures(
         for flag in kpi["flags"]:
             assert page.take_text("p", class_="flag") == f"Mind: {FLAGS[flag]}"
         members = await look.answer("/kpi", of=of, window=window, level="station", **asked)
-        await _strips(look, page, [each["scope"] for each in members], kpi["window"])
+        await _strips(look, page, [member["scope"] for member in members], kpi["window"])
         await _tables(look, page, kpi)
         if level != "station":
             assert page.table("Stations") == expected(members, STATIONS)
@@ -97,7 +97,7 @@ async def test_a_shift_s_page_without_ideal_cycles_shows_dashes(tmp_path: Path) 
         await _head(look, page, kpi, STATION)
         assert page.figures() == _figures(kpi)
         assert "no_ideal_cycle" in kpi["flags"]
-        assert [text_of(each) for each in page.main.select('p[class="flag"]')] == [
+        assert [text_of(tag) for tag in page.main.select('p[class="flag"]')] == [
             f"Mind: {FLAGS[flag]}" for flag in kpi["flags"]
         ]
         await _tables(look, page, kpi)
@@ -155,10 +155,10 @@ async def _head(look: Look, page: Page, kpi: Answer, of: str) -> None:
     assert of == "kostanay" or page.take_text("p", class_="id") == of
     form = page.main.select("form")[0]
     titles = []
-    for name in [each for each in look.plant.config.definitions if each in look.site["definitions"]]:
+    for name in [definition for definition in look.plant.config.definitions if definition in look.site["definitions"]]:
         (other,) = await look.answer("/kpi", of=STATION, window=WINDOW, definition=name)
         titles.append(f"[{marked(name, shown['definition'])}] {other['figures'][0]['title']}")
-    assert [text_of(each) for each in form.select("select")[2].select("option")] == titles
+    assert [text_of(tag) for tag in form.select("select")[2].select("option")] == titles
     await look.chosen(page, of, kpi["window"], shifts_only=False)
     up_to = f"data up to {moment(kpi['until'])}"
     assert page.take_text("p", class_="soft") == f"{up_to} · {shown['title']}: {shown['source']}"
@@ -189,15 +189,15 @@ async def _strips(look: Look, page: Page, stations: list[str], window: Answer) -
     hours = await look.answer("/windows", kind="hour", window=window["name"])
     every, whole, begin = max(1, len(hours) // 12), length_s(window), instant(window["start"])
     axis = [
-        f"[left:{share((instant(each['start']) - begin).total_seconds(), whole)}%] {short_clock(each['start'])[:2]}"
-        for each in hours[::every]
-        if instant(each["start"]) >= begin
+        f"[left:{share((instant(hour['start']) - begin).total_seconds(), whole)}%] {short_clock(hour['start'])[:2]}"
+        for hour in hours[::every]
+        if instant(hour["start"]) >= begin
     ]
     assert page.take_text("div", class_="axis") == " ".join(axis)
 
 
 def _hours(hours: list[dict[str, Any]]) -> list[list[str]]:
-    most = max([1.0, *(max(each["good"] or 0, each["target"] or 0.0) for each in hours)])
+    most = max([1.0, *(max(hour["good"] or 0, hour["target"] or 0.0) for hour in hours)])
 
     def drawn(each: Answer) -> str:
         good = each["good"] or 0
@@ -319,7 +319,7 @@ async def test_the_page_of_a_station_shows_the_interface_s_figures(tmp_path: Pat
         assert page.table("Cycle times against the ideal") == expected(cycles, CYCLES)
         begin, end = (instant(kpi["window"][each]) for each in ("start", "end"))
         events = await look.answer(f"/stations/{of}/events", window=window)
-        inside = [each for each in events if begin <= instant(each["time"]) < end]
+        inside = [event for event in events if begin <= instant(event["time"]) < end]
         counts = [each for each in inside if each["kind"] == "UnitsCounted"]
         assert counts
         assert page.table("Raw readings") == expected(counts, COUNTS)
@@ -341,8 +341,8 @@ async def test_the_page_of_a_station_shows_the_interface_s_figures(tmp_path: Pat
 def _chart(cycles: list[dict[str, Any]]) -> str:
     """The numbers that the drawing of the cycles is made of."""
     series = (
-        [round(instant(each["time"]).timestamp(), 3) for each in cycles],
-        [each["cycle_s"] for each in cycles],
-        [each["ideal_cycle_s"] for each in cycles],
+        [round(instant(cycle["time"]).timestamp(), 3) for cycle in cycles],
+        [cycle["cycle_s"] for cycle in cycles],
+        [cycle["ideal_cycle_s"] for cycle in cycles],
     )
     return f"[{' '.join(','.join(str(value) for value in each) for each in series)}]"

@@ -196,7 +196,7 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         (kpi,) = await look.answer("/kpi", **asked, level="site" if of == "kostanay" else "line")
         stops = await look.answer("/stops", **asked, unexplained="true")
         members = await look.answer("/kpi", **asked)
-        books = [await look.answer(f"/stations/{each['scope']}/shift-closing", window=WINDOW) for each in members]
+        books = [await look.answer(f"/stations/{member['scope']}/shift-closing", window=WINDOW) for member in members]
         assert page.take_text("h1") == f"Handover: {place(of)}, {heading(kpi['window'])}"
         await look.chosen(page, of, kpi["window"], stations=False, shifts_only=True)
         assert page.take_text("p", class_="soft") == f"data up to {moment(kpi['until'])}"
@@ -210,15 +210,15 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         back = f"/handover?of={of}&window={WINDOW}"
         rows = list(zip(books, members, strict=True))
         assert page.table("Shift closing") == expected(rows, _books(back if name else None))
-        closable = sum(each["over"] and not each["closed"] and not each["stops_without_reason"] for each in books)
+        closable = sum(book["over"] and not book["closed"] and not book["stops_without_reason"] for book in books)
         if name and closable > 1:
             form = page.take("form", within=page.section("Shift closing"), action="/handover/close")
             sent = f"[back {back}] [station ] [of {of}] [window {WINDOW}]"
             assert text_of(form) == f"{sent} Close all that are ready ({closable})"
         left = page.section("Stops without a reason").select("ul")[0]
         assert page.items(left) == [
-            f"{own(each['station'])} {short_clock(each['start'])}–{short_clock(each['end'])}, {word(each['state'])}"
-            for each in stops
+            f"{own(stop['station'])} {short_clock(stop['start'])}–{short_clock(stop['end'])}, {word(stop['state'])}"
+            for stop in stops
         ]
         losses: list[Column] = [
             ("reason", lambda each: look.reason(each["reason"])),
@@ -228,7 +228,7 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
         assert page.table("Losses and their reasons") == expected(kpi["losses"][:LOSSES_SHOWN], losses)
         stores = await look.answer("/stores", window=WINDOW)
         assert page.items(page.section("waiting").select("ul")[0]) == [
-            _store(each) for each in stores if each["waiting"]
+            _store(store) for store in stores if store["waiting"]
         ]
         nothing_left(page)
 
@@ -329,7 +329,7 @@ async def test_the_page_of_counters_shows_the_interface_s_counts(tmp_path: Path,
             kind = "doubt" if each["decisions"] else "doubt asks"
             assert page.take_text("article", class_=kind) == _doubt(each, form=name is not None)
         nothing_left(page)
-        shown = [each.select("h2")[0]["id"] for each in page.main.select("article")]
+        shown = [tag.select("h2")[0]["id"] for tag in page.main.select("article")]
         assert shown == [f"n-{each['number']}" for each in ordered]
 
 

@@ -31,7 +31,7 @@ LEVELS = ("site", "area", "line", "station")
 
 def kpi_of(core: PlantResults, node: Node, window: Window, definitions: Sequence[str]) -> dict[str, object]:
     """The figures of a part of the plant, from the sums of its stations."""
-    kpis = [core.results.kpi(each, window.interval, until=core.until) for each in node.stations]
+    kpis = [core.results.kpi(station, window.interval, until=core.until) for station in node.stations]
     whole = combine(kpis)
     more = further(whole, core.config.mean_times_per)
     found = sorted(whole.losses, key=lambda each: (-each.time, each.bucket, _reason(each.bucket, each.reason)))
@@ -57,7 +57,7 @@ def kpi_of(core: PlantResults, node: Node, window: Window, definitions: Sequence
         "level": node.level,
         "window": window_of(window),
         "until": core.until,
-        "figures": [_figures(core, node, window, each) for each in definitions],
+        "figures": [_figures(core, node, window, definition) for definition in definitions],
         **{name: getattr(whole, name) for name in ("oee_standalone", "technical_availability", "coverage")},
         "teep": more.teep,
         "window_s": whole.length,
@@ -104,7 +104,7 @@ async def test_figures_are_the_core_s(tmp_path: Path, window: str) -> None:
         with core_of(look) as core:
             for level in LEVELS:
                 path = look.plant.url + "/api/v1/kpi"
-                asked = [("window", window), ("level", level), *(("definition", each) for each in names)]
+                asked = [("window", window), ("level", level), *(("definition", name) for name in names)]
                 async with look.visitor.session.get(path, params=asked) as answer:
                     shown = await answer.json()
                 nodes = core.nodes(level, [])
@@ -122,14 +122,14 @@ async def test_hours_and_culprits_are_the_core_s(tmp_path: Path, of: str, window
     """Hour by hour the last station, up to the present; and what others cost it."""
     async with looking(tmp_path, now=now) as look:
         with core_of(look, now) as core:
-            stations = tuple(each for each in core.config.standards if f"{each}/".startswith(f"{of}/"))
+            stations = tuple(station for station in core.config.standards if f"{station}/".startswith(f"{of}/"))
             last = Node(stations[-1], stations[-1:])
             seen = Interval(core.window(window).interval.start, now)
             cut = [
-                Window(each.kind, each.name, each.day, Interval(max(each.interval.start, seen.start), now))
-                if each.interval.end > now
-                else each
-                for each in core.config.calendar.hours(seen)
+                Window(hour.kind, hour.name, hour.day, Interval(max(hour.interval.start, seen.start), now))
+                if hour.interval.end > now
+                else hour
+                for hour in core.config.calendar.hours(seen)
             ]
             kpis: list[tuple[Window, Kpi]] = [
                 (each, core.results.kpi(last.stations[0], each.interval, until=now)) for each in cut
@@ -137,22 +137,22 @@ async def test_hours_and_culprits_are_the_core_s(tmp_path: Path, of: str, window
             targets = [core.target(last, each.interval) or Fraction(0) for each in cut]
             expected = [
                 {
-                    "window": window_of(each.window),
-                    "planned_s": each.planned,
-                    "target": each.target,
-                    "good": each.actual,
-                    "target_sum": each.cumulative_target,
-                    "good_sum": each.cumulative_actual,
-                    "largest_loss": each.largest_loss,
-                    "largest_loss_s": each.largest_loss_time,
+                    "window": window_of(row.window),
+                    "planned_s": row.planned,
+                    "target": row.target,
+                    "good": row.actual,
+                    "target_sum": row.cumulative_target,
+                    "good_sum": row.cumulative_actual,
+                    "largest_loss": row.largest_loss,
+                    "largest_loss_s": row.largest_loss_time,
                 }
-                for each in hour_by_hour(kpis, targets)
-                if each.planned or each.actual
+                for row in hour_by_hour(kpis, targets)
+                if row.planned or row.actual
             ]
             same(await look.answer("/hours", of=of, window=window), expected)
             culprits = [
-                {"station": each.station, "cause": each.cause, "lost_s": each.lost, "cars": each.cars}
-                for each in core.culprits(Node(of, stations), seen)
+                {"station": culprit.station, "cause": culprit.cause, "lost_s": culprit.lost, "cars": culprit.cars}
+                for culprit in core.culprits(Node(of, stations), seen)
             ]
             same(await look.answer("/line-stops", of=of, window=window), culprits)
 
@@ -163,19 +163,19 @@ async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
         with core_of(look) as core:
             shift = core.window(WINDOW)
             seen = Interval(shift.interval.start, END)
-            found = [(place, each) for place in core.config.standards for each in core.stops(place, seen)]
+            found = [(place, stop) for place in core.config.standards for stop in core.stops(place, seen)]
             found.sort(key=lambda each: (each[1].interval.start, each[0]))
             names = ("state", "bucket", "reason", "fault", "needs_reason")
             expected = [
                 {
                     "station": place,
-                    "start": each.interval.start,
-                    "end": each.interval.end,
-                    "planned_s": each.planned,
-                    **{name: getattr(each, name) for name in names},
-                    "open": each.interval.end == END,
+                    "start": stop.interval.start,
+                    "end": stop.interval.end,
+                    "planned_s": stop.planned,
+                    **{name: getattr(stop, name) for name in names},
+                    "open": stop.interval.end == END,
                 }
-                for place, each in found
+                for place, stop in found
             ]
             same(await look.answer("/stops", window=WINDOW), expected)
             asking = [each for each in expected if each["needs_reason"]]
@@ -185,12 +185,12 @@ async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
             for place in core.config.standards:
                 spans = [
                     {
-                        "start": each.interval.start,
-                        "end": each.interval.end,
-                        **{name: getattr(each, name) for name in ("state", "bucket", "reason", "fault")},
-                        "inferred": each.is_inferred,
+                        "start": piece.interval.start,
+                        "end": piece.interval.end,
+                        **{name: getattr(piece, name) for name in ("state", "bucket", "reason", "fault")},
+                        "inferred": piece.is_inferred,
                     }
-                    for each in core.results.pieces(place, shift.interval, until=END)
+                    for piece in core.results.pieces(place, shift.interval, until=END)
                 ]
                 whole = {"station": place, "window": window_of(shift), "spans": spans, "planned": planned}
                 same(await look.answer(f"/stations/{place}/timeline", window=WINDOW), whole)
@@ -205,19 +205,27 @@ async def test_words_events_and_cycles_are_the_core_s(tmp_path: Path) -> None:
             for place in core.config.standards:
                 told = core.events(place, window)
                 path = f"/stations/{place}"
-                same(await look.answer(f"{path}/events", window=WINDOW), [_event(each) for each in told])
-                said = sorted((each for each in told if isinstance(each.event, ReasonAssigned)), key=lambda e: -e.seq)
-                same(await look.answer(f"{path}/reason-log", window=WINDOW), [_said(each) for each in said])
-                done = [each.event for each in core.reader.events(place) if isinstance(each.event, UnitCompleted)]
-                made = sorted((each for each in done if each.time in window), key=lambda each: each.time)
-                same(await look.answer(f"{path}/cycles", window=WINDOW), [_cycle(core, each) for each in made])
-                recent += [each for each in done if END - timedelta(hours=2) <= each.time < END]
+                same(await look.answer(f"{path}/events", window=WINDOW), [_event(journaled) for journaled in told])
+                said = sorted(
+                    (journaled for journaled in told if isinstance(journaled.event, ReasonAssigned)),
+                    key=lambda e: -e.seq,
+                )
+                same(await look.answer(f"{path}/reason-log", window=WINDOW), [_said(journaled) for journaled in said])
+                done = [event.event for event in core.reader.events(place) if isinstance(event.event, UnitCompleted)]
+                made = sorted((completed for completed in done if completed.time in window), key=lambda each: each.time)
+                same(
+                    await look.answer(f"{path}/cycles", window=WINDOW), [_cycle(core, completed) for completed in made]
+                )
+                recent += [completed for completed in done if END - timedelta(hours=2) <= completed.time < END]
                 given = [
-                    each.event.reason for each in core.reader.events(place) if isinstance(each.event, ReasonAssigned)
+                    event.event.reason for event in core.reader.events(place) if isinstance(event.event, ReasonAssigned)
                 ]
                 same(look.reasons[place], _reasons(core, place, given))
             recent.sort(key=lambda each: each.time, reverse=True)
-            shown = [{"unit": each.unit, "station": each.station, "time": each.time} for each in recent[:12]]
+            shown = [
+                {"unit": completed.unit, "station": completed.station, "time": completed.time}
+                for completed in recent[:12]
+            ]
             same(await look.answer("/units"), shown)
 
 
@@ -251,12 +259,12 @@ def _reasons(core: PlantResults, place: StationId, given: list[Any]) -> list[dic
     found = [
         {
             "reason": code,
-            "texts": dict(each.texts),
-            "category": each.category,
-            "planned": each.planned,
+            "texts": dict(reason.texts),
+            "category": reason.category,
+            "planned": reason.planned,
             "used": given.count(code),
         }
-        for code, each in catalogue.reasons.items()
+        for code, reason in catalogue.reasons.items()
     ]
     return sorted(found, key=lambda each: (-given.count(each["reason"]), each["reason"] in by_controllers))
 
@@ -266,22 +274,27 @@ async def test_cars_are_the_core_s(tmp_path: Path, vin: str) -> None:
     """Each life and stay, with results and process values against their limits."""
     async with looking(tmp_path) as look:
         with core_of(look) as core:
-            same(await look.answer(f"/units/{vin}"), [_life(core, each) for each in core.biography(UnitId(vin))])
+            same(
+                await look.answer(f"/units/{vin}"),
+                [_life(core, biography) for biography in core.biography(UnitId(vin))],
+            )
 
 
 def _life(core: PlantResults, life: Biography) -> dict[str, object]:
     names = ("unit", "life", "product", "first_seen", "last_seen", "finished_at", "loops")
-    return {**{name: getattr(life, name) for name in names}, "visits": [_visit(core, each) for each in life.visits]}
+    return {**{name: getattr(life, name) for name in names}, "visits": [_visit(core, visit) for visit in life.visits]}
 
 
 def _visit(core: PlantResults, visit: Visit) -> dict[str, object]:
     names = ("station", "passage", "entered", "left", "first_seen", "last_seen")
     process = []
-    for each in core.process(visit):
-        limit = core.config.limits[visit.station][each.name]
-        outside = None if each.in_limits is None else each.length - each.in_limits
-        values = {name: getattr(each, name) for name in ("name", "minimum", "mean", "maximum", "samples")}
-        process.append({**values, "low": limit.low, "high": limit.high, "known_s": each.length, "outside_s": outside})
+    for summary in core.process(visit):
+        limit = core.config.limits[visit.station][summary.name]
+        outside = None if summary.in_limits is None else summary.length - summary.in_limits
+        values = {name: getattr(summary, name) for name in ("name", "minimum", "mean", "maximum", "samples")}
+        process.append(
+            {**values, "low": limit.low, "high": limit.high, "known_s": summary.length, "outside_s": outside}
+        )
     return {
         **{name: getattr(visit, name) for name in names},
         "results": [{"result": e.result, "time": e.time, "cycle_s": e.cycle_time} for e in visit.results],

@@ -45,15 +45,15 @@ async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
                 "now": END,
                 "seq": core.reader.last_seq(),
                 "shift": window_of(shift),
-                "lines": [_line(core, each, seen, shift.interval) for each in lines],
+                "lines": [_line(core, line, seen, shift.interval) for line in lines],
                 "ways": [
                     {
-                        "upstream": each.upstream,
-                        "downstream": each.downstream,
-                        "waiting": len(wip(_visits(core, each.upstream), _visits(core, each.downstream), END)),
-                        "places": each.places,
+                        "upstream": buffer.upstream,
+                        "downstream": buffer.downstream,
+                        "waiting": len(wip(_visits(core, buffer.upstream), _visits(core, buffer.downstream), END)),
+                        "places": buffer.places,
                     }
-                    for each in core.config.buffers
+                    for buffer in core.config.buffers
                 ],
             }
             same(wall, expected)
@@ -61,8 +61,12 @@ async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
             assert any(each["stopped"] for each in wall["lines"])
             verdict = ready(STATUS)
             controllers = [
-                {"controller": each.controller, "state": str(each.state), "age_s": each.last_reading_age_s}
-                for each in STATUS.controllers
+                {
+                    "controller": controller.controller,
+                    "state": str(controller.state),
+                    "age_s": controller.last_reading_age_s,
+                }
+                for controller in STATUS.controllers
             ]
             alive = {"ready": verdict.holds, "reasons": list(verdict.reasons), "controllers": controllers}
             same(await look.answer("/collector"), {**alive, "oldest_age_s": STATUS.controllers[0].last_reading_age_s})
@@ -74,10 +78,10 @@ def _visits(core: PlantResults, station: StationId) -> Any:
 
 def _line(core: PlantResults, line: Node, seen: Interval, shift: Interval) -> dict[str, object]:
     kpis = core.kpis(line, seen)
-    guilty = [each for each in core.culprits(line, Interval(END - timedelta(minutes=1), END)) if each.lost]
+    guilty = [culprit for culprit in core.culprits(line, Interval(END - timedelta(minutes=1), END)) if culprit.lost]
     return {
         "line": line.path,
-        "tiles": [_tile(core, each, seen, shift) for each in line.stations],
+        "tiles": [_tile(core, station, seen, shift) for station in line.stations],
         "stopped": bool(guilty),
         "stopped_by": guilty[0].station if guilty else None,
         "cause": guilty[0].cause if guilty else None,
@@ -93,9 +97,11 @@ def _tile(core: PlantResults, station: StationId, seen: Interval, shift: Interva
     stops = core.stops(station, seen)
     kpi = core.results.kpi(station, seen, until=END)
     visits = _visits(core, station)
-    inside = [each for each in visits if each.left is None and VisitFlag.LEFT_UNSEEN not in each.flags]
+    inside = [visit for visit in visits if visit.left is None and VisitFlag.LEFT_UNSEEN not in visit.flags]
     unit = inside[-1] if inside else None
-    ended = sorted((each.time, number, each, visit) for number, visit in enumerate(visits) for each in visit.results)
+    ended = sorted(
+        (result.time, number, result, visit) for number, visit in enumerate(visits) for result in visit.results
+    )
     last = max(ended, key=lambda each: each[0]) if ended else None
     product = unit.product if unit is not None else last[3].product if last else None
     node = Node(station, (station,))
@@ -106,7 +112,7 @@ def _tile(core: PlantResults, station: StationId, seen: Interval, shift: Interva
         "since": piece.stop.start,
         "reason": piece.reason,
         "fault": piece.fault,
-        "needs_reason": any(each.needs_reason and each.interval.end == END for each in stops),
+        "needs_reason": any(stop.needs_reason and stop.interval.end == END for stop in stops),
         "planned": bool(core.config.calendar.planned(Interval(END, END + MOMENT))),
         "unit": unit.unit if unit is not None else None,
         "product": product,
@@ -116,7 +122,7 @@ def _tile(core: PlantResults, station: StationId, seen: Interval, shift: Interva
         "target": core.target(node, seen),
         "target_whole": core.target(node, shift),
         "oee": kpi.oee,
-        "unexplained": sum(each.needs_reason for each in stops),
+        "unexplained": sum(stop.needs_reason for stop in stops),
         "unread": [],
         "at_least": kpi.units_missing,
     }
@@ -132,10 +138,12 @@ async def test_books_and_stores_are_the_core_s(tmp_path: Path, *, over: bool) ->
             seen = Interval(shift.interval.start, min(shift.interval.end, now))
             closed_ones = 0
             for place in core.config.standards:
-                told = [each.event for each in core.events(place, shift.interval)]
-                last = [each for each in told if isinstance(each, ShiftClosed | ShiftReopened) and each.start == at(0)][
-                    -1:
-                ]
+                told = [event.event for event in core.events(place, shift.interval)]
+                last = [
+                    closing
+                    for closing in told
+                    if isinstance(closing, ShiftClosed | ShiftReopened) and closing.start == at(0)
+                ][-1:]
                 closed = is_closed(told, shift.interval)
                 closed_ones += closed
                 expected = {
@@ -144,24 +152,24 @@ async def test_books_and_stores_are_the_core_s(tmp_path: Path, *, over: bool) ->
                     "closed": closed,
                     "closed_by": last[0].by if closed else None,
                     "closed_at": last[0].time if closed else None,
-                    "stops_without_reason": sum(each.needs_reason for each in core.stops(place, seen)),
+                    "stops_without_reason": sum(stop.needs_reason for stop in core.stops(place, seen)),
                     "after_closing": None,  # these closings carry no figures
                     "over": over,
                 }
                 same(await look.answer(f"/stations/{place}/shift-closing", window=WINDOW), expected)
             assert closed_ones == int(over)
-            places = {(each.upstream, each.downstream): each.places for each in core.config.buffers}
+            places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in core.config.buffers}
             stores = [
                 {
-                    "upstream": each.upstream,
-                    "downstream": each.downstream,
-                    "places": places[each.upstream, each.downstream],
-                    "waiting": list(each.waiting),
-                    "left": each.dwell.count,
-                    "mean_wait_s": each.dwell.mean,
-                    "longest_wait_s": each.dwell.longest,
+                    "upstream": store.upstream,
+                    "downstream": store.downstream,
+                    "places": places[store.upstream, store.downstream],
+                    "waiting": list(store.waiting),
+                    "left": store.dwell.count,
+                    "mean_wait_s": store.dwell.mean,
+                    "longest_wait_s": store.dwell.longest,
                 }
-                for each in core.flow(shift.interval).stores
+                for store in core.flow(shift.interval).stores
             ]
             same(await look.answer("/stores", window=WINDOW), stores)
 
@@ -175,7 +183,7 @@ async def test_the_programme_is_the_core_s(tmp_path: Path, window: str) -> None:
             expected = {
                 "year": found.year,
                 "until": found.until,
-                "months": {str(number): _section(each) for number, each in found.months.items()},
+                "months": {str(number): _section(month) for number, month in found.months.items()},
                 "whole": _section(found.whole),
                 "forecast": found.forecast,
                 "unplaced": found.unplaced,
@@ -207,17 +215,17 @@ async def test_doubtful_counts_are_the_core_s(tmp_path: Path) -> None:
             decided = ("parts", "product", "by", "why", "recorded_time")
             expected = [
                 {
-                    "number": each.seq,
-                    **{name: getattr(each.event, name) for name in ("station", "kind", "time", "explanation")},
-                    "raw_before": each.event.previous_raw,
-                    "raw_after": each.event.raw,
-                    "assessment": each.assessment,
-                    "at_most": each.most,
-                    "shown": list(each.shown),
-                    "possible": each.possible,
-                    "decisions": [{name: getattr(said, name) for name in decided} for said in each.said],
+                    "number": case.seq,
+                    **{name: getattr(case.event, name) for name in ("station", "kind", "time", "explanation")},
+                    "raw_before": case.event.previous_raw,
+                    "raw_after": case.event.raw,
+                    "assessment": case.assessment,
+                    "at_most": case.most,
+                    "shown": list(case.shown),
+                    "possible": case.possible,
+                    "decisions": [{name: getattr(said, name) for name in decided} for said in case.said],
                 }
-                for each in cases(core.reader, core.config.setups)
+                for case in cases(core.reader, core.config.setups)
             ]
             same(await look.answer("/unreconciled-counts"), expected)
             waiting = [each for each in expected if not each["decisions"]]
@@ -240,7 +248,7 @@ async def test_the_plant_and_its_calendar_are_the_core_s(tmp_path: Path) -> None
                 "last_seq": core.reader.last_seq(),
                 "languages": ["en", "ru", "kk"],
                 "names": config.names.places,  # complete in the example plant
-                "stations": [_station(core, each) for each in config.standards],
+                "stations": [_station(core, station) for station in config.standards],
                 "products": [
                     {
                         "product": product,
@@ -254,7 +262,7 @@ async def test_the_plant_and_its_calendar_are_the_core_s(tmp_path: Path) -> None
             }
             same(look.site, expected)
             for kind in WindowKind:
-                windows = [window_of(each) for each in core.windows(kind, core.window("2026-03-02").interval)]
+                windows = [window_of(window) for window in core.windows(kind, core.window("2026-03-02").interval)]
                 same(await look.answer("/windows", kind=str(kind), window=DAY), windows)
 
 
@@ -268,8 +276,8 @@ def _station(core: PlantResults, station: StationId) -> dict[str, object]:
         "name": name,
         "minor_stop_s": standard.minor_stop,
         "ideal_cycle_s": {product or "*": time for product, time in standard.ideal_cycle.items()},
-        "upstream": [each.upstream for each in core.config.buffers if each.downstream == station],
-        "downstream": [each.downstream for each in core.config.buffers if each.upstream == station],
+        "upstream": [buffer.upstream for buffer in core.config.buffers if buffer.downstream == station],
+        "downstream": [buffer.downstream for buffer in core.config.buffers if buffer.upstream == station],
     }
 
 

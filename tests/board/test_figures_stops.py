@@ -37,8 +37,8 @@ async def test_the_page_of_stops_shows_the_interface_s_stops(tmp_path: Path, of:
         (shift,) = [each for each in await look.answer("/windows", window=WINDOW) if each["name"] == WINDOW]
         assert page.take_text("h1") == f"Stops: {place(of)}"
         await look.chosen(page, of, shift, shifts_only=False)
-        asking = [each for each in stops if each["needs_reason"]]
-        others = [each for each in stops if not each["needs_reason"] and each["bucket"] not in QUIET]
+        asking = [stop for stop in stops if stop["needs_reason"]]
+        others = [stop for stop in stops if not stop["needs_reason"] and stop["bucket"] not in QUIET]
         back = f"/stops?of={of}&window={WINDOW}"
         before = _before(stops)
         title = page.take_text("h2", id="open-stops")
@@ -66,11 +66,11 @@ def _before(stops: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
     """For a station's stop the start of the one before it; what comes from neighbours is no stop of its own."""
     found: dict[tuple[str, str], str] = {}
     last: dict[str, str] = {}
-    for each in stops:
-        if each["bucket"] not in ("starved", "blocked"):
-            if each["station"] in last:
-                found[each["station"], each["start"]] = last[each["station"]]
-            last[each["station"]] = each["start"]
+    for stop in stops:
+        if stop["bucket"] not in ("starved", "blocked"):
+            if stop["station"] in last:
+                found[stop["station"], stop["start"]] = last[stop["station"]]
+            last[stop["station"]] = stop["start"]
     return found
 
 

@@ -106,7 +106,7 @@ async def test_a_station_s_time_is_told_without_a_gap(plant: PlantBoard) -> None
     spans = found["spans"]
     assert all(one["end"] == two["start"] for one, two in pairwise(spans))
     assert spans[-1]["end"] == END.isoformat().replace("+00:00", "Z")
-    assert {each["state"] for each in spans} <= {str(each) for each in State}
+    assert {span["state"] for span in spans} <= {str(each) for each in State}
 
 
 @pytest.mark.parametrize(

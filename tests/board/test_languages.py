@@ -28,7 +28,7 @@ from mes.translations import LANGUAGES, texts
 
 pytestmark = pytest.mark.timeout(120)
 Addresses = Sequence[tuple[str, Mapping[str, str]]]
-OTHERS = [each for each in LANGUAGES if each != "en"]
+OTHERS = [language for language in LANGUAGES if language != "en"]
 DAY = "2026-03-02/day"
 FINDINGS = tuple(
     PresentDiagnostic(Diagnostic(code, "the tag is wrong", "correct it"), at(100)) for code in DiagnosticCode

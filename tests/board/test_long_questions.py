@@ -131,4 +131,4 @@ async def test_a_board_that_closes_waits_for_the_threads_of_its_questions(tmp_pa
         async with patiently():
             await ending
         assert ended == ["its thread has ended"], "the second question was never begun"
-        assert all(each.cancelled() for each in asking)
+        assert all(task.cancelled() for task in asking)

@@ -41,7 +41,7 @@ async def test_a_reason_beyond_its_stop_is_refused(tmp_path: Path, minutes: tupl
     async with plant_board(tmp_path, events=DAYS, telemetry=(), now=NOW) as plant:
         engineer = await plant.enter("engineer")
         before = plant.journal.last_seq
-        start, end = (at(9 * DAY + each) for each in minutes)
+        start, end = (at(9 * DAY + minute) for minute in minutes)
         answer = await give(engineer, start, end)
         assert answer == ((422, f"reason_{refused}") if refused else (201, ""))
         assert (plant.journal.last_seq == before) == bool(refused)

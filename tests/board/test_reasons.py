@@ -46,16 +46,16 @@ async def open_stops(visitor: Visitor) -> list[dict[str, Any]]:
 
 async def test_an_open_stop_keeps_its_reason_until_it_is_over(tmp_path: Path) -> None:
     """What is said of a stop that still lasts holds to its end, and not for what comes after."""
-    stood = [each for each in EVENTS if not (isinstance(each, StateChanged) and each.state is State.STARVED)]
+    stood = [event for event in EVENTS if not (isinstance(event, StateChanged) and event.state is State.STARVED)]
     async with plant_board(tmp_path, events=[*stood, stands_since(110)], now=at(118)) as plant:
         operator = await plant.enter("operator")
-        assert [(each["start"], each["open"]) for each in await open_stops(operator)] == [(iso(110), True)]
+        assert [(stop["start"], stop["open"]) for stop in await open_stops(operator)] == [(iso(110), True)]
         status, said = await given(operator, "no-parts", 110, None)
         assert (status, said["end"], said["by"]) == (201, None, "operator")
         assert await open_stops(operator) == []
         plant.clock.shown = at(150)
         assert await open_stops(operator) == []
-        await plant.add(*(each for each in [stands_since(160)]))
+        await plant.add(*(event for event in [stands_since(160)]))
         _, spans = await operator.get(f"/stations/{STATION}/timeline", window=WINDOW)
         last = spans["spans"][-1]
         assert (last["reason"], last["bucket"], last["start"]) == ("no-parts", "idle", iso(110))
@@ -108,12 +108,12 @@ async def test_undo_puts_back_what_was_said_before(tmp_path: Path) -> None:
 def merged(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Neighbours of one kind as one."""
     found: list[dict[str, Any]] = []
-    for each in spans:
-        same = found and all(found[-1][name] == each[name] for name in ("state", "bucket", "reason", "fault"))
+    for span in spans:
+        same = found and all(found[-1][name] == span[name] for name in ("state", "bucket", "reason", "fault"))
         if same:
-            found[-1] = {**found[-1], "end": each["end"]}
+            found[-1] = {**found[-1], "end": span["end"]}
         else:
-            found.append(each)
+            found.append(span)
     return found
 
 

@@ -91,17 +91,17 @@ async def plant(tmp_path: Path) -> AsyncIterator[PlantBoard]:
 def routes(application: object, before: str = "") -> Iterator[tuple[str, str]]:
     """Every method and address that the application answers."""
     found: list[BaseRoute] = list(getattr(application, "routes", []))
-    for each in found:
-        if isinstance(each, Mount):
-            if isinstance(each.app, Starlette):
-                yield from routes(each.app, before + each.path)
+    for route in found:
+        if isinstance(route, Mount):
+            if isinstance(route.app, Starlette):
+                yield from routes(route.app, before + route.path)
             else:
-                yield "GET", before + each.path
-        elif isinstance(each, Route):
-            for method in sorted(each.methods or ()):
-                yield method, before + each.path
+                yield "GET", before + route.path
+        elif isinstance(route, Route):
+            for method in sorted(route.methods or ()):
+                yield method, before + route.path
         else:
-            for inner in getattr(each, "routes", [each]):
+            for inner in getattr(route, "routes", [route]):
                 for method in sorted(getattr(inner, "methods", None) or ()):
                     yield method, before + inner.path
 
@@ -254,8 +254,8 @@ async def test_guessing_passwords_has_to_wait(plant: PlantBoard) -> None:
 async def test_signing_out_ends_the_session(plant: PlantBoard) -> None:
     """Afterwards the old cookie opens nothing; the cookie is not for scripts and not for other sites."""
     operator = await plant.enter("operator")
-    cookies = [each for each in operator.session.cookie_jar if each.key == "taktline-session"]
-    assert [(each["httponly"], each["samesite"]) for each in cookies] == [(True, "lax")]
+    cookies = [cookie for cookie in operator.session.cookie_jar if cookie.key == "taktline-session"]
+    assert [(cooky["httponly"], cooky["samesite"]) for cooky in cookies] == [(True, "lax")]
     kept = cookies[0].value
     status, _, where = await operator.send("/logout")
     assert (status, where) == (303, "/")

@@ -24,10 +24,10 @@ from mes.results.plant import PlantResults
 from mes.translations import LANGUAGES, texts
 
 pytestmark = pytest.mark.timeout(60)
-READ = StationState(counters={each: CounterState(1, at(0)) for each in CountKind})
+READ = StationState(counters={kind: CounterState(1, at(0)) for kind in CountKind})
 NEVER = replace(
     READ,
-    counters={each: CounterState(0, at(0)) for each in CountKind if each is not CountKind.GOOD},
+    counters={kind: CounterState(0, at(0)) for kind in CountKind if kind is not CountKind.GOOD},
     unread={CountKind.GOOD: at(1)},
 )
 REPORT = Request(by="shift", start=None, end=None, parts=(STATION,))
@@ -71,7 +71,7 @@ async def test_a_counter_that_was_never_read_is_null_everywhere(plant: PlantBoar
         [row] = csv.DictReader(io.StringIO(await answer.text()))
     assert (row["good"], row["produced"]) == ("", "")
     _, hours = await visitor.get("/hours", of=STATION, window=WINDOW)
-    assert {(each["good"], each["good_sum"]) for each in hours} == {(None, None)}
+    assert {(hour["good"], hour["good_sum"]) for hour in hours} == {(None, None)}
     _, [line] = await visitor.get("/kpi", of=LINE, level="line", window=WINDOW)
     assert (line["good"], line["figures"][0]["oee"]) == (None, None)
 

@@ -31,7 +31,7 @@ class Modern:
 
     async def orgs_of(self, request: web.Request) -> web.Response:
         """An unknown organisation is a 404."""
-        found = [each for each in self.orgs if each["name"] == request.query.get("org")]
+        found = [org for org in self.orgs if org["name"] == request.query.get("org")]
         if not found:
             return web.json_response({"code": "not found", "message": "organization name not found"}, status=404)
         return web.json_response({"orgs": found})
@@ -39,21 +39,21 @@ class Modern:
     async def buckets_of(self, request: web.Request) -> web.Response:
         """Buckets of an organisation by name."""
         name = request.query["name"]
-        return web.json_response({"buckets": [each for each in self.buckets if each["name"] == name]})
+        return web.json_response({"buckets": [bucket for bucket in self.buckets if bucket["name"] == name]})
 
     async def dbrps_of(self, request: web.Request) -> web.Response:
         """Mappings of a database."""
         name = request.query["db"]
-        return web.json_response({"content": [each for each in self.dbrps if each["database"] == name]})
+        return web.json_response({"content": [dbrp for dbrp in self.dbrps if dbrp["database"] == name]})
 
     async def tokens_of(self, _request: web.Request) -> web.Response:
         """Authorizations, without their tokens as a newer 2.x shows them."""
-        shown = [{name: value for name, value in each.items() if name != "token"} for each in self.tokens]
+        shown = [{name: value for name, value in token.items() if name != "token"} for token in self.tokens]
         return web.json_response({"authorizations": shown})
 
     async def databases_of(self, _request: web.Request) -> web.Response:
         """3's list."""
-        return web.json_response([{"iox::database": each} for each in self.databases])
+        return web.json_response([{"iox::database": database} for database in self.databases])
 
     async def make(self, request: web.Request) -> web.Response:
         """Everything that is created."""

@@ -188,11 +188,11 @@ class Journal:
 
     def readings(self, tag: str) -> list[Reading]:
         """All readings of a tag so far, in order, the baseline's first."""
-        return [each for batch in self.batches for each in batch.readings if each.tag == tag]
+        return [reading for batch in self.batches for reading in batch.readings if reading.tag == tag]
 
     def values(self, tag: str) -> list[object]:
         """Their values."""
-        return [each.value for each in self.readings(tag)]
+        return [reading.value for reading in self.readings(tag)]
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Waits until a condition on the batches holds."""

@@ -29,7 +29,7 @@ from mes.model import Journaled, ProcessValue, State, StationEvent
 from mes.results.plant import PlantResults
 
 CONFIG = load(default_config()).config
-JOURNALED = [name for name in MEASUREMENTS if name not in {each.name for each in HEALTH}]
+JOURNALED = [name for name in MEASUREMENTS if name not in {measurement.name for measurement in HEALTH}]
 CARS = 100_000
 Content = dict[str, list[dict[str, object]]]
 
@@ -120,9 +120,9 @@ async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: Influx
             writer = InfluxWriter(
                 server, journal, figures, plant, rng=random.Random(1), pace=Pace(restate_s=0.0), clock=clock
             )
-            for each in sorted(EVENTS, key=lambda each: each.received_time):
-                await journal.append(Entry(events=[each]))
-                clock.advance(max(each.received_time - clock.now(), timedelta()))
+            for event in sorted(EVENTS, key=lambda known: known.received_time):
+                await journal.append(Entry(events=[event]))
+                clock.advance(max(event.received_time - clock.now(), timedelta()))
                 await writer.drain()
                 await writer.restate()
             await journal.append(Entry(events=[], telemetry=CURRENTS))
@@ -137,7 +137,7 @@ async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: Influx
 
 def at_all(minutes: float, now: State) -> list[StationEvent]:
     """Every station goes into a state."""
-    return [state(minutes, now, station=each) for each in CONFIG.standards]
+    return [state(minutes, now, station=station) for station in CONFIG.standards]
 
 
 async def test_a_weekend_away_leaves_nothing_half(server: InfluxServer, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ async def test_the_command_says_what_it_wrote(influxd: Influxd, server: InfluxSe
 async def test_any_number_of_cars_adds_no_series(server: InfluxServer) -> None:
     """A hundred thousand VINs at one station are fields: the number of series stays what it was after the first."""
     stations = (STATION, EXIT)
-    first = [event_line(Journaled(1, made(1, CAR, station=each))) for each in stations]
+    first = [event_line(Journaled(1, made(1, CAR, station=station))) for station in stations]
     await server.write(body(first))
     before = await server.query('SHOW SERIES EXACT CARDINALITY ON "plant"')
     for start in range(0, CARS, 5000):

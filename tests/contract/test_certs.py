@@ -80,9 +80,9 @@ def issued(wanted: Wanted, authority: x509.Name, number: int = 1) -> x509.Certif
     builder = x509.CertificateBuilder().subject_name(like.subject).issuer_name(authority)
     builder = builder.public_key(like.public_key()).serial_number(8)
     builder = builder.not_valid_before(like.not_valid_before_utc).not_valid_after(like.not_valid_after_utc)
-    for each in like.extensions:
-        if each.oid != x509.AuthorityKeyIdentifier.oid:
-            builder = builder.add_extension(each.value, critical=each.critical)
+    for extension in like.extensions:
+        if extension.oid != x509.AuthorityKeyIdentifier.oid:
+            builder = builder.add_extension(extension.value, critical=extension.critical)
     ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(key(number=2).public_key())
     return builder.add_extension(ours, critical=False).sign(key(number=2), hashes.SHA256())
 
@@ -207,7 +207,7 @@ async def test_a_trust_folder_is_filled_by_trust(scene: Scene) -> None:
     done = await scene.plant.certs("trust", "plc", input="y\n")
 
     assert done.exit_code == 0, done.output
-    assert [read_certificate(each) for each in folder.iterdir()] == [read_certificate(scene.theirs.certificate)]
+    assert [read_certificate(path) for path in folder.iterdir()] == [read_certificate(scene.theirs.certificate)]
     assert await scene.check() == set()
 
 
@@ -224,7 +224,7 @@ async def test_a_renewed_pair_is_a_stranger_until_it_is_trusted(scene: Scene) ->
     renewed = await scene.plant.certs("renew", "--bits", "2048")
     assert renewed.exit_code == 0, renewed.output
     assert scene.plant.certificate.read_bytes() == waiting != old
-    assert [each.read_bytes() for each in scene.plant.certificate.parent.glob("certificate.pem.old-*")] == [old]
+    assert [path.read_bytes() for path in scene.plant.certificate.parent.glob("certificate.pem.old-*")] == [old]
     assert await scene.check() == {Code.CERTIFICATE_REJECTED}
 
     shutil.copy(scene.plant.certificate, scene.trusted_there / "new.pem")
@@ -351,7 +351,7 @@ def served(
     """Both sides trust each other; what the story is about is given."""
 
     async def told(scene: Scene) -> None:
-        named = {name: scene.trusted_there if name == "trusted_clients" else each for name, each in changes.items()}
+        named = {name: scene.trusted_there if name == "trusted_clients" else change for name, change in changes.items()}
         await scene.serve(wanted, **named)
         scene.trusting(folder=folder)
         scene.plant.security |= plant or {}
@@ -417,8 +417,8 @@ async def their_spoilt_certificate(scene: Scene) -> None:
     await served()(scene)
     assert scene.server is not None
     assert scene.server._server is not None
-    for each in scene.server._server.iserver.endpoints:
-        each.ServerCertificate = b"\x30\x82\x00\x02ab"
+    for endpoint in scene.server._server.iserver.endpoints:
+        endpoint.ServerCertificate = b"\x30\x82\x00\x02ab"
 
 
 async def clock_off(scene: Scene) -> None:

@@ -137,9 +137,9 @@ async def test_exactly_the_bad_lines_are_put_aside(influx: StandIn, journal: Jou
         await run_until_stored(influx, server, journal, MADE + 50 - 7 + 1, quarantined=7)
 
         kept = await journal.refused(SINK)
-        assert [each.line.count("product=bad") for each in kept] == [1] * 7
-        assert {each.status for each in kept} <= {400, 422}
-        assert all("bad" in each.answer for each in kept)
+        assert [rejected.line.count("product=bad") for rejected in kept] == [1] * 7
+        assert {rejected.status for rejected in kept} <= {400, 422}
+        assert all("bad" in rejected.answer for rejected in kept)
         assert await journal.cursor(EVENTS) == journal.last_seq
 
         influx.refused_text = None  # somebody mended the server: the next start offers them again
@@ -153,7 +153,7 @@ async def test_what_was_refused_never_overwrites_what_was_stored_after_it(influx
         delivery = Delivery(server, journal, SystemClock())
         influx.refused_text = "good=5i"
         await delivery.send(["kpi,station=trim good=5i 1000"])
-        assert [each.point for each in await journal.refused(SINK)] == ["kpi,station=trim 1000"]
+        assert [rejected.point for rejected in await journal.refused(SINK)] == ["kpi,station=trim 1000"]
         await delivery.send(["kpi,station=trim good=9i 1000"])
 
         assert await journal.refused(SINK) == []
@@ -208,7 +208,7 @@ async def test_what_cannot_be_said_is_put_aside(influx: StandIn, journal: Journa
         await run_until_stored(influx, server, journal, MADE + 1)
 
     assert len(influx.points) == MADE + 1
-    assert [(each.point, each.status) for each in kept] == [(f"event {MADE + 1}", 0)]
+    assert [(rejected.point, rejected.status) for rejected in kept] == [(f"event {MADE + 1}", 0)]
     assert "64 bits" in kept[0].answer
     assert await journal.refused(SINK) == kept
 
@@ -264,7 +264,7 @@ async def test_a_real_server_keeps_its_good_lines(tmp_path: Path) -> None:
         await writer(server, journal).drain()
 
         kept = await journal.refused(SINK)
-        assert [(each.line.split(",")[0], each.status) for each in kept] == [("fault", 400)]
+        assert [(rejected.line.split(",")[0], rejected.status) for rejected in kept] == [("fault", 400)]
         assert "field type conflict" in kept[0].answer
         assert await server.query('SELECT sum("delta") FROM "count"') == [{"time": 0, "sum": 2}]
 
@@ -291,4 +291,4 @@ async def test_what_is_older_than_the_database_keeps_holds_nothing_up(journal: J
     assert await journal.refused(SINK) == []
     assert await journal.cursor(EVENTS) == journal.last_seq
     assert [each["n"] for each in stored] == [1]
-    assert [each["event"] for each in logs].count("influx_keeps_less") == 1
+    assert [log["event"] for log in logs].count("influx_keeps_less") == 1

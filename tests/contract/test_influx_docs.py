@@ -51,7 +51,7 @@ async def test_the_page_is_the_schema_and_its_examples_are_answered(tmp_path: Pa
         with PlantResults(config, tmp_path / "journal.sqlite", now=END) as query:
             await backfill(query, server)
         now = datetime.now(UTC)
-        await server.write(body(each.line for each in health_points(STATUS, "kostanay", "edge-1", now)))
+        await server.write(body(point.line for point in health_points(STATUS, "kostanay", "edge-1", now)))
         answers = {name: shown(await server.query(EXAMPLES[name]), EXAMPLES[name]) for name in MEASUREMENTS}
 
     assert [name for name, rows in answers.items() if not rows] == []

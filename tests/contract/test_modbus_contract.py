@@ -153,14 +153,14 @@ async def test_what_an_engineer_must_correct_is_named_with_its_tags(kind: str) -
             await seen.news()
             left = seen.adapter.status().diagnostics
 
-    assert [(each.code, each.tags) for each in found] == [
+    assert [(diagnostic.code, diagnostic.tags) for diagnostic in found] == [
         (DiagnosticCode.TAG_REFUSED, ("gap", "second")),
         (DiagnosticCode.VALUE_UNREADABLE, ("oven",)),
         (DiagnosticCode.VALUE_UNREADABLE, ("vin",)),
     ]
     assert "gap, second" in found[0].text
     assert "illegal address" in found[0].text
-    assert all(each.remedy for each in found)
+    assert all(diagnostic.remedy for diagnostic in found)
     assert left == found[:1]
 
 
@@ -174,7 +174,9 @@ async def test_heartbeat_that_was_never_read_is_named() -> None:
             found = seen.adapter.status().diagnostics
 
     assert ended.value.cause is GapCause.STUCK
-    assert (DiagnosticCode.HEARTBEAT_NEVER_READ, ("pulse",)) in [(each.code, each.tags) for each in found]
+    assert (DiagnosticCode.HEARTBEAT_NEVER_READ, ("pulse",)) in [
+        (diagnostic.code, diagnostic.tags) for diagnostic in found
+    ]
 
 
 async def test_refused_block_is_asked_for_again_slowly() -> None:
@@ -190,7 +192,7 @@ async def test_refused_block_is_asked_for_again_slowly() -> None:
             spared = plc.server.requests - asked
             plc.server.declare(500, 1)
             change = await seen.news()
-            said = {each.code for each in seen.adapter.status().diagnostics}
+            said = {diagnostic.code for diagnostic in seen.adapter.status().diagnostics}
 
     assert spared <= 6  # one block per cycle, not two
     assert values(change.readings) == {"gap": 0}
@@ -464,14 +466,16 @@ async def test_polls_that_fall_behind_are_counted_and_named() -> None:
         assert isinstance(plc, OurDevice)
         async with watched(plc.settings(request_timeout_s=5), {"good": GOOD}) as seen:
             plc.server.delay_s = 0.05  # 20 ms are wanted
-            while DiagnosticCode.POLLS_LATE not in [each.code for each in seen.adapter.status().diagnostics]:
+            while DiagnosticCode.POLLS_LATE not in [
+                diagnostic.code for diagnostic in seen.adapter.status().diagnostics
+            ]:
                 await seen.batch()
             status = seen.adapter.status()
             plc.server.delay_s = 0.0
-            while DiagnosticCode.POLLS_LATE in [each.code for each in seen.adapter.status().diagnostics]:
+            while DiagnosticCode.POLLS_LATE in [diagnostic.code for diagnostic in seen.adapter.status().diagnostics]:
                 await seen.batch()
 
-    (late,) = [each for each in status.diagnostics if each.code is DiagnosticCode.POLLS_LATE]
+    (late,) = [diagnostic for diagnostic in status.diagnostics if diagnostic.code is DiagnosticCode.POLLS_LATE]
     assert "of 50 polls a second" in late.text
     assert "poll_interval_ms" in late.remedy
     assert status.poll_rate_wanted == 50

@@ -139,7 +139,7 @@ async def test_no_answer_is_taken_for_another_block(script: Script, doubt: Doubt
         readings = [reading for _ in range(BATCHES) for reading in (await seen.batch()).readings]
         while not seen.adapter.status().doubts.get(doubt):
             readings += (await seen.batch()).readings
-        codes = [each.code for each in seen.adapter.status().diagnostics]
+        codes = [diagnostic.code for diagnostic in seen.adapter.status().diagnostics]
 
     assert len({reading.value for reading in readings}) > BATCHES / 2
     assert [reading for reading in readings if not at_home(reading)] == []
@@ -153,7 +153,7 @@ async def test_a_device_that_always_says_zero_is_collected(script: Script, tags:
     """Without numbers each value is of its own registers all the same, polls go on, and it is named once."""
     async with odd_device(dict(REGISTERS), script) as plc, watched(plc.settings(), tags) as seen:
         readings = [reading for _ in range(BATCHES) for reading in (await seen.batch()).readings]
-        codes = [each.code for each in seen.adapter.status().diagnostics]
+        codes = [diagnostic.code for diagnostic in seen.adapter.status().diagnostics]
         connections = plc.connections
 
     assert len({reading.value for reading in readings}) > BATCHES / 2

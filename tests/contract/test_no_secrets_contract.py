@@ -217,5 +217,5 @@ def journals(folder: Path) -> list[Path]:
 def refused(running: Collector) -> bool:
     """Both have said no."""
     status = running.monitor.status()
-    parked = [each for each in status.controllers if each.state is ConnectionState.PARKED]
+    parked = [controller for controller in status.controllers if controller.state is ConnectionState.PARKED]
     return bool(parked) and any(sink.held for sink in status.sinks)

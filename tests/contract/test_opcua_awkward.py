@@ -107,7 +107,9 @@ async def test_slow_commit_throttles_nothing(chosen: OpcUaController, server: Op
     await asyncio.gather(task, return_exceptions=True)
     assert published >= 20, "one publish each 100 ms of three seconds, less what a busy machine takes"
     assert committed <= lasted_s / 0.3 + 1
-    came = [each.value for batch in batches for each in batch.readings if each.tag == "n1" and not batch.baseline]
+    came = [
+        reading.value for batch in batches for reading in batch.readings if reading.tag == "n1" and not batch.baseline
+    ]
     assert came == [1000 + step for step in range(60)]
 
 
@@ -118,7 +120,7 @@ async def test_none_is_acknowledged_before_its_commit(chosen: OpcUaController, s
 
     async def emit(batch: Batch, /) -> None:
         batches.append(batch)
-        if any(each.value == 50 for each in batch.readings):
+        if any(reading.value == 50 for reading in batch.readings):
             held.set()
             await gate.wait()
 
@@ -136,10 +138,12 @@ async def test_none_is_acknowledged_before_its_commit(chosen: OpcUaController, s
     assert 5 <= len(waiting) <= 11, "ten that we hold, and one that the server could not send yet"
     gate.set()
     await eventually(lambda: {number for _, number in server.faults.acknowledged} >= set(waiting))
-    await eventually(lambda: any(each.value == 62 for batch in batches for each in batch.readings))
+    await eventually(lambda: any(reading.value == 62 for batch in batches for reading in batch.readings))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    came = [each.value for batch in batches for each in batch.readings if each.tag == "n0" and not batch.baseline]
+    came = [
+        reading.value for batch in batches for reading in batch.readings if reading.tag == "n0" and not batch.baseline
+    ]
     assert came == list(range(50, 63))
 
 
@@ -160,7 +164,7 @@ async def test_failing_journal_is_never_acknowledged(chosen: OpcUaController, se
         pass
 
     async def emit(batch: Batch, /) -> None:
-        if any(each.value == 51 for each in batch.readings if not batch.baseline):
+        if any(reading.value == 51 for reading in batch.readings if not batch.baseline):
             raise Full
         if batch.baseline:
             await write(server, "n0", 51)
@@ -200,8 +204,8 @@ async def test_overflow_is_flagged(chosen: OpcUaController, server: OpcUaServer)
             await write(server, "n1", 100 + step, second=step)
         await journal.until(lambda: 119 in journal.values("n1"))
     last = journal.readings("n1")[-5:]
-    assert [each.value for each in last] == [115, 116, 117, 118, 119]
-    assert [each.overflow for each in last] == [True, False, False, False, False]
+    assert [reading.value for reading in last] == [115, 116, 117, 118, 119]
+    assert [reading.overflow for reading in last] == [True, False, False, False, False]
 
 
 async def test_lost_notification_ends_the_connection(chosen: OpcUaController, server: OpcUaServer) -> None:
@@ -297,7 +301,7 @@ async def test_stuck_heartbeat(chosen: OpcUaController, server: OpcUaServer) -> 
     with pytest.raises(ControllerUnavailable) as raised:
         await task
     assert raised.value.cause is GapCause.STUCK
-    last = next(batch for batch in journal.batches if 7 in [each.value for each in batch.readings])
+    last = next(batch for batch in journal.batches if 7 in [reading.value for reading in batch.readings])
     assert raised.value.blind_since is not None
     assert abs(raised.value.blind_since - last.received_time) < timedelta(seconds=1)
 

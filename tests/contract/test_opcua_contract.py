@@ -91,7 +91,7 @@ async def test_baseline_comes_first_and_whole(chosen: OpcUaController, server: S
         await journal.until(lambda: len(journal.batches) > 2)
     first = journal.batches[0]
     assert first.baseline
-    assert {each.tag: each.value for each in first.readings} | {"torque": 1.5} == {
+    assert {reading.tag: reading.value for reading in first.readings} | {"torque": 1.5} == {
         "state": 6,
         "good": 101,
         "log": ("",) * 16,
@@ -123,7 +123,7 @@ async def test_changes_keep_their_order(chosen: OpcUaController, server: ServerU
             at = T0 + timedelta(milliseconds=10 * step)
             await server.write("good" if step % 2 else "state", 200 + step, source_time=at)
         await journal.until(lambda: 209 in journal.values("good"))
-    came = [each.value for batch in journal.batches[1:] for each in batch.readings]
+    came = [reading.value for batch in journal.batches[1:] for reading in batch.readings]
     assert came == [200 + step for step in range(10)]
 
 
@@ -179,7 +179,11 @@ async def test_an_unprotected_connection_says_so_for_health(
     """While policy None is in use, and only then, a diagnostic has the code by which health knows it."""
     subject, journal = adapter(chosen, NAMES), Journal()
     async with running(subject, journal):
-        said = [each for each in subject.status().diagnostics if each.code is DiagnosticCode.INSECURE_CONNECTION]
+        said = [
+            diagnostic
+            for diagnostic in subject.status().diagnostics
+            if diagnostic.code is DiagnosticCode.INSECURE_CONNECTION
+        ]
         health = Health(SystemClock())
         health.connecting(ControllerId("plc"), subject)
         (known,) = health.snapshot()
@@ -234,7 +238,7 @@ async def test_poll_mode_gives_the_same(chosen: OpcUaController, server: ServerU
         await journal.until(lambda: len(journal.batches) > count + 2)
     assert journal.batches[0].baseline
     assert len(journal.batches[0].readings) == len(NAMES)
-    assert [each.value for batch in journal.batches[1:] for each in batch.readings] == [8]
+    assert [reading.value for batch in journal.batches[1:] for reading in batch.readings] == [8]
 
 
 async def test_cancel_is_quick(chosen: OpcUaController, server: ServerUnderTest) -> None:

@@ -50,7 +50,11 @@ async def test_a_stalled_link_moves_no_state(tmp_path: Path) -> None:
                 came.notify_all()
 
         async def changes() -> list[StateChanged]:
-            return [each.event for each in await journal.read(0, 1000) if isinstance(each.event, StateChanged)]
+            return [
+                journaled.event
+                for journaled in await journal.read(0, 1000)
+                if isinstance(journaled.event, StateChanged)
+            ]
 
         task = asyncio.create_task(adapter(chosen, ["state"]).run(emit))
         async with came:
@@ -74,8 +78,8 @@ async def test_a_stalled_link_moves_no_state(tmp_path: Path) -> None:
             await task
     await link.stop()
     await server.stop()
-    assert [(each.state, each.time, each.time_source) for each in found] == [
+    assert [(change.state, change.time, change.time_source) for change in found] == [
         (State.DOWN, told[0], TimeSource.CONTROLLER),
         (State.PRODUCING, told[1], TimeSource.CONTROLLER),
     ]
-    assert all(each.received_time - each.time > timedelta(seconds=1.5) for each in found)
+    assert all(change.received_time - change.time > timedelta(seconds=1.5) for change in found)

@@ -41,7 +41,10 @@ async def test_nine_tags_where_a_subscription_holds_four(
         assert not task.done()
     await server.stop()
     assert status.items_active == len(NAMES)
-    assert sum(len(each.tags) for each in status.diagnostics if "does not monitor" in each.text) == polled
+    assert (
+        sum(len(diagnostic.tags) for diagnostic in status.diagnostics if "does not monitor" in diagnostic.text)
+        == polled
+    )
 
 
 async def test_deleted_nodes_are_no_active_items(certificates: Certificates, tmp_path: Path) -> None:
@@ -55,6 +58,11 @@ async def test_deleted_nodes_are_no_active_items(certificates: Certificates, tmp
         while subject.status().items_active != len(NAMES) - 2:
             await asyncio.sleep(0.05)
         await journal.until(lambda: all(journal.readings(name)[-1].quality is Quality.BAD for name in ("n3", "n5")))
-        named = {tag for each in subject.status().diagnostics for tag in each.tags if "is refused" in each.text}
+        named = {
+            tag
+            for diagnostic in subject.status().diagnostics
+            for tag in diagnostic.tags
+            if "is refused" in diagnostic.text
+        }
     await server.stop()
     assert named == {"n3", "n5"}

@@ -79,9 +79,11 @@ async def test_what_is_not_monitored_is_collected_nevertheless(
         status = subject.status()
         assert not task.done()
     assert status.items_active == len(NAMES)
-    told = [each for each in status.diagnostics if "(BadTooManyMonitoredItems): read at each" in each.text]
-    assert sum(len(each.tags) for each in told) == polled
-    assert all(each.quality is Quality.GOOD for name in NAMES for each in journal.readings(name))
+    told = [
+        diagnostic for diagnostic in status.diagnostics if "(BadTooManyMonitoredItems): read at each" in diagnostic.text
+    ]
+    assert sum(len(diagnostic.tags) for diagnostic in told) == polled
+    assert all(reading.quality is Quality.GOOD for name in NAMES for reading in journal.readings(name))
 
 
 async def test_readings_of_one_scan_stay_together(chosen: OpcUaController, server: OpcUaServer) -> None:
@@ -95,7 +97,7 @@ async def test_readings_of_one_scan_stay_together(chosen: OpcUaController, serve
                 await server.write(name, 1000 * lap, source_time=now)
             await asyncio.sleep(0.13)
         await journal.until(lambda: all(last(journal, name).value == 10_000 for name in NAMES))
-    laps = [[int(str(each.value)) for each in batch.readings] for batch in journal.batches[1:]]
+    laps = [[int(str(reading.value)) for reading in batch.readings] for batch in journal.batches[1:]]
     first = {lap: min(place for place, values in enumerate(laps) if lap in values) for lap in range(1000, 11_000, 1000)}
     whole = [lap for lap in first if sum(lap in values for values in laps) == 1]
     assert len(whole) > len(first) / 2, "only a busy computer may part what one scan showed"
@@ -172,10 +174,17 @@ async def test_a_value_that_is_none_that_we_read_is_named(chosen: OpcUaControlle
     subject = OpcUaAdapter(ControllerId("plc"), chosen, tags, clock=SystemClock(), secret=str)
     journal = Journal()
     async with running(subject, journal):
-        said = [each for each in subject.status().diagnostics if each.code is DiagnosticCode.VALUE_UNREADABLE]
-    assert {each.tags for each in said} == {("struct",), ("date",)}
-    assert {each.text.partition(" sends ")[2].partition(",")[0] for each in said} == {"a structure", "a DateTime"}
-    assert all(each.remedy for each in said)
+        said = [
+            diagnostic
+            for diagnostic in subject.status().diagnostics
+            if diagnostic.code is DiagnosticCode.VALUE_UNREADABLE
+        ]
+    assert {diagnostic.tags for diagnostic in said} == {("struct",), ("date",)}
+    assert {diagnostic.text.partition(" sends ")[2].partition(",")[0] for diagnostic in said} == {
+        "a structure",
+        "a DateTime",
+    }
+    assert all(diagnostic.remedy for diagnostic in said)
     assert [last(journal, tag).quality for tag in ("struct", "date", "n1")] == [Quality.BAD, Quality.BAD, Quality.GOOD]
 
 
@@ -186,6 +195,8 @@ async def test_a_heartbeat_that_was_never_read_is_named(chosen: OpcUaController,
     subject = adapter(heart, NAMES)
     task = asyncio.create_task(subject.run(Journal()))
     never = DiagnosticCode.HEARTBEAT_NEVER_READ
-    await eventually(lambda: any(each.code is never and "n6" in each.text for each in subject.status().diagnostics))
+    await eventually(
+        lambda: any(diagnostic.code is never and "n6" in diagnostic.text for diagnostic in subject.status().diagnostics)
+    )
     with pytest.raises(ControllerUnavailable, match="n6 was never read"):
         await task

@@ -148,4 +148,4 @@ def fact(value: object) -> str:
 
 def expected(rows: Sequence[Any], columns: Sequence[Column]) -> list[list[str]]:
     """A whole table: its head, then all its rows."""
-    return [[title for title, _ in columns], *([shown(each) for _, shown in columns] for each in rows)]
+    return [[title for title, _ in columns], *([shown(row) for _, shown in columns] for row in rows)]

@@ -57,7 +57,7 @@ class Look:
         end = (instant(self.now) + timedelta(microseconds=1)).isoformat()
         shifts = await self.answer("/windows", kind="shift", start=start, end=end)
         days = await self.answer("/windows", kind="day", start=start, end=end)
-        found = [each for each in shifts if not each["name"].endswith("off shift")][::-1] + days[::-1]
+        found = [shift for shift in shifts if not shift["name"].endswith("off shift")][::-1] + days[::-1]
         if chosen["name"] not in {each["name"] for each in found}:
             found.insert(0, chosen)
         if shifts_only:
@@ -67,7 +67,7 @@ class Look:
     def parts(self, of: str, *, stations: bool, whole: bool) -> list[str]:
         """The parts of the plant that a page offers, the chosen one marked."""
         paths = [each["station"] for each in self.site["stations"]]
-        areas, lines = (list(dict.fromkeys("/".join(each.split("/")[:depth]) for each in paths)) for depth in (2, 3))
+        areas, lines = (list(dict.fromkeys("/".join(path.split("/")[:depth]) for path in paths)) for depth in (2, 3))
         found = [
             *([self.site["site"], *areas] if whole else []),
             *(lines if whole else []),
@@ -88,9 +88,9 @@ class Look:
         """The form that chooses offers just what the interface has."""
         form = page.take("form", class_="choice")
         part, time = form.select("select")[:2]
-        assert [text_of(each) for each in part.select("option")] == self.parts(of, stations=stations, whole=whole)
+        assert [text_of(tag) for tag in part.select("option")] == self.parts(of, stations=stations, whole=whole)
         offered = await self.windows(window, shifts_only=shifts_only)
-        assert [text_of(each) for each in time.select("option")] == offered
+        assert [text_of(tag) for tag in time.select("option")] == offered
 
     def strip(self, timeline: dict[str, Any]) -> str:
         """The drawing of a time line: each stretch with its place, its colour and its words."""

@@ -102,7 +102,7 @@ class Page:
         return [text for element in elements if not self._is_taken(element) for text in _own_figures(element)]
 
     def _is_taken(self, element: Tag) -> bool:
-        return any(id(each) in self._taken for each in (element, *element.parents))
+        return any(id(tag) in self._taken for tag in (element, *element.parents))
 
 
 def _own_figures(element: Tag) -> Iterator[str]:

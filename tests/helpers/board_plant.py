@@ -30,7 +30,7 @@ from mes.model import ProcessValue, State, StationEvent
 
 PASSWORD = "correct horse"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # a real hash, cheap enough for many tests
-ROLES: Mapping[str, Role] = {str(each): each for each in Role}
+ROLES: Mapping[str, Role] = {str(role): role for role in Role}
 WINDOW = "2026-03-02/day"
 LINE = "kostanay/weld/weld-1"
 
@@ -148,7 +148,7 @@ async def plant_board(
     tags = present_tags(config)
     for batch in shows:
         tags[batch.controller].take(batch)
-    seen = {ControllerId(each): now for each in config.controllers}
+    seen = {ControllerId(controller): now for controller in config.controllers}
     ordered = sorted(events, key=lambda each: each.received_time)
     async with Journal.open(config.journal_path) as journal:
         if events:

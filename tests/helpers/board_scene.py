@@ -67,7 +67,7 @@ def telemetry() -> list[ProcessValue]:
 
 def at_station(station: StationId, *events: StationEvent) -> list[StationEvent]:
     """The same, there."""
-    return [replace(each, station=station) for each in events]
+    return [replace(event, station=station) for event in events]
 
 
 def _station(station: StationId, index: int) -> list[StationEvent]:
@@ -176,4 +176,4 @@ def _books(stations: list[StationId]) -> Iterator[StationEvent]:
 
 def until(events: list[StationEvent], now: datetime) -> list[StationEvent]:
     """Those that have been told by then."""
-    return [each for each in events if each.received_time <= now]
+    return [event for event in events if event.received_time <= now]

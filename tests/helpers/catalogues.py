@@ -38,4 +38,4 @@ def forms(strings: Strings) -> tuple[str, ...]:
 
 def facts(strings: Strings) -> list[frozenset[str]]:
     """The facts that each form of a text asks for."""
-    return [frozenset(placeholders(each)) for each in forms(strings)]
+    return [frozenset(placeholders(form)) for form in forms(strings)]

@@ -98,7 +98,7 @@ class Plant:
             pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers)
             with capture_logs() as logs:
                 await pipeline.recover()
-            self.logged += [each["event"] for each in logs if each["event"] == "counter_remapped"]
+            self.logged += [log["event"] for log in logs if log["event"] == "counter_remapped"]
             for number, shown in enumerate(values):
                 self.minute += 1
                 for controller in dict.fromkeys(config.station_controllers.values()):
@@ -109,7 +109,7 @@ class Plant:
                         if its == controller
                     )
                     await pipeline.accept(Batch(controller, at(self.minute), readings, baseline=number == 0))
-            return [each.event for each in await journal.read(0, 10_000)]
+            return [journaled.event for journaled in await journal.read(0, 10_000)]
 
     async def count_audit(self, text: str) -> tuple[CountAuditLine, ...]:
         names = Names(self.load(text).former)
@@ -134,4 +134,4 @@ def _quality(value: Value | None) -> Quality:
 
 
 def counts(events: list[StationEvent]) -> list[tuple[int, str]]:
-    return [(each.delta, str(each.flag)) for each in events if isinstance(each, UnitsCounted)]
+    return [(event.delta, str(event.flag)) for event in events if isinstance(event, UnitsCounted)]

@@ -117,9 +117,11 @@ def watched(setup: StationSetup, *scenes: Observation | Gap, state: StationState
 
 def only(kind: type[SomeEvent], done: Step) -> list[SomeEvent]:
     """The events of one kind, in order."""
-    return [each for each in done.events if isinstance(each, kind)]
+    return [event for event in done.events if isinstance(event, kind)]
 
 
 def booked(done: Step, kind: CountKind = CountKind.GOOD) -> list[tuple[int, str, ProductId | None]]:
     """What one totaliser booked after its baseline: units, flag, product."""
-    return [(each.delta, each.flag.value, each.product) for each in only(UnitsCounted, done) if each.kind is kind][1:]
+    return [(count.delta, count.flag.value, count.product) for count in only(UnitsCounted, done) if count.kind is kind][
+        1:
+    ]

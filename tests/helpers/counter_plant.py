@@ -164,7 +164,7 @@ class Plant:
         self.blind_s, self.received_s, self.unseen = None, self.now_s, False
         says: dict[str, Value] = {"good": self.register, **({"log": tuple(self.ring)} if self.log else {})}
         self.told = dict(says)
-        readings = tuple(said(tag, each, self.now_s) for tag, each in says.items())
+        readings = tuple(said(tag, value, self.now_s) for tag, value in says.items())
         self.scenes.append(Observation(readings, at(self.now_s), baseline=True))
         self.view.append(Look(self.now_s, self.register, 0, gap=True))
 
@@ -219,12 +219,12 @@ def histories(view: list[Look], pace: Pace, register: Register) -> Histories:
     where it was due, a turn is as strange; so is, where nobody watched, that one that was due did not happen. Parts are
     made at `pace`.
     """
-    looks = [each for at_, each in enumerate(view) if _says_more(view, at_)]
+    looks = [look for at_, look in enumerate(view) if _says_more(view, at_)]
     best: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]  # of each look, if it was true: strange things -> made
     for end in range(1, len(looks)):
         found: dict[int, tuple[int, int]] = {}
         for begin in range(max(end - 7, 0), end):
-            skipped = {each.shown for each in looks[begin + 1 : end]}
+            skipped = {look.shown for look in looks[begin + 1 : end]}
             for strange, (least, most) in best[begin].items():
                 for more, low, high in _ways(looks[begin], looks[end], pace, register):
                     cost = strange + more + len(skipped)
@@ -239,7 +239,7 @@ def histories(view: list[Look], pace: Pace, register: Register) -> Histories:
 def _says_more(view: list[Look], place: int) -> bool:
     """Of looks at the same value, the first and the last say all, of each stretch between gaps."""
     around = view[max(place - 1, 0) : place + 2]
-    return len(around) < 3 or len({each.shown for each in around}) > 1 or any(each.gap for each in around[1:])
+    return len(around) < 3 or len({look.shown for look in around}) > 1 or any(look.gap for look in around[1:])
 
 
 def _ways(old: Look, new: Look, pace: Pace, register: Register) -> list[tuple[int, int, int]]:

@@ -27,39 +27,47 @@ class ListReader:
     """`reads` says how often events were asked for."""
 
     def __init__(self, *events: StationEvent) -> None:
-        self.journal = [Journaled(seq, each) for seq, each in enumerate(events, start=1)]
+        self.journal = [Journaled(seq, event) for seq, event in enumerate(events, start=1)]
         self.reads = 0
 
     def events(self, station: StationId, *, until: datetime | None = None) -> Iterator[Journaled]:
         self.reads += 1
-        return iter([each for each in self._of(station) if until is None or each.event.time < until])
+        return iter([journaled for journaled in self._of(station) if until is None or journaled.event.time < until])
 
     def last_seq(self, station: StationId | None = None) -> int:
-        return max((each.seq for each in self.journal if station in (None, each.event.station)), default=0)
+        return max(
+            (journaled.seq for journaled in self.journal if station in (None, journaled.event.station)), default=0
+        )
 
     def changed_stations(self, after: int) -> frozenset[StationId]:
-        return frozenset(each.event.station for each in self.journal if each.seq > after)
+        return frozenset(journaled.event.station for journaled in self.journal if journaled.seq > after)
 
     def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
-        affected_windows = [encode_event(each.event)[4] for each in self._of(station) if each.seq > after_seq]
+        affected_windows = [
+            encode_event(journaled.event)[4] for journaled in self._of(station) if journaled.seq > after_seq
+        ]
         return from_us(min(affected_windows)) if affected_windows else None
 
     def last_before(self, station: StationId, instant: datetime) -> datetime | None:
         return max((each for each in self._seen(station) if each < instant), default=None)
 
     def _seen(self, station: StationId) -> list[datetime]:
-        return sorted(each.event.time for each in self._of(station) if not isinstance(each.event, SAID_LATER))
+        return sorted(
+            journaled.event.time for journaled in self._of(station) if not isinstance(journaled.event, SAID_LATER)
+        )
 
     def closings(self, station: StationId) -> list[Journaled]:
-        return [each for each in self._of(station) if isinstance(each.event, ShiftClosed | ShiftReopened)]
+        return [
+            journaled for journaled in self._of(station) if isinstance(journaled.event, ShiftClosed | ShiftReopened)
+        ]
 
     def stretches(self, station: StationId, apart: timedelta) -> list[Interval]:
         found: list[Interval] = []
-        for each in self._of(station):
-            about = affects(each.event)
-            if not isinstance(each.event, SAID_LATER):
-                start = about.start if about.length <= apart else each.event.time
-                found.append(Interval(start, each.event.time))
+        for journaled in self._of(station):
+            about = affects(journaled.event)
+            if not isinstance(journaled.event, SAID_LATER):
+                start = about.start if about.length <= apart else journaled.event.time
+                found.append(Interval(start, journaled.event.time))
         found.sort()
         joined: list[Interval] = []
         for part in found:
@@ -71,40 +79,44 @@ class ListReader:
 
     def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         self.reads += 1
-        return [each for each in self._of(station) if start <= each.event.time < end]
+        return [journaled for journaled in self._of(station) if start <= journaled.event.time < end]
 
     def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
-        found = [each for each in self._of(station) if each.event.time < instant and _says_state(each)]
+        found = [
+            journaled for journaled in self._of(station) if journaled.event.time < instant and _says_state(journaled)
+        ]
         return sorted(found, key=lambda each: each.event.time, reverse=True)[:limit]
 
     def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
-        found = [each for each in self._of(station) if each.event.time >= instant and _says_state(each)]
+        found = [
+            journaled for journaled in self._of(station) if journaled.event.time >= instant and _says_state(journaled)
+        ]
         return sorted(found, key=lambda each: each.event.time)[:limit]
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
-        before = [each for each in self._of(station) if each.event.time < instant]
+        before = [journaled for journaled in self._of(station) if journaled.event.time < instant]
         by_time = sorted(before, key=lambda each: each.event.time)
-        returns = [each for each in by_time if isinstance(each.event, ConnectionRestored)][-2:]
-        since = [each.event.time for each in returns]
+        returns = [journaled for journaled in by_time if isinstance(journaled.event, ConnectionRestored)][-2:]
+        since = [journaled.event.time for journaled in returns]
         if len(since) < 2:
             since.append(BEGINNING_OF_TIME)
-        losses = [each for each in by_time if isinstance(each.event, ConnectionLost)]
-        first = [next((each for each in losses if each.event.time >= time), None) for time in since]
-        return [*returns, *(each for each in first if each is not None)]
+        losses = [journaled for journaled in by_time if isinstance(journaled.event, ConnectionLost)]
+        first = [next((loss for loss in losses if loss.event.time >= time), None) for time in since]
+        return [*returns, *(journaled for journaled in first if journaled is not None)]
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
         found: dict[CountKind, Journaled] = {}
-        for each in self._of(station):
-            if isinstance(each.event, UnitsCounted):
-                found.setdefault(each.event.kind, each)
+        for journaled in self._of(station):
+            if isinstance(journaled.event, UnitsCounted):
+                found.setdefault(journaled.event.kind, journaled)
         return list(found.values())
 
     def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
         before = [each for each in self._of(station) if each.event.time < instant]
         found: dict[str, Journaled] = {}
-        for each in sorted(before, key=lambda one: (one.event.time, one.seq)):
-            if isinstance(each.event, QualityChanged) and each.event.signal in signals:
-                found[each.event.signal] = each
+        for journaled in sorted(before, key=lambda one: (one.event.time, one.seq)):
+            if isinstance(journaled.event, QualityChanged) and journaled.event.signal in signals:
+                found[journaled.event.signal] = journaled
         return list(found.values())
 
     def station_states(self) -> dict[StationId, bytes]:
@@ -112,23 +124,23 @@ class ListReader:
 
     def reaching(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         found = []
-        for each in self._of(station):
-            from_us, until_us = encode_event(each.event)[4:6]
+        for journaled in self._of(station):
+            from_us, until_us = encode_event(journaled.event)[4:6]
             if until_us >= to_us(start) and from_us != until_us and from_us < to_us(end):
-                found.append(each)
+                found.append(journaled)
         return found
 
     def span_of(self, station: StationId) -> Interval | None:
-        seen = [each.event for each in self._of(station) if not isinstance(each.event, SAID_LATER)]
+        seen = [journaled.event for journaled in self._of(station) if not isinstance(journaled.event, SAID_LATER)]
         if not seen:
             return None
-        return Interval(min(affects(each).start for each in seen), max(each.time for each in seen))
+        return Interval(min(affects(event).start for event in seen), max(event.time for event in seen))
 
     def names_of(self, station: StationId) -> tuple[StationId, ...]:
         return (station,)
 
     def _of(self, station: StationId) -> Sequence[Journaled]:
-        return [each for each in self.journal if each.event.station == station]
+        return [journaled for journaled in self.journal if journaled.event.station == station]
 
 
 def _says_state(each: Journaled) -> bool:

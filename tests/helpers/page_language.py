@@ -41,7 +41,7 @@ def shown(element: Tag, language: str, ids: Collection[str]) -> Iterator[str]:
 
 def latin_words(page: str, language: str, names: Collection[str], ids: Collection[str]) -> list[str]:
     """Every text of a page with Latin words that are neither names nor terms, each with those words."""
-    named = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in sorted(names, key=len, reverse=True)))
+    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names, key=len, reverse=True)))
     left = []
     for text in shown(parsed(page), language, ids):
         words = [each for each in LATIN.findall(named.sub("", COMMAND.sub("", text))) if each not in TERMS]
@@ -52,6 +52,6 @@ def latin_words(page: str, language: str, names: Collection[str], ids: Collectio
 
 def plant_ids(config: PlantConfig) -> set[str]:
     """The ids of the plant's lines and stations, products and process values."""
-    paths = {str(each) for each in config.standards}
-    lines = {each.rpartition("/")[0] for each in paths}
+    paths = {str(station) for station in config.standards}
+    lines = {path.rpartition("/")[0] for path in paths}
     return paths | lines | {*map(str, config.products), *config.names.process_values}

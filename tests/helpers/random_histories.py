@@ -69,8 +69,10 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
     for each in draw(st.lists(instants, max_size=4)):
         events.append(quality(each, draw(qualities), draw(kinds)))
     # each count shows a totaliser reading of its own, as controllers do
-    told = [replace(each, raw=place) if isinstance(each, UnitsCounted) else each for place, each in enumerate(events)]
-    return [Journaled(seq, each) for seq, each in enumerate(told, start=1)]
+    told = [
+        replace(event, raw=place) if isinstance(event, UnitsCounted) else event for place, event in enumerate(events)
+    ]
+    return [Journaled(seq, event) for seq, event in enumerate(told, start=1)]
 
 
 standards = st.builds(

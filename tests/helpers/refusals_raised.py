@@ -44,10 +44,10 @@ def raised() -> list[Raised]:
 def facts_of(call: ast.Call, name: str, place: int) -> frozenset[str] | None:
     """The names of the facts that a refusal carries."""
     if name != "HttpProblem":
-        return frozenset(each.arg for each in call.keywords if each.arg)
+        return frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
     facts = call.args[place + 1 :]
     if not facts:
         return frozenset()
     if not isinstance(facts[0], ast.Dict):
         return None
-    return frozenset(str(each.value) for each in facts[0].keys if isinstance(each, ast.Constant))
+    return frozenset(str(key.value) for key in facts[0].keys if isinstance(key, ast.Constant))

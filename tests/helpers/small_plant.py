@@ -98,16 +98,16 @@ class SmallPlant:
     def log(self, event: str) -> list[dict[str, str]]:
         """The lines of an event in the program's log."""
         lines = (self.folder / "log").read_text(encoding="utf-8").splitlines()
-        return [json.loads(each) for each in lines if each.startswith("{") and f'"event": "{event}"' in each]
+        return [json.loads(line) for line in lines if line.startswith("{") and f'"event": "{event}"' in line]
 
     def booked(self) -> int:
         """Parts in the journal; -1 before the totaliser was read for the first time."""
         try:
             with JournalReader(self.journal) as reader:
-                events = [each.event for each in reader.events(STATION)]
+                events = [event.event for event in reader.events(STATION)]
         except JournalError:
             return -1
-        counts = [each.delta for each in events if isinstance(each, UnitsCounted)]
+        counts = [event.delta for event in events if isinstance(event, UnitsCounted)]
         return sum(counts) if counts else -1
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -60,7 +60,7 @@ def event(draw: st.DrawFn, kind: str, minute: float) -> StationEvent:
 def test_every_result_is_in_one_visit(history: list[Journaled]) -> None:
     """Every result is in exactly one visit, and in one of its own unit."""
     found = [(each.unit, outcome.time, outcome.result) for each in visits(STATION, history) for outcome in each.results]
-    said = [each.event for each in history]
+    said = [journaled.event for journaled in history]
 
     assert Counter(found) == Counter(
         (each.unit, each.time, each.result) for each in said if isinstance(each, UnitCompleted)
@@ -101,7 +101,7 @@ def test_lives_lose_no_visit(history: list[Journaled]) -> None:
     assert sorted((each.unit, each.first_seen) for life in lives for each in life.visits) == sorted(
         (each.unit, each.first_seen) for each in found
     )
-    assert sum(each.loops for each in lives) == len(found) - len(lives)
+    assert sum(live.loops for live in lives) == len(found) - len(lives)
 
 
 def visit(unit: UnitId, station: StationId, entered: int, result: UnitResult, *, passage: int = 1) -> Visit:
@@ -164,10 +164,10 @@ def test_every_arrival_ends_a_wait(flow: tuple[list[Visit], list[Visit]]) -> Non
     """Each visit downstream ends exactly one wait, and none is shorter than nothing."""
     upstream, downstream = flow
     found = dwells(upstream, downstream)
-    ended = [(each.unit, each.until) for each in found if each.until is not None]
+    ended = [(dwell.unit, dwell.until) for dwell in found if dwell.until is not None]
 
     assert Counter(ended) == Counter((each.unit, each.entered) for each in downstream)
-    assert all(each.length is None or each.length >= timedelta() for each in found)
+    assert all(dwell.length is None or dwell.length >= timedelta() for dwell in found)
 
 
 @given(flows(), st.integers(0, 200))
@@ -196,15 +196,15 @@ values = st.lists(
 def spent(held: list[ProcessValue], start: datetime, end: datetime) -> dict[str, list[timedelta]]:
     limits = {"temperature": ProcessLimit(0, None), "humidity": ProcessLimit(None, 10)}
     found: dict[str, list[timedelta]] = defaultdict(list)
-    for each in process_summary(held, start, end, limits):
-        found[each.name] = [each.length, each.in_limits or timedelta()]
+    for summary in process_summary(held, start, end, limits):
+        found[summary.name] = [summary.length, summary.in_limits or timedelta()]
     return found
 
 
 @given(values, st.lists(st.integers(0, 100), min_size=3, max_size=3).map(sorted))
 def test_process_values_add_up(held: list[ProcessValue], cuts: list[int]) -> None:
     """Known time and time in limits of two stretches that touch are those of both together."""
-    start, middle, end = (at(each) for each in cuts)
+    start, middle, end = (at(cut) for cut in cuts)
     one, two, whole = spent(held, start, middle), spent(held, middle, end), spent(held, start, end)
 
     for name, lengths in whole.items():
@@ -215,10 +215,10 @@ def test_process_values_add_up(held: list[ProcessValue], cuts: list[int]) -> Non
 @given(values, st.lists(st.integers(0, 100), min_size=2, max_size=2).map(sorted))
 def test_means_lie_between(held: list[ProcessValue], cuts: list[int]) -> None:
     """A mean is not below the minimum and not above the maximum; all three are known together or not at all."""
-    for each in process_summary(held, at(cuts[0]), at(cuts[1]), {}):
-        if each.minimum is None or each.mean is None or each.maximum is None:
-            assert (each.minimum, each.mean, each.maximum, each.length) == (None, None, None, timedelta())
+    for summary in process_summary(held, at(cuts[0]), at(cuts[1]), {}):
+        if summary.minimum is None or summary.mean is None or summary.maximum is None:
+            assert (summary.minimum, summary.mean, summary.maximum, summary.length) == (None, None, None, timedelta())
         else:
-            slack = pytest.approx(each.mean, rel=1e-9, abs=1e-9)
-            assert each.minimum < each.mean or each.minimum == slack
-            assert each.mean < each.maximum or each.maximum == slack
+            slack = pytest.approx(summary.mean, rel=1e-9, abs=1e-9)
+            assert summary.minimum < summary.mean or summary.minimum == slack
+            assert summary.mean < summary.maximum or summary.maximum == slack

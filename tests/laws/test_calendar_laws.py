@@ -48,7 +48,7 @@ def test_hours_and_days_are_laid_end_to_end(
 def test_three_shifts_fill_the_day(zone: ZoneInfo, start: datetime, length: timedelta) -> None:
     """Shifts that follow each other on paper do so in fact, also where clocks change."""
     window = Interval(start, start + length)
-    found = [each.interval for each in Calendar(zone, THREE_SHIFTS, time(6)).shifts(window)]
+    found = [shift.interval for shift in Calendar(zone, THREE_SHIFTS, time(6)).shifts(window)]
 
     assert touching(found)
     assert found[0].start <= window.start
@@ -68,7 +68,7 @@ def test_cutting_a_window_changes_no_planned_second(
     parts = [*calendar.planned(Interval(start, cut)), *calendar.planned(Interval(cut, window.end))]
 
     assert union(parts) == planned
-    assert intersect(planned, union(each.interval for each in calendar.shifts(window))) == planned
+    assert intersect(planned, union(shift.interval for shift in calendar.shifts(window))) == planned
 
 
 @settings(deadline=None)
@@ -100,7 +100,7 @@ def test_every_shift_is_in_one_production_day(zone: ZoneInfo, day: date, day_sta
 
     for shift in calendar.shifts(Interval(noon, noon + timedelta(days=1))):
         days = calendar.days(Interval(shift.interval.start, shift.interval.start + timedelta(minutes=1)))
-        assert next(each.day for each in days if shift.interval.start in each.interval) == shift.day
+        assert next(window.day for window in days if shift.interval.start in window.interval) == shift.day
 
 
 @settings(deadline=None)
@@ -167,7 +167,7 @@ def all_shifts(calendar: Calendar, window: Interval) -> list[Window]:
 
 
 def holding(windows: list[Window], instant: datetime) -> list[Window]:
-    return [each for each in windows if instant in each.interval]
+    return [window for window in windows if instant in window.interval]
 
 
 BERLIN = Calendar(ZoneInfo("Europe/Berlin"), THREE_SHIFTS, time(6))
@@ -236,9 +236,9 @@ def test_shifts_are_planned_time_breaks_and_maintenance(scene: tuple[Calendar, I
     manned = calendar.manned(window)
     parts = (calendar.planned(window), calendar.breaks(window), calendar.maintenance(window))
 
-    assert union(each for part in parts for each in part) == manned
+    assert union(span for part in parts for span in part) == manned
     assert sum((total(part) for part in parts), timedelta()) == total(manned)
-    assert manned == intersect(union(each.interval for each in calendar.shifts(window)), (window,))
+    assert manned == intersect(union(shift.interval for shift in calendar.shifts(window)), (window,))
     assert intersect(parts[0], manned) == parts[0]
 
 

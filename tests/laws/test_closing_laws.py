@@ -54,17 +54,17 @@ def test_a_closed_shift_keeps_its_figures_to_the_last_bit(
     """
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "journal.sqlite") as store:
         path = Path(folder) / "journal.sqlite"
-        store.write([Rows(events=[encode_event(each) for each in before])])
+        store.write([Rows(events=[encode_event(event) for event in before])])
         own = figures(path, STANDARD)
         text = encode_closed([ClosedKpi(STANDARD.minor_stop, own=True, kpi=own)])
         store.write([Rows(events=[encode_event(shift_closed(701, SHIFT.start, SHIFT.end, figures=text))])])
         assert figures(path, STANDARD) == own
-        store.write([Rows(events=[encode_event(each) for each in after])])
+        store.write([Rows(events=[encode_event(event) for event in after])])
         standard = OTHER if is_other_file else STANDARD
         live, closed = figures(path, standard, live=True), figures(path, standard)
         assert replace(closed, after_closing=0) == own
         marks = ("unread", "unread_kinds", "unknown", "units_missing")  # of what was not read; they are no figures
-        assert closed.after_closing == (live != replace(own, **{each: getattr(live, each) for each in marks}))
+        assert closed.after_closing == (live != replace(own, **{mark: getattr(live, mark) for mark in marks}))
         hour = Interval(SHIFT.start, at(60))
         assert figures(path, standard, hour) == figures(path, standard, hour, live=True)
         store.write([Rows(events=[encode_event(shift_reopened(702, SHIFT.start, SHIFT.end, why="late"))])])
@@ -102,5 +102,5 @@ def test_a_closing_of_an_older_version_has_live_figures(tmp_path: Path, text: st
             counted(5, 3),
             shift_closed(701, SHIFT.start, SHIFT.end, figures=text),
         ]
-        store.write([Rows(events=[encode_event(each) for each in events])])
+        store.write([Rows(events=[encode_event(event) for event in events])])
     assert figures(path, STANDARD) == figures(path, STANDARD, live=True)

@@ -68,8 +68,8 @@ def test_a_late_delivery_keeps_the_times_of_the_controller(
         scenes.append(observed(delivery, batch(released + 0.01 + 0.01 * part, *share, ahead=ahead), offset))
     changed = only(StateChanged, live(SETUP, *scenes))[1:]
 
-    assert [each.time for each in changed] == [at(second + ahead) for second in happened]
-    assert {each.time_source for each in changed} == {TimeSource.CONTROLLER}
+    assert [change.time for change in changed] == [at(second + ahead) for second in happened]
+    assert {change.time_source for change in changed} == {TimeSource.CONTROLLER}
     assert all(one.time <= other.time for one, other in pairwise(changed))
 
 
@@ -124,30 +124,30 @@ def test_the_last_change_holds_whatever_the_times(
     for place, values in enumerate(batches):
         second = 10 + apart * place
         stamp = None if stamped is None else stamped + apart * place
-        readings = tuple(said(tag, each, second, stamped=stamp) for each in values)
+        readings = tuple(said(tag, value, second, stamped=stamp) for value in values)
         scenes.append(Observation(readings, at(second), baseline=False, clock_offset=timedelta()))
     done = live(station(), *scenes)
     by_time = sorted(dict.fromkeys(done.events), key=lambda each: (each.time, each.received_time))
     state = fault = unit = product = None
     quality = Quality.GOOD
-    for each in by_time:
-        match each:
+    for event in by_time:
+        match event:
             case StateChanged():
-                state = each.raw
+                state = event.raw
             case FaultRaised():
-                fault = each.code
+                fault = event.code
             case FaultCleared():
-                assert each.code == fault, "what was not raised is cleared"
+                assert event.code == fault, "what was not raised is cleared"
                 fault = None
             case UnitEntered():
-                unit = each.unit
+                unit = event.unit
             case UnitLeft():
-                assert each.unit == unit, "who is not in the station leaves it"
+                assert event.unit == unit, "who is not in the station leaves it"
                 unit = None
             case ProductChanged():
-                product = each.product
+                product = event.product
             case QualityChanged(signal="process.current"):
-                quality = each.quality
+                quality = event.quality
             case _:
                 pass
     last = batches[-1][-1]
@@ -167,7 +167,7 @@ def test_a_stamp_from_before_the_last_delivery_is_not_believed(age: float, known
     scenes += [observed(delivery, batch(second), offset) for second in range(-595, 0, 5)]
     done = live(SETUP, *scenes, observed(delivery, batch(0, (-age, 9)), offset))
 
-    assert [(each.time, each.time_source) for each in only(StateChanged, done)[1:]] == [(at(0), TimeSource.EDGE)]
+    assert [(change.time, change.time_source) for change in only(StateChanged, done)[1:]] == [(at(0), TimeSource.EDGE)]
 
 
 @given(st.floats(2.1, 1e8), st.sampled_from([-1, 1]))
@@ -178,7 +178,7 @@ def test_nothing_is_early_and_no_far_clock_is_believed(far: float, sign: int) ->
         scenes = [observed(delivery, batch(-3600, (-3601, 6), baseline=True), offset)]
         done = live(SETUP, *scenes, observed(delivery, batch(0, (0, 9), ahead=ahead), offset))
 
-        assert [each.time for each in only(StateChanged, done)[1:]] == [at(0)]
+        assert [change.time for change in only(StateChanged, done)[1:]] == [at(0)]
 
 
 def test_what_is_on_time_ends_the_doubt() -> None:
@@ -188,7 +188,7 @@ def test_what_is_on_time_ends_the_doubt() -> None:
     scenes += [observed(delivery, batch(20.2, (12, 6)), timedelta())]
     changed = only(StateChanged, live(SETUP, *scenes))
 
-    assert [each.time for each in changed] == [at(0), at(20), at(20.2)]
+    assert [change.time for change in changed] == [at(0), at(20), at(20.2)]
 
 
 def test_a_clock_of_ours_that_is_set_back_opens_no_door() -> None:
@@ -197,4 +197,4 @@ def test_a_clock_of_ours_that_is_set_back_opens_no_door() -> None:
     scenes = [observed(delivery, each, timedelta()) for each in (batch(0, (0, 6), baseline=True), batch(100))]
     done = live(SETUP, *scenes, observed(delivery, batch(50, (40, 9)), timedelta()))
 
-    assert [each.time for each in only(StateChanged, done)[1:]] == [at(50)]
+    assert [change.time for change in only(StateChanged, done)[1:]] == [at(50)]

@@ -66,7 +66,10 @@ def test_one_name_is_one_value(events: list[Journaled], standard: StationStandar
 def test_replay_names_what_differs(before: list[Journaled], after: list[Journaled], standard: StationStandard) -> None:
     """Replay lists each figure of the report that is not the same in two computations, with both values."""
     (was, old), (now, new) = report(results_of(before, standard)), report(results_of(after, standard))
-    found = {each.figure: (each.before, each.after) for each in differences(STATION, SHIFT, was.kpi, now.kpi)}
+    found = {
+        difference.figure: (difference.before, difference.after)
+        for difference in differences(STATION, SHIFT, was.kpi, now.kpi)
+    }
     found.pop("losses", None)
 
     assert found == {name: (old[name], new[name]) for name in NAMES if old[name] != new[name]}

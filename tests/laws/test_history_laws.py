@@ -51,7 +51,7 @@ def test_a_stretch_read_by_itself_has_the_same_figures(
     first_look: int, events: list[Journaled], window: Interval, planned: list[Interval], ideal: StationStandard
 ) -> None:
     """However few events are looked at first, a window's figures are those of the whole history."""
-    reader = ListReader(*(each.event for each in events))
+    reader = ListReader(*(event.event for event in events))
     module.FIRST_LOOK, before = first_look, module.FIRST_LOOK
     try:
         check(reader, events, window, planned, ideal)
@@ -69,7 +69,7 @@ def test_the_journal_reads_a_stretch_alike(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "journal.sqlite"
         with Store(path) as store:
-            store.write([Rows(events=[encode_event(each.event) for each in events])])
+            store.write([Rows(events=[encode_event(event.event) for event in events])])
         with JournalReader(path) as reader:
             for window in some:
                 check(reader, events, window, planned, ideal)
@@ -83,7 +83,9 @@ def test_a_loss_that_only_its_end_tells_of_is_read_whole() -> None:
     ]
     window = Interval(at(10), at(30))
 
-    check(ListReader(*events), [Journaled(seq, each) for seq, each in enumerate(events)], window, [window], standard())
+    check(
+        ListReader(*events), [Journaled(seq, event) for seq, event in enumerate(events)], window, [window], standard()
+    )
 
 
 def test_a_long_history_is_not_read_whole() -> None:

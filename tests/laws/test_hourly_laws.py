@@ -60,7 +60,7 @@ def test_components_and_events_give_the_same_figures(
 
 def calendar_windows(span: Interval) -> list[Interval]:
     """Shifts and the stretches between them, which tile all of time."""
-    return sorted(each.interval for each in (*CALENDAR.shifts(span), *CALENDAR.off_shift(span)))
+    return sorted(window.interval for window in (*CALENDAR.shifts(span), *CALENDAR.off_shift(span)))
 
 
 @pytest.mark.timeout(60)  # each example is a history of its own
@@ -94,7 +94,7 @@ def test_a_closed_window_keeps_what_was_made_in_it() -> None:
     ]
     reader = ListReader(*made, state(410, State.PRODUCING))
     some, until = calendar_windows(Interval(at(-60), at(400))), at(405)
-    chosen = next(each for each in some if at(50) in each)
+    chosen = next(span for span in some if at(50) in span)
     with HourlyFile(None) as file:
         direct, stored = both(reader, standard, file)
         assert stored.produced(STATION, [], until=until) == {}
@@ -159,7 +159,7 @@ def test_old_variants_are_forgotten() -> None:
             )
             hourly.kpis(STATION, standard, Interval(at(0), at(500)))
             variants.add(file.variants(STATION))
-        assert max(len(each) for each in variants) == 4
+        assert max(len(variant) for variant in variants) == 4
 
 
 def test_cells_are_cut_where_any_window_begins() -> None:
@@ -185,6 +185,6 @@ def test_a_calendar_has_a_name_of_its_own() -> None:
         Calendar(ZoneInfo("Europe/Berlin"), CALENDAR.shifts_by_rule, CALENDAR.day_start),
     ]
     with HourlyFile(None) as file:
-        for each in calendars:
-            Hourly(reader, file, each).kpis(STATION, standard, Interval(at(0), at(500)))
+        for calendar in calendars:
+            Hourly(reader, file, calendar).kpis(STATION, standard, Interval(at(0), at(500)))
         assert len(file.variants(STATION)) == 4

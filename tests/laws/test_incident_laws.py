@@ -45,16 +45,16 @@ def events_of(case: Incident) -> list[StationEvent]:
 def judge(case: Incident) -> str:
     """Holds one incident against what was made and what a reader can know; returns what became of it."""
     events = events_of(case)
-    counted = [each for each in events if isinstance(each, UnitsCounted)]
-    booked = sum(each.delta for each in counted)
-    doubts = [each for each in events if isinstance(each, CountUnreconciled)]
-    resets = [each for each in counted if each.flag is CountFlag.RESET]
-    told = [("reset", each.delta, each.raw, each.previous_raw) for each in resets]
-    told += [("doubt", 0, each.raw, each.previous_raw) for each in doubts]
+    counted = [event for event in events if isinstance(event, UnitsCounted)]
+    booked = sum(count.delta for count in counted)
+    doubts = [event for event in events if isinstance(event, CountUnreconciled)]
+    resets = [count for count in counted if count.flag is CountFlag.RESET]
+    told = [("reset", reset.delta, reset.raw, reset.previous_raw) for reset in resets]
+    told += [("doubt", 0, doubt.raw, doubt.previous_raw) for doubt in doubts]
     what = f"{case.name}: made {case.made}, booked {booked}, flagged {told}"
     labels = {*case.labels}
 
-    assert all(each.delta >= 0 for each in counted), what
+    assert all(count.delta >= 0 for count in counted), what
     may_reset = case.policy is ResetPolicy.ALLOWED or Label.DUE_RESET in labels
     is_either = case.turned_unseen and may_reset and not case.setup.has_unit_log
     if labels <= ORDINARY and not is_either and case.longest_blind_s / case.cycle_s < case.modulus:
@@ -62,7 +62,7 @@ def judge(case: Incident) -> str:
         assert not doubts, f"needless: {what}"
         assert not resets, f"needless: {what}"
         return "exact"
-    if labels == {Label.DUE_RESET} and not any(isinstance(each, Gap) for each in case.scenes):
+    if labels == {Label.DUE_RESET} and not any(isinstance(scene, Gap) for scene in case.scenes):
         assert (booked, len(resets), doubts) == (case.made, len(case.labels), []), what
         return "exact, flagged"
     if case.setup.has_unit_log:
@@ -90,9 +90,9 @@ def judge(case: Incident) -> str:
     if doubts or resets:
         return "exact, flagged" if booked == case.made else "flagged"
     # what a reader sees is ordinary, over a gap or a turn, and that is marked as such
-    marked = any(each.flag in (CountFlag.CATCH_UP, CountFlag.ROLLOVER) for each in counted)
+    marked = any(count.flag in (CountFlag.CATCH_UP, CountFlag.ROLLOVER) for count in counted)
     assert not known.strange or known.least == known.most == booked or booked > case.made, f"silent: {known} {what}"
-    assert marked or any(isinstance(each, ConnectionRestored) for each in events), f"silent: {known} {what}"
+    assert marked or any(isinstance(event, ConnectionRestored) for event in events), f"silent: {known} {what}"
     return "looks ordinary"
 
 

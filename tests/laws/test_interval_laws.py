@@ -36,7 +36,7 @@ def test_union_is_sorted_apart_and_holds_the_same(some: list[Interval]) -> None:
 
     assert held(found) == held(some)
     assert all(left.end < right.start for left, right in itertools.pairwise(found))
-    assert all(each.start < each.end for each in found)
+    assert all(span.start < span.end for span in found)
     assert total(found) == timedelta(minutes=len(held(some)))
 
 
@@ -56,9 +56,9 @@ def test_clipping_is_intersecting(some: list[Interval]) -> None:
     """The part of an interval inside a window is their intersection, and None where that is empty."""
     window = Interval(minute(10), minute(25))
 
-    for each in some:
-        part = each.clip(window)
-        assert ((part,) if part else ()) == intersect(union([each]), (window,))
+    for span in some:
+        part = span.clip(window)
+        assert ((part,) if part else ()) == intersect(union([span]), (window,))
 
 
 def test_an_interval_is_aware_and_does_not_run_backwards() -> None:

@@ -27,7 +27,7 @@ STRATEGIES: Mapping[object, st.SearchStrategy[Any]] = {
 
 def _values(hint: Any) -> st.SearchStrategy[Any]:
     options = (hint,) if hint in STRATEGIES else get_args(hint) or (hint,)
-    return st.one_of([STRATEGIES[each] if each in STRATEGIES else st.from_type(each) for each in options])
+    return st.one_of([STRATEGIES[option] if option in STRATEGIES else st.from_type(option) for option in options])
 
 
 def _events(event_type: type[StationEvent]) -> st.SearchStrategy[StationEvent]:
@@ -77,7 +77,7 @@ class CrashingStore(RuleBasedStateMachine):
         for size in sizes:
             codes = [str(len(self.codes) + n) for n in range(size)]
             self.codes += codes
-            requests.append(Rows(events=[encode_event(raised(0, each)) for each in codes], states=[("s", body)]))
+            requests.append(Rows(events=[encode_event(raised(0, code)) for code in codes], states=[("s", body)]))
         self.state = {StationId("s"): body}
 
         assert self.store.write(requests)[-1] == len(self.codes)
@@ -106,8 +106,8 @@ class CrashingStore(RuleBasedStateMachine):
     @invariant()
     def holds_what_was_written(self) -> None:
         found = self.store.read(0, 1000)
-        assert [each.seq for each in found] == list(range(1, len(self.codes) + 1))
-        assert [each.event.code for each in found if isinstance(each.event, FaultRaised)] == self.codes
+        assert [journaled.seq for journaled in found] == list(range(1, len(self.codes) + 1))
+        assert [journaled.event.code for journaled in found if isinstance(journaled.event, FaultRaised)] == self.codes
         assert self.store.station_states() == self.state
         assert self.store.cursor("sink") == self.cursor
         assert self.store.last_seq == len(self.codes)

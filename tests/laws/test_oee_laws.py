@@ -31,14 +31,14 @@ def test_every_second_is_accounted_for(
 ) -> None:
     """Production, every loss and what is not planned add up to the window, to the microsecond."""
     found = figures(events, WINDOW, planned, standard)
-    losses = sum((found.spent(each) for each in LOSSES), timedelta())
+    losses = sum((found.spent(loss) for loss in LOSSES), timedelta())
     buckets = (found.apt, found.minor_stops, found.down, found.setup, found.idle, found.starved, found.blocked)
 
     assert found.not_planned + found.pbt == WINDOW.length == found.length
     assert found.apt + losses == found.pbt
-    assert sum((found.spent(each) for each in Bucket), timedelta()) == found.length
-    assert sum((each.time for each in found.losses), timedelta()) == losses + found.planned_stops
-    assert all(each >= timedelta() for each in (*buckets, found.no_data, found.not_planned, found.observed))
+    assert sum((found.spent(bucket) for bucket in Bucket), timedelta()) == found.length
+    assert sum((loss.time for loss in found.losses), timedelta()) == losses + found.planned_stops
+    assert all(length >= timedelta() for length in (*buckets, found.no_data, found.not_planned, found.observed))
     assert timedelta() <= found.inferred <= found.apt
 
 
@@ -48,7 +48,7 @@ def test_cutting_a_window_changes_no_sum(
     events: list[Journaled], planned: list[Interval], standard: StationStandard, shares: list[float]
 ) -> None:
     """Wherever a window is cut, seconds, counts and ideal times of the parts add up to those of the whole."""
-    cuts = [WINDOW.start, *(WINDOW.start + WINDOW.length * each for each in sorted(shares)), WINDOW.end]
+    cuts = [WINDOW.start, *(WINDOW.start + WINDOW.length * share for share in sorted(shares)), WINDOW.end]
     parts = [figures(events, Interval(start, end), planned, standard) for start, end in itertools.pairwise(cuts)]
 
     kinds = timeline(events).kinds | standard.counted
@@ -90,7 +90,7 @@ def test_the_product_of_the_factors_is_oee(
     found = figures(events, WINDOW, planned, standard)
     if found.sum_pri_good is None or not found.sum_pri_produced or not found.ot:
         return
-    good, made, ot, pbt = (each // US for each in (found.sum_pri_good, found.sum_pri_produced, found.ot, found.pbt))
+    good, made, ot, pbt = (length // US for length in (found.sum_pri_good, found.sum_pri_produced, found.ot, found.pbt))
     factors = (found.availability, found.performance, found.quality)
 
     assert Fraction(ot, pbt) * Fraction(made, ot) * Fraction(good, made) == Fraction(good, pbt)
@@ -109,7 +109,7 @@ def test_the_label_of_the_zone_changes_nothing(
     def there(each: Interval) -> Interval:
         return Interval(each.start.astimezone(zone), each.end.astimezone(zone))
 
-    moved = figures(events, there(WINDOW), [there(each) for each in planned], standard)
+    moved = figures(events, there(WINDOW), [there(span) for span in planned], standard)
 
     assert moved == figures(events, WINDOW, planned, standard)
 
@@ -124,20 +124,20 @@ def test_a_time_line_is_gapless_and_each_unit_has_one_instant(events: list[Journ
     assert all(left.interval.end == right.interval.start for left, right in itertools.pairwise(spans))
     assert all(left.state is not right.state for left, right in itertools.pairwise(spans))
     for kind in CountKind:
-        said = sum(each.delta for each in _counted(events) if each.kind is kind)
+        said = sum(count.delta for count in _counted(events) if count.kind is kind)
         said += sum(_decided_last(events, kind).values())
-        assert sum(each.units for each in line.counts if each.kind is kind) == said
+        assert sum(count.units for count in line.counts if count.kind is kind) == said
 
 
 def _decided_last(events: list[Journaled], kind: CountKind) -> dict[datetime, int]:
     """The last word on each instant's undecided reading; a history has but one of a kind at an instant."""
-    words = [each.event for each in events if isinstance(each.event, CountReconciled)]
+    words = [event.event for event in events if isinstance(event.event, CountReconciled)]
     in_order = sorted(words, key=lambda each: each.recorded_time)
-    return {each.time: each.parts for each in in_order if each.kind is kind}
+    return {decision.time: decision.parts for decision in in_order if decision.kind is kind}
 
 
 def _counted(events: list[Journaled]) -> list[UnitsCounted]:
-    return [each.event for each in events if isinstance(each.event, UnitsCounted)]
+    return [event.event for event in events if isinstance(event.event, UnitsCounted)]
 
 
 @settings(deadline=None)
@@ -152,10 +152,10 @@ def test_caught_up_units_stay_inside_their_gap(n: int, length_us: int, ideal_s: 
     standard = StationStandard(ideal_cycle={None: timedelta(seconds=ideal_s)}, minor_stop=timedelta())
     window = Interval(since, end)
     found = kpi(line, window, [window], standard, until=end)
-    times = [each.time for each in line.counts]
+    times = [count.time for count in line.counts]
 
     assert times == sorted(times)
-    assert all(each in window for each in times)
+    assert all(time in window for time in times)
     assert found.good == n
     assert found.inferred <= min(n * timedelta(seconds=ideal_s), window.length)
     assert found.inferred + found.no_data == window.length

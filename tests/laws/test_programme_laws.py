@@ -94,9 +94,9 @@ def test_hours_add_up_to_the_shift(programme: BuildProgramme, calendar: Calendar
     targets = Targets(programme, calendar)
     instant = targets.year(YEAR).start + timedelta(seconds=second)
     for shift in calendar.shifts(Interval(instant, instant + timedelta(days=3))):
-        hours = [each.interval.clip(shift.interval) for each in calendar.hours(shift.interval)]
+        hours = [hour.interval.clip(shift.interval) for hour in calendar.hours(shift.interval)]
 
-        assert sum(targets.target(None, each) for each in hours if each) == targets.target(None, shift.interval)
+        assert sum(targets.target(None, hour) for hour in hours if hour) == targets.target(None, shift.interval)
 
 
 @few
@@ -141,9 +141,9 @@ def splits(section: ProgrammeSection) -> list[tuple[int, Fraction, Fraction]]:
     rows = (section.by_model, section.by_assembly_method, section.by_market)
     return [
         (
-            sum(each.built for each in split),
-            sum((each.plan for each in split), Fraction(0)),
-            sum((each.plan_to_date for each in split), Fraction(0)),
+            sum(row.built for row in split),
+            sum((row.plan for row in split), Fraction(0)),
+            sum((row.plan_to_date for row in split), Fraction(0)),
         )
         for split in rows
     ]
@@ -170,13 +170,13 @@ def test_the_report_adds_up(
     for section in (report.whole, *report.months.values()):
         all_cars = section.total
         assert splits(section) == [(all_cars.built, all_cars.plan, all_cars.plan_to_date)] * 3
-        shares = [each.share for each in section.by_model if each.share is not None]
+        shares = [row.share for row in section.by_model if row.share is not None]
         assert sum(shares) == (1 if all_cars.built else 0)
         assert section.local_content.cars + section.local_content.cars_without_figure == all_cars.built
-    assert report.whole.total.built == len({each.unit for each in cars if each.time < min(until, year.end)})
-    assert report.whole.total.built == sum(each.total.built for each in report.months.values())
+    assert report.whole.total.built == len({car.unit for car in cars if car.time < min(until, year.end)})
+    assert report.whole.total.built == sum(month.total.built for month in report.months.values())
     assert report.whole.total.plan == programme.cars(YEAR)
-    assert report.whole.total.plan_to_date == sum(each.total.plan_to_date for each in report.months.values())
+    assert report.whole.total.plan_to_date == sum(month.total.plan_to_date for month in report.months.values())
 
 
 @few

@@ -30,7 +30,7 @@ def published(events: Sequence[Journaled], standard: StationStandard) -> list[Po
 
 
 def _reader(events: Sequence[Journaled]) -> ListReader:
-    return ListReader(*(each.event for each in events))
+    return ListReader(*(event.event for event in events))
 
 
 def us(point: Point, field: str) -> int:
@@ -45,7 +45,9 @@ def us(point: Point, field: str) -> int:
 def test_stretches_add_up_to_the_figures(events: list[Journaled], standard: StationStandard) -> None:
     """The stretches of an hour are gapless, and their seconds are its key figures, bucket by bucket."""
     points = published(events, standard)
-    kpis = {each.stamp_ns: each for each in points if (each.measurement, each.tags.get("window")) == ("kpi", "hour")}
+    kpis = {
+        point.stamp_ns: point for point in points if (point.measurement, point.tags.get("window")) == ("kpi", "hour")
+    }
     starts = sorted(kpis)
     spent: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for each in (point for point in points if point.measurement == "state"):
@@ -88,9 +90,10 @@ def test_no_correction_leaves_a_point_behind(
     before = data.draw(st.integers(0, len(events)))
 
     early = {
-        (each.measurement, *sorted(each.tags.items()), each.stamp_ns) for each in published(events[:before], standard)
+        (point.measurement, *sorted(point.tags.items()), point.stamp_ns)
+        for point in published(events[:before], standard)
     }
-    late = {(each.measurement, *sorted(each.tags.items()), each.stamp_ns) for each in published(events, standard)}
+    late = {(point.measurement, *sorted(point.tags.items()), point.stamp_ns) for point in published(events, standard)}
 
     assert early <= late
 
@@ -99,21 +102,23 @@ def test_no_correction_leaves_a_point_behind(
 @settings(max_examples=60)
 def test_hours_make_shifts_and_days(events: list[Journaled], standard: StationStandard) -> None:
     """The hours inside a shift add up to the shift, in seconds and in units: none reaches over a shift's border."""
-    counted = {each.event.kind for each in events if isinstance(each.event, UnitsCounted)}
+    counted = {event.event.kind for event in events if isinstance(event.event, UnitsCounted)}
     derived = {"produced"} if CountKind.GOOD in counted else {"produced", "good"}
-    points = [each for each in published(events, standard) if each.measurement == "kpi"]
+    points = [point for point in published(events, standard) if point.measurement == "kpi"]
     for shift in CALENDAR.windows(WindowKind.SHIFT, WHOLE):
         hours = list(cells(CALENDAR, shift.interval))
         assert (hours[0].interval.start, hours[-1].interval.end) == (shift.interval.start, shift.interval.end)
-    for longer in (each for each in points if each.tags["window"] == "shift"):
+    for longer in (point for point in points if point.tags["window"] == "shift"):
         end = longer.stamp_ns + us(longer, "window_s") * 1000
         inside = [
-            each for each in points if each.tags["window"] == "hour" and longer.stamp_ns <= each.stamp_ns < max(end, 1)
+            point
+            for point in points
+            if point.tags["window"] == "hour" and longer.stamp_ns <= point.stamp_ns < max(end, 1)
         ]
         for field in ("pbt_s", "apt_s", "down_s", "no_data_s"):
-            assert sum(us(each, field) for each in inside) == us(longer, field)
+            assert sum(us(point, field) for point in inside) == us(longer, field)
         for field in ("good", "scrap", "produced", "failures"):
-            known = [int(each.fields[field]) for each in inside if field in each.fields]
+            known = [int(point.fields[field]) for point in inside if field in point.fields]
             if field in derived and len(known) < len(inside):
                 continue  # where one of its counters was not read for an hour, the others still count in the shift
             assert (sum(known) if known else None) == longer.fields.get(field)

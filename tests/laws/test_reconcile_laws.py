@@ -62,7 +62,7 @@ REST = (
 
 def hourly(events: Sequence[Journaled | StationEvent], standard: StationStandard) -> list[Kpi]:
     """The figures of each hour of a history."""
-    told = [each.event if isinstance(each, Journaled) else each for each in events]
+    told = [event.event if isinstance(event, Journaled) else event for event in events]
     return kpis(timeline(told), HOURS, HOURS, standard, until=HOURS[-1].end)
 
 
@@ -78,9 +78,9 @@ def test_a_decision_adds_its_parts_to_its_hour_and_nothing_elsewhere(
 ) -> None:
     """The count of its kind grows by just the parts in just that hour, the doubt is gone, and no second moves."""
     doubted = unreconciled(minutes, kind, raw=77, previous_raw=70)
-    whole = [*(each.event for each in events), doubted]
+    whole = [*(event.event for event in events), doubted]
     before, after = hourly(whole, standard), hourly([*whole, decided(doubted, parts, product=product)], standard)
-    kinds = {each.kind for each in whole if isinstance(each, UnitsCounted)}
+    kinds = {event.kind for event in whole if isinstance(event, UnitsCounted)}
 
     for was, now in zip(before, after, strict=True):
         here = doubted.time in now.window
@@ -105,7 +105,7 @@ def test_decided_twice_is_the_last_word_alone(
 ) -> None:
     """However often a count is decided, and in whatever order the words come, the figures are those of the last one."""
     doubted = unreconciled(minutes, raw=77, previous_raw=70)
-    whole: list[StationEvent] = [*(each.event for each in events), doubted]
+    whole: list[StationEvent] = [*(event.event for event in events), doubted]
     said = [decided(doubted, parts, when=500 + place) for place, parts in enumerate(words)]
     last = said[-1]
     order.shuffle(said)
@@ -118,8 +118,8 @@ def test_decided_twice_is_the_last_word_alone(
 @given(histories(), st.randoms())
 def test_a_decision_survives_export_and_import(events: list[Journaled], order: Random) -> None:
     """In another journal, where every event has another number, the same is decided; importing again adds nothing."""
-    told = [each for each in events if not _is_backwards(each.event)]
-    texts = [line(each) for each in told]
+    told = [event for event in events if not _is_backwards(event.event)]
+    texts = [line(journaled) for journaled in told]
     order.shuffle(texts)
     lines = Lines()
     brought = [each for text in texts if (each := lines.event(text)) is not None]
@@ -130,10 +130,10 @@ def test_a_decision_survives_export_and_import(events: list[Journaled], order: R
                 store.write([Rows(events=list(unknown_rows(reader, brought)))])
         with JournalReader(path) as reader:
             found = list(reader.events(STATION))
-    words = [each.event for each in told if isinstance(each.event, CountReconciled)]
-    held = [each.event for each in found if isinstance(each.event, CountReconciled)]
+    words = [journaled.event for journaled in told if isinstance(journaled.event, CountReconciled)]
+    held = [journaled.event for journaled in found if isinstance(journaled.event, CountReconciled)]
 
-    assert {_bare(each) for each in held} == {_bare(each) for each in words}
+    assert {_bare(decision) for decision in held} == {_bare(word) for word in words}
     if not _ties(words):
         mine, theirs = (_of_doubts(each) for each in (told, found))
         assert theirs.unreconciled == mine.unreconciled
@@ -141,7 +141,7 @@ def test_a_decision_survives_export_and_import(events: list[Journaled], order: R
 
 
 def _of_doubts(events: list[Journaled]) -> Timeline:
-    return timeline([each for each in events if isinstance(each.event, CountReconciled | CountUnreconciled)])
+    return timeline([event for event in events if isinstance(event.event, CountReconciled | CountUnreconciled)])
 
 
 def _bare(event: CountReconciled) -> tuple[object, ...]:
@@ -150,7 +150,7 @@ def _bare(event: CountReconciled) -> tuple[object, ...]:
 
 def _ties(words: list[CountReconciled]) -> bool:
     """Whether two words were recorded in the same microsecond: then the journal's order decides."""
-    return len({(each.time, each.kind, each.recorded_time) for each in words}) < len({_bare(each) for each in words})
+    return len({(word.time, word.kind, word.recorded_time) for word in words}) < len({_bare(word) for word in words})
 
 
 def _is_backwards(event: StationEvent) -> bool:
@@ -195,14 +195,14 @@ blindness = st.integers(1, 60).flatmap(lambda hours: st.tuples(st.just(hours), s
 def test_counted_and_decided_is_what_was_made(days: list[int | tuple[int, int] | None]) -> None:
     """Whoever knows the truth of each doubt may say it, and no car is then missing or there twice; the books agree."""
     work = Line()
-    for each in days:
-        match each:
+    for day in days:
+        match day:
             case None:
                 work.nonsense()
             case (hours, made):
                 work.blind(hours, made)
             case int():
-                work.watched(each)
+                work.watched(day)
     work.watched(1)
     setup = station(log=False, reset=ResetPolicy.NEVER, modulus=MODULUS)
     done = live(setup, *work.scenes)
@@ -215,15 +215,15 @@ def test_counted_and_decided_is_what_was_made(days: list[int | tuple[int, int] |
         with JournalReader(path) as reader:
             doubtful = cases(reader, {STATION: setup})
     words = [
-        decide(each, work.known[each.event.time], None, None, by="aigul", why="she saw", now=at(9999))
-        for each in doubtful
+        decide(case, work.known[case.event.time], None, None, by="aigul", why="she saw", now=at(9999))
+        for case in doubtful
     ]
     for seq, event in enumerate([*done.events, *words], start=1):
         if isinstance(event, UnitsCounted | CountUnreconciled | CountReconciled):
             account.take(seq, event)
     line = timeline([*done.events, *words])
 
-    assert sum(each.units for each in line.counts) == work.made == account.counted
+    assert sum(count.units for count in line.counts) == work.made == account.counted
     assert line.unreconciled == ()
     books = account.line((STATION, CountKind.GOOD), None)
     assert (books.unreconciled, books.difference) == (0, 0)

@@ -118,9 +118,9 @@ class Plc:
     def booked(self, kind: CountKind) -> Counter[str]:
         """Units by product."""
         found: Counter[str] = Counter()
-        for each in self.events:
-            if isinstance(each, UnitsCounted) and each.kind is kind and each.delta:
-                found[str(each.product)] += each.delta
+        for event in self.events:
+            if isinstance(event, UnitsCounted) and event.kind is kind and event.delta:
+                found[str(event.product)] += event.delta
         return found
 
 
@@ -141,10 +141,10 @@ def test_every_unit_is_counted_once_and_named_once(made: list[tuple[Way, str, st
     good, scrap = plc.booked(CountKind.GOOD), plc.booked(CountKind.SCRAP)
     assert (good.total(), scrap.total()) == (plc.kinds["good"], plc.kinds["scrap"])
     assert plc.booked(CountKind.TOTAL).total() == len(made)
-    assert not [each for each in plc.events if isinstance(each, CountUnreconciled)]
+    assert not [event for event in plc.events if isinstance(event, CountUnreconciled)]
 
-    missing = sum(each.missing for each in plc.events if isinstance(each, UnitsUnidentified))
-    named = [each.unit for each in plc.events if isinstance(each, UnitCompleted)]
+    missing = sum(event.missing for event in plc.events if isinstance(event, UnitsUnidentified))
+    named = [event.unit for event in plc.events if isinstance(event, UnitCompleted)]
     assert len(named) == len(set(named)) == len(made) - missing
     if not missing:
         assert good + scrap == plc.products
@@ -159,7 +159,7 @@ def test_raw_values_of_counts_follow_each_other(made: list[tuple[Way, str, str]]
     plc.heal("S3")
 
     for kind in (CountKind.GOOD, CountKind.SCRAP, CountKind.TOTAL):
-        chain = [each for each in plc.events if isinstance(each, UnitsCounted) and each.kind is kind]
+        chain = [event for event in plc.events if isinstance(event, UnitsCounted) and event.kind is kind]
         assert chain[0].flag is CountFlag.BASELINE
         for before, after in pairwise(chain):
             assert after.previous_raw == before.raw
@@ -177,7 +177,7 @@ def test_the_same_scenes_lead_to_the_same_events(made: list[tuple[Way, str, str]
         stories.append(plc.events)
 
     assert stories[0] == stories[1]
-    assert all(each.time <= each.received_time for each in stories[0] if each.time_source is TimeSource.EDGE)
+    assert all(event.time <= event.received_time for event in stories[0] if event.time_source is TimeSource.EDGE)
 
 
 raws: st.SearchStrategy[Value] = (
@@ -255,7 +255,9 @@ def test_nothing_said_makes_a_false_event(story: list[Observation | Gap], log: b
         good: set[object] = {each.raw for each in state.held.values()}  # they were good when they were said
         state = done.state
         if isinstance(scene, Observation):
-            good |= {each.value for each in scene.readings if each.quality is Quality.GOOD and each.tag != "log"}
+            good |= {
+                reading.value for reading in scene.readings if reading.quality is Quality.GOOD and reading.tag != "log"
+            }
         for event in done.events:
             if isinstance(event, UnitsCounted):
                 assert event.delta >= 0
@@ -266,5 +268,5 @@ def test_nothing_said_makes_a_false_event(story: list[Observation | Gap], log: b
         # before a fall that a person has to decide, the record of units may say what the totaliser had counted up to
         recorded = {(each.kind, each.previous_raw) for each in done.events if isinstance(each, CountUnreconciled)}
         for kind in CountKind:
-            last = next((each.raw for each in reversed(counted) if each.kind is kind), None)
+            last = next((count.raw for count in reversed(counted) if count.kind is kind), None)
             assert last is None or last in good or (kind, last) in recorded

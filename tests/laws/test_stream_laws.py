@@ -18,8 +18,8 @@ def received(stream: bytes) -> dict[str, str]:
     lines = re.split("\r\n|\n|\r", stream.decode())
     assert lines[-2:] == ["", ""]
     fields: dict[str, list[str]] = {}
-    for each in lines[:-2]:
-        name, _, value = each.partition(":")
+    for line in lines[:-2]:
+        name, _, value = line.partition(":")
         fields.setdefault(name, []).append(value.removeprefix(" "))
     return {name: "\n".join(values) for name, values in fields.items()}
 

@@ -37,7 +37,7 @@ def test_an_undone_word_leaves_what_stood_before(
     history: list[Journaled], start: float, length: int | None, reason: ReasonId | None
 ) -> None:
     """Over one stop, several, a part of one or until it is over: after the undo each minute has the reason it had."""
-    events = [each.event for each in history]
+    events = [journaled.event for journaled in history]
     said = assigned(SAID_AT, start, None if length is None else start + length, reason)
 
     back = undo(said, timeline(events), by="serik", now=UNDONE_AT, comment="undo")
@@ -53,10 +53,10 @@ def test_a_word_undone_while_the_stop_lasts_says_nothing_of_the_rest(
     history: list[Journaled], start: float, reason: ReasonId | None
 ) -> None:
     """Its open end is taken back, too: the stop may go on, and has the reason it would have had."""
-    events = [each.event for each in history]
+    events = [journaled.event for journaled in history]
     said = assigned(SAID_AT, start, None, reason)
     line = timeline(events)
-    open_end = [each for each in line.spans if said.start in each.interval and each.interval.end > UNDONE_AT]
+    open_end = [span for span in line.spans if said.start in span.interval and span.interval.end > UNDONE_AT]
 
     back = undo(said, line, by="serik", now=UNDONE_AT, comment="undo")
 

@@ -273,8 +273,8 @@ class Controller:
         if self.session is None or not news:
             return
         if self.modbus:  # a poll shows the present and knows no past
-            tags = {each.tag for each in news}
-            self.session.queue = [each for each in self.session.queue if each.tag not in tags]
+            tags = {reading.tag for reading in news}
+            self.session.queue = [reading for reading in self.session.queue if reading.tag not in tags]
         self.session.queue.extend(news)
         if self.heard() and not self.modbus:
             self.session.news.set()
@@ -358,10 +358,10 @@ class SimulatedAdapter:
         session = plc.session = Session(self.clock)
         try:
             baseline, received = plc.present(), self.clock.now()
-            shown = tuple(_received(each, received) for each in baseline)
+            shown = tuple(_received(reading, received) for reading in baseline)
             await self._emit(emit, session, shown, baseline=True)
             if self.rng.random() < AGAIN:  # a subscription repeats what the baseline said
-                session.queue[:0] = [each for each in baseline if self.rng.random() < 0.5]
+                session.queue[:0] = [reading for reading in baseline if self.rng.random() < 0.5]
                 session.news.set()
             while True:
                 await self._emit(emit, session, await self._next(session))
@@ -391,7 +391,7 @@ class SimulatedAdapter:
         session.cut = cut < len(session.queue)
         news, session.queue = session.queue[:cut], session.queue[cut:]
         received = self.clock.now()
-        return tuple(_received(each, received) for each in self._with_stale(session, news))
+        return tuple(_received(reading, received) for reading in self._with_stale(session, news))
 
     async def _published(self, session: Session) -> bool:
         """Waits until there is something to tell; False when it is only time for a sign of life, and that is heard."""
@@ -430,15 +430,15 @@ class SimulatedAdapter:
     def _with_stale(self, session: Session, news: list[Reading]) -> list[Reading]:
         """Now and then a totaliser's last value but one comes after its last, and then that again."""
         plc = self.controller
-        for each in news:
-            if each.tag in plc.stale_tags and each.value is not None and self.rng.random() < STALE * len(news):
-                old = plc.before.get(each.tag)
+        for reading in news:
+            if reading.tag in plc.stale_tags and reading.value is not None and self.rng.random() < STALE * len(news):
+                old = plc.before.get(reading.tag)
                 if old is not None:
                     plc.stale += 1
-                    session.queue.append(each)
+                    session.queue.append(reading)
                     session.news.set()
                     source = None if plc.modbus else old.time
-                    return [*news, Reading(each.tag, old.value, Quality.GOOD, source, each.received_time)]
+                    return [*news, Reading(reading.tag, old.value, Quality.GOOD, source, reading.received_time)]
         return news
 
     def _check(self, session: Session) -> None:
@@ -454,7 +454,7 @@ class SimulatedAdapter:
         true_s, offset = plc.clock.true_s(), now - plc.clock.true()
         covered_s = true_s
         if not baseline and session.queue and not plc.modbus:  # up to the first change that is yet to be told
-            first = min(each.received_time for each in session.queue)
+            first = min(reading.received_time for reading in session.queue)
             covered_s = min(true_s, plc.clock.at_s(first))
         plc.seen.look(true_s, covered_s, begins=baseline, received=now, offset_s=offset.total_seconds())
         batch = Batch(

@@ -77,16 +77,16 @@ class Disk:
         """All of a file is on disk, but for what a failed sync gave up."""
         changes = self.changes.get(path, [])
         self.changes[path] = [
-            each
-            for index, each in enumerate(changes)
-            if each.doomed and not any(later.covers(each) for later in changes[index + 1 :])
+            change
+            for index, change in enumerate(changes)
+            if change.doomed and not any(later.covers(change) for later in changes[index + 1 :])
         ]
 
     def gave_up(self, path: str) -> None:
         """A sync failed: a forgetful system takes the pages for clean, and they never come to the disk."""
         if self.forgetful:
-            for each in self.changes.get(path, []):
-                each.doomed = True
+            for change in self.changes.get(path, []):
+                change.doomed = True
 
     def cut_power(self) -> None:
         """Every file is as the disk has it: what was synced, and by chance some of what was not, some of it torn."""
@@ -95,10 +95,10 @@ class Disk:
             if not Path(path).exists():
                 continue
             with Path(path).open("r+b", buffering=0) as file:
-                for each in reversed(changes):
-                    file.seek(each.offset)
-                    file.write(each.before)
-                    file.truncate(each.size_before)
+                for change in reversed(changes):
+                    file.seek(change.offset)
+                    file.write(change.before)
+                    file.truncate(change.size_before)
                 for each in changes:
                     if spare and not each.doomed and self.rng.random() < 0.5:
                         self._redo(file.fileno(), each)

@@ -83,7 +83,7 @@ class Ledger:
             "link cuts": self.faults[Fault.LINK_CUT] + self.faults[Fault.HALF_OPEN],
             "controller restarts": self.faults[Fault.RESTART],
             "InfluxDB outages": self.faults[Fault.INFLUX],
-            "disk faults": sum(self.faults[each] for each in DISK_FAULTS),
+            "disk faults": sum(self.faults[fault] for fault in DISK_FAULTS),
             "orderly stops": self.faults[Fault.STOP],
             "pauses": self.faults[Fault.PAUSE],
             "late deliveries": self.faults[Fault.LATE],

@@ -52,16 +52,16 @@ def judge(
     if [each.seq for each in events] != list(range(1, len(events) + 1)):
         ledger.problem("the journal's numbers have holes")
     digest = hashlib.sha256()
-    for each in events:
-        digest.update(encode_event(each.event)[-1].encode())
+    for event in events:
+        digest.update(encode_event(event.event)[-1].encode())
     ledger.digest = digest.hexdigest()[:16]
     ledger.events, ledger.process_values = len(events), len(values)
     by_station: dict[StationId, list[Journaled]] = defaultdict(list)
-    for each in events:
-        by_station[each.event.station].append(each)
+    for journaled in events:
+        by_station[journaled.event.station].append(journaled)
     for station, setup in setups.items():
-        moduli = {each.setup.kind: each.setup.modulus for each in setup.signals.values()
-                  if isinstance(each, CounterSignal)}  # fmt: skip
+        moduli = {signal.setup.kind: signal.setup.modulus for signal in setup.signals.values()
+                  if isinstance(signal, CounterSignal)}  # fmt: skip
         made = Made(truth, station, *seen[station])
         _judge_counts(station, by_station[station], made, moduli, at_risk, ledger)
         _judge_units(station, by_station[station], truth, ledger)
@@ -94,8 +94,8 @@ class Made:
 
     def __post_init__(self) -> None:
         self.by_kind = {str(kind): [] for kind in KINDS}
-        for each in self.truth.units(str(self.station)):
-            self.by_kind[str(each.result)].append(each.time)
+        for unit in self.truth.units(str(self.station)):
+            self.by_kind[str(unit.result)].append(unit.time)
 
     def until(self, kind: CountKind, at_s: float) -> int:
         """How many were made until an instant of the plant."""
@@ -135,15 +135,15 @@ def _judge_counts(
     """Booked is made, but for what the journal itself says it could not decide, and what a reset took unseen."""
     for kind in KINDS:
         count = _Count()
-        for each in events:
-            event = each.event
+        for journaled in events:
+            event = journaled.event
             if isinstance(event, CountUnreconciled) and event.kind is kind:
                 count.flagged += _ahead(event, moduli[kind])
                 count.last, count.doubted = None, event
             if isinstance(event, UnitsCounted) and event.kind is kind:
                 wrong = _wrong(event, count)
                 if wrong:
-                    ledger.problem(f"{station}: {kind} {wrong} ({each.seq})")
+                    ledger.problem(f"{station}: {kind} {wrong} ({journaled.seq})")
                 if event.flag is CountFlag.REMAPPED:
                     _remapped(station, event, count, made, moduli[kind], ledger)
                 count.booked, count.last, count.doubted = count.booked + event.delta, event.raw, None
@@ -199,13 +199,13 @@ def _remapped(station: StationId, event: UnitsCounted, count: _Count, made: Made
 
 def _judge_units(station: StationId, events: list[Journaled], truth: Truth, ledger: Ledger) -> None:
     """Every unit's id once, in the order in which they were made; what the controller forgot is told as missing."""
-    real = [(each.sequence, each.unit, str(each.result)) for each in truth.units(str(station))]
+    real = [(unit.sequence, unit.unit, str(unit.result)) for unit in truth.units(str(station))]
     seen = [
-        (each.event.sequence, str(each.event.unit), str(each.event.result))
-        for each in events
-        if isinstance(each.event, UnitCompleted)
+        (event.event.sequence, str(event.event.unit), str(event.event.result))
+        for event in events
+        if isinstance(event.event, UnitCompleted)
     ]
-    missing = sum(each.event.missing for each in events if isinstance(each.event, UnitsUnidentified))
+    missing = sum(event.event.missing for event in events if isinstance(event.event, UnitsUnidentified))
     twice = Counter(seen) - Counter(set(seen))
     never = set(seen) - set(real)
     gone = set(real) - set(seen)
@@ -227,7 +227,7 @@ def _judge_units(station: StationId, events: list[Journaled], truth: Truth, ledg
 
 def _lines(events: list[Journaled], values: list[tuple[int, ProcessValue]], ledger: Ledger) -> dict[str, str]:
     lines: dict[str, str] = {}
-    for line in (*(event_line(each) for each in events), *(process_line(value, row) for row, value in values)):
+    for line in (*(event_line(event) for event in events), *(process_line(value, row) for row, value in values)):
         point = point_of(line)
         if point in lines:
             ledger.problem(f"two rows of the journal are one point: {line} and {lines[point]}", lost=1)

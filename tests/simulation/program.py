@@ -138,7 +138,7 @@ class Program:
         assert isinstance(loop, VirtualLoop)
         now_s, within_s = loop.time(), STOP_WITHIN_S
         if not world.disk.is_in_trouble(now_s, within_s=within_s) and now_s - loop.resumed_s > within_s:
-            running = sorted(repr(each.get_coro()) for each in asyncio.all_tasks() if not each.done())
+            running = sorted(repr(task.get_coro()) for task in asyncio.all_tasks() if not task.done())
             world.ledger.problem(f"at {now_s:.0f} s the program did not stop within {within_s:g} s: {running}")
         self._stop_failed = True
         self.die(power=False, down_s=self._down_s)
@@ -247,5 +247,5 @@ class Program:
 
 def _only_journal(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return all(_only_journal(each) for each in error.exceptions)
+        return all(_only_journal(exception) for exception in error.exceptions)
     return isinstance(error, JournalError)

@@ -92,8 +92,8 @@ def judge_time(path: Path, plc: Controller, truth: Truth, length_s: float, ledge
         for code, spec in plc.stations.items():
             known = _known(plc.seen, code, truth.states(spec.path), clock, length_s)
             spans = timeline(reader.events(StationId(spec.path))).states(START + timedelta(seconds=length_s + DAY_S))
-            starts = [(each.interval.start - START).total_seconds() for each in spans]
-            shown = _Shown(starts, [each.state for each in spans])
+            starts = [(span.interval.start - START).total_seconds() for span in spans]
+            shown = _Shown(starts, [span.state for span in spans])
             _judge_station(spec.path, known, shown, clock, length_s, ledger)
 
 
@@ -153,15 +153,15 @@ def _known(
     hidden += [(begin_s, end_s) for begin_s, end_s in (*seen.bad.get(code, ()), *clock.undated)]
     covered = _without(_joined((begin_s, end_s) for begin_s, end_s in seen.known), _joined(hidden))
     least_s = POLLED_UNKNOWN_S if seen.polled else PUBLISHED_S
-    unknown = [each for each in _without([(0.0, length_s)], covered) if each[1] - each[0] > least_s]
+    unknown = [stretch for stretch in _without([(0.0, length_s)], covered) if stretch[1] - stretch[0] > least_s]
     unnoticed = _without([(0.0, length_s)], _joined([*covered, *unknown]))
-    starts = [(each.start - START).total_seconds() for each in states]
+    starts = [(state.start - START).total_seconds() for state in states]
     near = [_near(seen, at_s, interval_s, clock) for at_s in starts]
     short = [(begin_s, end_s) for begin_s, end_s in seen.hung if end_s - begin_s <= ALIVE_WITHIN_S]
     near += [(begin_s - interval_s, end_s + interval_s) for begin_s, end_s in (*short, *unnoticed)]
     edges = [(begin_s - interval_s, begin_s + interval_s) for begin_s, _ in unknown]  # no look comes until its end
     edges += [(end_s - interval_s, _polled_s(seen, end_s, interval_s)) for _, end_s in unknown]
-    return _Known(unknown, _joined(edges), _joined([*near, *edges]), starts, [str(each.state) for each in states])
+    return _Known(unknown, _joined(edges), _joined([*near, *edges]), starts, [str(state.state) for state in states])
 
 
 def _polled_s(seen: Observations, at_s: float, interval_s: float) -> float:
@@ -207,12 +207,15 @@ def _clock(clocks: Sequence[ClockStretch], length_s: float) -> _Clock:
     undated: list[Stretch] = []
     mixed: list[Stretch] = []
     begin, end = ClockStretch(0.0, 0.0, 0.0), ClockStretch(length_s, length_s, 0.0)
-    for before, each, after in zip((begin, *clocks), clocks, (*clocks[1:], end), strict=False):
-        if abs(each.offset_s) >= DAY_S:
+    for before, stretch, after in zip((begin, *clocks), clocks, (*clocks[1:], end), strict=False):
+        if abs(stretch.offset_s) >= DAY_S:
             undated.append((before.end_s, after.begin_s))
-        whole += [ClockStretch(before.end_s, each.begin_s, 0.0), ClockStretch(each.begin_s, each.end_s, _off_s(each))]
-        mixed.append(_met(before, each))
-        mixed.append(_met(each, after))
+        whole += [
+            ClockStretch(before.end_s, stretch.begin_s, 0.0),
+            ClockStretch(stretch.begin_s, stretch.end_s, _off_s(stretch)),
+        ]
+        mixed.append(_met(before, stretch))
+        mixed.append(_met(stretch, after))
     mixed = _joined(mixed)
     parts = [(each, _without([(each.begin_s, each.end_s)], mixed)) for each in whole]
     dated = [ClockStretch(begin_s, end_s, each.offset_s) for each, left in parts for begin_s, end_s in left]

@@ -63,7 +63,7 @@ class World:
         self._rng = random.Random(f"{plan.seed}:world")
         self._influx_down = 0
         self._refits: dict[tuple[str, str], int] = {}  # station and signal, and what is drawn for the other register
-        self._by_code = {code: each for each in self.controllers.values() for code in each.stations}
+        self._by_code = {code: controller for controller in self.controllers.values() for code in controller.stations}
 
     def refit(self) -> None:
         """The plant's file reads totalisers from other registers, or from the first ones again."""
@@ -80,8 +80,8 @@ class World:
     async def live(self) -> Ledger:
         """The stretch, then quiet, then the verdict."""
         present = self.plant.snapshot()
-        for each in self.controllers.values():
-            each.begin(present)
+        for controller in self.controllers.values():
+            controller.begin(present)
         program = asyncio.create_task(self.program.run())
         others = [asyncio.create_task(self._physics()), asyncio.create_task(self._misfortune())]
         try:
@@ -116,10 +116,10 @@ class World:
         if self.plan.outage:
             self._influx_ill(Mood.GONE)
             self.ledger.faults[Fault.INFLUX] += 1
-        for each in strokes(self.plan):
-            await asyncio.sleep(max(each.at_s - loop.time(), 0.0))
-            self.ledger.faults[each.fault] += 1
-            self._strike(each)
+        for stroke in strokes(self.plan):
+            await asyncio.sleep(max(stroke.at_s - loop.time(), 0.0))
+            self.ledger.faults[stroke.fault] += 1
+            self._strike(stroke)
         await asyncio.sleep(max(self.plan.length.total_seconds() - loop.time(), 0.0))
 
     def _strike(self, stroke: Stroke) -> None:
@@ -143,7 +143,7 @@ class World:
                 self.program.stop_orderly(stroke.lasts_s)
             case Fault.REMAP:
                 code = rng.choice(sorted(self._by_code))
-                self._refits |= {(code, each): rng.randrange(1, 2**31) for each in COUNTS if rng.random() < 0.7}
+                self._refits |= {(code, count): rng.randrange(1, 2**31) for count in COUNTS if rng.random() < 0.7}
                 self.program.stop_orderly(stroke.lasts_s)
             case Fault.PAUSE:
                 self._pause(stroke.lasts_s, later)
@@ -211,7 +211,7 @@ class World:
             case Fault.CONTROLLER_CLOCK:
                 plc.set_clock(timedelta(seconds=_step_s(rng)))
             case Fault.LATE:
-                plc = rng.choice([each for each in controllers if not each.modbus])
+                plc = rng.choice([controller for controller in controllers if not controller.modbus])
                 plc.hold_up(on=True)
                 later(partial(plc.hold_up, on=False))
             case _:
@@ -229,8 +229,8 @@ class World:
             if not loop.is_paused or loop.pauses != pauses + 1:
                 return
             if lasts_s > SESSION_S and since is not None:
-                for each in self.controllers.values():
-                    each.paused(since)
+                for controller in self.controllers.values():
+                    controller.paused(since)
             loop.resume_program()
 
         loop.pause_program()
@@ -266,12 +266,12 @@ class World:
         if loop.is_paused:
             loop.resume_program()
         await asyncio.sleep(QUIET_S)
-        for each in self.controllers.values():
-            each.heal()
-            each.hold_up(on=False)
-            each.hang(on=False)
-            each.power(on=True)
-            each.spoil(sorted(each.stations), on=False)
+        for controller in self.controllers.values():
+            controller.heal()
+            controller.hold_up(on=False)
+            controller.hang(on=False)
+            controller.power(on=True)
+            controller.spoil(sorted(controller.stations), on=False)
         for _ in range(3):
             await asyncio.sleep(QUIET_S)
             for each in self.controllers.values():
@@ -303,9 +303,9 @@ class World:
     def _verdict(self) -> Ledger:
         ledger, at_risk = self.ledger, {}
         ledger.weeks = self.plan.length / timedelta(days=7)
-        for each in self.controllers.values():
-            at_risk.update(each.at_risk)
-            ledger.stale += each.stale
+        for controller in self.controllers.values():
+            at_risk.update(controller.at_risk)
+            ledger.stale += controller.stale
         ledger.resent = self.influx.rewritten
         for broken in self.promises.broken:
             ledger.problem(broken)
@@ -362,10 +362,10 @@ def _with_policies(
         if not never:
             resettable.add(codes[station])
         signals: dict[TagId, SignalSetup] = {
-            tag: CounterSignal(replace(each.setup, reset=ResetPolicy.NEVER))
-            if never and isinstance(each, CounterSignal)
-            else each
-            for tag, each in setup.signals.items()
+            tag: CounterSignal(replace(signal.setup, reset=ResetPolicy.NEVER))
+            if never and isinstance(signal, CounterSignal)
+            else signal
+            for tag, signal in setup.signals.items()
         }
         chosen[station] = replace(setup, signals=signals)
     return chosen, frozenset(resettable)

@@ -25,7 +25,7 @@ BROKEN = START + timedelta(hours=2, minutes=30)
 WINDOW = Interval(BROKEN, BROKEN + timedelta(hours=3))
 SEEDS = range(11, 17)
 CONFIG = load(default_config()).config
-LINKS = [Link(each.upstream, each.downstream) for each in CONFIG.buffers]
+LINKS = [Link(buffer.upstream, buffer.downstream) for buffer in CONFIG.buffers]
 
 
 def lines(seed: int, *breakdowns: Breakdown) -> Mapping[StationId, Timeline]:
@@ -58,8 +58,8 @@ def cars_by_culprit(found: Mapping[StationId, Timeline], exit_station: StationId
     charged = charges(found, LINKS, CONFIG.standards, planned, WINDOW, until=WINDOW.end)
     check_sums(found, charged)
     sums: dict[StationId | None, float] = defaultdict(float)
-    for each in lost_cars(charged, found, CONFIG.standards, exit_station, planned, WINDOW, until=WINDOW.end):
-        sums[each.station] += each.cars
+    for car in lost_cars(charged, found, CONFIG.standards, exit_station, planned, WINDOW, until=WINDOW.end):
+        sums[car.station] += car.cars
     return sums
 
 
@@ -77,7 +77,7 @@ def check_sums(found: Mapping[StationId, Timeline], charged: tuple[Charge, ...])
                 ),
                 timedelta(),
             )
-            told = [each.length for each in charged if (each.victim, each.loss) == (station, loss)]
+            told = [charge.length for charge in charged if (charge.victim, charge.loss) == (station, loss)]
             assert sum(told, timedelta()) == waited, (station, loss)
 
 

@@ -35,7 +35,7 @@ def events(journal: Path) -> list[StationEvent]:
     """What is journaled of the station so far."""
     try:
         with JournalReader(journal) as reader:
-            return [each.event for each in reader.events(STATION)]
+            return [event.event for event in reader.events(STATION)]
     except JournalError:
         return []
 
@@ -57,10 +57,10 @@ async def test_a_clock_that_is_set_right_is_gone_by(tmp_path: Path, wrong: timed
     program = asyncio.create_task(run(config, SteadyClock(machine.now), opened=lambda: None, set_for_s=0.5))
 
     def booked() -> int:
-        return sum(each.delta for each in events(journal) if isinstance(each, UnitsCounted))
+        return sum(event.delta for event in events(journal) if isinstance(event, UnitsCounted))
 
     def state() -> StateChanged | None:
-        return next((each for each in reversed(events(journal)) if isinstance(each, StateChanged)), None)
+        return next((event for event in reversed(events(journal)) if isinstance(event, StateChanged)), None)
 
     try:
         await until(lambda: state() is not None)
@@ -69,7 +69,7 @@ async def test_a_clock_that_is_set_right_is_gone_by(tmp_path: Path, wrong: timed
         machine.wrong = timedelta()
         server.write(GOOD_AT, [3])
         right = datetime.now(UTC)
-        await until(lambda: any(right <= each.time <= datetime.now(UTC) for each in events(journal)))
+        await until(lambda: any(right <= event.time <= datetime.now(UTC) for event in events(journal)))
         await until(lambda: booked() == 3)
         server.write(STATE_AT, [DOWN])
         await until(lambda: (last := state()) is not None and last.state is State.DOWN)
@@ -81,7 +81,7 @@ async def test_a_clock_that_is_set_right_is_gone_by(tmp_path: Path, wrong: timed
 
     assert last is not None
     assert right <= last.time <= datetime.now(UTC)
-    assert max(each.time for each in events(journal)) <= datetime.now(UTC)
+    assert max(event.time for event in events(journal)) <= datetime.now(UTC)
 
 
 class Judge(Journal):

@@ -109,14 +109,14 @@ def test_another_plant_file_leaves_a_closed_shift_as_it_is(closed: Path) -> None
     assert after["oee"] == before["oee"] > 0
     assert ("after_closing" in before["flags"], "after_closing" in after["flags"]) == (False, True)
     hours, other = report(closed, "hour"), report(closed, "hour", *changed)
-    assert [each["oee"] for each in hours] != [each["oee"] for each in other]
+    assert [hour["oee"] for hour in hours] != [each["oee"] for each in other]
 
 
 def test_a_shift_that_is_opened_again_takes_each_command(closed: Path, tmp_path: Path) -> None:
     """After `mes shift reopen` the same commands end with 0, and each adds an event."""
     folder = tmp_path
-    for each in closed.iterdir():
-        (folder / each.name).write_bytes(each.read_bytes())
+    for path in closed.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
     assert "is open again" in done(folder, "shift", "reopen", *SHIFT, "--by", "serik", "--why", "late counts")
     for name, words in COMMANDS.items():
         if name != "closing again":  # stops without a reason are left now

@@ -58,9 +58,9 @@ def busy_cores(number: int) -> Iterator[None]:
     try:
         yield
     finally:
-        for each in burners:
-            each.kill()
-            each.wait()
+        for burner in burners:
+            burner.kill()
+            burner.wait()
 
 
 @pytest.mark.timeout(400)
@@ -87,10 +87,10 @@ class _Forgetful(Journal):
     forgotten = False
 
     def append(self, entry: Entry):  # type: ignore[no-untyped-def]
-        counted = [each for each in entry.events if isinstance(each, UnitsCounted) and each.delta]
+        counted = [event for event in entry.events if isinstance(event, UnitsCounted) and event.delta]
         if counted and not self.forgotten:
             self.forgotten = True
-            entry = replace(entry, events=[each for each in entry.events if each is not counted[0]])
+            entry = replace(entry, events=[event for event in entry.events if event is not counted[0]])
         return super().append(entry)
 
 

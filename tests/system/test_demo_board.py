@@ -75,6 +75,6 @@ async def test_a_cable_is_pulled_on_the_board() -> None:
     assert finished.outcome.missing == finished.outcome.extra == ()
     assert "Pull the cable of weld-plc" in page
     # a unit that was made meanwhile proves that a part of the gap was work
-    blind = {each: (kpi.no_data + kpi.inferred).total_seconds() for each, kpi in finished.kpis.items()}
-    assert min(lasted for each, lasted in blind.items() if "/weld/" in each) > 60
-    assert min(lasted for each, lasted in blind.items() if "/final/" in each) == 0.0
+    blind = {station: (kpi.no_data + kpi.inferred).total_seconds() for station, kpi in finished.kpis.items()}
+    assert min(lasted for station, lasted in blind.items() if "/weld/" in station) > 60
+    assert min(lasted for station, lasted in blind.items() if "/final/" in station) == 0.0

@@ -56,5 +56,5 @@ async def test_what_is_seen_at_the_last_instant_lies_in_the_window(
     assert stalled
     assert (finished.outcome.lost, finished.outcome.doubled) == (0, 0)
     with JournalReader(journal / demo.JOURNAL) as reader:
-        last = max(each.event.time for station in finished.kpis for each in reader.events(station))
+        last = max(event.event.time for station in finished.kpis for event in reader.events(station))
     assert last < finished.window.end

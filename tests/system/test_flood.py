@@ -25,7 +25,7 @@ def descriptors(plant: SmallPlant) -> int:
 def peak_kb(plant: SmallPlant) -> int:
     """The most memory that the program has had."""
     lines = (plant.process / "status").read_text().splitlines()
-    return next(int(each.split()[1]) for each in lines if each.startswith("VmHWM"))
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 async def test_idle_connections_hinder_no_reconnecting(tmp_path: Path) -> None:

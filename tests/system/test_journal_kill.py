@@ -56,8 +56,11 @@ def test_a_killed_writer_loses_nothing_acknowledged(tmp_path: Path) -> None:
             found = store.read(0, 10_000_000)
             assert store.last_seq >= acknowledged
             assert store.last_seq % 2 == 0
-            assert [each.seq for each in found] == list(range(1, store.last_seq + 1))
-            assert all(isinstance(each.event, FaultRaised) and each.event.code == str(each.seq) for each in found)
+            assert [journaled.seq for journaled in found] == list(range(1, store.last_seq + 1))
+            assert all(
+                isinstance(journaled.event, FaultRaised) and journaled.event.code == str(journaled.seq)
+                for journaled in found
+            )
             assert store.station_states() == {"s": str(store.last_seq).encode()}
 
 

@@ -70,7 +70,7 @@ async def flap(link: Link, rng: random.Random, until_s: float) -> int:
 
 def resources() -> tuple[int, int]:
     """Tasks and open files of this process; a simulated server's own tasks for its clients come and go."""
-    tasks = [each for each in asyncio.all_tasks() if "UaProcessor" not in repr(each.get_coro())]
+    tasks = [task for task in asyncio.all_tasks() if "UaProcessor" not in repr(task.get_coro())]
     return len(tasks), len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -82,24 +82,28 @@ def piled_up(before: tuple[int, int], after: tuple[int, int]) -> bool:
 async def all_connected(running: Collector) -> None:
     """Waits until every controller is."""
     async with patiently(60):
-        while [each.state for each in running.monitor.status().controllers] != [ConnectionState.RUNNING] * 3:
+        while [controller.state for controller in running.monitor.status().controllers] != [
+            ConnectionState.RUNNING
+        ] * 3:
             await asyncio.sleep(0.1)
 
 
 async def booked(running: Collector) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """Parts by station and kind, and unit ids by station."""
-    events = [each.event for each in await running.journal.read(0, 1_000_000)]
+    events = [journaled.event for journaled in await running.journal.read(0, 1_000_000)]
     parts: Counter[tuple[str, str]] = Counter()
-    for each in events:
-        if isinstance(each, UnitsCounted):
-            parts[str(each.station), str(each.kind)] += each.delta
+    for event in events:
+        if isinstance(event, UnitsCounted):
+            parts[str(event.station), str(event.kind)] += event.delta
     return +parts, Counter((str(each.station), str(each.unit)) for each in events if isinstance(each, UnitCompleted))
 
 
 def made(plant: Plant) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """The same in truth."""
-    units = [(spec.path, each) for spec in plant.stations for each in plant.truth.units(spec.path)]
-    return Counter((path, str(each.result)) for path, each in units), Counter((path, each.unit) for path, each in units)
+    units = [(spec.path, unit) for spec in plant.stations for unit in plant.truth.units(spec.path)]
+    return Counter((path, str(record.result)) for path, record in units), Counter(
+        (path, record.unit) for path, record in units
+    )
 
 
 async def test_cables_that_fail_at_random_cost_nothing(tmp_path: Path) -> None:
@@ -114,9 +118,9 @@ async def test_cables_that_fail_at_random_cost_nothing(tmp_path: Path) -> None:
         ports = {ControllerId(name): port for name, port in served.ports.items()}
         config = for_simulation(load(default_config()).config, ports=ports, journal=tmp_path / "journal.sqlite")
         servers = {
-            name: each.device.server
-            for name, each in served.controllers.items()
-            if isinstance(each.device, OpcUaDevice)
+            name: controller.device.server
+            for name, controller in served.controllers.items()
+            if isinstance(controller.device, OpcUaDevice)
         }
         watched = Watched(servers)
         async with collector(config, clock, backoff=BACKOFF) as running:
@@ -125,14 +129,14 @@ async def test_cables_that_fail_at_random_cost_nothing(tmp_path: Path) -> None:
             before, opened = resources(), watched.opened()
             clock.release()
             followers = [asyncio.create_task(served.run()), asyncio.create_task(watched.run())]
-            links = [each.link for each in served.controllers.values()]
+            links = [controller.link for controller in served.controllers.values()]
             began_s = loop.time()
             failures = await asyncio.gather(
                 *(flap(link, random.Random(rng.random()), began_s + FLAP_S) for link in links)
             )
             took_s = loop.time() - began_s
-            for each in followers:
-                each.cancel()
+            for follower in followers:
+                follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
             await all_connected(running)
             truth = made(plant)

@@ -71,11 +71,11 @@ async def test_what_happened_while_the_program_stood_still_is_not_known(tmp_path
         await server.stop()
 
     events = [each.event for each in journaled(journal)]
-    lost = next(each for each in events if isinstance(each, ConnectionLost))
-    caught_up = [each for each in events if isinstance(each, UnitsCounted) and each.delta]
+    lost = next(event for event in events if isinstance(event, ConnectionLost))
+    caught_up = [event for event in events if isinstance(event, UnitsCounted) and event.delta]
     [row] = json.loads(said)
     assert lost.cause == "collector", log.read_text()
-    assert [(each.delta, each.flag) for each in caught_up] == [(1, "catch_up")]
+    assert [(count.delta, count.flag) for count in caught_up] == [(1, "catch_up")]
     assert row["no_data_s"] >= STOPPED_S - IDEAL_S - 1  # one part proves as much of it producing as it takes
     assert row["no_data_s"] + row["apt_s"] == pytest.approx(row["window_s"])
     assert row["apt_s"] <= row["window_s"] - STOPPED_S + IDEAL_S + 1

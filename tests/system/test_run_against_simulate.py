@@ -167,7 +167,7 @@ async def book(server: InfluxServer, truth: dict[str, Any], happened: Counter[st
         "parts": made.total(),
         "lost": (made - Counter(counted)).total() + (by_station(known - units) - overrun).total(),
         "doubled": (Counter(counted) - made).total() + (units - known).total(),
-        "unreconciled": sum(int(each["n"]) for each in open_counts),
+        "unreconciled": sum(int(count["n"]) for count in open_counts),
         "overrun": overrun.total(),
     }
     await asyncio.to_thread(ledger.write_text, json.dumps(figures))

@@ -114,7 +114,7 @@ def versions(folder: Path) -> dict[str, str]:
     """What is installed, by name."""
     site = next((folder / ".venv" / "lib").glob("python*/site-packages"))
     names = [re.fullmatch(r"(.+)-(.+)\.dist-info", path.name) for path in site.iterdir()]
-    return {each[1]: each[2] for each in names if each is not None}
+    return {name[1]: name[2] for name in names if name is not None}
 
 
 def test_a_newer_release_changes_nothing(copy: Path, tmp_path: Path) -> None:

@@ -116,4 +116,4 @@ def test_a_commit_that_does_not_wait_for_the_disk_is_found_out() -> None:
 
     assert careful.problems == []
     assert careless.lost > 0
-    assert any("acknowledged events are gone" in each for each in careless.problems)
+    assert any("acknowledged events are gone" in problem for problem in careless.problems)

@@ -43,7 +43,7 @@ def test_a_weekend_and_a_holiday_plan_nothing() -> None:
 
     week = calendar.shifts(Interval(utc(nauryz), utc(date(2026, 3, 29), 20)))
 
-    assert [(each.day, each.name) for each in week] == [
+    assert [(window.day, window.name) for window in week] == [
         *((date(2026, 3, day), "day") for day in (24, 25, 26, 27)),
         (saturday, "short"),
     ]
@@ -65,9 +65,9 @@ def test_a_night_shift_has_its_real_length(zone: ZoneInfo, day: date, hours: int
     calendar = Calendar(zone, (NIGHT,), exceptions={day - timedelta(days=1): (), day + timedelta(days=1): ()})
     window = Interval(utc(day, 12), utc(day + timedelta(days=2), 12))
 
-    shifts = [each for each in calendar.shifts(window) if each.day == day]
+    shifts = [shift for shift in calendar.shifts(window) if shift.day == day]
 
-    assert [each.interval.length for each in shifts] == [timedelta(hours=hours)]
+    assert [shift.interval.length for shift in shifts] == [timedelta(hours=hours)]
     assert total(calendar.planned(shifts[0].interval)) == timedelta(hours=hours)
 
 
@@ -75,8 +75,7 @@ def test_kostanay_moved_to_utc_plus_5_in_2024() -> None:
     """The day on which Kazakhstan put its clocks back for good has 25 hours; the shift after it starts at 03:00 UTC."""
     calendar = Calendar(KOSTANAY, (DAY_SHIFT,))
     lengths = {
-        each.day: each.interval.length
-        for each in calendar.days(Interval(utc(date(2024, 2, 28)), utc(date(2024, 3, 3))))
+        day.day: day.interval.length for day in calendar.days(Interval(utc(date(2024, 2, 28)), utc(date(2024, 3, 3))))
     }
 
     assert lengths[date(2024, 2, 29)] == timedelta(hours=25)
@@ -132,22 +131,22 @@ def test_hours_follow_the_local_clock() -> None:
 
     hours = calendar.windows(WindowKind.HOUR, Interval(utc(day, 3), utc(day, 4)))
 
-    assert [each.interval.start for each in hours] == [utc(day, 2, 30), utc(day, 3, 30)]
-    assert [each.name for each in hours] == ["2026-03-02 08:00", "2026-03-02 09:00"]
+    assert [hour.interval.start for hour in hours] == [utc(day, 2, 30), utc(day, 3, 30)]
+    assert [hour.name for hour in hours] == ["2026-03-02 08:00", "2026-03-02 09:00"]
 
 
 def test_hours_of_a_day_with_a_half_hour_change_fill_the_day() -> None:
     """Where clocks change by half an hour, the last hour of the day is half an hour and none overlap."""
     calendar = Calendar(LORD_HOWE, ())
     day = next(
-        each
-        for each in calendar.days(Interval(utc(date(2026, 4, 4)), utc(date(2026, 4, 6))))
-        if each.day == date(2026, 4, 5)
+        window
+        for window in calendar.days(Interval(utc(date(2026, 4, 4)), utc(date(2026, 4, 6))))
+        if window.day == date(2026, 4, 5)
     )
-    hours = [each for each in calendar.hours(day.interval) if each.day == day.day]
+    hours = [hour for hour in calendar.hours(day.interval) if hour.day == day.day]
 
     assert day.interval.length == timedelta(hours=24, minutes=30)
-    assert total(each.interval for each in hours) == day.interval.length
+    assert total(hour.interval for hour in hours) == day.interval.length
     assert hours[-1].interval.length == timedelta(minutes=30)
 
 
@@ -213,7 +212,7 @@ def span(start: date, end: date) -> Interval:
 
 def teams(calendar: Calendar, day: date) -> dict[str, str | None]:
     """The team of each shift that starts on a date in Kostanay."""
-    return {each.name: each.team for each in calendar.shifts(span(day, day + timedelta(days=1))) if each.day == day}
+    return {shift.name: shift.team for shift in calendar.shifts(span(day, day + timedelta(days=1))) if shift.day == day}
 
 
 THREE = (Shift("early", time(6), time(14)), Shift("late", time(14), time(22)), NIGHT)
@@ -293,7 +292,7 @@ def test_no_shift_starts_on_a_holiday() -> None:
         overtime={holiday: (extra,)},
     )
 
-    assert [each.name for each in calendar.shifts(span(holiday, holiday + timedelta(days=1)))] == ["night", "extra"]
+    assert [shift.name for shift in calendar.shifts(span(holiday, holiday + timedelta(days=1)))] == ["night", "extra"]
     assert calendar.starting(eve) == (NIGHT,)
     assert calendar.starting(other) == (short,)
 
@@ -312,7 +311,7 @@ def test_maintenance_is_taken_out_of_planned_time_once() -> None:
     )
     window = span(monday, monday + timedelta(days=1))
 
-    assert [each.interval.length for each in calendar.shifts(window)] == [timedelta(hours=9)]
+    assert [shift.interval.length for shift in calendar.shifts(window)] == [timedelta(hours=9)]
     assert total(calendar.manned(window)) == timedelta(hours=9)
     assert total(calendar.breaks(window)) == timedelta(hours=1)
     assert total(calendar.maintenance(window)) == timedelta(hours=3, minutes=30)
@@ -328,9 +327,9 @@ def test_off_shift_is_cut_at_production_days() -> None:
     friday, monday = date(2026, 3, 6), date(2026, 3, 9)
     found = calendar.off_shift(Interval(calendar.to_utc(wall(friday, 17)), calendar.to_utc(wall(monday, 8))))
 
-    assert [each.interval.length for each in found] == [timedelta(hours=each) for each in (7, 24, 24, 8)]
-    assert {(each.kind, each.name, each.team) for each in found} == {(WindowKind.SHIFT, "off shift", None)}
-    assert [each.day for each in found] == [date(2026, 3, day) for day in (6, 7, 8, 9)]
+    assert [window.interval.length for window in found] == [timedelta(hours=each) for each in (7, 24, 24, 8)]
+    assert {(window.kind, window.name, window.team) for window in found} == {(WindowKind.SHIFT, "off shift", None)}
+    assert [window.day for window in found] == [date(2026, 3, day) for day in (6, 7, 8, 9)]
 
 
 def test_long_holidays_are_off_shift() -> None:
@@ -338,7 +337,7 @@ def test_long_holidays_are_off_shift() -> None:
     window = span(date(2026, 1, 1), date(2026, 9, 1))
     days = Calendar(KOSTANAY, ()).days(window)
 
-    assert [each.interval for each in Calendar(KOSTANAY, ()).off_shift(window)] == [each.interval for each in days]
+    assert [each.interval for each in Calendar(KOSTANAY, ()).off_shift(window)] == [day.interval for day in days]
     assert len(days) == 243
 
 
@@ -348,7 +347,7 @@ def test_an_instant_lies_in_its_shift_or_between_shifts() -> None:
     monday = date(2026, 3, 2)
     clocks = [(7, 59), (8, 0), (12, 30), (16, 59), (17, 0)]
 
-    found = [calendar.shift_of(calendar.to_utc(wall(monday, *each))).name for each in clocks]
+    found = [calendar.shift_of(calendar.to_utc(wall(monday, *clock))).name for clock in clocks]
 
     assert found == ["off shift", "day", "day", "day", "off shift"]
 
@@ -392,7 +391,7 @@ def test_a_month_is_made_of_whole_production_days() -> None:
     months = calendar.windows(WindowKind.MONTH, window)
     year = calendar.windows(WindowKind.YEAR, window)[0]
 
-    assert [(each.name, each.day) for each in months] == [
+    assert [(month.name, month.day) for month in months] == [
         ("2026-02", date(2026, 2, 1)),
         ("2026-03", date(2026, 3, 1)),
         ("2026-04", date(2026, 4, 1)),
@@ -417,7 +416,7 @@ def test_days_in_which_the_date_itself_jumps(zone: str, day: date) -> None:
 
     assert all(left.interval.end == right.interval.start for left, right in pairwise(days))
     for instant in instants:
-        assert [each.day for each in days if instant in each.interval] == [calendar.day_of(instant)] * (
+        assert [window.day for window in days if instant in window.interval] == [calendar.day_of(instant)] * (
             instant < days[-1].interval.end
         )
 

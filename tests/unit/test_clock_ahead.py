@@ -66,7 +66,7 @@ class Plant:
             self.now += SECOND  # connecting takes its time
             for second in range(for_s):
                 values = {STATE: state, GOOD: self.good, HEAT: 20.0 + self.good}
-                readings = tuple(Reading(tag, each, Quality.GOOD, None, clock.now()) for tag, each in values.items())
+                readings = tuple(Reading(tag, value, Quality.GOOD, None, clock.now()) for tag, value in values.items())
                 await pipeline.accept(Batch(PLC, clock.now(), readings, baseline=not second, polled_every=SECOND))
                 self.now += SECOND
                 self.good += 1
@@ -76,7 +76,7 @@ class Plant:
 
     def events(self) -> list[StationEvent]:
         with JournalReader(self.path) as reader:
-            return [each.event for each in reader.events(STATION)]
+            return [event.event for event in reader.events(STATION)]
 
     def spans(self, until: datetime) -> list[Span]:
         """What is known of the station up to an instant."""
@@ -84,7 +84,7 @@ class Plant:
             return list(timeline(reader.events(STATION)).states(until))
 
     def booked(self) -> int:
-        return sum(each.delta for each in self.events() if isinstance(each, UnitsCounted))
+        return sum(event.delta for event in self.events() if isinstance(event, UnitsCounted))
 
 
 @pytest.mark.parametrize("ahead", [HOUR, YEAR, 12 * YEAR])
@@ -97,10 +97,10 @@ async def test_what_comes_after_the_start_under_a_wrong_clock_is_known(tmp_path:
     with JournalReader(plant.path) as reader:
         spans = timeline(reader.events(STATION)).states(plant.now)
 
-    assert [(each.state, each.interval) for each in spans if each.interval.end > began + SECOND] == [
+    assert [(span.state, span.interval) for span in spans if span.interval.end > began + SECOND] == [
         (State.DOWN, Interval(began + SECOND, plant.now))
     ]
-    assert all(each.time <= plant.now for each in plant.events())
+    assert all(event.time <= plant.now for event in plant.events())
 
 
 @pytest.mark.parametrize("first", ["right", "ahead"])
@@ -122,7 +122,7 @@ async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) 
 
     assert plant.booked() == plant.good - 1 - 5
     assert good == plant.booked()
-    assert not [each for each in plant.events() if isinstance(each, CountUnreconciled)]
+    assert not [event for event in plant.events() if isinstance(event, CountUnreconciled)]
 
 
 @pytest.mark.parametrize("ahead", [HOUR, YEAR, -56 * YEAR, -26 * YEAR])
@@ -135,7 +135,7 @@ async def test_a_time_that_nobody_knows_is_no_reason_for_a_doubt(tmp_path: Path,
     await plant.run()
 
     assert plant.booked() == plant.good - 1 - 5
-    assert not [each for each in plant.events() if isinstance(each, CountUnreconciled)]
+    assert not [event for event in plant.events() if isinstance(event, CountUnreconciled)]
 
 
 @pytest.mark.parametrize("ahead", [5, 30, 59])
@@ -163,7 +163,7 @@ async def test_the_time_under_a_wrong_clock_is_no_data(tmp_path: Path) -> None:
     with JournalReader(plant.path) as reader:
         spans = timeline(reader.events(STATION)).states(plant.now)
 
-    dark = [each.interval for each in spans if each.state is State.NO_DATA]
+    dark = [span.interval for span in spans if span.state is State.NO_DATA]
     assert dark == [Interval(right_until, back)]
 
 
@@ -175,7 +175,7 @@ async def test_before_the_controller_answers_again_nothing_is_known(tmp_path: Pa
     with JournalReader(plant.path) as reader:
         spans = timeline(reader.events(STATION)).states(plant.now + HOUR)
 
-    assert {each.state for each in spans} <= {State.NO_DATA}
+    assert {span.state for span in spans} <= {State.NO_DATA}
 
 
 @pytest.mark.parametrize("behind", [30 * 24 * HOUR, 20 * YEAR])
@@ -192,7 +192,7 @@ async def test_a_clock_that_is_behind_rewrites_no_history(tmp_path: Path, behind
     back = plant.now + SECOND
     await plant.run(state=4)
 
-    after = [(each.state, each.interval) for each in plant.spans(plant.now) if each.interval.end > right_until]
+    after = [(span.state, span.interval) for span in plant.spans(plant.now) if span.interval.end > right_until]
     assert plant.events()[: len(before)] == before
     assert plant.spans(right_until) == spans
     assert after[-1] == (State.DOWN, Interval(back, plant.now))
@@ -263,7 +263,7 @@ def test_whatever_the_clock_was_at_each_start_every_part_is_booked_once(
 
     plant = asyncio.run(live())
     assert plant.booked() == plant.good - 1 - 5
-    assert all(each.time <= plant.now for each in plant.events())
+    assert all(event.time <= plant.now for event in plant.events())
 
 
 async def test_the_check_of_a_journal_says_what_is_in_the_future(tmp_path: Path) -> None:

@@ -73,13 +73,13 @@ class Bench:
         )
 
     async def units(self, station: StationId) -> list[UnitsCounted]:
-        found = [each.event for each in await self.journal.read(0, 1000)]
-        return [each for each in found if isinstance(each, UnitsCounted) and each.station == station]
+        found = [journaled.event for journaled in await self.journal.read(0, 1000)]
+        return [count for count in found if isinstance(count, UnitsCounted) and count.station == station]
 
     async def connection(self, station: StationId) -> list[ConnectionLost | ConnectionRestored]:
-        found = [each.event for each in await self.journal.read(0, 1000)]
-        events = [each for each in found if isinstance(each, ConnectionLost | ConnectionRestored)]
-        return [each for each in events if each.station == station]
+        found = [journaled.event for journaled in await self.journal.read(0, 1000)]
+        events = [event for event in found if isinstance(event, ConnectionLost | ConnectionRestored)]
+        return [event for event in events if event.station == station]
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ async def test_readings_reach_their_station(bench: Bench) -> None:
     await bench.pipeline.accept(counts(0, 10, 20, baseline=True, heartbeat=True))
     await bench.pipeline.accept(counts(1, 11, 22))
 
-    assert sum(each.delta for each in await bench.units(FIRST)) == 1
-    assert sum(each.delta for each in await bench.units(SECOND)) == 2
+    assert sum(unit.delta for unit in await bench.units(FIRST)) == 1
+    assert sum(unit.delta for unit in await bench.units(SECOND)) == 2
 
 
 async def test_a_loss_and_its_end_are_told_to_every_station_once(bench: Bench) -> None:
@@ -140,7 +140,7 @@ async def test_a_restart_is_a_gap_and_the_totaliser_heals_it(bench: Bench) -> No
     await bench.pipeline.recover()
     await bench.pipeline.accept(counts(8, 15, 20, baseline=True))
 
-    assert sum(each.delta for each in await bench.units(FIRST)) == 5
+    assert sum(unit.delta for unit in await bench.units(FIRST)) == 5
     lost, restored = await bench.connection(SECOND)
     assert isinstance(lost, ConnectionLost)
     assert (lost.cause, lost.time, restored.time) == (GapCause.COLLECTOR, at(2), at(8))
@@ -179,10 +179,14 @@ async def test_a_keep_alive_is_a_look_at_what_is_held(bench: Bench) -> None:
         await bench.pipeline.accept(counts(minute))
     await bench.pipeline.accept(counts(600, 1300, 1010))
 
-    assert sum(each.delta for each in await bench.units(FIRST)) == 0
-    assert sum(each.delta for each in await bench.units(SECOND)) == 10
-    doubts = [each.event for each in await bench.journal.read(0, 1000) if isinstance(each.event, CountUnreconciled)]
-    assert [(each.station, each.raw) for each in doubts] == [(FIRST, 1300)]
+    assert sum(unit.delta for unit in await bench.units(FIRST)) == 0
+    assert sum(unit.delta for unit in await bench.units(SECOND)) == 10
+    doubts = [
+        journaled.event
+        for journaled in await bench.journal.read(0, 1000)
+        if isinstance(journaled.event, CountUnreconciled)
+    ]
+    assert [(doubt.station, doubt.raw) for doubt in doubts] == [(FIRST, 1300)]
 
 
 @pytest.mark.parametrize(("hours_away", "believed"), [(0.01, 0), (1, 300)])
@@ -196,7 +200,7 @@ async def test_the_last_look_is_known_after_a_restart(bench: Bench, hours_away: 
     await bench.pipeline.recover()
     await bench.pipeline.accept(counts(599 + 60 * hours_away, 1300, 1000, baseline=True))
 
-    assert sum(each.delta for each in await bench.units(FIRST)) == believed
+    assert sum(unit.delta for unit in await bench.units(FIRST)) == believed
 
 
 async def test_a_clock_set_back_makes_no_negative_gap(bench: Bench) -> None:
@@ -231,10 +235,10 @@ async def test_a_batch_is_acknowledged_when_it_is_on_disk(tmp_path: Path) -> Non
             waiting = [asyncio.create_task(bench.pipeline.accept(counts(1, 7))), asyncio.create_task(lost)]
             while disk.refusals < 3:
                 await asyncio.sleep(0.001)
-            assert not any(each.done() for each in waiting)
+            assert not any(task.done() for task in waiting)
             disk.refuse = None
             await asyncio.gather(*waiting)
-            assert [each.delta for each in await bench.units(FIRST)] == [0, 2]
+            assert [unit.delta for unit in await bench.units(FIRST)] == [0, 2]
 
 
 async def test_a_count_that_is_held_back_is_decided_though_the_station_says_nothing_more(tmp_path: Path) -> None:
@@ -258,7 +262,7 @@ async def test_a_count_that_is_held_back_is_decided_though_the_station_says_noth
         await pipeline.accept(said(1.5))
         waiting = await journal.read(0, 1000)
         await pipeline.accept(said(2.1))
-        told = [each.event for each in await journal.read(0, 1000)]
+        told = [journaled.event for journaled in await journal.read(0, 1000)]
 
-    assert not any(isinstance(each.event, UnitsCounted) and each.event.delta for each in waiting)
-    assert [(each.previous_raw, each.raw) for each in told if isinstance(each, CountUnreconciled)] == [(65535, 1)]
+    assert not any(isinstance(journaled.event, UnitsCounted) and journaled.event.delta for journaled in waiting)
+    assert [(event.previous_raw, event.raw) for event in told if isinstance(event, CountUnreconciled)] == [(65535, 1)]

@@ -86,15 +86,17 @@ class Bench:
         await self.pipeline.accept(replace(batch, polled_part=part, answered_in=answered_in))
 
     async def events(self, station: StationId = STATION) -> list[StationEvent]:
-        return [each.event for each in await self.journal.read(0, 10_000) if each.event.station == station]
+        return [
+            journaled.event for journaled in await self.journal.read(0, 10_000) if journaled.event.station == station
+        ]
 
     async def spans(self) -> tuple[Span, ...]:
         return timeline(await self.events()).states(self.clock.now())
 
     async def seconds(self) -> dict[State, float]:
         found: dict[State, float] = {}
-        for each in await self.spans():
-            found[each.state] = found.get(each.state, 0.0) + each.interval.length.total_seconds()
+        for span in await self.spans():
+            found[span.state] = found.get(span.state, 0.0) + span.interval.length.total_seconds()
         return found
 
 
@@ -115,7 +117,7 @@ async def test_a_pause_of_the_program_is_a_gap(bench: Bench) -> None:
     await bench.poll()
 
     assert await bench.seconds() == {State.PRODUCING: 2.0, State.NO_DATA: 40.0}
-    lost = next(each for each in await bench.events() if isinstance(each, ConnectionLost))
+    lost = next(event for event in await bench.events() if isinstance(event, ConnectionLost))
     assert (lost.cause, lost.time) == (GapCause.COLLECTOR, START + SECOND)
     assert "no observation for 40.0 s" in lost.detail
 
@@ -128,8 +130,8 @@ async def test_what_was_made_meanwhile_is_caught_up_and_what_comes_later_is_not(
     bench.wait(1)
     await bench.poll(other=8)
 
-    caught_up = [each for each in await bench.events() if isinstance(each, UnitsCounted)][-1]
-    later = [each for each in await bench.events(OTHER) if isinstance(each, UnitsCounted)][-1]
+    caught_up = [event for event in await bench.events() if isinstance(event, UnitsCounted)][-1]
+    later = [event for event in await bench.events(OTHER) if isinstance(event, UnitsCounted)][-1]
     assert (caught_up.delta, caught_up.flag, caught_up.since) == (1, CountFlag.CATCH_UP, START)
     assert (later.delta, later.flag, later.since) == (1, CountFlag.NORMAL, None)
 
@@ -141,7 +143,7 @@ async def test_a_state_that_did_not_change_is_stated_again(bench: Bench) -> None
     await bench.poll()
     bench.wait(1)
 
-    assert [(each.state, each.interval.length) for each in await bench.spans()] == [
+    assert [(span.state, span.interval.length) for span in await bench.spans()] == [
         (State.NO_DATA, 40 * SECOND),
         (State.DOWN, SECOND),
     ]
@@ -155,7 +157,7 @@ async def test_either_clock_shows_a_pause(bench: Bench, clock: str) -> None:
     bench.wait(40)
     await bench.poll()
 
-    assert any(isinstance(each, ConnectionLost) for each in await bench.events())
+    assert any(isinstance(event, ConnectionLost) for event in await bench.events())
 
 
 async def test_what_a_subscription_queued_is_known(bench: Bench) -> None:
@@ -176,7 +178,7 @@ async def test_who_was_late_is_named(bench: Bench, answered_s: float, cause: Gap
     bench.wait(40)
     await bench.poll(answered_in=answered_s * SECOND)
 
-    [lost] = [each for each in await bench.events() if isinstance(each, ConnectionLost)]
+    [lost] = [event for event in await bench.events() if isinstance(event, ConnectionLost)]
     assert lost.cause is cause
     assert ("answered late" in lost.detail) == (cause is GapCause.CONNECTION)
 
@@ -202,10 +204,10 @@ async def test_a_tag_that_is_read_in_place_of_a_subscription_is_watched_by_its_p
     await bench.poll(every=None, part=part(bench, STATE), good=9)
 
     assert await bench.seconds() == {State.PRODUCING: 3.0, State.NO_DATA: 40.0}
-    [lost] = [each for each in await bench.events() if isinstance(each, ConnectionLost)]
+    [lost] = [event for event in await bench.events() if isinstance(event, ConnectionLost)]
     assert (lost.time, lost.cause) == (START + 2 * SECOND, cause)
-    assert not any(isinstance(each, ConnectionLost) for each in await bench.events(OTHER))
-    assert [each.raw for each in await bench.events() if isinstance(each, UnitsCounted)][-1] == 9
+    assert not any(isinstance(event, ConnectionLost) for event in await bench.events(OTHER))
+    assert [event.raw for event in await bench.events() if isinstance(event, UnitsCounted)][-1] == 9
 
 
 async def test_a_tag_that_was_monitored_before_was_watched(bench: Bench) -> None:
@@ -218,7 +220,7 @@ async def test_a_tag_that_was_monitored_before_was_watched(bench: Bench) -> None
     await bench.poll(every=None, part=part(bench, STATE), baseline=True)
 
     assert await bench.seconds() == {State.PRODUCING: 41.0}
-    assert not any(isinstance(each, ConnectionLost) for each in await bench.events(OTHER))
+    assert not any(isinstance(event, ConnectionLost) for event in await bench.events(OTHER))
 
 
 async def test_a_disk_that_held_up_the_polls_of_a_part_is_named(tmp_path: Path) -> None:
@@ -237,7 +239,7 @@ async def test_a_disk_that_held_up_the_polls_of_a_part_is_named(tmp_path: Path) 
             await waiting
             await bench.poll(every=None)
             await bench.poll(every=None, part=part(bench, STATE))
-            [lost] = [each for each in await bench.events() if isinstance(each, ConnectionLost)]
+            [lost] = [event for event in await bench.events() if isinstance(event, ConnectionLost)]
             assert lost.cause is GapCause.DISK
 
 
@@ -251,7 +253,7 @@ async def test_a_simulated_clock_is_judged_in_real_time(bench: Bench) -> None:
         bench.wait(real_s)
         now = START + bench.at_s * 60 * SECOND
         await pipeline.accept(Batch(PLC, now, (), baseline=not real_s, polled_every=SECOND))
-        assert sum(isinstance(each, ConnectionLost) for each in await bench.events()) == gaps
+        assert sum(isinstance(event, ConnectionLost) for event in await bench.events()) == gaps
 
 
 async def test_a_disk_that_takes_nothing_is_a_gap(tmp_path: Path) -> None:
@@ -271,10 +273,10 @@ async def test_a_disk_that_takes_nothing_is_a_gap(tmp_path: Path) -> None:
             await bench.poll(good=9)
 
             assert await bench.seconds() == {State.PRODUCING: 1.0, State.NO_DATA: 40.0}
-            lost = next(each for each in await bench.events() if isinstance(each, ConnectionLost))
-            counted = [each for each in await bench.events() if isinstance(each, UnitsCounted)]
+            lost = next(event for event in await bench.events() if isinstance(event, ConnectionLost))
+            counted = [event for event in await bench.events() if isinstance(event, UnitsCounted)]
             assert (lost.cause, lost.time) == (GapCause.DISK, START + SECOND)
-            assert [each.delta for each in counted] == [0, 1, 3]
+            assert [count.delta for count in counted] == [0, 1, 3]
 
 
 @settings(max_examples=25)
@@ -289,15 +291,15 @@ def test_no_second_that_nobody_observed_is_shown_as_known(
             bench = Bench(journal)
             await bench.poll(baseline=True, state=1, good=5, other=7)
             dark = []
-            for each in pauses:
+            for pause in pauses:
                 began = bench.clock.now()
-                bench.wait(each)
+                bench.wait(pause)
                 await bench.poll()
                 if bench.clock.now() - began > 5 * SECOND:
                     dark.append(Interval(began, bench.clock.now()))
-            shown = [each for each in await bench.spans() if each.state is State.NO_DATA]
-            assert sum((each.interval.length for each in shown), timedelta()) == sum(
-                (each.length for each in dark), timedelta()
+            shown = [span for span in await bench.spans() if span.state is State.NO_DATA]
+            assert sum((span.interval.length for span in shown), timedelta()) == sum(
+                (span.length for span in dark), timedelta()
             )
 
     asyncio.run(collect())

@@ -97,7 +97,7 @@ class AndonBoardMaker:
             since=None if piece is None else self._since(piece),
             reason=None if piece is None else piece.reason,
             fault=None if piece is None else piece.fault,
-            needs_reason=any(each.needs_reason and each.interval.end >= now for each in stops),
+            needs_reason=any(stop.needs_reason and stop.interval.end >= now for stop in stops),
             planned=bool(query.config.calendar.planned(Interval(now, now + MOMENT))),
             unit=None if unit is None else unit.unit,
             product=product,
@@ -120,8 +120,8 @@ class AndonBoardMaker:
     def _line(self, line: Node, charged: Sequence[Culprit], shift: Window, now: datetime) -> LineAnswer:
         query = self._query
         seen = Interval(min(shift.interval.start, now), now)
-        tiles = [self._known[each].tile for each in line.stations]
-        found = [each for each in charged if each.lost]
+        tiles = [self._known[station].tile for station in line.stations]
+        found = [culprit for culprit in charged if culprit.lost]
         kpis: list[Kpi] = [query.kpi(station, seen) for station in line.stations]
         return LineAnswer(
             line=line.path,
@@ -163,7 +163,7 @@ def _last_cycle(visits: Sequence[Visit]) -> tuple[float | None, str | None]:
 def collector_answer(status: Status) -> CollectorAnswer:
     """How the collector stands, in words for people."""
     verdict = ready(status)
-    ages = [each.last_reading_age_s for each in status.controllers]
+    ages = [controller.last_reading_age_s for controller in status.controllers]
     known = [age for age in ages if age is not None]
     return CollectorAnswer(
         ready=verdict.holds,

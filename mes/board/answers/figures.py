@@ -79,7 +79,7 @@ def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
         known_until=None if known is None else known.end,
         last_seq=query.reader.last_seq(),
         languages=list(LANGUAGES),
-        names={path: {each: config.names.own(path, each) for each in LANGUAGES} for path in _paths(query)},
+        names={path: {language: config.names.own(path, language) for language in LANGUAGES} for path in _paths(query)},
         stations=[_station(query, station) for station in config.standards],
         products=[
             ProductAnswer(
@@ -111,7 +111,7 @@ def _station(query: PlantResults, station: StationId) -> StationAnswer:
         name=name,
         minor_stop_s=standard.minor_stop.total_seconds(),
         ideal_cycle_s={product or "*": time.total_seconds() for product, time in standard.ideal_cycle.items()},
-        upstream=[each.upstream for each in query.config.buffers if each.downstream == station],
+        upstream=[buffer.upstream for buffer in query.config.buffers if buffer.downstream == station],
         downstream=[buffer.downstream for buffer in query.config.buffers if buffer.upstream == station],
     )
 
@@ -119,9 +119,9 @@ def _station(query: PlantResults, station: StationId) -> StationAnswer:
 def unread_answers(query: PlantResults, stations: Iterable[StationId]) -> list[UnreadAnswer]:
     """The counters of stations that cannot be read now."""
     return [
-        UnreadAnswer(station=station, kind=each.kind, since=each.since, ever=each.ever)
+        UnreadAnswer(station=station, kind=unread.kind, since=unread.since, ever=unread.ever)
         for station in stations
-        for each in query.unread(station)
+        for unread in query.unread(station)
     ]
 
 
@@ -178,18 +178,18 @@ def timeline_answer(query: PlantResults, station: StationId, window: Window) -> 
         window=window_answer(window),
         spans=[
             SpanAnswer(
-                start=each.interval.start,
-                end=each.interval.end,
-                state=each.state,
-                bucket=each.bucket,
-                reason=each.reason,
-                fault=each.fault,
-                inferred=each.is_inferred,
+                start=piece.interval.start,
+                end=piece.interval.end,
+                state=piece.state,
+                bucket=piece.bucket,
+                reason=piece.reason,
+                fault=piece.fault,
+                inferred=piece.is_inferred,
             )
-            for each in laid
+            for piece in laid
         ],
         planned=[
-            StretchAnswer(start=each.start, end=each.end) for each in query.config.calendar.planned(window.interval)
+            StretchAnswer(start=span.start, end=span.end) for span in query.config.calendar.planned(window.interval)
         ],
     )
 
@@ -220,18 +220,18 @@ def reasons_answer(query: PlantResults, station: StationId) -> list[ReasonAnswer
     """The reasons that a station may have: those given most in the last 30 days, then those no controller can tell."""
     now = query.until
     told = query.reader.reaching(station, now - LATELY, now + LATELY)
-    used = Counter(each.event.reason for each in told if isinstance(each.event, ReasonAssigned))
+    used = Counter(journaled.event.reason for journaled in told if isinstance(journaled.event, ReasonAssigned))
     catalogue = query.config.standards[station].reasons
     told_by_controllers = set(catalogue.by_fault.values())
     found = [
         ReasonAnswer(
             reason=code,
-            texts=dict(each.texts),
-            category=each.category,
-            planned=each.planned,
+            texts=dict(reason.texts),
+            category=reason.category,
+            planned=reason.planned,
             used=used[code],
         )
-        for code, each in catalogue.reasons.items()
+        for code, reason in catalogue.reasons.items()
     ]
     return sorted(found, key=lambda each: (-each.used, each.reason in told_by_controllers))
 
@@ -270,18 +270,18 @@ def stores_answer(query: PlantResults, window: Interval) -> list[StoreAnswer]:
     end = min(window.end, query.until)
     places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in query.config.buffers}
     seen = Interval(min(window.start, end) - STAYS, end)
-    stays = {each: query.visits(each, seen) for way in places for each in way}
+    stays = {station: query.visits(station, seen) for way in places for station in way}
     return [
         StoreAnswer(
-            upstream=each.upstream,
-            downstream=each.downstream,
-            places=places[each.upstream, each.downstream],
-            waiting=list(each.waiting),
-            left=each.dwell.count,
-            mean_wait_s=seconds(each.dwell.mean),
-            longest_wait_s=seconds(each.dwell.longest),
+            upstream=store.upstream,
+            downstream=store.downstream,
+            places=places[store.upstream, store.downstream],
+            waiting=list(store.waiting),
+            left=store.dwell.count,
+            mean_wait_s=seconds(store.dwell.mean),
+            longest_wait_s=seconds(store.dwell.longest),
         )
-        for each in stores_between(stays, list(places), Interval(min(window.start, end), end), end)
+        for store in stores_between(stays, list(places), Interval(min(window.start, end), end), end)
     ]
 
 

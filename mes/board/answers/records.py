@@ -43,7 +43,7 @@ EPOCH_NAMES = frozenset({"station", "time", "received_time", "time_source"})
 
 def life_answers(query: PlantResults, unit: str) -> list[LifeAnswer]:
     """All lives of a unit id; none for one that no event names."""
-    return [_life(query, each) for each in query.biography(UnitId(unit))]
+    return [_life(query, biography) for biography in query.biography(UnitId(unit))]
 
 
 def _life(query: PlantResults, life: Biography) -> LifeAnswer:
@@ -62,19 +62,19 @@ def _life(query: PlantResults, life: Biography) -> LifeAnswer:
 def _visit(query: PlantResults, visit: Visit) -> VisitAnswer:
     limits = query.config.limits.get(visit.station, {})
     process = []
-    for each in query.process(visit):
-        limit = limits.get(each.name)
+    for summary in query.process(visit):
+        limit = limits.get(summary.name)
         process.append(
             ProcessAnswer(
-                name=each.name,
-                minimum=each.minimum,
-                mean=each.mean,
-                maximum=each.maximum,
+                name=summary.name,
+                minimum=summary.minimum,
+                mean=summary.mean,
+                maximum=summary.maximum,
                 low=None if limit is None else limit.low,
                 high=None if limit is None else limit.high,
-                samples=each.samples,
-                known_s=each.length.total_seconds(),
-                outside_s=None if each.in_limits is None else (each.length - each.in_limits).total_seconds(),
+                samples=summary.samples,
+                known_s=summary.length.total_seconds(),
+                outside_s=None if summary.in_limits is None else (summary.length - summary.in_limits).total_seconds(),
             )
         )
     return VisitAnswer(
@@ -99,15 +99,15 @@ def cycle_answers(query: PlantResults, station: StationId, window: Interval) -> 
     made = [event.event for event in query.events(station, window) if isinstance(event.event, UnitCompleted)]
     return [
         CycleAnswer(
-            time=each.time,
-            unit=each.unit,
-            product=each.product,
-            result=each.result,
-            cycle_s=seconds(each.cycle_time),
-            ideal_cycle_s=seconds(standard.ideal(each.product)),
+            time=completed.time,
+            unit=completed.unit,
+            product=completed.product,
+            result=completed.result,
+            cycle_s=seconds(completed.cycle_time),
+            ideal_cycle_s=seconds(standard.ideal(completed.product)),
         )
-        for each in made
-        if each.time in window
+        for completed in made
+        if completed.time in window
     ]
 
 
@@ -115,10 +115,10 @@ def recent_answers(query: PlantResults) -> list[SeenAnswer]:
     """The last units that got a result anywhere in the last two hours, the newest first."""
     now = query.until
     found = [
-        SeenAnswer(unit=each.event.unit, station=station, time=each.event.time)
+        SeenAnswer(unit=journaled.event.unit, station=station, time=journaled.event.time)
         for station in query.config.standards
-        for each in query.reader.between(station, now - RECENT, now)
-        if isinstance(each.event, UnitCompleted)
+        for journaled in query.reader.between(station, now - RECENT, now)
+        if isinstance(journaled.event, UnitCompleted)
     ]
     return sorted(found, key=lambda each: each.time, reverse=True)[:RECENT_MOST]
 
@@ -150,9 +150,9 @@ def shift_closing_answer(query: PlantResults, station: StationId, shift: Window)
     told = [event.event for event in query.events(station, shift.interval)]
     closed = is_closed(told, shift.interval)
     said = [
-        each
-        for each in told
-        if isinstance(each, ShiftClosed | ShiftReopened) and (each.start, each.end) == _ends(shift.interval)
+        closing
+        for closing in told
+        if isinstance(closing, ShiftClosed | ShiftReopened) and (closing.start, closing.end) == _ends(shift.interval)
     ]
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))
     last = ordered[-1] if ordered else None
@@ -240,7 +240,7 @@ def event_answer(told: Journaled) -> EventAnswer:
 
 def event_answers(told: Sequence[Journaled]) -> list[EventAnswer]:
     """Events in the order in which they come."""
-    return [event_answer(each) for each in told]
+    return [event_answer(journaled) for journaled in told]
 
 
 def programme_answer(report: ProgrammeReport) -> ProgrammeAnswer:
@@ -260,9 +260,9 @@ def _section(section: ProgrammeSection) -> ProgrammeSectionAnswer:
         start=section.window.start,
         end=section.window.end,
         total=_programme_row(section.total),
-        by_model=[_programme_row(each) for each in section.by_model],
-        by_assembly_method=[_programme_row(each) for each in section.by_assembly_method],
-        by_market=[_programme_row(each) for each in section.by_market],
+        by_model=[_programme_row(row) for row in section.by_model],
+        by_assembly_method=[_programme_row(row) for row in section.by_assembly_method],
+        by_market=[_programme_row(row) for row in section.by_market],
         local_content_pct=number(section.local_content.mean_pct),
         cars_without_local_content=section.local_content.cars_without_figure,
     )

@@ -181,7 +181,7 @@ async def stops(
         window = bounded(within.of(query), FINE, "stops")
         stations = [node.stations[0] for node in _nodes(query, "station", of)]
         found = figures.stops_answer(query, stations, window.interval)
-        return [each for each in found if each.needs_reason or not unexplained]
+        return [stop for stop in found if stop.needs_reason or not unexplained]
 
     return table(await board.ask(asked), form)
 

@@ -19,7 +19,11 @@ def session_answer(board: Board, person: Person | None) -> SessionAnswer:
         role="nobody" if person is None else str(person.role),
         station=None if person is None else person.station,
         csrf=None if person is None else person.csrf,
-        may=[str(each) for each in Permission if board.may(person, each, person.station if person else None)],
+        may=[
+            str(permission)
+            for permission in Permission
+            if board.may(person, permission, person.station if person else None)
+        ],
     )
 
 

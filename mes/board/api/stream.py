@@ -51,9 +51,9 @@ async def _events(board: Board, after: int) -> AsyncIterator[bytes]:
     while True:
         version = board.live.version
         told = await board.ask(partial(_read, after))
-        for each in told:
-            yield message("event", str(each.seq), event_answer(each).model_dump_json())
-            after = each.seq
+        for journaled in told:
+            yield message("event", str(journaled.seq), event_answer(journaled).model_dump_json())
+            after = journaled.seq
         if not told and not await board.live.newer(version):
             yield message("beat", str(after), stamp(board.clock))
         await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from mes.stopping import in_thread
 
 LINES_SHOWN = 300
 DAYS_SHOWN = timedelta(days=30)
-ACTIONS = {str(each): f"audit.{each.replace(' ', '_')}" for each in AuditAction}  # as stored: key of its text
+ACTIONS = {str(action): f"audit.{action.replace(' ', '_')}" for action in AuditAction}  # as stored: key of its text
 Change = ReasonAssigned | ShiftClosed | ShiftReopened | CountReconciled
 
 
@@ -26,7 +26,7 @@ async def page(board: Board, request: Request) -> Response:
     """Everything that people changed in the last days."""
     board.require(views.person_of(request), Permission.AUDIT)
     localizer = Localizer(language_of(request), board.config)
-    lines = [_of_accounts(each, localizer) for each in await in_thread(board.people.audit, LINES_SHOWN)]
+    lines = [_of_accounts(line, localizer) for line in await in_thread(board.people.audit, LINES_SHOWN)]
     lines += await board.ask(lambda query: list(_of_journal(query, localizer)))
     newest = sorted(lines, key=lambda each: str(each["time"]), reverse=True)[:LINES_SHOWN]
     return views.page(board, request, "audit.html", lines=newest)

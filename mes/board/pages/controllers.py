@@ -60,7 +60,7 @@ def tag_answers(board: Board, controller: str) -> list[TagAnswer]:
         raise HttpProblem(404, text, "controller_unknown", {"controller": controller})
     known = board.tags.get(name)
     now = board.clock.now()
-    return [] if known is None else [_tag(board.config, name, each, now) for each in known.present()]
+    return [] if known is None else [_tag(board.config, name, present, now) for present in known.present()]
 
 
 def _tag(config: PlantConfig, controller: ControllerId, tag: TagPresent, now: datetime) -> TagAnswer:

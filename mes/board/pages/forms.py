@@ -132,7 +132,9 @@ async def close(board: Board, request: Request) -> Response:
             shift = actions.window_of(query, window)
             closings = [shift_closing_answer(query, inside, shift) for inside in query.stations_below(of)]
             return [
-                each.station for each in closings if each.over and not each.closed and not each.stops_without_reason
+                closing.station
+                for closing in closings
+                if closing.over and not closing.closed and not closing.stops_without_reason
             ]
 
         stations = await board.ask(ready)

@@ -29,7 +29,9 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
             books.append((records.shift_closing_answer(query, place, window), kpi))
         found = figures.stops_answer(query, node.stations, window.interval)
         kpi = figures.kpi_answer(query, node, window, own)
-        ready = [each for each, _ in books if each.over and not each.closed and not each.stops_without_reason]
+        ready = [
+            closing for closing, _ in books if closing.over and not closing.closed and not closing.stops_without_reason
+        ]
         return {
             "chosen": chosen,
             "heading": views.heading(window, localizer),
@@ -38,7 +40,7 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
             "kpi": kpi,
             "books": books,
             "closable": len(ready),
-            "open_stops": [each for each in found if each.needs_reason],
+            "open_stops": [stop for stop in found if stop.needs_reason],
             "losses": kpi.losses[:10],
             "stores": figures.stores_answer(query, window.interval),
             "may_close": board.may(views.person_of(request), Permission.CLOSE),

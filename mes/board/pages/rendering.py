@@ -43,7 +43,7 @@ class Localizer:
             for standard in config.standards.values()
             for code, reason in standard.reasons.reasons.items()
         }
-        self._several = len({each.split("/")[2] for each in config.standards}) > 1
+        self._several = len({station.split("/")[2] for station in config.standards}) > 1
 
     def percent(self, ratio: float | None) -> str:
         """A ratio in per cent with one decimal, on one line."""

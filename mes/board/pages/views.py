@@ -164,7 +164,7 @@ def heading(window: Window, localizer: Localizer) -> str:
 
 def parts(query: PlantResults, *, stations: bool, whole: bool) -> list[str]:
     """The parts of the plant to choose from: lines; also the site with its areas, and the stations."""
-    lines = [each.path for each in query.nodes("line", [])]
+    lines = [node.path for node in query.nodes("line", [])]
     areas = [node.path for node in query.nodes("area", [])]
     found = [query.config.site] if whole else []
     found += [*(area for area in areas if whole and not any(line == area for line in lines)), *lines]
@@ -240,7 +240,9 @@ async def station(board: Board, request: Request) -> Response:
             raise HttpProblem(404, f"there is no station `{chosen.of}`", "part_unknown", {"part": chosen.of})
         node = query.node(chosen.of)
         told = query.events(place, window.interval)
-        inside = [each for each in told if window.interval.start <= each.event.time < window.interval.end]
+        inside = [
+            journaled for journaled in told if window.interval.start <= journaled.event.time < window.interval.end
+        ]
         cycles = records.cycle_answers(query, place, window.interval)
         kpi = figures.kpi_answer(query, node, window, [query.config.definition])
         return {
@@ -253,7 +255,9 @@ async def station(board: Board, request: Request) -> Response:
             "timeline": figures.timeline_answer(query, place, window),
             "cycles": cycles,
             "times_s": [round(cycle.time.timestamp(), 3) for cycle in cycles],
-            "counts": records.event_answers([each for each in inside if isinstance(each.event, UnitsCounted)]),
+            "counts": records.event_answers(
+                [journaled for journaled in inside if isinstance(journaled.event, UnitsCounted)]
+            ),
             "events": records.event_answers(inside[-EVENTS_SHOWN:]),
             "events_all": len(inside),
         }
@@ -273,7 +277,7 @@ async def stops(board: Board, request: Request, *, problem: str = "", status: in
         chosen, window = choice(query, request, level="site")
         node = query.node(chosen.of)
         found = figures.stops_answer(query, node.stations, window.interval)
-        shown = [each for each in found if each.bucket not in (Bucket.STARVED, Bucket.BLOCKED, Bucket.MINOR_STOPS)]
+        shown = [stop for stop in found if stop.bucket not in (Bucket.STARVED, Bucket.BLOCKED, Bucket.MINOR_STOPS)]
         words = [
             said_answer
             for place in node.stations
@@ -283,8 +287,8 @@ async def stops(board: Board, request: Request, *, problem: str = "", status: in
             "chosen": chosen,
             "parts": parts(query, stations=True, whole=True),
             "windows": offered(query, localizer, window),
-            "open_stops": [each for each in found if each.needs_reason][::-1],
-            "other_stops": [each for each in shown if not each.needs_reason][::-1],
+            "open_stops": [stop for stop in found if stop.needs_reason][::-1],
+            "other_stops": [stop for stop in shown if not stop.needs_reason][::-1],
             "before": _before(found),
             "reasons_of": {place: figures.reasons_answer(query, place) for place in node.stations},
             "said": sorted(words, key=lambda each: -each.seq),
@@ -299,12 +303,12 @@ def _before(found: Sequence[StopAnswer]) -> dict[str, dict[str, str]]:
     """For each stop of a station the beginning of the one before it, if there is one."""
     last: dict[str, str] = {}
     earlier: dict[str, dict[str, str]] = {}
-    for each in found:
-        if each.bucket in (Bucket.STARVED, Bucket.BLOCKED):
+    for stop in found:
+        if stop.bucket in (Bucket.STARVED, Bucket.BLOCKED):
             continue
-        if each.station in last:
-            earlier.setdefault(each.station, {})[each.start.isoformat()] = last[each.station]
-        last[each.station] = each.start.isoformat()
+        if stop.station in last:
+            earlier.setdefault(stop.station, {})[stop.start.isoformat()] = last[stop.station]
+        last[stop.station] = stop.start.isoformat()
     return earlier
 
 

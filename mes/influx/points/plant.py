@@ -72,7 +72,7 @@ class PlantPoints:
         hours = list(dict.fromkeys(cell for part in parts for cell in cells(calendar, part)))
         longer = _windows(calendar, (WindowKind.SHIFT, WindowKind.DAY), parts)
         for line in self.query.nodes("line", []):
-            yield from (self._output(line, each) for each in (*hours, *longer))
+            yield from (self._output(line, window) for window in (*hours, *longer))
         for hour in hours:
             yield from self._buffers(hour)
             yield from self._culprits(hour)
@@ -96,7 +96,9 @@ class PlantPoints:
         """When the units that left a station in a stretch of time got their results there."""
         self._forget_what_changed()
         gone = [visit for visit in self._visits(station, span.start) if visit.left is not None]
-        return [end.time for each in gone if span.start <= (each.left or span.end) <= span.end for end in each.results]
+        return [
+            end.time for visit in gone if span.start <= (visit.left or span.end) <= span.end for end in visit.results
+        ]
 
     def _visits(self, station: StationId, at: datetime) -> Sequence[Visit]:
         """The stays of a production day, of some days before it and after it, whichever of its hours asks.
@@ -134,7 +136,7 @@ class PlantPoints:
 
     def _buffers(self, hour: Window) -> Iterator[Point]:
         places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in self.query.config.buffers}
-        stations = {each for way in places for each in way}
+        stations = {station for way in places for station in way}
         stays = {station: self._visits(station, hour.interval.start) for station in stations}
         end = min(hour.interval.end, self.query.until)
         for store in stores_between(stays, list(places), hour.interval, end):
@@ -160,8 +162,8 @@ class PlantPoints:
         everybody: list[StationId | None] = [*self.query.config.standards, None]
         for line, found in self.query.culprits_of_lines(hour.interval).items():
             lost: dict[StationId | None, dict[str, timedelta]] = defaultdict(lambda: defaultdict(timedelta))
-            for each in found:
-                lost[each.station][CAUSES.get(each.cause, OTHER)] += each.lost
+            for culprit in found:
+                lost[culprit.station][CAUSES.get(culprit.cause, OTHER)] += culprit.lost
             for station in everybody:
                 spent = {name: lost[station][name].total_seconds() for name in (*CAUSES.values(), OTHER)}
                 whole = sum(lost[station].values(), NO_TIME).total_seconds()
@@ -179,9 +181,9 @@ class PlantPoints:
             ends = [result.time for result in visit.results if result.time in hour.interval]
             if not ends or visit.entered is None or visit.entered < oldest:
                 continue
-            for each in self.query.process(visit):
-                tags = {**place(station), "name": each.name}
-                fields = _exposure(visit.unit, each, limits.get(each.name))
+            for summary in self.query.process(visit):
+                tags = {**place(station), "name": summary.name}
+                fields = _exposure(visit.unit, summary, limits.get(summary.name))
                 yield from (Point("exposure", tags, fields, timestamp_ns(end, _of_unit(visit.unit))) for end in ends)
 
     def _built(self, windows: Iterable[Window]) -> Iterator[Point]:

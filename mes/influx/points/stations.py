@@ -30,7 +30,7 @@ def cells(calendar: Calendar, interval: Interval) -> Iterator[Window]:
     """
     for hour in calendar.windows(WindowKind.HOUR, interval):
         around = [*calendar.shifts(hour.interval), *calendar.days(hour.interval)]
-        cuts = {at for each in around for at in (each.interval.start, each.interval.end)}
+        cuts = {at for window in around for at in (window.interval.start, window.interval.end)}
         inside = sorted(at for at in cuts if hour.interval.start < at < hour.interval.end)
         for start, end in pairwise((hour.interval.start, *inside, hour.interval.end)):
             if (part := Interval(start, end)).clip(interval):
@@ -86,8 +86,8 @@ def state_points(results: Results, station: StationId, cell: Window, until: date
     planned = results.calendar.planned(window)
     laid = results.pieces(station, window, until=until)
     borders = {window.start, window.end, *results.cuts(station, window)}
-    borders |= {at for each in planned for at in (each.start, each.end)}
-    borders |= {each.interval.start for each in laid if each.state is not State.NO_DATA}
+    borders |= {at for span in planned for at in (span.start, span.end)}
+    borders |= {piece.interval.start for piece in laid if piece.state is not State.NO_DATA}
     cuts = sorted(borders)
     return [
         _stretch(
@@ -103,10 +103,10 @@ def _stretch(
     """A stretch of one state; where nothing is known, parts of it may be proved to be producing later."""
     first = bisect_right(laid, part.start, key=lambda each: each.interval.start) - 1
     inside = []
-    for each in laid[max(first, 0) :]:
-        if each.interval.start >= part.end:
+    for piece in laid[max(first, 0) :]:
+        if piece.interval.start >= part.end:
             break
-        inside.append(each)
+        inside.append(piece)
     told = next((each for each in inside if not each.is_inferred), inside[0])
     inferred = total(intersect([each.interval for each in inside if each.is_inferred], [part]))
     stop = told.stop

@@ -84,15 +84,15 @@ class PublishedPlant:
             return self._all(spans, now)
 
     def _all(self, spans: Mapping[StationId, Interval], now: datetime) -> list[Point]:
-        self._query.set_now(max([now, *(each.end for each in spans.values())]))
-        known = {each: span for each, span in spans.items() if each in self._query.config.standards}
+        self._query.set_now(max([now, *(span.end for span in spans.values())]))
+        known = {station: span for station, span in spans.items() if station in self._query.config.standards}
         starts = [
             _in_force_since(self._query.results, station, span.start, FARTHEST) for station, span in known.items()
         ]
         seen = [start for start in starts if start is not None]
         if not seen:
             return []
-        end = max(each.end for each in known.values()) + FARTHEST
+        end = max(span.end for span in known.values()) + FARTHEST
         return list(self._points.points(Interval(min(seen), end)))
 
 
@@ -177,7 +177,7 @@ def station_points(results: Results, station: StationId, affected_windows: Inter
     parts = results.occupied(station, affected_windows, until=until)
     hours = list(dict.fromkeys(cell for part in parts for cell in cells(results.calendar, part)))
     longer = list(dict.fromkeys(window for kind in LONGER for part in parts for window in results.windows(kind, part)))
-    found = [kpi_point(results, station, each, until) for each in (*hours, *longer)]
+    found = [kpi_point(results, station, window, until) for window in (*hours, *longer)]
     for hour in hours:
         found += loss_points(results, station, hour, until)
         found += state_points(results, station, hour, until)

@@ -100,8 +100,8 @@ def test_a_clock_that_was_set_is_told_once() -> None:
     backwards = fed(OffsetMeter(), *((10.0 * n, 0.0 if n < 5 else -3600.0, 0.01) for n in range(20)))
     slow = fed(OffsetMeter(), *((10.0 * n, 0.0, 5.0 if n == 5 else 0.01) for n in range(20)))
 
-    assert [round(each.after / SECOND) for each in forwards] == [3600]
-    assert [round(each.after / SECOND) for each in backwards] == [-3600]
+    assert [round(forward.after / SECOND) for forward in forwards] == [3600]
+    assert [round(backward.after / SECOND) for backward in backwards] == [-3600]
     assert slow == []
 
 

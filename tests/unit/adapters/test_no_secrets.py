@@ -169,7 +169,7 @@ def test_an_address_holds_no_secret(tmp_path: Path, address: str) -> None:
     for text in texts:
         problems = check(written(tmp_path, text)).problems
 
-        assert any("secrets do not stand in this file" in each.what for each in problems)
+        assert any("secrets do not stand in this file" in problem.what for problem in problems)
         assert MARK not in "".join(map(str, problems))
 
 

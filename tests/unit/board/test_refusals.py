@@ -48,6 +48,6 @@ def test_no_answer_refuses_by_a_text_of_its_own() -> None:
             for call in ast.walk(function):
                 if not isinstance(call, ast.Call) or ast.unparse(call.func) not in ANSWERS:
                     continue
-                if any(each.arg == "status_code" for each in call.keywords):
+                if any(keyword.arg == "status_code" for keyword in call.keywords):
                     found.add((file.name, function.name))
     assert found == allowed

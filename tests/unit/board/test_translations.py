@@ -37,7 +37,7 @@ EVENTS = {
     each.__name__ for each in vars(mes.model).values() if isinstance(each, type) and issubclass(each, mes.model.Event)
 }
 DEFINITIONS = {f"definition.{name}.{field}" for name in BUILT_IN for field in ("title", "source")}
-PLACES = {f"place.{each.replace(' ', '_')}" for each in Place}
+PLACES = {f"place.{place.replace(' ', '_')}" for place in Place}
 WATERFALL = (
     {"calendar", "pbt", "apt", "speed_loss", "quality_loss", "valuable"} | {*LOSSES} | {"not_planned", "planned_stop"}
 )
@@ -48,13 +48,13 @@ REFUSALS |= {*CODES.values(), *map(code_of, (400, 404, 405))}
 # the keys that an expression can choose from, by the expression as the source or the template has it
 CHOSEN: Mapping[str, Set[str]] = {
     # templates
-    "'glossary.' ~ name": {f"glossary.{each}" for each in ABBREVIATIONS},
+    "'glossary.' ~ name": {f"glossary.{abbreviation}" for abbreviation in ABBREVIATIONS},
     "'connection_' ~ each.state": {f"connection_{each}" for each in ConnectionState},
-    "'diagnostic_' ~ said.code": {f"diagnostic_{each}" for each in DiagnosticCode},
-    "'diagnostic_' ~ each.problem": {f"diagnostic_{each}" for each in DiagnosticCode},
-    "'remedy_' ~ said.code": {f"remedy_{each}" for each in DiagnosticCode},
+    "'diagnostic_' ~ said.code": {f"diagnostic_{code}" for code in DiagnosticCode},
+    "'diagnostic_' ~ each.problem": {f"diagnostic_{code}" for code in DiagnosticCode},
+    "'remedy_' ~ said.code": {f"remedy_{code}" for code in DiagnosticCode},
     "'doubt.' ~ kind": {f"doubt.{each}" for each in Doubt},
-    "'quality_' ~ each.quality": {f"quality_{each}" for each in Quality},
+    "'quality_' ~ each.quality": {f"quality_{quality}" for quality in Quality},
     "'count_flag.' ~ each.facts.flag": {f"count_flag.{each}" for each in CountFlag},
     "'event.' ~ each.kind": {f"event.{each}" for each in EVENTS - {"Event"}},
     "name": {each for _, each in NAV} | {"audit"},
@@ -90,8 +90,10 @@ CHOSEN: Mapping[str, Set[str]] = {
     "value": {*Role},
     "event.kind": {*CountKind},
     "f'{name}_loss'": {"speed_loss", "quality_loss"},
-    "f'refusal.{code}'": {f"refusal.{each}" for each in REFUSALS},
-    "f'definition.{definition.name}.title'": {each for each in DEFINITIONS if each.endswith(".title")},
+    "f'refusal.{code}'": {f"refusal.{refusal}" for refusal in REFUSALS},
+    "f'definition.{definition.name}.title'": {
+        definition for definition in DEFINITIONS if definition.endswith(".title")
+    },
     "f'definition.{definition.name}.source'": {each for each in DEFINITIONS if each.endswith(".source")},
     "f\"place.{where.replace(' ', '_')}\"": PLACES,
     "f'rollup.{roll_up}'": {f"rollup.{each}" for each in RollUp},
@@ -191,7 +193,7 @@ def used() -> tuple[set[str], list[str]]:
     for where, expression in (*used_by_templates(), *used_by_source()):
         constants = CONSTANTS.fullmatch(expression)
         if constants is not None:
-            keys |= {each for each in constants.groups() if each}
+            keys |= {group for group in constants.groups() if group}
         elif expression in chosen:
             keys |= {str(each) for each in chosen[expression]}
         else:
@@ -212,8 +214,10 @@ def test_a_catalogue_has_every_message(language: str) -> None:
     """The same keys with the same English texts: none is missing, none is left over, none obsolete or fuzzy."""
     source, translated = messages(), messages(language)
     assert set(translated) == set(source)
-    assert {key: each.id for key, each in translated.items()} == {key: each.id for key, each in source.items()}
-    assert [key for key, each in translated.items() if each.fuzzy] == []
+    assert {key: message.id for key, message in translated.items()} == {
+        key: message.id for key, message in source.items()
+    }
+    assert [key for key, message in translated.items() if message.fuzzy] == []
     assert not catalogue(language).obsolete
 
 
@@ -227,11 +231,13 @@ def test_every_translation_is_whole(language: str) -> None:
         facts_asked = frozenset().union(*facts(source.id))
         if len(translations) != (catalogue(language).num_plurals if source.pluralizable else 1):
             wrong.append(f"{key}: not every plural form")
-        if not all(each.strip() for each in translations):
+        if not all(translation.strip() for translation in translations):
             wrong.append(f"{key}: empty")
         if set(facts(message.string)) != {facts_asked}:
             wrong.append(f"{key}: asks for other facts than {sorted(facts_asked)}")
-        if key not in SAME and not all(re.search("[а-яёәғқңөұүһі]", each.lower()) for each in translations):
+        if key not in SAME and not all(
+            re.search("[а-яёәғқңөұүһі]", translation.lower()) for translation in translations
+        ):
             wrong.append(f"{key}: not translated")
     assert not wrong
 
@@ -253,13 +259,13 @@ def test_a_plural_begins_with_its_number() -> None:
     """The first fact of a text with plural forms is the number that chooses, in every language the same one."""
     for key, message in messages().items():
         if message.pluralizable:
-            firsts = {re.findall(r"{(\w+)}", each)[0] for each in forms(message.id)}
+            firsts = {re.findall(r"{(\w+)}", form)[0] for form in forms(message.id)}
             assert len(firsts) == 1, key
 
 
 def test_definitions_have_their_own_words() -> None:
     """The English title and source of a built-in definition are those of the catalogue; others stay as they are."""
-    english = {name: (each.title, each.source) for name, each in BUILT_IN.items()}
+    english = {name: (definition.title, definition.source) for name, definition in BUILT_IN.items()}
     known = texts("en")
     assert {
         name: (known[f"definition.{name}.title"], known[f"definition.{name}.source"]) for name in BUILT_IN

@@ -100,7 +100,7 @@ def test_each_role_may_what_its_rights_say_and_nothing_else(role: Role, rights: 
     person = Person("Anna", role, None, "")
 
     for station in (None, FRAMING):
-        assert {each for each in Permission if person.may(each, station)} == RIGHTS[role] == rights
+        assert {permission for permission in Permission if person.may(permission, station)} == RIGHTS[role] == rights
     assert set(RIGHTS) == set(Role)
 
 
@@ -114,7 +114,9 @@ def test_a_tablet_explains_at_its_own_station_only(people: People) -> None:
     assert not person.may(Permission.EXPLAIN)
     assert person.may(Permission.READ)
     assert person.may(Permission.READ, PAINT)
-    assert not any(person.may(each, FRAMING) for each in (Permission.CLOSE, Permission.RECONCILE, Permission.AUDIT))
+    assert not any(
+        person.may(permission, FRAMING) for permission in (Permission.CLOSE, Permission.RECONCILE, Permission.AUDIT)
+    )
 
 
 # Names and passwords
@@ -151,7 +153,7 @@ def test_a_name_is_one_name_however_it_is_written(people: People, other: str) ->
     """Case, spaces around it and how a letter is put together make no second user, and no difference at login."""
     people.add(" Айгүл ", SECRET, Role.VIEWER, BOSS)
 
-    assert [each.name for each in people.users()] == ["Айгүл"]
+    assert [user.name for user in people.users()] == ["Айгүл"]
     with pytest.raises(NotAccepted, match="already"):
         people.add(other, SECRET, Role.ENGINEER, BOSS)
     assert people.login(other, SECRET) is not None
@@ -237,7 +239,7 @@ def test_who_is_removed_while_the_password_is_looked_at_gets_no_session(path: Pa
     opened.add("Anna", SECRET, Role.VIEWER, BOSS)
 
     assert opened.login("Anna", SECRET) is None
-    assert [each.what for each in opened.audit()] == ["user removed", "user added"]
+    assert [line.what for line in opened.audit()] == ["user removed", "user added"]
 
 
 # Sessions
@@ -430,7 +432,7 @@ def test_everything_that_changes_is_in_the_audit(people: People, clock: Hand) ->
         people.remove("Nobody", BOSS)
 
     lines = people.audit()
-    assert [(each.who, each.what, each.detail) for each in reversed(lines)] == [
+    assert [(line.who, line.what, line.detail) for line in reversed(lines)] == [
         (BOSS, "user added", "Anna, operator"),
         ("Anna", "signed in", ""),
         (BOSS, "role set", "Anna, viewer"),
@@ -486,7 +488,7 @@ def test_no_secret_is_in_the_file(tmp_path: Path, people: People) -> None:
     written = b"".join(each.read_bytes() for each in tmp_path.iterdir())
 
     secrets = (SECRET, "another password", token, code, spent, done[0], done[1].csrf)
-    assert [each for each in secrets if each.encode() in written] == []
+    assert [secret for secret in secrets if secret.encode() in written] == []
     assert [bytes.fromhex(each) for each in (done[1].csrf,) if bytes.fromhex(each) in written] == []
     assert b"Anna" in written
 
@@ -518,7 +520,7 @@ def test_threads_and_openings_add_side_by_side(path: Path, clock: Hand) -> None:
 
     assert sum(first) == 1
     people = People(path, clock)
-    assert {each.name for each in people.users()} == {f"user {number}" for number in range(16)} | {"The One"}
+    assert {user.name for user in people.users()} == {f"user {number}" for number in range(16)} | {"The One"}
     assert len(people.audit()) == 17
 
 

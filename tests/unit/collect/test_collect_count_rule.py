@@ -38,7 +38,7 @@ def alive(begin_s: float, end_s: float) -> list[Observation]:
 
 
 def doubts(done: Step) -> list[tuple[int, int]]:
-    return [(each.previous_raw, each.raw) for each in only(CountUnreconciled, done)]
+    return [(doubt.previous_raw, doubt.raw) for doubt in only(CountUnreconciled, done)]
 
 
 def units(done: Step) -> int:

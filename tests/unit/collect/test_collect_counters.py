@@ -48,7 +48,7 @@ def test_no_baseline_is_taken_from_an_impossible_value(raw: int) -> None:
 
     done = live(station(log=False), seen(0, baseline=True, good=raw), seen(60, good=7), seen(120, good=8))
     assert [each.flag for each in only(UnitsCounted, done)] == [CountFlag.BASELINE, CountFlag.NORMAL]
-    assert [each.raw for each in only(CountUnreconciled, done)] == [raw]
+    assert [doubt.raw for doubt in only(CountUnreconciled, done)] == [raw]
 
 
 def test_an_impossible_value_does_not_end_a_gap() -> None:
@@ -113,7 +113,7 @@ def test_allowance_grows_with_time_from_a_floor() -> None:
     """Half as much again as the maximum rate, never less than two, and time that runs backwards allows no more."""
     spans = [timedelta(hours=-1), timedelta(), timedelta(hours=1)]
 
-    assert [SETUP.allowance(each) for each in spans] == [2, 2, 90]
+    assert [SETUP.allowance(span) for span in spans] == [2, 2, 90]
 
 
 @pytest.mark.parametrize("misread", [2**63, 1e30, -(2**63)])
@@ -151,7 +151,7 @@ def test_a_value_from_before_the_last_one_is_no_reset() -> None:
     )
 
     assert booked(done) == [(1, "normal", None)] * 3
-    assert [(each.previous_raw, each.raw) for each in only(CountUnreconciled, done)] == [(3, 2)]
+    assert [(doubt.previous_raw, doubt.raw) for doubt in only(CountUnreconciled, done)] == [(3, 2)]
 
 
 def test_more_than_half_a_turn_in_a_bad_stretch_is_counted() -> None:

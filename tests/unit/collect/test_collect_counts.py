@@ -200,7 +200,7 @@ def test_only_good_values_count() -> None:
     )
 
     assert booked(done) == [(3, "normal", None)]
-    assert [(each.signal, each.quality) for each in only(QualityChanged, done)] == [
+    assert [(change.signal, change.quality) for change in only(QualityChanged, done)] == [
         ("good_count", Quality.BAD),
         ("good_count", Quality.UNCERTAIN),
         ("good_count", Quality.GOOD),
@@ -212,7 +212,7 @@ def test_a_value_that_cannot_be_a_total_is_of_bad_quality(value: str | bool | fl
     """A totaliser that says something else than a whole number is held and told; a whole float is taken."""
     done = live(station(log=False), seen(0, baseline=True, good=100), seen(9, good=value), seen(60, good=101.0))
 
-    assert [each.quality for each in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
+    assert [change.quality for change in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
     assert booked(done) == [(1, "normal", None)]
 
 
@@ -244,7 +244,7 @@ def test_a_gap_that_might_hide_a_turn_is_unreconciled() -> None:
     )
 
     assert booked(done) == []
-    assert [(each.previous_raw, each.raw) for each in only(CountUnreconciled, done)] == [(5, 9)]
+    assert [(doubt.previous_raw, doubt.raw) for doubt in only(CountUnreconciled, done)] == [(5, 9)]
 
 
 def test_each_totaliser_has_its_own_gap() -> None:
@@ -284,13 +284,13 @@ def test_records_tell_the_products_of_a_delta() -> None:
     )
 
     runs = [each for each in only(UnitsCounted, done)[2:] if each.kind is CountKind.GOOD]
-    assert [(each.product, each.delta, each.previous_raw, each.raw) for each in runs] == [
+    assert [(run.product, run.delta, run.previous_raw, run.raw) for run in runs] == [
         (S3, 1, 10, 11),
         (S2, 2, 11, 13),
     ]
     assert booked(done, CountKind.TOTAL) == [(3, "catch_up", S3)]
     units = only(UnitCompleted, done)
-    assert [(each.unit, each.time, each.time_source) for each in units] == [
+    assert [(unit.unit, unit.time, unit.time_source) for unit in units] == [
         (f"V{number}", at(seconds), TimeSource.CONTROLLER) for number, seconds in ((11, 100), (12, 300), (13, 500))
     ]
 
@@ -373,7 +373,7 @@ def test_an_overrun_record_names_what_it_lost() -> None:
     )
 
     assert [(each.missing, each.first_sequence) for each in only(UnitsUnidentified, done)] == [(3, 2)]
-    assert [each.unit for each in only(UnitCompleted, done)] == [f"V{number}" for number in range(5, 22)]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == [f"V{number}" for number in range(5, 22)]
     assert booked(done) == [(19, "catch_up", S3), (1, "normal", S2)]
 
 
@@ -387,9 +387,9 @@ def test_a_torn_record_is_waited_for() -> None:
         seen(62, log=ring(entry(4, -9), entry(5, 30), entry(6, 59))),
     )
 
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V5", "V6"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V5", "V6"]
     assert only(UnitsUnidentified, done) == []
-    assert [each.quality for each in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
+    assert [change.quality for change in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
 
 
 def test_a_record_that_begins_anew_is_followed() -> None:
@@ -404,7 +404,7 @@ def test_a_record_that_begins_anew_is_followed() -> None:
         seen(70, log=ring(entry(1, 58), entry(2, 69))),
     )
 
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V1", "V2"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V1", "V2"]
     assert only(UnitsUnidentified, done) == []
 
 
@@ -413,7 +413,7 @@ def test_a_number_that_comes_again_is_a_later_unit() -> None:
     new = ring(entry(1, 20), entry(2, 30), entry(3, 40))
     done = live(station(), seen(0, baseline=True, log=ring(entry(1, -30), entry(2, -9))), seen(41, log=new))
 
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V1", "V2", "V3"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V1", "V2", "V3"]
 
 
 def test_the_numbers_of_a_record_wrap() -> None:
@@ -424,14 +424,14 @@ def test_the_numbers_of_a_record_wrap() -> None:
         seen(60, log=ring(entry(0, 58), entry(65535, -9))),
         seen(90, log=ring(entry(0, 58), entry(1, 88), entry(65535, -9))),
     )
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V0", "V1"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V0", "V1"]
 
     done = live(
         station(),
         seen(0, baseline=True, log=ring(entry(0, -5), entry(65535, -9))),
         seen(60, log=ring(entry(0, -5), entry(1, 58), entry(65535, -9))),
     )
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V1"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V1"]
 
 
 def test_an_empty_record_at_first_sight_hides_no_unit() -> None:
@@ -443,7 +443,7 @@ def test_an_empty_record_at_first_sight_hides_no_unit() -> None:
         seen(60, log=ring(entry(1, 30), entry(2, 59))),
     )
 
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V1", "V2"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V1", "V2"]
 
 
 @pytest.mark.parametrize("garbage", ["00001;G;999999999999;S3;V1", "00001;X;1;S3;V1", "٣;G;1;S3;V1", "\x00\x00"])
@@ -457,7 +457,7 @@ def test_garbage_in_a_record_is_told_and_survived(garbage: str) -> None:
         seen(7, log=3),
     )
 
-    assert [(each.signal, each.quality) for each in only(QualityChanged, done)] == [("unit_log", Quality.BAD)]
+    assert [(change.signal, change.quality) for change in only(QualityChanged, done)] == [("unit_log", Quality.BAD)]
     assert only(UnitCompleted, done) == []
 
 
@@ -469,7 +469,7 @@ def test_one_number_twice_is_one_unit() -> None:
         seen(5, log=ring(entry(1, -9), entry(2, 4), entry(2, 5))),
     )
 
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V2"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V2"]
 
 
 def test_a_record_with_an_insane_time_gets_ours() -> None:
@@ -478,7 +478,9 @@ def test_a_record_with_an_insane_time_gets_ours() -> None:
         station(), seen(0, baseline=True, log=ring(entry(1, -9))), seen(60, log=ring(entry(1, -9), entry(2, 9000)))
     )
 
-    assert [(each.time, each.time_source) for each in only(UnitCompleted, done)] == [(at(60), TimeSource.EDGE)]
+    assert [(completed.time, completed.time_source) for completed in only(UnitCompleted, done)] == [
+        (at(60), TimeSource.EDGE)
+    ]
 
 
 def test_cycle_time_is_from_arrival_to_completion() -> None:
@@ -491,7 +493,7 @@ def test_cycle_time_is_from_arrival_to_completion() -> None:
         seen(190, unit="V3", log=ring(entry(1, -9), entry(2, 60), entry(3, 190))),
     )
 
-    assert [each.cycle_time for each in only(UnitCompleted, done)] == [None, timedelta(seconds=120)]
+    assert [completed.cycle_time for completed in only(UnitCompleted, done)] == [None, timedelta(seconds=120)]
 
 
 def test_without_a_record_the_unit_in_the_station_is_completed_by_its_count() -> None:
@@ -508,7 +510,7 @@ def test_without_a_record_the_unit_in_the_station_is_completed_by_its_count() ->
         seen(400, scrap=2),
     )
 
-    assert [(each.unit, each.product, each.cycle_time) for each in only(UnitCompleted, done)] == [
+    assert [(completed.unit, completed.product, completed.cycle_time) for completed in only(UnitCompleted, done)] == [
         ("V1", S3, timedelta(seconds=120))
     ]
 
@@ -576,6 +578,6 @@ def test_units_whose_record_was_overwritten_await_their_count_for_a_minute() -> 
     at_once = live(station(), *scenes)
     later = live(station(), *scenes, seen(1400, good=21))
     unread = live(station(), *scenes, seen(1301, scrap=None), seen(1400, good=21))
-    logs = [each.state.log for each in (at_once, later, unread)]
+    logs = [step.state.log for step in (at_once, later, unread)]
 
     assert [(log.overrun, [each.units for each in log.owed]) for log in logs if log] == [(3, []), (0, [1]), (2, [])]

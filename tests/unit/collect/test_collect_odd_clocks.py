@@ -99,6 +99,6 @@ def test_overrun_units_of_an_older_state_are_awaited_no_longer() -> None:
 
     done = live(station(modulus=1000), seen(86400, good=991), seen(87600, good=2), seen(87700), state=state)
 
-    assert [each.delta for each in only(UnitsCounted, done)] == [1]
+    assert [count.delta for count in only(UnitsCounted, done)] == [1]
     # the unit that was counted as 991 is none of the 50, and has no record either
-    assert [(each.previous_raw, each.raw) for each in only(CountUnreconciled, done)] == [(991, 991), (991, 2)]
+    assert [(doubt.previous_raw, doubt.raw) for doubt in only(CountUnreconciled, done)] == [(991, 991), (991, 2)]

@@ -21,22 +21,22 @@ def seen(
     time = START + timedelta(minutes=minute)
     reading = Reading(TAG, value, Quality.GOOD, time, time)  # type: ignore[arg-type]  # any value a controller may say
     done = step(SETUP, state, Observation(readings=(reading,), received_time=time, baseline=baseline))
-    return done.state, [each for each in done.events if isinstance(each, UnitEntered | UnitLeft)]
+    return done.state, [event for event in done.events if isinstance(event, UnitEntered | UnitLeft)]
 
 
 def test_one_unit_leaves_before_the_next_enters() -> None:
     """A new id tells that the old one left and the new one came, at one instant and in this order."""
     state, events = seen(initial_state(), "A", 0, baseline=True)
-    assert [(type(each), each.unit, each.baseline) for each in events if isinstance(each, UnitEntered)] == [
+    assert [(type(event), event.unit, event.baseline) for event in events if isinstance(event, UnitEntered)] == [
         (UnitEntered, "A", True)
     ]
     state, events = seen(state, "A", 1)
     assert events == []
     state, events = seen(state, "B", 2)
-    assert [type(each) for each in events] == [UnitLeft, UnitEntered]
-    assert {each.time for each in events} == {START + timedelta(minutes=2)}
+    assert [type(event) for event in events] == [UnitLeft, UnitEntered]
+    assert {event.time for event in events} == {START + timedelta(minutes=2)}
     state, events = seen(state, "", 3)
-    assert [type(each) for each in events] == [UnitLeft]
+    assert [type(event) for event in events] == [UnitLeft]
     state, events = seen(state, "", 4)
     assert events == []
 

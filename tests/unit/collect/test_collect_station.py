@@ -59,7 +59,7 @@ def test_states_change_once() -> None:
         seen(30, state=6),
     )
 
-    assert [(each.state, each.time, each.time_source) for each in only(StateChanged, done)] == [
+    assert [(change.state, change.time, change.time_source) for change in only(StateChanged, done)] == [
         (State.PRODUCING, at(0), TimeSource.EDGE),
         (State.DOWN, at(9.5), TimeSource.CONTROLLER),
         (State.NO_DATA, at(20), TimeSource.EDGE),
@@ -76,7 +76,7 @@ def test_an_insane_or_early_time_stamp_is_not_believed() -> None:
         Observation((said("state", 6, 20, stamped=5),), at(20), baseline=False),
     )
 
-    assert [(each.time, each.time_source) for each in only(StateChanged, done)[1:]] == [
+    assert [(change.time, change.time_source) for change in only(StateChanged, done)[1:]] == [
         (at(10), TimeSource.EDGE),
         (at(20), TimeSource.EDGE),
     ]
@@ -90,7 +90,7 @@ def test_dropped_states_are_not_guessed() -> None:
         Observation((said("state", 6, 10, stamped=10, overflow=True),), at(10), baseline=False),
     )
 
-    assert [(each.state, each.raw, each.time) for each in only(StateChanged, done)[1:]] == [
+    assert [(change.state, change.raw, change.time) for change in only(StateChanged, done)[1:]] == [
         (State.NO_DATA, "overflow", at(0)),
         (State.PRODUCING, "6", at(10)),
     ]
@@ -109,8 +109,8 @@ def test_a_gap_is_lost_once_restored_once_and_the_state_stated_anew() -> None:
     )
 
     assert [(each.time, each.cause) for each in only(ConnectionLost, done)] == [(at(5), GapCause.CONNECTION)]
-    assert [(each.time, each.since) for each in only(ConnectionRestored, done)] == [(at(60), at(5))]
-    assert [each.time for each in only(StateChanged, done)] == [at(0), at(60)]
+    assert [(gap.time, gap.since) for gap in only(ConnectionRestored, done)] == [(at(60), at(5))]
+    assert [change.time for change in only(StateChanged, done)] == [at(0), at(60)]
 
 
 def test_faults_are_raised_and_cleared() -> None:
@@ -125,7 +125,7 @@ def test_faults_are_raised_and_cleared() -> None:
         seen(5, fault=0),
     )
 
-    faults = [(type(each), each.code) for each in done.events if isinstance(each, FaultRaised | FaultCleared)]
+    faults = [(type(event), event.code) for event in done.events if isinstance(event, FaultRaised | FaultCleared)]
     assert faults == [(FaultRaised, "7"), (FaultCleared, "7"), (FaultRaised, "8"), (FaultCleared, "8")]
 
 
@@ -134,8 +134,8 @@ def test_telemetry_is_thinned_and_holds_numbers_only() -> None:
     values: list[Value | None] = [9.0, 9.4, 9.5, float("nan"), float("inf"), True, None, 9.0]
     done = live(station(), *(seen(second, current=value) for second, value in enumerate(values)))
 
-    assert [(each.time, each.value) for each in done.telemetry] == [(at(0), 9.0), (at(2), 9.5), (at(7), 9.0)]
-    assert [each.quality for each in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
+    assert [(value.time, value.value) for value in done.telemetry] == [(at(0), 9.0), (at(2), 9.5), (at(7), 9.0)]
+    assert [change.quality for change in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
 
 
 def test_the_state_survives_other_versions() -> None:
@@ -161,7 +161,7 @@ def test_the_totalisers_are_rebuilt_from_the_last_counts() -> None:
     state = rebuilt(station().station, [*before.events, elsewhere])
     after = step(station(), state, seen(180, baseline=True, good=14, scrap=4))
 
-    assert [(each.kind, each.delta) for each in only(UnitsCounted, after)] == [(CountKind.GOOD, 2)]
+    assert [(count.kind, count.delta) for count in only(UnitsCounted, after)] == [(CountKind.GOOD, 2)]
 
 
 def test_scans_that_come_together_keep_their_order() -> None:
@@ -182,9 +182,9 @@ def test_scans_that_come_together_keep_their_order() -> None:
     done = live(station(), baseline, batch)
 
     told = [
-        (type(each).__name__, getattr(each, "unit", None))
-        for each in done.events
-        if isinstance(each, UnitEntered | UnitLeft | UnitCompleted | UnitsCounted)
+        (type(event).__name__, getattr(event, "unit", None))
+        for event in done.events
+        if isinstance(event, UnitEntered | UnitLeft | UnitCompleted | UnitsCounted)
     ]
     assert told[-8:] == [
         ("UnitLeft", "V0"),

@@ -14,7 +14,7 @@ def test_a_record_that_begins_anew_far_behind_misses_nothing() -> None:
         seen(90, log=ring(entry(1, 58), entry(2, 88))),
     )
 
-    assert [each.unit for each in only(UnitCompleted, done)] == ["V1", "V2"]
+    assert [completed.unit for completed in only(UnitCompleted, done)] == ["V1", "V2"]
     assert only(UnitsUnidentified, done) == []
 
 
@@ -44,4 +44,6 @@ def test_a_record_that_is_read_after_its_totalisers_keeps_its_time() -> None:
         seen(3605, log=ring(old, entry(2, 600))),
     )
 
-    assert [(each.time, each.time_source) for each in only(UnitCompleted, done)] == [(at(600), TimeSource.CONTROLLER)]
+    assert [(completed.time, completed.time_source) for completed in only(UnitCompleted, done)] == [
+        (at(600), TimeSource.CONTROLLER)
+    ]

@@ -71,15 +71,15 @@ def polled(begin_s: float, end_s: float, raw: int) -> list[Observation]:
 
 def outcome(done: Step) -> tuple[int, list[str], list[tuple[int, int]]]:
     """Units, the flags that are not normal, and what was flagged for a person."""
-    counted = [each for each in done.events if isinstance(each, UnitsCounted)]
-    flags = [str(each.flag) for each in counted if each.flag not in (CountFlag.BASELINE, CountFlag.NORMAL)]
-    doubts = [(each.previous_raw, each.raw) for each in done.events if isinstance(each, CountUnreconciled)]
-    return sum(each.delta for each in counted), flags, doubts
+    counted = [event for event in done.events if isinstance(event, UnitsCounted)]
+    flags = [str(count.flag) for count in counted if count.flag not in (CountFlag.BASELINE, CountFlag.NORMAL)]
+    doubts = [(event.previous_raw, event.raw) for event in done.events if isinstance(event, CountUnreconciled)]
+    return sum(count.delta for count in counted), flags, doubts
 
 
 def test_the_file_gives_the_times(setup: StationSetup) -> None:
     """Times are the site's local ones; what is allowed at other times is given beside them."""
-    (counter,) = (each.setup for each in setup.signals.values() if isinstance(each, CounterSignal))
+    (counter,) = (signal.setup for signal in setup.signals.values() if isinstance(signal, CounterSignal))
 
     assert counter.schedule == ResetSchedule(
         ZoneInfo("America/Monterrey"), (time(6, 30), time(14, 30), time(22, 30)), timedelta(minutes=2)
@@ -194,7 +194,7 @@ def test_the_last_due_time_is_the_last_minute_of_that_name(
     day: datetime, begin: int, length: int, minutes: list[int], tolerance: int
 ) -> None:
     """Minute by minute, the last one whose local name is a configured time, on days of 23, 24 and 25 hours."""
-    times = tuple(time(each // 60, each % 60) for each in minutes)
+    times = tuple(time(minute // 60, minute % 60) for minute in minutes)
     since = day + begin * MINUTE
     until = since + length * MINUTE
     around = timedelta(minutes=tolerance)

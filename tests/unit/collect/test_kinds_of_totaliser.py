@@ -28,10 +28,10 @@ async def test_each_kind_of_totaliser_is_counted_and_its_reset_flagged(tmp_path:
     """40 cycles, read one by one: 40 units by each totaliser; the two resets are marked, and no person is needed."""
     events = await Plant(tmp_path).run(THREE, *map(shows, range(41)))
 
-    counted = [each for each in events if isinstance(each, UnitsCounted)]
+    counted = [event for event in events if isinstance(event, UnitsCounted)]
     for kind, resets in ((CountKind.GOOD, 2), (CountKind.SCRAP, 0), (CountKind.REWORK, 0)):
-        its = [each for each in counted if each.kind is kind]
+        its = [count for count in counted if count.kind is kind]
         # what was made before a reset within the same minute is shown by no totaliser
-        assert sum(each.delta for each in its) == 40 - resets
-        assert [str(each.flag) for each in its].count("reset") == resets
-    assert not [each for each in events if isinstance(each, CountUnreconciled)]
+        assert sum(count.delta for count in its) == 40 - resets
+        assert [str(count.flag) for count in its].count("reset") == resets
+    assert not [event for event in events if isinstance(event, CountUnreconciled)]

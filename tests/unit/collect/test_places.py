@@ -101,7 +101,7 @@ async def test_the_same_place_continues_the_count(plant: Plant, change: str) -> 
     events = await plant.run(after, *good(24))
 
     assert counts(events)[2:] == [(3, "catch_up")]
-    assert not [each for each in events if isinstance(each, CountUnreconciled)]
+    assert not [event for event in events if isinstance(event, CountUnreconciled)]
     assert plant.logged == []
 
 
@@ -179,11 +179,11 @@ async def test_nothing_of_the_former_place_is_kept_as_present(plant: Plant) -> N
 
     events = await plant.run(after, {**bad, "good_count": 20}, {"good_count": 21})
 
-    assert [each.unit for each in events if isinstance(each, UnitLeft) and each.baseline] == ["V1"]
-    assert [each.code for each in events if isinstance(each, FaultCleared)] == ["7"]
-    assert [each.product for each in events if isinstance(each, ProductChanged)] == ["P", None]
-    assert [each.product for each in events if isinstance(each, UnitsCounted)][-1] is None
-    assert not [each for each in events if isinstance(each, UnitCompleted)]
+    assert [event.unit for event in events if isinstance(event, UnitLeft) and event.baseline] == ["V1"]
+    assert [event.code for event in events if isinstance(event, FaultCleared)] == ["7"]
+    assert [event.product for event in events if isinstance(event, ProductChanged)] == ["P", None]
+    assert [event.product for event in events if isinstance(event, UnitsCounted)][-1] is None
+    assert not [event for event in events if isinstance(event, UnitCompleted)]
 
 
 async def test_a_product_that_is_read_no_more_names_no_part(plant: Plant) -> None:
@@ -193,4 +193,4 @@ async def test_a_product_that_is_read_no_more_names_no_part(plant: Plant) -> Non
 
     events = await plant.run(without, *[{k: v for k, v in each.items() if k != "product"} for each in good(22, 23)])
 
-    assert [each.product for each in events if isinstance(each, UnitsCounted)][1:] == ["P", None, None]
+    assert [event.product for event in events if isinstance(event, UnitsCounted)][1:] == ["P", None, None]

@@ -43,11 +43,11 @@ class Plant:
 
     def codes(self) -> dict[str, tuple[str, ...]]:
         """What is to be corrected, with the tags."""
-        return {str(each.code): each.tags for each in self.tags.findings()}
+        return {str(finding.code): finding.tags for finding in self.tags.findings()}
 
     def means(self, tag: str) -> tuple[str | None, str | None]:
         """What is made of a tag, and what is wrong with it."""
-        [found] = [each for each in self.tags.present() if each.tag == tag]
+        [found] = [present for present in self.tags.present() if present.tag == tag]
         return found.means, found.problem and str(found.problem)
 
 
@@ -225,5 +225,5 @@ def test_what_values_show_is_a_diagnostic_of_the_controller(logged: Lines) -> No
 
     why = Diagnostic(DiagnosticCode.TAG_REFUSED, "tag good is refused", "correct it", (TagId("good"),))
     adapter.present = AdapterStatus(5, 4, (why,))
-    codes = [each.diagnostic.code for each in health.snapshot()[0].diagnostics]
+    codes = [diagnostic.diagnostic.code for diagnostic in health.snapshot()[0].diagnostics]
     assert codes == ["value_unmapped", "tag_refused"]

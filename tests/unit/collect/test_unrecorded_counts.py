@@ -25,11 +25,13 @@ def alive(begin_s: float, end_s: float) -> list[Observation]:
 
 
 def units(done: Step) -> int:
-    return sum(each.delta for each in only(UnitsCounted, done))
+    return sum(count.delta for count in only(UnitsCounted, done))
 
 
 def doubts(done: Step) -> list[tuple[int, int, str]]:
-    return [(each.previous_raw, each.raw, each.explanation.split(" of ")[0]) for each in only(CountUnreconciled, done)]
+    return [
+        (doubt.previous_raw, doubt.raw, doubt.explanation.split(" of ")[0]) for doubt in only(CountUnreconciled, done)
+    ]
 
 
 @pytest.mark.parametrize("more", [1, 2])

@@ -25,7 +25,7 @@ def journal(tmp_path: Path) -> Path:
     runs: list[StationEvent] = [state(0, State.PRODUCING), counted(30, 6), state(40, State.DOWN)]
     events = [*runs, state(50, State.PRODUCING)]
     journal_of(path, [*events, state(300, State.DOWN)])
-    assert all(each.station == STATION for each in events)
+    assert all(event.station == STATION for event in events)
     return path
 
 

@@ -122,7 +122,7 @@ def test_each_mistake_has_a_sentence(desk: Desk, words: tuple[str, ...], typed: 
     desk.say("add", "Bert", "--role", "viewer", typed=SECRET)
 
     assert why in desk.refusal(*words, typed=typed)
-    assert [each.what for each in desk.people.audit()] == ["user added"]
+    assert [line.what for line in desk.people.audit()] == ["user added"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def config() -> PlantConfig:
 
 def test_example_plant_has_the_simulated_stations(config: PlantConfig) -> None:
     """Stations, their order, their controllers and ideal cycle times are those of the simulated plant."""
-    simulated = {each.path: (each.controller, dict(each.ideal)) for each in plant.STATIONS}
+    simulated = {station.path: (station.controller, dict(station.ideal)) for station in plant.STATIONS}
     configured = {
         str(station): (
             str(config.station_controllers[station]),

@@ -43,13 +43,19 @@ def read(*parts: str, zone: str = "UTC") -> Read:
     findings = Findings(source)
     found = calendar.site_calendar(SiteShape.model_validate(source.data["site"]), findings)
 
-    problems = [each for _, each in findings.problems()]
-    warnings = [each for _, each in findings.warnings()]
+    problems = [problem for _, problem in findings.problems()]
+    warnings = [problem for _, problem in findings.warnings()]
     return Read(
         found,
-        [(each.line - 4, each.where.removeprefix("site.calendar."), each.what) for each in sorted(problems)],
-        [each.remedy for each in sorted(problems)],
-        [(each.line - 4, each.where.removeprefix("site.calendar."), each.what) for each in sorted(warnings)],
+        [
+            (problem.line - 4, problem.where.removeprefix("site.calendar."), problem.what)
+            for problem in sorted(problems)
+        ],
+        [problem.remedy for problem in sorted(problems)],
+        [
+            (warning.line - 4, warning.where.removeprefix("site.calendar."), warning.what)
+            for warning in sorted(warnings)
+        ],
     )
 
 
@@ -67,7 +73,7 @@ def of(day: date) -> Interval:
 
 def crew(calendar: Calendar, day: date) -> dict[str, str | None]:
     """The team of each shift that starts on a date."""
-    return {each.name: each.team for each in calendar.shifts(of(day)) if each.interval.start.date() == day}
+    return {shift.name: shift.team for shift in calendar.shifts(of(day)) if shift.interval.start.date() == day}
 
 
 def test_two_teams_change_every_week() -> None:
@@ -152,12 +158,12 @@ def test_overtime_and_maintenance_change_planned_time() -> None:
     )
     saturday, monday, tuesday, wednesday = (of(date(2026, 3, day)) for day in (7, 2, 3, 4))
 
-    assert [(each.name, each.team) for each in calendar.shifts(saturday)] == [("extra", "A"), ("extra", None)]
+    assert [(shift.name, shift.team) for shift in calendar.shifts(saturday)] == [("extra", "A"), ("extra", None)]
     assert total(calendar.planned(saturday)) == timedelta(hours=6, minutes=30)
     assert total(calendar.manned(monday)) == timedelta(hours=16)
     assert total(calendar.maintenance(monday)) == timedelta(hours=2, minutes=30)
     assert total(calendar.planned(monday)) == timedelta(hours=13)
-    assert [total(calendar.maintenance(each)) for each in (tuesday, wednesday)] == [timedelta(hours=1)] * 2
+    assert [total(calendar.maintenance(span)) for span in (tuesday, wednesday)] == [timedelta(hours=1)] * 2
 
 
 def test_public_holidays_are_free_unless_the_file_says_otherwise() -> None:
@@ -173,9 +179,9 @@ def test_public_holidays_are_free_unless_the_file_says_otherwise() -> None:
     )
 
     assert calendar.starting(date(2026, 3, 23)) == ()
-    assert [each.name for each in calendar.starting(date(2026, 5, 7))] == ["early", "late"]
-    assert [each.name for each in calendar.starting(date(2026, 12, 16))] == ["short"]
-    assert [each.name for each in calendar.starting(date(2026, 12, 17))] == ["early", "late"]
+    assert [shift.name for shift in calendar.starting(date(2026, 5, 7))] == ["early", "late"]
+    assert [shift.name for shift in calendar.starting(date(2026, 12, 16))] == ["short"]
+    assert [shift.name for shift in calendar.starting(date(2026, 12, 17))] == ["early", "late"]
     assert min(calendar.holidays).year == 2000
     assert max(calendar.holidays).year == 2060
 

@@ -41,12 +41,12 @@ def test_each_seeded_mistake_is_found_in_its_line(
     broken = tmp_path / "plant.yaml"
     broken.write_text(changed, encoding="utf-8")
 
-    found = [each for each in check(broken).problems if what in each.what and remedy in each.remedy]
+    found = [problem for problem in check(broken).problems if what in problem.what and remedy in problem.remedy]
 
-    assert found, [str(each) for each in check(broken).problems]
+    assert found, [str(problem) for problem in check(broken).problems]
     lines = {number for number, line in enumerate(changed.splitlines(), 1) if instead.strip().splitlines()[-1] in line}
     if "copied" not in remedy and "no value" not in what:  # these are found where the template reads the value
-        assert {each.line for each in found} <= lines | {min(lines) - 1}
+        assert {problem.line for problem in found} <= lines | {min(lines) - 1}
 
 
 def test_mistakes_do_not_hide_each_other(tmp_path: Path) -> None:
@@ -74,12 +74,12 @@ def test_example_plant_is_good_and_free_of_warnings() -> None:
 
 def test_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every case folder gives exactly the problems and warnings that it expects."""
-    folders = sorted(each for each in CASES.iterdir() if each.is_dir())
+    folders = sorted(path for path in CASES.iterdir() if path.is_dir())
     assert len(folders) >= 24
     for folder in folders:
         monkeypatch.chdir(folder)
         report = check(Path("plant.yaml"))
-        said = [str(each) for each in report.problems] + [f"warning: {each}" for each in report.warnings]
+        said = [str(problem) for problem in report.problems] + [f"warning: {warning}" for warning in report.warnings]
         said += ["good"] if report.loaded else []
 
         assert "\n".join(said) + "\n" == Path("expected.txt").read_text(encoding="utf-8"), folder.name

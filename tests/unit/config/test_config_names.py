@@ -65,19 +65,19 @@ def test_a_definition_of_the_plant_says_what_it_is_like(example: PlantConfig) ->
 def test_everything_of_the_example_has_a_name_in_every_language(example: PlantConfig) -> None:
     """Nothing that has a name in the example plant falls back."""
     places = {"/".join(path.split("/")[:depth]) for path in example.standards for depth in (1, 2, 3, 4)}
-    signals = [each for setup in example.setups.values() for each in setup.signals.values()]
-    measured = {each.name for each in signals if isinstance(each, ProcessSignal)}
+    signals = [signal for setup in example.setups.values() for signal in setup.signals.values()]
+    measured = {signal.name for signal in signals if isinstance(signal, ProcessSignal)}
     wanted = {
         "places": places,
         "products": {*example.products},
-        "models": {each.name for each in example.products.values()},
-        "markets": {each.market for each in example.products.values()},
-        "shifts": {each.name for each in example.calendar.shifts_by_rule},
+        "models": {product.name for product in example.products.values()},
+        "markets": {product.market for product in example.products.values()},
+        "shifts": {shift.name for shift in example.calendar.shifts_by_rule},
         "process_values": measured,
         "definitions": {*example.definitions} - {*BUILT_IN},
     }
     assert measured
-    assert {each.name: {*getattr(example.names, each.name)} for each in fields(DisplayNames)} == wanted
+    assert {field.name: {*getattr(example.names, field.name)} for field in fields(DisplayNames)} == wanted
     for kind in wanted:
         for key, texts in getattr(example.names, kind).items():
             assert {*texts} == {*LANGUAGES}, (kind, key)
@@ -144,9 +144,9 @@ def test_a_name_is_short_and_can_be_seen(tmp_path: Path, name: str, wrong: str) 
 
     line = next(number for number, each in enumerate(text.splitlines(), 1) if f'{{en: "{name}"' in each)
     assert [each.line for each in problems] == ([line] if wrong else [])
-    for each in problems:
-        assert wrong in f"{each.what} {each.remedy}"
-        assert str(each).replace("\n", "").isprintable()
+    for problem in problems:
+        assert wrong in f"{problem.what} {problem.remedy}"
+        assert str(problem).replace("\n", "").isprintable()
 
 
 def test_the_kazakh_names_for_a_native_speaker_are_those_of_the_example() -> None:

@@ -47,7 +47,7 @@ def test_the_example_plant_has_reasons_by_area() -> None:
 
 def test_the_example_plant_has_its_flow_and_programme() -> None:
     """Stations of a line follow each other, stores between lines have places; ten thousand cars a year are planned."""
-    ways = {(each.upstream, each.downstream): each.places for each in CONFIG.buffers}
+    ways = {(buffer.upstream, buffer.downstream): buffer.places for buffer in CONFIG.buffers}
 
     assert len(ways) == 14
     assert ways[StationId("kostanay/paint/paint-1/inspection"), TRIM] == 10
@@ -117,7 +117,7 @@ def test_a_month_of_its_own_and_a_store_without_places(tmp_path: Path) -> None:
     assert plan.plan.figure(ProductId("S3"), 2026, 3)[0] == 700
     way = "flow:\n  - {from: weld/weld-1/framing, to: weld/weld-1/respot, places: 2}"
     ways = load(changed(tmp_path, "flow:", way)).config.buffers
-    assert [each.places for each in ways if each.upstream == FRAMING] == [2]
+    assert [buffer.places for buffer in ways if buffer.upstream == FRAMING] == [2]
 
 
 def test_a_station_may_live_on_imported_events(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_duplicate_keys_are_reported_with_both_lines() -> None:
     source = parse("a: 1\nb: 2\na: 3\n", "f")
 
     assert source.data == {"a": 1, "b": 2}
-    assert [(each.line, each.what, "line 1" in each.remedy) for each in source.problems] == [
+    assert [(problem.line, problem.what, "line 1" in problem.remedy) for problem in source.problems] == [
         (3, "the key `a` is given twice", True)
     ]
 
@@ -42,14 +42,14 @@ def test_what_is_not_yaml_names_its_line(text: str, line: int) -> None:
     with pytest.raises(ConfigProblems) as raised:
         parse(text, "f")
 
-    assert [each.line for each in raised.value.problems] == [line]
+    assert [problem.line for problem in raised.value.problems] == [line]
 
 
 def test_keys_that_are_no_words_are_reported() -> None:
     """Merge keys and lists as keys are refused: templates do that job visibly."""
     source = parse("a: &x {b: 1}\nc:\n  <<: *x\n  [1, 2]: 3\n", "f")
 
-    assert [(each.line, each.what) for each in source.problems] == [
+    assert [(problem.line, problem.what) for problem in source.problems] == [
         (3, "`<<` cannot be a key here"),
         (4, "`…` cannot be a key here"),
     ]
@@ -60,7 +60,7 @@ def test_aliases_are_refused() -> None:
     source = parse("a: &x {b: 1, c: *x}\nd: *x\ne: &y 5\nf: *y\n", "f")
 
     assert source.data == {"a": {"b": 1, "c": None}, "d": None, "e": 5, "f": 5}
-    assert [each.where for each in source.problems] == ["a.c", "d"]
+    assert [problem.where for problem in source.problems] == ["a.c", "d"]
 
 
 def test_nearest_name_is_offered() -> None:

@@ -79,7 +79,7 @@ def test_every_variable_is_of_the_common_subset() -> None:
         if variable["type"] == "query"
     ]
     assert len(asked) > 10
-    for text in (*asked, *(each.text for each in alert_queries(PROVISIONING / "alerting"))):
+    for text in (*asked, *(query.text for query in alert_queries(PROVISIONING / "alerting"))):
         assert lint(written_out(text)) == [], text
 
 
@@ -102,7 +102,7 @@ def test_every_variable_that_is_used_is_there(uid: str) -> None:
     known = {variable["name"] for variable in board["templating"].get("list", [])}
     for panel in panels(board):
         links = panel["fieldConfig"]["defaults"].get("links", [])
-        said = [panel["title"], *(each["query"] for each in panel["targets"]), *(each["url"] for each in links)]
+        said = [panel["title"], *(each["query"] for each in panel["targets"]), *(link["url"] for link in links)]
         for text in said:
             unknown = {name for name in USED.findall(text) if not GIVEN_BY_GRAFANA.match(name)} - known
             assert not unknown, f"{panel['title']}: {unknown}"

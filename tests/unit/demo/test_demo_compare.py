@@ -165,7 +165,7 @@ def test_time_that_nobody_told_of_is_time_without_data() -> None:
 
     problems = compare({NAME: measured(states=late)}, WINDOW).problems
 
-    assert any("600.000 s without data and without a fault" in each for each in problems)
+    assert any("600.000 s without data and without a fault" in problem for problem in problems)
 
 
 def test_a_state_at_another_time_differs() -> None:
@@ -261,7 +261,7 @@ def test_a_minor_stop_whose_end_was_seen_late_may_be_none(availability: float, e
     seen = states((0, State.PRODUCING), (20, State.DOWN), (30, State.PRODUCING))
     times = replace(TIMES, run=timedelta(minutes=60))
     true = Defined(ratios=times.ratios(), times=times, minor_stop=timedelta(minutes=5))
-    looks = [each for each in OBSERVATIONS if not at(20) < each < at(26)]
+    looks = [observation for observation in OBSERVATIONS if not at(20) < observation < at(26)]
     performance = 50 / 60 / availability
     both = defined(true=true, availability=availability, performance=performance, oee=times.ratios().oee)
     both = replace(
@@ -329,7 +329,7 @@ def test_a_coming_is_seen_within_two_observations(late_s: float | None, expected
 
 def test_a_coming_that_nobody_could_see_is_forgiven() -> None:
     """A car that was there at the start, or came in a gap, need not have been seen to come."""
-    unseen = tuple(replace(each, entered=None) for each in STAYS)
+    unseen = tuple(replace(stay, entered=None) for stay in STAYS)
     hole = states((0, State.PRODUCING), (19, State.NO_DATA), (30, State.PRODUCING))
     blind = replace(measured(states=hole), excused=(Interval(at(18), at(31)),))
     both = Lives({"A": Life(STAYS, 1)}, {"A": Life(unseen, 1)})
@@ -397,7 +397,7 @@ def test_who_broke_is_blamed() -> None:
 
 
 CONFIG = load(default_config()).config
-LINKS = [Link(each.upstream, each.downstream) for each in CONFIG.buffers]
+LINKS = [Link(buffer.upstream, buffer.downstream) for buffer in CONFIG.buffers]
 
 
 @pytest.mark.parametrize("hours", [0.0, 0.001, 0.4, 2.1, 8.5, 10.0, 26.0])
@@ -447,7 +447,7 @@ def test_a_long_breakdown_is_charged_to_who_broke(code: str) -> None:
 
     assert [each.station for each in blamed] == [spec.path for spec in STATIONS if spec.code == code]
     causes = Causes(truth=charged, measured=charged, broken=blamed)
-    assert not [each for each in compare(everybody, WINDOW, causes=causes).problems if "broke down" in each]
+    assert not [problem for problem in compare(everybody, WINDOW, causes=causes).problems if "broke down" in problem]
 
 
 def test_a_breakdown_that_hardly_was_blames_nobody() -> None:

@@ -37,7 +37,7 @@ class Plant:
 
     def shown(self) -> list[Diagnostic]:
         """What the status of the program shows."""
-        return [each.diagnostic for each in controller_status(self.health.snapshot()[0]).diagnostics]
+        return [diagnostic.diagnostic for diagnostic in controller_status(self.health.snapshot()[0]).diagnostics]
 
 
 def events(lines: Lines) -> list[tuple[str, str]]:

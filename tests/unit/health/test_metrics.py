@@ -127,7 +127,7 @@ def test_a_client_may_ask_for_openmetrics() -> None:
     assert page.endswith(b"# EOF\n")
     parsed = parse_openmetrics(page.decode())  # type: ignore[no-untyped-call]  # the library has no types here
     families = [each.name for each in parsed]
-    assert families == [each.name.removesuffix("_total") for each in FAMILIES]
+    assert families == [family.name.removesuffix("_total") for family in FAMILIES]
     assert exposition(STATUS, "*/*")[1].startswith("text/plain; version=0.0.4")
 
 

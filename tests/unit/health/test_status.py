@@ -129,19 +129,19 @@ def test_a_task_that_stands_still_is_no_progress(state: ConnectionState, quiet_s
     verdict = alive(replace(STATUS, controllers=[replace(CONTROLLER, state=state, quiet_s=quiet_s)]))
 
     assert verdict.holds is holds
-    assert all("controller weld-plc" in each for each in verdict.reasons)
+    assert all("controller weld-plc" in reason for reason in verdict.reasons)
 
 
 def test_readiness_gives_every_reason() -> None:
     """Before recovery and before the first try both are said, and a long reason is cut."""
     starting = Status(controllers=[], journal=JournalStatus(recovered=False, last_seq=0, blocked="x" * 1000))
 
-    assert [each[:24] for each in ready(starting).reasons] == [
+    assert [reason[:24] for reason in ready(starting).reasons] == [
         "the journal is still bei",
         "the disk takes nothing: ",
         "no controller runs: none",
     ]
-    assert max(len(each) for each in ready(starting).reasons) == 301
+    assert max(len(reason) for reason in ready(starting).reasons) == 301
 
 
 # Where it comes from
@@ -256,7 +256,7 @@ def test_whatever_is_read_the_books_balance(raws: Sequence[int], reset: ResetPol
     line = kept(events, state, modulus=1000)
 
     assert line.difference == (0 if events else None)
-    assert line.counted == sum(each.delta for each in events if isinstance(each, UnitsCounted))
+    assert line.counted == sum(event.delta for event in events if isinstance(event, UnitsCounted))
     if state is not None and events and not line.resets and not line.rollovers:
         last = state.suspect_raw if state.suspect_raw is not None else state.raw
         assert line.baseline_raw is not None
@@ -375,18 +375,18 @@ async def test_the_count_audit_follows_a_journal(tmp_path: Path) -> None:
     states = {WELD: encode_state(done.state)}
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
-        for each in done.events:
-            await journal.append(Entry(events=[each]))
+        for event in done.events:
+            await journal.append(Entry(events=[event]))
         await journal.append(Entry(states=states))
         count_audit = CountAudit(path, journal, moduli=moduli({WELD: setup}), consumer="sink")
         assert count_audit.lines() == ()
         for cursor in (0, 3, journal.last_seq):
             await journal.advance("sink", cursor)
             await count_audit.catch_up()
-            of_kind = {each.kind: each for each in count_audit.lines()}
-            assert [each.difference for each in count_audit.lines()] == [0, 0, 0]
-            assert {kind: each.stored for kind, each in of_kind.items()} == units(done.events[:cursor])
-            assert {kind: each.counted for kind, each in of_kind.items()} == units(done.events)
+            of_kind = {line.kind: line for line in count_audit.lines()}
+            assert [line.difference for line in count_audit.lines()] == [0, 0, 0]
+            assert {kind: line.stored for kind, line in of_kind.items()} == units(done.events[:cursor])
+            assert {kind: line.counted for kind, line in of_kind.items()} == units(done.events)
             assert (count_audit.oldest_not_stored is None) == (cursor == journal.last_seq)
         good = of_kind[CountKind.GOOD]
         assert (good.baseline_raw, good.totaliser_raw, good.counted, good.rollovers) == (990, 4, 14, 1)
@@ -396,9 +396,9 @@ async def test_the_count_audit_follows_a_journal(tmp_path: Path) -> None:
 def units(events: Sequence[object]) -> dict[CountKind, int]:
     """Units of each kind that these events book."""
     sums = dict.fromkeys((CountKind.GOOD, CountKind.SCRAP, CountKind.TOTAL), 0)
-    for each in events:
-        if isinstance(each, UnitsCounted):
-            sums[each.kind] += each.delta
+    for event in events:
+        if isinstance(event, UnitsCounted):
+            sums[event.kind] += event.delta
     return sums
 
 

@@ -28,14 +28,14 @@ RUN: list[StationEvent] = [
 async def hours(path: Path, *events: StationEvent) -> dict[float, tuple[float, float]]:
     """The hours that the last event makes again: minutes from START, with their minutes producing and down."""
     with Store(path) as store:
-        store.write([Rows(events=[encode_event(each) for each in events])])
+        store.write([Rows(events=[encode_event(event) for event in events])])
         _, spans = store.affected_windows(len(events) - 1, 1)
     figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
     points = await figures.affected_windows(spans)
     return {
-        (each.stamp_ns - window_ns(START)) / 60e9: (seconds(each, "apt_s") / 60, seconds(each, "down_s") / 60)
-        for each in points
-        if each.measurement == "kpi" and each.tags["window"] == "hour"
+        (point.stamp_ns - window_ns(START)) / 60e9: (seconds(point, "apt_s") / 60, seconds(point, "down_s") / 60)
+        for point in points
+        if point.measurement == "kpi" and point.tags["window"] == "hour"
     }
 
 

@@ -53,8 +53,8 @@ def test_a_restore_brings_back_the_accounts(plant: Path, lost: str) -> None:
     assert people_of(plant).login("Anna", PASSWORD) is not None
     assert people_of(plant).person(login[0]) is None
     assert [each.read_bytes() for each in plant.glob("people.sqlite.before-*")] == ([before] if before else [])
-    for each in (people, plant / "copy.sqlite.people"):
-        assert each.stat().st_mode & 0o777 == 0o600
+    for path in (people, plant / "copy.sqlite.people"):
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_backup_without_accounts_restores_still(plant: Path) -> None:
@@ -74,7 +74,7 @@ def test_accounts_that_cannot_be_copied_are_named(plant: Path) -> None:
     first = ran(plant, "backup", plant / "copy.sqlite")
 
     assert (first.exit_code, "NO ACCOUNTS" in first.output) == (1, True)
-    assert [each.name for each in plant.glob("copy*")] == ["copy.sqlite"]
+    assert [path.name for path in plant.glob("copy*")] == ["copy.sqlite"]
 
 
 def test_a_damaged_file_of_accounts_changes_nothing(plant: Path) -> None:

@@ -72,11 +72,11 @@ async def collected(journal: Journal, *shown: tuple[int, int]) -> list[StationEv
         seen = START + timedelta(minutes=minute)
         await pipeline.accept(Batch(PLC, seen, (Reading(TAG, raw, Quality.GOOD, None, seen),), baseline=number == 0))
     assert pipeline.last_observed(PLC) == START + timedelta(minutes=shown[-1][0])
-    return [each.event for each in await journal.read(0, 100)]
+    return [journaled.event for journaled in await journal.read(0, 100)]
 
 
 def parts(events: Sequence[StationEvent]) -> list[int]:
-    return [each.delta for each in events if isinstance(each, UnitsCounted) and each.flag is not CountFlag.BASELINE]
+    return [event.delta for event in events if isinstance(event, UnitsCounted) and event.flag is not CountFlag.BASELINE]
 
 
 async def before_the_restart(path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_a_damaged_station_state_is_rebuilt_from_counts(
         with JournalReader(path) as reader:
             assert cases(reader, {}) == []
     assert parts(events) == [10, 4]
-    assert [type(each) for each in events if isinstance(each, ConnectionLost | ConnectionRestored)] == [
+    assert [type(event) for event in events if isinstance(event, ConnectionLost | ConnectionRestored)] == [
         ConnectionLost,
         ConnectionRestored,
     ]

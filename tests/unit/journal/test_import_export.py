@@ -59,8 +59,8 @@ def bring(text: str, folder: Path, *more: str) -> str:
 def test_every_event_comes_back_from_its_line(events: list[Journaled]) -> None:
     """A line holds all of an event, whatever event it is."""
     lines = Lines()
-    told = [each for each in events if not _is_backwards(each.event)]
-    assert [lines.event(line(each)) for each in told] == [each.event for each in told]
+    told = [event for event in events if not _is_backwards(event.event)]
+    assert [lines.event(line(journaled)) for journaled in told] == [journaled.event for journaled in told]
 
 
 def _is_backwards(event: StationEvent) -> bool:
@@ -92,7 +92,7 @@ def test_the_order_of_lines_changes_no_figure(tmp_path: Path) -> None:
     """A file in any order gives the figures of the file in order."""
     runs: list[StationEvent] = [state(0, State.PRODUCING), counted(4, 2), state(5, State.DOWN)]
     events = [*runs, state(9, State.PRODUCING), counted(12, 3)]
-    texts = [line(Journaled(seq, each)) for seq, each in enumerate(events, start=1)]
+    texts = [line(Journaled(seq, event)) for seq, event in enumerate(events, start=1)]
     standard = StationStandard(ideal_cycle={}, minor_stop=at(2) - at(0))
     found = []
     for name, lines in {"in-order": texts, "reversed": texts[::-1]}.items():
@@ -186,8 +186,8 @@ def test_the_document_tells_every_event_and_field() -> None:
     shared = {"station", "time", "received_time", "time_source"}
     for kind, event_type in KINDS.items():
         section = text.split(f"## {kind}\n")[1].split("\n## ")[0]
-        for each in fields(event_type):
-            name = "cycle_s" if each.name == "cycle_time" else each.name
+        for field in fields(event_type):
+            name = "cycle_s" if field.name == "cycle_time" else field.name
             assert name in shared or f"`{name}`" in section, (kind, name)
 
 
@@ -201,7 +201,7 @@ def test_the_documents_examples_work(tmp_path: Path) -> None:
     with PlantResults(load(default_config()).config, tmp_path / "journal.sqlite") as query:
         (row,) = rows(query, Request("interval", at(0), at(120), ("framing",)))
     assert (row.kpi.good, row.kpi.scrap, row.kpi.down) == (6, 1, at(30) - at(0))
-    assert [each.reason for each in row.kpi.losses] == ["robot-fault"]
+    assert [loss.reason for loss in row.kpi.losses] == ["robot-fault"]
     file = tmp_path / "plant.yaml"
     file.write_text(plant[1], encoding="utf-8")
     assert list(load(file).config.standards) == ["acme/press/press-1/press"]

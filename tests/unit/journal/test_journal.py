@@ -30,8 +30,8 @@ async def test_the_order_of_calls_is_the_order_in_the_journal(tmp_path: Path) ->
         queued = [journal.append(Entry(events=[fault(2 * n), fault(2 * n + 1)])) for n in range(200)]
 
         assert await asyncio.gather(*queued) == [2 * n + 2 for n in range(200)]
-        assert [each.event for each in await journal.read(0, 1000)] == [fault(n) for n in range(400)]
-        assert [each.seq for each in await journal.read(398, 1000)] == [399, 400]
+        assert [journaled.event for journaled in await journal.read(0, 1000)] == [fault(n) for n in range(400)]
+        assert [journaled.seq for journaled in await journal.read(398, 1000)] == [399, 400]
         assert journal.last_seq == 400
 
 
@@ -42,7 +42,7 @@ async def test_cancelling_who_waits_loses_nothing(tmp_path: Path) -> None:
         queued.cancel()
         await journal.append(Entry(events=[fault(2)]))
 
-        assert [each.event for each in await journal.read(0, 10)] == [fault(1), fault(2)]
+        assert [journaled.event for journaled in await journal.read(0, 10)] == [fault(1), fault(2)]
 
 
 async def test_leaving_waits_for_what_is_queued(tmp_path: Path) -> None:
@@ -111,11 +111,11 @@ async def test_a_reader_sees_what_is_committed(tmp_path: Path) -> None:
 
             await journal.append(Entry(events=[fault(9), fault(5, station=PAINT), fault(7)], observed={PLC: START}))
 
-            assert [each.event for each in reader.events(WELD)] == [fault(9), fault(7)]
-            assert [each.event for each in reader.events(WELD, until=fault(9).time)] == [fault(7)]
+            assert [event.event for event in reader.events(WELD)] == [fault(9), fault(7)]
+            assert [event.event for event in reader.events(WELD, until=fault(9).time)] == [fault(7)]
             assert reader.stations() == (PAINT, WELD)
             assert reader.span() == Interval(fault(5).time, fault(9).time)
-            assert [each.seq for each in reader.read(1, 10)] == [2, 3]
+            assert [journaled.seq for journaled in reader.read(1, 10)] == [2, 3]
 
             await journal.append(Entry(observed={PLC: START + timedelta(hours=1)}))
 
@@ -146,7 +146,7 @@ async def test_a_failure_is_told_to_all_and_final(tmp_path: Path) -> None:
         queued = [journal.append(Entry(events=[fault(n)], states={WELD: b""})) for n in (2, 3)]
         answers = await asyncio.gather(*queued, return_exceptions=True)
 
-        assert [type(each) for each in answers] == [JournalError, JournalError]
+        assert [type(answer) for answer in answers] == [JournalError, JournalError]
         with pytest.raises(JournalError, match="station_state"):
             await journal.append(Entry())
         with pytest.raises(JournalError, match="station_state"):

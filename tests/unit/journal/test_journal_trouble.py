@@ -81,7 +81,7 @@ async def test_a_full_disk_stops_acknowledging_and_nothing_else(
         assert await asyncio.gather(*queued) == list(range(2, 50))
         assert journal.blocked is None
         assert journal.commits() is not None
-        assert [each.event for each in await journal.read(0, 100)] == [fault(n) for n in range(1, 50)]
+        assert [journaled.event for journaled in await journal.read(0, 100)] == [fault(n) for n in range(1, 50)]
 
 
 async def test_a_full_disk_does_not_keep_the_program_from_ending(tmp_path: Path, disk: Disk) -> None:
@@ -106,7 +106,7 @@ async def test_one_failure_of_the_disk_is_mended_by_asking_it(tmp_path: Path, di
         await journal.append(Entry(events=[fault(1)]))
         disk.fails = [apsw.IOError]
         assert await journal.append(Entry(events=[fault(2)])) == 2
-        assert [each.event for each in await journal.read(0, 10)] == [fault(1), fault(2)]
+        assert [journaled.event for journaled in await journal.read(0, 10)] == [fault(1), fault(2)]
 
 
 async def test_a_disk_that_goes_on_failing_ends_the_journal(tmp_path: Path, disk: Disk) -> None:
@@ -119,7 +119,7 @@ async def test_a_disk_that_goes_on_failing_ends_the_journal(tmp_path: Path, disk
             await journal.append(Entry(events=[fault(2)]))
         disk.refuse = None
     with JournalReader(path) as reader:
-        assert [each.event for each in reader.read(0, 10)] == [fault(1)]
+        assert [journaled.event for journaled in reader.read(0, 10)] == [fault(1)]
 
 
 async def test_telemetry_goes_and_counts_stay(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_telemetry_goes_and_counts_stay(tmp_path: Path) -> None:
         after = await journal.tidy(100_000)
 
         assert [value for _, value in await journal.read_telemetry(0, 30_000)] == values[19_000:]
-        assert [each.event for each in await journal.read(0, 10)] == [part(1)]
+        assert [journaled.event for journaled in await journal.read(0, 10)] == [part(1)]
         assert await journal.station_states() == {STATION: b"one"}
     assert path.stat().st_size < (before.file + before.log) / 4
     assert after.unused == 0
@@ -167,13 +167,13 @@ async def test_a_damaged_page_costs_what_stood_on_it(tmp_path: Path) -> None:
             )
             damaged += journal.salvaged is not None
             counts = await journal.last_counts()
-        assert all(each.event == part(each.seq) for each in found)
+        assert all(journaled.event == part(journaled.seq) for journaled in found)
         assert last == events or cursor == 0, f"page {page}: a number would be given away twice"
         if len(found) < events:
             lost += 1
             with JournalReader(path) as reader:
                 gone = {n for first, until_ in reader.damage() for n in range(first, until_ + 1)}
-            assert gone | {each.seq for each in found} >= set(range(1, last + 1)), f"page {page}"
+            assert gone | {journaled.seq for journaled in found} >= set(range(1, last + 1)), f"page {page}"
         salvaged += bool(states) or bool(counts)
         forget(tmp_path)
     assert damaged > 20
@@ -202,7 +202,7 @@ async def test_a_backup_is_a_journal(tmp_path: Path) -> None:
     assert before is not None
     assert before.events == 100
     async with Journal.open(path) as journal:
-        assert [each.event for each in await journal.read(0, 200)] == [fault(n) for n in range(1, 100)]
+        assert [journaled.event for journaled in await journal.read(0, 200)] == [fault(n) for n in range(1, 100)]
         assert await journal.station_states() == {STATION: b"one"}
 
 
@@ -265,7 +265,7 @@ async def test_totals_outlive_damaged_states(tmp_path: Path) -> None:
     async with Journal.open(path) as journal:
         await journal.append(Entry(events=[part(7), part(8)]))
     with Store(path) as store:
-        assert [each.event for each in store.last_counts()] == [part(8)]
+        assert [count.event for count in store.last_counts()] == [part(8)]
     assert decode_state(b"{}").counters == {}
 
 
@@ -280,7 +280,7 @@ async def test_a_new_version_opens_an_old_journal(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="older format"):
         JournalReader(path)
     async with Journal.open(path) as journal:
-        assert [each.event for each in await journal.read(0, 10)] == [part(1), fault(2)]
+        assert [journaled.event for journaled in await journal.read(0, 10)] == [part(1), fault(2)]
         assert await journal.refused("influx") == []
     assert check(path).format == 3
 
@@ -311,13 +311,13 @@ async def test_numbers_that_were_handed_on_are_not_given_again(tmp_path: Path) -
 
 def names(folder: Path, pattern: str) -> list[str]:
     """The files of a folder whose names are alike."""
-    return sorted(each.name for each in folder.glob(pattern))
+    return sorted(path.name for path in folder.glob(pattern))
 
 
 def move(name: str, *, of: Path, to: Path) -> None:
     """Moves a journal's files to another folder."""
-    for each in of.glob(f"{name}*"):
-        each.rename(to / each.name)
+    for path in of.glob(f"{name}*"):
+        path.rename(to / path.name)
 
 
 async def test_a_file_that_vanishes_is_waited_for_and_none_is_made(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ async def test_a_file_that_vanishes_is_waited_for_and_none_is_made(tmp_path: Pat
             assert not path.exists()
             move(path.name, of=away, to=tmp_path)
             assert await appended == 2
-            assert [each.seq for each in await journal.read(0, 10)] == [1, 2]
+            assert [journaled.seq for journaled in await journal.read(0, 10)] == [1, 2]
 
 
 @pytest.mark.parametrize("left", [("",), ("", "-wal"), ("", "-wal", "-shm"), ()])
@@ -350,7 +350,7 @@ async def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path, le
     path.with_name(path.name + ".hourly").touch()
 
     async with Journal.open(path) as journal:
-        assert [each.event for each in await journal.read(0, 10)] == [part(7)]
+        assert [journaled.event for journaled in await journal.read(0, 10)] == [part(7)]
     assert names(tmp_path, "*.damaged-*") == sorted(f"journal.sqlite.damaged-20260302T080000{end}" for end in left)
     assert names(tmp_path, "*.ready-*") == []
     assert not path.with_name(path.name + ".hourly").exists()

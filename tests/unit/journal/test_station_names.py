@@ -97,7 +97,7 @@ async def test_a_station_with_a_new_name_goes_on_as_itself(tmp_path: Path, chang
         await each.run(MODBUS, *good(20, 21, 23))
         events = await each.run(text, *good(27, 28))
         assert counts(events) == [(0, "baseline"), (1, "normal"), (2, "normal"), (4, "catch_up"), (1, "normal")]
-        assert {each.station for each in events} == {now if text == after else STATION}
+        assert {event.station for event in events} == {now if text == after else STATION}
 
     figures = kpi(renamed, renamed.load(after), now)
     assert figures == kpi(same, same.load(MODBUS), STATION)
@@ -121,7 +121,11 @@ def questions(reader: JournalReader, station: StationId) -> list[object]:
         reader.links_before(station, late),
         reader.reaching(station, early, late),
         reader.same_instant(station, "units_counted", at(2)),
-        {each.event.kind for each in reader.one_of_each_count(station) if isinstance(each.event, UnitsCounted)},
+        {
+            journaled.event.kind
+            for journaled in reader.one_of_each_count(station)
+            if isinstance(journaled.event, UnitsCounted)
+        },
         *(reader.counts_around(station, CountKind.GOOD, seq) for seq in (1, 6, 9, 99)),
         reader.units_of(station),
         *(reader.earliest_touched(station, seq) for seq in (0, 5, 99)),
@@ -167,7 +171,7 @@ async def test_components_of_before_the_name_was_given_are_made_again(plant: Pla
     await plant.run(after, *good(28))
     figures = [kpi(plant, plant.load(text), now) for text in (without, after, without, after)]
 
-    assert [each.good for each in figures] == [7, 8, 7, 8]
+    assert [figure.good for figure in figures] == [7, 8, 7, 8]
 
 
 async def test_a_name_that_the_file_does_not_know_is_said_and_nothing_is_lost_in_silence(plant: Plant) -> None:
@@ -179,7 +183,7 @@ async def test_a_name_that_the_file_does_not_know_is_said_and_nothing_is_lost_in
     events = await plant.run(after, *good(26, 27))
 
     assert counts(events)[2:] == [(0, "remapped"), (1, "normal")]
-    (doubted,) = [each for each in events if isinstance(each, CountUnreconciled)]
+    (doubted,) = [event for event in events if isinstance(event, CountUnreconciled)]
     assert (doubted.previous_raw, doubted.raw) == (21, 26)
     assert STATION in doubted.explanation
     with JournalReader(plant.journal) as reader:
@@ -194,12 +198,14 @@ async def test_a_name_that_comes_back_counts_nothing_twice(plant: Plant) -> None
 
     events = await plant.run(MODBUS, *good(27, 28))
 
-    assert sum(each.delta for each in events if isinstance(each, UnitsCounted)) == 1 + 4 + 1
-    assert [(each.previous_raw, each.raw) for each in events if isinstance(each, CountUnreconciled)][1:] == [(25, 27)]
+    assert sum(event.delta for event in events if isinstance(event, UnitsCounted)) == 1 + 4 + 1
+    assert [(event.previous_raw, event.raw) for event in events if isinstance(event, CountUnreconciled)][1:] == [
+        (25, 27)
+    ]
 
 
 def of(events: list[StationEvent], station: str) -> list[StationEvent]:
-    return [each for each in events if each.station.endswith(station)]
+    return [event for event in events if event.station.endswith(station)]
 
 
 @pytest.mark.parametrize("runs", [1, 3])
@@ -213,13 +219,13 @@ async def test_time_without_configuration_is_no_data(plant: Plant, runs: int) ->
     events = await plant.run(BOTH, *good(27, 28))
 
     second = of(events, "st2")
-    lost = [each for each in second if isinstance(each, ConnectionLost)]
-    restored = [each for each in second if isinstance(each, ConnectionRestored)]
+    lost = [event for event in second if isinstance(event, ConnectionLost)]
+    restored = [event for event in second if isinstance(event, ConnectionRestored)]
     assert [(each.time, each.cause) for each in lost] == [(at(last_seen), GapCause.NOT_CONFIGURED)]
-    assert [(each.since, each.cause) for each in restored] == [(at(last_seen), GapCause.NOT_CONFIGURED)]
-    caught_up = [each for each in second if isinstance(each, UnitsCounted)][2]
+    assert [(gap.since, gap.cause) for gap in restored] == [(at(last_seen), GapCause.NOT_CONFIGURED)]
+    caught_up = [event for event in second if isinstance(event, UnitsCounted)][2]
     assert (caught_up.delta, caught_up.flag, caught_up.since) == (6, "catch_up", at(last_seen))
-    assert sum(each.delta for each in of(events, "st1") if isinstance(each, UnitsCounted)) == 8
+    assert sum(event.delta for event in of(events, "st1") if isinstance(event, UnitsCounted)) == 8
     figures = kpi(plant, plant.load(BOTH), StationId("acme/a/l1/st2"))
     out = at(plant.minute - 1) - at(last_seen)
     assert figures.spent(Bucket.NO_DATA) >= out - 6 * timedelta(seconds=30)

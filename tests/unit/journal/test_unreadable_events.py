@@ -67,8 +67,8 @@ async def written(path: Path, events: Sequence[StationEvent] | None = None) -> N
 def changed(path: Path, *assignments: str, seq: int = DAMAGED) -> None:
     """A row is another one."""
     with contextlib.closing(sqlite3.connect(path)) as journal, journal:
-        for each in assignments:
-            journal.execute(f"UPDATE event SET {each} WHERE seq = ?", (seq,))
+        for assignment in assignments:
+            journal.execute(f"UPDATE event SET {assignment} WHERE seq = ?", (seq,))
 
 
 @pytest.mark.parametrize(("how", "newer"), [*((each, False) for each in ROT), *((each, True) for each in NEWER)])
@@ -80,10 +80,10 @@ async def test_one_event_that_cannot_be_read_is_passed_over_and_named(
     await written(path)
     changed(path, (NEWER if newer else ROT)[how])
     async with Journal.open(path) as journal:
-        assert [each.seq for each in await journal.read(0, 100)] == [1, 2, 3, 5, 6, 7, 8]
-        assert [each.seq for each in await journal.read(2, 3)] == [3, 5, 6]
-        assert [each.seq for each in await journal.read_rows(0, 100)] == list(range(1, 9))
-        assert [each.seq for each in await journal.last_counts()] == [8]
+        assert [journaled.seq for journaled in await journal.read(0, 100)] == [1, 2, 3, 5, 6, 7, 8]
+        assert [journaled.seq for journaled in await journal.read(2, 3)] == [3, 5, 6]
+        assert [row.seq for row in await journal.read_rows(0, 100)] == list(range(1, 9))
+        assert [count.seq for count in await journal.last_counts()] == [8]
         assert (await journal.affected_windows(0, 100))[0] == 8
         count_audit = CountAudit(path, journal)
         await count_audit.catch_up()
@@ -93,12 +93,12 @@ async def test_one_event_that_cannot_be_read_is_passed_over_and_named(
     assert f"event {DAMAGED} (" in sentence
     assert (f"of {STATION} at 2026-03-02 06:00:04 UTC" in sentence, "newer version" in sentence) == (True, newer)
     assert [each["event"] for each in logged] == ["journal_events_passed_over"]
-    assert [each.difference for each in count_audit.lines()] == [1]
+    assert [line.difference for line in count_audit.lines()] == [1]
     with JournalReader(path) as reader:
-        assert [each.seq for each in reader.events(STATION)] == [1, 2, 3, 5, 6, 7, 8]
-        assert [each.seq for each in reader.between(STATION, START, START + timedelta(days=1))][2:4] == [3, 5]
+        assert [event.seq for event in reader.events(STATION)] == [1, 2, 3, 5, 6, 7, 8]
+        assert [journaled.seq for journaled in reader.between(STATION, START, START + timedelta(days=1))][2:4] == [3, 5]
         assert len(reader.one_of_each_count(STATION)) == 1
-        assert [each and each.seq for each in reader.counts_around(STATION, CountKind.GOOD, 5)] == [3, 6]
+        assert [journaled and journaled.seq for journaled in reader.counts_around(STATION, CountKind.GOOD, 5)] == [3, 6]
         assert reader.stations() == (STATION,)
 
 
@@ -123,15 +123,15 @@ async def test_many_in_a_row_stop_nobody(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as journal, journal:
         journal.execute("UPDATE event SET body = '{' WHERE seq BETWEEN 2 AND 999")
     async with Journal.open(path) as journal_:
-        assert [each.seq for each in await journal_.read(0, 2)] == [1, 1000]
-        assert [each.seq for each in await journal_.last_counts()] == [1000]
+        assert [journaled.seq for journaled in await journal_.read(0, 2)] == [1, 1000]
+        assert [count.seq for count in await journal_.last_counts()] == [1000]
         count_audit = CountAudit(path, journal_)
         await count_audit.catch_up()
         assert count_audit.unread.damaged == 998
         assert len(count_audit.unread.sentences()["events"]) < 1500
     changed(path, "body = '{'", seq=1000)
     async with Journal.open(path) as journal_:
-        assert [each.seq for each in await journal_.last_counts()] == [1]
+        assert [count.seq for count in await journal_.last_counts()] == [1]
 
 
 async def test_a_state_that_cannot_be_read_is_no_data(tmp_path: Path) -> None:
@@ -141,12 +141,12 @@ async def test_a_state_that_cannot_be_read_is_no_data(tmp_path: Path) -> None:
     await written(path, states)
     changed(path, "body = replace(body, 'down', 'cleaning')", seq=2)
     with JournalReader(path) as reader:
-        found = [each.event for each in reader.events(STATION)]
-        assert [each.state for each in found if isinstance(each, StateChanged)] == [
+        found = [event.event for event in reader.events(STATION)]
+        assert [event.state for event in found if isinstance(event, StateChanged)] == [
             *(State.PRODUCING, State.NO_DATA, State.PRODUCING, State.DOWN)
         ]
         before = reader.states_before(STATION, START + timedelta(seconds=2.5), 1)
-        assert [each.seq for each in before] == [2]
+        assert [journaled.seq for journaled in before] == [2]
 
 
 async def test_backup_salvage_export_and_import_keep_an_event_of_a_newer_version(tmp_path: Path) -> None:
@@ -188,4 +188,4 @@ async def test_a_damaged_event_goes_through_export_and_import(tmp_path: Path, ho
         assert two.raw(there.seq)[2:] == one.raw(DAMAGED)[2:]
     copy = tmp_path / "copy.sqlite"
     backup(path, copy)
-    assert [each.seq for each in check(copy).damaged] == [DAMAGED]
+    assert [unreadable.seq for unreadable in check(copy).damaged] == [DAMAGED]

@@ -37,7 +37,7 @@ def test_detected_waits_match_the_line_within_one_per_cent(first: float, second:
     window = Interval(START, START + SLOTS * SLOT)
     events = histories(first, second, places, slots=SLOTS, seed=1)
     lines = {FIRST: timeline(events[0]), SECOND: timeline(events[1])}
-    figures = {each: kpi(line, window, [window], STANDARD, until=window.end) for each, line in lines.items()}
+    figures = {station: kpi(line, window, [window], STANDARD, until=window.end) for station, line in lines.items()}
     expected = analytic(first, second, places)
 
     assert figures[SECOND].good / SLOTS == pytest.approx(expected.production, rel=0.01)
@@ -46,8 +46,8 @@ def test_detected_waits_match_the_line_within_one_per_cent(first: float, second:
 
     charged = charges(lines, [Link(FIRST, SECOND)], dict.fromkeys(lines, STANDARD), [window], window, until=window.end)
     sums: dict[tuple[StationId, State, StationId | None, Cause], timedelta] = defaultdict(timedelta)
-    for each in charged:
-        sums[each.victim, each.loss, each.culprit, each.cause] += each.length
+    for charge in charged:
+        sums[charge.victim, charge.loss, charge.culprit, charge.cause] += charge.length
     assert sums[FIRST, State.BLOCKED, SECOND, Cause.DOWN] == figures[FIRST].blocked
     # the buffer is empty at the beginning, through nobody's fault
     assert figures[SECOND].starved - sums[SECOND, State.STARVED, FIRST, Cause.DOWN] <= 2 * SLOT

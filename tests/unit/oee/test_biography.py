@@ -41,19 +41,19 @@ SECOND = 1 / 60
 
 
 def read(*events: StationEvent) -> tuple[Visit, ...]:
-    return visits(STATION, [Journaled(seq, each) for seq, each in enumerate(events, 1)])
+    return visits(STATION, [Journaled(seq, event) for seq, event in enumerate(events, 1)])
 
 
 Brief = tuple[str, datetime | None, datetime | None, list[UnitResult], int, set[str]]
 
 
 def brief(visit: Visit) -> Brief:
-    results = [each.result for each in visit.results]
-    return visit.unit, visit.entered, visit.left, results, visit.passage, {str(each) for each in visit.flags}
+    results = [result.result for result in visit.results]
+    return visit.unit, visit.entered, visit.left, results, visit.passage, {str(flag) for flag in visit.flags}
 
 
 def briefs(*events: StationEvent) -> list[Brief]:
-    return [brief(each) for each in read(*events)]
+    return [brief(visit) for visit in read(*events)]
 
 
 def test_a_stay_is_from_entry_to_leaving() -> None:
@@ -276,7 +276,7 @@ def test_a_record_names_the_unit_that_just_left() -> None:
 def test_order_and_repeats_change_nothing() -> None:
     """Events that come late, in another order or twice make the same visits; other stations' events make none."""
     said: list[StationEvent] = [entered(0, "A"), completed(9, "A"), left(9, "A"), entered(9, "B")]
-    events = [Journaled(seq, each) for seq, each in enumerate(said, 1)]
+    events = [Journaled(seq, event) for seq, event in enumerate(said, 1)]
     foreign = Journaled(9, entered(1, "C", station=StationId("elsewhere")))
 
     assert visits(STATION, [*reversed(events), foreign, *events]) == visits(STATION, events)
@@ -316,10 +316,10 @@ def stay(place: int, start: float, result: UnitResult | None = GOOD, *, unit: st
 
 def lives(*stays: Visit, route: Sequence[StationId] = ROUTE) -> tuple[Biography, ...]:
     by_station: dict[StationId, list[Visit]] = defaultdict(list)
-    for each in stays:
-        by_station[each.station].append(each)
+    for visit in stays:
+        by_station[visit.station].append(visit)
     found = biographies(by_station, UnitId("A"), route)
-    assert found == tuple(each for each in all_biographies(by_station, route) if each.unit == "A")
+    assert found == tuple(biography for biography in all_biographies(by_station, route) if biography.unit == "A")
     return found
 
 
@@ -329,14 +329,14 @@ def test_a_life_along_the_route() -> None:
 
     assert (life.unit, life.life, life.product, life.loops) == ("A", 1, S3, 0)
     assert (life.first_seen, life.last_seen, life.finished_at, life.finished) == (at(0), at(39), at(39), True)
-    assert [each.station for each in life.visits] == ROUTE
+    assert [visit.station for visit in life.visits] == ROUTE
 
 
 def test_a_repaint_is_a_loop() -> None:
     """Each visit of a station where the unit has been is a loop, in the same life."""
     (life,) = lives(stay(0, 0), stay(1, 10), stay(2, 20, REWORK), stay(1, 30), stay(2, 40))
 
-    assert [(each.station, each.passage) for each in life.visits[-2:]] == [(ROUTE[1], 2), (ROUTE[2], 2)]
+    assert [(visit.station, visit.passage) for visit in life.visits[-2:]] == [(ROUTE[1], 2), (ROUTE[2], 2)]
     assert (life.loops, life.finished) == (2, False)
 
 
@@ -346,20 +346,23 @@ def test_an_id_lives_again(end: UnitResult | None) -> None:
     one, two = lives(stay(0, 0), stay(3, 10, end), stay(0, 90), stay(1, 100))
 
     assert (one.life, one.finished, two.life, two.finished) == (1, end is GOOD, 2, False)
-    assert [each.passage for each in two.visits] == [1, 1]
+    assert [visit.passage for visit in two.visits] == [1, 1]
 
 
 def test_the_first_station_again_is_a_loop() -> None:
     """An id that has not passed the last station, or was sent back from there, lives on at the first one."""
-    assert [each.loops for each in lives(stay(0, 0), stay(1, 10), stay(0, 20))] == [1]
-    assert [each.loops for each in lives(stay(0, 0), stay(3, 10, REWORK), stay(0, 20), stay(3, 30))] == [2]
+    assert [live.loops for live in lives(stay(0, 0), stay(1, 10), stay(0, 20))] == [1]
+    assert [live.loops for live in lives(stay(0, 0), stay(3, 10, REWORK), stay(0, 20), stay(3, 30))] == [2]
 
 
 def test_a_route_of_one_station() -> None:
     """On a route of one station rework is a loop and what comes after a good result another life."""
     found = lives(stay(0, 0, REWORK), stay(0, 10), stay(0, 20, None), route=ROUTE[:1])
 
-    assert [(each.loops, each.finished, each.product) for each in found] == [(1, True, S3), (0, False, None)]
+    assert [(biography.loops, biography.finished, biography.product) for biography in found] == [
+        (1, True, S3),
+        (0, False, None),
+    ]
 
 
 def test_nobody_saw_it() -> None:
@@ -479,7 +482,7 @@ class Shift:
 
     def visits(self) -> dict[StationId, tuple[Visit, ...]]:
         return {
-            path: visits(path, [Journaled(seq, each) for seq, each in enumerate(events, 1)])
+            path: visits(path, [Journaled(seq, event) for seq, event in enumerate(events, 1)])
             for path, events in self.events.items()
         }
 
@@ -503,17 +506,17 @@ def test_visits_are_what_the_plant_showed(shift: Shift) -> None:
 
     assert set(found) == set(PATHS)
     for path, seen in found.items():
-        assert [(each.unit, each.entered, each.left) for each in seen] == shift.stays[path]
-        assert {flag for each in seen for flag in each.flags} <= {VisitFlag.BASELINE}
+        assert [(visit.unit, visit.entered, visit.left) for visit in seen] == shift.stays[path]
+        assert {flag for visit in seen for flag in visit.flags} <= {VisitFlag.BASELINE}
 
 
 def test_results_are_the_plants(shift: Shift) -> None:
     """The visits' results are those of the plant's ledger, each with its unit, product, time and number."""
     for path, seen in shift.visits().items():
         results = [
-            UnitRecord(each.sequence or 0, visit.unit, visit.product or "", each.result.value, each.time)
+            UnitRecord(result.sequence or 0, visit.unit, visit.product or "", result.result.value, result.time)
             for visit in seen
-            for each in visit.results
+            for result in visit.results
         ]
         assert results == shift.plant.truth.units(path)
 
@@ -525,13 +528,13 @@ def test_repaint_loops_are_the_plants(shift: Shift) -> None:
     again: Counter[str] = Counter()
     for (_, unit), count in times.items():
         again[unit] += count - 1
-    sent_back = {each.unit for each in shift.plant.truth.units(INSPECTION) if each.result == "rework"}
+    sent_back = {record.unit for record in shift.plant.truth.units(INSPECTION) if record.result == "rework"}
 
-    assert {each.unit: each.loops for each in lives} == dict(again)
-    assert {each.unit for each in lives if each.loops} == {unit for unit in sent_back if again[unit]}
+    assert {live.unit: live.loops for live in lives} == dict(again)
+    assert {live.unit for live in lives if live.loops} == {unit for unit in sent_back if again[unit]}
     assert {unit for unit in sent_back if times[TOPCOAT, unit] > 1}
-    done = [each.unit for each in shift.plant.truth.units(PATHS[-1]) if each.result == "good"]
-    assert {each.unit for each in lives if each.finished} == set(done)
+    done = [record.unit for record in shift.plant.truth.units(PATHS[-1]) if record.result == "good"]
+    assert {live.unit for live in lives if live.finished} == set(done)
 
 
 def test_first_time_quality_is_the_plants(shift: Shift) -> None:
@@ -539,15 +542,15 @@ def test_first_time_quality_is_the_plants(shift: Shift) -> None:
     whole = Interval(shift.plant.start, shift.plant.now + timedelta(seconds=1))
     for path, seen in shift.visits().items():
         firsts: dict[str, str] = {}
-        for each in shift.plant.truth.units(path):
-            firsts.setdefault(each.unit, each.result)
+        for unit in shift.plant.truth.units(path):
+            firsts.setdefault(unit.unit, unit.result)
         found = first_time_quality(seen, whole)
         assert (found.inspected, found.first_time_good) == (len(firsts), list(firsts.values()).count("good"))
 
 
 def waiting(shift: Shift, path: StationId, into: StationId, *, repaint: bool) -> tuple[str, ...]:
     """What the plant holds between two stations: in set-up, in the buffer, and blocked."""
-    stations = {each.spec.path: each for each in shift.plant.working}
+    stations = {station.spec.path: station for station in shift.plant.working}
     behind, ahead = stations[path], stations[into]
     buffer = shift.plant.buffers[ahead.spec.code]
     bodies = [
@@ -555,8 +558,8 @@ def waiting(shift: Shift, path: StationId, into: StationId, *, repaint: bool) ->
         *(buffer.repaints if repaint else buffer.units),
         *([behind.body] if behind.state is SimState.BLOCKED else []),
     ]
-    known = {each.unit for each in shift.plant.truth.units(path)}
-    return tuple(each.unit for each in bodies if each and each.repaint is repaint and each.unit in known)
+    known = {unit.unit for unit in shift.plant.truth.units(path)}
+    return tuple(body.unit for body in bodies if body and body.repaint is repaint and body.unit in known)
 
 
 def test_wip_is_what_stands_in_the_buffers(shift: Shift) -> None:
@@ -564,7 +567,7 @@ def test_wip_is_what_stands_in_the_buffers(shift: Shift) -> None:
     found, now = shift.visits(), shift.plant.now
     for path, into in pairwise(PATHS):
         assert wip(found[path], found[into], now) == waiting(shift, path, into, repaint=False)
-        over = [each for each in dwells(found[path], found[into]) if each.until is not None]
+        over = [dwell for dwell in dwells(found[path], found[into]) if dwell.until is not None]
         assert len(over) > 20
     back = wip(found[INSPECTION], found[TOPCOAT], now, sent=REWORK)
     assert back == waiting(shift, INSPECTION, TOPCOAT, repaint=True)

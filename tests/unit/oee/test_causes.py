@@ -30,7 +30,7 @@ def lines(
     """Each station's events; without any it produces all the time."""
     told = {FIRST: first, SECOND: second, THIRD: third}
     return {
-        station: timeline([replace(each, station=station) for each in events or (state(0, P),)])
+        station: timeline([replace(event, station=station) for event in events or (state(0, P),)])
         for station, events in told.items()
     }
 
@@ -45,9 +45,9 @@ def charged(
 ) -> Sums:
     """Minutes by victim, loss, culprit and cause."""
     sums: dict[tuple[StationId, State, StationId | None, Cause], float] = defaultdict(float)
-    for each in charges(found, links, standards, planned, window, until=window.end):
-        assert each.length <= each.interval.length
-        sums[each.victim, each.loss, each.culprit, each.cause] += each.length / MINUTE
+    for charge in charges(found, links, standards, planned, window, until=window.end):
+        assert charge.length <= charge.interval.length
+        sums[charge.victim, charge.loss, charge.culprit, charge.cause] += charge.length / MINUTE
     return sums
 
 
@@ -163,8 +163,8 @@ def test_cutting_a_window_changes_no_sum() -> None:
         parts = [charged(found, between(0, cut), planned=(HOUR,)), charged(found, between(cut, 60))]
         later = charges(found, LINKS, STANDARDS, (HOUR,), between(0, cut), until=at(60))
         summed: dict[tuple[StationId, State, StationId | None, Cause], float] = defaultdict(float)
-        for each in (*later, *charges(found, LINKS, STANDARDS, (HOUR,), between(cut, 60), until=at(60))):
-            summed[each.victim, each.loss, each.culprit, each.cause] += each.length / MINUTE
+        for charge in (*later, *charges(found, LINKS, STANDARDS, (HOUR,), between(cut, 60), until=at(60))):
+            summed[charge.victim, charge.loss, charge.culprit, charge.cause] += charge.length / MINUTE
         assert summed == pytest.approx(whole)
         assert sum(map(len, parts))
 
@@ -194,13 +194,13 @@ def test_lost_cars_are_all_of_the_exits_losses() -> None:
     told = charges(found, LINKS, STANDARDS, (HOUR,), HOUR, until=at(60))
     ranked = lost_cars(told, found, STANDARDS, THIRD, (HOUR,), HOUR, until=at(60))
 
-    assert [(each.station, each.cause, each.lost / MINUTE, each.cars) for each in ranked] == [
+    assert [(culprit.station, culprit.cause, culprit.lost / MINUTE, culprit.cars) for culprit in ranked] == [
         (FIRST, Cause.DOWN, 20, 2),
         (THIRD, Cause.NO_DATA, 10, 1),
         (THIRD, Cause.DOWN, 5, 0.5),
     ]
     idle = {**STANDARDS, THIRD: replace(STANDARD, ideal_cycle={})}
-    assert {each.cars for each in lost_cars(told, found, idle, THIRD, (HOUR,), HOUR, until=at(60))} == {0}
+    assert {car.cars for car in lost_cars(told, found, idle, THIRD, (HOUR,), HOUR, until=at(60))} == {0}
     made = lines(third=[state(0, P), counted(-5, 1), counted(0, 1), counted(10, 1), counted(20, 1), state(30, D)])
     (own,) = lost_cars((), made, STANDARDS, THIRD, (HOUR,), HOUR, until=at(60))
     assert own.cars == 3

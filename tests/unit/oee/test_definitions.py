@@ -78,10 +78,10 @@ def test_every_second_has_one_place_in_every_definition() -> None:
     """All buckets together are the window, wherever a definition counts them."""
     own = figures(*HISTORY)
     for definition in BUILT_IN.values():
-        assert {definition.place(each) for each in Bucket} <= set(Place)
+        assert {definition.place(bucket) for bucket in Bucket} <= set(Place)
         assert sorted(rules(definition)) == list("abcdefgh")
         assert definition.source
-    assert sum((own.spent(each) for each in Bucket), timedelta()) == own.length
+    assert sum((own.spent(bucket) for bucket in Bucket), timedelta()) == own.length
     assert "2 min" not in rules(VORNE)["d"]
     assert "120 s" in rules(VORNE)["d"]
 
@@ -147,4 +147,4 @@ def test_the_further_figures_of_iso() -> None:
 
 def test_the_catalogue_of_the_tests_names_each_category() -> None:
     """The histories of the laws try every category of reason."""
-    assert len({each.category for each in CATALOGUE.reasons.values()}) == 6
+    assert len({reason.category for reason in CATALOGUE.reasons.values()}) == 6

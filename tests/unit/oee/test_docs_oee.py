@@ -17,18 +17,21 @@ def test_the_table_of_definitions_is_the_code() -> None:
     definitions = [BUILT_IN[name] for name in cells.pop("")]
 
     def places(bucket: Bucket) -> list[str]:
-        return [str(each.place(bucket)) for each in definitions]
+        return [str(definition.place(bucket)) for definition in definitions]
 
     assert len(definitions) == len(BUILT_IN)
     assert cells["a starved, blocked"] == places(Bucket.STARVED) == places(Bucket.BLOCKED)
     assert cells["b planned stops"] == places(Bucket.PLANNED_STOP)
     assert cells["c setup"] == places(Bucket.SETUP)
     assert cells["d minor stops"] == places(Bucket.MINOR_STOPS)
-    limits = ["station's limit" if each.minor_stop is None else f"{each.minor_stop.seconds} s" for each in definitions]
+    limits = [
+        "station's limit" if definition.minor_stop is None else f"{definition.minor_stop.seconds} s"
+        for definition in definitions
+    ]
     assert cells["d shorter than"] == limits
-    assert cells["e rework"] == ["good" if each.rework_is_good else "not good" for each in definitions]
-    assert cells["f performance capped"] == ["at 1" if each.capped else "never" for each in definitions]
-    assert cells["g roll-up"] == [str(each.roll_up) for each in definitions]
+    assert cells["e rework"] == ["good" if definition.rework_is_good else "not good" for definition in definitions]
+    assert cells["f performance capped"] == ["at 1" if definition.capped else "never" for definition in definitions]
+    assert cells["g roll-up"] == [str(definition.roll_up) for definition in definitions]
     assert cells["h no data"] == places(Bucket.NO_DATA)
 
 

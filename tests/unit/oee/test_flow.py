@@ -121,7 +121,7 @@ def test_clocks_of_two_controllers_differ() -> None:
     upstream, downstream = [visit(A, 0, (9, GOOD))], [visit(A, 8.2)]
 
     assert wip(upstream, downstream, at(9)) == ()
-    assert [each.length for each in dwells(upstream, downstream)] == [minutes(0)]
+    assert [dwell.length for dwell in dwells(upstream, downstream)] == [minutes(0)]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_clocks_of_two_controllers_differ() -> None:
 )
 def test_figures_of_waits(lengths: list[float], expected: DwellFigures) -> None:
     """Mean, median and longest are of the waits that are over."""
-    waits = [Dwell(A, at(0), at(each)) for each in lengths]
+    waits = [Dwell(A, at(0), at(length)) for length in lengths]
 
     assert dwell_figures([*waits, Dwell(B, at(0), None)]) == expected
 
@@ -167,7 +167,7 @@ def test_rolled_ratio() -> None:
 
 
 def lives(*stays: Visit) -> tuple[Biography, ...]:
-    by_station = {station: [each for each in stays if each.station == station] for station in (STATION, EOL)}
+    by_station = {station: [stay for stay in stays if stay.station == station] for station in (STATION, EOL)}
     return all_biographies(by_station, [STATION, EOL])
 
 

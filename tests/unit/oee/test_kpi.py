@@ -130,7 +130,7 @@ def test_a_gap_cut_in_two_adds_up() -> None:
         kpi(line, window, [between(0, 60)], standard(), until=at(60)) for window in (between(0, 53), between(53, 60))
     ]
 
-    assert [each.good for each in halves] == [1, 3]
+    assert [halve.good for halve in halves] == [1, 3]
     assert combine(halves) == kpi(line, between(0, 60), [between(0, 60)], standard(), until=at(60))
 
 

@@ -215,7 +215,7 @@ def test_an_hour_shows_its_largest_loss() -> None:
     ]
     hours = [hour(number) for number in range(5)]
     line, planned = timeline(events), (between(0, 300),)
-    figures = [(each, kpi(line, each.interval, planned, standard(), until=at(300))) for each in hours]
+    figures = [(window, kpi(line, window.interval, planned, standard(), until=at(300))) for window in hours]
 
     rows = hour_by_hour(figures, [Fraction(25, 2)] * 5)
 

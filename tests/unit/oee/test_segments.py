@@ -21,9 +21,10 @@ def rows(*events: StationEvent, end: float = 60, until: float | None = None) -> 
     """From and to in minutes within the hour, bucket and reason of each piece."""
     minute, window = timedelta(minutes=1), between(0, end)
     found = pieces(timeline(events), window, STANDARD, horizon=at(end if until is None else until))
-    clipped = [(part, each) for each in found if (part := each.interval.clip(window))]
+    clipped = [(part, piece) for piece in found if (part := piece.interval.clip(window))]
     return [
-        ((part.start - at(0)) / minute, (part.end - at(0)) / minute, each.bucket, each.reason) for part, each in clipped
+        ((part.start - at(0)) / minute, (part.end - at(0)) / minute, piece.bucket, piece.reason)
+        for part, piece in clipped
     ]
 
 
@@ -130,7 +131,7 @@ def test_no_reason_makes_known_time_of_time_without_data() -> None:
     )
     assert (said.no_data, said.pbt, said.coverage) == (found.no_data, found.pbt, found.coverage)
     assert said.no_data == timedelta(minutes=30)
-    assert {(each.bucket, each.reason, each.time) for each in said.losses} == {
+    assert {(loss.bucket, loss.reason, loss.time) for loss in said.losses} == {
         (Bucket.NO_DATA, ReasonId("service"), timedelta(minutes=15)),
         (Bucket.NO_DATA, ReasonId("robot"), timedelta(minutes=15)),
     }
@@ -147,7 +148,7 @@ def test_a_planned_reason_takes_time_out_of_the_plan() -> None:
         timedelta(minutes=20),
         timedelta(minutes=40),
     )
-    assert {(each.bucket, each.reason, each.stops) for each in found.losses} == {
+    assert {(loss.bucket, loss.reason, loss.stops) for loss in found.losses} == {
         (Bucket.PLANNED_STOP, ReasonId("service"), 1),
         (Bucket.DOWN, ReasonId("robot"), 1),
         (Bucket.DOWN, ReasonId(""), 1),
@@ -161,5 +162,5 @@ def test_a_stop_counts_where_its_first_planned_second_lies(start: float, stops: 
     window = between(start, start + 30)
     found = kpi(timeline([state(-10, D)]), window, [between(0, 60)], STANDARD, until=at(60))
 
-    assert [each.stops for each in found.losses] == [stops]
+    assert [loss.stops for loss in found.losses] == [stops]
     assert found.failures == stops

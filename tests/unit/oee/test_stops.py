@@ -41,14 +41,14 @@ def found(*more: StationEvent) -> tuple[Stop, ...]:
 
 def test_only_a_long_stop_without_a_reason_needs_one() -> None:
     """A fault explains its stop, a minor stop and a wait explain themselves; off the plan nothing needs a word."""
-    assert [(each.interval, each.needs_reason) for each in found()] == [
+    assert [(stop.interval, stop.needs_reason) for stop in found()] == [
         (between(10, 20), False),
         (between(30, 31), False),
         (between(40, 50), True),
         (between(50, 55), False),
     ]
     assert stops(laid(), [between(0, 5)], STANDARD) == ()
-    assert [each.needs_reason for each in stops(laid(), [between(40, 41)], STANDARD)] == [False]
+    assert [stop.needs_reason for stop in stops(laid(), [between(40, 41)], STANDARD)] == [False]
 
 
 def test_an_assignment_keeps_who_when_before_and_after() -> None:
@@ -60,7 +60,7 @@ def test_an_assignment_keeps_who_when_before_and_after() -> None:
         Explained(at(30), at(31), None),
         Explained(at(40), at(45), None),
     )
-    assert [(each.interval, each.reason) for each in found(event)] == [
+    assert [(stop.interval, stop.reason) for stop in found(event)] == [
         (between(10, 20), "robot"),
         (between(30, 31), "tips"),
         (between(40, 45), "tips"),

@@ -18,7 +18,7 @@ def states(*events: StationEvent, until: float = 60) -> list[tuple[float, float,
     minute = timedelta(minutes=1)
     spans = timeline(events).states(at(until))
     return [
-        ((each.interval.start - at(0)) / minute, (each.interval.end - at(0)) / minute, each.state) for each in spans
+        ((span.interval.start - at(0)) / minute, (span.interval.end - at(0)) / minute, span.state) for span in spans
     ]
 
 
@@ -95,13 +95,13 @@ def test_caught_up_units_are_spread_over_the_gap() -> None:
         ]
     )
 
-    assert [(each.time, each.kind, each.units) for each in line.counts] == [
+    assert [(count.time, count.kind, count.units) for count in line.counts] == [
         (at(11.25), CountKind.GOOD, 1),
         (at(13.75), CountKind.GOOD, 1),
         (at(16.25), CountKind.GOOD, 1),
         (at(18.75), CountKind.SCRAP, 1),
     ]
-    assert [each.interval for each in line.slices] == [between(10 + 2.5 * i, 12.5 + 2.5 * i) for i in range(4)]
+    assert [part.interval for part in line.slices] == [between(10 + 2.5 * i, 12.5 + 2.5 * i) for i in range(4)]
 
 
 def test_a_total_is_spread_by_itself_and_makes_the_slices() -> None:
@@ -109,7 +109,7 @@ def test_a_total_is_spread_by_itself_and_makes_the_slices() -> None:
     line = timeline([counted(20, 5, CountKind.TOTAL, since=10), counted(20, 1, CountKind.SCRAP, since=10)])
 
     assert len(line.slices) == 5
-    assert [each.time for each in line.counts if each.kind is CountKind.SCRAP] == [at(15)]
+    assert [count.time for count in line.counts if count.kind is CountKind.SCRAP] == [at(15)]
     assert line.kinds == {CountKind.TOTAL, CountKind.SCRAP}
 
 
@@ -117,7 +117,7 @@ def test_a_gap_without_length_is_not_spread() -> None:
     """Units caught up after a gap that the clocks make empty count when they were seen."""
     line = timeline([counted(20, 2, since=20)])
 
-    assert [(each.time, each.units) for each in line.counts] == [(at(20), 2)]
+    assert [(count.time, count.units) for count in line.counts] == [(at(20), 2)]
     assert line.slices == ()
 
 

@@ -76,12 +76,12 @@ def test_the_unit_of_time_does_not_matter(runs: list[Totals], scale: Fraction) -
     """If all times are longer by one factor, no ratio changes."""
     scaled = [
         replace(
-            each,
-            planned_s=(each.planned_s or 0) * scale,
-            run_s=(each.run_s or 0) * scale,
-            ideal_cycle_s=(each.ideal_cycle_s or 0) * scale,
+            run,
+            planned_s=(run.planned_s or 0) * scale,
+            run_s=(run.run_s or 0) * scale,
+            ideal_cycle_s=(run.ideal_cycle_s or 0) * scale,
         )
-        for each in runs
+        for run in runs
     ]
 
     assert ratios(figures(scaled)) == ratios(figures(runs))
@@ -241,7 +241,7 @@ def test_a_row_of_cells_is_a_run() -> None:
     found, wrong = from_totals.of_cells(cells, ",")
 
     assert wrong == []
-    assert [getattr(found, each.name) for each in fields(found)] == [10, Fraction(5, 2), Fraction(1, 10), 3, 2]
+    assert [getattr(found, field.name) for field in fields(found)] == [10, Fraction(5, 2), Fraction(1, 10), 3, 2]
 
 
 def test_a_row_of_cells_names_all_its_mistakes() -> None:

@@ -26,7 +26,7 @@ STANDARD = StationStandard(ideal_cycle=IDEAL, minor_stop=timedelta(), counted=fr
 
 def station_after(*values: dict[str, object], every_s: float = 600) -> StationState:
     """The state of a station whose tags showed these in turn, every ten minutes."""
-    scenes = [seen(every_s * place, baseline=not place, **each) for place, each in enumerate(values)]  # type: ignore[arg-type]
+    scenes = [seen(every_s * place, baseline=not place, **value) for place, value in enumerate(values)]  # type: ignore[arg-type]
     return live(station(log=False), *scenes).state
 
 
@@ -134,7 +134,7 @@ def test_hours_with_an_unknown_count_have_no_sum() -> None:
     hour = Window(WindowKind.HOUR, "hour", WINDOW.start.date(), WINDOW)
     lost = without_unread(whole, [UnreadCount(GOOD, None, ever=False)], STANDARD.counted)
     rows = hour_by_hour([(hour, whole), (hour, lost), (hour, whole)], [Fraction(1)] * 3)
-    assert [(each.actual, each.cumulative_actual) for each in rows] == [(59, 59), (None, None), (59, None)]
+    assert [(row.actual, row.cumulative_actual) for row in rows] == [(59, 59), (None, None), (59, None)]
     unplanned = replace(lost, not_planned=lost.length)
     rows = hour_by_hour([(hour, whole), (hour, unplanned), (hour, whole)], [Fraction(1)] * 3)
-    assert [(each.actual, each.cumulative_actual) for each in rows] == [(59, 59), (None, 59), (59, 118)]
+    assert [(row.actual, row.cumulative_actual) for row in rows] == [(59, 59), (None, 59), (59, 118)]

@@ -45,7 +45,7 @@ VIN = UnitId("LJ12EKR21T1823640")
 
 def of(station: StationId, *events: StationEvent) -> list[StationEvent]:
     """The same events at another station."""
-    return [replace(each, station=station) for each in events]
+    return [replace(event, station=station) for event in events]
 
 
 def passing(station: StationId, enters: float, leaves: float) -> list[StationEvent]:
@@ -101,11 +101,11 @@ def test_a_line_is_the_sum_of_its_stations(query: PlantResults) -> None:
     stations = list(rows(query, hour))
     for level in ("line", "area", "site"):
         nodes = list(rows(query, replace(hour, level=level)))
-        assert {each.node.level for each in nodes} == {level}
+        assert {node.node.level for node in nodes} == {level}
         for bucket in Bucket:
-            whole = sum((each.kpi.spent(bucket) for each in nodes), timedelta())
-            assert whole == sum((each.kpi.spent(bucket) for each in stations), timedelta())
-    final = next(each for each in rows(query, replace(hour, level="line", parts=("final",))))
+            whole = sum((node.kpi.spent(bucket) for node in nodes), timedelta())
+            assert whole == sum((station.kpi.spent(bucket) for station in stations), timedelta())
+    final = next(row for row in rows(query, replace(hour, level="line", parts=("final",))))
     assert (final.node.path, final.out) == ("kostanay/final/final-1", 1)
     assert final.target is not None
     assert 0 < final.target < 10
@@ -115,7 +115,7 @@ def test_what_nobody_collected_is_no_data(tmp_path: Path) -> None:
     """From the last proof of life of a dead collector to the present there is no data; until then all is as was."""
     path = tmp_path / "journal.sqlite"
     with Store(path) as store:
-        rows_ = [encode_event(each) for each in history()]
+        rows_ = [encode_event(event) for event in history()]
         store.write([Rows(events=rows_, observed=[(ControllerId("weld-plc"), to_us(at(70)))])])
     window = between(0, 90)
     with PlantResults(CONFIG, path, present=at(71)) as alive:
@@ -196,14 +196,14 @@ def test_an_explanation_adds_up_to_the_figures(query: PlantResults) -> None:
     found = explain(query, FRAMING, query.window("2026-03-02T08:00"))
     kpi = found.row.kpi
 
-    good = [each.time for each in found.ideal if each.kind is CountKind.GOOD]
-    assert sum((each or timedelta() for each in good), timedelta()) == kpi.sum_pri_good
+    good = [ideal.time for ideal in found.ideal if ideal.kind is CountKind.GOOD]
+    assert sum((length or timedelta() for length in good), timedelta()) == kpi.sum_pri_good
     for bucket in (Bucket.APT, Bucket.DOWN, Bucket.IDLE):
-        assert sum((each.planned for each in found.stretches if each.piece.bucket is bucket), timedelta()) == (
+        assert sum((stretch.planned for stretch in found.stretches if stretch.piece.bucket is bucket), timedelta()) == (
             kpi.spent(bucket)
         )
     assert sum(inside for _, inside in found.counts) == kpi.produced == 3
-    down = next(each for each in found.stretches if each.piece.bucket is Bucket.DOWN)
+    down = next(stretch for stretch in found.stretches if stretch.piece.bucket is Bucket.DOWN)
     assert down.begun_by is not None
     assert down.ended_by is not None
     assert (down.begun_by.event.time, down.ended_by.event.time) == (at(10), at(30))
@@ -229,7 +229,7 @@ def test_a_biography_goes_through_the_stations(query: PlantResults) -> None:
     """A car's stays come in order, with times in and out and results."""
     (life,) = query.biography(VIN)
 
-    assert [each.station for each in life.visits] == [FRAMING, END, RESPOT]
+    assert [visit.station for visit in life.visits] == [FRAMING, END, RESPOT]
     assert (life.visits[0].entered, life.visits[0].left) == (at(0), at(9.5))
     assert query.biography(UnitId("nobody")) == ()
 
@@ -242,7 +242,7 @@ def test_the_starved_station_charges_the_one_that_stood(query: PlantResults) -> 
 
     assert (worst.station, str(worst.cause)) == (FRAMING, "down")
     assert worst.lost == 20 * MINUTE
-    charged = [each.length for each in query.charges(window) if each.victim == RESPOT]
+    charged = [charge.length for charge in query.charges(window) if charge.victim == RESPOT]
     assert sum(charged, timedelta()) == 27 * MINUTE
     assert query.bottleneck(line, at(38)) == FRAMING
 

@@ -18,10 +18,10 @@ def test_each_mutation_finds_its_place_once() -> None:
     loader.exec_module(mutations)
 
     lost = [
-        f"{each.guarantee}: {each.file}"
-        for each in mutations.MUTATIONS
-        if (ROOT / each.file).read_text(encoding="utf-8").count(each.kept) != 1
-        or not all((ROOT / word).exists() for word in each.test.split() if word.endswith(".py"))
+        f"{mutation.guarantee}: {mutation.file}"
+        for mutation in mutations.MUTATIONS
+        if (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.kept) != 1
+        or not all((ROOT / word).exists() for word in mutation.test.split() if word.endswith(".py"))
     ]
 
     assert mutations.MUTATIONS

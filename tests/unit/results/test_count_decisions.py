@@ -214,7 +214,7 @@ def test_a_clock_that_was_set_back_changes_no_order() -> None:
 
     assert second.recorded_time > first.recorded_time
     assert in_force([second, first, state(0, State.DOWN)]) == {doubt(UP): second}
-    assert [each.parts for each in real(second, first).said] == [1, 2]
+    assert [decision.parts for decision in real(second, first).said] == [1, 2]
 
 
 # The command
@@ -315,7 +315,7 @@ def test_explain_names_who_decided_and_why(desk: Desk) -> None:
 
 def test_all_can_be_decided(tmp_path: Path) -> None:
     """Nothing made is a decision too; when all are decided the list says so."""
-    desk = Desk(journal(tmp_path / "journal.sqlite", [each for each in HISTORY if each is not LATEST]))
+    desk = Desk(journal(tmp_path / "journal.sqlite", [event for event in HISTORY if event is not LATEST]))
     desk.decide(FIRST, 8899)
     desk.decide(SECOND, 0)
 
@@ -358,7 +358,7 @@ def test_while_a_collector_holds_the_journal_nothing_is_decided(desk: Desk) -> N
 def test_a_station_that_left_the_plant_can_still_be_decided(tmp_path: Path) -> None:
     """Its totaliser is not in the plant's file, so no limit is known; what was imported needs no collector's state."""
     gone = StationId("kostanay/weld/weld-9/gone")
-    moved = [replace(each, station=gone) for each in HISTORY]
+    moved = [replace(event, station=gone) for event in HISTORY]
     path = journal(tmp_path / "journal.sqlite", [*moved, replace(JUMP, station=gone, kind=CountKind.SCRAP)], None)
 
     assert [(each.assessment, each.most) for each in found(path)] == [
@@ -409,17 +409,17 @@ async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
     points = await figures.affected_windows(spans)
 
     assert (spans[STATION].start, spans[STATION].end) == (at(20), at(20))
-    kpis = [each for each in points if each.measurement == "kpi"]
-    hours = {each.stamp_ns: each.fields["good"] for each in kpis if each.tags["window"] == "hour"}
+    kpis = [point for point in points if point.measurement == "kpi"]
+    hours = {kpi.stamp_ns: kpi.fields["good"] for kpi in kpis if kpi.tags["window"] == "hour"}
     assert hours[window_ns(at(0))] == 3 + 12
-    assert {each.tags["window"] for each in kpis} == {"hour", "shift", "day"}
+    assert {kpi.tags["window"] for kpi in kpis} == {"hour", "shift", "day"}
 
 
 def books(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> CountAuditLine:
     account = Account(65536)
-    for seq, each in enumerate(events, start=1):
-        if isinstance(each, UnitsCounted | CountUnreconciled | CountReconciled):
-            account.take(seq, each)
+    for seq, event in enumerate(events, start=1):
+        if isinstance(event, UnitsCounted | CountUnreconciled | CountReconciled):
+            account.take(seq, event)
     if shown is not None:
         account.compare(shown.raw, shown.suspect_raw)
     return account.line((STATION, GOOD), None)
@@ -430,9 +430,9 @@ def test_a_decision_closes_the_books() -> None:
     words = [decided(JUMP, 12), decided(LATEST, 0), decided(JUMP, 9, when=501)]
     lines = [books([*HISTORY, *words[:n]]) for n in range(4)]
 
-    assert [each.unreconciled for each in lines] == [8899 + 60_998, 60_998, 0, 0]
-    assert [each.counted for each in lines] == [3, 15, 15, 12]
-    assert [each.difference for each in lines] == [0, 0, 0, 0]
+    assert [line.unreconciled for line in lines] == [8899 + 60_998, 60_998, 0, 0]
+    assert [line.counted for line in lines] == [3, 15, 15, 12]
+    assert [line.difference for line in lines] == [0, 0, 0, 0]
     early = books([read(0, 101, None), JUMP, decided(JUMP, 12), read(30, 9001, 9000)], None)
     assert (early.unreconciled, early.counted, early.difference) == (0, 13, 0)
     open_one = books([read(0, 101, None), JUMP], CounterState(9000, at(20)))
@@ -496,7 +496,7 @@ def test_whatever_is_read_and_decided_the_books_close(raws: list[int], reset: Re
     assert line.difference == (0 if events else None)
     moves = sum(each.event.raw - each.event.previous_raw for each in known if each.assessment is Assessment.REAL)
     if state is not None and not line.resets and not line.rollovers and line.baseline_raw is not None:
-        made = sum(each.delta for each in events if isinstance(each, UnitsCounted))
+        made = sum(event.delta for event in events if isinstance(event, UnitsCounted))
         assert state.raw - line.baseline_raw == made + moves
 
 
@@ -505,8 +505,8 @@ def decide_all(
 ) -> list[Case]:
     """The case of every doubtful reading, from the events themselves."""
     known = []
-    for place, each in enumerate(events):
-        if isinstance(each, CountUnreconciled):
+    for place, event in enumerate(events):
+        if isinstance(event, CountUnreconciled):
             first, last = place, place
             while first >= 0 and not isinstance(events[first], UnitsCounted):
                 first -= 1
@@ -515,15 +515,15 @@ def decide_all(
             ends = [events[n] if 0 <= n < len(events) else None for n in (first, last)]
             before, after = (end if isinstance(end, UnitsCounted) else None for end in ends)
             doubted = [one for one in events[first + 1 : last] if isinstance(one, CountUnreconciled)]
-            known.append(case(place, each, around(*doubted, before=before, after=after, shown=state, setup=setup), ()))
+            known.append(case(place, event, around(*doubted, before=before, after=after, shown=state, setup=setup), ()))
     return known
 
 
 def books_of(events: Sequence[StationEvent], shown: CounterState | None, modulus: int) -> CountAuditLine:
     account = Account(modulus)
-    for seq, each in enumerate(events, start=1):
-        assert isinstance(each, UnitsCounted | CountUnreconciled | CountReconciled)
-        account.take(seq, each)
+    for seq, event in enumerate(events, start=1):
+        assert isinstance(event, UnitsCounted | CountUnreconciled | CountReconciled)
+        account.take(seq, event)
     if shown is not None:
         account.compare(shown.raw, shown.suspect_raw)
     return account.line((STATION, GOOD), None)
@@ -532,5 +532,5 @@ def books_of(events: Sequence[StationEvent], shown: CounterState | None, modulus
 def test_the_example_plant_knows_its_totalisers() -> None:
     """The limits of these tests are those of the example plant."""
     setup = load(default_config()).config.setups[STATION]
-    totalisers = [each.setup for each in setup.signals.values() if isinstance(each, CounterSignal)]
-    assert {each.max_per_hour for each in totalisers if each.kind is GOOD} == {60}
+    totalisers = [signal.setup for signal in setup.signals.values() if isinstance(signal, CounterSignal)]
+    assert {totaliser.max_per_hour for totaliser in totalisers if totaliser.kind is GOOD} == {60}

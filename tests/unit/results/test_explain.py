@@ -30,7 +30,7 @@ def test_of_a_catch_up_only_the_units_of_the_window_count(tmp_path: Path, hour: 
     caught_up = counted(90, 4, raw=14, previous_raw=10, since=30)
     found = explained(tmp_path, f"2026-03-02T{hour}", *GAP, caught_up)
 
-    assert [(each.event, inside) for each, inside in found.counts] == ([(caught_up, units)] if units else [])
+    assert [(journaled.event, inside) for journaled, inside in found.counts] == ([(caught_up, units)] if units else [])
     assert found.row.kpi.good == units
     assert [(ideal.product, ideal.kind, ideal.units) for ideal in found.ideal] == (
         [(S3, CountKind.GOOD, units)] if units else []
@@ -42,7 +42,7 @@ def test_a_catch_up_under_a_clock_that_was_set_counts_when_it_was_read(tmp_path:
     caught_up = counted(20, 4, since=25)
     found = explained(tmp_path, "2026-03-02T08:00", state(0, State.PRODUCING), caught_up)
 
-    assert [(each.event, inside) for each, inside in found.counts] == [(caught_up, 4)]
+    assert [(journaled.event, inside) for journaled, inside in found.counts] == [(caught_up, 4)]
     assert found.row.kpi.good == 4
 
 

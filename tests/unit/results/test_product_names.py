@@ -27,9 +27,9 @@ def plant(tmp_path: Path) -> Plant:
 
 def by_product(events: list[StationEvent]) -> Counter[str | None]:
     made: Counter[str | None] = Counter()
-    for each in events:
-        if isinstance(each, UnitsCounted) and each.delta:
-            made[each.product] += each.delta
+    for event in events:
+        if isinstance(event, UnitsCounted) and event.delta:
+            made[event.product] += event.delta
     return made
 
 
@@ -57,11 +57,11 @@ async def test_a_renamed_product_loses_and_doubles_no_part(plant: Plant, before:
         (1, "normal"),
         (2, "normal"),
     ]
-    assert not [each for each in events if isinstance(each, CountUnreconciled)]
+    assert not [event for event in events if isinstance(event, CountUnreconciled)]
     made = by_product(events)
     assert sum(made.values()) == 10
     assert made == {"P": 7, "R": 3}  # what was made in the gap is the product's that was in the station
-    assert [each.product for each in events if isinstance(each, ProductChanged)] == ["P", "R"]
+    assert [event.product for event in events if isinstance(event, ProductChanged)] == ["P", "R"]
     (line,) = await plant.count_audit(after)
     assert (line.counted, line.totaliser_raw, line.difference, line.unreconciled) == (10, 30, 0, 0)
     assert (old.good, kpi(plant, after).good) == (3, 10)

@@ -26,7 +26,7 @@ def test_figures_use_the_calendar() -> None:
 
     assert (hour.pbt, hour.apt, hour.good) == (timedelta(minutes=45), timedelta(minutes=45), 3)
     assert list(found.stations) == [STATION]
-    assert [each.name for each in found.windows(WindowKind.SHIFT, between(0, 60))] == ["day"]
+    assert [window.name for window in found.windows(WindowKind.SHIFT, between(0, 60))] == ["day"]
 
 
 def test_the_time_line_is_kept_until_the_journal_grows() -> None:
@@ -67,4 +67,4 @@ def test_the_state_in_force_has_its_limits() -> None:
     ]
     assert found.known_since(STATION) == at(0)
     assert (other.known_since(STATION), other.in_force_since(STATION, at(5))) == (None, None)
-    assert [each.event for each in found.events(STATION)] == events
+    assert [event.event for event in found.events(STATION)] == events

@@ -39,8 +39,8 @@ def an_hour(at: datetime, station: StationId = STATION) -> list[StationEvent]:
 async def journal_of(folder: Path, *hours: datetime) -> Path:
     path = folder / "journal.sqlite"
     async with Journal.open(path) as journal:
-        for each in hours:
-            await journal.append(Entry(events=an_hour(each), observed={ControllerId("plc"): each + HOUR}))
+        for hour in hours:
+            await journal.append(Entry(events=an_hour(hour), observed={ControllerId("plc"): hour + HOUR}))
     return path
 
 
@@ -59,7 +59,7 @@ async def test_a_report_has_the_windows_that_hold_data(tmp_path: Path, other: da
     assert len(days) <= 3
     assert len(to_send) <= 3
     assert len(points) < 500
-    assert sum(each.kpi.good for each in found) == 10
+    assert sum(row.kpi.good for row in found) == 10
 
 
 async def test_stored_components_leave_the_silence_out_and_lose_nothing(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_what_was_caught_up_over_years_counts_when_it_was_read(tmp_path: P
     with PlantResults(config, journal, now=TODAY + HOUR) as query:
         found = list(rows(query, Request("day", None, None)))
 
-    assert [(each.window.day.year, each.kpi.good) for each in found if each.kpi.good] == [(1970, 5), (2026, 2)]
+    assert [(row.window.day.year, row.kpi.good) for row in found if row.kpi.good] == [(1970, 5), (2026, 2)]
     assert len(found) <= 4
 
 

@@ -74,11 +74,11 @@ def test_a_past_stretch_stays_marked_after_the_counter_is_read_again() -> None:
         *made_at(2 * 3600 + 900, parts=30),
     ]
     found = hours(events, HOUR_1, HOUR_2, HOUR_3, HOUR_4, (0, 4 * 3600))
-    assert [each.count("good") for each in found] == [1, None, 30, 0, 31]
-    assert [each.count("scrap") for each in found] == [0, 0, 0, 0, 0]
-    assert [each.oee is None for each in found] == [False, True, False, False, False]
-    assert [KpiFlag.COUNTS_NOT_READ in each.flags for each in found] == [True, True, True, False, True]
-    assert [each.unread.total_seconds() for each in found] == [1800, 3600, 900, 0, 1800 + 3600 + 900]
+    assert [kpi.count("good") for kpi in found] == [1, None, 30, 0, 31]
+    assert [kpi.count("scrap") for kpi in found] == [0, 0, 0, 0, 0]
+    assert [kpi.oee is None for kpi in found] == [False, True, False, False, False]
+    assert [KpiFlag.COUNTS_NOT_READ in kpi.flags for kpi in found] == [True, True, True, False, True]
+    assert [kpi.unread.total_seconds() for kpi in found] == [1800, 3600, 900, 0, 1800 + 3600 + 900]
 
 
 def test_what_was_bad_before_the_day_is_bad_in_it() -> None:
@@ -96,13 +96,13 @@ def test_a_counter_that_was_first_read_late_has_no_count_before() -> None:
         *read_until(600)[:2],
         counted(at(5400), 0, SCRAP, flag=CountFlag.BASELINE),
     ]
-    assert [each.count("scrap") for each in hours(events, HOUR_1, HOUR_2, HOUR_3)] == [None, 0, 0]
+    assert [hour.count("scrap") for hour in hours(events, HOUR_1, HOUR_2, HOUR_3)] == [None, 0, 0]
 
 
 @pytest.mark.parametrize("events", [[], read_until(3 * 3600 + 10)])
 def test_a_station_that_was_never_seen_has_no_count(events: list[StationEvent]) -> None:
     """Not before its first event, and in no window where there is none: never 0."""
-    shifted = [replace(each, time=each.time + timedelta(hours=3)) for each in events[:3]]
+    shifted = [replace(event, time=event.time + timedelta(hours=3)) for event in events[:3]]
     [found] = hours(shifted, HOUR_1)
     assert [found.count(name) for name in ("good", "scrap", "produced")] == [None, None, None]
     assert (found.oee, found.no_data, found.flags) == (None, HOUR, frozenset({KpiFlag.COUNTS_NOT_READ}))
@@ -111,9 +111,9 @@ def test_a_station_that_was_never_seen_has_no_count(events: list[StationEvent]) 
 def test_time_since_a_connection_was_lost_has_no_count_until_it_is_back() -> None:
     """An hour of a gap that is not over is not known; once it is over, the totaliser says what was made in it."""
     away = [*read_until(600), lost(at(3000))]
-    assert [each.count("good") for each in hours(away, HOUR_1, HOUR_2)] == [1, None]
+    assert [hour.count("good") for hour in hours(away, HOUR_1, HOUR_2)] == [1, None]
     again = [*away, restored(at(9000), since=at(3000)), state(at(9000), State.PRODUCING)]
-    assert [each.count("good") for each in hours(again, HOUR_1, HOUR_2)] == [1, 0]
+    assert [hour.count("good") for hour in hours(again, HOUR_1, HOUR_2)] == [1, 0]
 
 
 def test_stored_hours_know_what_was_not_read(tmp_path: Path) -> None:
@@ -145,8 +145,8 @@ def test_influxdb_gets_no_number_for_what_is_not_known() -> None:
     points = station_points(
         Results(ListReader(*events), {STATION: STANDARD}, CALENDAR), STATION, Interval(at(0), at(7200)), at(7200)
     )
-    kpis = [each.fields for each in points if (each.measurement, each.tags.get("window")) == ("kpi", "hour")]
-    assert [(each.get("good"), each.get("produced"), each.get("scrap"), each["unread_s"]) for each in kpis[:2]] == [
+    kpis = [point.fields for point in points if (point.measurement, point.tags.get("window")) == ("kpi", "hour")]
+    assert [(kpi.get("good"), kpi.get("produced"), kpi.get("scrap"), kpi["unread_s"]) for kpi in kpis[:2]] == [
         (1, 1, 0, 1800.0),
         (None, None, 0, 3600.0),
     ]
@@ -156,7 +156,7 @@ def test_influxdb_gets_no_number_for_what_is_not_known() -> None:
 def test_a_state_that_was_rebuilt_says_whether_its_counters_are_read() -> None:
     """A counter that was bad before the states were damaged is read again as soon as it is good, and that is said."""
     setup = station(log=False)
-    state_then = rebuilt(setup.station, [replace(each, station=setup.station) for each in made_at(10)])
+    state_then = rebuilt(setup.station, [replace(event, station=setup.station) for event in made_at(10)])
     done = live(setup, seen(20, baseline=True, state=6, good=9, scrap=0), state=state_then)
-    said = {each.signal: each.quality for each in done.events if isinstance(each, QualityChanged)}
+    said = {event.signal: event.quality for event in done.events if isinstance(event, QualityChanged)}
     assert said["good_count"] is Quality.GOOD

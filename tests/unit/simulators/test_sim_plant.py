@@ -87,8 +87,8 @@ def test_the_air_changes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
         plant = Plant(seed=7, start=MONDAY)
         changes = plant.advance(MONDAY + timedelta(hours=4))
         in_air = {(spec.code, f"process.{value.name}") for spec in STATIONS for value in spec.climate}
-        air = [each for each in changes if (each.station, each.field) in in_air]
-        return air, [each for each in changes if (each.station, each.field) not in in_air]
+        air = [change for change in changes if (change.station, change.field) in in_air]
+        return air, [change for change in changes if (change.station, change.field) not in in_air]
 
     air, rest = shift()
     monkeypatch.setattr("simulators.plant.Climate.step", lambda _self, _emit: None)
@@ -103,7 +103,7 @@ def test_each_value_of_the_air_lies_at_its_own_register() -> None:
     """Registers are filled in the order in which a station has its values, however they are told."""
     plant = Plant(seed=7, start=MONDAY)
     changes = plant.advance(MONDAY + timedelta(minutes=3))
-    for spec in (each for each in STATIONS if each.code in {"P010", "P040"}):
+    for spec in (station for station in STATIONS if station.code in {"P010", "P040"}):
         image = Image()
         for change in changes:
             if change.station == spec.code:

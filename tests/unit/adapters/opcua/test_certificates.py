@@ -66,7 +66,7 @@ def test_the_key_is_its_owners_alone_whatever_the_umask(pair: Pair) -> None:
 
     assert stat.S_IMODE(pair.key.stat().st_mode) == 0o600
     assert not readable_by_others(pair.key)
-    assert sorted(each.name for each in pair.key.parent.iterdir()) == ["certificate.pem", "private_key.pem"]
+    assert sorted(path.name for path in pair.key.parent.iterdir()) == ["certificate.pem", "private_key.pem"]
 
 
 @pytest.mark.parametrize("ending", ["pem", "der"])
@@ -280,7 +280,7 @@ def test_create_by_folder(tmp_path: Path) -> None:
 
 def plant(tmp_path: Path, *controllers: str) -> Path:
     """A plant's file; each controller is given by what stands in its mapping besides kind and security."""
-    entries = "\n".join(f"  plc{at}: {{kind: opcua, {each}}}" for at, each in enumerate(controllers))
+    entries = "\n".join(f"  plc{at}: {{kind: opcua, {controller}}}" for at, controller in enumerate(controllers))
     file = tmp_path / "plant.yaml"
     file.write_text(
         "site: {name: p, time_zone: UTC, calendar: {shifts: [{name: d, days: [mon], start: '08:00', end: '16:00'}]}}\n"

@@ -29,5 +29,5 @@ async def test_no_batch_is_received_before_the_one_before_it() -> None:
     finally:
         life.close()
 
-    assert [(each.received_time - START).total_seconds() for each in batches] == [5, 5, 6]
+    assert [(batch.received_time - START).total_seconds() for batch in batches] == [5, 5, 6]
     assert life.last_batch == START + timedelta(seconds=6)

@@ -33,7 +33,7 @@ async def test_a_certificate_counts_by_the_ending_of_its_file(tmp_path: Path, na
     put(tmp_path / name)
 
     assert await trusted(tmp_path)
-    assert [each.name for each in trusted_files(tmp_path)] == [name]
+    assert [file.name for file in trusted_files(tmp_path)] == [name]
 
 
 @pytest.mark.parametrize("name", ["plc.der.revoked", "plc.pem.old", "plc.pem~", "pem", "plc.pem.20260302"])
