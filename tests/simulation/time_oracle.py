@@ -159,9 +159,24 @@ def _known(
     near = [_near(seen, at_s, interval_s, clock) for at_s in starts]
     short = [(begin_s, end_s) for begin_s, end_s in seen.hung if end_s - begin_s <= ALIVE_WITHIN_S]
     near += [(begin_s - interval_s, end_s + interval_s) for begin_s, end_s in (*short, *unnoticed)]
-    edges = [(begin_s - interval_s, begin_s + interval_s) for begin_s, _ in unknown]  # no look comes until its end
+    went_bad = {begin_s for begin_s, _ in seen.bad.get(code, ())}
+    edges = [
+        (begin_s - interval_s, _noticed_s(seen, begin_s, interval_s, by_a_look=begin_s in went_bad))
+        for begin_s, _ in unknown
+    ]
     edges += [(end_s - interval_s, _polled_s(seen, end_s, interval_s)) for _, end_s in unknown]
     return _Known(unknown, _joined(edges), _joined([*near, *edges]), starts, [str(state.state) for state in states])
+
+
+def _noticed_s(seen: Observations, begin_s: float, interval_s: float, *, by_a_look: bool) -> float:
+    """Until when what is unknown from `begin_s` on may be shown as known.
+
+    That values went bad is shown by the next poll, which may be as late as a silence may last that is no gap. Where no
+    look comes any more, none shows it.
+    """
+    if not by_a_look:
+        return begin_s + interval_s
+    return min(_polled_s(seen, begin_s, interval_s), begin_s + POLLED_UNKNOWN_S + BLOCKS_S)
 
 
 def _polled_s(seen: Observations, at_s: float, interval_s: float) -> float:
