@@ -58,7 +58,7 @@ class OurDevice:
         self.server.write(address, words)
 
     def settings(self, **changes: Any) -> ModbusController:
-        where = {"host": "127.0.0.1", "port": self.server.port, "poll_interval_ms": 20, "request_timeout_s": 0.1}
+        where = {"host": "127.0.0.1", "port": self.server.port, "poll_interval_ms": 20, "request_timeout_s": 1.0}
         if self.rtu:
             return ModbusRtuOverTcpController.model_validate({"kind": "modbus-rtu-over-tcp", **where, **changes})
         return ModbusTcpController.model_validate({"kind": "modbus-tcp", **where, **changes})
@@ -137,7 +137,7 @@ class SerialDevice:
         self.server.write(address, words)
 
     def settings(self, **changes: Any) -> ModbusController:
-        where = {"device": self.path, "parity": "N", "poll_interval_ms": 20, "request_timeout_s": 0.1}
+        where = {"device": self.path, "parity": "N", "poll_interval_ms": 20, "request_timeout_s": 1.0}
         return ModbusRtuController.model_validate({"kind": "modbus-rtu", **where, **changes})
 
 

@@ -288,7 +288,7 @@ async def test_tcp_silence_takes_three_strikes() -> None:
     """Over TCP a silent device is given up after three requests, so after about three time-outs."""
     async with device("tcp") as plc:
         assert isinstance(plc, OurDevice)
-        async with watched(plc.settings(), {"good": GOOD}) as seen:
+        async with watched(plc.settings(request_timeout_s=0.1), {"good": GOOD}) as seen:
             await seen.batch()
             plc.server.delay_s = 600
             began_s = time.monotonic()
@@ -306,7 +306,7 @@ async def test_tcp_late_answers_are_never_taken_for_others() -> None:
         plc.write(100, [7])
         plc.write(1000, [9])
         plc.server.delay_s = 0.15
-        async with watched(plc.settings(), {"good": GOOD, "other": OTHER}) as seen:
+        async with watched(plc.settings(request_timeout_s=0.1), {"good": GOOD, "other": OTHER}) as seen:
             while plc.server.requests == 0:
                 await asyncio.sleep(0.01)
             plc.server.delay_s = 0.0
@@ -326,7 +326,7 @@ async def test_rtu_late_answer_ends_the_connection_and_is_never_believed(kind: s
         plc.write(100, [7])
         plc.write(1000, [9])
         plc.server.delay_s = 0.15
-        async with watched(plc.settings(), {"good": GOOD}) as seen:
+        async with watched(plc.settings(request_timeout_s=0.1), {"good": GOOD}) as seen:
             with pytest.raises(ControllerUnavailable, match="no answer"):
                 await seen.end()
         plc.server.delay_s = 0.0
