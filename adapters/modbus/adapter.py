@@ -1,53 +1,30 @@
-"""One Modbus device over TCP, RTU frames through TCP, or a serial line: polled, read only, believed only when whole."""
+"""One Modbus device, polled and read only: its answers become batches of readings, and diagnostics."""
 
 import asyncio
-import math
-import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import assert_never
 
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
-from pymodbus.framer import FramerType
-from pymodbus.pdu import ModbusPDU
-
-from adapters.cancelling import obey_cancellation
 from adapters.clock import Clock
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
-from adapters.modbus.answers import Answers, DeviceMemory, Doubt, Problem, RtuAnswers, TcpAnswers
-from adapters.modbus.decode import BAD, TEARABLE, Decoded, counters, decode, fault
+from adapters.modbus.answers import BlockAnswer, DeviceMemory, Doubt, Problem
+from adapters.modbus.decode import Decoded
+from adapters.modbus.link import InDoubtError, Link
 from adapters.modbus.poll_rate import PollRate
 from adapters.modbus.read_plan import Block, Plan, plan, sync_block
+from adapters.modbus.register_image import RegisterImage
 from adapters.pauses import Answer, Pauses
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId
-from adapters.settings import (
-    ModbusController,
-    ModbusRtuController,
-    ModbusRtuOverTcpController,
-    ModbusTag,
-    ModbusTcpController,
-    Table,
-)
+from adapters.settings import ModbusController, ModbusTag, ModbusTcpController
 
-STRIKES = 3  # unanswered requests in a row, over TCP, before the connection counts as dead
+DOUBTED_LINKS = 3  # links in doubt, one after the other, before the adapter gives up
 REFUSED_RETRY_S = 30.0  # a refused block is asked for again this often: programs are loaded while we watch
-BUFFER_BYTES = 2**16  # what may come between two requests
 DOUBT_SHOWN_S = 600.0  # how long an answer in doubt is shown after the last one
-TAGS_NAMED = 5  # in one sentence
-TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
 
-_REFUSALS = {
-    1: ("illegal function", "choose the `table` that the device has: it does not know this one"),
-    2: ("illegal address", "correct the `address` of these tags by the device's manual, which may count from 1"),
-    3: ("illegal value", "lower `max_registers` of the controller: the device allows fewer in one request"),
-}
 _SLOW = "raise `request_timeout_s` above the slowest answer of the device"
 _SHARED = "look for a gateway or converter that mixes the answers of several devices or masters"
 _DOUBT_REMEDIES = {
@@ -61,190 +38,6 @@ _DOUBT_REMEDIES = {
     Doubt.OTHER_LENGTH: _SHARED,
     Doubt.BROKEN_FRAME: "check that the port speaks this protocol: Modbus TCP, or RTU frames over TCP",
 }
-_UNREACHED = {0x0A: "gateway path unavailable", 0x0B: "device behind the gateway does not answer"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a device said to one request: its words, or an exception code and no words."""
-
-    words: tuple[int, ...]
-    code: int = 0
-
-
-class _InDoubtError(Exception):
-    """Nothing more of this connection is believed."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.text)
-        self.problem = problem
-
-
-class _Line:
-    """One connection and its library client; it answers, is silent or is lost, and never comes back by itself."""
-
-    def __init__(self, settings: ModbusController, memory: DeviceMemory) -> None:
-        self.used = False  # a request was sent
-        self._unit = settings.unit
-        self._memory = memory
-        self._serial = isinstance(settings, ModbusRtuController)
-        self._framed_by_silence = not isinstance(settings, ModbusTcpController)
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._doubted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._answers: Answers = RtuAnswers() if self._framed_by_silence else TcpAnswers(memory)
-        self._taken = 0
-        self._client = _client(settings, self._on_link, self._on_packet)
-        self._client.ctx.max_buffer_size = BUFFER_BYTES  # else two long answers at once are dropped unseen
-
-    def _on_packet(self, sending: bool, data: bytes) -> bytes:  # the library calls it
-        """Hands the library only the frame that answers; `data`: all that it holds, of which `_taken` bytes are old."""
-        if sending:
-            self._answers.sent(data)
-            self._taken = 0
-            return data
-        frame = self._answers.received(data[self._taken :])
-        self._taken = len(data) - len(frame)  # the library takes the frame off
-        if self._answers.problem is not None and not self._doubted.done():
-            self._doubted.set_result(None)
-        return frame
-
-    def _on_link(self, up: bool) -> None:
-        if not up and not self._lost.done():
-            self._lost.set_result(None)
-
-    async def connect(self, *, deadline_s: float) -> None:
-        """Raises ControllerUnavailable if there is no connection after `deadline_s` real seconds."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                connected = await self._client.connect()
-            obey_cancellation()
-            if connected:
-                self._keep_alive()
-        except (TimeoutError, OSError, ModbusException) as failure:
-            raise ControllerUnavailable(f"no connection: {failure!r}") from failure
-        except ValueError as failure:
-            if self._serial or isinstance(failure, UnicodeError):  # the settings of the port, or a host's name
-                raise ControllerMisconfigured(f"the line cannot be set up: {failure}") from failure
-            raise ControllerUnavailable(f"no connection: {failure!r}") from failure  # a socket that is closed already
-        if not connected:
-            raise ControllerUnavailable(f"no connection to {self._client} within {deadline_s:g} s")
-        if self._framed_by_silence:
-            await self.rest(deadline_s)  # a late answer to the connection before runs out here, and is thrown away
-
-    def _keep_alive(self) -> None:
-        """Has the system probe a silent peer. Raises OSError if the device has ended the connection meanwhile."""
-        transport: asyncio.BaseTransport | None = self._client.ctx.transport
-        plug = None if transport is None else transport.get_extra_info("socket")
-        if plug is not None:  # a serial line has none
-            plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-    def close(self) -> None:
-        """Ends the connection; nothing is said to the device."""
-        self._client.close()
-
-    async def rest(self, for_s: float) -> None:
-        """Waits for `for_s` real seconds; raises ControllerUnavailable as soon as the link is lost, _InDoubtError."""
-        await asyncio.wait((self._lost, self._doubted), timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
-        self._check_doubt()
-        if self._lost.done():
-            raise ControllerUnavailable("connection closed by the device")
-
-    async def read(self, block: Block) -> _Answer:
-        """One block. Raises ControllerUnavailable when the link is lost or silent, _InDoubtError after a doubt.
-
-        Without a transaction number a late answer would be taken for that of the next request. So the first silence
-        ends a connection with RTU frames, or with a device that may always say 0; else a request is repeated.
-        """
-        numbered = not self._framed_by_silence and self._memory.zero is False
-        for _ in range(STRIKES if numbered else 1):
-            self.used = True
-            response = await self._ask(block)
-            if response is not None:
-                return _checked(block, response)
-        problem = Problem(Doubt.NO_ANSWER, f"no answer for {block}")
-        if numbered:
-            self._memory.doubts[problem.doubt] += 1
-            raise ControllerUnavailable(problem.text)
-        raise _InDoubtError(problem)
-
-    def _check_doubt(self) -> None:
-        if self._answers.problem is not None:
-            raise _InDoubtError(self._answers.problem)
-
-    async def _ask(self, block: Block) -> ModbusPDU | None:
-        """The response, or None if there was none in time; a lost link fails the request at once."""
-        request = asyncio.ensure_future(self._send(block))
-        try:
-            await asyncio.wait((request, self._lost, self._doubted), return_when=asyncio.FIRST_COMPLETED)
-            self._check_doubt()
-            if not request.done():
-                raise ControllerUnavailable(f"connection lost while waiting for {block}")
-            return request.result()
-        except (ConnectionException, OSError) as failure:
-            raise ControllerUnavailable(f"connection lost: {failure}") from failure
-        except ModbusException:
-            return None
-        finally:
-            request.cancel()
-            await asyncio.gather(request, return_exceptions=True)
-
-    async def _send(self, block: Block) -> ModbusPDU:
-        read: Callable[..., Awaitable[ModbusPDU]]
-        match block.table:
-            case Table.COIL:
-                read = self._client.read_coils
-            case Table.DISCRETE:
-                read = self._client.read_discrete_inputs
-            case Table.HOLDING:
-                read = self._client.read_holding_registers
-            case Table.INPUT:
-                read = self._client.read_input_registers
-            case _:
-                assert_never(block.table)
-        return await read(block.address, count=block.count, device_id=self._unit)
-
-
-def _client(
-    settings: ModbusController, on_link: Callable[[bool], None], on_packet: Callable[[bool, bytes], bytes]
-) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
-    timeout_s = settings.request_timeout_s
-    match settings:
-        case ModbusTcpController() | ModbusRtuOverTcpController():
-            return AsyncModbusTcpClient(
-                settings.host,
-                port=settings.port,
-                framer=FramerType.SOCKET if isinstance(settings, ModbusTcpController) else FramerType.RTU,
-                reconnect_delay=0,
-                retries=0,
-                timeout=timeout_s,
-                trace_connect=on_link,
-                trace_packet=on_packet,
-            )
-        case ModbusRtuController():
-            return AsyncModbusSerialClient(
-                settings.device,
-                baudrate=settings.baudrate,
-                parity=settings.parity,
-                stopbits=settings.stop_bits,
-                reconnect_delay=0,
-                retries=0,
-                timeout=timeout_s,
-                trace_connect=on_link,
-                trace_packet=on_packet,
-            )
-        case _:
-            assert_never(settings)
-
-
-def _checked(block: Block, response: ModbusPDU) -> _Answer:
-    """The words of a response; that it fits its request in unit, function and length was found before."""
-    if response.isError():
-        if response.exception_code in _UNREACHED:
-            raise ControllerUnavailable(f"{_UNREACHED[response.exception_code]} (code {response.exception_code})")
-        return _Answer((), response.exception_code)
-    bits = block.table in (Table.COIL, Table.DISCRETE)
-    words = tuple(int(bit) for bit in response.bits) if bits else tuple(response.registers)
-    return _Answer(words[: block.count])
 
 
 class ModbusAdapter:
@@ -272,17 +65,12 @@ class ModbusAdapter:
         self._tags = tags
         self._clock = clock
         self._plan = Plan((), {})
+        self._image = RegisterImage(tags, self._plan, refused_retry_s=refused_retry_s)
         self._sync: Block | None = None
         self._rate: PollRate | None = None
         self._memory = memory or DeviceMemory()
         self._doubts = self._memory.doubts.copy()
-        self._answers: dict[int, _Answer] = {}
-        self._times: dict[int, datetime] = {}
-        self._believed: dict[int, tuple[int, ...]] = {}
-        self._refused_s: dict[int, float] = {}
-        self._decoded: dict[TagId, tuple[tuple[int, ...], Decoded]] = {}
         self._said: dict[TagId, Decoded] = {}
-        self._unreadable: dict[TagId, Diagnostic] = {}
         self._watch: HeartbeatWatch | None = None  # None before the first poll
 
     def status(self) -> AdapterStatus:
@@ -300,8 +88,7 @@ class ModbusAdapter:
     def _diagnostics(self) -> Iterator[Diagnostic]:
         yield from self._distrusted()
         yield from self._late()
-        yield from self._refused()
-        yield from self._unreadable.values()
+        yield from self._image.diagnostics()
         yield from self._lifeless()
 
     def _note_doubts(self) -> None:
@@ -333,17 +120,6 @@ class ModbusAdapter:
             remedy += "and a larger `max_registers` where the device allows it"
             yield Diagnostic(DiagnosticCode.POLLS_LATE, text, remedy)
 
-    def _refused(self) -> Iterator[Diagnostic]:
-        """One for each block that the device refuses, with the tags in it."""
-        for number, answer in sorted(self._answers.items()):
-            if answer.code in _REFUSALS:
-                tags = tuple(
-                    tag for tag, parts in self._plan.parts.items() if any(part.block == number for part in parts)
-                )
-                what, remedy = _REFUSALS[answer.code]
-                text = f"{self._plan.blocks[number]} is refused ({what}) and asked for again: {_named(tags)}"
-                yield Diagnostic(DiagnosticCode.TAG_REFUSED, text, remedy, tags)
-
     def _lifeless(self) -> Iterator[Diagnostic]:
         """The heartbeat, as long as no value of it could be read in this connection, or can be any more."""
         heartbeat, watch = self._settings.heartbeat, self._watch
@@ -371,20 +147,21 @@ class ModbusAdapter:
         if heartbeat is not None and heartbeat.tag not in self._tags:
             raise ControllerMisconfigured(f"the heartbeat {heartbeat.tag!r} is no tag of this controller")
         self._sync = sync_block(self._plan.blocks)
-        self._line = _Line(self._settings, self._memory)
+        self._image = RegisterImage(self._tags, self._plan, refused_retry_s=self._refused_retry_s)
+        self._link = Link(self._settings, self._memory)
         try:
-            await self._line.connect(deadline_s=self._settings.request_timeout_s)
+            await self._link.connect(deadline_s=self._settings.request_timeout_s)
             with closing(Pauses()) as pauses:
                 await self._poll(emit, pauses)
         finally:
             self._note_doubts()
-            self._line.close()
+            self._link.close()
 
     async def _reconnect(self) -> None:
         """Replaces the connection within a poll; raises ControllerUnavailable."""
-        self._line.close()
-        self._line = _Line(self._settings, self._memory)
-        await self._line.connect(deadline_s=self._settings.request_timeout_s)
+        self._link.close()
+        self._link = Link(self._settings, self._memory)
+        await self._link.connect(deadline_s=self._settings.request_timeout_s)
 
     async def _renew(self, problem: Problem) -> None:
         """After a doubt: begins a new connection; with RTU frames the supervisor does, after a rest."""
@@ -396,15 +173,15 @@ class ModbusAdapter:
 
     async def _trusted_cycle(self) -> Mapping[TagId, Reading]:
         """A poll cycle without a doubt; after each doubt the connection is renewed and all blocks are asked again."""
-        for attempt in range(STRIKES):
+        for attempt in range(DOUBTED_LINKS):
             try:
                 return await self._cycle()
-            except _InDoubtError as doubt:
+            except InDoubtError as doubt:
                 problem = doubt.problem
             if attempt and self._memory.zero:
                 self._memory.alone = True
             await self._renew(problem)
-        raise ControllerUnavailable(f"{STRIKES} connections one after the other were in doubt: {problem.text}")
+        raise ControllerUnavailable(f"{DOUBTED_LINKS} connections one after the other were in doubt: {problem.text}")
 
     async def _poll(self, emit: Emit, pauses: Pauses) -> None:
         real_s = asyncio.get_running_loop().time
@@ -427,8 +204,8 @@ class ModbusAdapter:
             due_s, left_out = rate.polled(now_s=real_s())
             self._memory.polls_late += left_out
             try:
-                await self._line.rest(due_s - real_s())
-            except _InDoubtError as doubt:
+                await self._link.rest(due_s - real_s())
+            except InDoubtError as doubt:
                 await self._renew(doubt.problem)
 
     def _batch(self, found: Mapping[TagId, Reading], *, baseline: bool, answered_in: timedelta) -> Batch:
@@ -446,96 +223,34 @@ class ModbusAdapter:
     async def _cycle(self) -> Mapping[TagId, Reading]:
         """Asks for every block once and reads all tags from the answers, once none of them is in doubt."""
         real_s = asyncio.get_running_loop().time
-        came: dict[int, tuple[_Answer, datetime, float]] = {}
+        came: dict[int, tuple[BlockAnswer, datetime, float]] = {}
         for number, block in enumerate(self._plan.blocks):
-            if real_s() < self._refused_s.get(number, -math.inf) + self._refused_retry_s:
+            if not self._image.is_due(number, real_s=real_s()):
                 continue
             answer = await self._ask(block)
-            if self._torn(number, answer.words):
+            if self._image.is_torn(number, answer.words):
                 answer = await self._ask(block)
             came[number] = (answer, self._clock.now(), real_s())
         await self._confirm()
-        for number, (answer, time, answered_s) in came.items():
-            self._times[number] = time
-            self._answers[number] = answer
-            if answer.code in _REFUSALS:
-                self._refused_s[number] = answered_s
-            else:
-                self._refused_s.pop(number, None)
-            if answer.code == 0:
-                self._believed[number] = answer.words
-        self._check_refusals()
-        return {tag: self._reading(tag) for tag in self._tags}
+        for number, (answer, received, answered_s) in came.items():
+            self._image.update(number, answer, received=received, real_s=answered_s)
+        self._image.check_refusals()
+        return self._image.readings()
 
-    async def _ask(self, block: Block) -> _Answer:
+    async def _ask(self, block: Block) -> BlockAnswer:
         """One answer. A device without numbers that doubles its answers gets a connection for each request."""
         if self._memory.zero and len(self._plan.blocks) > 1 and self._sync is None:
             self._memory.alone = True
-        if self._memory.alone and self._line.used:
+        if self._memory.alone and self._link.used:
             await self._reconnect()
-        return await self._line.read(block)
+        return await self._link.read(block)
 
     async def _confirm(self) -> None:
         """Where answers have no numbers: an answer of a shape of its own shows that none was taken for another's."""
         if not self._memory.zero or self._memory.alone or len(self._plan.blocks) == 1 or self._sync is None:
             return
-        if (await self._line.read(self._sync)).code:
-            raise _InDoubtError(Problem(Doubt.OTHER_LENGTH, f"{self._sync} is refused, which holds a block's part"))
-
-    def _check_refusals(self) -> None:
-        """If all blocks are refused from the start, the file is wrong; if only later, the device has changed."""
-        if len(self._refused_s) < len(self._plan.blocks) or not self._plan.blocks:
-            return
-        detail = f"the device refuses all {len(self._plan.blocks)} blocks, the first is {self._plan.blocks[0]}"
-        if self._believed:
-            raise ControllerUnavailable(f"{detail}; it answered before")
-        raise ControllerMisconfigured(detail)
-
-    def _torn(self, number: int, words: tuple[int, ...]) -> bool:
-        """Whether a counter of this block jumped so far that the answer must be confirmed before it is believed."""
-        before = self._believed.get(number)
-        if before is None or not words:
-            return False
-        if before == words:
-            return False
-        for name, tag in self._tags.items():
-            for part in self._plan.parts[name]:
-                if part.block != number or tag.type not in TEARABLE:
-                    continue
-                span = slice(part.offset, part.offset + part.count)
-                pairs = zip(counters(tag, before[span]), counters(tag, words[span]), strict=True)
-                if any(abs(new - old) >= TEAR for old, new in pairs):
-                    return True
-        return False
-
-    def _reading(self, tag: TagId) -> Reading:
-        parts = self._plan.parts[tag]
-        received = max(self._times[part.block] for part in parts)
-        if any(self._answers[part.block].code for part in parts):
-            return Reading(tag, BAD.value, BAD.quality, None, received)
-        words: tuple[int, ...] = ()
-        for part in parts:
-            words += self._answers[part.block].words[part.offset : part.offset + part.count]
-        before = self._decoded.get(tag)
-        if before is None or before[0] != words:  # most registers stand still from cycle to cycle
-            before = self._decoded[tag] = (words, decode(self._tags[tag], words))
-            self._judge(tag, words)
-        return Reading(tag, before[1].value, before[1].quality, None, received)
-
-    def _judge(self, tag: TagId, words: Sequence[int]) -> None:
-        """Keeps a diagnostic of a value that is not what the tag's type says."""
-        self._unreadable.pop(tag, None)
-        what = fault(self._tags[tag], words)
-        if what is not None:
-            text = f"tag {tag}: {what}"
-            remedy = "check its `type`, `order`, `address` and `length` by the device's manual"
-            self._unreadable[tag] = Diagnostic(DiagnosticCode.VALUE_UNREADABLE, text, remedy, (tag,))
-
-
-def _named(tags: Sequence[TagId]) -> str:
-    """The first tags by name, and how many more there are."""
-    more = f" and {len(tags) - TAGS_NAMED} more" if len(tags) > TAGS_NAMED else ""
-    return ", ".join(tags[:TAGS_NAMED]) + more
+        if (await self._link.read(self._sync)).code:
+            raise InDoubtError(Problem(Doubt.OTHER_LENGTH, f"{self._sync} is refused, which holds a block's part"))
 
 
 def _feel(watch: HeartbeatWatch, pulse: Reading, *, real_s: float) -> None:

@@ -37,6 +37,14 @@ class Problem:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class BlockAnswer:
+    """What a device said to the request for one block: its words, or an exception code and no words."""
+
+    words: tuple[int, ...]
+    code: int = 0
+
+
 @dataclass(slots=True)
 class DeviceMemory:
     """What the connections of one controller hand on to one another.

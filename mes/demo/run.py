@@ -23,17 +23,16 @@ from mes.demo import truth
 from mes.demo.board import BoardShown, PulledByHand, board_shown
 from mes.demo.compare import compare
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, settled, with_influx
+from mes.demo.measured import lives_measured, station_measured
 from mes.demo.pacing import Pacemaker, WaitingClock
 from mes.demo.result import Finished
-from mes.demo.truth import Causes, Counts, Life, Lives, Measured, Ratios, Station, Stay
+from mes.demo.truth import Causes, Lives, Station
 from mes.errors import ConfigError, MesError
 from mes.intervals import Interval
 from mes.journal import Journal, JournalReader
 from mes.journal.names import Names
-from mes.model import CountUnreconciled, State, StationId, UnitCompleted
-from mes.oee.biography import all_biographies, visits
+from mes.model import State, StationId
 from mes.oee.causes import Link, charges
-from mes.oee.definitions import BUILT_IN, apply
 from mes.oee.kpi import Kpi
 from mes.results.stations import Results
 from mes.supervisor import Backoff
@@ -241,10 +240,10 @@ class _Run:
         options, clock, served = self.options, self.clock, self.served
         await self.within(CONNECT_DEADLINE_S, self._looks(1), "the simulated controllers could not be reached")
         least = timedelta(seconds=LEAST_FAULT_REAL_S * options.speed)
-        faults = [replace(each, duration=max(each.duration, least)) for each in options.faults]
+        faults = [replace(fault, duration=max(fault.duration, least)) for fault in options.faults]
         for fault in faults:
             served.inject(fault)
-        longest_s = max((each.duration.total_seconds() / options.speed for each in faults), default=0.0)
+        longest_s = max((fault.duration.total_seconds() / options.speed for fault in faults), default=0.0)
         clock.release()
         beside: list[asyncio.Task[None]] = []
         if watch is not None:
@@ -367,19 +366,19 @@ def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
         )
         stations[station] = Station(
             truth=truth.station_truth(plant, station, config.standards[station], window),
-            measured=_measured(results, station, window, kpis[station]),
+            measured=station_measured(results, station, window, kpis[station]),
             observations=seen.times[controller],
             excused=excused,
             scans=run.pacemaker.scans,
             controller=str(controller),
         )
     causes = _causes(config, plant, results, kpis, window, options)
-    lives = Lives(truth.lives(plant), _lives(results, config))
+    lives = Lives(truth.lives(plant), lives_measured(results, config))
     outcome = compare(stations, window, lives, causes)
     excuses = run.pacemaker.excuses()
     too_slow = False
     if outcome.problems and excuses:
-        forgiven = {name: replace(each, excused=(*each.excused, *excuses)) for name, each in stations.items()}
+        forgiven = {name: replace(both, excused=(*both.excused, *excuses)) for name, both in stations.items()}
         too_slow = not compare(forgiven, window, lives, causes).problems
     return Finished(
         outcome=outcome,
@@ -391,49 +390,6 @@ def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
         too_slow=too_slow,
         influx=None if options.influx is None else config.influx,
     )
-
-
-def _measured(results: Results, station: StationId, window: Interval, figures: Kpi) -> Measured:
-    timeline = results.timeline(station, window)
-    completed = [event.event for event in results.events(station) if isinstance(event.event, UnitCompleted)]
-    unreconciled = [event for event in results.events(station) if isinstance(event.event, CountUnreconciled)]
-    return Measured(
-        counts=Counts(good=figures.good, rework=figures.rework, scrap=figures.scrap),
-        states=tuple(
-            (part, span.state)
-            for span in timeline.states(window.end)
-            if (part := span.interval.clip(window)) is not None
-        ),
-        units=tuple(truth.record(each.unit, each.result, each.sequence) for each in completed),
-        oee=figures.oee,
-        availability=figures.availability,
-        performance=figures.performance,
-        quality=figures.quality,
-        unreconciled=len(unreconciled),
-        definitions=_definitions(results, station, window),
-    )
-
-
-def _definitions(results: Results, station: StationId, window: Interval) -> dict[str, Ratios]:
-    found = {}
-    for name, definition in BUILT_IN.items():
-        each = apply(definition, [results.kpi(station, window, until=window.end, definition=definition)])
-        found[name] = Ratios(each.availability, each.performance, each.quality, each.oee)
-    return found
-
-
-def _lives(results: Results, config: PlantConfig) -> dict[str, Life]:
-    seen = {station: visits(station, results.events(station)) for station in config.setups}
-    return {
-        str(biography.unit): Life(
-            tuple(
-                Stay(stay.station, stay.passage, tuple(str(end.result) for end in stay.results), stay.entered)
-                for stay in biography.visits
-            ),
-            biography.loops,
-        )
-        for biography in all_biographies(seen, list(config.standards))
-    }
 
 
 def _causes(

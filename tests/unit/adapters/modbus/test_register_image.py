@@ -1,0 +1,104 @@
+"""The register image: which blocks are asked for, which answers need a second look, and what tags say."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.diagnostics import DiagnosticCode
+from adapters.errors import ControllerMisconfigured, ControllerUnavailable
+from adapters.modbus.answers import BlockAnswer
+from adapters.modbus.read_plan import plan
+from adapters.modbus.register_image import RegisterImage
+from adapters.reading import Quality, TagId
+from adapters.settings import DataType, ModbusTag
+
+T0 = datetime(2026, 3, 2, 3, tzinfo=UTC)
+ILLEGAL_ADDRESS, BUSY = 2, 6
+NAN = (0x7FC0, 0)
+
+
+def image(tags: Mapping[str, ModbusTag]) -> RegisterImage:
+    """An image before the first answer; a refused block is left out for 30 s."""
+    named = {TagId(name): tag for name, tag in tags.items()}
+    return RegisterImage(named, plan(named, max_registers=125), refused_retry_s=30.0)
+
+
+def update(registers: RegisterImage, *answers: BlockAnswer) -> None:
+    """One answer for each block, a second apart, at 100 s real time."""
+    for number, answer in enumerate(answers):
+        registers.update(number, answer, received=T0 + timedelta(seconds=number), real_s=100.0)
+
+
+def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
+    """A refusal rests for 30 s and is named with its tags, five by name; an error of the moment is asked again."""
+    refused = {f"t{number}": ModbusTag(address=number) for number in range(7)}
+    registers = image({**refused, "good": ModbusTag(address=100), "busy": ModbusTag(address=200)})
+    update(registers, BlockAnswer((), ILLEGAL_ADDRESS), BlockAnswer((5,)), BlockAnswer((), BUSY))
+    registers.check_refusals()
+
+    assert [registers.is_due(number, real_s=129.9) for number in range(3)] == [False, True, True]
+    assert registers.is_due(0, real_s=130.0)
+    readings = registers.readings()
+    assert readings[TagId("t0")].quality is Quality.BAD
+    assert readings[TagId("busy")].value is None
+    assert (readings[TagId("good")].value, readings[TagId("good")].received_time) == (5, T0 + timedelta(seconds=1))
+    (diagnostic,) = registers.diagnostics()
+    assert diagnostic.code is DiagnosticCode.TAG_REFUSED
+    assert diagnostic.tags == tuple(refused)
+    assert diagnostic.text.endswith("t0, t1, t2, t3, t4 and 2 more")
+
+    update(registers, BlockAnswer((1,) * 7))
+    assert registers.is_due(0, real_s=100.0)
+    assert list(registers.diagnostics()) == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "before", "now", "torn"),
+    [
+        (DataType.UINT32, (0, 0xFFFF), (1, 0xFFFF), True),
+        (DataType.UINT32, (1, 0), (0, 0), True),
+        (DataType.UINT32, (0, 0), (0, 0x7FFF), False),
+        (DataType.UINT32, (0, 5), (0, 5), False),
+        (DataType.UINT32, (0, 5), (), False),
+        (DataType.FLOAT32, (0, 0xFFFF), (1, 0xFFFF), False),
+    ],
+)
+def test_only_a_counter_of_two_registers_that_jumps_far_may_be_torn(
+    type_: DataType, before: tuple[int, ...], now: tuple[int, ...], torn: bool
+) -> None:
+    """A jump of 32768 either way needs a second look, in the block of the counter alone, and never at first."""
+    registers = image({"total": ModbusTag(address=0, type=type_), "other": ModbusTag(address=100)})
+    assert not registers.is_torn(0, before)
+    update(registers, BlockAnswer(before), BlockAnswer((0,)))
+
+    assert registers.is_torn(0, now) is torn
+    assert not registers.is_torn(1, (0xFFFF,))
+
+
+def test_a_device_that_refuses_everything_is_misconfigured_or_has_changed() -> None:
+    """All blocks refused from the start: the file is wrong. After an answer: the device is to be tried again."""
+    registers = image({"good": ModbusTag(address=0)})
+    update(registers, BlockAnswer((), ILLEGAL_ADDRESS))
+    with pytest.raises(ControllerMisconfigured, match=r"refuses all 1 blocks, the first is holding 0 to 0$"):
+        registers.check_refusals()
+
+    update(registers, BlockAnswer((5,)))
+    registers.check_refusals()
+    update(registers, BlockAnswer((), ILLEGAL_ADDRESS))
+    with pytest.raises(ControllerUnavailable, match=r"it answered before$"):
+        registers.check_refusals()
+
+
+def test_a_value_that_is_not_of_its_type_is_named_as_long_as_it_is_there() -> None:
+    """A float that is not a number has no value and a diagnostic; both end with the next finite number."""
+    registers = image({"level": ModbusTag(address=0, type=DataType.FLOAT32)})
+    update(registers, BlockAnswer(NAN))
+    assert registers.readings()[TagId("level")].value is None
+    (diagnostic,) = registers.diagnostics()
+    assert (diagnostic.code, diagnostic.tags) == (DiagnosticCode.VALUE_UNREADABLE, ("level",))
+
+    update(registers, BlockAnswer((0x3FC0, 0)))
+    assert registers.readings()[TagId("level")].value == 1.5
+    assert registers.readings()[TagId("level")].value == 1.5
+    assert list(registers.diagnostics()) == []
