@@ -43,7 +43,7 @@ def _journal(status: Status, tags: dict[str, str], stamp: int) -> Point:
         "quarantined": sum(sink.quarantined_lines for sink in status.sinks),
         **_known(
             lag_s=max((sink.lag_s for sink in status.sinks if sink.lag_s is not None), default=None),
-            commit_p99_s=journal.commit_p99_s,
+            commit_p99_s=journal.commits.p99_s,
             file_bytes=journal.file_bytes,
             free_bytes=journal.free_bytes,
         ),

@@ -94,20 +94,17 @@ class StatusMonitor:
             log.info("machine_clock_right")
 
     def _journal_status(self) -> JournalStatus:
-        commits, room = self.journal.commits(), self.maintenance.room
+        room = self.maintenance.room
         return JournalStatus(
             recovered=self.recovered,
             last_seq=self.journal.last_seq,
             blocked=self.journal.blocked,
             waiting_s=self.journal.waiting_s,
-            commits=commits.count if commits else 0,
-            commit_last_s=commits.last_s if commits else None,
-            commit_p50_s=commits.median_s if commits else None,
-            commit_p99_s=commits.p99_s if commits else None,
+            commits=self.journal.commits(),
             file_bytes=room.file if room else None,
             log_bytes=room.log if room else None,
             free_bytes=room.free if room else None,
-            free_hours=room.hours_left if room else None,
+            full_in_s=room.full_in_s if room else None,
             events_per_hour=room.events_per_hour if room else None,
             damaged_events=self.count_audit.damaged_events,
             unreadable_events=self.count_audit.unread.damaged,

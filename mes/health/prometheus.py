@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from mes.health.controllers import ConnectionState
 from mes.health.status import ControllerStatus, CountAuditLine, JournalStatus, Sink, Status, alive, ready
+from mes.journal.commit_times import BOUNDS_S, Commits
 
 Sample = tuple[tuple[str, ...], float | None]  # the labels' values; None: not known, and left out
 
@@ -30,6 +32,23 @@ class Family:
         for labels, value in self.samples(status):
             if value is not None:
                 made.add_metric(labels, value)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The durations of commits as a histogram, whose quantiles the server computes: `name`, meaning and source."""
+
+    name: str
+    meaning: str
+    commits: Callable[[Status], Commits]
+
+    def metric(self, status: Status) -> Metric:
+        """The metric as of a status; a bucket counts what is at most its bound, as the format wants it."""
+        commits = self.commits(status)
+        bounds = (*map(str, BOUNDS_S), "+Inf")
+        made = HistogramMetricFamily(self.name, self.meaning)
+        made.add_metric((), list(zip(bounds, accumulate(commits.counts), strict=True)), commits.sum_s)
         return made
 
 
@@ -90,11 +109,6 @@ def _doubts(status: Status) -> Iterator[Sample]:
             yield (controller.controller, kind), answers
 
 
-def _commit_times(status: Status) -> Iterator[Sample]:
-    yield ("0.5",), status.journal.commit_p50_s
-    yield ("0.99",), status.journal.commit_p99_s
-
-
 def _backlogs(status: Status) -> Iterator[Sample]:
     for sink in status.sinks:
         for consumer, rows in sink.backlogs.items():
@@ -112,7 +126,7 @@ def _servers(status: Status) -> Iterator[Sample]:
             yield (sink.name, sink.server), 1.0
 
 
-FAMILIES = (
+FAMILIES: tuple[Family | Histogram, ...] = (
     _program("alive", "1 while the program makes progress, as /healthz says.", lambda each: alive(each).holds),
     _program("ready", "1 while the program collects, as /readyz says.", lambda each: ready(each).holds),
     _program(
@@ -186,14 +200,11 @@ FAMILIES = (
         lambda each: each.clock_offset_s,
     ),
     _journal("last_seq", "The number of the last committed event.", lambda each: each.last_seq),
-    _journal("commits_total", "Commits since the program began.", lambda each: each.commits),
-    Family(
+    Histogram(
         "taktline_journal_commit_seconds",
-        "How long a commit takes until it is on disk: median and 99th percentile of the last thousand.",
-        ("quantile",),
-        _commit_times,
+        "How long each commit since the program began took until it was on disk.",
+        lambda each: each.journal.commits,
     ),
-    _journal("last_commit_seconds", "How long the last commit took.", lambda each: each.commit_last_s),
     _journal(
         "waiting_seconds",
         "How long the journal has owed an answer, and so a commit, to whoever asked; 0 when it owes none.",
@@ -204,9 +215,9 @@ FAMILIES = (
     _journal("wal_bytes", "The journal's write-ahead log beside it.", lambda each: each.log_bytes),
     _journal("free_bytes", "Room on the journal's disk.", lambda each: each.free_bytes),
     _journal(
-        "free_hours",
-        "How long that room lasts at the rate of the last day; none in the first hour and while nothing grows.",
-        lambda each: each.free_hours,
+        "full_in_seconds",
+        "Time until that disk is full at the rate of the last day; none in the first hour and while nothing grows.",
+        lambda each: each.full_in_s,
     ),
     _journal("events_per_hour", "The rate of the last day; none in the first hour.", lambda each: each.events_per_hour),
     _journal("damaged_events", "Events that a damaged disk took from the journal.", lambda each: each.damaged_events),

@@ -8,6 +8,7 @@ from adapters.diagnostics import DiagnosticCode
 from adapters.reading import ControllerId
 from mes.health.controllers import ConnectionState, ControllerHealth
 from mes.health.diagnostics import PresentDiagnostic
+from mes.journal.commit_times import Commits
 from mes.model import CountKind, StationId
 
 REASON_SHOWN = 300  # characters
@@ -54,25 +55,21 @@ class JournalStatus:
     """The journal; `recovered`: what it held was taken up, so that collecting could begin.
 
     `blocked`: why the disk takes nothing now. `waiting_s`: real seconds for which the journal's thread has owed an
-    answer, and so a commit, to whoever asked. Commit times are real seconds, over the last thousand commits.
-    `free_hours`: how long the free disk lasts at the rate at which the file grew; None while that is not known, and
-    while the file does not grow. `damaged_events`: events that a damaged disk took.
-    `unreadable_events` are in the file and damaged, `newer_events` were written by a newer version; both are passed
-    over, and `passed_over` names them.
+    answer, and so a commit, to whoever asked. `full_in_s`: seconds until the disk is full at the rate at which the file
+    grew; None while that is not known, and while the file does not grow. `damaged_events`: events that a damaged disk
+    took. `unreadable_events` are in the file and damaged, `newer_events` were written by a newer version; both are
+    passed over, and `passed_over` names them.
     """
 
     recovered: bool
     last_seq: int
     blocked: str | None = None
     waiting_s: float = 0.0
-    commits: int = 0
-    commit_last_s: float | None = None
-    commit_p50_s: float | None = None
-    commit_p99_s: float | None = None
+    commits: Commits = field(default_factory=Commits)
     file_bytes: int | None = None
     log_bytes: int | None = None
     free_bytes: int | None = None
-    free_hours: float | None = None
+    full_in_s: float | None = None
     events_per_hour: float | None = None
     damaged_events: int = 0
     unreadable_events: int = 0

@@ -38,9 +38,9 @@ class DiskSpace:
     bytes_per_hour: float | None = None
 
     @property
-    def hours_left(self) -> float | None:
-        """How long the free room lasts at the present rate; None while nothing grows, or nobody knows yet."""
-        return self.free / self.bytes_per_hour if self.bytes_per_hour and self.bytes_per_hour > 0 else None
+    def full_in_s(self) -> float | None:
+        """Seconds until the disk is full at the present rate; None while nothing grows, and while that is not known."""
+        return self.free / self.bytes_per_hour * 3600 if self.bytes_per_hour and self.bytes_per_hour > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

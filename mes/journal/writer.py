@@ -1,7 +1,6 @@
 """The running journal: one thread owns the file, and everything that waits at a moment becomes one commit."""
 
 import asyncio
-import collections
 import contextlib
 import itertools
 import math
@@ -21,6 +20,7 @@ from adapters.reading import ControllerId
 from mes.errors import DerivedError, JournalBlocked, JournalDamaged, JournalError
 from mes.intervals import Interval
 from mes.journal.codec import Unreadable, encode_event, to_us
+from mes.journal.commit_times import Commits, CommitTimes
 from mes.journal.hourly import hourly_file
 from mes.journal.names import NO_NAMES
 from mes.journal.salvage import salvage
@@ -31,7 +31,6 @@ T = TypeVar("T")
 
 GROUP_LIMIT = 10_000  # requests in one transaction: bounds the memory and the time of a commit
 RETRY_S = 1.0  # real seconds between tries while the disk takes nothing
-REMEMBERED = 1000  # commits whose time is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +41,6 @@ class Entry:
     states: Mapping[StationId, bytes] = field(default_factory=dict)
     telemetry: Sequence[ProcessValue] = ()
     observed: Mapping[ControllerId, datetime] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Commits:
-    """How the journal's commits go: how many there were, and of the last thousand the real seconds that they took."""
-
-    count: int
-    last_s: float
-    median_s: float
-    p99_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +79,7 @@ class Journal:
         self._retry_s = retry_s
         self._busy_since_s: float | None = None
         self._closing = threading.Event()
-        self._commits: collections.deque[float] = collections.deque(maxlen=REMEMBERED)
-        self._committed = 0
+        self._commit_times = CommitTimes()
         self._loop = asyncio.get_running_loop()
         self._requests: queue.SimpleQueue[_Write | _Call | _Stop] = queue.SimpleQueue()
         self._taken: Sequence[_Write | _Call | _Stop] = ()
@@ -230,12 +218,9 @@ class Journal:
         since_s = self._busy_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
-    def commits(self) -> Commits | None:
-        """How the commits go; None before the first."""
-        took = sorted(self._commits)
-        if not took:
-            return None
-        return Commits(self._committed, self._commits[-1], took[len(took) // 2], took[len(took) * 99 // 100])
+    def commits(self) -> Commits:
+        """How many commits there were, and how long they took."""
+        return self._commit_times.present()
 
     async def station_states(self) -> dict[StationId, bytes]:
         """Every station's state as it was last written."""
@@ -344,8 +329,7 @@ class Journal:
                 with contextlib.suppress(JournalBlocked):
                     store.reopen()
         self.blocked = None
-        self._commits.append(time.monotonic() - began)
-        self._committed += 1
+        self._commit_times.add(time.monotonic() - began)
         return last_seqs
 
     def _take(self) -> list[_Write | _Call | _Stop]:

@@ -4,6 +4,7 @@ from fakes import PLC, START
 
 from mes.health.controllers import ConnectionState
 from mes.health.status import ControllerStatus, CountAuditLine, JournalStatus, Sink, Status
+from mes.journal.commit_times import Commits
 from mes.model import CountKind, StationId
 
 WELD = StationId("kostanay/weld/weld-1/framing")
@@ -28,14 +29,11 @@ CONTROLLER = ControllerStatus(
 JOURNAL = JournalStatus(
     recovered=True,
     last_seq=1000,
-    commits=70,
-    commit_last_s=0.004,
-    commit_p50_s=0.003,
-    commit_p99_s=0.09,
+    commits=Commits(counts=(0, 3, 10, 0, 41, 9, 5, 1, 0, 0, 0, 0, 0, 0, 1), sum_s=12.5, p99_s=0.09),
     file_bytes=1_000_000,
     log_bytes=4096,
     free_bytes=10**10,
-    free_hours=4000.0,
+    full_in_s=14_400_000.0,
     events_per_hour=120.0,
 )
 SINK = Sink(name="influx", server="1.x (1.6.7)", backlogs={"influx-events": 10, "influx-kpi": 12}, lag_s=2.0)

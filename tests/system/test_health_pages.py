@@ -3,14 +3,14 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
 import structlog
-from patience import patiently, promised_s
+from health_server import HOST, Shown, served
+from patience import promised_s
 from status_scenes import CONTROLLER, JOURNAL, STATUS
 
 from adapters.reading import ControllerId
@@ -19,31 +19,6 @@ from mes.errors import ConfigError
 from mes.health.status import Sink, Status
 
 Lines = list[structlog.typing.EventDict]
-HOST = "127.0.0.1"
-
-
-@dataclass(slots=True)
-class Shown:
-    """The status that the pages show; it may change."""
-
-    now: Status = STATUS
-
-    def __call__(self) -> Status:
-        return self.now
-
-
-@asynccontextmanager
-async def served(status: Callable[[], Status], *, host: str = HOST) -> AsyncIterator[str]:
-    """The address of the pages while the block runs."""
-    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(app(status), host=host, port=0, listening=port.set_result))
-    try:
-        async with patiently(5):
-            yield f"http://{host if ':' not in host else f'[{host}]'}:{await port}"
-    finally:
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ from status_scenes import CONTROLLER, JOURNAL, LINE, SINK, STATUS
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from mes.health.controllers import ConnectionState
 from mes.health.diagnostics import PresentDiagnostic
+from mes.health.influx_points import health_points
 from mes.health.prometheus import FAMILIES, exposition
 from mes.health.status import JournalStatus, Status
 
 TEXT = (Path(__file__).parents[3] / "docs" / "health.md").read_text(encoding="utf-8")
-UNITS = {"_seconds": "s", "_bytes": "bytes", "_hours": "h", "_per_hour": "1/h", "_units": "units"}
+UNITS = {"_seconds": "s", "_bytes": "bytes", "_per_hour": "1/h", "_units": "units"}
 
 
 def scraped(status: Status) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -36,9 +37,11 @@ def test_the_table_of_the_documentation_is_what_is_scraped() -> None:
     table = [row for row in rows if len(row) == 4 and row[0].startswith("`taktline_")]
     page = exposition(replace(STATUS, troubles={"board": "its port is taken"}), "")[0].decode()
     helps = [line.removeprefix("# HELP ").split(" ", 1) for line in page.splitlines() if line.startswith("# HELP")]
-    labels = {
-        sample.name: set(sample.labels) for family in text_string_to_metric_families(page) for sample in family.samples
-    }
+    labels: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            name = family.name if family.type == "histogram" else sample.name
+            labels[name] = labels.get(name, set()) | set(sample.labels)
 
     assert [[name.strip("`"), meaning] for name, _, _, meaning in table] == helps
     assert {name.strip("`"): set(re.findall(r"\w+", said)) for name, said, _, _ in table} == labels
@@ -58,10 +61,49 @@ def test_samples_are_the_status() -> None:
     assert found["taktline_controller_answers_in_doubt_total", ("weld-plc", "late_answer")] == 3
     assert found["taktline_controller_state", ("weld-plc", "running")] == 1
     assert sum(value for (name, _), value in found.items() if name == "taktline_controller_state") == 1
-    assert found["taktline_journal_commit_seconds", ("0.99",)] == JOURNAL.commit_p99_s
     assert found["taktline_journal_backlog_events", ("influx-events",)] == SINK.backlogs["influx-events"]
     assert found["taktline_sink_lag_seconds", ("influx",)] == SINK.lag_s
     assert found["taktline_station_count_audit_difference_units", ("good", LINE.station)] == LINE.difference
+
+
+def test_commits_are_a_histogram() -> None:
+    """Each bucket counts the commits up to its bound, the last one all; before the first commit all are 0."""
+    found = scraped(STATUS)
+    buckets = {labels[0]: value for (name, labels), value in found.items() if name.endswith("_commit_seconds_bucket")}
+
+    assert buckets == {
+        "0.0005": 0,
+        "0.001": 3,
+        "0.0025": 13,
+        "0.005": 13,
+        "0.01": 54,
+        "0.025": 63,
+        "0.05": 68,
+        "0.1": 69,
+        "0.25": 69,
+        "0.5": 69,
+        "1.0": 69,
+        "2.5": 69,
+        "5.0": 69,
+        "10.0": 69,
+        "+Inf": 70,
+    }
+    assert found["taktline_journal_commit_seconds_count", ()] == 70
+    assert found["taktline_journal_commit_seconds_sum", ()] == 12.5
+    none = scraped(replace(STATUS, journal=JournalStatus(recovered=True, last_seq=0)))
+    assert {value for (name, _), value in none.items() if "_commit_seconds_" in name} == {0}
+
+
+def test_influxdb_gets_the_percentile_of_the_same_commits() -> None:
+    """The measurement `journal` has it as `commit_p99_s`, and lacks the field before the first commit."""
+    none = replace(STATUS, journal=JournalStatus(recovered=True, last_seq=0))
+    known, unknown = (
+        next(point for point in health_points(status, "kostanay", "edge", START) if point.measurement == "journal")
+        for status in (STATUS, none)
+    )
+
+    assert known.fields["commit_p99_s"] == JOURNAL.commits.p99_s == 0.09
+    assert "commit_p99_s" not in unknown.fields
 
 
 def test_what_is_not_known_has_no_sample() -> None:
@@ -82,12 +124,10 @@ def test_what_is_not_known_has_no_sample() -> None:
         "taktline_controller_clock_offset_seconds",
         "taktline_controller_poll_rate_wanted",
         "taktline_controller_poll_rate_reached",
-        "taktline_journal_commit_seconds",
-        "taktline_journal_last_commit_seconds",
         "taktline_journal_file_bytes",
         "taktline_journal_wal_bytes",
         "taktline_journal_free_bytes",
-        "taktline_journal_free_hours",
+        "taktline_journal_full_in_seconds",
         "taktline_journal_events_per_hour",
         "taktline_sink_lag_seconds",
         "taktline_station_stored_units",
@@ -136,5 +176,5 @@ def test_the_registry_is_no_global_one() -> None:
     other = replace(STATUS, controllers=[], sinks=[], count_audit=[])
     first = exposition(STATUS, "")
 
-    assert not any(labels and name != "taktline_journal_commit_seconds" for name, labels in scraped(other))
+    assert not any(labels and name != "taktline_journal_commit_seconds_bucket" for name, labels in scraped(other))
     assert exposition(STATUS, "") == first

@@ -80,7 +80,7 @@ async def test_a_full_disk_stops_acknowledging_and_nothing_else(
         disk.refuse = None
         assert await asyncio.gather(*queued) == list(range(2, 50))
         assert journal.blocked is None
-        assert journal.commits() is not None
+        assert sum(journal.commits().counts) >= 2
         assert [journaled.event for journaled in await journal.read(0, 100)] == [fault(n) for n in range(1, 50)]
 
 

@@ -58,19 +58,19 @@ async def test_what_a_sink_never_had_is_said(tmp_path: Path, logged: list[EventD
     )
 
 
-async def test_hours_left_follow_the_growth(tmp_path: Path) -> None:
-    """Unknown at first; then the free bytes over the bytes that an hour takes, and endless while nothing grows."""
+async def test_the_time_until_full_follows_the_growth(tmp_path: Path) -> None:
+    """Unknown at first; then, in seconds, the free bytes over the bytes that the file grows by in an hour."""
     path, clock = tmp_path / "journal.sqlite", ManualClock(START)
     async with Journal.open(path) as journal:
         maintenance = Maintenance(journal, path, clock, keep=DAY, forwarded=False, free=lambda _: 1_000_000)
-        assert (await maintenance.once()).hours_left is None
+        assert (await maintenance.once()).full_in_s is None
         clock.advance(timedelta(minutes=30))
-        assert (await maintenance.once()).hours_left is None
+        assert (await maintenance.once()).full_in_s is None
         await journal.append(Entry(events=[fault(n) for n in range(500)]))
         clock.advance(timedelta(minutes=30))
         room = await maintenance.once()
 
     assert room.events_per_hour == 500
     assert room.bytes_per_hour is not None
-    assert room.hours_left == pytest.approx(1_000_000 / room.bytes_per_hour)
+    assert room.full_in_s == pytest.approx(3_600_000_000 / room.bytes_per_hour)
     assert room.bytes_per_hour > 50_000
