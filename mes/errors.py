@@ -78,6 +78,13 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f"did you mean `{near[0]}`? {there_is}" if near else there_is
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """At most twelve known names, the one most like `word` first, for a sentence in any language; a dash for none."""
+    names = list(known)
+    listed = ", ".join(difflib.get_close_matches(word, names, n=12, cutoff=0.0)) + (", …" if len(names) > 12 else "")
+    return listed or "–"
+
+
 def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
     """The failures in a group and its groups."""
     found: list[BaseException] = []

@@ -13,8 +13,9 @@ from mes.board.answers.records import doubt_answer, reason_log_answer, shift_clo
 from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, ShiftClosingRequest, UndoRequest
 from mes.board.context import Board, HttpProblem
 from mes.calendar import Window
-from mes.errors import ConfigError
+from mes.errors import ConfigError, nearest
 from mes.model import Journaled, ReasonAssigned, ReasonId, StationEvent, StationId
+from mes.oee.definitions import Definition
 from mes.oee.stops import NotAllowed
 from mes.results import changes
 from mes.results.plant import PlantResults
@@ -36,7 +37,7 @@ def station_of(query: PlantResults, path: str) -> StationId:
     """A station by its whole path. Raises HttpProblem (404)."""
     station = StationId(path)
     if station not in query.config.standards:
-        raise HttpProblem(404, f"there is no station `{path}`", "part_unknown", {"part": path})
+        raise HttpProblem(404, "part_unknown", {"part": path})
     return station
 
 
@@ -44,7 +45,7 @@ def _allowed(make: Callable[[], T]) -> T:
     try:
         return make()
     except NotAllowed as error:
-        raise HttpProblem(STATUSES.get(error.code, 422), str(error), error.code, error.facts) from error
+        raise HttpProblem(STATUSES.get(error.code, 422), error.code, error.facts) from error
 
 
 async def give_reason(board: Board, person: Person | None, request: ReasonRequest) -> ReasonLogAnswer:
@@ -80,7 +81,7 @@ async def give_reason(board: Board, person: Person | None, request: ReasonReques
 async def take_back(board: Board, person: Person | None, request: UndoRequest) -> list[ReasonLogAnswer]:
     """Undoes one word about a stop, where nobody has said anything about the same time since."""
     if person is None:
-        raise HttpProblem(401, "sign in first", "sign_in_first")
+        raise HttpProblem(401, "sign_in_first")
     board.require(person, Permission.EXPLAIN, person.station)
     by = person.name
 
@@ -141,7 +142,16 @@ def window_of(query: PlantResults, name: str) -> Window:
     try:
         return query.window(name)
     except ConfigError as error:
-        raise HttpProblem(404, str(error), "window_unknown", {"window": name}) from error
+        raise HttpProblem(404, "window_unknown", {"window": name}) from error
+
+
+def definition_of(query: PlantResults, name: str) -> Definition:
+    """A definition of OEE by its name; empty: the plant's own choice. Raises HttpProblem (404)."""
+    try:
+        return query.definition(name)
+    except ConfigError as error:
+        known = nearest(name, query.config.definitions)
+        raise HttpProblem(404, "definition_unknown", {"definition": name, "definitions": known}) from error
 
 
 async def decide_count(

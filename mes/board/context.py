@@ -28,17 +28,17 @@ Fact = str | int | datetime
 
 
 class HttpProblem(Exception):
-    """Why a request is not answered or not obeyed, as a sentence for people; `status` is that of HTTP.
+    """Why a request is refused; `status` is that of HTTP.
 
-    `code` names the refusal for programs; it is translated by that (mes.board.refusals), with `facts` in its gaps.
+    `code` is a stable name for programs. The catalogues have its sentence, and `facts` fill the gaps of that
+    (mes.board.refusals).
     """
 
-    def __init__(self, status: int, detail: str, code: str, facts: Mapping[str, Fact] | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, status: int, code: str, facts: Mapping[str, Fact] | None = None) -> None:
         self.status = status
-        self.detail = detail
         self.code = code
         self.facts = facts or {}
+        super().__init__(" ".join([code, *(f"{name}={value}" for name, value in self.facts.items())]))
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class Board:
         """
         desk = self._long if long else self._short
         if long and desk.waiting > LONG_WAITING:
-            raise HttpProblem(503, "too many long questions wait already: try again in a minute", "too_many_questions")
+            raise HttpProblem(503, "too_many_questions")
         desk.waiting += 1
         asking = asyncio.current_task()
         assert asking is not None
@@ -152,7 +152,6 @@ class Board:
         if self.may(person, what, station):
             return
         if person is None:
-            raise HttpProblem(401, "sign in first", "sign_in_first")
-        where = f" at {station}" if station else ""
-        text = f"{person.name} ({person.role}) may not {what}{where}; ask a team leader or an engineer"
-        raise HttpProblem(403, text, "not_allowed", {"name": person.name, "role": str(person.role)})
+            raise HttpProblem(401, "sign_in_first")
+        name, role, where = person.name, str(person.role), station or self.config.site
+        raise HttpProblem(403, "not_allowed", {"name": name, "role": role, "permission": str(what), "station": where})

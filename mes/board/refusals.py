@@ -49,12 +49,19 @@ def _fact(name: str, value: Fact, localizer: Localizer) -> Shown:
             return localizer.place(value)
         case str() if name == "product":
             return localizer.product(value)
+        case str() if name == "permission":
+            return localizer.texts[f"permission.{value}"]
         case str() if name in WORDS:
             return localizer.word(value)
         case str() if name == "name":
             return localizer.person(value)
         case _:
             return value
+
+
+def accounts_unavailable(error: Exception) -> HttpProblem:
+    """The refusal while the accounts cannot be read; `error` says why, in English."""
+    return HttpProblem(503, "accounts_unavailable", {"why": str(error)})
 
 
 def code_of(status: int) -> str:

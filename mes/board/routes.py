@@ -19,7 +19,7 @@ from mes.board.api.build import api
 from mes.board.context import Board, HttpProblem
 from mes.board.pages import audit, controllers, forms, handover, views
 from mes.board.pages.rendering import Localizer
-from mes.board.refusals import code_of, language_of, refusal, sentence
+from mes.board.refusals import accounts_unavailable, code_of, language_of, refusal, sentence
 from mes.errors import ConfigError
 
 Page = Callable[[Board, Request], Awaitable[Response]]
@@ -112,8 +112,7 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
                 return RedirectResponse(f"/login?back={request.url.path}", status_code=303)
             return _told(board, request, refused.status, _sentence(board, request, refused))
         except PeopleError as error:
-            unavailable = HttpProblem(503, str(error), "accounts_unavailable")
-            return _told(board, request, 503, _sentence(board, request, unavailable))
+            return _told(board, request, 503, _sentence(board, request, accounts_unavailable(error)))
         except ConfigError:  # the journal is empty
             localizer = Localizer(language_of(request), board.config)
             return _told(board, request, 200, localizer.texts["empty_journal"])
@@ -127,7 +126,7 @@ def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[
             try:
                 return await page(board, request)
             except PeopleError as error:
-                raise HttpProblem(503, str(error), "accounts_unavailable") from error
+                raise accounts_unavailable(error) from error
         except HttpProblem as refused:
             behind = BEHIND.get(path)
             if behind is None or (refused.status == 401 and path not in {"/login", "/enrol"}):
@@ -164,7 +163,7 @@ async def _missing(board: Board, request: Request, error: Exception) -> Response
     facts = {"problems": f"HTTP {error.status_code}"}
     if request.url.path.startswith("/api"):
         return refusal(request.scope, error.status_code, code, error.headers, **facts)
-    refused = HttpProblem(error.status_code, error.detail, code, facts)
+    refused = HttpProblem(error.status_code, code, facts)
     answer = _told(board, request, error.status_code, _sentence(board, request, refused))
     answer.headers.update(error.headers or {})
     return answer

@@ -87,9 +87,9 @@ def assign(
     also does for a stretch that is not within one stop (with `together`: two).
     """
     if reason is not None and reason not in standard.reasons.reasons:
-        known = ", ".join(standard.reasons.reasons) or "none"
+        known = ", ".join(standard.reasons.reasons) or "–"
         text = f"{station} has no reason `{reason}`; there are: {known}"
-        raise NotAllowed(text, "reason_unknown", station=station, reason=reason)
+        raise NotAllowed(text, "reason_unknown", station=station, reason=reason, reasons=known)
     if not about.length or about.start >= now or about.end > now:
         text = f"a reason is given to a stretch of the past that is not empty; now it is {now.isoformat()}"
         raise NotAllowed(text, "reason_in_future", now=now)

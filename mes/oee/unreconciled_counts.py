@@ -181,9 +181,12 @@ def _product(about: Case, standard: StationStandard | None) -> ProductId | None:
     if len(about.products) == 1:
         return about.products[0]
     if about.products:
-        raise NotAllowed(f"say which product was made: it was {' or '.join(about.products)}", "product_needed")
+        products = " or ".join(about.products)
+        text = f"say which product was made: it was {products}"
+        raise NotAllowed(text, "product_needed", products=", ".join(about.products))
     if standard is not None and standard.ideal(None) is None:
-        raise NotAllowed("say which product was made: the counts around it name none", "product_needed")
+        text = "say which product was made: the counts around it name none"
+        raise NotAllowed(text, "product_needed", products="–")
     return None
 
 
@@ -209,6 +212,7 @@ def _impossible(about: Case, parts: int) -> NotAllowed:
                 f"{' or '.join(map(str, about.shown)) or 'nothing of it'}; "
                 "if the station is faster, correct its `max_per_hour` in the plant's file"
             )
-            return NotAllowed(text, "count_too_many", parts=parts, most=str(about.most))
+            shown = " / ".join(map(str, about.shown)) or "–"
+            return NotAllowed(text, "count_too_many", parts=parts, most=str(about.most), shown=shown)
         case _:
             assert_never(about.assessment)

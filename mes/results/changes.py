@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mes.errors import did_you_mean
+from mes.errors import did_you_mean, nearest
 from mes.intervals import Interval
 from mes.model import (
     CountReconciled,
@@ -142,9 +142,9 @@ def doubtful_count(query: PlantResults, number: int) -> Case:
     for case in found:
         if case.seq == number:
             return case
-    undecided = ", ".join(str(case.seq) for case in found if not case.said) or "none"
+    undecided = ", ".join(str(case.seq) for case in found if not case.said) or "–"
     text = f"event {number} is no count that a person has to decide; open are: {undecided}"
-    raise NotAllowed(text, "no_doubtful_count", number=number)
+    raise NotAllowed(text, "no_doubtful_count", number=number, undecided=undecided)
 
 
 def decided_count(
@@ -153,7 +153,7 @@ def decided_count(
     """Decides how many parts a doubtful count stands for; `about`: see `doubtful_count`. Raises NotAllowed."""
     if product is not None and product not in query.config.products:
         text = f"the plant's file has no product `{product}`: {did_you_mean(product, query.config.products)}"
-        raise NotAllowed(text, "product_unknown", product=product)
+        raise NotAllowed(text, "product_unknown", product=product, products=nearest(product, query.config.products))
     made = None if product is None else ProductId(product)
     standard = query.config.standards.get(about.event.station)
     event = decide(about, parts, made, standard, by=by, why=why, now=now)

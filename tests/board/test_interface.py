@@ -231,4 +231,4 @@ async def test_an_empty_journal_is_no_error(tmp_path: Path) -> None:
             assert status == 200, path
             assert "<main" in text
         status, problem = await visitor.get("/kpi")
-        assert (status, "empty" in problem["detail"]) == (404, True)
+        assert (status, problem["code"]) == (404, "journal_empty")

@@ -115,7 +115,7 @@ class Sessions:
                     log.error("people_unreadable", error=str(error))  # noqa: TRY400  the board's line says it all
                 self._unreadable = True
                 if scope["method"] not in SAFE_METHODS:
-                    refused = refusal(scope, HTTPStatus.SERVICE_UNAVAILABLE, "accounts_unavailable")
+                    refused = refusal(scope, HTTPStatus.SERVICE_UNAVAILABLE, "accounts_unavailable", why=str(error))
                     await refused(scope, receive, send)
                     return
             scope["state"] = {**scope.get("state", {}), "person": person}

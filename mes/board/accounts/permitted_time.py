@@ -18,11 +18,7 @@ def demand_recent(config: PlantConfig, person: Person, start: datetime, now: dat
     if earliest is None or start >= earliest:
         return
     who = Role.ENGINEER if person.role is Role.TEAM_LEADER else Role.TEAM_LEADER
-    text = (
-        f"{person.name} ({person.role}) gives reasons from {earliest.isoformat()} on; "
-        f"ask the {who.replace('_', ' ')} for an older stop"
-    )
-    raise HttpProblem(403, text, "reason_too_old", {"since": earliest, "who": str(who)})
+    raise HttpProblem(403, "reason_too_old", {"since": earliest, "who": str(who)})
 
 
 def earliest_of(config: PlantConfig, role: Role, now: datetime) -> datetime | None:

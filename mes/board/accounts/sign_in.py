@@ -11,6 +11,7 @@ from starlette.responses import Response
 from mes.board.accounts.middleware import SESSION_DAYS, TABLET_DAYS, clear_session, session_cookie, set_session
 from mes.board.accounts.users import PeopleError, Person
 from mes.board.context import Board, HttpProblem
+from mes.board.refusals import accounts_unavailable
 from mes.stopping import in_thread
 
 
@@ -23,8 +24,7 @@ def _try(board: Board, name: str | None, address: str) -> None:
     left_s = board.tries.wait_s(name, address, time.monotonic())
     if left_s > 0:
         minutes = math.ceil(left_s / 60)
-        text = f"too many failures; try again in {minutes} min"
-        raise HttpProblem(429, text, "too_many_failures", {"minutes": minutes})
+        raise HttpProblem(429, "too_many_failures", {"minutes": minutes})
     board.tries.failed(name, address, time.monotonic())
 
 
@@ -35,7 +35,7 @@ def _reachable(board: Board, name: str | None, address: str) -> Iterator[None]:
         yield
     except PeopleError as error:
         board.tries.succeeded(name, address)
-        raise HttpProblem(503, f"nobody can sign in now: {error}", "accounts_unavailable") from error
+        raise accounts_unavailable(error) from error
 
 
 async def sign_in(board: Board, request: Request, response: Response, name: str, password: str) -> Person:
@@ -45,7 +45,7 @@ async def sign_in(board: Board, request: Request, response: Response, name: str,
     with _reachable(board, name, address):
         found = await in_thread(board.people.login, name, password)
     if found is None:
-        raise HttpProblem(401, "name or password is wrong", "wrong_password")
+        raise HttpProblem(401, "wrong_password")
     board.tries.succeeded(name, address)
     token, person = found
     set_session(response, token, tls=board.tls, days=SESSION_DAYS)
@@ -59,7 +59,7 @@ async def enrol(board: Board, request: Request, response: Response, code: str) -
     with _reachable(board, None, address):
         found = await in_thread(board.people.enrol, code)
     if found is None:
-        raise HttpProblem(401, "this code is wrong or too old; ask for another one", "wrong_code")
+        raise HttpProblem(401, "wrong_code")
     board.tries.succeeded(None, address)
     token, person = found
     set_session(response, token, tls=board.tls, days=TABLET_DAYS)

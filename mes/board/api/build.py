@@ -1,5 +1,8 @@
 """Puts the interface together."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -9,9 +12,8 @@ from mes.board.accounts.users import PeopleError
 from mes.board.api import changing, reading, session, stream
 from mes.board.context import Board, HttpProblem
 from mes.board.pages.rendering import Localizer
-from mes.board.refusals import NO_STORE, code_of, language_of, refusal, sentence
+from mes.board.refusals import NO_STORE, accounts_unavailable, code_of, language_of, refusal, sentence
 from mes.errors import ConfigError
-from mes.translations import LANGUAGES
 
 ABOUT = (
     "Shop-floor data of one plant. Times are UTC in ISO 8601, durations seconds (`_s`), ratios between 0 and 1 "
@@ -46,11 +48,10 @@ def api(board: Board) -> FastAPI:
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
-    """In English with times in UTC, unless the client asks for Russian or Kazakh."""
+    """In the client's language, with times in the plant's time zone."""
     assert isinstance(error, HttpProblem)
-    language = language_of(request)
     board: Board = request.app.state.board
-    detail = error.detail if language == LANGUAGES[0] else sentence(error, Localizer(language, board.config))
+    detail = sentence(error, Localizer(language_of(request), board.config))
     return JSONResponse({"detail": detail, "code": error.code}, status_code=error.status)
 
 
@@ -60,25 +61,30 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 async def _empty(request: Request, error: Exception) -> JSONResponse:
-    return await _refused(request, HttpProblem(404, str(error), "journal_empty"))
+    del error  # the sentence says the same
+    return await _refused(request, HttpProblem(404, "journal_empty"))
 
 
 async def _unreachable(request: Request, error: Exception) -> JSONResponse:
-    return await _refused(request, HttpProblem(503, str(error), "accounts_unavailable"))
+    return await _refused(request, accounts_unavailable(error))
 
 
 async def _nonsense(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-    named = [f"{'.'.join(str(part) for part in each['loc'])} ({each['type']})" for each in error.errors()]
-    refused = HttpProblem(422, "; ".join(found), "request_invalid", {"problems": "; ".join(named)})
-    return await _refused(request, refused)
+    problems = "; ".join(map(_problem, error.errors()))
+    return await _refused(request, HttpProblem(422, "request_invalid", {"problems": problems}))
+
+
+def _problem(found: Mapping[str, Any]) -> str:
+    """Place, name and limits of a problem in any language, such as `query.of (string_too_long, max_length: 200)`."""
+    limits = "".join(f", {name}: {limit}" for name, limit in found.get("ctx", {}).items())
+    return f"{'.'.join(map(str, found['loc']))} ({found['type']}{limits})"
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    problems = f"HTTP {error.status_code}"
-    refused = HttpProblem(error.status_code, error.detail, code_of(error.status_code), {"problems": problems})
+    problems = f"body (HTTP {error.status_code})"  # FastAPI could not read it
+    refused = HttpProblem(error.status_code, code_of(error.status_code), {"problems": problems})
     answer = await _refused(request, refused)
     answer.headers.update(error.headers or {})
     return answer

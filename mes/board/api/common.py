@@ -96,19 +96,17 @@ class Span:
             return calendar.shift_of(now)
         end = self.end or now
         if end <= self.start or end - self.start > LONGEST:
-            text = f"`end` comes after `start`, and at most {LONGEST.days} days later"
-            raise HttpProblem(422, text, "span_too_long", {"days": LONGEST.days})
+            raise HttpProblem(422, "span_too_long", {"days": LONGEST.days})
         return Window(WindowKind.DAY, WHOLE, calendar.day_of(self.start), Interval(self.start, end))
 
 
 Within = Annotated[Span, Depends()]
 
 
-def bounded(window: Window, longest: timedelta, what: str) -> Window:
-    """The window; raises HttpProblem where it is too long for what is asked."""
+def bounded(window: Window, longest: timedelta) -> Window:
+    """The window; raises HttpProblem where it is too long for one answer."""
     if window.interval.length > longest:
-        text = f"{what} are given for at most {longest.days} days at once"
-        raise HttpProblem(422, text, "span_too_long", {"days": longest.days})
+        raise HttpProblem(422, "span_too_long", {"days": longest.days})
     return window
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from mes.board.actions import station_of
+from mes.board.actions import definition_of, station_of
 from mes.board.answers import figures, records
 from mes.board.answers.andon_board import collector_answer
 from mes.board.answers.models import (
@@ -41,7 +41,6 @@ from mes.board.pages.controllers import controller_answers, tag_answers
 from mes.calendar import WindowKind
 from mes.errors import ConfigError
 from mes.intervals import Interval
-from mes.oee.definitions import Definition
 from mes.results.plant import Node, PlantResults
 
 router = APIRouter(dependencies=[Depends(reader_of)], responses=REFUSALS)
@@ -71,7 +70,7 @@ async def wall(board: OnBoard) -> AndonBoardAnswer:
     if board.live.wall is None:
         await board.live.refresh()
     if board.live.wall is None:
-        raise HttpProblem(404, "the journal is empty yet", "journal_empty")
+        raise HttpProblem(404, "journal_empty")
     return board.live.wall
 
 
@@ -86,7 +85,7 @@ async def windows(
     longest = FINE if kind is WindowKind.HOUR else figures.LONGEST
 
     def asked(query: PlantResults) -> list[WindowAnswer]:
-        span = bounded(within.of(query), longest, "these windows").interval
+        span = bounded(within.of(query), longest).interval
         if kind is WindowKind.SHIFT:
             _require_few(query, span)
         return list(figures.windows_answer(query, kind, span))
@@ -100,11 +99,7 @@ def _require_few(query: PlantResults, span: Interval) -> None:
     found = len(calendar.shifts(span)) + len(calendar.off_shift(span))
     if found > WINDOWS_MOST:
         days = max(1, span.length.days * WINDOWS_MOST // found)
-        text = (
-            f"{found} shifts and stretches between them are too many for one answer, at most {WINDOWS_MOST}: "
-            f"ask for at most {days} days at once, one after the other, or for `kind=day`"
-        )
-        raise HttpProblem(422, text, "too_many_windows", {"windows": found, "most": WINDOWS_MOST, "days": days})
+        raise HttpProblem(422, "too_many_windows", {"windows": found, "most": WINDOWS_MOST, "days": days})
 
 
 @router.get("/kpi", summary="OEE with its factors, its sums and its losses", responses=TABLE)
@@ -119,7 +114,7 @@ async def kpi(
     """One answer for each station, line, area or site inside `of`."""
 
     def asked(query: PlantResults) -> list[KpiAnswer]:
-        chosen = [_definition(query, each) for each in definition or [""]]
+        chosen = [definition_of(query, each) for each in definition or [""]]
         window = within.of(query)
         return [figures.kpi_answer(query, node, window, chosen) for node in _nodes(query, level, of)]
 
@@ -133,9 +128,7 @@ async def hours(
     """Good units of the last station of a part of the plant."""
     return table(
         await board.ask(
-            lambda query: figures.hours_answer(
-                query, _node(query, of), bounded(within.of(query), FINE, "hours").interval
-            )
+            lambda query: figures.hours_answer(query, _node(query, of), bounded(within.of(query), FINE).interval)
         ),
         form,
     )
@@ -148,9 +141,7 @@ async def culprits(
     """Lost time of the last station of a part of the plant, charged through all buffers to its cause."""
     return table(
         await board.ask(
-            lambda query: figures.line_stops_answer(
-                query, _node(query, of), bounded(within.of(query), FINE, "culprits").interval
-            )
+            lambda query: figures.line_stops_answer(query, _node(query, of), bounded(within.of(query), FINE).interval)
         ),
         form,
     )
@@ -162,7 +153,7 @@ async def stores(
 ) -> list[StoreAnswer]:
     """What waits at the end of the window, and how long those waited that went on in it."""
     return table(
-        await board.ask(lambda query: figures.stores_answer(query, bounded(within.of(query), FINE, "stores").interval)),
+        await board.ask(lambda query: figures.stores_answer(query, bounded(within.of(query), FINE).interval)),
         form,
     )
 
@@ -178,7 +169,7 @@ async def stops(
     """In planned time, in the order of time; `unexplained`: only those that need a reason."""
 
     def asked(query: PlantResults) -> list[StopAnswer]:
-        window = bounded(within.of(query), FINE, "stops")
+        window = bounded(within.of(query), FINE)
         stations = [node.stations[0] for node in _nodes(query, "station", of)]
         found = figures.stops_answer(query, stations, window.interval)
         return [stop for stop in found if stop.needs_reason or not unexplained]
@@ -190,9 +181,7 @@ async def stops(
 async def timeline(board: OnBoard, station: str, within: Within) -> TimelineAnswer:
     """Its states with bucket and reason, without a gap."""
     return await board.ask(
-        lambda query: figures.timeline_answer(
-            query, station_of(query, station), bounded(within.of(query), FINE, "states")
-        )
+        lambda query: figures.timeline_answer(query, station_of(query, station), bounded(within.of(query), FINE))
     )
 
 
@@ -212,7 +201,7 @@ async def said(
     return table(
         await board.ask(
             lambda query: records.said_answers(
-                query, station_of(query, station), bounded(within.of(query), FINE, "words").interval
+                query, station_of(query, station), bounded(within.of(query), FINE).interval
             )
         ),
         form,
@@ -227,7 +216,7 @@ async def cycles(
     return table(
         await board.ask(
             lambda query: records.cycle_answers(
-                query, station_of(query, station), bounded(within.of(query), FINE, "cycles").interval
+                query, station_of(query, station), bounded(within.of(query), FINE).interval
             )
         ),
         form,
@@ -242,7 +231,7 @@ async def events(
     return table(
         await board.ask(
             lambda query: records.event_answers(
-                query.events(station_of(query, station), bounded(within.of(query), FINE, "events").interval)
+                query.events(station_of(query, station), bounded(within.of(query), FINE).interval)
             )
         ),
         form,
@@ -253,9 +242,7 @@ async def events(
 async def shift_closing(board: OnBoard, station: str, within: Within) -> ShiftClosingAnswer:
     """And what still keeps it open."""
     return await board.ask(
-        lambda query: records.shift_closing_answer(
-            query, station_of(query, station), bounded(within.of(query), FINE, "shift-closing")
-        )
+        lambda query: records.shift_closing_answer(query, station_of(query, station), bounded(within.of(query), FINE))
     )
 
 
@@ -269,10 +256,10 @@ async def recent(board: OnBoard, form: Annotated[Format, Query(alias="format")] 
 async def units(board: OnBoard, unit: str) -> list[LifeAnswer]:
     """All lives of a VIN or body number."""
     if not unit or len(unit) > NAMES_MOST:
-        raise HttpProblem(404, "no event names such a unit", "unit_unknown", {"unit": unit[:NAMES_MOST]})
+        raise HttpProblem(404, "unit_unknown", {"unit": unit[:NAMES_MOST]})
     found = await board.ask(lambda query: records.life_answers(query, unit))
     if not found:
-        raise HttpProblem(404, f"no event names `{unit}`", "unit_unknown", {"unit": unit})
+        raise HttpProblem(404, "unit_unknown", {"unit": unit})
     return found
 
 
@@ -318,9 +305,9 @@ async def programme(board: OnBoard, within: Within) -> ProgrammeAnswer:
         try:
             return records.programme_answer(query.programme(window.interval))
         except ConfigError as error:
-            raise HttpProblem(404, str(error), "no_programme") from error
+            raise HttpProblem(404, "no_programme") from error
         except ValueError as error:
-            raise HttpProblem(422, str(error), "programme_months") from error
+            raise HttpProblem(422, "programme_months") from error
 
     return await board.ask(asked, long=True)
 
@@ -335,11 +322,4 @@ def _node(query: PlantResults, of: str) -> Node:
     try:
         return query.node(of or query.config.site)
     except ConfigError as error:
-        raise HttpProblem(404, str(error), "part_unknown", {"part": of}) from error
-
-
-def _definition(query: PlantResults, name: str) -> Definition:
-    try:
-        return query.definition(name)
-    except ConfigError as error:
-        raise HttpProblem(404, str(error), "definition_unknown", {"definition": name}) from error
+        raise HttpProblem(404, "part_unknown", {"part": of}) from error

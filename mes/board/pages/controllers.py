@@ -56,8 +56,7 @@ def tag_answers(board: Board, controller: str) -> list[TagAnswer]:
     """All tags of a controller in the order of the plant's file. Raises HttpProblem."""
     name = ControllerId(controller)
     if name not in board.config.controllers:
-        text = f"there is no controller `{controller}`"
-        raise HttpProblem(404, text, "controller_unknown", {"controller": controller})
+        raise HttpProblem(404, "controller_unknown", {"controller": controller})
     known = board.tags.get(name)
     now = board.clock.now()
     return [] if known is None else [_tag(board.config, name, present, now) for present in known.present()]

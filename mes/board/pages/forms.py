@@ -42,9 +42,9 @@ def _instant(text: str, name: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise HttpProblem(422, f"{name} is no time", "form_unreadable", {"field": name}) from error
+        raise HttpProblem(422, "form_unreadable", {"field": name}) from error
     if found.tzinfo is None:
-        raise HttpProblem(422, f"{name} has no zone", "form_unreadable", {"field": name})
+        raise HttpProblem(422, "form_unreadable", {"field": name})
     return found.astimezone(UTC)
 
 
@@ -55,8 +55,7 @@ def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
     try:
         wall = time.fromisoformat(text.strip().rjust(5, "0") if text.count(":") == 1 else text.strip().rjust(8, "0"))
     except ValueError as error:
-        remedy = f"{text} is no time; write it as 14:05 or 14:05:30"
-        raise HttpProblem(422, remedy, "not_a_time", {"text": text}) from error
+        raise HttpProblem(422, "not_a_time", {"text": text}) from error
     local = near.astimezone(board.config.calendar.zone)
     days = [local.date() + timedelta(days=each) for each in (-1, 0, 1)]
     found = [board.config.calendar.to_utc(datetime.combine(day, wall)) for day in days]
@@ -74,11 +73,7 @@ def _inside(typed: datetime | None, start: datetime, end: datetime) -> datetime 
         if typed == border.replace(second=0, microsecond=0):
             return border
     if not start <= typed <= end:
-        text = (
-            f"{typed.isoformat()} is not within the stop that is shown, {start.isoformat()} to {end.isoformat()}; "
-            "give a time within it"
-        )
-        raise HttpProblem(422, text, "reason_outside_shown", {"at": typed, "start": start, "end": end})
+        raise HttpProblem(422, "reason_outside_shown", {"at": typed, "start": start, "end": end})
     return typed
 
 
@@ -115,7 +110,7 @@ async def undo(board: Board, request: Request) -> Response:
     form = await request.form()
     number = _text(form, "seq")
     if not number.isascii() or not number.isdigit():
-        raise HttpProblem(422, "seq is no number", "form_unreadable", {"field": "seq"})
+        raise HttpProblem(422, "form_unreadable", {"field": "seq"})
     await actions.take_back(board, views.person_of(request), UndoRequest(seq=min(int(number), 2**53 - 1) or 1))
     return RedirectResponse(back_to(form, done=True), status_code=303)
 
@@ -158,9 +153,9 @@ async def count(board: Board, request: Request) -> Response:
     form = await request.form()
     number, parts, why = (_text(form, each) for each in ("number", "parts", "why"))
     if not (number + parts).isascii() or not number.isdigit() or not parts.isdigit() or len(parts) > 9:
-        raise HttpProblem(422, "a number of parts is a whole number, 0 or more", "count_not_whole")
+        raise HttpProblem(422, "count_not_whole")
     if not why.strip():
-        raise HttpProblem(422, "say how that is known", "decision_without_why")
+        raise HttpProblem(422, "decision_without_why")
     asked = CountDecisionRequest(parts=int(parts), why=why[:1000])
     await actions.decide_count(board, views.person_of(request), int(number[:15]), asked)
     return RedirectResponse(back_to(form, done=True), status_code=303)
@@ -171,12 +166,11 @@ async def cable(board: Board, request: Request) -> Response:
     form = await request.form()
     controller = _text(form, "controller")
     if board.cables is None or controller not in board.cables.pulled():
-        text = f"there is no simulated controller `{controller}` here"
-        raise HttpProblem(404, text, "cable_unknown", {"controller": controller})
+        raise HttpProblem(404, "cable_unknown", {"controller": controller})
     try:
         await board.cables.switch(controller, pull=_text(form, "pull") == "yes")
     except ValueError as error:
-        raise HttpProblem(409, str(error), "cable_refused") from error
+        raise HttpProblem(409, "cable_refused") from error
     return RedirectResponse("/", status_code=303)
 
 
@@ -218,7 +212,7 @@ async def language(_: Board, request: Request) -> Response:
     """Keeps the language that was chosen in this browser."""
     code = request.path_params["code"]
     if code not in LANGUAGES:
-        raise HttpProblem(404, "there is no such language", "language_unknown")
+        raise HttpProblem(404, "language_unknown")
     answer = RedirectResponse(back_to(dict(request.query_params)), status_code=303)
     answer.set_cookie(LANGUAGE, str(code), max_age=LANGUAGE_DAYS * DAY_S, path="/", httponly=True, samesite="lax")
     return answer

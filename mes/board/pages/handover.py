@@ -59,8 +59,8 @@ async def programme(board: Board, request: Request) -> Response:
         try:
             window = query.window(f"{number:04}")
             found = records.programme_answer(query.programme(window.interval))
-        except (ConfigError, ValueError) as error:
-            refused = HttpProblem(404, str(error), "window_unknown", {"window": f"{number:04}"})
+        except (ConfigError, ValueError):
+            refused = HttpProblem(404, "window_unknown", {"window": f"{number:04}"})
             missing = sentence(refused, localizer) if query.config.programme is not None else ""
             return {"year": number, "programme": None, "missing": missing}
         return {"year": number, "programme": found, "missing": ""}

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from mes.board.accounts.users import Permission, Person
-from mes.board.actions import window_of
+from mes.board.actions import definition_of, window_of
 from mes.board.answers import figures, records
 from mes.board.answers.andon_board import collector_answer, last_shift
 from mes.board.answers.models import AndonBoardAnswer, KpiAnswer, StopAnswer, UnreadAnswer
@@ -127,12 +127,11 @@ def choice(query: PlantResults, request: Request, *, level: str) -> tuple[Choice
     try:
         query.node(of)
     except ConfigError as error:
-        raise HttpProblem(404, str(error), "part_unknown", {"part": of}) from error
+        raise HttpProblem(404, "part_unknown", {"part": of}) from error
     name = request.query_params.get("window", "")
     window = window_of(query, name) if name else last_shift(query, now)
     if window.interval.length > timedelta(days=8):
-        text = "a page shows a week at most; longer times are in reports and in the interface"
-        raise HttpProblem(422, text, "page_too_long")
+        raise HttpProblem(422, "page_too_long")
     return Choice(of, figures.window_name(window)), window
 
 
@@ -178,11 +177,7 @@ async def shift(board: Board, request: Request) -> Response:
     def asked(query: PlantResults) -> dict[str, Any]:
         chosen, window = choice(query, request, level="line")
         node = query.node(chosen.of)
-        name = request.query_params.get("definition", "")
-        try:
-            definition = query.definition(name)
-        except ConfigError as error:
-            raise HttpProblem(404, str(error), "definition_unknown", {"definition": name}) from error
+        definition = definition_of(query, request.query_params.get("definition", ""))
         row = query.row(node, window, [definition])
         kpi = figures.kpi_of_row(row, query.until)
         members = query.nodes("station", [])
@@ -237,7 +232,7 @@ async def station(board: Board, request: Request) -> Response:
         chosen, window = choice(query, request, level="station")
         place = StationId(chosen.of)
         if place not in query.config.standards:
-            raise HttpProblem(404, f"there is no station `{chosen.of}`", "part_unknown", {"part": chosen.of})
+            raise HttpProblem(404, "part_unknown", {"part": chosen.of})
         node = query.node(chosen.of)
         told = query.events(place, window.interval)
         inside = [

@@ -15,7 +15,7 @@ import mes.model
 from adapters.diagnostics import DiagnosticCode
 from adapters.modbus.answers import Doubt
 from adapters.reading import Quality
-from mes.board.accounts.users import Role
+from mes.board.accounts.users import Permission, Role
 from mes.board.bounds import CODES
 from mes.board.pages.audit import ACTIONS
 from mes.board.pages.rendering import ABBREVIATIONS
@@ -78,7 +78,7 @@ CHOSEN: Mapping[str, Set[str]] = {
     "each.means": {*State},
     # source
     "piece.state": {*State},
-    "each": {*LOSSES},
+    "loss": {*LOSSES},
     "name_": WATERFALL,
     "f'trouble_{part}'": TROUBLES,
     "f\"shift.{name.replace(' ', '_')}\"": SHIFTS,
@@ -90,6 +90,7 @@ CHOSEN: Mapping[str, Set[str]] = {
     "value": {*Role},
     "event.kind": {*CountKind},
     "f'{name}_loss'": {"speed_loss", "quality_loss"},
+    "f'permission.{value}'": {f"permission.{permission}" for permission in Permission},
     "f'refusal.{code}'": {f"refusal.{refusal}" for refusal in REFUSALS},
     "f'definition.{definition.name}.title'": {
         definition for definition in DEFINITIONS if definition.endswith(".title")

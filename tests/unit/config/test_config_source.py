@@ -4,6 +4,7 @@ import pytest
 
 from mes.config.problems import ConfigProblems, did_you_mean
 from mes.config.source import dotted, parse
+from mes.errors import nearest
 
 
 def test_values_follow_yaml_1_2() -> None:
@@ -67,6 +68,14 @@ def test_nearest_name_is_offered() -> None:
     """A remedy names the nearest of the known names, and says so when there are none."""
     assert did_you_mean("packml", ["final", "packml-tags"]).startswith("did you mean `packml-tags`?")
     assert did_you_mean("x", []) == "there is none yet"
+
+
+def test_names_are_listed_with_the_nearest_first() -> None:
+    """A refusal lists at most twelve known names, whatever its language; a dash where there are none."""
+    assert nearest("packml", ["final", "packml-tags"]) == "packml-tags, final"
+    assert nearest("5", [*map(str, range(20))]).count(",") == 12
+    assert nearest("5", [*map(str, range(20))]).endswith(", …")
+    assert nearest("x", []) == "–"
 
 
 def test_places_read_as_people_write_them() -> None:
