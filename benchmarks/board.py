@@ -64,7 +64,7 @@ async def with_walls(daemon: subprocess.Popen[bytes], number: int, length_s: flo
     walls = [Wall() for _ in range(number)]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, read_bufsize=2**20) as session:
-        open_walls = [asyncio.create_task(watch(session, each)) for each in walls]
+        open_walls = [asyncio.create_task(watch(session, wall)) for wall in walls]
         await asyncio.sleep(SETTLE_S / 2)
         before, _ = usage(daemon.pid)
         await asyncio.sleep(length_s)
@@ -119,7 +119,9 @@ async def first_page() -> list[tuple[str, float, float]]:
 
 def lost(truth: Path) -> int:
     """Units that the plant made and the journal does not have, over all stations."""
-    made = {name: sum(each[kind] for kind in KINDS) for name, each in json.loads(truth.read_text())["stations"].items()}
+    made = {
+        name: sum(counts[kind] for kind in KINDS) for name, counts in json.loads(truth.read_text())["stations"].items()
+    }
     missing = 0
     for station, number in made.items():
         window = quote("2026-03-02")

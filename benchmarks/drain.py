@@ -83,7 +83,7 @@ async def floor(server: InfluxServer, waiting: int) -> float:
     ]
     began = time.perf_counter()
     for some in range(0, len(bodies), IN_FLIGHT):
-        await asyncio.gather(*(server.write(each) for each in bodies[some : some + IN_FLIGHT]))
+        await asyncio.gather(*(server.write(payload) for payload in bodies[some : some + IN_FLIGHT]))
     return len(bodies) * size / (time.perf_counter() - began)
 
 
@@ -106,7 +106,7 @@ async def drain(server: InfluxServer, path: Path, waiting: int) -> Seen:
             sent = await journal.cursor(EVENTS + LIVE)
             unsent = [at for seq, at in appended if seq > sent]
             seen.late_s = max(seen.late_s, loop.time() - unsent[0] if unsent else 0.0)
-            appended = [each for each in appended if each[0] > sent]
+            appended = [commit for commit in appended if commit[0] > sent]
             seen.log_bytes = max(seen.log_bytes, path.with_name(path.name + "-wal").stat().st_size)
             await asyncio.sleep(BEAT_S)
         seen.drained_s = loop.time() - began

@@ -95,7 +95,8 @@ def _signals(kind: str) -> dict[str, object]:
         return at(name, SIGNALS[name], **modbus)
 
     process = {
-        f"p{each}": at(f"p{each}", 20 + 2 * each, type="float32") | {"unit_symbol": "A"} for each in range(PROCESS)
+        f"p{number}": at(f"p{number}", 20 + 2 * number, type="float32") | {"unit_symbol": "A"}
+        for number in range(PROCESS)
     }
     return {
         "state": place("state", type="uint16") | {"map": "load"},
@@ -112,10 +113,10 @@ def plant(sources: list[Source], folder: Path) -> PlantConfig:
     """The plant's file, written and loaded."""
     controllers: dict[str, object] = {}
     lines: dict[str, object] = {}
-    for each in sources:
-        for port in each.ports:
+    for simulator in sources:
+        for port in simulator.ports:
             name = f"c{len(controllers)}"
-            if each.kind == "opcua":
+            if simulator.kind == "opcua":
                 security = {"policy": "None", "insecure": True}
                 controllers[name] = {"kind": "opcua", "url": f"opc.tcp://127.0.0.1:{port}", "security": security}
             else:
@@ -123,9 +124,9 @@ def plant(sources: list[Source], folder: Path) -> PlantConfig:
             lines[name] = {
                 "stations": {
                     f"s{station}": {
-                        "template": each.kind,
+                        "template": simulator.kind,
                         "controller": name,
-                        "with": {"code": f"s{station}"} if each.kind == "opcua" else {"base": BLOCK * station},
+                        "with": {"code": f"s{station}"} if simulator.kind == "opcua" else {"base": BLOCK * station},
                     }
                     for station in range(STATIONS)
                 }
@@ -171,12 +172,12 @@ async def collect(config: PlantConfig, sources: list[Source], length_s: float) -
         await asyncio.sleep(DRAIN_S)
         TimedJournal.took_s.clear()
         watch = Stopwatch()
-        for each in sources:
-            each.say("go")
+        for simulator in sources:
+            simulator.say("go")
         await asyncio.sleep(length_s)
-        for each in sources:
-            each.say("stop")
-        truths = [await asyncio.to_thread(each.truth) for each in sources]
+        for simulator in sources:
+            simulator.say("stop")
+        truths = [await asyncio.to_thread(simulator.truth) for simulator in sources]
         figure = watch.stop("taktline, committed to the journal", sum(truth["changes"] for truth in truths))
         await asyncio.sleep(DRAIN_S)
         for task in tasks:
@@ -187,7 +188,7 @@ async def collect(config: PlantConfig, sources: list[Source], length_s: float) -
 
 def compare(config: PlantConfig, truths: list[Truth]) -> None:
     """Holds the journal against what the sources say that they did."""
-    stations = [each for truth in truths for each in truth["stations"]]
+    stations = [expected for truth in truths for expected in truth["stations"]]
     wrong_counts = wrong_states = twice = values = units = 0
     lost = {"opcua": 0, "modbus": 0}
     with JournalReader(config.journal_path) as reader:
@@ -233,8 +234,8 @@ async def floor(ports: list[int]) -> None:
         client = Client(f"opc.tcp://127.0.0.1:{port}", timeout=10)
         await client.connect()
         index = await client.get_namespace_index("urn:load")
-        names = [*SIGNALS, *(f"p{each}" for each in range(PROCESS))]
-        nodes = [client.get_node(f"ns={index};s=s{each}.{name}") for each in range(STATIONS) for name in names]
+        names = [*SIGNALS, *(f"p{number}" for number in range(PROCESS))]
+        nodes = [client.get_node(f"ns={index};s=s{station}.{name}") for station in range(STATIONS) for name in names]
         subscription = await client.create_subscription(500, handler)
         await subscription.subscribe_data_change(nodes, queuesize=50)
     await asyncio.sleep(2)
@@ -247,9 +248,9 @@ async def floor(ports: list[int]) -> None:
 
 def measured_floor(sources: list[Source]) -> Figure:
     """The floor in a process of its own, while the sources change again."""
-    ports = [str(port) for each in sources if each.kind == "opcua" for port in each.ports]
-    for each in sources:
-        each.say("go")
+    ports = [str(port) for simulator in sources if simulator.kind == "opcua" for port in simulator.ports]
+    for simulator in sources:
+        simulator.say("go")
     told = subprocess.run(
         [sys.executable, __file__, "--floor", *ports], stdout=subprocess.PIPE, text=True, check=True
     ).stdout

@@ -31,8 +31,8 @@ async def floor(port: int, length_s: float) -> Figure:
 
     async def nothing(result: Any) -> None:  # asyncua's PublishResult
         nonlocal seen
-        for each in result.NotificationMessage.NotificationData or []:
-            seen += len(each.MonitoredItems)
+        for notification in result.NotificationMessage.NotificationData or []:
+            seen += len(notification.MonitoredItems)
 
     async with Client(f"opc.tcp://127.0.0.1:{port}", timeout=10) as client:
         index = await client.get_namespace_index("urn:bench")

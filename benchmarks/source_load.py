@@ -137,7 +137,7 @@ class Plant:
 
     def __init__(self, controllers: list[Controller], changes_per_s: float) -> None:
         """`changes_per_s`: of the process values, over all stations of this process."""
-        self.stations = [Station(each, number) for each in controllers for number in range(STATIONS)]
+        self.stations = [Station(controller, number) for controller in controllers for number in range(STATIONS)]
         self.changes, self.late_s = 0, 0.0
         self._per_s, self._next, self._due = changes_per_s, 0, 0.0
 
@@ -172,13 +172,13 @@ async def main(kind: str, controllers: int, changes_per_s: float) -> None:
     """Says its ports, then after each `go` and `stop` one line of truth."""
     logging.disable(logging.CRITICAL)
     made: list[Controller] = [OpcUa() if kind == "opcua" else Modbus() for _ in range(controllers)]
-    for each in made:
-        await each.start()
+    for controller in made:
+        await controller.start()
     plant = Plant(made, changes_per_s)
     for station in plant.stations:
         await station.controller.show(station.number, "state", 1)
         await station.controller.show(station.number, "product", 3)
-    print(json.dumps([each.port for each in made]), flush=True)
+    print(json.dumps([controller.port for controller in made]), flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         stop = asyncio.Event()
         before, cpu_s, began_s = plant.changes, time.process_time(), time.monotonic()
@@ -192,7 +192,7 @@ async def main(kind: str, controllers: int, changes_per_s: float) -> None:
             "cpu_s": time.process_time() - cpu_s,
             "resident_mb": resident_mb(),
             "late_s": plant.late_s,
-            "stations": [[each.good, each.reject, each.states, each.process] for each in plant.stations],
+            "stations": [[station.good, station.reject, station.states, station.process] for station in plant.stations],
         }
         print(json.dumps(told), flush=True)
 

@@ -108,7 +108,7 @@ class Storm:
 
     def row(self) -> Sequence[str]:
         """Its line of the table."""
-        return [f"{each:,}" for each in asdict(self).values()]
+        return [f"{number:,}" for number in asdict(self).values()]
 
 
 def main() -> int:
@@ -176,7 +176,7 @@ def _week(numbered: tuple[int, Plan]) -> Week:
 def _storms(options: argparse.Namespace) -> Sequence[Storm]:
     """Those that came to their end; one after the other, for the simulated controllers have fixed ports."""
     found = [_storm(options.seed * 1000 + number, options.kills) for number in range(options.storms)]
-    return [each for each in found if each is not None]
+    return [storm for storm in found if storm is not None]
 
 
 def _storm(seed: int, kills: int) -> Storm | None:
@@ -218,7 +218,7 @@ def _last_line(weeks: Sequence[Week], storms: Sequence[Storm]) -> str:
         "seconds unknown and shown as known": math.ceil(whole.time.unknown_shown),
         "seconds shown in a wrong state": math.ceil(whole.time.wrong),
     }
-    happened, became = (", ".join(f"{number:,} {name}" for name, number in each.items()) for each in (said, found))
+    happened, became = (", ".join(f"{number:,} {name}" for name, number in totals.items()) for totals in (said, found))
     return f"{happened}: {became}."
 
 

@@ -189,7 +189,7 @@ def report(folder: Path, config: PlantConfig) -> int:
             *results.windows(WindowKind.YEAR, middle),
             *results.windows(WindowKind.MONTH, middle),
         ]
-        found = [results.kpi(each, one.interval, until=known.end) for each in config.standards for one in windows]
+        found = [results.kpi(station, one.interval, until=known.end) for station in config.standards for one in windows]
         return len(found)
 
 
@@ -226,8 +226,8 @@ def measure(folder: Path) -> None:
         ("replay into components", replayed),
         ("year and months, all stations", reported),
     )
-    for name, each in rows:
-        print(f"  {name:32}{each.wall_s:8.2f} s {each.peak_mb:8.1f} MB")
+    for name, measured in rows:
+        print(f"  {name:32}{measured.wall_s:8.2f} s {measured.peak_mb:8.1f} MB")
     print(f"  replay, ratio to the floor: {replayed.wall_s / floor.wall_s:.1f}")
     limits = (
         ("replay below 60 s", replayed.wall_s < REPLAY_S),

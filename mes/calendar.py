@@ -70,7 +70,7 @@ class Shift:
     team: str | None = None
 
     def __post_init__(self) -> None:
-        if any(each.tzinfo is not None for pair in ((self.start, self.end), *self.breaks) for each in pair):
+        if any(clock_time.tzinfo is not None for pair in ((self.start, self.end), *self.breaks) for clock_time in pair):
             raise ValueError(f"shift {self.name}: times are local, without a zone")
         if not self.weekdays <= EVERY_DAY:
             raise ValueError(f"shift {self.name}: weekdays go from 0, Monday, to 6")
@@ -205,7 +205,7 @@ class Calendar:
 
         With `shifts` they tile all of time: every instant lies in exactly one of both.
         """
-        days = [each.interval for each in self.days(window)]
+        days = [day.interval for day in self.days(window)]
         if not days:
             return ()
         around = Interval(days[0].start, days[-1].end)
@@ -291,11 +291,11 @@ class Calendar:
     def _turn(self, day: date, shift: Shift) -> _Turn:
         start, end = shift.on(day)
         whole = self._between(start, end)
-        breaks = union(self._between(*each) for each in shift.breaks_on(day))
+        breaks = union(self._between(*hours) for hours in shift.breaks_on(day))
         maintenance = union(
-            self._between(each.start, each.end)
-            for each in self.maintenance_plan
-            if each.start < end and each.end > start
+            self._between(period.start, period.end)
+            for period in self.maintenance_plan
+            if period.start < end and period.end > start
         )
         working = subtract((whole,), breaks)
         return _Turn(

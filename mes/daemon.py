@@ -294,7 +294,7 @@ async def serve_board(
             run_forever("board", board.live.follow),
             run_forever("accounts", partial(_watch_accounts, board, monitor)),
         )
-        following = [asyncio.create_task(each) for each in beside]
+        following = [asyncio.create_task(coroutine) for coroutine in beside]
 
         def served(port: int) -> None:
             monitor.troubles.pop("board", None)

@@ -32,9 +32,9 @@ def _not_after(thing: Any, latest: datetime) -> Any:
     if isinstance(thing, datetime):
         return min(thing, latest)
     if isinstance(thing, tuple):
-        return tuple(_not_after(each, latest) for each in thing)
+        return tuple(_not_after(element, latest) for element in thing)
     if isinstance(thing, Mapping):
-        return {key: _not_after(each, latest) for key, each in thing.items()}
+        return {key: _not_after(value, latest) for key, value in thing.items()}
     if is_dataclass(thing) and not isinstance(thing, type):
         return replace(thing, **{field.name: _not_after(getattr(thing, field.name), latest) for field in fields(thing)})
     return thing

@@ -92,8 +92,10 @@ class Pipeline:
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._states: dict[StationId, StationState] = {station: initial_state() for station in setups}
-        self._stations: dict[ControllerId, list[StationId]] = {each: [] for each in controllers.values()}
-        self._routes: dict[ControllerId, dict[TagId, list[StationId]]] = {each: {} for each in controllers.values()}
+        self._stations: dict[ControllerId, list[StationId]] = {controller: [] for controller in controllers.values()}
+        self._routes: dict[ControllerId, dict[TagId, list[StationId]]] = {
+            controller: {} for controller in controllers.values()
+        }
         for station, setup in setups.items():
             controller = controllers[station]
             self._stations[controller].append(station)
@@ -103,7 +105,7 @@ class Pipeline:
         self._first_offsets: dict[ControllerId, timedelta | None] = {}  # as measured when a connection began
         self._deliveries: dict[ControllerId, Delivery] = {}
         self._observed: dict[ControllerId, datetime] = {}
-        self._looks: dict[ControllerId, Looks] = {each: Looks() for each in self._stations}
+        self._looks: dict[ControllerId, Looks] = {controller: Looks() for controller in self._stations}
         self._gaps: dict[ControllerId, Gap] = {}  # the controllers we are blind to now
         self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
         self._saved_at_s = monotonic_s()
@@ -146,14 +148,16 @@ class Pipeline:
         if damaged:
             log.error("station_states_damaged", stations=sorted(damaged), remedy="none needed: rebuilt from the counts")
         corrected = {station: right(station, state) for station, state in self._states.items()}
-        work = _Work(self._states, {each: state for each, state in corrected.items() if state != self._states[each]})
+        work = _Work(
+            self._states, {station: state for station, state in corrected.items() if state != self._states[station]}
+        )
         self._states.update(corrected)
         observed = await self._journal.observed()
         others = vacated(self._leave_out(bodies, right, observed, work))
         for controller, stations in self._stations.items():
             # a controller of a new name: its stations were seen through another, no later than the last proof of life
             seen = observed.get(controller, max(observed.values(), default=None))
-            known = [each for each in stations if each in damaged or self._states[each] != initial_state()]
+            known = [station for station in stations if station in damaged or self._states[station] != initial_state()]
             self._adopt(stations, known, others, min(seen or self._clock.now(), self._clock.now()), work)
             if seen is not None and known:
                 if seen < NOT_BEFORE <= now:
@@ -339,7 +343,7 @@ class Pipeline:
         present = self._present[batch.controller]
         for station in dark:
             known = [present[tag] for tag in self._setups[station].signals if tag in present]
-            shares[station] = [replace(each, received_time=batch.received_time) for each in known]
+            shares[station] = [replace(reading, received_time=batch.received_time) for reading in known]
         return shares
 
     async def _commit(self, work: _Work) -> None:

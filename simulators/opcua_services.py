@@ -238,7 +238,7 @@ class Subscriptions(SubscriptionService):
 
     def present(self) -> list[_Subscription]:
         """The subscriptions that exist now."""
-        self.live = {number: each for number, each in self.live.items() if number in self.subscriptions}
+        self.live = {number: subscription for number, subscription in self.live.items() if number in self.subscriptions}
         return list(self.live.values())
 
 

@@ -130,7 +130,7 @@ class ServedPlant:
         for planned in self._planned:
             if planned.work is None and planned.start <= now:
                 planned.work = asyncio.create_task(self._last(planned), name=f"{planned.name} of {planned.controller}")
-        for planned in [each for each in self._planned if each.work is not None and each.work.done()]:
+        for planned in [planned for planned in self._planned if planned.work is not None and planned.work.done()]:
             self._planned.remove(planned)
             assert planned.work is not None
             planned.work.result()

@@ -185,12 +185,12 @@ class Monitoring:
         interval_ms = self.interval_s * 1000
         if interval_ms > settings.publish_interval_ms:
             self._note_limit(f"the server publishes every {interval_ms:g} ms, not {settings.publish_interval_ms} ms")
-        queues = [int(each.RevisedQueueSize) for each in granted if each.RevisedQueueSize < settings.queue_size]
+        queues = [int(result.RevisedQueueSize) for result in granted if result.RevisedQueueSize < settings.queue_size]
         if queues:
             self._note_limit(
                 f"the server keeps only {min(queues)} values of {len(queues)} tags, not {settings.queue_size}"
             )
-        slow = [each.RevisedSamplingInterval for each in granted]
+        slow = [result.RevisedSamplingInterval for result in granted]
         slow = [sampling_ms for sampling_ms in slow if sampling_ms > settings.sampling_interval_ms]
         if slow:
             wanted_ms = settings.sampling_interval_ms

@@ -353,7 +353,11 @@ class Session:
         self, offered: Sequence[ua.EndpointDescription], policy_uri: str, mode: ua.MessageSecurityMode
     ) -> ua.EndpointDescription:
         settings = self._settings.security
-        fitting = [each for each in offered if each.SecurityPolicyUri == policy_uri and each.SecurityMode == mode]
+        fitting = [
+            endpoint
+            for endpoint in offered
+            if endpoint.SecurityPolicyUri == policy_uri and endpoint.SecurityMode == mode
+        ]
         if not fitting:
             raise ControllerMisconfigured(f"the server does not offer {settings.policy} with {settings.mode}")
         endpoint = fitting[0]

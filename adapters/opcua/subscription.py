@@ -262,9 +262,9 @@ class Subscribed:
             )
             return
         message = arrived.result.NotificationMessage
-        for each in message.NotificationData or []:
-            if isinstance(each, ua.StatusChangeNotification):
-                self._failure = ControllerUnavailable(f"the server ended the subscription: {each.Status.name}")
+        for notification in message.NotificationData or []:
+            if isinstance(notification, ua.StatusChangeNotification):
+                self._failure = ControllerUnavailable(f"the server ended the subscription: {notification.Status.name}")
                 return
         if message.NotificationData:
             came += stream.sequence.put(int(message.SequenceNumber), arrived)
@@ -288,8 +288,8 @@ class Subscribed:
 
     def _notified(self, arrival: Arrival) -> list[Reading]:
         readings = []
-        for each in arrival.result.NotificationMessage.NotificationData or []:
-            for item in each.MonitoredItems if isinstance(each, ua.DataChangeNotification) else ():
+        for notification in arrival.result.NotificationMessage.NotificationData or []:
+            for item in notification.MonitoredItems if isinstance(notification, ua.DataChangeNotification) else ():
                 tag = self._items.tag(int(item.ClientHandle))
                 if tag is None:
                     continue

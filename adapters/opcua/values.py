@@ -111,11 +111,11 @@ def in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:
     keyed: list[tuple[datetime, Reading]] = []
     newest: dict[TagId, datetime] = {}
     before = _EARLIEST
-    for each in readings:
-        key = max(each.source_time or before, newest.get(each.tag, _EARLIEST))
-        newest[each.tag] = before = key
-        keyed.append((key, each))
-    return tuple(each for _, each in sorted(keyed, key=lambda pair: pair[0]))
+    for sample in readings:
+        key = max(sample.source_time or before, newest.get(sample.tag, _EARLIEST))
+        newest[sample.tag] = before = key
+        keyed.append((key, sample))
+    return tuple(sample for _, sample in sorted(keyed, key=lambda pair: pair[0]))
 
 
 def differs(known: Reading | None, new: Reading) -> bool:
@@ -151,7 +151,7 @@ class Overlap:
     """Holds back what a subscription delivers although the baseline, read after it was made, already says it."""
 
     def __init__(self, baseline: Sequence[Reading]) -> None:
-        self._known = {each.tag: each for each in baseline}
+        self._known = {sample.tag: sample for sample in baseline}
 
     def admits(self, new: Reading, *, earlier: bool = False) -> bool:
         """Whether this reading is news: neither the same sample as the last one of its tag, nor an older one.
@@ -188,7 +188,7 @@ class Delayed:
 
     def put(self, readings: Iterable[Reading], received_s: float) -> None:
         """Readings that came at this instant of the event loop's time."""
-        self._waiting += [(received_s, each) for each in readings]
+        self._waiting += [(received_s, sample) for sample in readings]
 
     def due_s(self, hold_s: float) -> float | None:
         """When the first reading has waited long enough; None if none waits."""
@@ -197,18 +197,18 @@ class Delayed:
     def take(self, now_s: float, hold_s: float) -> tuple[Reading, ...]:
         """In order, what has waited long enough, with what happened no later and what each tag showed before."""
         newest = max(
-            (each.source_time or _EARLIEST for at_s, each in self._waiting if at_s + hold_s <= now_s), default=None
+            (sample.source_time or _EARLIEST for at_s, sample in self._waiting if at_s + hold_s <= now_s), default=None
         )
         if newest is None:
             return ()
         until = newest if newest == _EARLIEST else newest + _ONE_SCAN
         last = {
-            each.tag: place
-            for place, (at_s, each) in enumerate(self._waiting)
-            if at_s + hold_s <= now_s or (each.source_time is not None and each.source_time <= until)
+            sample.tag: place
+            for place, (at_s, sample) in enumerate(self._waiting)
+            if at_s + hold_s <= now_s or (sample.source_time is not None and sample.source_time <= until)
         }
-        taken = [each for place, (_, each) in enumerate(self._waiting) if place <= last.get(each.tag, -1)]
+        taken = [sample for place, (_, sample) in enumerate(self._waiting) if place <= last.get(sample.tag, -1)]
         self._waiting = [
-            (at_s, each) for place, (at_s, each) in enumerate(self._waiting) if place > last.get(each.tag, -1)
+            (at_s, sample) for place, (at_s, sample) in enumerate(self._waiting) if place > last.get(sample.tag, -1)
         ]
         return in_order(taken)

@@ -87,7 +87,7 @@ class BoundedListener(socket.socket):
         """Raises BlockingIOError where there is none, or none more is taken."""
         accepted, address = super().accept()
         opened: weakref.WeakSet[socket.socket] = self.__dict__.setdefault("_opened", weakref.WeakSet())
-        if sum(each.fileno() >= 0 for each in opened) >= self.most:
+        if sum(connection.fileno() >= 0 for connection in opened) >= self.most:
             accepted.close()
             raise BlockingIOError
         opened.add(accepted)
@@ -143,7 +143,7 @@ class _BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self.since_s = self.loop.time()
         known = [connection for connection in self.connections if isinstance(connection, _BoundedProtocol)]
-        own = [each for each in known if self.client is not None and each.address == self.address]
+        own = [connection for connection in known if self.client is not None and connection.address == self.address]
         for group, most in ((own, self.of.per_client), (known, self.of.connections)):
             if len(group) > most and not self._made_room(group):
                 self.refused = True
@@ -157,7 +157,11 @@ class _BoundedProtocol(H11Protocol):
         return None if self.client is None else self.client[0]
 
     def _made_room(self, group: list["_BoundedProtocol"]) -> bool:
-        idle = [each for each in group if each is not self and each.idle and not each.transport.is_closing()]
+        idle = [
+            connection
+            for connection in group
+            if connection is not self and connection.idle and not connection.transport.is_closing()
+        ]
         if not idle:
             return False
         min(idle, key=lambda each: each.since_s).transport.abort()

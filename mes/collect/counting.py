@@ -55,7 +55,7 @@ RESET_LASTS = timedelta(seconds=30)  # a fall that lasted for so long is no valu
 
 
 def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
-    """Books what a totaliser moved by; only a usable value of good quality counts, any other is held."""
+    """Counts what a totaliser moved by; only a usable value of good quality counts, any other is held."""
     raw = whole(reading.value)
     if raw is None or reading.quality is not Quality.GOOD:
         work.state = replace(work.state, unread={setup.kind: reading.received_time, **work.state.unread})
@@ -157,10 +157,10 @@ def flag_unrecorded(work: Work) -> None:
     log, overdue = take_overdue(log, now - UNRECORDED_AFTER)
     work.state = replace(work.state, log=log)
     for kind, result in RESULT_OF.items():
-        units = sum(each.units for each in overdue if each.result is result)
+        units = sum(count.units for count in overdue if count.result is result)
         counter = work.state.counters.get(kind)
         if units and counter is not None:
-            first = min(each.time for each in overdue if each.result is result)
+            first = min(count.time for count in overdue if count.result is result)
             why = f"{units} of the units counted from {first} on are not in the unit log: they may be too many"
             work.emit(
                 CountUnreconciled,
@@ -220,7 +220,7 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirme
 def _book_proved(
     work: Work, setup: CounterSetup, outcome: Unreconciled, when: tuple[datetime, TimeSource], since: datetime | None
 ) -> Unreconciled:
-    """Books the units that the unit log shows of a reading that is flagged; what is left is unreconciled from there."""
+    """Counts the units that the unit log shows of a flagged reading; what is left is unreconciled from there."""
     if not outcome.proved:
         return outcome
     reached = (outcome.previous_raw + outcome.proved) % setup.modulus
@@ -241,7 +241,7 @@ def _doubt(work: Work, kind: CountKind, now: Held, when: tuple[datetime, TimeSou
 
 
 def _others(held: Mapping[CountKind, Held], kind: CountKind) -> dict[CountKind, Held]:
-    return {other: each for other, each in held.items() if other is not kind}
+    return {other: value for other, value in held.items() if other is not kind}
 
 
 def _done_with(work: Work, kind: CountKind, counter: CounterState | None, read_at: datetime, *, ends_gap: bool) -> None:
@@ -343,7 +343,7 @@ def _products(work: Work, kind: CountKind, units: int, time: datetime) -> list[P
     if work.state.log is not None and kind in RESULT_OF:
         log, recorded = take(work.state.log, RESULT_OF[kind], units, time=time, now=work.seen.received_time)
         work.state = replace(work.state, log=log)
-    named = [work.state.product if each in NO_PRODUCT else work.setup.products.get(each) for each in recorded]
+    named = [work.state.product if code in NO_PRODUCT else work.setup.products.get(code) for code in recorded]
     return [*named, *([work.state.product] * (units - len(named)))]
 
 

@@ -76,7 +76,7 @@ class Work:
             return
         when = self.changed(f"quality of {signal.name}", reading)
         self.emit(QualityChanged, when, signal=signal.name, quality=quality)
-        others = {name: each for name, each in self.state.qualities.items() if name != signal.name}
+        others = {name: last_quality for name, last_quality in self.state.qualities.items() if name != signal.name}
         self.state = replace(
             self.state, qualities=others if quality is Quality.GOOD else {**others, signal.name: quality}
         )

@@ -113,7 +113,7 @@ def first_reading(
         explanation=f"{how}; what was made between its last value then, {former.raw}, and its first one now, {raw}, is "
         "not known",
     )
-    others = {other: each for other, each in work.state.remapped.items() if other is not kind}
+    others = {other: former_place for other, former_place in work.state.remapped.items() if other is not kind}
     work.state = replace(work.state, remapped=others)
     return replace(counted, flag=CountFlag.REMAPPED)
 
@@ -148,8 +148,8 @@ def _begin_anew(state: StationState, former: Mapping[CountKind, FormerPlace]) ->
         closed = replace(closed, unseen={kind: at for kind, at in closed.unseen.items() if kind not in former})
     return replace(
         state,
-        counters={kind: each for kind, each in state.counters.items() if kind not in former},
-        held={kind: each for kind, each in state.held.items() if kind not in former},
+        counters={kind: counter for kind, counter in state.counters.items() if kind not in former},
+        held={kind: value for kind, value in state.held.items() if kind not in former},
         unread={kind: instant for kind, instant in state.unread.items() if kind not in former},
         remapped={**state.remapped, **former},
         closed=closed,

@@ -80,7 +80,7 @@ def shown(value: Value) -> str:
     """A controller's value as a short text of printable characters; it is not to be trusted otherwise."""
     if isinstance(value, tuple):
         more = ", …" if len(value) > ELEMENTS_SHOWN else ""
-        return _cut("[" + ", ".join(shown(each) for each in islice(value, ELEMENTS_SHOWN)) + more + "]")
+        return _cut("[" + ", ".join(shown(element) for element in islice(value, ELEMENTS_SHOWN)) + more + "]")
     return _cut(str(value))
 
 
@@ -117,7 +117,7 @@ class PresentTags:
 
     def findings(self) -> tuple[Diagnostic, ...]:
         """What an engineer must correct now: by tag, then by station."""
-        unread = (_unread(each) for each in self._stations if each.unread)
+        unread = (_unread(station) for station in self._stations if station.unread)
         still = (_still(station) for station in self._stations)
         return (*self._findings.values(), *unread, *(diagnostic for diagnostic in still if diagnostic is not None))
 

@@ -133,9 +133,9 @@ def read_log(
         return state, News()
     end = known[-1]
     state = _overwritten(replace(state, last=end.sequence, last_time=end.time), missing, now)
-    for each in known:
-        ours = not believes(each.time)
-        placed = replace(each, time=now) if ours else each
+    for record in known:
+        ours = not believes(record.time)
+        placed = replace(record, time=now) if ours else record
         state = _settle(state, placed, None if ours else tolerance)
     return state, News(tuple(known), missing, first_missing)
 
@@ -222,14 +222,14 @@ def _settle(state: LogState, record: UnitRecord, tolerance: timedelta | None) ->
     `tolerance` None: when the unit was finished is not known; it may be any that was counted.
     """
     owed = list(state.owed)
-    for place, each in enumerate(owed):
-        if each.result is not record.result:
+    for place, count in enumerate(owed):
+        if count.result is not record.result:
             continue
-        if tolerance is None or record.time - each.time <= tolerance:
-            owed[place : place + 1] = _less(each, 1)
+        if tolerance is None or record.time - count.time <= tolerance:
+            owed[place : place + 1] = _less(count, 1)
             return replace(state, owed=tuple(owed), fresh=state.fresh and bool(owed))
         # what was finished only after a count cannot be what was counted
-        owed[place] = replace(each, passed=True)
+        owed[place] = replace(count, passed=True)
     state = replace(state, owed=tuple(owed))
     waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time, tolerance is None))
     return replace(state, waiting=waiting[-KEPT:])
@@ -249,9 +249,9 @@ def forget(state: LogState, result: UnitResult, counted: datetime, tolerance: ti
     By the controller's clock that is certain only beyond the tolerance; by ours, they were read when it was, or before.
     """
     rest = tuple(
-        each
-        for each in state.waiting
-        if each.result is not result or (each.time > counted if each.ours else each.time >= counted - tolerance)
+        unit
+        for unit in state.waiting
+        if unit.result is not result or (unit.time > counted if unit.ours else unit.time >= counted - tolerance)
     )
     return state if len(rest) == len(state.waiting) else replace(state, waiting=rest)
 
@@ -261,9 +261,9 @@ def forget_counted(state: LogState, result: UnitResult, until: datetime, *, but:
 
     For where a totaliser's present value was taken as it is, and not counted up to.
     """
-    past = [each for each in state.waiting if each.result is result and (each.ours or each.time <= until)]
-    gone = {each.sequence for each in past[: max(len(past) - but, 0)]}
-    return replace(state, waiting=tuple(each for each in state.waiting if each.sequence not in gone))
+    past = [unit for unit in state.waiting if unit.result is result and (unit.ours or unit.time <= until)]
+    gone = {unit.sequence for unit in past[: max(len(past) - but, 0)]}
+    return replace(state, waiting=tuple(unit for unit in state.waiting if unit.sequence not in gone))
 
 
 def forget_overrun(state: LogState, before: datetime) -> LogState:
@@ -278,10 +278,10 @@ def take_overdue(state: LogState, before: datetime) -> tuple[LogState, list[Owed
 
     Of a record that never held a unit nothing is due.
     """
-    overdue = [each for each in state.owed if each.passed or (each.at or each.time) <= before]
+    overdue = [count for count in state.owed if count.passed or (count.at or count.time) <= before]
     if not overdue:
         return state, []
-    rest = replace(state, owed=tuple(each for each in state.owed if each not in overdue), fresh=False)
+    rest = replace(state, owed=tuple(count for count in state.owed if count not in overdue), fresh=False)
     if state.last is None:
         return rest, []
     if state.fresh:
@@ -296,18 +296,18 @@ def take(
 
     Fewer if fewer are recorded: the records of the others were overrun, or come later and then are not counted again.
     """
-    taken: list[Waiting] = [each for each in state.waiting if each.result is result][:units]
-    numbers = {each.sequence for each in taken}
-    rest = tuple(each for each in state.waiting if each.sequence not in numbers)
+    taken: list[Waiting] = [unit for unit in state.waiting if unit.result is result][:units]
+    numbers = {unit.sequence for unit in taken}
+    rest = tuple(unit for unit in state.waiting if unit.sequence not in numbers)
     short = units - len(taken)
     overrun = min(short, state.overrun)
     owed = (*state.owed, Owed(result, time, short - overrun, now))[-KEPT:] if short > overrun else state.owed
     left = state.overrun - overrun
     state = replace(state, waiting=rest, owed=owed, overrun=left, overrun_at=state.overrun_at if left else None)
     state = replace(state, fresh=state.fresh and bool(owed or not units))
-    return state, [each.product for each in taken]
+    return state, [unit.product for unit in taken]
 
 
 def waiting_units(state: LogState, result: UnitResult, until: datetime | None = None) -> int:
     """Recorded units of one result that no count has claimed, and that were finished by `until` if that is given."""
-    return sum(each.result is result and (until is None or each.ours or each.time <= until) for each in state.waiting)
+    return sum(unit.result is result and (until is None or unit.ours or unit.time <= until) for unit in state.waiting)

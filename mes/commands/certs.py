@@ -75,7 +75,7 @@ def create_command(
     wanted = {pair: _wanted(pair, shared, days=days, bits=bits, host=host) for pair, shared in pairs.items()}
     mended = {pair for pair in pairs if mending and _mended(pair, wanted[pair])}
     if renew:
-        _renew({pair: each for pair, each in wanted.items() if _both_there(pair) and pair not in mended})
+        _renew({pair: request for pair, request in wanted.items() if _both_there(pair) and pair not in mended})
     for pair, shared in pairs.items():
         if not _both_there(pair):
             make(pair, wanted[pair])
@@ -225,7 +225,7 @@ def _pairs(config: PlantConfig, names: Sequence[str]) -> dict[Pair, dict[Control
                     f"{', '.join(shared[pair])} and {', '.join(shared[other])} share one of certificate and key and "
                     "not the other: give them both files in common, or none"
                 )
-    pairs = {pair: each for pair, each in shared.items() if not chosen.keys().isdisjoint(each)}
+    pairs = {pair: controllers for pair, controllers in shared.items() if not chosen.keys().isdisjoint(controllers)}
     if not pairs:
         raise ConfigError(
             f"{', '.join(chosen)}: `security` names no `certificate` and `private_key`, so there is nothing to make; "
@@ -308,7 +308,7 @@ def _shown_by(name: str, settings: OpcUaController) -> x509.Certificate:
 def _agree(theirs: x509.Certificate, *, yes: bool, thumbprint: str | None) -> None:
     """Ends the command unless a person, or a thumbprint that a person gave, says that this is the one."""
     if thumbprint is not None:
-        if "".join(each for each in thumbprint.upper() if each.isalnum()) != sha256_of(theirs):
+        if "".join(character for character in thumbprint.upper() if character.isalnum()) != sha256_of(theirs):
             click.echo(
                 "NOT trusted: its thumbprint is another one. Somebody may stand between; do not go on.", err=True
             )

@@ -56,7 +56,7 @@ def explain_command(
 
 def _show_sum(output: Console, opened: PlantResults, found: Sequence[Explanation], zone: ZoneInfo) -> None:
     """Several stations: the sums, and whose they are."""
-    stations = tuple(each.row.node.stations[0] for each in found)
+    stations = tuple(explanation.row.node.stations[0] for explanation in found)
     window = found[0].row.window
     whole = opened.row(Node("/".join(stations[0].split("/")[:-1]), stations), window, [opened.config.definition])
     output.print(_formulas(whole.kpi, title(window, zone)))
@@ -76,8 +76,14 @@ def _show(output: Console, found: Explanation, zone: ZoneInfo) -> None:
     ideal = Table(title="Ideal time of what was counted")
     for heading in ("product", "result", "units", "ideal cycle s", "ideal time s"):
         ideal.add_column(heading, justify="left" if heading in {"product", "result"} else "right")
-    for each in found.ideal:
-        ideal.add_row(each.product or "not known", str(each.kind), str(each.units), _s(each.ideal_cycle), _s(each.time))
+    for counted in found.ideal:
+        ideal.add_row(
+            counted.product or "not known",
+            str(counted.kind),
+            str(counted.units),
+            _s(counted.ideal_cycle),
+            _s(counted.time),
+        )
     output.print(ideal)
     spans = Table(title="Every second of the window", caption="Events by their number in the journal (seq).")
     for heading in ("from", "to", "state", "counts as", "reason", "fault", "s", "planned s", "said by"):

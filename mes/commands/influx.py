@@ -62,9 +62,9 @@ def setup_command(
     _check_folder(secrets)
     wanted = _wanted(loaded, retention_days, reader, secrets)
     done = asyncio.run(_set_up(wanted, admin_user, admin_credential))
-    for each in done:
-        file = f"; its secret is in {secrets / each.file}" if each.file else ""
-        click.echo(f"{SIGNS[each.how]:>8}  {each.text}{file}")
+    for line in done:
+        file = f"; its secret is in {secrets / line.file}" if line.file else ""
+        click.echo(f"{SIGNS[line.how]:>8}  {line.text}{file}")
     if retention_days is not None and retention_days < TWO_YEARS_DAYS:
         click.echo(
             f"\n{retention_days} days are too short for cars built in the year and for the choice of `last year` in "
@@ -121,9 +121,9 @@ def _keep(folder: Path, file: str, secret: str) -> None:
 
 def _tell_grafana(wanted: Wanted, done: list[Done]) -> None:
     click.echo(f"\nGrafana: TAKTLINE_INFLUX_URL={wanted.target.url} TAKTLINE_INFLUX_DATABASE={wanted.target.database}")
-    if any("user " + wanted.reader in each.text for each in done):
+    if any("user " + wanted.reader in line.text for line in done):
         click.echo(f"TAKTLINE_INFLUX_USER={wanted.reader}")
-    if any(each.file == wanted.reader_file for each in done):
+    if any(line.file == wanted.reader_file for line in done):
         click.echo(f"and {wanted.reader_file} as /etc/grafana/taktline-influx-secret, readable by Grafana alone")
 
 

@@ -144,7 +144,7 @@ def _by_hand(hand: _Given) -> tuple[tuple[Totals, ...], Figures]:
         total=hand.total,
         good=_rest(("--good", hand.good), ("--reject", hand.reject), ("--total", hand.total)),
     )
-    if any(each is not None for each in (hand.availability, hand.performance, hand.quality)):
+    if any(factor is not None for factor in (hand.availability, hand.performance, hand.quality)):
         return _of_ratios(hand, one)
     known = {name for name in COLUMNS if getattr(one, name) is not None}
     if not any(need <= known for need in ENOUGH):
@@ -235,7 +235,7 @@ def _read(path: Path) -> list[Totals]:
 
 def _runs(name: str, numbered: Sequence[tuple[int, list[str]]], *, decimal_mark: str) -> list[Totals]:
     line, header = numbered[0][0], [cell.strip().lower() for cell in numbered[0][1]]
-    wrong = [f"{name}:{line}: {each}" for each in from_totals.of_header(header)]
+    wrong = [f"{name}:{line}: {mistake}" for mistake in from_totals.of_header(header)]
     if not wrong and len(numbered) == 1:
         wrong = [f"{name}:{line}: there is no run below the first line; add a line for each run"]
     found: list[Totals] = []
@@ -287,7 +287,7 @@ def _show(answer: _Answer, *, listed: bool) -> None:
     if listed:
         each_run = [from_totals.figures((run,)) for run in answer.runs]
         output.print(_runs_table(each_run))
-        notes += [f"run {at}: {WORDS[flag]}" for at, each in enumerate(each_run, start=1) for flag in each.flags]
+        notes += [f"run {at}: {WORDS[flag]}" for at, figures in enumerate(each_run, start=1) for flag in figures.flags]
     table = Table("", "formula", "in numbers")
     table.add_column("%", justify="right")
     for name, formula, numbers, value in _lines(answer):
@@ -301,14 +301,14 @@ def _runs_table(runs: Sequence[Figures]) -> Table:
     table = Table(*("run", "planned s", "run s", "total", "good", "A %", "P %", "Q %", "OEE %"))
     for column in table.columns:
         column.justify = "right"
-    for at, each in enumerate(runs, start=1):
+    for at, run in enumerate(runs, start=1):
         sums: list[Fraction | int] = [
-            each.planned_s or Fraction(),
-            each.run_s or Fraction(),
-            each.total or 0,
-            each.good or 0,
+            run.planned_s or Fraction(),
+            run.run_s or Fraction(),
+            run.total or 0,
+            run.good or 0,
         ]
-        ratios = (each.availability, each.performance, each.quality, each.oee)
+        ratios = (run.availability, run.performance, run.quality, run.oee)
         table.add_row(str(at), *map(plain, sums), *map(percent, ratios))
     return table
 
@@ -354,7 +354,7 @@ def _sum_lines(found: Figures) -> list[tuple[str, str, str, Fraction | None]]:
 
 
 def _ratio_lines(found: Figures) -> list[tuple[str, str, str, Fraction | None]]:
-    factors = [_n(each) for each in (found.availability, found.performance, found.quality)]
+    factors = [_n(factor) for factor in (found.availability, found.performance, found.quality)]
     return [
         ("Availability", "given", factors[0] or "", found.availability),
         ("Performance", "given", factors[1] or "", found.performance),

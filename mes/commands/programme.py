@@ -33,7 +33,7 @@ def programme_command(*, config: Path | None, journal: Path | None, period: str 
     zone = loaded.config.calendar.zone
     until = found.until.astimezone(zone)
     console().print(f"Programme {found.year}, as of {until:%Y-%m-%d %H:%M} {zone.key}")
-    for name, section in [*((f"{found.year}-{month:02}", each) for month, each in found.months.items())]:
+    for name, section in [*((f"{found.year}-{month:02}", section) for month, section in found.months.items())]:
         if section.total.built or section.total.plan_to_date:
             console().print(_table(name, section))
     if len(found.months) > 1:
@@ -95,7 +95,7 @@ def _json(found: ProgrammeReport) -> dict[str, object]:
         "forecast": _number(found.forecast),
         "unplaced": found.unplaced,
         "whole": _section(found.whole),
-        "months": {f"{found.year}-{month:02}": _section(each) for month, each in found.months.items()},
+        "months": {f"{found.year}-{month:02}": _section(section) for month, section in found.months.items()},
     }
 
 

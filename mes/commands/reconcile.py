@@ -80,7 +80,7 @@ def _chosen(config: PlantConfig, path: Path, of: Sequence[str]) -> list[Case]:
 
 def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([_json(each) for each in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([_json(case) for case in found], indent=2, ensure_ascii=False))
         return
     if not found:
         click.echo("Every count is decided.")

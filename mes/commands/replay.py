@@ -97,15 +97,19 @@ def _anew(reader: JournalReader, config: PlantConfig, stack: ExitStack) -> Resul
 def _say(found: list[Difference], *, windows: int, as_json: bool) -> None:
     if as_json:
         listed = [
-            {**asdict(each), "window": each.window.name, "start": each.window.interval.start.isoformat()}
-            for each in found
+            {
+                **asdict(difference),
+                "window": difference.window.name,
+                "start": difference.window.interval.start.isoformat(),
+            }
+            for difference in found
         ]
         click.echo(json.dumps({"windows": windows, "differences": listed}, indent=2, ensure_ascii=False))
         return
     if not found:
         click.echo(f"Nothing differs in {windows} windows of stations.")
         return
-    touched = len({(each.station, each.window.interval) for each in found})
+    touched = len({(difference.station, difference.window.interval) for difference in found})
     table = Table(title=f"{touched} of {windows} windows of stations differ")
     for heading in ("station", "window", "figure", "before", "after"):
         table.add_column(heading, justify="right" if heading in {"before", "after"} else "left")
@@ -119,7 +123,9 @@ def _say(found: list[Difference], *, windows: int, as_json: bool) -> None:
         )
     console().print(table)
     if len(found) > MOST_SHOWN:
-        by_figure = ", ".join(f"{name} {number}" for name, number in Counter(each.figure for each in found).items())
+        by_figure = ", ".join(
+            f"{name} {number}" for name, number in Counter(difference.figure for difference in found).items()
+        )
         click.echo(f"{len(found)} figures differ ({by_figure}); --json lists them all.")
 
 

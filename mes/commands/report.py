@@ -70,7 +70,7 @@ def report_command(
 ) -> None:
     """Print OEE, its factors, counts and losses for hours, shifts, days, weeks, months, years or any interval."""
     loaded = plant(config)
-    names = tuple(each.strip() for each in (definitions or "").split(",") if each.strip())
+    names = tuple(name.strip() for name in (definitions or "").split(",") if name.strip())
     request = Request(by, start, end, parts, level, names)
     with query(loaded.config, journal, now, asked_until=end) as opened:
         if form == "html":

@@ -260,7 +260,7 @@ def _station(station: Resolved, work: _Work) -> None:
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
     work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places)
-    counted = frozenset(each.setup.kind for each in found.values() if isinstance(each, CounterSignal))
+    counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
     planned = standard(station, list(work.plant.products), work.findings)
     work.standards[identity] = replace(planned, counted=counted)
     work.limits[identity] = {

@@ -74,12 +74,12 @@ def _near_zone(name: str, known: set[str]) -> str:
 def _weekly(shape: CalendarShape, findings: Findings) -> tuple[Shift, ...]:
     weekly: list[Shift] = []
     spans: list[_Span] = []
-    for index, each in enumerate(shape.shifts):
+    for index, hours in enumerate(shape.shifts):
         here = (*CALENDAR, "shifts", index)
-        days = [DAYS.index(day) for day in each.days]
-        shift = _shift(each, here, shape.teams, findings, days=frozenset(days))
+        days = [DAYS.index(day) for day in hours.days]
+        shift = _shift(hours, here, shape.teams, findings, days=frozenset(days))
         weekly += [shift] if shift else []
-        spans += [_span(each, here, day * DAY_MIN, f"on {DAYS[day]}") for day in days]
+        spans += [_span(hours, here, day * DAY_MIN, f"on {DAYS[day]}") for day in days]
     first = min(spans)
     again = _Span(first.start_min + WEEK_MIN, first.end_min + WEEK_MIN, first.place, first.name)
     _overlaps([*spans, again], findings)
@@ -88,33 +88,35 @@ def _weekly(shape: CalendarShape, findings: Findings) -> tuple[Shift, ...]:
 
 def _special(shape: CalendarShape, findings: Findings) -> _Dated:
     found: _Dated = {}
-    for index, each in enumerate(shape.special_days):
+    for index, special_day in enumerate(shape.special_days):
         here: Place = (*CALENDAR, "special_days", index)
-        day = _date(each.date, (*here, "date"), findings)
+        day = _date(special_day.date, (*here, "date"), findings)
         if day is None:
             continue
         if day in found:
             findings.problem((*here, "date"), f"{day} is given twice", "keep one of the two")
-        places: list[Place] = [(*here, "shifts", number) for number in range(len(each.shifts))]
-        _overlaps([_span(one, place, 0) for one, place in zip(each.shifts, places, strict=True)], findings)
-        shifts = [_shift(one, place, shape.teams, findings) for one, place in zip(each.shifts, places, strict=True)]
+        places: list[Place] = [(*here, "shifts", number) for number in range(len(special_day.shifts))]
+        _overlaps([_span(one, place, 0) for one, place in zip(special_day.shifts, places, strict=True)], findings)
+        shifts = [
+            _shift(one, place, shape.teams, findings) for one, place in zip(special_day.shifts, places, strict=True)
+        ]
         found[day] = [(shift, place) for shift, place in zip(shifts, places, strict=True) if shift]
     return found
 
 
 def _overtime(shape: CalendarShape, findings: Findings) -> _Dated:
     found: _Dated = {}
-    for index, each in enumerate(shape.overtime):
+    for index, overtime in enumerate(shape.overtime):
         here: Place = (*CALENDAR, "overtime", index)
-        shift = _shift(each, here, shape.teams, findings)
-        day = _date(each.date, (*here, "date"), findings)
+        shift = _shift(overtime, here, shape.teams, findings)
+        day = _date(overtime.date, (*here, "date"), findings)
         if shift and day:
             found.setdefault(day, []).append((shift, here))
     return found
 
 
 def _shifts(dated: _Dated) -> dict[date, tuple[Shift, ...]]:
-    return {day: tuple(shift for shift, _ in each) for day, each in dated.items()}
+    return {day: tuple(shift for shift, _ in pairs) for day, pairs in dated.items()}
 
 
 def _rotations(shape: CalendarShape, findings: Findings) -> tuple[Rotation, ...]:
@@ -133,8 +135,8 @@ def _rotations(shape: CalendarShape, findings: Findings) -> tuple[Rotation, ...]
 
 def _entry(entry: Mapping[str, str], place: Place, shape: CalendarShape, findings: Findings) -> None:
     """One entry of a cycle: its shifts are weekly ones without a team of their own, its teams are those of the site."""
-    names = dict.fromkeys(each.name for each in shape.shifts)
-    with_team = {each.name for each in shape.shifts if each.team}
+    names = dict.fromkeys(weekly_shift.name for weekly_shift in shape.shifts)
+    with_team = {weekly_shift.name for weekly_shift in shape.shifts if weekly_shift.team}
     for shift, team in entry.items():
         here = (*place, shift)
         if shift not in names:
@@ -170,7 +172,10 @@ def _maintenance(shapes: Sequence[MaintenanceShape], findings: Findings) -> tupl
 def _public_holidays(shape: PublicHolidaysShape, findings: Findings) -> Mapping[date, str]:
     """The country's public holidays of `HOLIDAY_YEARS`, without those on which the site works."""
     here: Place = (*CALENDAR, "public_holidays")
-    working = {index: _date(each, (*here, "working", index), findings) for index, each in enumerate(shape.working)}
+    working = {
+        index: _date(working_day, (*here, "working", index), findings)
+        for index, working_day in enumerate(shape.working)
+    }
     parts = list_supported_countries(include_aliases=False).get(shape.country)
     if parts is None:
         remedy = "use the two letters of ISO 3166, such as KZ, or list the holidays under `special_days` instead"
@@ -217,7 +222,7 @@ def _shift(
     _overlaps(breaks, findings)
     if shape.team is not None:
         _team(shape.team, (*place, "team"), teams, findings)
-    if any(each[: len(place)] == place for each in findings.places()):
+    if any(reported[: len(place)] == place for reported in findings.places()):
         return None
     pairs = tuple((_clock(begins), _clock(ends)) for begins, ends in shape.breaks)
     return Shift(shape.name, _clock(shape.start), _clock(shape.end), pairs, days, shape.team)
@@ -246,12 +251,12 @@ def _overlapping(spans: Collection[_Span]) -> Iterator[tuple[_Span, _Span]]:
 
 def _dates_overlap(found: Calendar, dated: Sequence[_Dated], findings: Findings) -> None:
     """Reports special days and overtime whose shifts overlap others of the same date or of the dates beside it."""
-    places = {(day, shift): place for each in dated for day, pairs in each.items() for shift, place in pairs}
+    places = {(day, shift): place for dates in dated for day, pairs in dates.items() for shift, place in pairs}
     for day in sorted({day for day, _ in places}):
         spans = [
-            _dated_span(each, shift, places.get((each, shift), (*CALENDAR, "shifts")))
-            for each in (day - timedelta(days=1), day, day + timedelta(days=1))
-            for shift in found.starting(each)
+            _dated_span(start_day, shift, places.get((start_day, shift), (*CALENDAR, "shifts")))
+            for start_day in (day - timedelta(days=1), day, day + timedelta(days=1))
+            for shift in found.starting(start_day)
         ]
         for pair in _overlapping(spans):
             other, wrong = sorted(pair, key=lambda each: RANK.index(str(each.place[2])))

@@ -15,11 +15,11 @@ def former_names(site: SiteShape, stations: Sequence[Resolved], findings: Findin
 
     A site that had another name gives every station, under its present and its former names, another former name.
     """
-    for index, each in enumerate(site.formerly):
-        if each == site.name:
-            what = f"the site is called `{each}` now"
+    for index, old_site in enumerate(site.formerly):
+        if old_site == site.name:
+            what = f"the site is called `{old_site}` now"
             findings.problem(("site", "formerly", index), what, "name here only what it was called before")
-    present = {StationId(each.path) for each in stations}
+    present = {StationId(station.path) for station in stations}
     found: dict[StationId, StationId] = {}
     for station in stations:
         for name in station.shape.formerly:

@@ -96,7 +96,7 @@ def display_names(plant: PlantShape, findings: Findings) -> DisplayNames:
         (name, ("process_values", name), value.names) for name, value in plant.process_values.items()
     ]
     found = DisplayNames(
-        places=_given(each for level in levels for each in level),
+        places=_given(part for level in levels for part in level),
         products=_given((name, ("products", name), product.names) for name, product in plant.products.items()),
         models=_given(models),
         markets=_given(markets),
@@ -130,10 +130,10 @@ def _places(plant: PlantShape) -> Iterator[list[_Named]]:
     """The site, its areas, the lines of each area and the stations of each line; what is beside each other together."""
     site = plant.site.name
     yield [(site, ("site",), plant.site.names)]
-    yield [(f"{site}/{name}", ("areas", name), each.names) for name, each in plant.areas.items()]
+    yield [(f"{site}/{name}", ("areas", name), shape.names) for name, shape in plant.areas.items()]
     for area, inside in plant.areas.items():
         path, place = f"{site}/{area}", ("areas", area, "lines")
-        yield [(f"{path}/{name}", (*place, name), each.names) for name, each in inside.lines.items()]
+        yield [(f"{path}/{name}", (*place, name), shape.names) for name, shape in inside.lines.items()]
         for line, members in inside.lines.items():
             yield [
                 (f"{path}/{line}/{name}", (*place, line, "stations", name), station.names)

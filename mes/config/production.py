@@ -109,15 +109,15 @@ def programme(
         return None
     built_at = _station(shape.built_at, ("programme", "built_at"), site, stations, findings)
     plan: dict[tuple[int, int | None], dict[ProductId, int]] = {}
-    for index, each in enumerate(shape.plan):
+    for index, planned in enumerate(shape.plan):
         place: Place = ("programme", "plan", index)
-        if (each.year, each.month) in plan:
-            findings.problem(place, f"{_when(each)} is planned twice", "keep one of the two")
-        for product in each.cars:
+        if (planned.year, planned.month) in plan:
+            findings.problem(place, f"{_when(planned)} is planned twice", "keep one of the two")
+        for product in planned.cars:
             if product not in products:
                 remedy = did_you_mean(product, products)
                 findings.problem((*place, "cars", product), f"there is no product `{product}`", remedy)
-        plan[each.year, each.month] = {ProductId(product): cars for product, cars in each.cars.items()}
+        plan[planned.year, planned.month] = {ProductId(product): cars for product, cars in planned.cars.items()}
     try:
         build = BuildProgramme(plan)
     except ValueError as error:
@@ -157,6 +157,6 @@ def _station(path: str, place: Place, site: str, stations: Iterable[StationId], 
     station = StationId(f"{site}/{path}")
     if station in stations:
         return station
-    known = [each.partition("/")[2] for each in stations]
+    known = [existing.partition("/")[2] for existing in stations]
     findings.problem(place, f"there is no station `{path}`", did_you_mean(path, known))
     return None

@@ -99,7 +99,7 @@ def _plain(node: Node, place: Place, source: Source) -> Plain:
         case MappingNode():
             return _mapping(node, place, source)
         case SequenceNode():
-            return [_plain(each, (*place, index), source) for index, each in enumerate(node.value)]
+            return [_plain(element, (*place, index), source) for index, element in enumerate(node.value)]
         case _:
             assert isinstance(node, ScalarNode)
             return _scalar(node)

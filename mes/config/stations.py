@@ -95,7 +95,7 @@ def _merge(
 ) -> dict[str | int, Plain]:
     """`over` on top of `base`, mapping by mapping; notes where each value came from."""
     merged: dict[str | int, Plain] = {}
-    for key in [*base, *(each for each in over if each not in base)]:
+    for key in [*base, *(key for key in over if key not in base)]:
         low, high = base.get(key), over.get(key)
         here = (*within, key)
         origins[here] = (*over_place, key) if key in over else (*base_place, key)
@@ -126,9 +126,9 @@ class _Filling:
         """The value with every placeholder filled; texts stay texts, but an address becomes a number."""
         match value:
             case dict():
-                return {key: self.fill(each, (*within, key)) for key, each in value.items()}
+                return {key: self.fill(item, (*within, key)) for key, item in value.items()}
             case list():
-                return [self.fill(each, within) for each in value]
+                return [self.fill(item, within) for item in value]
             case str():
                 text = self._text(value, within)
                 return int(text) if within[-1] == "address" and re.fullmatch(r"-?\d+", text) else text

@@ -37,7 +37,10 @@ class Shaped:
 
     def explains(self, place: Place) -> bool:
         """Whether a problem found later at `place` may only follow from one in the same mapping."""
-        return any(place[: len(each) - 1] == each[:-1] and len(place) <= len(each) for each in self.broken)
+        return any(
+            place[: len(broken_place) - 1] == broken_place[:-1] and len(place) <= len(broken_place)
+            for broken_place in self.broken
+        )
 
 
 def shape(source: Source) -> Shaped:
@@ -97,7 +100,7 @@ def _with_stand_ins(shaped: Shaped) -> PlantShape | None:
 def _stand_in(shaped: Shaped, section: str | int, name: str | int) -> None:
     held = shaped.data.get(section)
     if section == "site":
-        given, zone = (at(shaped.data, ("site", each)) for each in ("name", "time_zone"))
+        given, zone = (at(shaped.data, ("site", key)) for key in ("name", "time_zone"))
         shift: Plain = {"name": "any", "start": "00:00", "end": "00:00", "days": ["mon"]}
         calendar: Plain = {"shifts": [shift]}
         shaped.data["site"] = {"name": str(given or "site"), "time_zone": str(zone or "UTC"), "calendar": calendar}
@@ -172,7 +175,7 @@ def _problem(source: Source, place: Place, detail: ErrorDetails) -> Problem:
             return source.problem(place, f"unknown key `{place[-1]}`", did_you_mean(place[-1], known))
         case "missing":
             name = str(detail["loc"][-1])
-            meant = _description([part for each in here for part in _child(each, name)])
+            meant = _description([part for node in here for part in _child(node, name)])
             return source.problem(place, f"`{name}` is missing", f"add `{name}`" + (f": {meant}" if meant else ""))
         case _ if detail["loc"][-1] == "[key]":
             remedy = "use letters, digits, `-`, `_` and `.`, without spaces"
@@ -228,7 +231,7 @@ def _copied(value: Plain) -> Plain:
         case dict():
             return _copy(value)
         case list():
-            return [_copied(each) for each in value]
+            return [_copied(element) for element in value]
         case _:
             return value
 
@@ -237,15 +240,15 @@ def _secrets(value: Plain, place: Place) -> Iterator[tuple[Place, str]]:
     """Places that look like a secret; the secret itself is never shown."""
     match value:
         case dict():
-            for key, each in value.items():
-                what = _secret(key, each) if isinstance(key, str) and not isinstance(each, dict | list) else None
+            for key, member in value.items():
+                what = _secret(key, member) if isinstance(key, str) and not isinstance(member, dict | list) else None
                 if what is not None:
                     yield (*place, key), what
                 else:
-                    yield from _secrets(each, (*place, key))
+                    yield from _secrets(member, (*place, key))
         case list():
-            for index, each in enumerate(value):
-                yield from _secrets(each, (*place, index))
+            for index, element in enumerate(value):
+                yield from _secrets(element, (*place, index))
         case str() if PEM in value:
             yield place, PEM_STANDS_HERE
         case str() if URL_WITH_SECRET.search(value):
@@ -289,9 +292,9 @@ def _alternatives(node: Node, data: object) -> Iterator[Node]:
     yield node
     mapping = node.get("discriminator", {}).get("mapping", {})
     kind = data.get("kind") if isinstance(data, dict) else None
-    for each in node.get("anyOf", []) + node.get("oneOf", []):
-        if not mapping or each.get("$ref") == mapping.get(kind):
-            yield from _alternatives(each, data)
+    for alternative in node.get("anyOf", []) + node.get("oneOf", []):
+        if not mapping or alternative.get("$ref") == mapping.get(kind):
+            yield from _alternatives(alternative, data)
 
 
 def _child(node: Node, part: str | int) -> Iterator[Node]:
@@ -312,4 +315,4 @@ def _keys(nodes: Sequence[Node]) -> list[str]:
 def _description(nodes: Sequence[Node]) -> str:
     """The first description written for a key itself; those of whole mappings say too much here."""
     found = [str(node["description"]) for node in nodes if "description" in node and "properties" not in node]
-    return next((each for each in found if "\n" not in each and not each.endswith(".")), "")
+    return next((description for description in found if "\n" not in description and not description.endswith(".")), "")

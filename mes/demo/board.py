@@ -98,8 +98,8 @@ class PulledByHand:
     async def end(self) -> None:
         """Plugs in what is still pulled by hand; from now on nothing can be pulled."""
         self._over = True
-        for each in list(self._since):
-            await self._plug_in(each)
+        for controller in list(self._since):
+            await self._plug_in(controller)
 
     async def _plug_in(self, controller: str) -> None:
         await asyncio.sleep(max(0.0, self._since[controller] + LEAST_REAL_S - time.monotonic()))

@@ -178,7 +178,7 @@ def _agree(expected: float | None, got: float | None, allowed: float) -> bool:
 
 def _reach(center: float | None, corners: Sequence[float | None]) -> float:
     """How far the corners lie from the centre; without limit where it is open whether there is a figure at all."""
-    if all(each is None for each in (center, *corners)):
+    if all(figure is None for figure in (center, *corners)):
         return 0.0
     return max(inf if center is None or corner is None else abs(corner - center) for corner in corners)
 

@@ -170,7 +170,7 @@ def show(console: Console, finished: Finished) -> None:
 
 def _figures(both: Station, window: Interval) -> list[str]:
     true, seen = both.truth, both.measured
-    counts = [f"{getattr(seen.counts, each)}/{getattr(true.counts, each)}" for each in ("good", "rework", "scrap")]
+    counts = [f"{getattr(seen.counts, kind)}/{getattr(true.counts, kind)}" for kind in ("good", "rework", "scrap")]
     return [
         *counts,
         _minutes(both, window, producing=True),

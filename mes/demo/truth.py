@@ -194,8 +194,8 @@ def seconds(states: Iterable[tuple[Interval, State]], within: Sequence[Interval]
     """Time in each state inside the intervals, which must be disjoint; every state is a key."""
     sums = dict.fromkeys(State, timedelta())
     for span, state in states:
-        for each in within:
-            if part := span.clip(each):
+        for interval in within:
+            if part := span.clip(interval):
                 sums[state] += part.length
     return sums
 
@@ -273,7 +273,7 @@ def lives(plant: Plant) -> dict[str, Life]:
 
 
 def _results(records: list[UnitRecord]) -> tuple[str, ...]:
-    return tuple(str(each.result) for each in records)
+    return tuple(str(unit.result) for unit in records)
 
 
 def _defined(

@@ -107,11 +107,11 @@ class Health:
     def all_tried(self, controllers: Iterable[ControllerId]) -> bool:
         """Whether each of them has given data or could not be reached."""
         known = [self._known.get(controller) for controller in controllers]
-        return all(each is not None and each.state is not ConnectionState.CONNECTING for each in known)
+        return all(health is not None and health.state is not ConnectionState.CONNECTING for health in known)
 
     def snapshot(self) -> tuple[ControllerHealth, ...]:
         """All controllers as they stand now, by name."""
-        return tuple(self._with_ages(self._with_items(self._known[each])) for each in sorted(self._known))
+        return tuple(self._with_ages(self._with_items(self._known[controller])) for controller in sorted(self._known))
 
     def _ticked(self, controller: ControllerId) -> ControllerHealth:
         self._ticked_s[controller] = self._monotonic_s()

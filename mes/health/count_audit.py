@@ -156,7 +156,7 @@ class Account:
     def _undecided(self, raw: int, moved: int) -> dict[Doubt, int]:
         """The doubtful readings that lead to `raw` and are open, each with its part of what the totaliser `moved`."""
         led = leading(list(self.doubted.values()), self.last, raw)
-        parts = {doubt(each): each.raw - each.previous_raw for each in led}
+        parts = {doubt(event): event.raw - event.previous_raw for event in led}
         if led:  # should the first not begin where the last count ended, the way there is its own
             parts[doubt(led[-1])] += moved - sum(parts.values())
         return {about: part for about, part in parts.items() if about not in self.decided}
@@ -333,7 +333,7 @@ class CountAudit:
             for said in self._stored[after].decided.values():
                 keep(held, said)
         decided = sum(decision.parts for decision in held.values() if (decision.station, decision.kind) == key)
-        return decided + sum(each.units.get(key, 0) for each in self._stored.values())
+        return decided + sum(tally.units.get(key, 0) for tally in self._stored.values())
 
 
 async def _walk(

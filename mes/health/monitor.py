@@ -69,7 +69,7 @@ class StatusMonitor:
         """As of now, without waiting for anything."""
         offsets = self.offsets()
         return Status(
-            controllers=tuple(controller_status(each, offsets) for each in self.health.snapshot()),
+            controllers=tuple(controller_status(controller, offsets) for controller in self.health.snapshot()),
             journal=self._journal_status(),
             sinks=() if self.writer is None else (self._sink(self.writer),),
             count_audit=self.count_audit.lines(),

@@ -209,7 +209,7 @@ def ready(status: Status, limits: Limits | None = None) -> Verdict:
             f"the machine's clock is {status.clock_step_s:+.0f} s from the program's time: it is followed in half a "
             "minute, unless it is behind the journal; then set it right"
         )
-    if not any(each.state is ConnectionState.RUNNING for each in status.controllers):
+    if not any(controller.state is ConnectionState.RUNNING for controller in status.controllers):
         states = ", ".join(f"{controller.controller} is {controller.state}" for controller in status.controllers)
         reasons.append(f"no controller runs: {states or 'none was tried yet'}")
     return _verdict(reasons)

@@ -57,12 +57,12 @@ class Checked:
     @property
     def damaged(self) -> tuple[Unreadable, ...]:
         """The events that no version can read."""
-        return tuple(each for each in self._unreadable if not each.newer)
+        return tuple(row for row in self._unreadable if not row.newer)
 
     @property
     def newer(self) -> tuple[Unreadable, ...]:
         """The events that a newer version has written."""
-        return tuple(each for each in self._unreadable if each.newer)
+        return tuple(row for row in self._unreadable if row.newer)
 
     @property
     def _unreadable(self) -> tuple[Unreadable, ...]:
@@ -92,7 +92,7 @@ def _faults(connection: apsw.Connection, path: Path) -> tuple[str, ...]:
         verdict = [str(row[0]) for row in fetch(connection, path, "PRAGMA integrity_check(20)")]
     except JournalError as error:  # damaged pages, or rows of which an index cannot be made
         return (str(error),)
-    return tuple(line for each in verdict for line in each.splitlines() if each != "ok")
+    return tuple(line for text in verdict for line in text.splitlines() if text != "ok")
 
 
 def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents:
@@ -104,7 +104,7 @@ def _contents(connection: apsw.Connection, path: Path, version: int) -> Contents
     consumers = fetch(
         connection, path, "SELECT name, seq FROM consumer WHERE note = '' AND typeof(seq) = 'integer' ORDER BY name"
     )
-    first, last = (from_us(each) if isinstance(each, int) else None for each in (first_us, last_us))
+    first, last = (from_us(time_us) if isinstance(time_us, int) else None for time_us in (first_us, last_us))
     latest_us = to_us(datetime.now(UTC) + TOLERANCE)
     (future,), *_ = fetch(connection, path, "SELECT count(*) FROM event WHERE received_us > ?", latest_us)
     return Contents(

@@ -44,19 +44,19 @@ def line(journaled: Journaled) -> str:
     """One event; its number in this journal is told, and ignored where it is imported."""
     event = journaled.event
     said: dict[str, object] = {"event": _kind_of[type(event)], "seq": journaled.seq}
-    for each in fields(event):
-        value = getattr(event, each.name)
-        if each.name == "cycle_time":
+    for attribute in fields(event):
+        value = getattr(event, attribute.name)
+        if attribute.name == "cycle_time":
             said["cycle_s"] = None if value is None else value.total_seconds()
         else:
-            said[each.name] = _plain(value)
+            said[attribute.name] = _plain(value)
     return json.dumps(said, ensure_ascii=False)
 
 
 def unread_line(row: Unreadable, raw: RawRow) -> str:
     """A row that this version cannot read, as it is in the file; an import puts it back so."""
     station, kind, *times, body = (
-        each.decode(errors="surrogateescape") if isinstance(each, bytes) else each for each in raw
+        column.decode(errors="surrogateescape") if isinstance(column, bytes) else column for column in raw
     )
     columns = {"station": station, "kind": kind, "times_us": times, "body": body}
     return json.dumps({"event": row.kind, "seq": row.seq, UNREAD: columns})
@@ -78,17 +78,19 @@ def unread_rows(reader: JournalReader, lines: Iterable[str]) -> Iterator[EventRo
 def _unread_row(said: object) -> EventRow:
     if not isinstance(said, dict):
         raise Mistake(f"`{UNREAD}` is what an export wrote of a row that it could not read: leave it as it is")
-    station, kind, times, body = (said.get(each) for each in ("station", "kind", "times_us", "body"))
-    if not isinstance(times, list) or not all(isinstance(each, str) for each in (station, kind, body)):
+    station, kind, times, body = (said.get(column) for column in ("station", "kind", "times_us", "body"))
+    if not isinstance(times, list) or not all(isinstance(text, str) for text in (station, kind, body)):
         raise Mistake(f"`{UNREAD}` is what an export wrote of a row that it could not read: leave it as it is")
-    time_us, received_us, from_us, to_us = (each if isinstance(each, int) else 0 for each in [*times, 0, 0, 0, 0][:4])
-    names = [str(each).encode(errors="replace").decode() for each in (station, kind)]
+    time_us, received_us, from_us, to_us = (
+        number if isinstance(number, int) else 0 for number in [*times, 0, 0, 0, 0][:4]
+    )
+    names = [str(name).encode(errors="replace").decode() for name in (station, kind)]
     return names[0], names[1], time_us, received_us, from_us, to_us, _as_it_was(str(body))
 
 
 def _as_it_was(body: str) -> str:
     """Text, or the bytes that an export could not say as text, which the file takes as well."""
-    if body.isascii() or not any("\udc80" <= each <= "\udcff" for each in body):
+    if body.isascii() or not any("\udc80" <= character <= "\udcff" for character in body):
         return body
     return cast(str, body.encode(errors="surrogateescape"))
 
@@ -150,13 +152,13 @@ def _event(said: Mapping[str, Any]) -> StationEvent:
     event_type = KINDS.get(kind) if isinstance(kind, str) else None
     if event_type is None or not isinstance(kind, str):
         raise Mistake(f"`event` is {kind!r}; {did_you_mean(kind, KINDS)}")
-    names = {RENAMED.get(each.name, each.name): each for each in fields(event_type)}
+    names = {RENAMED.get(attribute.name, attribute.name): attribute for attribute in fields(event_type)}
     for unknown in said.keys() - names.keys() - {"event", "seq"}:
         raise Mistake(f"{kind} has no `{unknown}`; {did_you_mean(unknown, names)}")
     given = {"time_source": "controller", "received_time": said.get("time"), **DEFAULTS.get(kind, {}), **said}
     if kind == "units_counted" and given.get("raw") is None:
         given["raw"] = 0  # numbered by who reads all lines
-    missing = [name for name, each in names.items() if name not in given and each.default is MISSING]
+    missing = [name for name, attribute in names.items() if name not in given and attribute.default is MISSING]
     if missing:
         raise Mistake(f"{kind} lacks {', '.join(f'`{name}`' for name in missing)}")
     for name in ("code", "raw"):
@@ -194,15 +196,17 @@ def _checked(event: StationEvent) -> StationEvent:
     if len(parts) != LEVELS or not all(parts):
         raise Mistake(f"`station` is {event.station!r}; write site/area/line/station")
     times = {}
-    for each in fields(event):
-        value = getattr(event, each.name)
+    for attribute in fields(event):
+        value = getattr(event, attribute.name)
         if isinstance(value, datetime):
             if value.tzinfo is None:
-                raise Mistake(f"`{each.name}` has no zone; write it as 2026-03-02T08:00:00+05:00 or …Z")
+                raise Mistake(f"`{attribute.name}` has no zone; write it as 2026-03-02T08:00:00+05:00 or …Z")
             try:
-                times[each.name] = value.astimezone(UTC)
+                times[attribute.name] = value.astimezone(UTC)
             except OverflowError as error:
-                raise Mistake(f"`{each.name}` is {value.isoformat()}, which is no time of this calendar") from error
+                raise Mistake(
+                    f"`{attribute.name}` is {value.isoformat()}, which is no time of this calendar"
+                ) from error
     since, start, end = (times.get(name) for name in ("since", "start", "end"))
     if since is not None and since > times["time"]:
         raise Mistake("`since` is later than `time`")

@@ -117,7 +117,7 @@ class JournalReader:
         """The same as they were stamped, though that was by a clock that was ahead: so they were sent to sinks."""
         statement = f"{EVENT} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
         read = [read_row(*row) for row in self._fetch_of(statement, station, to_us(start), to_us(end))]
-        return [self._names.journaled(each) for each in read if isinstance(each, Journaled)]
+        return [self._names.journaled(decoded) for decoded in read if isinstance(decoded, Journaled)]
 
     def states_before(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
         """The last events before an instant that say what state a station is in, or that we are blind; newest first."""
@@ -292,9 +292,9 @@ class JournalReader:
     def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
         """All events; a change of state that cannot be read says at least that the state is not known from then on."""
         read = [read_corrected(*row) for row in self._fetch_of(statement, *values)]
-        if not any(isinstance(each, Unreadable) for each in read):
-            return [self._names.journaled(each) for each in read if isinstance(each, Journaled)]
-        known = [self._stand_in(each) if isinstance(each, Unreadable) else each for each in read]
+        if not any(isinstance(decoded, Unreadable) for decoded in read):
+            return [self._names.journaled(decoded) for decoded in read if isinstance(decoded, Journaled)]
+        known = [self._stand_in(decoded) if isinstance(decoded, Unreadable) else decoded for decoded in read]
         return [self._names.journaled(journaled) for journaled in known if journaled is not None]
 
     def _first(self, limit: int, statement: str, *values: str | int) -> list[Journaled]:
@@ -407,7 +407,7 @@ class JournalReader:
 
     def _one_of_each_name(self, statement: str, station: StationId, *values: int) -> list[int]:
         found = [self._fetch(statement, name, *values)[0][0] for name in self._names.all_of(station)]
-        return [each for each in found if each is not None]
+        return [number for number in found if number is not None]
 
     def _fetch_of(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
         """Rows of a station under all its names; the first value of such a statement is the station."""

@@ -84,7 +84,7 @@ def _copy(source: apsw.Connection, target: apsw.Connection, now_us: int) -> list
         "INSERT INTO damage (first_seq, last_seq, found_us) VALUES (?, ?, ?)",
         [(first, last, now_us) for first, last in lost if first not in known],
     )
-    return [each for each in lost if each[0] not in known]
+    return [stretch for stretch in lost if stretch[0] not in known]
 
 
 def _copy_numbered(source: apsw.Connection, target: apsw.Connection, table: str, columns: tuple[str, ...]) -> None:
@@ -97,9 +97,9 @@ def _copy_numbered(source: apsw.Connection, target: apsw.Connection, table: str,
 def _number_on(source: apsw.Connection, target: apsw.Connection) -> None:
     """Process values go on after the highest number that there ever was, though it was lost, or thinned out."""
     known = [_number(target, f"SELECT coalesce(max(seq), 0) FROM consumer WHERE {TELEMETRY_CONSUMERS}")]
-    for each in (source, target):
+    for connection in (source, target):
         with contextlib.suppress(apsw.Error, IndexError):
-            known.append(_number(each, "SELECT seq FROM sqlite_sequence WHERE name = 'telemetry'"))
+            known.append(_number(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'telemetry'"))
     target.execute("DELETE FROM sqlite_sequence WHERE name = 'telemetry'")
     target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('telemetry', ?)", (max(known),))
 

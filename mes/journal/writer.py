@@ -294,11 +294,11 @@ class Journal:
             last_seqs = self._commit(store, [write.rows for write in writes])
             self.last_seq = store.last_seq
             self._answer([(write.future, seq) for write, seq in zip(writes, last_seqs, strict=True)])
-        for each in self._taken:
-            if isinstance(each, _Call):
-                self._answer([(each.future, _answered(each, store))])
+        for request in self._taken:
+            if isinstance(request, _Call):
+                self._answer([(request.future, _answered(request, store))])
         self._busy_since_s = None
-        return not any(isinstance(each, _Stop) for each in self._taken)
+        return not any(isinstance(request, _Stop) for request in self._taken)
 
     def _commit(self, store: Store, requests: Sequence[Rows]) -> list[int]:
         """Writes until it is on disk. What the disk refused is tried on; what it failed at, once, by a new connection.
@@ -348,7 +348,7 @@ class Journal:
         with contextlib.suppress(queue.Empty):
             while True:
                 left.append(self._requests.get_nowait())
-        futures = [self._opened, *(each.future for each in left if not isinstance(each, _Stop))]
+        futures = [self._opened, *(request.future for request in left if not isinstance(request, _Stop))]
         self._answer([(future, JournalError(*failure.args)) for future in futures])
         self._answer([(self._ended, None)])
 

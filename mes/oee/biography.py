@@ -239,9 +239,9 @@ class _Book:
         self.turned = None
         stay = self.latest.get(event.unit)
         if stay is None or not stay.owns(event.time):
-            for each in [each for each in self.here.values() if each.results]:
-                each.over = event.time
-                del self.here[each.unit]
+            for finished in [finished for finished in self.here.values() if finished.results]:
+                finished.over = event.time
+                del self.here[finished.unit]
             in_gap = frozenset({VisitFlag.IN_GAP})
             stay = self._begin(event, entered=None, first_seen=event.time, flags=in_gap)
         stay.results.append(Outcome(event.result, event.time, event.cycle_time, event.sequence))
@@ -322,7 +322,7 @@ def _biography(stays: Sequence[Visit], last: StationId, *, life: int) -> Biograp
         visits=tuple(counted),
         first_seen=stays[0].first_seen,
         last_seen=max(stay.last_seen for stay in stays),
-        loops=sum(each.passage > 1 for each in counted),
+        loops=sum(visit.passage > 1 for visit in counted),
         finished_at=ends[-1].time if ends and ends[-1].result is UnitResult.GOOD else None,
     )
 
@@ -377,9 +377,9 @@ def _summary(name: str, held: Sequence[ProcessValue], window: Interval, limit: P
         for value, until in zip(held, ends, strict=True)
         if (part := Interval(value.time, until).clip(window)) is not None
     ]
-    length = sum((each for _, each in parts), timedelta())
-    within = sum((each for value, each in parts if limit is not None and value in limit), timedelta())
-    weighted = fsum(value * each.total_seconds() for value, each in parts)
+    length = sum((duration for _, duration in parts), timedelta())
+    within = sum((duration for value, duration in parts if limit is not None and value in limit), timedelta())
+    weighted = fsum(value * duration.total_seconds() for value, duration in parts)
     return ProcessSummary(
         name=name,
         minimum=min((value for value, _ in parts), default=None),

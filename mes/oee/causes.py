@@ -165,7 +165,7 @@ def charges(
     otherwise more is UNKNOWN. Of several neighbours on one side the first link counts.
     """
     axis = Worktime.of(planned)
-    tracks = {each: _track(each, line, standards[each], axis, until) for each, line in timelines.items()}
+    tracks = {station: _track(station, line, standards[station], axis, until) for station, line in timelines.items()}
     towards: dict[State, dict[StationId, StationId]] = {State.STARVED: {}, State.BLOCKED: {}}
     for link in links:
         towards[State.STARVED].setdefault(link.downstream, link.upstream)
@@ -211,7 +211,7 @@ def lost_cars(
             lost[charge.culprit, charge.cause] += charge.length
     cycle = _mean_ideal(track, start, end)
     ranked = sorted(lost.items(), key=lambda item: (-item[1], item[0][0] or "", item[0][1]))
-    return tuple(Culprit(*key, each, each / cycle if cycle else 0.0) for key, each in ranked)
+    return tuple(Culprit(*key, lost_time, lost_time / cycle if cycle else 0.0) for key, lost_time in ranked)
 
 
 def bottleneck(timelines: Mapping[StationId, Timeline], at: datetime, planned: Sequence[Interval]) -> StationId | None:

@@ -35,10 +35,10 @@ def leading(doubted: Sequence[CountUnreconciled], start: int | None, end: int) -
     Those were real, for the totaliser went on from there. `start` None: nobody knows it.
     """
     found = []
-    for each in reversed(doubted):
+    for event in reversed(doubted):
         if end == start:
             break
-        if each.raw == end:
-            found.append(each)
-            end = each.previous_raw
+        if event.raw == end:
+            found.append(event)
+            end = event.previous_raw
     return found

@@ -103,7 +103,9 @@ STANDALONE = Definition(
     starved=Place.EXCLUDED,
     blocked=Place.EXCLUDED,
 )
-BUILT_IN: Mapping[str, Definition] = {each.name: each for each in (TAKTLINE, ISO22400, NEE, VORNE, STANDALONE)}
+BUILT_IN: Mapping[str, Definition] = {
+    definition.name: definition for definition in (TAKTLINE, ISO22400, NEE, VORNE, STANDALONE)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ def wip(
     to an earlier one wait there. Ask with `sent` rework for those between an inspection and the booth before it.
     """
     waiting = [wait for wait in _waits(upstream_visits, downstream_visits, sent) if wait.holds(at)]
-    return tuple(each.unit for each in sorted(waiting, key=lambda each: (each.since, each.unit)))
+    return tuple(wait.unit for wait in sorted(waiting, key=lambda each: (each.since, each.unit)))
 
 
 def dwells(
@@ -213,7 +213,7 @@ def stores_between(
     found = []
     for start, to in ways:
         ended = list(_ended(stays[start], stays[to], window))
-        waited = sum((each.length or timedelta() for each in ended), timedelta())
+        waited = sum((dwell.length or timedelta() for dwell in ended), timedelta())
         found.append(Store(start, to, wip(stays[start], stays[to], end), dwell_figures(ended), waited))
     return tuple(found)
 
@@ -247,7 +247,7 @@ class Flow:
                 known[visit.station].append(visit)
         first_time = {station: first_time_quality(known[station], window) for station in stays}
         stores = stores_between(stays, ways, window, end)
-        ratios = [each.ratio for each in first_time.values()]
+        ratios = [quality.ratio for quality in first_time.values()]
         cycles = {station: cycle_times(stays[station], window) for station in stays}
         return Flow(stores, first_time, rolled(ratios), route_first_time(lives, window), cycles)
 

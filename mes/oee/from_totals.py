@@ -216,7 +216,7 @@ def of_header(names: Sequence[str]) -> list[str]:
         f"{column}: there is no such column; add it to the first line" for column in COLUMNS if column not in names
     ]
     doubled = [column for column in COLUMNS if names.count(column) > 1]
-    return lacking + [f"{each}: there are {names.count(each)} such columns; leave one" for each in doubled]
+    return lacking + [f"{column}: there are {names.count(column)} such columns; leave one" for column in doubled]
 
 
 def of_cells(cells: Mapping[str, str], decimal_mark: str) -> tuple[Totals, list[str]]:

@@ -50,7 +50,11 @@ class BuildProgramme:
 
     def products(self, year: int) -> tuple[ProductId, ...]:
         """All that the plan names for a year, sorted."""
-        return tuple(sorted({product for (each, _), cars in self.plan.items() if each == year for product in cars}))
+        return tuple(
+            sorted(
+                {product for (planned_year, _), cars in self.plan.items() if planned_year == year for product in cars}
+            )
+        )
 
     def cars(self, year: int) -> int:
         """All cars planned for a year."""
@@ -97,7 +101,7 @@ class Targets:
             time = self.planned(year, month) if is_whole else total(self.calendar.planned(part))
             for product in self.programme.products(year):
                 cars, months = self.programme.figure(product, year, month)
-                whole = sum((self.planned(year, each) for each in months), NO_TIME)
+                whole = sum((self.planned(year, planned_month) for planned_month in months), NO_TIME)
                 found[product] += cars * _fraction(time, whole) if whole else NOTHING
         return dict(found)
 
@@ -354,14 +358,14 @@ class _Figures:
         labelled: dict[str, list[ProductId]] = defaultdict(list)
         for product in self.products:
             labelled[labels.get(product) or UNKNOWN].append(product)
-        return tuple(self.row(each, labelled[each]) for each in sorted(labelled, key=lambda it: (it == UNKNOWN, it)))
+        return tuple(self.row(label, labelled[label]) for label in sorted(labelled, key=lambda it: (it == UNKNOWN, it)))
 
     def row(self, label: str, products: Collection[ProductId]) -> ProgrammeRow:
-        built, of_all = sum(self.made.get(each, 0) for each in products), sum(self.made.values())
+        built, of_all = sum(self.made.get(product, 0) for product in products), sum(self.made.values())
         return ProgrammeRow(
             label=label,
             built=built,
-            plan=sum((self.plan.get(each, NOTHING) for each in products), NOTHING),
+            plan=sum((self.plan.get(product, NOTHING) for product in products), NOTHING),
             plan_to_date=sum((self.to_date.get(product, NOTHING) for product in products), NOTHING),
             share=Fraction(built, of_all) if of_all else None,
         )
@@ -376,7 +380,9 @@ def _section(
     return ProgrammeSection(
         window=window,
         total=figures.row(ALL, figures.products),
-        by_model=figures.rows({each: products[each].name if each in products else each for each in figures.products}),
+        by_model=figures.rows(
+            {product: products[product].name if product in products else product for product in figures.products}
+        ),
         by_assembly_method=figures.rows({product: str(facts.assembly_method) for product, facts in products.items()}),
         by_market=figures.rows({product: facts.market for product, facts in products.items()}),
         local_content=_local_content(made, products),

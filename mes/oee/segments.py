@@ -84,9 +84,9 @@ def overlapping(spans: Sequence[Span], window: Interval) -> Sequence[Span]:
 def _blind(timeline: Timeline, span: Span, standard: StationStandard) -> Iterator[Piece]:
     credit = intersect(union(_credit(timeline.slices, span.interval, standard)), (span.interval,))
     dark = subtract((span.interval,), credit)
-    found = [Piece(each, State.NO_DATA, Bucket.APT, None, span.interval, is_inferred=True) for each in credit]
-    for each in dark:
-        found.extend(_said(timeline.assigned, span, each, standard, Bucket.NO_DATA, None, None))
+    found = [Piece(interval, State.NO_DATA, Bucket.APT, None, span.interval, is_inferred=True) for interval in credit]
+    for interval in dark:
+        found.extend(_said(timeline.assigned, span, interval, standard, Bucket.NO_DATA, None, None))
     yield from sorted(found, key=lambda each: each.interval)
 
 
@@ -112,9 +112,9 @@ def _said(
     at = part.start
     code = reason.code if reason is not None else None
     first = bisect_left(assigned, part.start, key=lambda each: each.interval.end)
-    for each in assigned[first : bisect_left(assigned, part.end, key=lambda each: each.interval.start)]:
-        said = each.interval.clip(part)
-        given = standard.reasons.reasons.get(each.reason)
+    for assignment in assigned[first : bisect_left(assigned, part.end, key=lambda each: each.interval.start)]:
+        said = assignment.interval.clip(part)
+        given = standard.reasons.reasons.get(assignment.reason)
         if said is None:
             continue
         if at < said.start:
@@ -123,7 +123,7 @@ def _said(
         # and a word about time that nobody observed makes it no observation
         is_known = own is not Bucket.NO_DATA
         bucket = _bucket(given, own, is_minor=own is Bucket.MINOR_STOPS) if given is not None and is_known else own
-        yield Piece(said, span.state, bucket, each.reason, span.interval, fault)
+        yield Piece(said, span.state, bucket, assignment.reason, span.interval, fault)
         at = said.end
     if at < part.end:
         yield Piece(Interval(at, part.end), span.state, own, code, span.interval, fault)

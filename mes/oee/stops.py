@@ -124,11 +124,11 @@ def _within(
         if piece.bucket is not Bucket.APT and (part := piece.interval.clip(about)) is not None
     ]
     stops_of: list[list[tuple[Interval, Piece]]] = []  # each without producing between its parts
-    for part, each in parts:
+    for part, piece in parts:
         if stops_of and stops_of[-1][-1][0].end == part.start:
-            stops_of[-1].append((part, each))
+            stops_of[-1].append((part, piece))
         else:
-            stops_of.append([(part, each)])
+            stops_of.append([(part, piece)])
     if until_over:
         stops_of = stops_of[:1]
     begins = bool(stops_of) and stops_of[0][0][0].start == about.start
@@ -245,5 +245,7 @@ def closed_shifts(events: Iterable[StationEvent]) -> dict[Interval, ShiftClosed]
     ordered = sorted(said, key=lambda each: (each.time, each.received_time))  # of two at one instant the later event
     last = {Interval(closing.start, closing.end): closing for closing in ordered}
     return {
-        shift: each for shift, each in sorted(last.items(), key=lambda each: each[0]) if isinstance(each, ShiftClosed)
+        shift: closing
+        for shift, closing in sorted(last.items(), key=lambda each: each[0])
+        if isinstance(closing, ShiftClosed)
     }

@@ -129,7 +129,7 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled], *, known_sinc
         slices=slices,
         kinds=frozenset(count.kind for count in counted),
         unreconciled=tuple(
-            each.time for each in ordered if isinstance(each, CountUnreconciled) and doubt(each) not in by_persons
+            event.time for event in ordered if isinstance(event, CountUnreconciled) and doubt(event) not in by_persons
         ),
         faults=_faults(ordered),
         assigned=_assigned(ordered, spans),
@@ -150,11 +150,11 @@ def _ordered(events: Iterable[StationEvent] | Iterable[Journaled]) -> Ordered:
     by_time = sorted(numbered, key=lambda item: (item[1].time, item[1].received_time, item[0]))
     kept: list[StationEvent] = []
     first = 0  # of those that bear the same two times
-    for _, each in by_time:
-        if kept and (kept[-1].time, kept[-1].received_time) != (each.time, each.received_time):
+    for _, event in by_time:
+        if kept and (kept[-1].time, kept[-1].received_time) != (event.time, event.received_time):
             first = len(kept)
-        if each not in kept[first:]:
-            kept.append(each)
+        if event not in kept[first:]:
+            kept.append(event)
     return kept
 
 
@@ -247,16 +247,16 @@ def _faults(ordered: Ordered) -> tuple[Fault, ...]:
 def _assigned(ordered: Ordered, spans: Sequence[Span]) -> tuple[Assigned, ...]:
     """What persons said, in the order in which they said it; a later word takes its stretch from the earlier ones."""
     known: list[Assigned] = []
-    for each in ordered:
-        if not isinstance(each, ReasonAssigned):
+    for event in ordered:
+        if not isinstance(event, ReasonAssigned):
             continue
-        end = each.end if each.end is not None else _end_of_stop(spans, each.start)
-        if end <= each.start:
+        end = event.end if event.end is not None else _end_of_stop(spans, event.start)
+        if end <= event.start:
             continue
-        about = Interval(each.start, end)
+        about = Interval(event.start, end)
         known = [Assigned(part, was.reason) for was in known for part in subtract((was.interval,), (about,))]
-        if each.reason is not None:
-            known.append(Assigned(about, each.reason))
+        if event.reason is not None:
+            known.append(Assigned(about, event.reason))
     return tuple(sorted(known, key=lambda each: each.interval))
 
 
@@ -278,12 +278,12 @@ def _counts(
     counts = [Count(count.time, count.kind, count.product, count.parts, None) for count in by_persons if count.parts]
     slices: list[Slice] = []
     gaps: dict[tuple[datetime, bool], list[UnitsCounted]] = {}
-    for each in counted:
-        is_spread = each.since is not None and each.since < each.time <= each.since + SPREAD_WITHIN
-        if each.since is not None and is_spread and each.delta > 0:
-            gaps.setdefault((each.since, each.kind is CountKind.TOTAL), []).append(each)
-        elif each.delta:
-            counts.append(Count(each.time, each.kind, each.product, each.delta, each.flag))
+    for event in counted:
+        is_spread = event.since is not None and event.since < event.time <= event.since + SPREAD_WITHIN
+        if event.since is not None and is_spread and event.delta > 0:
+            gaps.setdefault((event.since, event.kind is CountKind.TOTAL), []).append(event)
+        elif event.delta:
+            counts.append(Count(event.time, event.kind, event.product, event.delta, event.flag))
     for (since, is_total), filled in gaps.items():
         spread = _spread(since, filled)
         counts.extend(count for count, _ in spread)

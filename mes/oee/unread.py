@@ -45,7 +45,7 @@ def unread_spans(
     was not good, and since a loss of connection that is not over. After a gap that is over, the totaliser has told what
     was made.
     """
-    first = min((_begins(each) for each in seen), default=END_OF_TIME) if known_since is None else known_since
+    first = min((_begins(event) for event in seen), default=END_OF_TIME) if known_since is None else known_since
     found = [UnreadSpan(None, Interval(BEGINNING_OF_TIME, first), units_missing=False)]
     found += _before_the_first_reading(ordered)
     found += _of_bad_quality(ordered)
@@ -181,12 +181,12 @@ def without_unread(kpi: Kpi, unread: Sequence[UnreadCount], counted: Iterable[Co
 
 def with_unread(kpi: Kpi, unread: Sequence[UnreadCount], counted: Iterable[CountKind]) -> Kpi:
     """The same with all ideal times, as a shift is closed with."""
-    affecting = [each for each in unread if each.affects(kpi.window)]
-    hidden = kpi.unread_kinds | {each.kind for each in affecting if each.hides(kpi.window)}
+    affecting = [count for count in unread if count.affects(kpi.window)]
+    hidden = kpi.unread_kinds | {count.kind for count in affecting if count.hides(kpi.window)}
     if not affecting:
         return kpi
     start = kpi.window.start
-    since = min(max(each.since, start) if each.ever and each.since else start for each in affecting)
+    since = min(max(count.since, start) if count.ever and count.since else start for count in affecting)
     return replace(
         kpi,
         unknown=unknown_figures(hidden, counted),

@@ -72,7 +72,7 @@ class Case:
             return "0: it did not go on from there"
         if self.most is None:
             return "any: no limit is known"
-        beyond = [str(each) for each in self.shown if each > self.most]
+        beyond = [str(number) for number in self.shown if number > self.most]
         return " or ".join([f"0 to {self.most}", *beyond])
 
 
@@ -142,7 +142,7 @@ def decide(
     why: str,
     now: datetime,
 ) -> CountReconciled:
-    """The event by which a person books `parts` at the time of the doubtful reading, in place of earlier decisions.
+    """The event that counts the `parts` that a person decided, at the time of the reading; it replaces earlier ones.
 
     `product` None: that of the counts around it. `standard`: the station's, None where the plant's file has none.
     Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, and without who or why.

@@ -258,7 +258,7 @@ def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
     return {
         "name": sheet.place(station),
         "counts": [units(kpi.count(name)) for name in ("good", "rework", "scrap")],
-        "ratios": [percent(each) for each in (kpi.oee, kpi.availability, kpi.performance, kpi.quality)],
+        "ratios": [percent(ratio) for ratio in (kpi.oee, kpi.availability, kpi.performance, kpi.quality)],
         "losses": [f"{kpi.spent(loss) / MINUTE:.1f}" for loss in LOSSES],
     }
 

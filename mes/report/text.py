@@ -59,7 +59,7 @@ def _table(window: Window, rows: Sequence[Row], zone: ZoneInfo) -> Table:
         caption=f"Losses in minutes. OEE, A availability, E performance (effectiveness), Q quality: {shown.title}.",
     )
     table.add_column(rows[0].node.level, no_wrap=True)
-    has_target = any(each.target is not None for each in rows)
+    has_target = any(row.target is not None for row in rows)
     # what several stations made is not what left the line
     first = "good" if rows[0].node.level == "station" else "out"
     headings = (first, *(("target",) if has_target else ()), "rework", "scrap", "OEE %", "A %", "E %", "Q %", *LOSSES)
@@ -79,7 +79,7 @@ def _cells(row: Row, *, has_target: bool) -> list[str]:
         *target,
         units(kpi.count("rework")),
         units(kpi.count("scrap")),
-        *(percent(each) for each in (first.oee, first.availability, first.performance, first.quality)),
+        *(percent(ratio) for ratio in (first.oee, first.availability, first.performance, first.quality)),
         *(f"{kpi.spent(loss) / MINUTE:.1f}" for loss in LOSSES),
     ]
 
@@ -107,8 +107,8 @@ def _where(rows: Sequence[Row]) -> Table:
     table = Table(title="Where the time counts, all rows together")
     table.add_column("time")
     table.add_column("min", justify="right")
-    for each in definitions:
-        table.add_column(each.name)
+    for definition in definitions:
+        table.add_column(definition.name)
     for bucket in Bucket:
         minutes = sum((row.kpi.spent(bucket) for row in rows), timedelta()) / MINUTE
         table.add_row(

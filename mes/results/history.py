@@ -150,7 +150,7 @@ def occupied(
         else:
             found.append(span)
     # a moment longer, for what happened at the last instant; before the first event and after the last is no silence
-    silences = [Interval(each.end + MICROSECOND, following.start) for each, following in pairwise(found)]
+    silences = [Interval(earlier.end + MICROSECOND, following.start) for earlier, following in pairwise(found)]
     return subtract((window,), silences)
 
 

@@ -202,8 +202,8 @@ def _final(cuts: Sequence[datetime], line: Timeline) -> list[Interval]:
 def cell_cuts(calendar: Calendar, window: Interval) -> Sequence[datetime]:
     """Where cells begin and end, in order, the ends of `window` included if they are such places."""
     touching = Interval(window.start - MICROSECOND, window.end + MICROSECOND)
-    windows = [each for kind in CUTTING for each in calendar.windows(kind, touching)]
-    found = {instant for each in windows for instant in (each.interval.start, each.interval.end)}
+    windows = [period for kind in CUTTING for period in calendar.windows(kind, touching)]
+    found = {instant for period in windows for instant in (period.interval.start, period.interval.end)}
     return sorted(instant for instant in found if window.start <= instant <= window.end)
 
 
@@ -222,7 +222,7 @@ def _variant(
     counters = (sorted(standard.counted | kinds), sorted(standard.counted & kinds))
     own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, *counters)
     renamed = (*own, list(former)) if former else own
-    said = {each.name: getattr(calendar, each.name) for each in fields(calendar) if each.compare}
+    said = {attribute.name: getattr(calendar, attribute.name) for attribute in fields(calendar) if attribute.compare}
     when = msgspec.to_builtins(said, enc_hook=str, str_keys=True, order="deterministic")
     return hashlib.sha256(msgspec.json.encode((renamed, when))).hexdigest()
 
@@ -239,7 +239,7 @@ def _encode(kpi: Kpi) -> bytes:
     body = _encoder.encode(
         (
             [getattr(kpi, name) // MICROSECOND for name in TIMES],
-            [None if each is None else each // MICROSECOND for each in ideal],
+            [None if time is None else time // MICROSECOND for time in ideal],
             [getattr(kpi, name) for name in NUMBERS],
             [(loss.bucket, loss.reason, loss.time // MICROSECOND, loss.stops) for loss in kpi.losses],
             sorted(kpi.unread_kinds),
@@ -273,8 +273,10 @@ def _sum(window: Interval, bodies: Sequence[CellBody], counted: frozenset[CountK
             both = spent[bucket, reason]
             both[0] += time_us
             both[1] += stops
-    found: dict[str, Any] = {name: each * MICROSECOND for name, each in zip(TIMES, times, strict=True)}
-    found |= {name: None if each is None else each * MICROSECOND for name, each in zip(IDEAL_TIMES, ideal, strict=True)}
+    found: dict[str, Any] = {name: sum_us * MICROSECOND for name, sum_us in zip(TIMES, times, strict=True)}
+    found |= {
+        name: None if sum_us is None else sum_us * MICROSECOND for name, sum_us in zip(IDEAL_TIMES, ideal, strict=True)
+    }
     found |= dict(zip(NUMBERS, numbers, strict=True))
     silent = window.length - found["length"]
     found["length"] += silent

@@ -147,8 +147,8 @@ class PlantResults:
         chosen = [station for station in stations if not parts or any(_lies_in(station, part) for part in parts)]
         depth = ("site", "area", "line", "station").index(level) + 1
         grouped: dict[str, list[StationId]] = {}
-        for each in chosen:
-            grouped.setdefault("/".join(each.split("/")[:depth]), []).append(each)
+        for station in chosen:
+            grouped.setdefault("/".join(station.split("/")[:depth]), []).append(station)
         return [Node(path, tuple(members)) for path, members in grouped.items()]
 
     def stations_below(self, path: str) -> tuple[StationId, ...]:
@@ -207,9 +207,9 @@ class PlantResults:
         Those inside years without one event of any station are left out.
         """
         parts = self.occupied(span)
-        found = [each for part in parts for each in self.results.windows(kind, part)]
+        found = [window for part in parts for window in self.results.windows(kind, part)]
         if kind is WindowKind.SHIFT:
-            off = dict.fromkeys(each for part in parts for each in self.config.calendar.off_shift(part))
+            off = dict.fromkeys(window for part in parts for window in self.config.calendar.off_shift(part))
             found += self._busy(tuple(off))
         return tuple(sorted(dict.fromkeys(found), key=lambda each: each.interval))
 
@@ -235,12 +235,12 @@ class PlantResults:
         Times are local. Raises ConfigError for a name that is none of these, or no window of the calendar.
         """
         for kind in WindowKind:
-            for each in self._around(name, kind):
-                names = {each.name, each.name.replace(" ", "T")}
+            for window in self._around(name, kind):
+                names = {window.name, window.name.replace(" ", "T")}
                 if kind is WindowKind.SHIFT:
-                    names = {f"{each.day.isoformat()}/{each.name}"}
+                    names = {f"{window.day.isoformat()}/{window.name}"}
                 if name in names:
-                    return each
+                    return window
         raise ConfigError(
             f"there is no window `{name}`: write 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day for a shift, "
             "or 2026-03-02T08:00 for an hour, in local time"
@@ -369,11 +369,11 @@ class PlantResults:
 
     def _busy(self, windows: Sequence[Window]) -> list[Window]:
         """Those in which a station made units; the windows are in order and do not overlap."""
-        idle = {each.interval: each for each in windows}
+        idle = {window.interval: window for window in windows}
         for station in self.config.standards:
             made = self.results.produced(station, tuple(idle), until=self.until)
-            idle = {interval: each for interval, each in idle.items() if not made[interval]}
-        return [each for each in windows if each.interval not in idle]
+            idle = {interval: window for interval, window in idle.items() if not made[interval]}
+        return [window for window in windows if window.interval not in idle]
 
 
 def _lies_in(station: StationId, part: str) -> bool:

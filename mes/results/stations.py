@@ -147,7 +147,7 @@ class Results:
         stored = self._hourly.kpis(station, standard, seen)
         if not stored:
             return self._direct(station, standard, window, until)
-        rest = subtract((window,), [each.window for each in stored])
+        rest = subtract((window,), [sums.window for sums in stored])
         parts = [*stored, *(self._direct(station, standard, span, until) for span in rest)]
         counted = standard.counted | totalisers(self._reader, station)
         return in_sequence(replace(combine(parts), window=seen), parts, counted)
@@ -164,10 +164,10 @@ class Results:
         if self._hourly is not None and windows[-1].end - windows[0].start > self._at_once:
             found |= self._hourly.produced(station, standard, [window for window in windows if window.end <= until])
         for some in _together([window for window in windows if window not in found and window.start <= until]):
-            seen = [each.before(until + MICROSECOND) for each in some]
+            seen = [window.before(until + MICROSECOND) for window in some]
             line = self.timeline(station, Interval(seen[0].start, seen[-1].end))
             made = kpis(line, seen, (), standard, until=until)
-            found |= {window: each.produced for window, each in zip(some, made, strict=True)}
+            found |= {window: sums.produced for window, sums in zip(some, made, strict=True)}
         closed = closed_shifts(closing.event for closing in self._reader.closings(station))
         for span in closed.keys() & set(windows):  # the calendar has no shift there any more
             found[span] = self.kpi(station, span, until=until).produced
@@ -202,7 +202,7 @@ class Results:
         seq = self._reader.last_seq()
         if seq != self._seq:
             changed = self._reader.changed_stations(self._seq)
-            for key in [each for each in self._kept if each[0] in changed]:
+            for key in [key for key in self._kept if key[0] in changed]:
                 del self._kept[key]
             self._seq = seq
         key = (station, self._around(window))

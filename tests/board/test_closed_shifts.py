@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(60)
 SHIFT_END = 510  # minutes; the day shift of the example plant
 NOW = at(600)
 EVENTS = shift_with_a_stop_and_a_doubt(1, raw=58)
-BOOK = {"station": STATION, "window": WINDOW}
+CLOSING = {"station": STATION, "window": WINDOW}
 REASON = {"station": STATION, "start": at(40).isoformat(), "end": at(50).isoformat(), "reason": "no-parts"}
 
 
@@ -38,7 +38,7 @@ async def close(plant: PlantBoard) -> int:
     engineer = await plant.enter("engineer")
     assert (await engineer.post("/api/v1/reasons", REASON))[0] == 201
     number = plant.journal.last_seq
-    status, closed = await engineer.post("/api/v1/shift-closing/close", BOOK)
+    status, closed = await engineer.post("/api/v1/shift-closing/close", CLOSING)
     assert status == 201, closed
     assert closed["closed"]
     return number
@@ -87,7 +87,7 @@ async def test_a_shift_that_is_opened_again_can_be_changed(tmp_path: Path) -> No
         await close(plant)
         leader = await plant.enter("team_leader")
         before = await oee(leader)
-        assert (await leader.post("/api/v1/shift-closing/reopen", {**BOOK, "why": "a wrong reason"}))[0] == 201
+        assert (await leader.post("/api/v1/shift-closing/reopen", {**CLOSING, "why": "a wrong reason"}))[0] == 201
         assert (await leader.post("/api/v1/reasons", {**REASON, "reason": "planned-service"}))[0] == 201
         assert await oee(leader) != before
 
@@ -190,9 +190,9 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         assert await everywhere(plant) == shown
         _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
         assert "after_closing" in found[0]["flags"]
-        _, book = await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW)
-        after = book["after_closing"]
-        assert (after["good"], after["scrap"], book["closed"]) == (2, 0, True)
+        _, closing = await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW)
+        after = closing["after_closing"]
+        assert (after["good"], after["scrap"], closing["closed"]) == (2, 0, True)
         assert after["oee_closed"] == before[0][0]["oee"] != after["oee_now"]
         _, text = await leader.page("/handover", of=LINE, window=WINDOW)
         assert "after closing" in text
@@ -201,7 +201,7 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         assert "Its hours show the data as they are now" in text
         _, hours = await leader.get("/hours", of=STATION, window=WINDOW)
         assert sum(hour["good"] for hour in hours) == before[1] + 2
-        assert (await leader.post("/api/v1/shift-closing/reopen", {**BOOK, "why": "late counts"}))[0] == 201
+        assert (await leader.post("/api/v1/shift-closing/reopen", {**CLOSING, "why": "late counts"}))[0] == 201
         _, found = await leader.get("/kpi", of=STATION, window=WINDOW)
         assert found[0]["good"] == before[1] + 2
         _, text = await leader.page("/shift", of=STATION, window=WINDOW)
@@ -236,8 +236,8 @@ async def test_a_closed_shift_keeps_which_counts_were_not_read(tmp_path: Path, a
         assert (await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW))[1]["after_closing"] is None
         await keeps(later, counted(200, 2, CountKind.SCRAP, raw=6, previous_raw=4))
         assert await oee(leader) == before
-        _, book = await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW)
-        after = book["after_closing"]
+        _, closing = await leader.get(f"/stations/{STATION}/shift-closing", window=WINDOW)
+        after = closing["after_closing"]
         assert (after["good"], after["scrap"]) == (None, 2)
         assert [after["oee_closed"], after["oee_now"]].count(None) == 1
         _, text = await leader.page("/handover", of=LINE, window=WINDOW)

@@ -1,4 +1,4 @@
-"""Every figure on the wall, on a car's page and on those of the books is the interface's, and no digit is left over."""
+"""Every figure on the wall, a car's page and the handover is the interface's, and no digit is left over."""
 
 from pathlib import Path
 from typing import Any
@@ -189,14 +189,16 @@ async def test_the_page_of_cars_shows_those_seen_last(tmp_path: Path) -> None:
 async def test_the_page_of_a_handover_shows_the_interface_s_figures(
     tmp_path: Path, of: str, *, over: bool, name: str | None
 ) -> None:
-    """Its figures, the books of each station with their forms, what is open, what was lost, what waits."""
+    """Its figures, the shift closing of each station with its form, what is open, what was lost, what waits."""
     async with looking(tmp_path, name=name, now=at(600) if over else END) as look:
         page = await look.page("/handover", of=of, window=WINDOW)
         asked = {"of": of, "window": WINDOW}
         (kpi,) = await look.answer("/kpi", **asked, level="site" if of == "kostanay" else "line")
         stops = await look.answer("/stops", **asked, unexplained="true")
         members = await look.answer("/kpi", **asked)
-        books = [await look.answer(f"/stations/{member['scope']}/shift-closing", window=WINDOW) for member in members]
+        closings = [
+            await look.answer(f"/stations/{member['scope']}/shift-closing", window=WINDOW) for member in members
+        ]
         assert page.take_text("h1") == f"Handover: {place(of)}, {heading(kpi['window'])}"
         await look.chosen(page, of, kpi["window"], stations=False, shifts_only=True)
         assert page.take_text("p", class_="soft") == f"data up to {moment(kpi['until'])}"
@@ -208,9 +210,11 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
             ("without a reason", str(len(stops))),
         ]
         back = f"/handover?of={of}&window={WINDOW}"
-        rows = list(zip(books, members, strict=True))
-        assert page.table("Shift closing") == expected(rows, _books(back if name else None))
-        closable = sum(book["over"] and not book["closed"] and not book["stops_without_reason"] for book in books)
+        rows = list(zip(closings, members, strict=True))
+        assert page.table("Shift closing") == expected(rows, _closings(back if name else None))
+        closable = sum(
+            closing["over"] and not closing["closed"] and not closing["stops_without_reason"] for closing in closings
+        )
         if name and closable > 1:
             form = page.take("form", within=page.section("Shift closing"), action="/handover/close")
             sent = f"[back {back}] [station ] [of {of}] [window {WINDOW}]"
@@ -243,25 +247,27 @@ def _store(store: Answer) -> str:
     return f"{own(store['upstream'])} → {own(store['downstream'])}: {len(store['waiting'])}{places}"
 
 
-def _books(back: str | None) -> list[Column]:
-    """Of each station its book and its figures."""
+def _closings(back: str | None) -> list[Column]:
+    """Of each station its shift closing and its figures."""
 
     def stands(row: tuple[Answer, Answer]) -> str:
-        book, _ = row
-        if book["closed"]:
-            return f"closed: {book['closed_by']}, {moment(book['closed_at'])}"
-        if book["stops_without_reason"]:
-            return stops_unexplained(book["stops_without_reason"])
-        return "ready to be closed" if book["over"] else "shift still running"
+        closing, _ = row
+        if closing["closed"]:
+            return f"closed: {closing['closed_by']}, {moment(closing['closed_at'])}"
+        if closing["stops_without_reason"]:
+            return stops_unexplained(closing["stops_without_reason"])
+        return "ready to be closed" if closing["over"] else "shift still running"
 
     def form(row: tuple[Answer, Answer]) -> str:
-        book, _ = row
-        sent = f"[back {back}] [station {book['station']}] [window {WINDOW}]"
+        closing, _ = row
+        sent = f"[back {back}] [station {closing['station']}] [window {WINDOW}]"
         if back is None:
             return ""
-        if book["closed"]:
+        if closing["closed"]:
             return f"{sent} Why [why] Open again"
-        return f"{sent} Close {own(book['station'])}" if book["over"] and not book["stops_without_reason"] else ""
+        return (
+            f"{sent} Close {own(closing['station'])}" if closing["over"] and not closing["stops_without_reason"] else ""
+        )
 
     return [
         ("station", lambda row: own(row[0]["station"])),

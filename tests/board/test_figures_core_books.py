@@ -1,4 +1,4 @@
-"""The wall, the books, the programme and the counters are the core's, field by field; every CSV is its JSON."""
+"""The wall, shift closings, the programme and the counters are the core's, field by field; every CSV is its JSON."""
 
 import csv
 import io

@@ -180,22 +180,22 @@ async def test_a_part_of_a_stop_and_stops_together(tmp_path: Path) -> None:
     ]
 
 
-async def test_books_are_closed_when_all_is_explained(tmp_path: Path) -> None:
+async def test_a_shift_is_closed_when_all_is_explained(tmp_path: Path) -> None:
     """A shift with a stop that nobody explained stays open; then it closes, and opens again with a reason."""
     async with plant_board(tmp_path, events=STOOD, now=at(600)) as plant:
         leader = await plant.enter("team_leader")
-        book = {"station": STATION, "window": WINDOW}
-        status, problem = await leader.post("/api/v1/shift-closing/close", book)
+        closing = {"station": STATION, "window": WINDOW}
+        status, problem = await leader.post("/api/v1/shift-closing/close", closing)
         assert (status, problem["code"]) == (422, "stops_without_reason")
         for stop in await open_stops(leader):
             asked = {"station": STATION, "start": stop["start"], "end": stop["end"], "reason": "no-parts"}
             status, _ = await leader.post("/api/v1/reasons", asked)
             assert status == 201
-        status, closed = await leader.post("/api/v1/shift-closing/close", book)
+        status, closed = await leader.post("/api/v1/shift-closing/close", closing)
         assert (status, closed["closed"], closed["closed_by"]) == (201, True, "team_leader")
-        status, _ = await leader.post("/api/v1/shift-closing/reopen", {**book, "why": " "})
+        status, _ = await leader.post("/api/v1/shift-closing/reopen", {**closing, "why": " "})
         assert status == 422
-        status, opened = await leader.post("/api/v1/shift-closing/reopen", {**book, "why": "a count was wrong"})
+        status, opened = await leader.post("/api/v1/shift-closing/reopen", {**closing, "why": "a count was wrong"})
         assert (status, opened["closed"]) == (201, False)
         _, text = await leader.page("/handover", of=LINE, window=WINDOW)
         assert "team leader" in text

@@ -63,19 +63,19 @@ ALWAYS |= {"/api/v1/openapi.json", "/static/board.css"}
 AUDIT = {"/audit"}
 START, END = at(100).isoformat(), at(120).isoformat()
 GIVEN = {"station": STATION, "start": START, "end": END, "reason": "no-parts"}
-BOOK = {"station": STATION, "window": WINDOW}
+CLOSING = {"station": STATION, "window": WINDOW}
 POSTS: dict[str, tuple[Permission, object]] = {
     "/api/v1/reasons": (Permission.EXPLAIN, GIVEN),
     "/api/v1/undo": (Permission.EXPLAIN, {"seq": 1}),
-    "/api/v1/shift-closing/close": (Permission.CLOSE, BOOK),
-    "/api/v1/shift-closing/reopen": (Permission.CLOSE, {**BOOK, "why": "so"}),
+    "/api/v1/shift-closing/close": (Permission.CLOSE, CLOSING),
+    "/api/v1/shift-closing/reopen": (Permission.CLOSE, {**CLOSING, "why": "so"}),
     "/api/v1/unreconciled-counts/1": (Permission.RECONCILE, {"parts": 1, "why": "so"}),
 }
 FORMS: dict[str, tuple[Permission, dict[str, str]]] = {
     "/stops/reason": (Permission.EXPLAIN, {**GIVEN, "seen": ""}),
     "/stops/undo": (Permission.EXPLAIN, {"seq": "1"}),
-    "/handover/close": (Permission.CLOSE, BOOK),
-    "/handover/reopen": (Permission.CLOSE, {**BOOK, "why": "so"}),
+    "/handover/close": (Permission.CLOSE, CLOSING),
+    "/handover/reopen": (Permission.CLOSE, {**CLOSING, "why": "so"}),
     "/counters": (Permission.RECONCILE, {"number": "1", "parts": "1", "why": "so"}),
 }
 ENTRY = {"/login", "/logout", "/enrol", "/api/v1/session"}  # posts that anybody may try
@@ -199,7 +199,7 @@ async def test_a_tablet_explains_at_its_own_station_alone(plant: PlantBoard) -> 
     assert (status, said["by"]) == (201, "tablet 1")
     elsewhere = StationId("kostanay/weld/weld-1/finish")
     assert (await tablet.post("/api/v1/reasons", {**GIVEN, "station": elsewhere}))[0] == 403
-    assert (await tablet.post("/api/v1/shift-closing/close", BOOK))[0] == 403
+    assert (await tablet.post("/api/v1/shift-closing/close", CLOSING))[0] == 403
     again = await plant.enter(None)
     assert (await again.send("/enrol", code=code))[0] == 401
     plant.people.revoke(1, by="a test")

@@ -48,7 +48,13 @@ def scene(config: PlantConfig) -> list[StationEvent]:
     for index, station in enumerate(config.standards):
         if station not in (STATION, FINISH, EXIT):
             found += _station(station, index)
-    found += [*_cars(list(config.standards)), *_finish(), *_framing(), *_winter(), *_books(list(config.standards))]
+    found += [
+        *_cars(list(config.standards)),
+        *_finish(),
+        *_framing(),
+        *_winter(),
+        *_shift_closings(list(config.standards)),
+    ]
     return found
 
 
@@ -167,7 +173,7 @@ def _winter() -> Iterator[StationEvent]:
     yield made(-31 * 1440 + 200, "LJ12EKR24T1700001", station=EXIT)
 
 
-def _books(stations: list[StationId]) -> Iterator[StationEvent]:
+def _shift_closings(stations: list[StationId]) -> Iterator[StationEvent]:
     """Two stations whose shift was closed, one of which was opened again."""
     yield shift_closed(515, 0, SHIFT_END, by="aigul 2", station=stations[7])
     yield shift_closed(516, 0, SHIFT_END, by="aigul 2", station=stations[8])

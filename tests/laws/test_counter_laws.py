@@ -29,7 +29,7 @@ class Trick(StrEnum):
 
 @dataclass(slots=True)
 class Reader:
-    """Feeds readings to the rule and keeps what it books."""
+    """Feeds readings to the rule and keeps what it counts."""
 
     setup: CounterSetup
     state: CounterState | None = None

@@ -193,7 +193,7 @@ blindness = st.integers(1, 60).flatmap(lambda hours: st.tuples(st.just(hours), s
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 1) | st.none() | blindness, max_size=12))
 def test_counted_and_decided_is_what_was_made(days: list[int | tuple[int, int] | None]) -> None:
-    """Whoever knows the truth of each doubt may say it, and no car is then missing or there twice; the books agree."""
+    """Once the truth of each doubt is decided, no car is missing or counted twice, and the count audit agrees."""
     work = Line()
     for day in days:
         match day:
@@ -225,5 +225,5 @@ def test_counted_and_decided_is_what_was_made(days: list[int | tuple[int, int] |
 
     assert sum(count.units for count in line.counts) == work.made == account.counted
     assert line.unreconciled == ()
-    books = account.line((STATION, CountKind.GOOD), None)
-    assert (books.unreconciled, books.difference) == (0, 0)
+    audit = account.line((STATION, CountKind.GOOD), None)
+    assert (audit.unreconciled, audit.difference) == (0, 0)

@@ -203,7 +203,7 @@ async def test_a_clock_that_is_behind_rewrites_no_history(tmp_path: Path, behind
 
 
 async def test_dying_while_it_is_brought_back_loses_nothing(tmp_path: Path) -> None:
-    """The rows are right and the states are not yet: the next start goes on from there, and books every part."""
+    """The rows are right and the states are not yet: the next start goes on from there, and counts every part."""
     plant = Plant(tmp_path / "journal.sqlite")
     await plant.run()
     await plant.run(ahead=YEAR)

@@ -180,7 +180,7 @@ def clear_session(response: Response, *, tls: bool) -> None:
 @functools.cache
 def own_names() -> frozenset[str]:
     """What this machine is called, short and in full. May wait for the network's names: ask in a thread at first."""
-    return frozenset(each.lower() for each in (socket.gethostname(), socket.getfqdn()))
+    return frozenset(name.lower() for name in (socket.gethostname(), socket.getfqdn()))
 
 
 def _host_name(host: str) -> str | None:
@@ -200,7 +200,7 @@ def _is_address(name: str) -> bool:
 def _unknown_host(scope: Scope, given: list[str]) -> Response:
     if not given:
         return refusal(scope, HTTPStatus.BAD_REQUEST, "host_missing")
-    shown = "".join(each for each in ", ".join(given)[:100] if each.isprintable())
+    shown = "".join(character for character in ", ".join(given)[:100] if character.isprintable())
     return refusal(scope, HTTPStatus.BAD_REQUEST, "host_unknown", host=shown)
 
 
@@ -236,7 +236,7 @@ def _field(body: bytes, name: str) -> str | None:
         fields = parse_qsl(body.decode("latin-1"), max_num_fields=MOST_FIELDS)
     except ValueError:
         return None
-    return next((value for each, value in fields if each == name), None)
+    return next((value for key, value in fields if key == name), None)
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -166,7 +166,7 @@ def drop_ended(db: sqlite3.Connection, now_ms: int, *, idle_ms: int, most_ms: in
 
 def write_line(db: sqlite3.Connection, now_ms: int, who: str, what: str, detail: str) -> None:
     """One line of the audit."""
-    line = (each.encode(errors="replace").decode() for each in (who, what, detail))
+    line = (text.encode(errors="replace").decode() for text in (who, what, detail))
     db.execute("INSERT INTO audit (time, who, what, detail) VALUES (?, ?, ?, ?)", (now_ms, *line))
 
 

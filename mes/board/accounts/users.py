@@ -302,7 +302,9 @@ class People:
         """Every tablet that was enrolled and not revoked, by number."""
         with reading(self._path) as db:
             rows = db.execute(TABLETS).fetchall()
-        return [Tablet(each, StationId(at), by, _instant(begun), _instant(seen)) for each, at, by, begun, seen in rows]
+        return [
+            Tablet(number, StationId(at), by, _instant(begun), _instant(seen)) for number, at, by, begun, seen in rows
+        ]
 
     def revoke(self, tablet_id: int, by: str) -> None:
         """Ends a tablet's session at once."""
@@ -400,7 +402,7 @@ def _role(text: str) -> Role:
 def _user(db: sqlite3.Connection, name: str) -> int:
     row = db.execute("SELECT id FROM users WHERE key = ?", (_key(name),)).fetchone()
     if row is None:
-        names = [each for (each,) in db.execute("SELECT name FROM users ORDER BY key")]
+        names = [user for (user,) in db.execute("SELECT name FROM users ORDER BY key")]
         raise NotAccepted(f"there is no user `{name}`: {did_you_mean(name, names)}")
     return int(row[0])
 
@@ -434,7 +436,7 @@ def _digest(token: str) -> bytes:
 
 def _code_digest(code: str) -> bytes:
     """A code is short, so that its digest has to be slow; it needs no salt, for it is random and lives for minutes."""
-    typed = "".join(each for each in code[:100].upper() if each in CODE_LETTERS)
+    typed = "".join(character for character in code[:100].upper() if character in CODE_LETTERS)
     return hashlib.scrypt(typed.encode(), salt=b"taktline tablet", n=2**14, r=8, p=1)
 
 

@@ -84,13 +84,13 @@ def site_answer(query: PlantResults, now: datetime) -> SiteAnswer:
         products=[
             ProductAnswer(
                 product=product,
-                name=each.name,
-                names={language: config.names.model(each.name, language) for language in LANGUAGES},
-                assembly_method=str(each.assembly_method),
-                market=each.market,
-                local_content_pct=each.local_content_pct,
+                name=facts.name,
+                names={language: config.names.model(facts.name, language) for language in LANGUAGES},
+                assembly_method=str(facts.assembly_method),
+                market=facts.market,
+                local_content_pct=facts.local_content_pct,
             )
-            for product, each in config.products.items()
+            for product, facts in config.products.items()
         ],
         definitions=[first, *(definition for definition in config.definitions if definition != first)],
     )

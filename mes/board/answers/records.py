@@ -142,7 +142,7 @@ def reason_log_answer(told: Journaled) -> ReasonLogAnswer:
 def said_answers(query: PlantResults, station: StationId, window: Interval) -> list[ReasonLogAnswer]:
     """What persons said of a station's time in a window, the last word first."""
     told = [event for event in query.events(station, window) if isinstance(event.event, ReasonAssigned)]
-    return [reason_log_answer(each) for each in sorted(told, key=lambda each: -each.seq)]
+    return [reason_log_answer(journaled) for journaled in sorted(told, key=lambda each: -each.seq)]
 
 
 def shift_closing_answer(query: PlantResults, station: StationId, shift: Window) -> ShiftClosingAnswer:
@@ -248,7 +248,7 @@ def programme_answer(report: ProgrammeReport) -> ProgrammeAnswer:
     return ProgrammeAnswer(
         year=report.year,
         until=report.until,
-        months={month: _section(each) for month, each in report.months.items()},
+        months={month: _section(section) for month, section in report.months.items()},
         whole=_section(report.whole),
         forecast=number(report.forecast),
         unplaced=report.unplaced,

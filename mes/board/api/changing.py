@@ -42,5 +42,5 @@ async def reopen(board: OnBoard, person: Someone, asked: ShiftClosingRequest) ->
 async def counters(
     board: OnBoard, person: Someone, number: Number, asked: CountDecisionRequest
 ) -> UnreconciledCountAnswer:
-    """Books how many parts were made; deciding once more replaces what was decided before."""
+    """Decides how many parts were made; deciding once more replaces what was decided before."""
     return await actions.decide_count(board, person, number, asked)

@@ -123,7 +123,7 @@ def table(rows: list[Row], form: str) -> list[Row]:
 def csv_response(rows: Sequence[Mapping[str, Any]]) -> Response:
     """Rows as CSV: nested names joined by dots, rows within a row by their number from 1, words by semicolons."""
     flat = [_flat(row) for row in rows]
-    names = list(dict.fromkeys(name for each in flat for name in each))
+    names = list(dict.fromkeys(name for row in flat for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=names)
     writer.writeheader()
@@ -138,10 +138,10 @@ def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
             case dict():
                 found |= _flat(value, f"{before}{name}.")
             case [dict(), *_]:
-                for number, each in enumerate(value, 1):
-                    found |= _flat(each, f"{before}{name}.{number}.")
+                for number, element in enumerate(value, 1):
+                    found |= _flat(element, f"{before}{name}.{number}.")
             case list():
-                found[before + name] = _safe(";".join(str(each) for each in value))
+                found[before + name] = _safe(";".join(str(element) for element in value))
             case bool():
                 found[before + name] = str(value).lower()
             case str():

@@ -114,7 +114,7 @@ async def kpi(
     """One answer for each station, line, area or site inside `of`."""
 
     def asked(query: PlantResults) -> list[KpiAnswer]:
-        chosen = [definition_of(query, each) for each in definition or [""]]
+        chosen = [definition_of(query, name) for name in definition or [""]]
         window = within.of(query)
         return [figures.kpi_answer(query, node, window, chosen) for node in _nodes(query, level, of)]
 
@@ -269,7 +269,7 @@ async def counters(
 ) -> list[UnreconciledCountAnswer]:
     """All of them, or only the undecided."""
     found = await board.ask(records.doubt_answers)
-    return table([each for each in found if not (undecided and each.decisions)], form)
+    return table([count for count in found if not (undecided and count.decisions)], form)
 
 
 @router.get("/unread-counters", summary="Counters that cannot be read now", responses=TABLE)

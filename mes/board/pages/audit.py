@@ -57,7 +57,7 @@ def _of_journal(query: PlantResults, localizer: Localizer) -> Iterator[dict[str,
     """What people changed of stops, shifts and counts."""
     since, until = query.until - DAYS_SHOWN, query.until + timedelta(seconds=1)
     journaled = chain.from_iterable(query.reader.between(station, since, until) for station in query.config.standards)
-    for event in (each.event for each in journaled):
+    for event in (record.event for record in journaled):
         if isinstance(event, Change):
             detail = f"{localizer.place(event.station)}, {_change_detail(event, localizer)}"
             what = localizer.texts[_action(event)]
@@ -88,7 +88,7 @@ def _change_detail(event: Change, localizer: Localizer) -> str:
     stretch = f"{localizer.moment(event.start)} – {end}"
     match event:
         case ReasonAssigned():
-            before = ", ".join(dict.fromkeys(localizer.reason(each.reason) for each in event.before))
+            before = ", ".join(dict.fromkeys(localizer.reason(explained.reason) for explained in event.before))
             reason = localizer.sentence("audit.reason_before", reason=localizer.reason(event.reason), before=before)
             return f"{stretch}: {reason}. {localizer.comment(event.comment)}".strip()
         case ShiftClosed():

@@ -27,7 +27,9 @@ def back_to(form: FormData | dict[str, str], *, done: bool = False) -> str:
     parts = urlsplit(given)
     if parts.scheme or parts.netloc or not given.startswith("/") or given.startswith(("//", "/\\")):
         return "/"
-    query = "&".join(each for each in parts.query.split("&") if each and not each.startswith("done="))
+    query = "&".join(
+        parameter for parameter in parts.query.split("&") if parameter and not parameter.startswith("done=")
+    )
     if done:
         query = f"{query}&done=1" if query else "done=1"
     return quote(parts.path, safe="/") + (f"?{query}" if query else "")
@@ -57,7 +59,7 @@ def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
     except ValueError as error:
         raise HttpProblem(422, "not_a_time", {"text": text}) from error
     local = near.astimezone(board.config.calendar.zone)
-    days = [local.date() + timedelta(days=each) for each in (-1, 0, 1)]
+    days = [local.date() + timedelta(days=offset) for offset in (-1, 0, 1)]
     found = [board.config.calendar.to_utc(datetime.combine(day, wall)) for day in days]
     return min(found, key=lambda each: abs(each - near))
 
@@ -133,8 +135,8 @@ async def close(board: Board, request: Request) -> Response:
             ]
 
         stations = await board.ask(ready)
-    for each in stations:
-        await actions.close_shift(board, person, ShiftClosingRequest(station=each, window=window))
+    for path in stations:
+        await actions.close_shift(board, person, ShiftClosingRequest(station=path, window=window))
     return RedirectResponse(back_to(form, done=True), status_code=303)
 
 
@@ -151,7 +153,7 @@ async def reopen(board: Board, request: Request) -> Response:
 async def count(board: Board, request: Request) -> Response:
     """A doubtful count is decided."""
     form = await request.form()
-    number, parts, why = (_text(form, each) for each in ("number", "parts", "why"))
+    number, parts, why = (_text(form, field) for field in ("number", "parts", "why"))
     if not (number + parts).isascii() or not number.isdigit() or not parts.isdigit() or len(parts) > 9:
         raise HttpProblem(422, "count_not_whole")
     if not why.strip():

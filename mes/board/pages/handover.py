@@ -1,4 +1,4 @@
-"""The pages of the books: what a shift hands over, cars against the programme, counts that a person decides."""
+"""The pages of a handover: shift closing, cars against the programme, counts that a person decides."""
 
 from typing import Any
 
@@ -16,29 +16,31 @@ from mes.results.plant import PlantResults
 
 
 async def handover(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
-    """What a shift hands to the next one, and its books."""
+    """What a shift hands to the next one, and its closing by station."""
     localizer = Localizer(language_of(request), board.config)
 
     def asked(query: PlantResults) -> dict[str, Any]:
         chosen, window = views.choice(query, request, level="line")
         node = query.node(chosen.of)
         own = [query.config.definition]
-        books = []
+        closings = []
         for place in node.stations:
             kpi = figures.kpi_answer(query, query.node(place), window, own)
-            books.append((records.shift_closing_answer(query, place, window), kpi))
+            closings.append((records.shift_closing_answer(query, place, window), kpi))
         found = figures.stops_answer(query, node.stations, window.interval)
         kpi = figures.kpi_answer(query, node, window, own)
         ready = [
-            closing for closing, _ in books if closing.over and not closing.closed and not closing.stops_without_reason
+            closing
+            for closing, _ in closings
+            if closing.over and not closing.closed and not closing.stops_without_reason
         ]
         return {
             "chosen": chosen,
             "heading": views.heading(window, localizer),
             "parts": views.parts(query, stations=False, whole=True),
-            "windows": [each for each in views.offered(query, localizer, window) if "/" in each[0]],
+            "windows": [option for option in views.offered(query, localizer, window) if "/" in option[0]],
             "kpi": kpi,
-            "books": books,
+            "closings": closings,
             "closable": len(ready),
             "open_stops": [stop for stop in found if stop.needs_reason],
             "losses": kpi.losses[:10],

@@ -159,7 +159,7 @@ class Localizer:
             case list():
                 return "; ".join(map(self.fact, value))
             case dict():
-                return " ".join(f"{name} {said}" for name, each in value.items() if (said := self.fact(each)))
+                return " ".join(f"{name} {said}" for name, item in value.items() if (said := self.fact(item)))
             case bool():
                 return str(value).lower()
             case _:

@@ -147,7 +147,7 @@ def offered(query: PlantResults, localizer: Localizer, chosen: Window) -> list[t
     found = [*reversed(shifts), *reversed(days)]
     if chosen not in found:
         found.insert(0, chosen)
-    return [(figures.window_name(each), heading(each, localizer)) for each in found]
+    return [(figures.window_name(window), heading(window, localizer)) for window in found]
 
 
 def heading(window: Window, localizer: Localizer) -> str:
@@ -190,7 +190,7 @@ async def shift(board: Board, request: Request) -> Response:
             "definitions": [(name, localizer.definition(name)) for name in query.config.definitions],
             "definition": definition.name,
             "kpi": kpi,
-            "timelines": [figures.timeline_answer(query, each, window) for each in node.stations],
+            "timelines": [figures.timeline_answer(query, place, window) for place in node.stations],
             "ticks": _ticks(query, window, localizer),
             "hours": hours,
             "hours_most": max([1.0, *(max(hour.good or 0, hour.target or 0.0) for hour in hours)]),

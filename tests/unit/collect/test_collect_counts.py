@@ -234,7 +234,7 @@ def test_a_gap_is_caught_up_once() -> None:
 
 
 def test_a_gap_that_might_hide_a_turn_is_unreconciled() -> None:
-    """Blind for longer than a turn takes books nothing and says so once (pitfalls 12)."""
+    """Blind for longer than a turn takes counts nothing and says so once (pitfalls 12)."""
     done = live(
         station(log=False, max_per_hour=36000),
         seen(0, baseline=True, good=5),

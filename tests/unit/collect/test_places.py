@@ -58,7 +58,7 @@ SAME_PLACES: dict[str, tuple[str, Callable[[str], str]]] = {
 
 @pytest.mark.parametrize("change", OTHER_PLACES)
 async def test_another_place_is_a_new_baseline_that_a_person_decides(plant: Plant, change: str) -> None:
-    """Another place books nothing of the difference: it is flagged, logged once and listed, then counted on."""
+    """Of another place nothing of the difference is counted: it is flagged, logged once and listed, then counted on."""
     before, change_of = OTHER_PLACES[change]
     after = change_of(before)
     assert after != before

@@ -214,7 +214,7 @@ async def test_a_disk_that_takes_nothing_is_waited_for(tmp_path: Path) -> None:
 
 
 def kept(events: Sequence[Count], state: CounterState | None, *, modulus: int | None = None) -> CountAuditLine:
-    """The books after these events, held against a state."""
+    """The count audit after these events, held against a state."""
     account = Account(modulus)
     for seq, event in enumerate(events, start=1):
         account.take(seq, event)
@@ -360,7 +360,7 @@ class Told:
 
 
 async def test_the_count_audit_follows_a_journal(tmp_path: Path) -> None:
-    """Over gaps, resets and rollovers, with a sink far behind and ahead, the books say what the journal says."""
+    """Over gaps, resets and rollovers, with a sink far behind and ahead, the count audit says what the journal says."""
     setup = station(modulus=1000)
     last = (said("log", ring(entry(1, 4050)), 4060), said("good", 4, 4060), said("total", 1, 4060))
     done = live(
@@ -403,7 +403,7 @@ def units(events: Sequence[object]) -> dict[CountKind, int]:
 
 
 async def test_the_count_audit_reads_on_where_it_was(tmp_path: Path) -> None:
-    """In many small steps, with a sink at any place and stretches that meet, the books are those of one reading."""
+    """In many small steps, with a sink at any place and stretches that meet, the count audit is that of one reading."""
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path) as journal:
         told = Told(0)

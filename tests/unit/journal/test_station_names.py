@@ -102,8 +102,8 @@ async def test_a_station_with_a_new_name_goes_on_as_itself(tmp_path: Path, chang
     figures = kpi(renamed, renamed.load(after), now)
     assert figures == kpi(same, same.load(MODBUS), STATION)
     assert figures.good == 8
-    (books,) = await renamed.count_audit(after)
-    assert (books.station, books.counted, books.difference) == (now, 8, 0)
+    (audit,) = await renamed.count_audit(after)
+    assert (audit.station, audit.counted, audit.difference) == (now, 8, 0)
     with JournalReader(renamed.journal, Names(renamed.load(after).former)) as reader:
         assert reader.unknown_stations([now]) == ()
         assert reader.written_stations() == tuple(sorted((STATION, now)))

@@ -75,7 +75,7 @@ def changed(path: Path, *assignments: str, seq: int = DAMAGED) -> None:
 async def test_one_event_that_cannot_be_read_is_passed_over_and_named(
     tmp_path: Path, how: str, logged: list[EventDict], *, newer: bool
 ) -> None:
-    """Every reader gives the other seven, the InfluxDB cursor can go on, the books do not balance, health names it."""
+    """Every reader gives the other seven, the InfluxDB cursor can go on, the count audit differs, health names it."""
     path = tmp_path / "journal.sqlite"
     await written(path)
     changed(path, (NEWER if newer else ROT)[how])

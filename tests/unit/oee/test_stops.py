@@ -146,7 +146,7 @@ def test_nothing_is_said_of_the_time_before_the_first_event() -> None:
 
 
 def test_a_shift_is_closed_when_all_is_explained_and_opened_with_a_reason() -> None:
-    """Closing waits for the shift's end and for every reason; the last word on the books holds."""
+    """Closing waits for the shift's end and for every reason; the last word on the closing holds."""
     with pytest.raises(NotAllowed, match="lasts until"):
         close(STATION, HOUR, found(), (), by="aigul", now=at(50), known=at(50))
     with pytest.raises(NotAllowed, match="1 stops have no reason"):

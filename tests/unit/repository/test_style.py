@@ -54,7 +54,13 @@ PRIVATE_MODULES = {
     "upkeep",
     "wall",
 }
-PRIVATE_PROSE = {"anew": "again", "that which": "what, which", "inquiry": "query", "upkeep": "maintenance"}
+PRIVATE_PROSE = {
+    "anew": "again",
+    "books": "shift closing, count audit, counts",
+    "inquiry": "query",
+    "that which": "what, which",
+    "upkeep": "maintenance",
+}
 
 
 def sources() -> list[Path]:
@@ -118,5 +124,6 @@ def test_what_is_not_plain_english_is_found() -> None:
     assert long_sentences(f'def f():\n    """{"word " * 26}"""\n') == [f"1: {' '.join(['word'] * 26)}"]
     assert long_sentences(f'"""{"word " * 24}end. {"word " * 25}"""\n') == []
     assert private_words('"""It is begun anew."""\n') == ["1: 'anew': write again"]
+    assert private_words("x = 1  # the books agree\n") == ["1: 'books': write shift closing, count audit, counts"]
     assert private_words("x = 1  # counted anew\n") == ["1: 'anew': write again"]
     assert private_words("class _Taker: ...\n") == ["1: class _Taker: call it BatchSink"]

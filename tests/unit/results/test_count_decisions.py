@@ -1,4 +1,4 @@
-"""Counts that a person decides: which are open, how many parts can be, what the command does, how the books close."""
+"""Counts that a person decides: which are open, how many parts can be, the command, the count audit."""
 
 import json
 from collections.abc import Sequence
@@ -396,7 +396,7 @@ def test_a_journal_of_before_is_found_through_the_same_index(tmp_path: Path) -> 
     assert "event_doubt" in str(plan)
 
 
-# The books and what is published
+# The count audit and what is published
 
 
 async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
@@ -415,7 +415,7 @@ async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
     assert {kpi.tags["window"] for kpi in kpis} == {"hour", "shift", "day"}
 
 
-def books(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> CountAuditLine:
+def audit(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> CountAuditLine:
     account = Account(65536)
     for seq, event in enumerate(events, start=1):
         if isinstance(event, UnitsCounted | CountUnreconciled | CountReconciled):
@@ -425,18 +425,18 @@ def books(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) ->
     return account.line((STATION, GOOD), None)
 
 
-def test_a_decision_closes_the_books() -> None:
+def test_a_decision_closes_the_count_audit() -> None:
     """The move is no more undecided, its parts are counted, the last word's alone; there is never a difference."""
     words = [decided(JUMP, 12), decided(LATEST, 0), decided(JUMP, 9, when=501)]
-    lines = [books([*HISTORY, *words[:n]]) for n in range(4)]
+    lines = [audit([*HISTORY, *words[:n]]) for n in range(4)]
 
     assert [line.unreconciled for line in lines] == [8899 + 60_998, 60_998, 0, 0]
     assert [line.counted for line in lines] == [3, 15, 15, 12]
     assert [line.difference for line in lines] == [0, 0, 0, 0]
-    early = books([read(0, 101, None), JUMP, decided(JUMP, 12), read(30, 9001, 9000)], None)
+    early = audit([read(0, 101, None), JUMP, decided(JUMP, 12), read(30, 9001, 9000)], None)
     assert (early.unreconciled, early.counted, early.difference) == (0, 13, 0)
-    open_one = books([read(0, 101, None), JUMP], CounterState(9000, at(20)))
-    closed = books([read(0, 101, None), JUMP, decided(JUMP, 12)], CounterState(9000, at(20)))
+    open_one = audit([read(0, 101, None), JUMP], CounterState(9000, at(20)))
+    closed = audit([read(0, 101, None), JUMP, decided(JUMP, 12)], CounterState(9000, at(20)))
     assert (open_one.unreconciled, closed.unreconciled, closed.difference) == (8899, 0, 0)
 
 
