@@ -30,6 +30,8 @@ RATIO, SECONDS, UNITS = "percentunit", "s", "none"
 # The figures of a chosen shift or day: people choose it by its name, and what that is now is looked up again each time.
 # Its condition is stored as data by the collector, for only it knows the calendar.
 SHIFT = "${shift_is:raw}"
+DAYS_BACK = 9  # as far as a shift or a day can be chosen by its name
+RECENT = f"time > now() - {DAYS_BACK + 1}d"  # which areas, lines and stations can be chosen
 JUST_NOW = "time > now() - 10m"  # of the program's own health, which is stated more often
 THIS_HOUR = "time > now() - 65m"  # states are cut at full hours, so what is on now began no earlier
 HOURS = f"\"window\" = 'hour' AND {SHIFT}"
@@ -109,6 +111,11 @@ def select(what: str, measurement: str, where: str, *, group: str = "", ending: 
     """The text of a query."""
     grouped = f" GROUP BY {group}" if group else ""
     return f'SELECT {what} FROM "{measurement}" WHERE {where}{grouped}{f" {ending}" if ending else ""}'
+
+
+def tag_values(key: str, measurement: str, *where: str) -> str:
+    """The text of a query for the values of a tag; without a time, InfluxDB 3 looks back for one day only."""
+    return f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{key}" WHERE {" AND ".join((RECENT, *where))}'
 
 
 def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
@@ -320,22 +327,22 @@ def period(name: str, label: str, kinds: Sequence[str], days: int, at_first: str
 
 def shift_variable() -> Variables:
     """This shift, last shift, today, yesterday, and those of the last nine days by their dates."""
-    return period("shift", "Shift or day", ("shift", "day"), 9, "this shift")
+    return period("shift", "Shift or day", ("shift", "day"), DAYS_BACK, "this shift")
 
 
 def area_variable() -> dashboard.QueryVariable:
     """An area."""
-    return variable("area", "Area", 'SHOW TAG VALUES FROM "kpi" WITH KEY = "area"')
+    return variable("area", "Area", tag_values("area", "kpi"))
 
 
 def line_variable() -> dashboard.QueryVariable:
     """A line of the area."""
-    return variable("line", "Line", f'SHOW TAG VALUES FROM "kpi" WITH KEY = "line" WHERE {AREA}')
+    return variable("line", "Line", tag_values("line", "kpi", AREA))
 
 
 def station_variable() -> dashboard.QueryVariable:
     """A station of the line."""
-    return variable("station", "Station", f'SHOW TAG VALUES FROM "kpi" WITH KEY = "station" WHERE {AREA} AND {LINE}')
+    return variable("station", "Station", tag_values("station", "kpi", AREA, LINE))
 
 
 NAMES = {

@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from dashboards.common import (
     AREA,
     BLUE,
+    DAYS_BACK,
     FACTORS,
     GOOD_IS_HIGH,
     HOURS,
@@ -262,7 +263,9 @@ def _shifts() -> Panel:
         "Click a shift to see its states in the strips above.",
         Query(
             select(
-                '"label", "start_ms" AS "from", "end_ms" AS "to"', "period", "\"kind\" = 'shift' AND time > now() - 9d"
+                '"label", "start_ms" AS "from", "end_ms" AS "to"',
+                "period",
+                f"\"kind\" = 'shift' AND time > now() - {DAYS_BACK}d",
             )
         ),
         span=8,

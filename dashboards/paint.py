@@ -19,6 +19,7 @@ from dashboards.common import (
     property_,
     select,
     shift_variable,
+    tag_values,
     thresholds,
     tooltip,
     variable,
@@ -35,9 +36,9 @@ CAR_LINK = car_link()
 def build() -> dashboard.Dashboard:
     """The dashboard; of any area that has process values, of paint at first."""
     made = board("taktline-paint", "Baths, booths and ovens against their windows, and which bodies were there.")
-    area = variable("area", "Area", 'SHOW TAG VALUES FROM "limit" WITH KEY = "area"', at_first="paint")
-    stations = f'SHOW TAG VALUES FROM "limit" WITH KEY = "station" WHERE {AREA}'
-    names = f'SHOW TAG VALUES FROM "limit" WITH KEY = "name" WHERE {AREA} AND {STATIONS}'
+    area = variable("area", "Area", tag_values("area", "limit"), at_first="paint")
+    stations = tag_values("station", "limit", AREA)
+    names = tag_values("name", "limit", AREA, STATIONS)
     for each in (
         area,
         variable("station", "Station", stations, multi=True),

@@ -37,6 +37,7 @@ from dashboards.common import (
     select,
     shift_variable,
     station_variable,
+    tag_values,
     tooltip,
     variable,
     where_planned,
@@ -55,7 +56,7 @@ def build() -> dashboard.Dashboard:
     value = variable(
         "value",
         "Process value",
-        f'SHOW TAG VALUES FROM "process" WITH KEY = "name" WHERE {HERE}',
+        tag_values("name", "process", HERE),
         multi=True,
     )
     for each in (area_variable(), line_variable(), station_variable(), *shift_variable(), value):

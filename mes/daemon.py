@@ -26,7 +26,7 @@ from mes.board.context import Board, Cables
 from mes.board.server import Tls, app, serve
 from mes.collect.present import PresentTags, longest_without_count
 from mes.config.build import PlantConfig
-from mes.config.models.plant import WebShape
+from mes.config.models.plant import InfluxShape, WebShape
 from mes.errors import ConfigError, JournalError
 from mes.health.clock_offsets import ControllerClocks
 from mes.health.controllers import Health
@@ -188,9 +188,11 @@ def present_tags(config: PlantConfig) -> dict[ControllerId, PresentTags]:
 
 def influx_target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
     """Where InfluxDB is; None if the plant's file does not say. Raises ConfigError for a missing credential."""
-    influx = config.influx
-    if influx is None:
-        return None
+    return None if config.influx is None else target_of(config.influx, secret)
+
+
+def target_of(influx: InfluxShape, secret: Callable[[str], str]) -> Target:
+    """Where InfluxDB is. Raises ConfigError for a missing credential."""
     return Target(
         url=influx.url,
         database=influx.database,

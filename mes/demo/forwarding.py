@@ -13,9 +13,12 @@ from pydantic import ValidationError
 
 from mes.config.build import PlantConfig
 from mes.config.models.plant import InfluxShape
-from mes.daemon import Collector
+from mes.daemon import Collector, credential, target_of
 from mes.demo.influxd import private_influxd
-from mes.errors import ConfigError
+from mes.errors import ConfigError, MesError, SinkError, SinkRejected
+from mes.influx.admin import make_database
+from mes.influx.probe import probe
+from mes.influx.server import InfluxServer
 from mes.influx.writer import Pace
 from mes.journal.consumers import EVENTS, FIGURES, PLANT, TELEMETRY
 
@@ -50,6 +53,28 @@ def given_server() -> InfluxShape | None:
         raise ConfigError(f"$TAKTLINE_INFLUX_URL is {url!r}; write it as http://host:8086") from error
 
 
+async def check_given(given: InfluxShape) -> None:
+    """Makes the database that is missing, where the secret may, and writes a canary and reads it back.
+
+    Raises ConfigError with what is wrong and what to do.
+    """
+    target = target_of(given, credential)
+    not_made = ""
+    try:
+        async with InfluxServer(target) as server:
+            try:
+                await make_database(server, target)
+            except SinkRejected as refused:  # it may be there, made by somebody else
+                not_made = f"; to make {target.database} was refused too: {refused}"
+            await probe(server)
+    except SinkError as error:
+        raise ConfigError(
+            f"$TAKTLINE_INFLUX_URL: the demo cannot forward to {target.database} at {target.url}: {error}{not_made}. "
+            "Look at $TAKTLINE_INFLUX_DATABASE, _ORG and _USER and at the file influx-secret; make the database with "
+            "`mes influx setup`, or give the demo an administrator's secret"
+        ) from error
+
+
 @asynccontextmanager
 async def with_influx(config: PlantConfig, given: InfluxShape | None) -> AsyncIterator[PlantConfig]:
     """The same plant forwarding to a server: the `given` one, or a private influxd for the time of the block."""
@@ -62,9 +87,15 @@ async def with_influx(config: PlantConfig, given: InfluxShape | None) -> AsyncIt
 
 
 async def settled(running: Collector) -> None:
-    """Returns when the server has all that is journaled, and every figure as of the clock's present, which stands."""
+    """Returns when the server has all that is journaled, and every figure as of the clock's present, which stands.
+
+    Raises MesError where the server refuses it.
+    """
     now = running.monitor.clock.now()
     while not (_is_stated(running, now) and await _has_all(running)):
+        writer = running.monitor.writer
+        if writer is not None and writer.status.held is not None:
+            raise MesError(f"InfluxDB refuses what the demo sends: {writer.status.held}")
         await asyncio.sleep(0.1)
 
 

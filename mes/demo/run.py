@@ -22,7 +22,7 @@ from mes.daemon import Collector, OpenJournal, collector
 from mes.demo import truth
 from mes.demo.board import BoardShown, PulledByHand, board_shown
 from mes.demo.compare import compare
-from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, settled, with_influx
+from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, check_given, settled, with_influx
 from mes.demo.measured import lives_measured, station_measured
 from mes.demo.pacing import Pacemaker, WaitingClock
 from mes.demo.result import Finished
@@ -121,11 +121,14 @@ async def run_demo(
 ) -> Finished:
     """Runs to the end of `length`, or until `stop` is set, and compares; every figure comes through `Results`.
 
-    Raises ConfigError if the journal's folder is in use, MesError if the controllers cannot be reached.
+    Raises ConfigError if the journal's folder is in use or a given InfluxDB takes nothing, MesError if the controllers
+    cannot be reached.
     """
     began = time.monotonic()
     if options.journal is not None and (options.journal / JOURNAL).exists():
         raise ConfigError(f"{options.journal} holds a journal already; a demo needs a new folder")
+    if options.influx is not None and options.influx.server is not None:
+        await check_given(options.influx.server)
     stop = stop or asyncio.Event()
     with ExitStack() as stack:
         folder = options.journal or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taktline-")))

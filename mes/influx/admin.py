@@ -15,6 +15,11 @@ from mes.influx.server import InfluxServer, ServerKind, Target
 FOR_EVER = "0s"
 SECRET_BYTES = 32
 AUTOGEN = "autogen"
+CONFLICT = 409
+NO_READERS = (
+    "InfluxDB 3 Core knows no token that only reads: Grafana's may write, too, so let only Grafana and this program "
+    "reach the server"
+)
 READER_TOKEN, WRITER_TOKEN = "taktline: reads for Grafana", "taktline: writes"
 
 
@@ -153,8 +158,12 @@ async def _asks_who(target: Target) -> bool:
 
 
 async def _set_up_2(server: InfluxServer, wanted: Wanted) -> list[Done]:
-    org, done = await _organisation(server, wanted.target.org)
-    bucket, made = await _bucket(server, org, wanted)
+    name = wanted.target.org
+    org = await _organisation(server, name)
+    done = [Done(How.MADE if org is None else How.THERE, f"organisation {name}")]
+    if org is None:
+        org = str((await _got(server, "POST", "/api/v2/orgs", {}, {"name": name}))["id"])
+    bucket, made = await _bucket(server, org, wanted.target.database, wanted.keep_days)
     done += [made, await _old_name(server, org, bucket, wanted.target.database)]
     found = await _got(server, "GET", "/api/v2/authorizations", {"orgID": org})
     tokens = found.get("authorizations", [])
@@ -184,22 +193,37 @@ def _is_for(token: Mapping[str, Any], description: str, bucket: str) -> bool:
     return token.get("description") == description and bucket in buckets
 
 
-async def _organisation(server: InfluxServer, name: str) -> tuple[str, list[Done]]:
+async def make_database(server: InfluxServer, target: Target) -> None:
+    """Makes the database or bucket that is missing, kept for ever, and nothing else. Raises SinkError.
+
+    SinkRejected says that the secret may not, which tells nothing of whether the database is there.
+    """
+    match await server.kind():
+        case ServerKind.V1:
+            await server.ensure()
+        case ServerKind.V2:
+            org = await _organisation(server, target.org)
+            if org is None:
+                raise SinkRejected(f"there is no organisation {target.org}", status=404, body="")
+            bucket, _ = await _bucket(server, org, target.database, None)
+            await _old_name(server, org, bucket, target.database)
+        case ServerKind.V3:
+            await _database_3(server, target.database, None)
+
+
+async def _organisation(server: InfluxServer, name: str) -> str | None:
+    """Its id; None where there is none of this name."""
     status, answer = await server.ask("GET", "/api/v2/orgs", {"org": name})
-    found = answer.get("orgs", []) if status == 200 else []
-    if found:
-        return str(found[0]["id"]), [Done(How.THERE, f"organisation {name}")]
     if status not in (200, 404):
-        raise _refused("GET /api/v2/orgs", status, answer)
-    made = await _got(server, "POST", "/api/v2/orgs", {}, {"name": name})
-    return str(made["id"]), [Done(How.MADE, f"organisation {name}")]
+        raise _refused(server, "GET /api/v2/orgs", status, answer)
+    found = answer.get("orgs", []) if status == 200 else []
+    return str(found[0]["id"]) if found else None
 
 
-async def _bucket(server: InfluxServer, org: str, wanted: Wanted) -> tuple[str, Done]:
-    name = wanted.target.database
-    keep_s = 86400 * wanted.keep_days if wanted.keep_days else 0
+async def _bucket(server: InfluxServer, org: str, name: str, keep_days: int | None) -> tuple[str, Done]:
+    keep_s = 86400 * keep_days if keep_days else 0
     rules = [{"type": "expire", "everySeconds": keep_s}] if keep_s else []
-    text = f"bucket {name}: {_days(wanted.keep_days)}"
+    text = f"bucket {name}: {_days(keep_days)}"
     status, answer = await server.ask("GET", "/api/v2/buckets", {"orgID": org, "name": name})
     found = answer.get("buckets", []) if status == 200 else []
     if not found:
@@ -207,7 +231,7 @@ async def _bucket(server: InfluxServer, org: str, wanted: Wanted) -> tuple[str, 
         made = await _got(server, "POST", "/api/v2/buckets", {}, content)
         return str(made["id"]), Done(How.MADE, text)
     bucket = found[0]
-    if wanted.keep_days is None:
+    if keep_days is None:
         return str(bucket["id"]), Done(How.THERE, f"bucket {name}; its retention stays as it is")
     if _kept_s(bucket) == keep_s:
         return str(bucket["id"]), Done(How.THERE, text)
@@ -232,35 +256,55 @@ async def _old_name(server: InfluxServer, org: str, bucket: str, name: str) -> D
 
 async def _set_up_3(server: InfluxServer, wanted: Wanted) -> list[Done]:
     name = wanted.target.database
-    text = f"database {name}: {_days(wanted.keep_days)}"
+    done = await _database_3(server, name, wanted.keep_days)
+    done += [
+        await _token_3(server, f"taktline-writes-{name}", wanted.writer_file, wanted),
+        await _token_3(server, f"taktline-reads-{name}", wanted.reader_file, wanted),
+    ]
+    enterprise = f"Enterprise: influxdb3 create token --permission 'db:{name}:read' --name {wanted.reader}"
+    return [*done, Done(How.BY_HAND, f"{NO_READERS}. {enterprise}")]
+
+
+async def _database_3(server: InfluxServer, name: str, keep_days: int | None) -> list[Done]:
     status, answer = await server.ask("GET", "/api/v3/configure/database", {"format": "json"})
-    if status != 200:
-        raise _refused("GET /api/v3/configure/database", status, answer)
-    if name in {each.get("iox::database") for each in answer}:
-        done = [Done(How.THERE, f"database {name}; its retention stays as it is")]
-        if wanted.keep_days:
-            text = (
-                f"whether it is {_days(wanted.keep_days)} is not told here. Core keeps the retention that a database "
-                "was made with: make another one and `mes influx backfill` it. Enterprise: influxdb3 update database "
-                f"--database {name} --retention-period {wanted.keep_days}d"
-            )
-            done.append(Done(How.BY_HAND, text))
-    else:
-        content: dict[str, object] = {"db": name}
-        if wanted.keep_days:
-            content["retention_period"] = f"{wanted.keep_days}d"
+    if status != 200 or not isinstance(answer, list):
+        raise _refused(server, "GET /api/v3/configure/database", status, answer)
+    if name not in {each.get("iox::database") for each in answer}:
+        content = {"db": name} | ({"retention_period": f"{keep_days}d"} if keep_days else {})
         status, answer = await server.ask("POST", "/api/v3/configure/database", {}, content)
-        if status not in (200, 201) or isinstance(
-            answer, str
-        ):  # it says nothing, or JSON; a proxy's page is no consent
-            raise _refused("POST /api/v3/configure/database", status, answer)
-        done = [Done(How.MADE, text)]
-    by_hand = (
-        "InfluxDB 3 Core knows administrators' tokens alone, which may write: give Grafana one of its own "
-        "(influxdb3 create token --admin --name grafana), and let only Grafana and this program reach the server. "
-        f"Enterprise: influxdb3 create token --permission 'db:{name}:read' --name {wanted.reader}"
-    )
-    return [*done, Done(How.BY_HAND, by_hand)]
+        if status not in (200, 201) or isinstance(answer, str):  # it says nothing, or JSON; not a proxy's page
+            raise _refused(server, "POST /api/v3/configure/database", status, answer)
+        return [Done(How.MADE, f"database {name}: {_days(keep_days)}")]
+    done = [Done(How.THERE, f"database {name}; its retention stays as it is")]
+    if keep_days:
+        text = (
+            f"whether it is {_days(keep_days)} is not told here. Core keeps the retention that a database "
+            "was made with: make another one and `mes influx backfill` it. Enterprise: influxdb3 update database "
+            f"--database {name} --retention-period {keep_days}d"
+        )
+        done.append(Done(How.BY_HAND, text))
+    return done
+
+
+async def _token_3(server: InfluxServer, token: str, file: str, wanted: Wanted) -> Done:
+    """An administrator's token with a name of its own; the server shows its secret once."""
+    path = "/api/v3/configure/token/named_admin"
+    status, answer = await server.ask("POST", path, {}, {"token_name": token})
+    if status == CONFLICT:
+        lost = f"if its secret is lost, influxdb3 delete token --token-name {token}, then run this again"
+        return Done(How.THERE, f"token {token}; {lost}")
+    if status not in (200, 201) or not isinstance(answer, dict):
+        raise _refused(server, f"POST {path}", status, answer)
+    wanted.keep(file, str(answer["token"]))
+    return Done(How.MADE, f"token {token}", file)
+
+
+async def is_core(server: InfluxServer) -> bool:
+    """Whether this is InfluxDB 3 Core, where NO_READERS holds; raises SinkUnavailable."""
+    if await server.kind() is not ServerKind.V3:
+        return False
+    _, answer = await server.ask("GET", "/ping")
+    return isinstance(answer, dict) and "Core" in str(answer.get("product_name"))
 
 
 async def _got(
@@ -268,15 +312,15 @@ async def _got(
 ) -> dict[str, Any]:
     status, answer = await server.ask(method, path, query, content)
     if status not in (200, 201) or not isinstance(answer, dict):
-        raise _refused(f"{method} {path}", status, answer)
+        raise _refused(server, f"{method} {path}", status, answer)
     return answer
 
 
-def _refused(what: str, status: int, answer: object) -> SinkRejected:
-    said = answer.get("message") if isinstance(answer, dict) else answer
-    if status in (401, 403):
-        said = f"{said}; is this an administrator's secret?"
-    return SinkRejected(f"{what}: HTTP {status}: {said}", status=status, body=str(said))
+def _refused(server: InfluxServer, what: str, status: int, answer: object) -> SinkRejected:
+    said = str(answer.get("message") or answer.get("error") if isinstance(answer, dict) else answer)
+    said = server.without_secret(said)
+    hint = "; is this an administrator's secret?" if status in (401, 403) else ""
+    return SinkRejected(f"{what}: HTTP {status}: {said}{hint}", status=status, body=said)
 
 
 def _identifier(name: str) -> str:

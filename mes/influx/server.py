@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,9 @@ from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 from mes.stopping import in_thread
 
 TIMEOUT = timedelta(seconds=10)
+FORM = "application/x-www-form-urlencoded"
 HIDDEN = "[secret]"
+SHORT_SECRET = 8  # characters; a shorter one is part of many words
 BODY_SHOWN = 500  # characters of a server's answer that are kept in an error
 RETRY_AFTER_RANGE_S = (1.0, 300.0)
 
@@ -60,8 +63,10 @@ class InfluxServer:
         """Connects to nothing yet; `timeout` is how long one answer may take, in real time."""
         self._timeout = timeout
         self._target = target
+        self._secret = _as_repeated(target)
         self._kind = target.kind
         self._version = ""
+        self._signature: str | None = None  # the version's header in the answers to writes; 3 has none there
         self._client: InfluxDBClientAsync | None = None
 
     async def __aenter__(self) -> Self:
@@ -88,11 +93,21 @@ class InfluxServer:
             self._client = None
 
     async def kind(self) -> ServerKind:
-        """The server's generation: as configured, else as it says; asked again once it was lost, or refused us."""
+        """The server's generation: as configured, else as it says.
+
+        It is asked again once the connection was lost, it refused us, or another version answered a write.
+        """
         if self._kind is None:
-            status, headers, text = await self._call("GET", "/ping", {}, None)
+            status, headers, text = await self._call("GET", "/ping", {})
             if status == 429 or status >= 500:
-                _judge(status, headers, "")
+                self._judge(status, headers, "")
+            if status in (401, 403):
+                raise SinkUnknown(
+                    f"{self._target.url} refuses the secret at /ping ({_what_answered(status, headers)}), as InfluxDB "
+                    "3 does: nothing is written there; look at the secret and at `url`",
+                    status=status,
+                    body="",
+                )
             version = headers.get("x-influxdb-version", "").lstrip("v") or _version_in(text)
             if status not in (200, 204) or not version[:1].isdigit():
                 version = await self._version_by_health()
@@ -104,7 +119,7 @@ class InfluxServer:
                     status=status,
                     body="",
                 )
-            self._version = version
+            self._version, self._signature = version, None
             self._kind = {"0": ServerKind.V1, "1": ServerKind.V1, "3": ServerKind.V3}.get(version[0], ServerKind.V2)
         return self._kind
 
@@ -115,7 +130,7 @@ class InfluxServer:
 
     async def _version_by_health(self) -> str:
         """The version as 2.x says it at /health, for a proxy that lets no header of /ping through; empty: not told."""
-        status, _, text = await self._call("GET", "/health", {}, None)
+        status, _, text = await self._call("GET", "/health", {})
         return _version_in(text, of="influxdb") if status in (200, 503) else ""
 
     async def write(self, body: bytes) -> None:
@@ -129,13 +144,17 @@ class InfluxServer:
             path = "/write"
         else:
             path, query = "/api/v2/write", {"org": target.org, "bucket": target.database, "precision": "ns"}
-        status, headers, text = await self._call("POST", path, query, packed)
+        status, headers, text = await self._call("POST", path, query, packed=packed)
         try:
-            _judge(status, headers, text)
+            self._judge(status, headers, text)
         except SinkRejected:
             if status not in OF_THE_DATA:
                 self._kind = self._target.kind
             raise
+        signature = headers.get("x-influxdb-version", "")
+        if self._signature not in (None, signature):  # another server took its place between two requests
+            self._kind = self._target.kind
+        self._signature = signature
 
     async def ensure(self) -> bool:
         """Creates the database on a 1.x server (harmless where it exists); False where that is an engineer's task."""
@@ -147,18 +166,19 @@ class InfluxServer:
 
     async def query(self, influxql: str) -> list[dict[str, Any]]:
         """Rows of the first statement's series, each with its tags; times in ns. For self-checks and tests."""
-        parameters = {"db": self._target.database, "q": influxql, "epoch": "ns"}
-        status, headers, text = await self._call("POST", "/query", parameters, None)
+        form = {"db": self._target.database, "q": influxql, "epoch": "ns"}
+        status, headers, text = await self._call("POST", "/query", {}, form=form)
         if status != 200:
-            _judge(status, headers, text)
+            self._judge(status, headers, text)
         try:
             first = json.loads(text)["results"][0]
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise SinkRejected(
-                "the answer to a query is not InfluxDB's", status=status, body=text[:BODY_SHOWN]
+                "the answer to a query is not InfluxDB's", status=status, body=self.without_secret(text)
             ) from error
         if "error" in first:
-            raise SinkRejected(first["error"], status=status, body=text[:BODY_SHOWN])
+            said = self.without_secret(str(first["error"]))
+            raise SinkRejected(said, status=status, body=said)
         return [
             {**series.get("tags", {}), **dict(zip(series["columns"], row, strict=True))}
             for series in first.get("series", [])
@@ -170,25 +190,37 @@ class InfluxServer:
     ) -> tuple[int, Any]:
         """A request of the server's own interface, `content` as JSON; returns the status and the answer's JSON.
 
-        Raises SinkUnavailable where there is no answer, or one of 429 or 5xx.
+        Raises SinkUnavailable where there is no answer, or one of 429 or 5xx. The answer may repeat the secret:
+        `without_secret` makes it fit for an error.
         """
-        status, headers, text = await self._call(method, path, dict(query or {}), None, content)
+        status, headers, text = await self._call(method, path, dict(query or {}), content=content)
         if status == 429 or status >= 500:
-            _judge(status, headers, text)
+            self._judge(status, headers, text)
         try:
             return status, json.loads(text) if text else None
         except ValueError:
-            return status, text[:BODY_SHOWN]
+            return status, text
 
     async def _call(
-        self, method: str, path: str, query: dict[str, str], packed: bytes | None, content: object = None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        *,
+        packed: bytes | None = None,
+        form: Mapping[str, str] | None = None,
+        content: object = None,
     ) -> tuple[int, dict[str, str], str]:
-        """One request through influxdb-client's own layer; returns status, headers and text of any answer."""
+        """One request through influxdb-client's own layer; returns status, headers and text of any answer.
+
+        The body is `packed` lines, a `form` or `content` as JSON. 3 answers no query that is sent as JSON.
+        """
         if self._client is None:
             raise SinkUnavailable("the client is closed")
-        # the layer sends an empty body only as JSON, and every server takes the parameters from the address
-        headers = {"Content-Type": "application/json"}
-        if packed is not None:
+        headers = {"Content-Type": "application/json"}  # the layer sends an empty body only so
+        if form is not None:
+            headers = {"Content-Type": FORM}
+        elif packed is not None:
             headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"}
         try:
             answer = await self._client.api_client.call_api(  # type: ignore[no-untyped-call]
@@ -197,26 +229,48 @@ class InfluxServer:
                 query_params=list(query.items()),
                 header_params=headers,
                 body=packed if content is None else content,
+                post_params=list((form or {}).items()),
                 auth_settings=[],
                 response_type=None,
                 _preload_content=True,
                 _return_http_data_only=False,
             )
         except ApiException as error:
-            return int(error.status or 0), _lower(error.headers or {}), self._without_secret(_text(error.body))
+            return int(error.status or 0), _lower(error.headers or {}), _text(error.body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._kind = self._target.kind  # who comes back may be another one
             raise SinkUnavailable(f"{type(error).__name__} at {self._target.url}") from error
         _, status, answered = answer
-        return int(status), _lower(answered), self._without_secret(_text(self._client.api_client.last_response.data))
+        return int(status), _lower(answered), _text(self._client.api_client.last_response.data)
 
-    def _without_secret(self, text: str) -> str:
-        """What a server says goes to the log and into the quarantine; some say the token that they refuse."""
-        secret = self._target.secret
-        if not secret:
-            return text
-        basic = base64.b64encode(f"{self._target.user or ''}:{secret}".encode()).decode()
-        return text.replace(secret, HIDDEN).replace(basic, HIDDEN)
+    def _judge(self, status: int, headers: dict[str, str], text: str) -> None:
+        """204 (and 201) means stored; 429 and 5xx ask for patience; all else needs a person, and nothing is dropped."""
+        if status in (201, 204):
+            return
+        said = self.without_secret(text)
+        if status == 429 or status >= 500:
+            retry = retry_after_s(headers.get("retry-after"))
+            raise SinkUnavailable(f"HTTP {status}: {said}", retry_after_s=retry)
+        raise SinkRejected(f"HTTP {status}: {said}", status=status, body=said)
+
+    def without_secret(self, text: str) -> str:
+        """The beginning of an answer for an error, a log line or the quarantine: some servers repeat the secret.
+
+        A short secret is hidden only as a word of its own: inside longer words it would make the text unreadable, and
+        shows nothing there.
+        """
+        return (text if self._secret is None else self._secret.sub(HIDDEN, text))[:BODY_SHOWN]
+
+
+def _as_repeated(target: Target) -> re.Pattern[str] | None:
+    """The secret as a server may repeat it: plain, inside JSON, and as the header of Basic authentication."""
+    secret = target.secret
+    if not secret:
+        return None
+    basic = base64.b64encode(f"{target.user or ''}:{secret}".encode()).decode()
+    plain = "|".join(re.escape(text) for text in (json.dumps(secret)[1:-1], secret))
+    whole = rf"(?<!\w)(?:{plain})(?!\w)" if len(secret) < SHORT_SECRET else plain
+    return re.compile(f"{re.escape(basic)}|{whole}")
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
@@ -246,17 +300,6 @@ def _what_answered(status: int, headers: Mapping[str, str]) -> str:
 
 def _text(body: object) -> str:
     return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
-
-
-def _judge(status: int, headers: dict[str, str], text: str) -> None:
-    """204 (and 201) means stored; 429 and 5xx ask for patience; all else needs a person, and nothing is dropped."""
-    if status in (201, 204):
-        return
-    if status == 429 or status >= 500:
-        raise SinkUnavailable(
-            f"HTTP {status}: {text[:BODY_SHOWN]}", retry_after_s=retry_after_s(headers.get("retry-after"))
-        )
-    raise SinkRejected(f"HTTP {status}: {text[:BODY_SHOWN]}", status=status, body=text[:BODY_SHOWN])
 
 
 def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:

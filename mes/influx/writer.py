@@ -161,8 +161,8 @@ class InfluxWriter:
                 if not ensured:
                     with suppress(SinkRejected):  # only an administrator may; what is missing shows at the write
                         await self._server.ensure()
-                    await self._look_who_it_is()
                     ensured = True
+                await self._look_who_it_is()
                 moved = await step()
             except SinkUnavailable as error:
                 failures += 1
@@ -189,10 +189,16 @@ class InfluxWriter:
             raise
 
     async def _note_who_it_is(self, about: str) -> None:
-        if about != self.status.server:
-            self.status.server = about
-            await self._journal.remember(SERVER, about)
+        before = self.status.server
+        if about == before:
+            return
+        self.status.server = about
+        await self._journal.remember(SERVER, about)
+        if before is None or UNKNOWN in (before, about) or before.partition(" ")[0] == about.partition(" ")[0]:
             log.info("influx_known", server=about)
+        else:
+            remedy = "`mes influx backfill` writes there what the journal holds; its secret may be another one"
+            log.warning("influx_replaced", before=before, server=about, remedy=remedy)
 
     async def _state_health(self) -> bool:
         """How the program stands; what cannot be sent now is not kept, for the next look says more."""

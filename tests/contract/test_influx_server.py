@@ -122,6 +122,26 @@ async def test_modern_servers_are_written_by_their_own_path(modern: StandIn) -> 
     assert len(modern.points) == 150
 
 
+async def test_every_generation_answers_queries(modern: StandIn) -> None:
+    """What was written is read back; the statement, which may hold a new user's password, stands in no address."""
+    async with InfluxServer(target_of(modern)) as server:
+        await server.write(points(1, 2))
+        assert await server.query('SELECT "delta" FROM "count"') == [{"time": 1, "delta": 1}, {"time": 2, "delta": 2}]
+
+    assert set(modern.addresses) == {"/query"}
+
+
+@pytest.mark.parametrize("secret", ["x", "plant", "max", "statement"])
+async def test_a_secret_that_is_a_word_damages_no_data(modern: StandIn, secret: str) -> None:
+    """A password may be part of any name: what is read is what was written, and an error stays readable."""
+    modern.token = secret
+    async with InfluxServer(target_of(modern)) as server:
+        await server.write(b'kpi,line=plant max=1i,text="x max plant" 1')
+        assert await server.query('SELECT "max", "text" FROM "kpi"') == [{"time": 1, "max": 1, "text": "x max plant"}]
+        with pytest.raises(SinkRejected, match=r"expected SELECT|error in InfluxQL"):
+            await server.query('SELEC "max" FROM "kpi"')
+
+
 async def test_an_answer_that_never_came_is_an_outage_and_a_resend_is_harmless(modern: StandIn) -> None:
     """The server stores and hangs up: we send again, and there is each point once."""
     modern.next_answers = [("hang-up-after-storing", {})]

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -273,6 +274,46 @@ async def test_what_the_server_is_is_known_after_a_restart(
             await asyncio.sleep(0.01)
         running.cancel()
     assert second.status.server == "2.x (2.7.11)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("v2.8.0", "3.9.6", ("2.x (2.8.0)", "3.x (3.9.6)")),
+        ("1.6.7", "v2.8.0", ("1.x (1.6.7)", "2.x (2.8.0)")),
+        ("3.9.6", "1.6.7", ("3.x (3.9.6)", "1.x (1.6.7)")),
+    ],
+)
+async def test_a_server_of_another_generation_is_noticed(
+    journal: Journal, before: str, after: str, said: tuple[str, str], logged: list[EventDict]
+) -> None:
+    """Replaced while nothing was sent, so that no connection is seen to end: health knows it, and one line says so."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(stand_in(before))
+        port = int(first.url.rpartition(":")[2])
+        client = await stack.enter_async_context(
+            InfluxServer(Target(first.url, first.bucket, org="plant", secret=first.token))
+        )
+        following = writer(client, journal)
+        async with patiently(8), asyncio.TaskGroup() as group:
+            running = group.create_task(following.run())
+            while following.status.sent_seq < journal.last_seq:
+                await asyncio.sleep(0.01)
+            assert following.status.server == said[0]
+            await first.close()
+            second = await stack.enter_async_context(stand_in(after, port))
+            await append(journal, part(30, 111))
+            while following.status.server != said[1]:
+                await asyncio.sleep(0.01)
+            await append(journal, part(31, 112))
+            while following.status.sent_seq < journal.last_seq:
+                await asyncio.sleep(0.01)
+            running.cancel()
+        assert len(second.points) == 2
+
+    told = [line for line in logged if line["event"] in ("influx_known", "influx_replaced")]
+    assert [line["event"] for line in told] == ["influx_known", "influx_replaced"]
+    assert told[1]["server"] == await journal.remembered("influx-server") == said[1]
 
 
 async def test_what_is_no_influxdb_is_called_unknown(influx: StandIn, server: InfluxServer, journal: Journal) -> None:

@@ -5,8 +5,9 @@ import base64
 import json
 import logging
 import pprint
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from mes.config.load import default_config, load
 from mes.daemon import Collector, collector
 from mes.errors import SinkRejected
 from mes.health.controllers import ConnectionState
+from mes.influx.admin import Wanted as Prepared
+from mes.influx.admin import set_up
 from mes.influx.server import HIDDEN, InfluxServer, Target
 from mes.journal import Entry, Journal
 from mes.logs import configure_logging
@@ -76,16 +79,26 @@ async def echoing() -> AsyncIterator[str]:
     assert told, "nobody came"
 
 
+@pytest.mark.parametrize("ask", ["write", "query", "setup"])
 @pytest.mark.parametrize("user", [None, "reader"])
-async def test_a_database_that_repeats_the_secret_is_not_repeated(user: str | None) -> None:
+@pytest.mark.parametrize("secret", [MARK, "q7", 'in "quotes\\"'])
+async def test_a_database_that_repeats_the_secret_is_not_repeated(user: str | None, secret: str, ask: str) -> None:
     """Token or password, plain or encoded: what a server says of it is blotted out before it goes anywhere."""
-    async with echoing() as url, InfluxServer(Target(url, "plant", user=user, secret=MARK)) as server:
+    target = Target("", "plant", user=user, secret=secret)
+    async with echoing() as url, InfluxServer(replace(target, url=url)) as server:
+        wanted = Prepared(target, None, "grafana", "writer", "reader", lambda *_: None)
+        asked: Mapping[str, Callable[[], Awaitable[object]]] = {
+            "write": lambda: server.write(b"a b=1 1"),
+            "query": lambda: server.query("SHOW DATABASES"),
+            "setup": lambda: set_up(server, wanted),
+        }
         with pytest.raises(SinkRejected, match="401") as refused:
-            await server.write(b"a b=1 1")
+            await asked[ask]()
 
     text = f"{refused.value} {refused.value!r} {refused.value.body}"
-    assert MARK not in text
-    assert base64.b64encode(f"{user}:{MARK}".encode()).decode() not in text
+    escaped = json.dumps(secret)[1:-1]
+    assert not any(shown in text for shown in (secret, escaped, json.dumps(escaped)[1:-1]))
+    assert base64.b64encode(f"{user}:{secret}".encode()).decode() not in text
     assert HIDDEN in text
 
 

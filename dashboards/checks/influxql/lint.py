@@ -21,6 +21,8 @@ SHARED = (
     (r"--|/\*", "comments are outside the subset: leave them out"),
 )  # fmt: skip
 
+LOWER_BOUND = {">", ">=", "="}
+
 
 def lint(text: str, measurements: Mapping[str, Measurement] = MEASUREMENTS) -> list[str]:
     """Sentences, each with what is wrong and what to do instead; none for a query that every server answers alike."""
@@ -46,8 +48,8 @@ def _tag_values(query: Query, measurements: Mapping[str, Measurement]) -> Iterat
     for name in (query.key, *(comparison.name for comparison in query.comparisons)):
         if name not in tags:
             yield f"`{name}` is no tag: SHOW TAG VALUES knows tags only"
-    if query.time_signs:
-        yield "SHOW TAG VALUES with a time is answered differently by each server: leave the time out"
+    if not LOWER_BOUND & set(query.time_signs):
+        yield "SHOW TAG VALUES without a lower bound of time is of the last day only on InfluxDB 3: say from when"
 
 
 def _terms(query: Query, declared: Measurement) -> Iterator[str]:
@@ -122,7 +124,7 @@ def _groups(query: Query, declared: Measurement) -> Iterator[str]:
 def _times(query: Query) -> Iterator[str]:
     if not query.time_signs:
         yield "no condition on time: say from when, also with LIMIT; InfluxDB 3 reads only so many files"
-    elif query.by_time and not {">", ">=", "="} & set(query.time_signs):
+    elif query.by_time and not LOWER_BOUND & set(query.time_signs):
         yield "GROUP BY time without a lower bound of time begins elsewhere on each server: say from when"
     if query.time_under_or:
         yield "time under OR means different things to different servers: join times with AND"

@@ -14,7 +14,7 @@ T = "time > now() - 1h"
         f"SELECT last(state) FROM state WHERE {T} AND station =~ /^op/",
         f"SELECT non_negative_difference(last(counted)) FROM count_audit WHERE {T} GROUP BY time(1m), *",
         f"SELECT state, reason, line FROM state WHERE {T} AND reason != 'into; x' ORDER BY time DESC LIMIT 9",
-        "SHOW TAG VALUES FROM kpi WITH KEY = line WHERE area = 'weld'",
+        f"SHOW TAG VALUES FROM kpi WITH KEY = line WHERE {T} AND area = 'weld'",
     ],
 )
 def test_what_every_server_answers(text: str) -> None:
@@ -56,7 +56,9 @@ def test_what_every_server_answers(text: str) -> None:
         (f"SELECT last(good) FROM kpi WHERE {T} GROUP BY time(1h) fill(previous) ORDER BY time DESC", "later buckets"),
         (f"SELECT good, sum(good) FROM kpi WHERE {T}", "only aggregates"),
         (f"SELECT line FROM kpi WHERE {T}", "tags alone"),
-        ("SHOW TAG VALUES FROM kpi WITH KEY = line WHERE good = 1", "tags only"),
+        (f"SHOW TAG VALUES FROM kpi WITH KEY = line WHERE {T} AND good = 1", "tags only"),
+        ("SHOW TAG VALUES FROM kpi WITH KEY = line WHERE area = 'weld'", "last day only"),
+        ("SHOW TAG VALUES FROM kpi WITH KEY = line WHERE time < now()", "last day only"),
     ],
 )
 def test_what_is_found(text: str, said: str) -> None:
