@@ -6,6 +6,9 @@ from typing import Any
 from dashboards.common import select
 
 EVERY_MINUTE = "1m"
+WITHOUT_INSTANCE = (
+    "The query failed or found nothing. Is the collector running? `mes influx check` tests the connection to InfluxDB."
+)
 OVER, UNDER, OUTSIDE = "gt", "lt", "outside_range"
 
 
@@ -13,7 +16,8 @@ OVER, UNDER, OUTSIDE = "gt", "lt", "outside_range"
 class Rule:
     """One rule: a query, beyond what it is bad, for how long, and what to do then.
 
-    `silence`: what it means that the query finds nothing, OK or Alerting.
+    `silence`: the state if the query finds nothing, OK or Alerting. `instance`: a label that every series has. The
+    summary names a condition and no moment, so that it is right for an alert that is resolved, too.
     """
 
     name: str
@@ -24,6 +28,7 @@ class Rule:
     limits: tuple[float, ...]
     lasting: str
     silence: str
+    instance: str
     severity: str
     summary: str
     remedy: str
@@ -45,9 +50,10 @@ RULES = (
         (600,),
         "0s",
         "OK",
+        "station",
         "warning",
-        "{{ $labels.line }}/{{ $labels.station }} stands, and nobody has said why",
-        "Look at the station, then say why it stood: mes reason, or at the board.",
+        "Stop without a reason at {{ $labels.line }}/{{ $labels.station }}",
+        "Look at the station, then give the stop its reason: `mes reason`, or on the board.",
         "taktline-station",
     ),
     Rule(
@@ -59,8 +65,9 @@ RULES = (
         (1,),
         "2m",
         "Alerting",
+        "controller",
         "critical",
-        "{{ $labels.controller }} gives no data",
+        "No data from {{ $labels.controller }}",
         "Is the controller on, is its network there? `mes check` and `mes certs check` tell more. No unit is lost: its "
         "counters are read when it is back.",
         "taktline-collector",
@@ -74,8 +81,9 @@ RULES = (
         (-0.5, 0.5),
         "2m",
         "OK",
+        "station",
         "critical",
-        "The {{ $labels.kind }} counter of {{ $labels.station }} shows units that are not booked",
+        "Units that are not booked at the {{ $labels.kind }} counter of {{ $labels.line }}/{{ $labels.station }}",
         "A defect of the program or a damaged journal: `mes journal check`, then report it with the journal's backup.",
         "taktline-collector",
     ),
@@ -88,8 +96,9 @@ RULES = (
         (600,),
         "5m",
         "Alerting",
+        "edge",
         "warning",
-        "{{ $labels.edge }} has events that InfluxDB has not, for more than 10 minutes",
+        "Events of {{ $labels.edge }} not in InfluxDB for more than 10 minutes",
         "`mes influx check` says whether InfluxDB takes them. Nothing is lost: the journal holds them.",
         "taktline-collector",
     ),
@@ -102,8 +111,9 @@ RULES = (
         (-2, 2),
         "5m",
         "OK",
+        "controller",
         "warning",
-        "The clock of {{ $labels.controller }} is more than 2 seconds off",
+        "Clock of {{ $labels.controller }} off by more than 2 seconds",
         "Set its clock, best by NTP. Until then its times are not believed, and ours are taken.",
         "taktline-collector",
     ),
@@ -116,8 +126,9 @@ RULES = (
         (0,),
         "0s",
         "OK",
+        "station",
         "warning",
-        "{{ $labels.name }} at {{ $labels.station }} was outside its window while bodies were there",
+        "{{ $labels.name }} at {{ $labels.line }}/{{ $labels.station }} outside its window with bodies present",
         "The dashboard of the paint process lists the bodies; hold them for inspection.",
         "taktline-paint",
     ),
@@ -130,8 +141,9 @@ RULES = (
         (2e9,),
         "5m",
         "OK",
+        "edge",
         "critical",
-        "{{ $labels.edge }} has less than 2 GB free for its journal",
+        "Less than 2 GB free for the journal of {{ $labels.edge }}",
         "Make room. On a full disk the controllers are not acknowledged any more; nothing is lost, but it waits.",
         "taktline-collector",
     ),
@@ -166,11 +178,27 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "for": rule.lasting,
         "labels": {"severity": rule.severity, "system": "taktline"},
         "annotations": {
-            "summary": rule.summary,
-            "description": rule.remedy,
+            "summary": _of_instance(rule, rule.summary, f"No instance is known: {rule.title}"),
+            "description": _of_instance(rule, rule.remedy, WITHOUT_INSTANCE),
             "dashboard": f"/d/{rule.board}",
         },
         "isPaused": False,
+    }
+
+
+def _of_instance(rule: Rule, text: str, otherwise: str) -> str:
+    """An alert of a query that failed or found nothing has none of the labels of its series."""
+    return f"{{{{ if $labels.{rule.instance} }}}}{text}{{{{ else }}}}{otherwise}{{{{ end }}}}"
+
+
+def contact_points() -> dict[str, Any]:
+    """A contact point for e-mail and one for a webhook; no notification policy names them, so they send nothing."""
+    email = {"uid": "taktline-email", "type": "email", "settings": {"addresses": "alerts@example.org"}}
+    webhook = {"uid": "taktline-webhook", "type": "webhook", "settings": {"url": "https://example.org/alerts"}}
+    points = [("Taktline e-mail", email), ("Taktline webhook", webhook)]
+    return {
+        "apiVersion": 1,
+        "contactPoints": [{"orgId": 1, "name": name, "receivers": [receiver]} for name, receiver in points],
     }
 
 

@@ -4,8 +4,8 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.common import (
-    COLORED,
     GREEN,
+    MINUTES,
     RED,
     SECONDS,
     Panel,
@@ -39,7 +39,7 @@ def _results() -> Panel:
     what = '"area", "line", "station", "product", "result", "cycle_s" AS "cycle"'
     made = panel(
         "table",
-        "Results of $vin",
+        "Results of the car",
         "Every result that the car got, in the order of time; a station that stands twice was a repair loop. Type or scan "
         "the VIN above; the time picker must reach back to the car's first station.",
         Query(select(what, "unit", OF_CAR)),
@@ -56,31 +56,32 @@ def _results() -> Panel:
                 station="${__data.fields.station}",
             )
         ],
+        link_on="station",
     )
-    return with_fields(made, field("cycle", unit=SECONDS), field("result", mappings=[RESULTS], **COLORED))
+    return with_fields(made, field("cycle", unit=SECONDS, decimals=0), field("result", mappings=[RESULTS]))
 
 
 def _stays() -> Panel:
     made = panel(
         "table",
-        "Where $vin came and went",
+        "Arrivals and departures of the car",
         "The moments at which stations named the car as theirs, and did no more.",
         Query(select('"area", "line", "station", "present"', "presence", OF_CAR)),
         span=12,
         height=12,
         empty="No station named this car in this time",
     )
-    return with_fields(made, field("present", mappings=[CAME], **COLORED))
+    return with_fields(made, field("present", mappings=[CAME]))
 
 
 def _values() -> Panel:
     what = (
         '"station", "name", "minimum" AS "min", "mean" AS "mean", "maximum" AS "max", "low", "high", '
-        '"known_s" AS "known for", "outside_s" AS "outside for"'
+        '"known_s" / 60 AS "known for", "outside_s" / 60 AS "outside for"'
     )
     made = panel(
         "table",
-        "Process values while $vin was there",
+        "Process values at the car's stations",
         "Extremes and mean of each process value while the car was at the station, beside its limits, and for how long it "
         "was outside them.",
         Query(select(what, "exposure", OF_CAR)),
@@ -88,9 +89,9 @@ def _values() -> Panel:
         height=11,
         empty="No process value is known of this car",
     )
-    red = {"mode": "absolute", "steps": [{"value": None, "color": "text"}, {"value": 1, "color": RED}]}
-    outside = field("outside for", unit=SECONDS, decimals=0, thresholds=red, custom__cellOptions={"type": "color-text"})
-    return with_fields(made.decimals(2), field("known for", unit=SECONDS, decimals=0), outside)
+    red = {"mode": "absolute", "steps": [{"value": None, "color": "text"}, {"value": 0.01, "color": RED}]}
+    outside = field("outside for", unit=MINUTES, decimals=1, thresholds=red)
+    return with_fields(made.decimals(2), field("known for", unit=MINUTES, decimals=1), outside)
 
 
 def _newest() -> Panel:
@@ -102,5 +103,6 @@ def _newest() -> Panel:
         span=24,
         empty="No car got a result in this time",
         links=[THIS_CAR],
+        link_on="unit",
     )
-    return with_fields(made, field("result", mappings=[RESULTS], **COLORED))
+    return with_fields(made, field("result", mappings=[RESULTS]))

@@ -5,6 +5,9 @@ from grafana_foundation_sdk.builders import dashboard
 from dashboards.common import (
     GREEN,
     JUST_NOW,
+    MILLISECONDS,
+    MINUTES,
+    POSITION,
     RED,
     RUNS,
     SECONDS,
@@ -15,10 +18,10 @@ from dashboards.common import (
     board,
     dashed,
     field,
+    in_flow_order,
     last_value,
     legend,
     panel,
-    property_,
     select,
     thresholds,
     tooltip,
@@ -50,23 +53,23 @@ def _controllers() -> Panel:
         "Controllers, now",
         "The last word on each controller. Clock offset: its clock minus ours.",
         Query(select(what, "collector", JUST_NOW, group='"edge", "controller"')),
-        span=14,
-        height=7,
+        span=24,
+        height=6,
         empty="No word from the collector: is it running?",
         limits=thresholds((None, "text")),
     )
-    seconds = [field(each, unit=SECONDS, decimals=1) for each in ("last reading", "clock offset")]
+    seconds = [field(each, unit=SECONDS, decimals=3) for each in ("last reading", "clock offset")]
     return with_fields(
         without_time(made, "edge", "controller"),
-        field("running", mappings=[RUNS], custom__cellOptions={"type": "color-text"}),
+        field("running", mappings=[RUNS]),
         *seconds,
     )
 
 
 def _journal() -> Panel:
     what = (
-        'last("backlog") AS "events not in InfluxDB", last("lag_s") AS "age of the oldest", '
-        'last("quarantined") AS "refused lines", last("commit_p99_s") AS "commit p99", last("free_bytes") AS "free disk"'
+        'last("backlog") AS "events not in InfluxDB", last("lag_s") / 60 AS "age of the oldest", '
+        'last("quarantined") AS "refused lines", last("commit_p99_s") * 1000 AS "commit p99", last("free_bytes") AS "free disk"'
     )
     made = panel(
         "stat",
@@ -74,18 +77,18 @@ def _journal() -> Panel:
         "What the journal holds that InfluxDB has not, lines that InfluxDB refuses, the time of a commit (99th percentile) "
         "and the free disk. Nothing in the journal is lost while InfluxDB is away.",
         Query(select(what, "journal", JUST_NOW)),
-        span=10,
-        height=7,
+        span=24,
+        height=4,
         empty="No word from the collector: is it running?",
         limits=thresholds((None, GREEN)),
     )
     made = made.reduce_options(last_value())
-    yellow = {"mode": "absolute", "steps": [{"value": None, "color": GREEN}, {"value": 600, "color": RED}]}
+    yellow = {"mode": "absolute", "steps": [{"value": None, "color": GREEN}, {"value": 10, "color": RED}]}
     refused = {"mode": "absolute", "steps": [{"value": None, "color": GREEN}, {"value": 1, "color": RED}]}
     return with_fields(
         made,
-        field("age of the oldest", unit=SECONDS, decimals=1, thresholds=yellow),
-        field("commit p99", unit=SECONDS, decimals=3),
+        field("age of the oldest", unit=MINUTES, decimals=1, thresholds=yellow),
+        field("commit p99", unit=MILLISECONDS, decimals=0),
         field("free disk", unit="bytes"),
         field("refused lines", thresholds=refused),
     )
@@ -116,53 +119,57 @@ def _ages() -> Panel:
 
 
 def _offsets() -> Panel:
-    what = 'min("clock_offset_s") AS "least offset", max("clock_offset_s") AS "largest offset", last("running") AS "running"'
     made = panel(
         "timeseries",
         "Clock offsets",
-        "Each controller's clock minus ours; beyond the limit of the plant's file (2 s) its times are not believed. "
-        "`running` is 1 while the controller gives data.",
+        "Each controller's clock minus ours, the last one in each step. Beyond the limit of the plant's file (2 s) its times "
+        "are not believed.",
         Query(
-            select(what, "collector", "$timeFilter", group='time($__interval), "controller"', ending="fill(none)"),
+            select(
+                'last("clock_offset_s") AS "offset"',
+                "collector",
+                "$timeFilter",
+                group='time($__interval), "controller"',
+                ending="fill(none)",
+            ),
             SERIES,
-            "$tag_controller $col",
+            "$tag_controller",
         ),
         span=12,
         unit=SECONDS,
         empty="No controller tells its time",
         limits=thresholds((None, RED), (-2, GREEN), (2, RED)),
     )
-    made = made.legend(legend()).tooltip(tooltip()).thresholds_style(dashed())
-    return made.override_by_regexp(
-        "/ running$/", [property_("unit", "none"), property_("custom.axisPlacement", "right")]
-    )
+    return made.legend(legend()).tooltip(tooltip()).thresholds_style(dashed())
 
 
 def _backlog() -> Panel:
-    what = 'max("backlog") AS "events", max("lag_s") AS "age of the oldest"'
     made = panel(
         "timeseries",
-        "What InfluxDB has not yet",
-        "Events in the journal that InfluxDB does not have, and the age of the oldest. They grow while InfluxDB is away, and "
-        "go back to zero after it.",
+        "Events not in InfluxDB",
+        "Events in the journal that InfluxDB does not have. They grow while InfluxDB is away, and go back to zero after it.",
         Query(
-            select(what, "journal", "$timeFilter", group='time($__interval), "edge"', ending="fill(none)"),
+            select(
+                'max("backlog") AS "events"',
+                "journal",
+                "$timeFilter",
+                group='time($__interval), "edge"',
+                ending="fill(none)",
+            ),
             SERIES,
-            "$tag_edge $col",
+            "$tag_edge",
         ),
-        span=12,
+        span=24,
         empty="No word from the collector: is it running?",
     )
-    made = made.legend(legend()).tooltip(tooltip()).min(0)
-    return made.override_by_regexp(
-        "/ age of the oldest$/", [property_("unit", SECONDS), property_("custom.axisPlacement", "right")]
-    )
+    return made.legend(legend()).tooltip(tooltip()).min(0)
 
 
 def _count_audit() -> Panel:
     what = (
         'last("counted") AS "booked", last("stored") AS "in InfluxDB", last("unreconciled") AS "to decide", '
-        'last("difference") AS "difference", last("resets") AS "resets", last("rollovers") AS "rollovers"'
+        'last("difference") AS "difference", last("resets") AS "resets", last("rollovers") AS "rollovers", '
+        f"{POSITION}"
     )
     made = panel(
         "table",
@@ -170,7 +177,7 @@ def _count_audit() -> Panel:
         "The count audit of every counter: units booked in the journal, those that InfluxDB was given, those that only a person "
         "can decide. Difference is what the counter shows and nobody accounts for: it must be 0.",
         Query(select(what, "count_audit", JUST_NOW, group='"line", "station", "kind"')),
-        span=12,
+        span=24,
         empty="No counter has been read yet",
         limits=thresholds((None, "text")),
     )
@@ -184,5 +191,6 @@ def _count_audit() -> Panel:
         ],
     }
     return with_fields(
-        without_time(made, "line", "station", "kind"), field("difference", thresholds=wrong, custom__cellOptions=CELL)
+        in_flow_order(without_time(made, "line", "station", "kind")),
+        field("difference", thresholds=wrong, custom__cellOptions=CELL),
     )

@@ -1,6 +1,6 @@
 """What all dashboards share: how a query, a panel, a variable and a link are made, and how a state looks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,9 +23,13 @@ from grafana_foundation_sdk.cog import variants
 from grafana_foundation_sdk.models import common as commonmodels
 from grafana_foundation_sdk.models import dashboard as models
 
+from mes.config.load import default_config, load
+
 SOURCE = commonmodels.DataSourceRef(type_val="influxdb", uid="taktline")
 TABLE, SERIES = "table", "time_series"
-RATIO, SECONDS, UNITS = "percentunit", "s", "none"
+RATIO, UNITS = "percentunit", "none"
+MINUTES, SECONDS, MILLISECONDS = "suffix:min", "suffix:s", "suffix:ms"  # Grafana's own units change with the value
+HOUR, DAY, INSTANT = "time:HH:mm", "time:D MMM", "time:D MMM HH:mm:ss"
 
 # The figures of a chosen shift or day: people choose it by its name, and what that is now is looked up again each time.
 # Its condition is stored as data by the collector, for only it knows the calendar.
@@ -77,6 +81,11 @@ PANELS: dict[str, Any] = {
     "barchart": barchart.Panel,
     "state-timeline": statetimeline.Panel,
 }
+# Columns of numbers: Grafana aligns a column that has no value at all as a text.
+MAY_BE_UNKNOWN = (
+    "/^(places|mean wait|time outside|min|mean|max|low|high|cycle|last reading|clock offset|difference|in InfluxDB|"
+    "outside|outside for|known for)$/"
+)
 Panel: TypeAlias = Any  # each kind has a builder of its own, with options of its own
 Column: TypeAlias = tuple[models.MatcherConfig, list[models.DynamicConfigValue]]
 
@@ -125,8 +134,7 @@ def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
 
 
 PLAIN = thresholds((None, BLUE))
-GOOD_IS_HIGH = thresholds((None, RED), (0.6, YELLOW), (0.75, GREEN))
-ZERO_IS_GOOD = thresholds((None, RED), (0, GREEN), (0.5, RED))
+UNJUDGED = thresholds((None, "text"))  # without a target no colour says good or bad
 
 
 def mapping(texts: dict[str, tuple[str, str]]) -> models.ValueMap:
@@ -142,10 +150,23 @@ def mapping(texts: dict[str, tuple[str, str]]) -> models.ValueMap:
 BOOKED = {
     "apt": ("producing", GREEN),
     "minor_stops": ("minor stop", "#F0AB6E"),
-    "not_planned": ("not planned", "#BBBBBB"),
+    "not_planned": ("not planned", "#808080"),
 }
 STATE_MAPPING = mapping({state: (state.replace("_", " "), color) for state, color in STATES.items()} | BOOKED)
-YES_NO = mapping({"0": ("no", GREY), "1": ("yes", RED)})
+# Far apart for all eyes; a test measures it. Reasons of the shipped plant's file, and stops without one.
+PALETTE = (
+    "#668811", "#0000FF", "#77BBEE", "#005544", "#1144AA", "#44CC99", "#CCBB00", "#006688", "#0099FF", "#225511", "#0066FF",
+    "#449999", "#CCBB66",
+)  # fmt: skip
+_STANDARDS = load(default_config()).config.standards.values()
+_REASONS = dict.fromkeys(reason for standard in _STANDARDS for reason in standard.reasons.reasons)
+REASON_COLORS = {str(reason): color for reason, color in zip((*_REASONS, "unexplained"), PALETTE, strict=False)}
+REASONS = mapping(
+    {"none": ("no reason", "transparent")} | {reason: (reason, color) for reason, color in REASON_COLORS.items()}
+)
+OTHER_REASON = models.RegexMap(
+    models.DashboardRegexMapOptions(".+", models.ValueMappingResult(color="#808080", index=len(PALETTE) + 1))
+)
 RUNS = mapping({"0": ("not running", RED), "1": ("running", GREEN)})
 
 
@@ -173,22 +194,40 @@ def panel(
     height: int = 8,
     unit: str = UNITS,
     empty: str,
-    limits: dashboard.ThresholdsConfig = PLAIN,
+    limits: dashboard.ThresholdsConfig | None = None,
     links: Sequence[dashboard.DashboardLink] = (),
+    link_on: str = "",
 ) -> Panel:
-    """A panel with all that every panel has: what it says, in which unit, and what stands there when there is nothing."""
+    """A panel with all that every panel has: a description, a unit, and a text for when there is nothing.
+
+    `link_on`: the one column of a table that is a link.
+    """
     made = PANELS[kind]().title(title).description(about).datasource(SOURCE).span(span).height(height)
     # The legend of a state timeline names the mapped states only where colours do not come from thresholds.
     colors = by_series() if kind in {"timeseries", "barchart", "state-timeline"} else by_threshold()
-    made = made.unit(unit).no_value(empty).thresholds(limits).color_scheme(colors)
+    made = (
+        made.unit(unit)
+        .no_value(empty)
+        .thresholds(limits or (UNJUDGED if kind == "table" else PLAIN))
+        .color_scheme(colors)
+    )
     if kind == "stat":
         made = made.graph_mode(commonmodels.BigValueGraphMode.NONE)  # one row has no curve
     if kind == "table":
         made = made.min_width(80)  # pixels a column; Grafana's own 150 makes phones and half-wide panels scroll
         # the sentence for an empty panel would stand in each empty cell, too
-        made = made.override_by_regexp("/.*/", [property_("noValue", "–")])
+        # a column without any value would be shown as JSON, with `null` in each cell
+        made = made.override_by_regexp(
+            "/.*/", [property_("noValue", "–"), property_("custom.cellOptions", {"type": "color-text"})]
+        )
+        made = made.override_by_regexp(MAY_BE_UNKNOWN, [property_("custom.align", "right")])
+        made = made.override_by_name("Time", [property_("unit", INSTANT)])
     for query in queries:
         made = made.with_target(query)
+    if links and link_on:
+        built = [link.build() for link in links]
+        texts = [{"title": link.title, "url": link.url, "targetBlank": False} for link in built]
+        return made.override_by_name(link_on, [property_("links", texts)])
     return made.data_links(list(links)) if links else made
 
 
@@ -208,9 +247,6 @@ def with_fields(made: Panel, *fields: Column) -> Panel:
     return made
 
 
-COLORED: Mapping[str, object] = {"custom__cellOptions": {"type": "color-text"}}  # an automatic cell shows no colour
-
-
 def property_(name: str, value: object) -> models.DynamicConfigValue:
     """One property of columns that an expression names."""
     return models.DynamicConfigValue(id_val=name, value=value)
@@ -219,6 +255,11 @@ def property_(name: str, value: object) -> models.DynamicConfigValue:
 def colored(name: str, color: str) -> Column:
     """A series that has the same colour everywhere."""
     return field(name, color={"mode": "fixed", "fixedColor": color})
+
+
+def by_time(made: Panel, form: str) -> Panel:
+    """Bars by time, with as many labels as fit side by side."""
+    return with_fields(made.x_field("Time").x_tick_label_spacing(50), field("Time", unit=form))
 
 
 def against_plan(made: Panel, done: str) -> Panel:
@@ -239,6 +280,15 @@ def where_planned(made: Panel) -> Panel:
     return transform(made, "filterFieldsByName", exclude={"names": ["Planned time"]})
 
 
+POSITION = 'last("position") AS "position"'
+
+
+def in_flow_order(made: Panel) -> Panel:
+    """Rows from upstream to downstream, by the position that the query asks for, which is not shown."""
+    made = transform(made, "sortBy", fields={}, sort=[{"field": "position"}])
+    return transform(made, "filterFieldsByName", exclude={"names": ["position"]})
+
+
 def transform(made: Panel, kind: str, **options: object) -> Panel:
     """The panel with a step that names, joins or orders columns; none of them computes."""
     return made.with_transformation(models.DataTransformerConfig(id_val=kind, options=options))
@@ -250,6 +300,11 @@ TEXTS = "/^(?!Time$).*/"
 def last_value(names: str = "") -> ReduceDataOptions:
     """A tile's value: the last of each series; of numbers, or with TEXTS of all that is no time."""
     return ReduceDataOptions().calcs(["lastNotNull"]).fields(names).values(False)
+
+
+def each_row(name: str) -> ReduceDataOptions:
+    """A tile for each row of a table: the value is the column of that name, the tile's name the row's text."""
+    return ReduceDataOptions().calcs([]).fields(f"/^{name}$/").values(True)
 
 
 def no_legend() -> VizLegendOptions:
@@ -266,6 +321,20 @@ def no_legend() -> VizLegendOptions:
 def legend() -> VizLegendOptions:
     """Below, in one line."""
     return no_legend().show_legend(True)
+
+
+def limit_lines(made: Panel) -> Panel:
+    """Series `low` and `high` as dashed lines between the points in which limits are stored."""
+    return made.override_by_regexp(
+        "/ (low|high)$/",
+        [
+            property_("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+            property_("custom.lineInterpolation", "stepAfter"),
+            property_("custom.showPoints", "never"),
+            property_("custom.spanNulls", True),
+            property_("color", {"mode": "fixed", "fixedColor": RED}),
+        ],
+    )
 
 
 def dashed() -> GraphThresholdsStyleConfig:
@@ -302,7 +371,7 @@ def variable(
     return made.current(models.VariableOption(selected=True, text=at_first, value="")) if at_first else made
 
 
-PERIOD_REGEX = "/[^|]*\\|(?<value>.*)/"
+PERIOD_REGEX = "/(?<text>[^|]*)\\|(?<value>.*)/"
 
 
 Variables: TypeAlias = tuple[dashboard.QueryVariable, ...]

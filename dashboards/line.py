@@ -9,28 +9,32 @@ from dashboards.common import (
     BLUE,
     DAYS_BACK,
     FACTORS,
-    GOOD_IS_HIGH,
+    HOUR,
     HOURS,
     LINE,
     LOSSES,
+    MINUTES,
     OEE_TEXT,
+    OTHER_REASON,
+    POSITION,
     RATIO,
-    SECONDS,
-    SERIES,
+    REASONS,
     SHIFT,
     SKY,
     STATE_MAPPING,
-    TEXTS,
     THIS_HOUR,
+    UNJUDGED,
     Panel,
     Query,
     against_plan,
     area_variable,
     board,
+    by_time,
     colored,
+    each_row,
     field,
     fixed,
-    last_value,
+    in_flow_order,
     legend,
     line_variable,
     no_legend,
@@ -51,7 +55,7 @@ STATION_LINK = to_dashboard(
     "taktline-station", "Station", area="${area}", line="${line}", station="${__data.fields.station}"
 )
 TILE_LINK = to_dashboard(
-    "taktline-station", "Station", area="${area}", line="${line}", station="${__field.labels.station}"
+    "taktline-station", "Station", area="${area}", line="${line}", station="${__data.fields.station}"
 )
 
 
@@ -76,11 +80,10 @@ def _tiles() -> Panel:
     made = panel(
         "stat",
         "Stations, now",
-        "The state of each station, by colour and by word, whatever the time picker says. Click a tile.",
+        "The state of each station, by colour and by word, whatever the time picker says; outside of planned time `not planned`. "
+        "Click a tile.",
         Query(
-            select('last("state") AS "state"', "state", f"{HERE} AND {THIS_HOUR}", group='"station"'),
-            SERIES,
-            "$tag_station",
+            select(f'last("loss") AS "state", {POSITION}', "state", f"{HERE} AND {THIS_HOUR}", group='"station"'),
         ),
         span=24,
         height=4,
@@ -89,156 +92,179 @@ def _tiles() -> Panel:
     )
     made = (
         made.mappings([STATE_MAPPING])
-        .reduce_options(last_value(TEXTS))
+        .reduce_options(each_row("state"))
         .color_mode(commonmodels.BigValueColorMode.BACKGROUND)
     )
-    return made.text_mode(commonmodels.BigValueTextMode.VALUE_AND_NAME)
+    return in_flow_order(without_time(made)).text_mode(commonmodels.BigValueTextMode.VALUE_AND_NAME)
 
 
 def _strips() -> Panel:
     made = panel(
         "state-timeline",
         "States, over the time picker's range",
-        "What each station did. Choose a range at the top right, or click a shift in the table at the end.",
-        Query(select('"state"', "state", f"{HERE} AND $timeFilter", group='"station"'), SERIES, "$tag_station"),
+        "What each station did in planned time. Choose a range at the top right, or click a shift in the table at the end.",
+        # `Value` is the name that Grafana does not put beside the station's in a row's name
+        Query(select('"loss" AS "Value", "position"', "state", f"{HERE} AND $timeFilter", group='"station"')),
         span=24,
         height=9,
         empty="No station of this line was seen in this time",
     )
     made = (
-        made.mappings([STATE_MAPPING]).merge_values(True).show_value(commonmodels.VisibilityMode.AUTO).row_height(0.9)
+        made.mappings([STATE_MAPPING]).merge_values(True).show_value(commonmodels.VisibilityMode.NEVER).row_height(0.9)
     )
+    made = transform(in_flow_order(made), "partitionByValues", fields=["station"])
     return made.legend(legend()).tooltip(tooltip()).fill_opacity(90).line_width(0)
 
 
 def _stations() -> Panel:
     made = panel(
         "table",
-        "Stations, $shift",
+        "Stations, ${shift_is:text}",
         f"{OEE_TEXT} Click a station.",
         Query(
-            select(f'{FACTORS}, sum("good") AS "good", sum("produced") AS "made"', "kpi", FIGURES, group='"station"')
+            select(
+                f'{FACTORS}, sum("good") AS "good", sum("produced") AS "made", {POSITION}',
+                "kpi",
+                FIGURES,
+                group='"station"',
+            )
         ),
         span=12,
         unit=RATIO,
         empty="Nothing was planned in this shift",
-        limits=GOOD_IS_HIGH,
+        limits=UNJUDGED,
         links=[STATION_LINK],
+        link_on="station",
     )
-    plain = {"mode": "absolute", "steps": [{"value": None, "color": "text"}]}
-    counts = [field(each, unit="none", decimals=0, thresholds=plain) for each in ("good", "made")]
-    cell = {"type": "color-background", "mode": "basic"}
-    return with_fields(without_time(where_planned(made.decimals(1))), field("OEE", custom__cellOptions=cell), *counts)
+    counts = [field(each, unit="none", decimals=0) for each in ("good", "made")]
+    made = in_flow_order(without_time(where_planned(made.decimals(1))))
+    return with_fields(made, *counts)
 
 
 def _waits() -> Panel:
     made = panel(
         "barchart",
-        "Starved and blocked, $shift",
+        "Starved and blocked, ${shift_is:text}",
         "Planned time in which a station waited for the one before it (starved) or the one after it (blocked).",
         Query(
-            select('sum("starved_s") AS "Starved", sum("blocked_s") AS "Blocked"', "kpi", FIGURES, group='"station"')
+            select(
+                f'sum("starved_s") / 60 AS "Starved", sum("blocked_s") / 60 AS "Blocked", {POSITION}',
+                "kpi",
+                FIGURES,
+                group='"station"',
+            )
         ),
         span=12,
-        unit=SECONDS,
+        unit=MINUTES,
         empty="Nothing was planned in this shift",
     )
-    made = made.x_field("station").stacking(commonmodels.StackingMode.NORMAL).legend(legend()).tooltip(tooltip())
+    made = (
+        made.decimals(0)
+        .x_field("station")
+        .stacking(commonmodels.StackingMode.NORMAL)
+        .legend(legend())
+        .tooltip(tooltip())
+    )
     made = made.x_tick_label_rotation(-45)
-    return with_fields(made, colored("Starved", SKY), colored("Blocked", BLUE))
+    return with_fields(in_flow_order(made), colored("Starved", SKY), colored("Blocked", BLUE))
 
 
 def _waterfall() -> Panel:
     """Planned time on the left, valuable time on the right; each bar is what the loss before it left over."""
     left = 'sum("pbt_s")'
-    steps = [f'{left} AS "Planned"']
+    steps = [f'{left} / 60 AS "Planned"']
     for name, (loss, _) in sorted(LOSSES.items(), key=lambda each: each[1][0] == "minor_stops"):
         left = f'{left} - sum("{loss}_s")'
-        steps.append(f'{left} AS "- {name}"')
-    steps += ['sum("ideal_produced_s") AS "- Speed"', 'sum("ideal_good_s") AS "- Quality"']
+        steps.append(f'({left}) / 60 AS "- {name}"')
+    steps += ['sum("ideal_produced_s") / 60 AS "- Speed"', 'sum("ideal_good_s") / 60 AS "- Quality"']
     made = panel(
         "barchart",
-        "Waterfall of losses, $shift",
+        "Waterfall of losses, ${shift_is:text}",
         "All stations of the line together: from planned busy time, loss by loss, down to valuable time (Σ ideal time "
         "of good units). Each bar is what is left after its loss. Speed is the time beyond ideal cycles; the bar rises "
         "there where machines beat them. The last bar, valuable time, over the first is OEE.",
         Query(select(", ".join(steps), "kpi", FIGURES)),
-        span=16,
+        span=24,
         height=9,
-        unit=SECONDS,
+        unit=MINUTES,
         empty="Nothing was planned in this shift",
     )
-    made = _turned(made, "Loss", "left")
-    return made.x_field("Loss").legend(no_legend()).tooltip(tooltip()).color_scheme(fixed(BLUE))
+    made = _as_rows(made, "left")
+    return made.decimals(0).x_field("Field").legend(no_legend()).tooltip(tooltip()).color_scheme(fixed(BLUE))
 
 
-def _turned(made: Panel, first: str, rest: str) -> Panel:
-    """Columns become rows: one bar each."""
-    made = transform(made, "filterFieldsByName", exclude={"names": ["Time"]})
-    made = transform(made, "transpose", firstFieldName=first, restFieldsName=rest)
-    # Grafana numbers the new column: its name is `lost 1`, by which nothing would be sorted
-    return transform(made, "organize", excludeByName={}, indexByName={}, renameByName={f"{rest} 1": rest})
+def _as_rows(made: Panel, name: str) -> Panel:
+    """One row, and so one bar, for each column: `Field` is its name; the last value of a single row is that row's."""
+    made = transform(made, "reduce", reducers=["lastNotNull"], mode="seriesToRows", labelsToFields=False)
+    return transform(made, "organize", excludeByName={}, indexByName={}, renameByName={"Last *": name})
 
 
 def _buffers() -> Panel:
     made = panel(
         "table",
-        "Buffers, $shift",
+        "Buffers, ${shift_is:text}",
         "What stands between two stations at the end of the chosen shift, or now; how many units went on in it and how "
         "long those had waited in all.",
         Query(
             select(
                 'last("waiting") AS "waiting", last("places") AS "places", sum("left") AS "went on", '
-                'sum("waited_s") / sum("left") AS "mean wait"',
+                f'sum("waited_s") / sum("left") / 60 AS "mean wait", {POSITION}',
                 "buffer",
                 f'"upstream" =~ /^${{area:regex}}\\/${{line:regex}}\\// AND {SHIFT}',
                 group='"upstream", "downstream"',
             )
         ),
-        span=8,
-        height=9,
+        span=24,
+        height=6,
         empty="No way between stations begins in this line",
     )
-    return with_fields(without_time(made, "upstream", "downstream"), field("mean wait", unit=SECONDS))
+    return with_fields(
+        in_flow_order(without_time(made, "upstream", "downstream")), field("mean wait", unit=MINUTES, decimals=0)
+    )
 
 
 def _pareto() -> Panel:
-    columns = ", ".join(f'sum("{loss}_s") AS "{name}"' for name, (loss, _) in LOSSES.items())
+    columns = ", ".join(f'sum("{loss}_s") / 60 AS "{name}"' for name, (loss, _) in LOSSES.items())
     made = panel(
         "barchart",
-        "Losses, first level, $shift",
+        "Losses, ${shift_is:text}",
         "Planned time of the line's stations that was lost, by kind. Choose a kind above to take it apart on the right.",
         Query(select(columns, "kpi", FIGURES)),
         span=12,
-        unit=SECONDS,
+        unit=MINUTES,
         empty="Nothing was planned in this shift",
     )
-    made = _turned(made, "Loss", "lost")
+    made = _as_rows(made, "lost")
     made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
-    made = made.orientation(commonmodels.VizOrientation.HORIZONTAL).x_field("Loss").legend(no_legend())
+    made = made.decimals(0).orientation(commonmodels.VizOrientation.HORIZONTAL).x_field("Field").legend(no_legend())
     return made.color_scheme(fixed(BLUE))
 
 
 def _reasons() -> Panel:
     made = panel(
         "barchart",
-        "$loss by reason, second level, $shift",
-        "The chosen kind of loss by its reason; what nobody explained is `unexplained`.",
-        Query(select('sum("${loss}_s") AS "lost"', "loss", f"{HERE} AND {SHIFT}", group='"reason"')),
+        "$loss by reason, ${shift_is:text}",
+        "The chosen kind of loss by its reason; stops without a reason are `unexplained`.",
+        Query(
+            select(
+                'sum("${loss}_s") / 60 AS "lost"', "loss", f'{HERE} AND "${{loss}}_s" > 0 AND {SHIFT}', group='"reason"'
+            )
+        ),
         span=12,
-        unit=SECONDS,
+        unit=MINUTES,
         empty="Nothing was planned in this shift",
     )
     made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
     made = transform(made, "limit", limitField=10)
-    made = made.orientation(commonmodels.VizOrientation.HORIZONTAL).x_field("reason").legend(no_legend())
-    return made.color_scheme(fixed(BLUE))
+    made = made.decimals(0).orientation(commonmodels.VizOrientation.HORIZONTAL).x_field("reason").legend(no_legend())
+    made = made.color_by_field("reason").color_scheme(fixed(BLUE))
+    return with_fields(made, field("reason", mappings=[REASONS, OTHER_REASON]))
 
 
 def _hours() -> Panel:
     made = panel(
         "barchart",
-        "Output against plan by the hour, $shift",
+        "Output by the hour, ${shift_is:text}",
         "Good units of the line's last station in each hour beside those planned for it.",
         Query(
             select(
@@ -249,10 +275,10 @@ def _hours() -> Panel:
                 ending="fill(none)",
             )
         ),
-        span=16,
+        span=14,
         empty="No plan reaches this line",
     )
-    made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(1)
+    made = by_time(made, HOUR).legend(legend()).tooltip(tooltip()).decimals(0)
     return against_plan(made, "good")
 
 
@@ -268,13 +294,14 @@ def _shifts() -> Panel:
                 f"\"kind\" = 'shift' AND time > now() - {DAYS_BACK}d",
             )
         ),
-        span=8,
+        span=10,
         empty="The collector has published no calendar yet",
         links=[
             dashboard.DashboardLink("Show this shift").url(
                 "/d/taktline-line?${__all_variables}&from=${__data.fields.from.numeric}&to=${__data.fields.to.numeric}"
             )
         ],
+        link_on="label",
     )
-    times = [field(each, unit="dateTimeAsIso") for each in ("from", "to")]
+    times = [field(each, unit="time:ddd D MMM, HH:mm") for each in ("from", "to")]
     return with_fields(without_time(made), *times)

@@ -5,8 +5,9 @@ from grafana_foundation_sdk.builders import dashboard
 from dashboards.common import (
     AREA,
     GREEN,
+    MINUTES,
+    POSITION,
     RED,
-    SECONDS,
     SERIES,
     SHIFT,
     Panel,
@@ -14,9 +15,10 @@ from dashboards.common import (
     board,
     car_link,
     field,
+    in_flow_order,
     legend,
+    limit_lines,
     panel,
-    property_,
     select,
     shift_variable,
     tag_values,
@@ -51,17 +53,18 @@ def build() -> dashboard.Dashboard:
 
 def _share() -> Panel:
     what = (
-        'count("affected") AS "bodies", sum("affected") AS "affected", sum("outside_s") AS "time outside", '
-        'min("minimum") AS "min", max("maximum") AS "max", max("low") AS "low", min("high") AS "high"'
+        'count("affected") AS "bodies", sum("affected") AS "affected", sum("outside_s") / 60 AS "time outside", '
+        'min("minimum") AS "min", max("maximum") AS "max", max("low") AS "low", min("high") AS "high", '
+        f"{POSITION}"
     )
     made = panel(
         "table",
-        "Windows and bodies, $shift",
+        "Windows and bodies, ${shift_is:text}",
         "For each process value: bodies that were at the station, those that were there while it was outside its window, "
         "for how long in all, and the extremes beside the limits.",
         Query(select(what, "exposure", f"{HERE} AND {SHIFT}", group='"station", "name"')),
-        span=12,
-        height=11,
+        span=24,
+        height=8,
         empty="No body got a result at these stations",
         limits=thresholds((None, "text")),
     )
@@ -69,23 +72,29 @@ def _share() -> Panel:
     cell = {"type": "color-background", "mode": "basic"}
     numbers = [field(each, decimals=2) for each in ("min", "max", "low", "high")]
     affected = field("affected", thresholds=red, custom__cellOptions=cell)
-    return with_fields(without_time(made, "station", "name"), affected, field("time outside", unit=SECONDS), *numbers)
+    return with_fields(
+        in_flow_order(without_time(made, "station", "name")),
+        affected,
+        field("time outside", unit=MINUTES, decimals=1),
+        *numbers,
+    )
 
 
 def _affected() -> Panel:
-    what = '"station", "name", "unit", "minimum" AS "min", "maximum" AS "max", "low", "high", "outside_s" AS "outside"'
+    what = '"station", "name", "unit", "minimum" AS "min", "maximum" AS "max", "low", "high", "outside_s" / 60 AS "outside"'
     made = panel(
         "table",
-        "Bodies affected, $shift",
+        "Bodies affected, ${shift_is:text}",
         "Bodies that were at a station while one of its process values was outside its window, the newest first. Click a "
         "body for its whole way.",
         Query(select(what, "exposure", f'{HERE} AND "affected" = 1 AND {SHIFT}', ending="ORDER BY time DESC")),
-        span=12,
-        height=11,
+        span=24,
+        height=8,
         empty="No body was affected",
         links=[CAR_LINK],
+        link_on="unit",
     )
-    return with_fields(made.decimals(2), field("outside", unit=SECONDS, decimals=0))
+    return with_fields(made.decimals(2), field("outside", unit=MINUTES, decimals=1))
 
 
 def _curves() -> Panel:
@@ -123,11 +132,4 @@ def _curves() -> Panel:
         empty="No process value was seen in this time",
     )
     made = made.legend(legend()).tooltip(tooltip()).decimals(2).repeat("value").repeat_direction("h").max_per_row(2)
-    return made.override_by_regexp(
-        "/ (low|high)$/",
-        [
-            property_("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
-            property_("custom.lineInterpolation", "stepAfter"),
-            property_("color", {"mode": "fixed", "fixedColor": RED}),
-        ],
-    )
+    return limit_lines(made)

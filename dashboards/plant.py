@@ -4,28 +4,30 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import common as commonmodels
 
 from dashboards.common import (
-    COLORED,
     FACTORS,
-    GOOD_IS_HIGH,
+    HOUR,
     HOURS,
     JUST_NOW,
+    MINUTES,
     OEE_TEXT,
+    POSITION,
     RATIO,
     RED,
     RUNS,
-    SECONDS,
     SERIES,
     SHIFT,
     STATE_MAPPING,
     THIS_HOUR,
     UNITS,
-    Column,
+    UNJUDGED,
     Panel,
     Query,
     against_plan,
     board,
+    by_time,
     field,
     fixed,
+    in_flow_order,
     last_value,
     legend,
     no_legend,
@@ -59,18 +61,18 @@ def build() -> dashboard.Dashboard:
         made = made.with_variable(variable)
     factors = panel(
         "stat",
-        "OEE of the site, $shift",
+        "OEE of the site, ${shift_is:text}",
         f"{OEE_TEXT} All stations of the site together.",
         Query(select(FACTORS, "kpi", HOURS)),
-        span=10,
+        span=12,
         height=5,
         unit=RATIO,
         empty="Nothing was planned in this shift",
-        limits=GOOD_IS_HIGH,
+        limits=UNJUDGED,
     )
     cars = panel(
         "stat",
-        "Cars built, $shift",
+        "Cars built, ${shift_is:text}",
         "Cars that were good at the last station for the first time, beside those planned up to now and for the whole "
         "shift. The plan of the month is spread over its planned time.",
         Query(
@@ -80,7 +82,7 @@ def build() -> dashboard.Dashboard:
                 HOURS,
             )
         ),
-        span=8,
+        span=12,
         height=5,
         empty="No programme in the plant's file",
     )
@@ -93,12 +95,12 @@ def build() -> dashboard.Dashboard:
             SERIES,
             "$tag_controller",
         ),
-        span=6,
-        height=5,
+        span=24,
+        height=3,
         empty="No word from the collector: is it running?",
     )
     made = made.with_panel(where_planned(factors.reduce_options(last_value()).decimals(1)))
-    made = made.with_panel(with_fields(cars.reduce_options(last_value()).decimals(1), field("built", decimals=0)))
+    made = made.with_panel(cars.reduce_options(last_value()).decimals(0))
     made = made.with_panel(alive.reduce_options(last_value()).mappings([RUNS]))
     made = made.with_panel(_lines()).with_panel(_hours()).with_panel(_culprits()).with_panel(_open())
     return made.with_panel(_output()).with_panel(_stations())
@@ -107,29 +109,30 @@ def build() -> dashboard.Dashboard:
 def _lines() -> Panel:
     made = panel(
         "table",
-        "Areas and lines, $shift",
+        "Areas and lines, ${shift_is:text}",
         f"{OEE_TEXT} Coverage is the share of planned time that was observed. Click a line.",
-        Query(select(f'{FACTORS}, sum("no_data_s") / sum("pbt_s") AS "No data"', "kpi", HOURS, group='"area", "line"')),
+        Query(
+            select(
+                f'{FACTORS}, sum("no_data_s") / sum("pbt_s") AS "No data", {POSITION}',
+                "kpi",
+                HOURS,
+                group='"area", "line"',
+            )
+        ),
         span=12,
         unit=RATIO,
         empty="Nothing was planned in this shift",
-        limits=GOOD_IS_HIGH,
+        limits=UNJUDGED,
         links=[LINE_LINK],
+        link_on="line",
     )
-    made = with_fields(without_time(where_planned(made.decimals(1)), "area", "line"), _colored("OEE"))
-    return with_fields(
-        made, field("No data", thresholds={"mode": "absolute", "steps": [{"value": None, "color": "text"}]})
-    )
-
-
-def _colored(name: str) -> Column:
-    return field(name, custom__cellOptions={"type": "color-background", "mode": "basic"})
+    return in_flow_order(without_time(where_planned(made.decimals(1)), "area", "line"))
 
 
 def _hours() -> Panel:
     made = panel(
         "barchart",
-        "Cars against plan by the hour, $shift",
+        "Cars by the hour, ${shift_is:text}",
         "Cars built in each hour beside those planned for it. An hour without planned time has no plan.",
         Query(
             select(
@@ -143,19 +146,19 @@ def _hours() -> Panel:
         span=12,
         empty="No programme in the plant's file",
     )
-    made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(1).group_width(0.8)
+    made = by_time(made, HOUR).legend(legend()).tooltip(tooltip()).decimals(0).group_width(0.8)
     return against_plan(made, "built")
 
 
 def _culprits() -> Panel:
     made = panel(
         "barchart",
-        "Who stops the lines, $shift",
+        "Who stops the lines, ${shift_is:text}",
         "Planned time that the last stations of the lines lost, charged to the station that caused it: a starved or "
         "blocked minute counts where it began. `outside` is supply, or the yard.",
-        Query(select('sum("lost_s") AS "lost"', "culprit", SHIFT, group='"culprit"')),
+        Query(select('sum("lost_s") / 60 AS "lost"', "culprit", f'"lost_s" > 0 AND {SHIFT}', group='"culprit"')),
         span=12,
-        unit=SECONDS,
+        unit=MINUTES,
         empty="No line lost any time",
     )
     made = (
@@ -164,7 +167,7 @@ def _culprits() -> Panel:
         .legend(no_legend())
         .color_scheme(fixed(RED))
     )
-    made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
+    made = transform(made.decimals(0), "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
     return transform(made, "limit", limitField=8)
 
 
@@ -172,28 +175,31 @@ def _open() -> Panel:
     made = panel(
         "table",
         "Open stops, now",
-        "Stations that do not produce at this moment in planned time; a reason of `none` waits for a person. Click a "
+        "Stations that do not produce at this moment in planned time, with the reason; `none`: no reason yet. Click a "
         "station.",
-        Query(select('"area", "line", "station", "state", "reason", "fault", "stop_s" AS "for"', "state", OPEN)),
+        Query(select('"area", "line", "station", "state", "reason", "fault", "stop_s" / 60 AS "for"', "state", OPEN)),
         span=12,
         empty="No stop is open",
-        limits=thresholds((None, "text"), (600, RED)),
+        limits=thresholds((None, "text"), (10, RED)),
         links=[STATION_LINK],
+        link_on="station",
     )
     made = transform(made, "sortBy", fields={}, sort=[{"field": "for", "desc": True}])
     return with_fields(
-        without_time(made), field("for", unit=SECONDS, **COLORED), field("state", mappings=[STATE_MAPPING], **COLORED)
+        without_time(made),
+        field("for", unit=MINUTES, decimals=1),
+        field("state", mappings=[STATE_MAPPING]),
     )
 
 
 def _output() -> Panel:
     made = panel(
         "table",
-        "Output of the lines, $shift",
+        "Output of the lines, ${shift_is:text}",
         "Good units of each line's last station, beside those planned up to now and for the whole shift.",
         Query(
             select(
-                'sum("good") AS "good", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"',
+                f'sum("good") AS "good", sum("plan") AS "planned so far", sum("plan_whole") AS "planned", {POSITION}',
                 "output",
                 HOURS,
                 group='"area", "line"',
@@ -204,20 +210,21 @@ def _output() -> Panel:
         unit=UNITS,
         empty="No line has given anything yet",
         links=[LINE_LINK],
+        link_on="line",
     )
-    return with_fields(without_time(made.decimals(1), "area", "line"), field("good", decimals=0))
+    return in_flow_order(without_time(made.decimals(0), "area", "line"))
 
 
 def _stations() -> Panel:
     made = panel(
         "table",
-        "Most unexplained time, $shift",
+        "Unexplained time, ${shift_is:text}",
         "Stops in planned time that nobody has given a reason for: their number and their length, by station.",
         Query(
             select(
-                'sum("stops") AS "stops", sum("seconds") AS "lost"',
+                'sum("stops") AS "stops", sum("seconds") / 60 AS "lost"',
                 "loss",
-                f"\"reason\" = 'unexplained' AND {SHIFT}",
+                f'"reason" = \'unexplained\' AND "seconds" > 0 AND {SHIFT}',
                 group='"area", "line", "station"',
             )
         ),
@@ -225,6 +232,7 @@ def _stations() -> Panel:
         height=7,
         empty="Every stop has its reason",
         links=[STATION_LINK],
+        link_on="station",
     )
     made = transform(made, "sortBy", fields={}, sort=[{"field": "lost", "desc": True}])
-    return with_fields(without_time(made, "area", "line", "station"), field("lost", unit=SECONDS))
+    return with_fields(without_time(made, "area", "line", "station"), field("lost", unit=MINUTES, decimals=1))

@@ -4,29 +4,29 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import common as commonmodels
 
 from dashboards.common import (
-    GREEN,
-    RED,
-    YELLOW,
+    DAY,
+    UNJUDGED,
     Panel,
     Query,
     against_plan,
     board,
+    by_time,
     field,
     last_value,
     legend,
     panel,
     period,
     select,
-    thresholds,
     tooltip,
     with_fields,
     without_time,
 )
 
+MONTH_NAME = "time:MMMM"
 YEAR, MONTH = "${year_is:raw}", "${month_is:raw}"
 CARS = 'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"'
+ANY = '("built" > 0 OR "plan_whole" > 0)'
 CONTENT = 'sum("content_pct") / sum("content_cars") AS "local content"'
-TARGETS = thresholds((None, RED), (30, YELLOW), (50, GREEN))
 
 
 def build() -> dashboard.Dashboard:
@@ -49,10 +49,10 @@ def build() -> dashboard.Dashboard:
 def _cars(name: str, condition: str) -> Panel:
     made = panel(
         "stat",
-        f"Cars, ${name}",
+        f"Cars, ${{{name}_is:text}}",
         "Cars that were good at the last station for the first time, beside those planned up to now and for the whole time.",
         Query(select(CARS, "built", f"\"window\" = '{name}' AND {condition}")),
-        span=8,
+        span=6,
         height=5,
         empty="No programme in the plant's file",
     )
@@ -62,15 +62,15 @@ def _cars(name: str, condition: str) -> Panel:
 def _content(name: str, condition: str) -> Panel:
     made = panel(
         "stat",
-        f"Local content, ${name}",
+        f"Local content, ${{{name}_is:text}}",
         "Mean share of a car's value that is made in the country: Σ(share · cars) / Σ cars, over cars whose product has a "
-        "figure. Over 30 % at the start, 50 % as the target of three years.",
+        "figure.",
         Query(select(CONTENT, "built", f'"window" = \'{name}\' AND "content_cars" > 0 AND {condition}')),
-        span=4,
+        span=6,
         height=5,
         unit="percent",
         empty="No car built yet",
-        limits=TARGETS,
+        limits=UNJUDGED,
     )
     return made.reduce_options(last_value()).decimals(1)
 
@@ -78,7 +78,7 @@ def _content(name: str, condition: str) -> Panel:
 def _months() -> Panel:
     made = panel(
         "barchart",
-        "Months of $year",
+        "Months of ${year_is:text}",
         "Cars built in each month beside those planned for it.",
         Query(
             select(
@@ -92,14 +92,14 @@ def _months() -> Panel:
         span=12,
         empty="No programme in the plant's file",
     )
-    made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+    made = by_time(made, MONTH_NAME).legend(legend()).tooltip(tooltip()).decimals(0)
     return against_plan(made, "built")
 
 
 def _days() -> Panel:
     made = panel(
         "barchart",
-        "Days of $month",
+        "Days of ${month_is:text}",
         "Cars built on each day beside those planned for it.",
         Query(
             select(
@@ -113,16 +113,16 @@ def _days() -> Panel:
         span=12,
         empty="Nothing was built in this month",
     )
-    made = made.x_field("Time").legend(legend()).tooltip(tooltip()).decimals(0)
+    made = by_time(made, DAY).legend(legend()).tooltip(tooltip()).decimals(0)
     return against_plan(made, "built")
 
 
 def _split(tag: str, title: str) -> Panel:
     made = panel(
         "table",
-        f"{title}, $year",
+        f"{title}, ${{year_is:text}}",
         "Cars built beside those planned up to now and for the year. `none` and `unknown`: what could not be told.",
-        Query(select(CARS, "built", f"\"window\" = 'year' AND {YEAR}", group=f'"{tag}"')),
+        Query(select(CARS, "built", f"\"window\" = 'year' AND {ANY} AND {YEAR}", group=f'"{tag}"')),
         span=8,
         empty="No programme in the plant's file",
     )

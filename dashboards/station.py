@@ -5,14 +5,15 @@ from grafana_foundation_sdk.models import common as commonmodels
 
 from dashboards.common import (
     AREA,
-    COLORED,
     FACTORS,
-    GOOD_IS_HIGH,
     GREEN,
     HOURS,
     LINE,
+    MINUTES,
     OEE_TEXT,
+    OTHER_REASON,
     RATIO,
+    REASONS,
     RED,
     SECONDS,
     SERIES,
@@ -21,6 +22,7 @@ from dashboards.common import (
     STATION,
     TEXTS,
     THIS_HOUR,
+    UNJUDGED,
     YELLOW,
     Panel,
     Query,
@@ -30,10 +32,10 @@ from dashboards.common import (
     field,
     last_value,
     legend,
+    limit_lines,
     line_variable,
     mapping,
     panel,
-    property_,
     select,
     shift_variable,
     station_variable,
@@ -69,14 +71,14 @@ def build() -> dashboard.Dashboard:
 def _factors() -> Panel:
     made = panel(
         "stat",
-        "OEE, $shift",
+        "OEE, ${shift_is:text}",
         OEE_TEXT,
         Query(select(FACTORS, "kpi", f"{HERE} AND {HOURS}")),
-        span=10,
+        span=12,
         height=5,
         unit=RATIO,
         empty="Nothing was planned in this shift",
-        limits=GOOD_IS_HIGH,
+        limits=UNJUDGED,
     )
     return where_planned(made.reduce_options(last_value()).decimals(1))
 
@@ -87,11 +89,11 @@ def _units() -> Panel:
     )
     made = panel(
         "stat",
-        "Units, $shift",
+        "Units, ${shift_is:text}",
         "Units by their result. `To decide`: readings of a counter that only a person can decide (`mes reconcile`); no "
         "unit is counted for them.",
         Query(select(what, "kpi", f"{HERE} AND {HOURS}")),
-        span=8,
+        span=12,
         height=5,
         empty="Nothing was counted",
     )
@@ -102,10 +104,10 @@ def _now() -> Panel:
     made = panel(
         "stat",
         "State, now",
-        "What it does at this moment, whatever the time picker says.",
-        Query(select('last("state") AS "state"', "state", f"{HERE} AND {THIS_HOUR}"), SERIES, "state"),
-        span=6,
-        height=5,
+        "What it does at this moment, whatever the time picker says; outside of planned time `not planned`.",
+        Query(select('last("loss") AS "state"', "state", f"{HERE} AND {THIS_HOUR}"), SERIES, "state"),
+        span=24,
+        height=4,
         empty="The station was not seen in the last hour",
     )
     made = made.mappings([STATE_MAPPING]).reduce_options(last_value(TEXTS))
@@ -123,7 +125,10 @@ def _timeline() -> Panel:
         empty="The station was not seen in this time",
     )
     made = (
-        made.mappings([STATE_MAPPING]).merge_values(True).show_value(commonmodels.VisibilityMode.AUTO).row_height(0.9)
+        made.mappings([STATE_MAPPING, REASONS, OTHER_REASON])
+        .merge_values(True)
+        .show_value(commonmodels.VisibilityMode.NEVER)
+        .row_height(0.9)
     )
     return made.legend(legend()).tooltip(tooltip()).fill_opacity(90).line_width(0)
 
@@ -155,7 +160,12 @@ def _cycles() -> Panel:
     points = field(
         "cycle", custom__drawStyle="points", custom__pointSize=6, color={"mode": "fixed", "fixedColor": GREEN}
     )
-    line = field("ideal", custom__lineInterpolation="stepAfter", color={"mode": "fixed", "fixedColor": YELLOW})
+    line = field(
+        "ideal",
+        custom__lineInterpolation="stepAfter",
+        custom__showPoints="never",
+        color={"mode": "fixed", "fixedColor": YELLOW},
+    )
     return with_fields(made, points, line)
 
 
@@ -194,53 +204,47 @@ def _process() -> Panel:
         empty="No process value was seen in this time",
     )
     made = made.legend(legend()).tooltip(tooltip()).decimals(2).repeat("value").repeat_direction("h").max_per_row(2)
-    dashed = {"fill": "dash", "dash": [8, 6]}
-    limits = ("byRegexp", "/ (low|high)$/")
-    return made.override_by_regexp(
-        limits[1],
-        [
-            property_("custom.lineStyle", dashed),
-            property_("custom.lineInterpolation", "stepAfter"),
-            property_("color", {"mode": "fixed", "fixedColor": RED}),
-        ],
-    )
+    return limit_lines(made)
 
 
 def _stops() -> Panel:
     where = f'{HERE} AND "begins" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {SHIFT}'
     made = panel(
         "table",
-        "Stops, $shift",
+        "Stops, ${shift_is:text}",
         "Every stretch of planned time that did not produce, as it began; the newest first. `none`: nobody said why yet.",
         Query(
             select(
-                '"state", "loss", "reason", "fault", "stop_s" AS "length"', "state", where, ending="ORDER BY time DESC"
+                '"state", "loss", "reason", "fault", "stop_s" / 60 AS "length"',
+                "state",
+                where,
+                ending="ORDER BY time DESC",
             )
         ),
         span=12,
         height=9,
         empty="The station did not stop in planned time",
     )
-    return with_fields(made, field("length", unit=SECONDS), field("state", mappings=[STATE_MAPPING], **COLORED))
+    return with_fields(made, field("length", unit=MINUTES, decimals=1), field("state", mappings=[STATE_MAPPING]))
 
 
 def _faults() -> Panel:
     made = panel(
         "table",
-        "Faults, $shift",
+        "Faults, ${shift_is:text}",
         "Fault codes that the controller raised and cleared, the newest first.",
         Query(select('"code", "active"', "fault", f"{HERE} AND {SHIFT}", ending="ORDER BY time DESC LIMIT 100")),
         span=12,
         height=9,
         empty="The controller raised no fault",
     )
-    return with_fields(made, field("active", mappings=[RAISED], **COLORED))
+    return with_fields(made, field("active", mappings=[RAISED]))
 
 
 def _finished() -> Panel:
     made = panel(
         "table",
-        "Units finished, $shift",
+        "Units finished, ${shift_is:text}",
         "Each unit with its result, the newest first. Click one for its whole way.",
         Query(
             select(
@@ -254,14 +258,15 @@ def _finished() -> Panel:
         height=9,
         empty="No unit was finished",
         links=[CAR_LINK],
+        link_on="unit",
     )
-    return with_fields(made, field("cycle", unit=SECONDS))
+    return with_fields(made, field("cycle", unit=SECONDS, decimals=0))
 
 
 def _readings() -> Panel:
     return panel(
         "table",
-        "Readings of the counters, $shift",
+        "Counter readings, ${shift_is:text}",
         "The raw readings behind the units, the newest first: what the totaliser showed, and how many units that was. "
         "`catch_up`: made while nobody looked; `rollover`, `reset`: the totaliser began anew; "
         "`remapped`: another place is read.",

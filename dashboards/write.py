@@ -13,20 +13,35 @@ from dashboards import alerts, car, collector, line, paint, plant, programme, st
 BOARDS = (plant, line, station, paint, car, programme, collector)
 FOLDER = Path(__file__).parents[1] / "config" / "grafana"
 ALERTS = "provisioning/alerting/taktline.yaml"
+CONTACT_POINTS = "provisioning/alerting/taktline-contact-points.yaml"
+# Options that the library always writes and Grafana 9.4 does not know; Grafana's own defaults serve.
+NEWER = ("footer", "cellHeight", "showPercentChange", "percentChangeColorMode", "wideLayout", "perPage")
 HIDDEN = "_is"  # how the variable is called that holds what a chosen period is
 WRITTEN = "# Written by scripts/dashboards from dashboards/alerts.py.\n"
 
 
+SWITCHED_OFF = """# These contact points send nothing until a notification policy names one. To switch one on, set its address or
+# URL here, then take the comment signs off. That replaces all notification policies of this Grafana.
+# policies:
+#   - orgId: 1
+#     receiver: Taktline e-mail
+#     group_by: [grafana_folder, alertname]
+"""
+
+
 def texts() -> dict[str, str]:
     """Each file's path in config/grafana and its content."""
-    found = {ALERTS: WRITTEN + _yaml(alerts.model())}
+    found = {
+        ALERTS: WRITTEN + _yaml(alerts.model()),
+        CONTACT_POINTS: WRITTEN + _yaml(alerts.contact_points()) + SWITCHED_OFF,
+    }
     for board in BOARDS:
         model: dict[str, Any] = json.loads(json.dumps(board.build().build(), cls=JSONEncoder))
         for number, panel in enumerate(model["panels"], start=1):
             panel["id"] = number
             _tidy(panel)
         for variable in model["templating"].get("list", []):
-            for name in ("auto", "auto_min", "auto_count"):  # they belong to intervals alone
+            for name in ("auto", "auto_min", "auto_count", "allowCustomValue"):  # of intervals alone, or not in 9.4
                 variable.pop(name, None)
             if variable["name"].endswith(HIDDEN):
                 variable["skipUrlSync"] = True  # else a bookmark would keep what this shift was
@@ -39,8 +54,9 @@ def texts() -> dict[str, str]:
 
 
 def _tidy(panel: dict[str, Any]) -> None:
-    """Leaves out what the library writes and Grafana 13 does not know."""
-    panel["options"].pop("footer", None)
+    """Leaves out what the library writes and not every supported Grafana knows."""
+    for name in NEWER:
+        panel["options"].pop(name, None)
     defaults = panel["fieldConfig"]["defaults"]
     if "links" in defaults:
         defaults["links"] = [

@@ -233,7 +233,8 @@ async def _forward(
     assert target is not None
 
     def health() -> list[Point]:
-        return list(health_points(monitor.status(), config.site, socket.gethostname(), monitor.clock.now()))
+        stations = tuple(config.standards)
+        return list(health_points(monitor.status(), config.site, socket.gethostname(), monitor.clock.now(), stations))
 
     published = PublishedFigures(
         config.journal_path, config.standards, config.calendar, monitor.clock, monitor.journal.names

@@ -25,6 +25,7 @@ from mes.model import (
     FaultCleared,
     FaultRaised,
     Journaled,
+    ProductId,
     ReasonAssigned,
     State,
     StateChanged,
@@ -38,6 +39,7 @@ from mes.oee.components import LOSSES, Bucket, Kpi
 from mes.oee.definitions import TAKTLINE
 from mes.oee.segments import STOPS
 from mes.results.hourly import cell_cuts
+from mes.results.period_text import no_shift_text, period_text
 from mes.results.plant import PlantResults
 
 LEVELS = ("site", "area", "line", "station")
@@ -125,6 +127,11 @@ def _ms(instant: datetime) -> int:
     return to_us(instant) // 1000
 
 
+def _position(query: PlantResults, station: StationId) -> int:
+    """Stations of the plant's file are counted in its order, from upstream to downstream."""
+    return next(number for number, name in enumerate(query.config.standards, start=1) if name == station)
+
+
 def _place(path: str) -> dict[str, str]:
     return dict(zip(LEVELS, path.split("/"), strict=False))
 
@@ -133,7 +140,8 @@ def _of_station(query: PlantResults, station: StationId, hours: list[Window], lo
     for window in (*hours, *longer):
         kpi = query.results.kpi(station, window.interval, until=query.until)
         tags = {**_place(station), "window": str(window.kind)}
-        yield Row("kpi", _ns(window.interval.start), tags, _kpi_fields(kpi))
+        fields = {**_kpi_fields(kpi), "position": _position(query, station)}
+        yield Row("kpi", _ns(window.interval.start), tags, fields)
     for hour in hours:
         yield from _states(query, station, hour.interval)
         yield from _losses(query, station, hour.interval)
@@ -189,6 +197,7 @@ def _states(query: PlantResults, station: StationId, hour: Interval) -> Iterator
                 "inferred_s": total(
                     clipped for segment in inside if segment.is_inferred and (clipped := segment.interval.clip(part))
                 ).total_seconds(),
+                "position": _position(query, station),
             },
         )
 
@@ -249,6 +258,7 @@ def _exposures(query: PlantResults, station: StationId, hour: Interval) -> Itera
                     "unit": str(visit.unit),
                     "known_s": exposure.length.total_seconds(),
                     "affected": int(bool(outside)),
+                    "position": _position(query, station),
                 }
                 stamp = _ns(end.time) + crc32(visit.unit.encode()) % 1000
                 yield Row("exposure", stamp, {**_place(station), "name": exposure.name}, fields)
@@ -270,10 +280,14 @@ def _of_lines(query: PlantResults, hours: list[Window], longer: list[Window]) ->
         for window in (*hours, *longer):
             row = query.row(node, window, [TAKTLINE])
             passed = window.interval.before(query.until)
-            plans = {"plan": query.target(node, passed), "plan_whole": row.target}
+            plans = {
+                "plan": query.whole_target(node, passed),
+                "plan_whole": query.whole_target(node, window.interval),
+            }
             fields: dict[str, Value] = {name: float(value) for name, value in plans.items() if value is not None}
             last = query.results.kpi(node.stations[-1], passed, until=query.until)
             fields["unread_s"] = last.unread.total_seconds()
+            fields["position"] = _position(query, node.stations[-1])
             if row.out is not None:
                 fields["good"] = row.out
             tags = {**_place(node.path), "window": str(window.kind)}
@@ -288,6 +302,7 @@ def _buffers(query: PlantResults, hour: Interval) -> Iterator[Row]:
             "waiting": len(store.waiting),
             "left": store.dwell.count,
             "waited_s": store.waited.total_seconds(),
+            "position": _position(query, store.upstream),
         }
         places = all_places[store.upstream, store.downstream]
         if places is not None:
@@ -322,6 +337,7 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
         passed = window.interval.before(until)
         if passed.start >= passed.end:
             continue
+        plan, plan_whole = (targets.whole_by_product(each) for each in (passed, window.interval))
         made = Counter(product or "none" for time, product in first.values() if time in passed)
         for name in (*config.products, "none"):
             facts = config.products.get(name) if name != "none" else None  # type: ignore[call-overload]
@@ -339,8 +355,8 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
                 },
                 {
                     "built": made[name],
-                    "plan": float(targets.target([name], passed)),  # type: ignore[list-item]
-                    "plan_whole": float(targets.target([name], window.interval)),  # type: ignore[list-item]
+                    "plan": float(plan.get(ProductId(name), 0)),
+                    "plan_whole": float(plan_whole.get(ProductId(name), 0)),
                     "content_pct": float(Fraction(str(content)) * with_content) if content is not None else 0.0,
                     "content_cars": with_content,
                 },
@@ -361,11 +377,14 @@ def _periods(query: PlantResults) -> Iterator[Row]:
         for age, window in enumerate(reversed(windows)):
             dated = f"{window.day.isoformat()} {window.name}" if kind is WindowKind.SHIFT else window.name
             label = newest[age] if age < len(newest) else dated
+            texts = [period_text(window, query.until, query.config.calendar, query.config.names)]
+            if label == "this shift":
+                texts.append(no_shift_text(query.until, query.config.calendar))
             start, end = _ms(window.interval.start), _ms(window.interval.end)
             fields: dict[str, Value] = {
                 "name": window.name,
                 "label": label,
-                "choice": f"{label}|time >= {start}ms AND time < {end}ms",
+                "choice": f"{'; '.join(filter(None, texts))}|time >= {start}ms AND time < {end}ms",
                 "start_ms": start,
                 "end_ms": end,
             }

@@ -1,16 +1,22 @@
 """The program's own health as points: what a dashboard of the collector shows; it is in no journal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mes.health.controllers import ConnectionState
 from mes.health.status import Status
 from mes.influx.encode import Field, Point, place, window_ns
 from mes.journal.consumers import EVENTS
+from mes.model import StationId
 
 
-def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterator[Point]:
-    """Controllers, journal and count audit as they stand `now`; `edge`: the host name of the edge server."""
+def health_points(
+    status: Status, site: str, edge: str, now: datetime, stations: Sequence[StationId] = ()
+) -> Iterator[Point]:
+    """Controllers, journal and count audit as they are `now`; `edge`: the host name of the edge server.
+
+    `stations`: in the order of the flow.
+    """
     stamp = window_ns(now)
     for controller in status.controllers:
         tags = {"site": site, "edge": edge, "controller": str(controller.controller)}
@@ -32,6 +38,8 @@ def health_points(status: Status, site: str, edge: str, now: datetime) -> Iterat
             "rollovers": line.rollovers,
             **_known(stored=line.stored, difference=line.difference),
         }
+        if line.station in stations:
+            counts["position"] = stations.index(line.station) + 1
         yield Point("count_audit", {**place(line.station), "kind": str(line.kind)}, counts, stamp)
 
 

@@ -19,6 +19,12 @@ PRODUCT = Tag("product", "the product's name in the plant's file; `none` where i
 AT_THE_EVENT = "the event's time, to the microsecond; the last three digits keep events of one microsecond apart"
 AT_WINDOW_START = "the window's start"
 
+
+def _position(of: str, *, maybe: bool = False) -> Field:
+    """The order of the flow, by which panels sort: InfluxDB and Grafana know the order of the alphabet alone."""
+    return number("position", f"place of {of} in the order of the plant's file, upstream first, from 1", maybe=maybe)
+
+
 # every event tells these two
 OF_EVENTS = (
     Field("time_source", Type.TEXT, "", "`controller` or `edge`: whose clock gave the time"),
@@ -173,6 +179,7 @@ KPI = Measurement(
     (
         *(_kpi_field(field) for field in STORED_FIELDS),
         number("revision", "number of the last journaled event that bears on the window: higher after a correction"),
+        _position("the station"),
     ),
 )
 
@@ -196,6 +203,7 @@ STATE = Measurement(
         number("open", "1 while it lasts, else 0"),
         number("unexplained", "1 for a stop that waits for a person's reason, else 0"),
         seconds("inferred_s", "part of a stretch without data that units caught up later prove to be producing"),
+        _position("the station"),
     ),
 )
 
@@ -235,6 +243,7 @@ EXPOSURE = Measurement(
         seconds("known_s", "for how long a value was known"),
         seconds("outside_s", "for how long it was outside its limits", maybe=True),
         number("affected", "1 if it was outside its limits at any time, else 0"),
+        _position("the station"),
     ),
 )
 
@@ -259,8 +268,21 @@ OUTPUT = Measurement(
     (
         number("good", f"good units of the line's last station; {_UNREAD}", "units", maybe=True),
         seconds("unread_s", "for how long a counter of that station was not read: the units are at least what is said"),
-        Field("plan", Type.FLOAT, "units", "units planned for the window as far as it has passed", maybe=True),
-        Field("plan_whole", Type.FLOAT, "units", "units planned for the whole window", maybe=True),
+        Field(
+            "plan",
+            Type.FLOAT,
+            "units",
+            "units planned for the window as far as it has passed, in whole units",
+            maybe=True,
+        ),
+        Field(
+            "plan_whole",
+            Type.FLOAT,
+            "units",
+            "units planned for the whole window, in whole units that add up",
+            maybe=True,
+        ),
+        _position("the line's last station"),
     ),
 )
 
@@ -275,6 +297,7 @@ BUFFER = Measurement(
         number("places", "places that there are", "units", maybe=True),
         number("left", "units that went on in the hour", "units"),
         seconds("waited_s", "how long those had waited, in all"),
+        _position("the upstream station"),
     ),
 )
 
@@ -310,8 +333,8 @@ BUILT = Measurement(
     ),
     (
         number("built", "cars", "units"),
-        Field("plan", Type.FLOAT, "units", "cars planned for the window as far as it has passed"),
-        Field("plan_whole", Type.FLOAT, "units", "cars planned for the whole window"),
+        Field("plan", Type.FLOAT, "units", "cars planned for the window as far as it has passed, in whole cars"),
+        Field("plan_whole", Type.FLOAT, "units", "cars planned for the whole window, in whole cars that add up"),
         Field("content_pct", Type.FLOAT, "% · units", "Σ(local content · cars), over cars whose product has a figure"),
         number("content_cars", "cars whose product has a figure of local content", "units"),
     ),
@@ -326,7 +349,10 @@ PERIOD = Measurement(
     (
         text("name", "the shift's name, or the date"),
         text("label", "`this shift`, `last shift`, `today`, `yesterday`, `this month` and so on, or its date and name"),
-        text("choice", "`label|condition`, the condition in InfluxQL: `time >= …ms AND time < …ms`"),
+        text(
+            "choice",
+            "`text|condition`: date, name, times and state; the condition in InfluxQL is `time >= …ms AND time < …ms`",
+        ),
         number("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
         number("end_ms", "end", "ms"),
     ),
@@ -380,6 +406,7 @@ HEALTH = (
             number("difference", "units that the totaliser shows and nobody accounts for: 0", "units", maybe=True),
             number("resets", "times that the totaliser began again"),
             number("rollovers", "times that it wrapped"),
+            _position("the station", maybe=True),
         ),
     ),
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from math import floor
 from typing import Protocol
 
 from mes.calendar import Calendar, Window
@@ -21,6 +22,8 @@ UNKNOWN = "unknown"
 NO_PRODUCT = ProductId("")
 MONTHS = range(1, 13)
 NOTHING = Fraction(0)
+HALF = Fraction(1, 2)
+KEPT_SUMS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ class Targets:
     programme: BuildProgramme
     calendar: Calendar
     _planned: dict[tuple[int, int], timedelta] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _whole: dict[tuple[int, datetime], Mapping[ProductId, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def target(self, products: Collection[ProductId] | None, window: Interval) -> Fraction:
         """Cars planned for `window`, of some products or (None) of all; exactly additive over adjoining windows.
@@ -104,6 +110,29 @@ class Targets:
                 whole = sum((self.planned(year, planned_month) for planned_month in months), NO_TIME)
                 found[product] += cars * _fraction(time, whole) if whole else NOTHING
         return dict(found)
+
+    def whole_by_product(self, window: Interval) -> dict[ProductId, int]:
+        """The same in whole cars: each counts in the window in which the plan since New Year rounds up to it.
+
+        Additive like the exact shares, and less than one car away from them.
+        """
+        found: dict[ProductId, int] = defaultdict(int)
+        for year in dict.fromkeys(year for year, _, _ in self.parts(window)):
+            whole = self.year(year)
+            edges = (max(whole.start, window.start), min(whole.end, window.end))
+            before, after = (self._whole_since_new_year(year, at) for at in edges)
+            for product, cars in after.items():
+                found[product] += cars - before.get(product, 0)
+        return dict(found)
+
+    def _whole_since_new_year(self, year: int, until: datetime) -> Mapping[ProductId, int]:
+        """Kept for a while: windows share their borders, and lines their windows."""
+        if (year, until) not in self._whole:
+            if len(self._whole) >= KEPT_SUMS:
+                self._whole.clear()
+            exact = self.by_product(Interval(self.year(year).start, until))
+            self._whole[year, until] = {product: floor(cars + HALF) for product, cars in exact.items()}
+        return self._whole[year, until]
 
     def unplaced(self, year: int) -> int:
         """Cars that the plan puts where the calendar plans no work at all, so that no target can hold them."""

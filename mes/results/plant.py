@@ -224,6 +224,13 @@ class PlantResults:
             return None
         return self.targets.target(self._products(node.stations[-1]), window)
 
+    def whole_target(self, node: Node, window: Interval) -> int | None:
+        """The same in whole cars, rounded so that hours add up to shifts and days to months."""
+        if self.targets is None:
+            return None
+        products = self._products(node.stations[-1])
+        return sum(cars for product, cars in self.targets.whole_by_product(window).items() if product in products)
+
     def events(self, station: StationId, window: Interval) -> list[Journaled]:
         """The events that bear on a stretch of a station's time, once each, in the order of time."""
         by_seq = {journaled.seq: journaled for journaled in history(self.reader, station, window)}

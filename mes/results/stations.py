@@ -231,6 +231,10 @@ class Results:
             return None
         return max(in_force_since(self.timeline(station, Interval(instant, instant)), instant), known.start)
 
+    def position(self, station: StationId) -> int:
+        """The station's place in the order of the flow, from 1."""
+        return list(self.stations).index(station) + 1
+
     def known_since(self, station: StationId) -> datetime | None:
         """The first thing that was seen of a station; None: nothing yet."""
         known = self._reader.span_of(station)

@@ -1,4 +1,7 @@
-"""The dashboards held to Grafana's own published types (@grafana/schema): models, panels' options, fields' options."""
+"""The dashboards held to Grafana's published types (@grafana/schema), of the oldest and the newest supported version.
+
+Version 9.4 publishes the types of a dashboard but none of panels; tests/unit/dashboards/grafana_9_4.json names theirs.
+"""
 
 import json
 import subprocess
@@ -18,6 +21,8 @@ KINDS = {
     "barchart": ("barchart", "BarChartPanelCfg", True),
     "state-timeline": ("statetimeline", "StateTimelinePanelCfg", True),
 }
+# Fields of panels whose types version 9.4 publishes.
+OF_OLDEST = {"table": "TableFieldOptions", "timeseries": "GraphFieldConfig"}
 # JSON holds an enum's value where TypeScript wants its name: Loose takes the value.
 LOOSE = """
 type Loose<T> =
@@ -27,6 +32,7 @@ type Loose<T> =
   : T extends (infer U)[] ? Loose<U>[]
   : T extends object ? { [K in keyof T]: Loose<T[K]> }
   : T;
+type Sparse<T> = T extends (infer U)[] ? Sparse<U>[] : T extends object ? { [K in keyof T]?: Sparse<T[K]> } : T;
 """
 ALL_OF_IT = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(BOARDS.glob("*.json"))]
 
@@ -40,12 +46,14 @@ def program(boards: list[dict[str, Any]]) -> str:
 
 def _lines(boards: list[dict[str, Any]]) -> Iterator[str]:
     yield "import type { Dashboard } from '@grafana/schema';"
+    yield "import type { Dashboard as Oldest, TableFieldOptions, GraphFieldConfig } from 'grafana-schema-9';"
     for folder, name, _ in KINDS.values():
         path = f"@grafana/schema/dist/esm/raw/composable/{folder}/panelcfg/x/{name}_types.gen"
         yield f"import type * as {folder} from '{path}';"
     yield LOOSE
     for number, board in enumerate(boards):
         yield f"export const board{number}: Loose<Dashboard> = {json.dumps(board)};"
+        yield f"export const oldest{number}: Sparse<Loose<Oldest>> = {json.dumps(as_typed_in_oldest(board))};"
         for panel in board["panels"]:
             folder, _, has_fields = KINDS[panel["type"]]
             name = f"panel{number}_{panel['id']}"
@@ -53,11 +61,36 @@ def _lines(boards: list[dict[str, Any]]) -> Iterator[str]:
             if has_fields:
                 custom = json.dumps(panel["fieldConfig"]["defaults"].get("custom", {}))
                 yield f"export const {name}_fields: Loose<Partial<{folder}.FieldConfig>> = {custom};"
+                if panel["type"] in OF_OLDEST:
+                    yield f"export const {name}_oldest: Loose<Partial<{OF_OLDEST[panel['type']]}>> = {custom};"
                 own = [each for one in panel["fieldConfig"]["overrides"] for each in one["properties"]]
                 for place, each in enumerate(own):
                     if each["id"].startswith("custom."):
                         value = json.dumps({each["id"].removeprefix("custom."): each["value"]})
                         yield f"export const {name}_{place}: Loose<Partial<{folder}.FieldConfig>> = {value};"
+                        if panel["type"] in OF_OLDEST:
+                            oldest = OF_OLDEST[panel["type"]]
+                            yield f"export const {name}_{place}_oldest: Loose<Partial<{oldest}>> = {value};"
+
+
+# What Grafana 9.4 has and its type of a dashboard lacks: options of variables, repeated panels' rows, a null as the
+# value of a first threshold.
+UNTYPED_IN_OLDEST = ("templating", "maxPerRow")
+
+
+def as_typed_in_oldest(part: Any) -> Any:
+    """Without what the type of version 9.4 leaves out."""
+    match part:
+        case dict():
+            return {
+                name: as_typed_in_oldest(value)
+                for name, value in part.items()
+                if value is not None and name not in UNTYPED_IN_OLDEST
+            }
+        case list():
+            return [as_typed_in_oldest(value) for value in part]
+        case _:
+            return part
 
 
 def complaints(boards: list[dict[str, Any]]) -> list[str]:
@@ -100,6 +133,7 @@ def test_all_dashboards_are_as_grafana_declares_them() -> None:
         (("panels", 0, "gridPos", "w"), "12"),
         (("graphTooltip",), "shared"),
         (("refreshing",), "30s"),
+        (("panels", 0, "cacheTimeout"), "60"),  # known to the newest version only
     ],
 )
 def test_a_damaged_dashboard_is_found(place: tuple[str | int, ...], value: object) -> None:

@@ -70,6 +70,24 @@ def test_targets_add_up_under_any_cutting(programme: BuildProgramme, calendar: C
 
 
 @few
+@given(programmes(), calendars, st.lists(seconds, min_size=2, max_size=8))
+def test_whole_cars_add_up_under_any_cutting(programme: BuildProgramme, calendar: Calendar, cuts: list[int]) -> None:
+    """Whole cars of adjoining windows add up to those of the whole; each is less than one car from the exact share."""
+    targets = Targets(programme, calendar)
+    start = targets.year(YEAR).start - timedelta(days=3)
+    windows = [Interval(*pair) for pair in pairwise(start + timedelta(seconds=cut) for cut in sorted(cuts))]
+    whole = targets.whole_by_product(Interval(windows[0].start, windows[-1].end))
+
+    for product in (S3, S5):
+        assert sum(targets.whole_by_product(window).get(product, 0) for window in windows) == whole.get(product, 0)
+        for window in windows:
+            exact = targets.target((product,), window)
+            assert abs(targets.whole_by_product(window).get(product, 0) - exact) < 1
+    year = targets.whole_by_product(targets.year(YEAR))
+    assert sum(year.values()) == targets.target(None, targets.year(YEAR))
+
+
+@few
 @given(programmes(), calendars)
 def test_months_add_up_to_the_year(programme: BuildProgramme, calendar: Calendar) -> None:
     """The twelve months hold the year's figure exactly, and a month with a figure of its own holds that."""

@@ -18,6 +18,7 @@ from mes.oee.causes import Cause
 from mes.oee.components import NO_TIME
 from mes.oee.flow import stores_between
 from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car, first_time_built
+from mes.results.period_text import no_shift_text, period_text
 from mes.results.plant import AROUND, LOOK_BACK, Node, PlantResults
 
 OUTSIDE = "outside"
@@ -127,9 +128,13 @@ class PlantPoints:
         passed = window.interval.before(self.query.until)
         last = line.stations[-1]
         kpi = self.query.results.kpi(last, passed, until=self.query.until)
-        plans = {"plan": self.query.target(line, passed), "plan_whole": self.query.target(line, window.interval)}
+        plans = {
+            "plan": self.query.whole_target(line, passed),
+            "plan_whole": self.query.whole_target(line, window.interval),
+        }
         tags = _path(line.path) | {"window": str(window.kind)}
-        fields: dict[str, Field] = {"unread_s": kpi.unread.total_seconds(), **_known(plans)}
+        position = self.query.results.position(last)
+        fields: dict[str, Field] = {"unread_s": kpi.unread.total_seconds(), "position": position, **_known(plans)}
         if (good := kpi.count("good")) is not None:
             fields["good"] = good
         return Point("output", tags, fields, window_ns(window.interval.start))
@@ -150,6 +155,7 @@ class PlantPoints:
                 "waiting": len(store.waiting),
                 "left": store.dwell.count,
                 "waited_s": store.waited.total_seconds(),
+                "position": self.query.results.position(store.upstream),
             }
             if there is not None:
                 fields["places"] = there
@@ -184,6 +190,7 @@ class PlantPoints:
             for summary in self.query.process(visit):
                 tags = {**place(station), "name": summary.name}
                 fields = _exposure(visit.unit, summary, limits.get(summary.name))
+                fields["position"] = self.query.results.position(station)
                 yield from (Point("exposure", tags, fields, timestamp_ns(end, _of_unit(visit.unit))) for end in ends)
 
     def _built(self, windows: Iterable[Window]) -> Iterator[Point]:
@@ -197,7 +204,7 @@ class PlantPoints:
             if not passed.length:
                 continue
             made = Counter(car.product or NO_PRODUCT for car in cars if car.time in passed)
-            plan, plan_whole = targets.by_product(passed), targets.by_product(window.interval)
+            plan, plan_whole = (targets.whole_by_product(each) for each in (passed, window.interval))
             for product in dict.fromkeys([*config.products, *made, NO_PRODUCT]):
                 facts = config.products.get(product)
                 content = None if facts is None else facts.local_content_pct
@@ -238,6 +245,9 @@ class PlantPoints:
             names = dict(zip(reversed(begun), labels, strict=False))
             for window in dict.fromkeys((*_windows(calendar, (kind,), self.query.occupied(touched)), *begun)):
                 label = names.get(window) or _dated(window)
+                text = period_text(window, until, calendar, self.query.config.names)
+                if label == LABELS[WindowKind.SHIFT][0] and (none := no_shift_text(until, calendar)):
+                    text = f"{text}; {none}"
                 start, end = (timestamp_ms(at) for at in (window.interval.start, window.interval.end))
                 yield Point(
                     "period",
@@ -245,7 +255,7 @@ class PlantPoints:
                     {
                         "name": window.name,
                         "label": label,
-                        "choice": f"{label}|time >= {start}ms AND time < {end}ms",
+                        "choice": f"{text}|time >= {start}ms AND time < {end}ms",
                         "start_ms": start,
                         "end_ms": end,
                     },

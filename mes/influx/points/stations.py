@@ -46,7 +46,12 @@ def kpi_point(results: Results, station: StationId, window: Window, until: datet
     found = results.kpi(station, window.interval, until=until)
     tags = {**place(station), "window": str(window.kind)}
     revision = results.revision(station, window.interval)
-    return Point("kpi", tags, {**stored_values(found), "revision": revision}, window_ns(window.interval.start))
+    return Point(
+        "kpi",
+        tags,
+        {**stored_values(found), "revision": revision, "position": results.position(station)},
+        window_ns(window.interval.start),
+    )
 
 
 def loss_points(results: Results, station: StationId, cell: Window, until: datetime) -> list[Point]:
@@ -132,5 +137,6 @@ def _stretch(
         "open": int(part.end == until and stop.end > until),
         "unexplained": int(waits),
         "inferred_s": inferred.total_seconds(),
+        "position": results.position(station),
     }
     return Point("state", place(station), fields, window_ns(part.start))

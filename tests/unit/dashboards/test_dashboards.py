@@ -13,12 +13,13 @@ from ruamel.yaml import YAML
 from dashboards import alerts
 from dashboards.checks.influxql.lint import lint
 from dashboards.checks.panels import alerts as alert_queries
-from dashboards.write import FOLDER, texts
+from dashboards.write import CONTACT_POINTS, FOLDER, texts
 
 PROVISIONING = FOLDER / "provisioning"
 BOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((FOLDER / "dashboards").glob("*.json"))
 }
+OLDEST: dict[str, Any] = json.loads((Path(__file__).parent / "grafana_9_4.json").read_text(encoding="utf-8"))
 A_PERIOD = "time >= 1772420400000ms AND time < 1772451000000ms"
 USED = re.compile(r"\$\{?(\w+)")
 GIVEN_BY_GRAFANA = re.compile(r"^(__\w+|timeFilter|tag_\w+|col)$")
@@ -135,6 +136,7 @@ def test_provisioning_finds_everything() -> None:
     for path in (PROVISIONING / "datasources" / "taktline.yaml", FOLDER / "influxdb-1.x" / "taktline.yaml"):
         (source,) = YAML(typ="safe").load(path)["datasources"]
         assert (source["uid"], source["type"], source["jsonData"]["version"]) == ("taktline", "influxdb", "InfluxQL")
+        assert source["database"] == source["jsonData"]["dbName"], "Grafana before 9.5 reads `database`"
         assert all("$__file{/etc/grafana/" in value for value in source["secureJsonData"].values())
     (provider,) = YAML(typ="safe").load(PROVISIONING / "dashboards" / "taktline.yaml")["providers"]
     assert provider["options"]["path"] == "${TAKTLINE_DASHBOARDS}"
@@ -168,6 +170,9 @@ def test_this_shift_stays_this_shift() -> None:
             assert "choice" not in variables[name]["query"]
             behind = variables[f"{name}_is"]
             assert f"${{{name}:raw}}" in behind["query"]
+            found = re.fullmatch(behind["regex"].strip("/").replace("(?<", "(?P<"), "Fri 27 Nov, ended|time >= 1ms")
+            assert found
+            assert found.groupdict() == {"text": "Fri 27 Nov, ended", "value": "time >= 1ms"}
             assert (behind["hide"], behind["skipUrlSync"]) == (2, True)
             assert list(variables).index(f"{name}_is") == list(variables).index(name) + 1
     assert seen == 6
@@ -181,3 +186,252 @@ def test_an_empty_cell_of_a_table_is_a_dash() -> None:
                 first = panel["fieldConfig"]["overrides"][0]
                 assert first["matcher"] == {"id": "byRegexp", "options": "/.*/"}
                 assert {"id": "noValue", "value": "–"} in first["properties"]
+
+
+def unknown_to_oldest(panel: dict[str, Any]) -> list[str]:
+    """What Grafana 9.4 does not know of a panel: transformations, options, options of fields, units."""
+    known = OLDEST["panels"][panel["type"]]
+    defaults, overrides = panel["fieldConfig"]["defaults"], panel["fieldConfig"]["overrides"]
+    own = [(each["id"], each["value"]) for one in overrides for each in one["properties"]]
+    fields = [*defaults.get("custom", {}), *(name[7:] for name, _ in own if name.startswith("custom."))]
+    units = [defaults["unit"], *(value for name, value in own if name == "unit")]
+    return [
+        *(step["id"] for step in panel.get("transformations", []) if step["id"] not in OLDEST["transformations"]),
+        *(name for name in panel["options"] if name not in known["options"]),
+        *(name for name in fields if name not in known["fields"]),
+        *(
+            unit
+            for unit in units
+            if unit not in OLDEST["units"] and not unit.startswith(tuple(OLDEST["unit_prefixes"]))
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("uid", "panel"), every_panel())
+def test_grafana_9_4_knows_all_of_it(uid: str, panel: dict[str, Any]) -> None:
+    """Each transformation, option, field option and unit is one of the oldest Grafana that is supported."""
+    assert unknown_to_oldest(panel) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("transformations", [{"id": "transpose", "options": {}}]),
+        ("options", {"wideLayout": True}),
+        ("fieldConfig", {"defaults": {"unit": "furlongs"}, "overrides": []}),
+        (
+            "fieldConfig",
+            {"defaults": {"unit": "s"}, "overrides": [{"properties": [{"id": "custom.wrapText", "value": True}]}]},
+        ),
+    ],
+)
+def test_what_grafana_9_4_does_not_know_is_found(name: str, value: object) -> None:
+    """A newer transformation, option, unit or field option is named."""
+    table = next(panel for panel in panels(BOARDS["taktline-plant"]) if panel["type"] == "table")
+
+    assert len(unknown_to_oldest({**table, name: value})) == 1
+
+
+OF_STATIONS = re.compile(r'GROUP BY [^)]*"(station|line|upstream)"')
+
+
+@pytest.mark.parametrize(("uid", "panel"), every_panel())
+def test_stations_have_an_order(uid: str, panel: dict[str, Any]) -> None:
+    """Rows of stations and lines are sorted by their position in the flow, or by what they lost."""
+    queries = [target for target in panel["targets"] if OF_STATIONS.search(target["query"])]
+    if panel["type"] == "timeseries" or not queries:
+        return  # curves have a common axis
+    (step,) = (each for each in panel["transformations"] if each["id"] == "sortBy")
+    (by,) = step["options"]["sort"]
+    assert by in ({"field": "position"}, {"field": "lost", "desc": True})
+    if by == {"field": "position"}:
+        assert all('"position"' in target["query"] for target in queries)
+        hidden = [
+            each["options"]["exclude"]["names"] for each in panel["transformations"] if "exclude" in each["options"]
+        ]
+        assert ["position"] in hidden
+
+
+@pytest.mark.parametrize(("uid", "panel"), every_panel())
+def test_a_unit_is_the_same_for_all_values(uid: str, panel: dict[str, Any]) -> None:
+    """No unit turns minutes into hours or weeks as values grow; bars by time have dates that fit side by side."""
+    overrides = [
+        (one["matcher"]["options"], each) for one in panel["fieldConfig"]["overrides"] for each in one["properties"]
+    ]
+    units = {name: each["value"] for name, each in overrides if each["id"] == "unit"}
+    fixed = re.compile(r"^(none|percent|percentunit|bytes|suffix:(min|s|ms)|time:.*)$")
+
+    assert all(fixed.match(unit) for unit in (panel["fieldConfig"]["defaults"]["unit"], *units.values()))
+    if panel["options"].get("xField") == "Time":
+        assert panel["options"]["xTickLabelSpacing"] == 50
+        assert units["Time"] in {"time:HH:mm", "time:D MMM", "time:MMMM"}
+
+
+def test_planned_cars_are_whole() -> None:
+    """Cars have no decimals; the collector rounds the plan, so that hours add up to the shift."""
+    cars = [
+        panel
+        for board in BOARDS.values()
+        for panel in panels(board)
+        if any('"plan_whole"' in target["query"] for target in panel["targets"])
+    ]
+
+    assert len(cars) == 11
+    assert [panel["fieldConfig"]["defaults"]["decimals"] for panel in cars] == [0] * len(cars)
+
+
+def columns(panel: dict[str, Any]) -> list[str]:
+    """Headers of a table of one query, with `Time` unless it is left out."""
+    (target,) = panel["targets"]
+    asked, _, rest = target["query"].removeprefix("SELECT ").partition(" FROM ")
+    names = [re.findall(r'"([^"]+)"', part)[-1] for part in asked.split(", ")]
+    _, _, group = rest.partition(" GROUP BY ")
+    tags = re.findall(r'"(\w+)"', group)
+    steps = panel.get("transformations", [])
+    hidden = {name for step in steps for name in step["options"].get("exclude", {}).get("names", [])}
+    hidden |= {name for step in steps for name in step["options"].get("excludeByName", {})}
+    shown = {
+        one["matcher"]["options"]: each["value"]
+        for one in panel["fieldConfig"]["overrides"]
+        for each in one["properties"]
+        if each["id"] == "displayName"
+    }
+    return [shown.get(name, name) for name in ("Time", *tags, *names) if name not in hidden]
+
+
+@pytest.mark.parametrize(("uid", "panel"), every_panel())
+def test_headers_are_not_cut(uid: str, panel: dict[str, Any]) -> None:
+    """On a screen of 1200 pixels each column of a table is as wide as its header, at 6 pixels a character."""
+    if panel["type"] == "table":
+        headers = columns(panel)
+        width = panel["gridPos"]["w"] * 48 / len(headers)
+        assert [header for header in headers if 6 * len(header) + 8 > width] == []
+
+
+@pytest.mark.parametrize(("uid", "panel"), every_panel())
+def test_one_column_of_a_table_is_a_link(uid: str, panel: dict[str, Any]) -> None:
+    """Numbers and times are no links: a link stands at a name, of which the table has the column."""
+    if panel["type"] != "table":
+        return
+    assert "links" not in panel["fieldConfig"]["defaults"]
+    overrides = panel["fieldConfig"]["overrides"]
+    linked = [
+        one["matcher"]["options"] for one in overrides if any(each["id"] == "links" for each in one["properties"])
+    ]
+    assert set(linked) <= {"line", "station", "unit", "label"} & set(columns(panel))
+    assert len(linked) <= 1
+
+
+def test_a_column_without_values_is_no_json() -> None:
+    """Grafana shows a column that is null throughout as JSON unless its kind of cell is set; it stands right, too."""
+    for board in BOARDS.values():
+        for panel in panels(board):
+            if panel["type"] == "table":
+                first, second, *_ = panel["fieldConfig"]["overrides"]
+                assert {"id": "custom.cellOptions", "value": {"type": "color-text"}} in first["properties"]
+                assert second["properties"] == [{"id": "custom.align", "value": "right"}]
+
+
+def test_curves_have_one_axis_and_limits_are_lines() -> None:
+    """No curve has an axis of its own, and limits have no points and no gaps between the points that are stored."""
+    limits = 0
+    for board in BOARDS.values():
+        for panel in panels(board):
+            properties = {
+                each["id"]: each["value"] for one in panel["fieldConfig"]["overrides"] for each in one["properties"]
+            }
+            assert "custom.axisPlacement" not in properties
+            if any('FROM "limit"' in target["query"] for target in panel["targets"]):
+                limits += 1
+                assert (properties["custom.showPoints"], properties["custom.spanNulls"]) == ("never", True)
+    assert limits == 2
+
+
+def test_titles_are_whole_without_a_choice() -> None:
+    """No title of 5 Car names the VIN, which is empty at first."""
+    assert all("$" not in panel["title"] for panel in panels(BOARDS["taktline-car"]))
+
+
+@pytest.mark.parametrize(("measurement", "condition"), [("culprit", "> 0"), ("loss", "> 0")])
+def test_rows_of_zeros_are_not_asked_for(measurement: str, condition: str) -> None:
+    """Every reason and every station has a point in each hour; only those that lost time are listed."""
+    queries = [
+        target["query"]
+        for board in BOARDS.values()
+        for panel in panels(board)
+        for target in panel["targets"]
+        if f'FROM "{measurement}"' in target["query"]
+    ]
+
+    assert queries
+    assert all(condition in query for query in queries)
+
+
+CONDITION = re.compile(r"\{\{ if \$labels\.(\w+) \}\}(.*?)\{\{ else \}\}(.*?)\{\{ end \}\}")
+
+
+def rendered(text: str, labels: dict[str, str]) -> str:
+    """An annotation as Grafana renders it: a label that is missing is false, and `[no value]` in the text."""
+    text = CONDITION.sub(lambda match: match[2] if match[1] in labels else match[3], text)
+    return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: labels.get(match[1], "[no value]"), text)
+
+
+@pytest.mark.parametrize("rule", alerts.RULES, ids=lambda rule: rule.name)
+def test_an_alert_is_right_in_every_state(rule: alerts.Rule) -> None:
+    """A text names the instance if there is one, and none if the query failed or found no data."""
+    (group,) = alerts.model()["groups"]
+    (written,) = (each for each in group["rules"] if each["uid"] == f"taktline-{rule.name}")
+    tags = re.findall(r'"(\w+)"', rule.query.partition(" GROUP BY ")[2])
+    for key in ("summary", "description"):
+        text = written["annotations"][key]
+        of_instance = rendered(text, {tag: f"<{tag}>" for tag in tags})
+        without = rendered(text, {"alertname": "DatasourceError", "datasource_uid": "taktline"})
+
+        assert "[no value]" not in of_instance + without
+        assert "{{" not in of_instance + without
+        assert without != of_instance
+        assert "<" not in without
+    assert f"<{rule.instance}>" in rendered(written["annotations"]["summary"], {tag: f"<{tag}>" for tag in tags})
+
+
+def test_contact_points_are_ready_and_send_nothing() -> None:
+    """There is one for e-mail and one for a webhook; no notification policy names them until somebody says so."""
+    files = [YAML(typ="safe").load(path) for path in sorted((PROVISIONING / "alerting").glob("*.yaml"))]
+    points = [point for file in files for point in file.get("contactPoints", [])]
+
+    assert [receiver["type"] for point in points for receiver in point["receivers"]] == ["email", "webhook"]
+    assert all("policies" not in file for file in files)
+    text = (FOLDER / CONTACT_POINTS).read_text(encoding="utf-8")
+    on = YAML(typ="safe").load(re.sub(r"^# (?=policies:|  )", "", text, flags=re.MULTILINE))
+    assert [policy["receiver"] for policy in on["policies"]] == [points[0]["name"]]
+
+
+LONGEST = {
+    "shift": "Fri 27 Nov, day shift, 08:00-16:30, ended; no shift until Mon 08:00",
+    "month": "November 2026, running",
+    "year": "2026, running",
+}
+
+
+@pytest.mark.parametrize(("uid", "panel"), every_panel())
+def test_every_stretch_says_which_it_is(uid: str, panel: dict[str, Any]) -> None:
+    """A panel of a chosen stretch has its dated text in the title, whole at 6.5 pixels a character on 1200 pixels."""
+    asked = {name for target in panel["targets"] for name in re.findall(r"\$\{(\w+)_is:raw\}", target["query"])}
+    assert set(re.findall(r"\$\{(\w+)_is:text\}", panel["title"])) == asked
+    title = re.sub(r"\$\{(\w+)_is:text\}", lambda match: LONGEST[match[1]], panel["title"])
+    title = title.replace("$loss", "Minor stops")
+    assert 6.5 * len(title) <= panel["gridPos"]["w"] * 48 + 10
+
+
+def test_states_now_know_the_calendar() -> None:
+    """A station outside of planned time is `not planned`, whatever its controller says."""
+    now = [
+        target["query"]
+        for uid in ("taktline-line", "taktline-station")
+        for panel in panels(BOARDS[uid])
+        for target in panel["targets"]
+        if panel["type"] == "stat" and 'FROM "state"' in target["query"]
+    ]
+
+    assert len(now) == 2
+    assert all('last("loss") AS "state"' in query for query in now)

@@ -16,6 +16,7 @@ from mes.model import CountKind, ProductId, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
 from mes.oee.programme import (
     ALL,
+    KEPT_SUMS,
     UNKNOWN,
     BuildProgramme,
     Car,
@@ -110,6 +111,18 @@ def test_without_a_figure_for_the_year_a_month_not_named_has_no_cars() -> None:
     assert targets.target(None, targets.year(2027)) == 0
     assert targets.by_product(targets.year(2027)) == {}
     assert targets.target(None, targets.year(2026)) == 62
+
+
+def test_whole_cars_do_not_depend_on_what_was_asked_before() -> None:
+    """A minute's whole cars are the same before and after more borders than are kept."""
+    targets = Targets(BuildProgramme({(2026, None): {S3: 500_000}}), Calendar(KOSTANAY, (ROUND_THE_CLOCK,)))
+    start = targets.year(2026).start
+    minutes = [Interval(start + MINUTE * number, start + MINUTE * (number + 1)) for number in range(KEPT_SUMS + 5)]
+    first = [targets.whole_by_product(minute)[S3] for minute in minutes]
+
+    assert [targets.whole_by_product(minute)[S3] for minute in minutes] == first
+    assert sum(first) == targets.whole_by_product(Interval(start, minutes[-1].end))[S3]
+    assert set(first) == {0, 1}
 
 
 def test_an_empty_window_has_no_cars() -> None:

@@ -158,3 +158,24 @@ def test_a_plant_without_a_programme_says_what_to_write(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="the plant's file has no `programme`"):
             query.programme(between(0, 60))
         assert query.target(Node(STATION, (STATION,)), between(0, 60)) is None
+        assert query.whole_target(Node(STATION, (STATION,)), between(0, 60)) is None
+
+
+def test_planned_units_of_a_line_are_whole_and_add_up(tmp_path: Path) -> None:
+    """Quarters of an hour add up to the shift, near its exact share; the weld line is planned without S2."""
+    with PlantResults(CONFIG, journal(tmp_path, [state(0, P)]), now=at(60)) as query:
+        weld, final = query.node("kostanay/weld/weld-1"), query.node("kostanay/final/final-1")
+        quarters = [query.whole_target(weld, between(minute, minute + 15)) for minute in range(0, 510, 15)]
+        shift, exact = query.whole_target(weld, SHIFT), query.target(weld, SHIFT)
+        assert shift is not None
+        assert exact is not None
+        assert sum(each or 0 for each in quarters) == shift
+        assert abs(shift - exact) < 1
+        assert shift < (query.whole_target(final, SHIFT) or 0)
+
+
+def test_stations_have_their_place_in_the_flow(tmp_path: Path) -> None:
+    """The first station of the plant's file is 1, the fourth is 4."""
+    with PlantResults(CONFIG, journal(tmp_path, [])) as query:
+        assert query.results.position(StationId("kostanay/weld/weld-1/underbody")) == 1
+        assert query.results.position(RESPOT) == 4
