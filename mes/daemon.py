@@ -43,7 +43,7 @@ from mes.journal import Entry, Journal, JournalReader
 from mes.journal.consumers import EVENTS
 from mes.journal.maintenance import Maintenance
 from mes.journal.names import Names, formerly
-from mes.model import StationEvent, StationId
+from mes.model import StationEvent, StationId, flow_positions
 from mes.pipeline import Pipeline
 from mes.stopping import STOP_WITHIN_S, in_thread, stop_on_signal
 from mes.supervisor import Backoff, run_forever, supervise
@@ -232,9 +232,10 @@ async def _forward(
     target = influx_target(config, secret)
     assert target is not None
 
+    positions = flow_positions(config.standards)
+
     def health() -> list[Point]:
-        stations = tuple(config.standards)
-        return list(health_points(monitor.status(), config.site, socket.gethostname(), monitor.clock.now(), stations))
+        return list(health_points(monitor.status(), config.site, socket.gethostname(), monitor.clock.now(), positions))
 
     published = PublishedFigures(
         config.journal_path, config.standards, config.calendar, monitor.clock, monitor.journal.names

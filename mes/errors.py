@@ -1,12 +1,13 @@
 """The errors a person may meet; each class's docstring is the operator's sentence with the next step."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_TOO_SLOW = 3
+NAMES_LISTED = 12  # of those that exist, in one sentence
 
 
 class MesError(Exception):
@@ -73,16 +74,19 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """A remedy for a name that does not exist: the nearest one, and what there is (at most twelve names)."""
     names = list(known)
     near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
-    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    there_is = f"there is: {listed}" if names else "there is none yet"
+    there_is = f"there is: {_first_of(names)}" if names else "there is none yet"
     return f"did you mean `{near[0]}`? {there_is}" if near else there_is
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """At most twelve known names, the one most like `word` first, for a sentence in any language; a dash for none."""
     names = list(known)
-    listed = ", ".join(difflib.get_close_matches(word, names, n=12, cutoff=0.0)) + (", …" if len(names) > 12 else "")
-    return listed or "–"
+    return _first_of(difflib.get_close_matches(word, names, n=len(names), cutoff=0.0)) if names else "–"
+
+
+def _first_of(names: Sequence[str]) -> str:
+    """The first names, and an ellipsis for the rest."""
+    return ", ".join(names[:NAMES_LISTED]) + (", …" if len(names) > NAMES_LISTED else "")
 
 
 def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

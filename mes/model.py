@@ -1,6 +1,6 @@
 """The words of the plant: states, counts, units and the immutable events that are journaled about a station."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -346,3 +346,8 @@ class StationStandard:
     def ideal(self, product: ProductId | None) -> timedelta | None:
         """The ideal time for one unit of `product` (ISO 22400's PRI), None where none is set."""
         return self.ideal_cycle.get(product, self.ideal_cycle.get(None))
+
+
+def flow_positions(stations: Iterable[StationId]) -> Mapping[StationId, int]:
+    """Each station's place in the order of the flow, from 1: the order of the plant's file, upstream first."""
+    return {station: place for place, station in enumerate(stations, start=1)}

@@ -57,7 +57,7 @@ class RegisterImage:
         return False
 
     def update(self, number: int, answer: BlockAnswer, *, received: datetime, real_s: float) -> None:
-        """Takes the answer of a block, which came at `received` (the plant's clock) and `real_s` (real seconds)."""
+        """Takes the answer of a block, which came at `received` (the program's clock), `real_s` (real seconds)."""
         self._times[number] = received
         self._answers[number] = answer
         if answer.code in _REFUSALS:

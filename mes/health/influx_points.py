@@ -1,7 +1,8 @@
 """The program's own health as points: what a dashboard of the collector shows; it is in no journal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from mes.health.controllers import ConnectionState
 from mes.health.status import Status
@@ -9,13 +10,15 @@ from mes.influx.encode import Field, Point, place, window_ns
 from mes.journal.consumers import EVENTS
 from mes.model import StationId
 
+NO_POSITIONS: Mapping[StationId, int] = MappingProxyType({})
+
 
 def health_points(
-    status: Status, site: str, edge: str, now: datetime, stations: Sequence[StationId] = ()
+    status: Status, site: str, edge: str, now: datetime, positions: Mapping[StationId, int] = NO_POSITIONS
 ) -> Iterator[Point]:
     """Controllers, journal and count audit as they are `now`; `edge`: the host name of the edge server.
 
-    `stations`: in the order of the flow.
+    `positions`: of stations in the flow (`flow_positions`); one that is not there has none.
     """
     stamp = window_ns(now)
     for controller in status.controllers:
@@ -38,8 +41,8 @@ def health_points(
             "rollovers": line.rollovers,
             **_known(stored=line.stored, difference=line.difference),
         }
-        if line.station in stations:
-            counts["position"] = stations.index(line.station) + 1
+        if line.station in positions:
+            counts["position"] = positions[line.station]
         yield Point("count_audit", {**place(line.station), "kind": str(line.kind)}, counts, stamp)
 
 

@@ -22,6 +22,7 @@ from mes.model import (
     StationId,
     StationStandard,
     TimeSource,
+    flow_positions,
 )
 from mes.oee.closed import closed_kpi, decode_closed
 from mes.oee.components import Kpi, combine
@@ -79,6 +80,7 @@ class Results:
         blind_from: datetime | None = None,
     ) -> None:
         self.stations = stations
+        self._positions = flow_positions(stations)
         self.calendar = calendar
         self._reader = reader
         self._hourly = hourly
@@ -233,7 +235,7 @@ class Results:
 
     def position(self, station: StationId) -> int:
         """The station's place in the order of the flow, from 1."""
-        return list(self.stations).index(station) + 1
+        return self._positions[station]
 
     def known_since(self, station: StationId) -> datetime | None:
         """The first thing that was seen of a station; None: nothing yet."""

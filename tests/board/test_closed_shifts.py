@@ -5,19 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asked_commands import answer
 from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board
-from click.testing import CliRunner
 from driven_board import ARTEFACTS, chromium, open_page
 from events import STATION, at, counted, shift_closed, shift_reopened, state
 from journals import journal_of
 from oee_histories import shift_with_a_stop_and_a_doubt
 from playwright.async_api import expect
 
-from mes.cli import mes
 from mes.collect.counters import CounterState
 from mes.collect.signals import StationState
 from mes.collect.station import encode_state
-from mes.errors import ConfigError
 from mes.influx.points.plant import PlantPoints
 from mes.journal import Entry, JournalReader
 from mes.journal.import_export import header, line
@@ -92,15 +90,6 @@ async def test_a_shift_that_is_opened_again_can_be_changed(tmp_path: Path) -> No
         assert await oee(leader) != before
 
 
-def say(path: Path, *words: str) -> str:
-    """What a command prints, or why it is refused."""
-    done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
-    if done.exception is not None:
-        assert isinstance(done.exception, ConfigError), done.exception
-        return str(done.exception)
-    return done.output
-
-
 def journal(folder: Path, *more: StationEvent) -> Path:
     """A journal of the events."""
     path = folder / "journal.sqlite"
@@ -121,13 +110,13 @@ def test_commands_change_no_closed_shift(tmp_path: Path) -> None:
     decide = ("reconcile", "5", "--parts", "1", "--by", "aigul", "--why", "counted")
     before = last(path)
     for words in (reason, decide):
-        answer = say(path, *words)
-        assert "is closed" in answer, answer
-        assert "mes shift reopen" in answer
+        said = answer(path, *words)
+        assert "is closed" in said, said
+        assert "mes shift reopen" in said
     assert last(path) == before
-    assert "is open again" in say(path, "shift", "reopen", "framing", WINDOW, "--by", "serik", "--why", "late")
+    assert "is open again" in answer(path, "shift", "reopen", "framing", WINDOW, "--by", "serik", "--why", "late")
     for words in (reason, decide):
-        assert "is closed" not in say(path, *words)
+        assert "is closed" not in answer(path, *words)
     assert last(path) == before + 3
 
 
@@ -156,21 +145,21 @@ def test_an_import_into_a_closed_shift_is_refused_whole(tmp_path: Path, event: S
     file = tmp_path / "late.jsonl"
     file.write_text(late(state(592, State.DOWN), event))
     before = last(path)
-    answer = say(path, "journal", "import", str(file))
-    assert ("is closed" in answer) != is_taken, answer
+    said = answer(path, "journal", "import", str(file))
+    assert ("is closed" in said) != is_taken, said
     assert (last(path) > before) == is_taken
     if not is_taken:
-        assert "nothing was imported" in answer
+        assert "nothing was imported" in said
 
 
 def test_a_closed_journal_is_imported_whole_elsewhere(tmp_path: Path) -> None:
     """An export with closings and what came after them goes into an empty journal, and again without a change."""
     file, path = tmp_path / "all.jsonl", tmp_path / "copy.sqlite"
     file.write_text(late(*EVENTS, shift_closed(595, 0, SHIFT_END), counted(100, 2)))
-    assert "nothing was imported" not in say(path, "journal", "import", str(file))
+    assert "nothing was imported" not in answer(path, "journal", "import", str(file))
     before = last(path)
     assert before == len(EVENTS) + 2
-    assert "0 events are new" in say(path, "journal", "import", str(file))
+    assert "0 events are new" in answer(path, "journal", "import", str(file))
     assert last(path) == before
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import aiohttp
 from modbus_plant import FILE, STATION
 
+from mes.demo.influxd import free_port
 from mes.errors import JournalError
 from mes.journal import JournalReader
 from mes.model import UnitsCounted
@@ -20,13 +20,6 @@ from simulators.modbus_server import ModbusServer
 
 WITHIN_S = 40.0  # generous: a condition is waited for, not a time
 MES = Path(sys.executable).with_name("mes")
-
-
-def free_port() -> int:
-    """A port that nothing listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass(slots=True)

@@ -6,7 +6,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from small_plant import free_port, small_plant
+from small_plant import small_plant
+
+from mes.demo.influxd import free_port
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -46,6 +46,11 @@ class ShiftClosingAnswer(Answer):
     after_closing: AfterClosing | None = Field(description="null where the figures are those of the closing")
     over: bool = Field(description="the shift is over, and known to its end")
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be closed now."""
+        return self.over and not self.closed and not self.stops_without_reason
+
 
 class EventAnswer(Answer):
     """One event of the journal, as it is kept there; `facts` differ by kind (docs/journal-format.md)."""

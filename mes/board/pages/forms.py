@@ -128,11 +128,7 @@ async def close(board: Board, request: Request) -> Response:
         def ready(query: PlantResults) -> list[str]:
             shift = actions.window_of(query, window)
             closings = [shift_closing_answer(query, inside, shift) for inside in query.stations_below(of)]
-            return [
-                closing.station
-                for closing in closings
-                if closing.over and not closing.closed and not closing.stops_without_reason
-            ]
+            return [closing.station for closing in closings if closing.is_ready]
 
         stations = await board.ask(ready)
     for path in stations:

@@ -29,11 +29,7 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
             closings.append((records.shift_closing_answer(query, place, window), kpi))
         found = figures.stops_answer(query, node.stations, window.interval)
         kpi = figures.kpi_answer(query, node, window, own)
-        ready = [
-            closing
-            for closing, _ in closings
-            if closing.over and not closing.closed and not closing.stops_without_reason
-        ]
+        ready = [closing for closing, _ in closings if closing.is_ready]
         return {
             "chosen": chosen,
             "heading": views.heading(window, localizer),

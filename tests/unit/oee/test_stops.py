@@ -6,13 +6,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from asked_commands import answer
 from events import STATION, at, counted, raised, state
 from journals import journal_of
 from oee_histories import CATALOGUE, between
 
-from mes.cli import mes
-from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.model import Explained, ReasonId, State, StationEvent, StationStandard
 from mes.oee.kpi import kpi
@@ -162,15 +160,6 @@ def test_a_shift_is_closed_when_all_is_explained_and_opened_with_a_reason() -> N
     assert not is_closed([opened, closed], HOUR)
     with pytest.raises(NotAllowed, match="not closed"):
         reopen(STATION, HOUR, [opened, closed], by="serik", why="again", now=at(74))
-
-
-def answer(path: Path, *words: str) -> str:
-    """What a command prints about this journal, or why it refuses."""
-    done = CliRunner().invoke(mes, [*words, "--journal", str(path)])
-    if done.exception is not None:
-        assert isinstance(done.exception, ConfigError), done.exception
-        return str(done.exception)
-    return done.output
 
 
 def test_the_commands_do_the_same(tmp_path: Path) -> None:
