@@ -90,7 +90,7 @@ class ForeignDevice:
         self.bank.set_discrete_inputs(address, [word != 0 for word in words])
 
     def settings(self, **changes: Any) -> ModbusController:
-        where = {"host": "127.0.0.1", "port": self.port, "poll_interval_ms": 20, "request_timeout_s": 0.3}
+        where = {"host": "127.0.0.1", "port": self.port, "poll_interval_ms": 20, "request_timeout_s": 1.0}
         return ModbusTcpController.model_validate({"kind": "modbus-tcp", **where, **changes})
 
 

@@ -62,7 +62,7 @@ class OddDevice:
 
     def settings(self, **changes: Any) -> ModbusController:
         """How an adapter reaches it."""
-        where = {"host": "127.0.0.1", "port": self.port, "poll_interval_ms": 20, "request_timeout_s": 0.3}
+        where = {"host": "127.0.0.1", "port": self.port, "poll_interval_ms": 20, "request_timeout_s": 1.0}
         if self.rtu:
             return ModbusRtuOverTcpController.model_validate({"kind": "modbus-rtu-over-tcp", **where, **changes})
         return ModbusTcpController.model_validate({"kind": "modbus-tcp", **where, **changes})

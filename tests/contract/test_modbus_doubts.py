@@ -125,7 +125,7 @@ ZERO: list[Script] = [zero, zero_twice, zero_twice_slowly, zero_twice_now_and_th
 
 def patient(device: OddDevice, script: Script) -> ModbusController:
     """Settings with which only an answer that the script keeps back is late, whatever the machine does."""
-    return device.settings() if script in LATE else device.settings(request_timeout_s=5)
+    return device.settings(request_timeout_s=0.3 if script in LATE else 5)
 
 
 both_plans = pytest.mark.parametrize("tags", [PAIRS, SINGLE], ids=["pairs", "single"])

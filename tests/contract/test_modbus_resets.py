@@ -82,7 +82,7 @@ async def test_a_reset_at_accept_is_tried_again_like_any_refusal(
 ) -> None:
     """A device that accepts and resets at once is `controller_lost`, once, with the ordinary growing waits."""
     async with resets_at_accept() as port:
-        where = {"host": "127.0.0.1", "port": port, "request_timeout_s": 0.05}
+        where = {"host": "127.0.0.1", "port": port, "request_timeout_s": 5}
         settings: ModbusController = (
             ModbusRtuOverTcpController.model_validate({"kind": "modbus-rtu-over-tcp", **where})
             if rtu
