@@ -1,22 +1,32 @@
-"""The list of guarantees that `scripts/mutations` takes away is up to date."""
+"""What `scripts/mutations` promises: its list is up to date, and what a test runs is the copy without the guarantee."""
 
 import importlib.machinery
 import importlib.util
 import sys
+import time
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+from patience import limit_s
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_each_mutation_finds_its_place_once() -> None:
-    """What a mutation replaces stands in its file exactly once, and the test that must notice it exists."""
+@pytest.fixture(scope="module")
+def mutations() -> ModuleType:
+    """The script."""
     loader = importlib.machinery.SourceFileLoader("mutations", str(ROOT / "scripts/mutations"))
     spec = importlib.util.spec_from_loader("mutations", loader)
     assert spec is not None
-    mutations = importlib.util.module_from_spec(spec)
-    sys.modules["mutations"] = mutations  # where its dataclass looks for the module
-    loader.exec_module(mutations)
+    script = importlib.util.module_from_spec(spec)
+    sys.modules["mutations"] = script  # where its dataclass looks for the module
+    loader.exec_module(script)
+    return script
 
+
+def test_each_mutation_finds_its_place_once(mutations: ModuleType) -> None:
+    """What a mutation replaces stands in its file exactly once, and the test that must notice it exists."""
     lost = [
         f"{mutation.guarantee}: {mutation.file}"
         for mutation in mutations.MUTATIONS
@@ -26,3 +36,33 @@ def test_each_mutation_finds_its_place_once() -> None:
 
     assert mutations.MUTATIONS
     assert lost == []
+
+
+def test_the_program_that_a_test_starts_is_the_copy(mutations: ModuleType, tmp_path: Path) -> None:
+    """Wherever `mes` is started, it is that of the copy: the installed one keeps the guarantee."""
+    for name, text in (("__init__.py", ""), ("cli.py", "def main():\n    print('the copy')\n")):
+        (tmp_path / "mes").mkdir(exist_ok=True)
+        (tmp_path / "mes" / name).write_text(text, encoding="utf-8")
+    words = ["/bin/sh", "-c", f"cd / && {Path(sys.executable).with_name('mes')}"]
+
+    assert mutations.run_in(tmp_path, words, limit_s=limit_s(10)) == (0, "the copy\n")
+
+
+def test_what_does_not_end_is_ended_with_what_it_began(mutations: ModuleType, tmp_path: Path) -> None:
+    """A test that hangs costs its limit and no more, and the programs that it has started do not stay."""
+    words = ["/bin/sh", "-c", "sleep 1000 & echo $! > began; echo said; wait"]
+
+    assert mutations.run_in(tmp_path, words, limit_s=limit_s(0.5)) == (None, "said\n")
+
+    ends_s = time.monotonic() + limit_s(10)
+    while runs((tmp_path / "began").read_text().strip()):
+        assert time.monotonic() < ends_s
+        time.sleep(0.01)
+
+
+def runs(process: str) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return (Path("/proc") / process / "stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
