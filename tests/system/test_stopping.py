@@ -4,7 +4,8 @@ import asyncio
 import random
 import signal
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -141,25 +142,30 @@ async def cut(served: ServedPlant, after_s: float) -> None:
         await served.switch("link-cut", controller, on=True)
 
 
-async def stubborn(within: str) -> asyncio.subprocess.Process:
-    """A program whose task loses every cancellation."""
+@asynccontextmanager
+async def stubborn(within: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program whose task loses every cancellation; it is killed when the block is left."""
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", STUBBORN.replace("WITHIN", within)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    assert program.stdout is not None
-    assert await program.stdout.readline() == b"ready\n"
-    program.terminate()
-    assert await program.stdout.readline() == b"stopping\n"
-    return program
+    try:
+        assert program.stdout is not None
+        assert await program.stdout.readline() == b"ready\n"
+        program.terminate()
+        assert await program.stdout.readline() == b"stopping\n"
+        yield program
+    finally:
+        if program.returncode is None:
+            program.kill()
+        await program.wait()
 
 
 async def test_a_second_signal_ends_it_at_once() -> None:
     """Whatever keeps the program, a second SIGTERM ends it with exit code 143, and a sentence says so."""
-    program = await stubborn("600")
-    program.send_signal(signal.SIGTERM)
-    async with patiently():
+    async with stubborn("600") as program, patiently():
+        program.send_signal(signal.SIGTERM)
         said, _ = await program.communicate()
     assert program.returncode == 128 + signal.SIGTERM
     assert b"second signal" in said
@@ -167,8 +173,7 @@ async def test_a_second_signal_ends_it_at_once() -> None:
 
 async def test_what_is_overdue_is_named() -> None:
     """After the time limit the program names what still runs, and ends with exit code 1."""
-    program = await stubborn("0.2")
-    async with patiently():
+    async with stubborn("0.2") as program, patiently():
         said, _ = await program.communicate()
     assert program.returncode == 1
     assert b"stop_overdue" in said
