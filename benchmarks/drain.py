@@ -93,7 +93,7 @@ async def drain(server: InfluxServer, path: Path, waiting: int) -> Seen:
     async with Journal.open(path) as journal:
         for first in range(1, waiting + 1, 5000):
             await journal.append(Entry(events=[event(n) for n in range(first, min(first + 5000, waiting + 1))]))
-        writer = InfluxWriter(server, journal, NoFigures(), rng=random.Random(1))
+        writer = InfluxWriter(server, journal, rng=random.Random(1))
         task = asyncio.create_task(writer.run())
         appended: list[tuple[int, float]] = []
         began, number = loop.time(), waiting

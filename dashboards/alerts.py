@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.common import select
+from mes.influx.select import select
 
 EVERY_MINUTE = "1m"
 WITHOUT_INSTANCE = (

@@ -14,10 +14,10 @@ from dashboards.common import (
     field,
     mapping,
     panel,
-    select,
     to_dashboard,
     with_fields,
 )
+from mes.influx.select import select
 
 CAME = mapping({"true": ("came", GREEN), "false": ("went", "#999999"), "1": ("came", GREEN), "0": ("went", "#999999")})
 RESULTS = mapping({"good": ("good", GREEN), "rework": ("rework", "#E6B800"), "scrap": ("scrap", RED)})

@@ -22,12 +22,12 @@ from dashboards.common import (
     last_value,
     legend,
     panel,
-    select,
     thresholds,
     tooltip,
     with_fields,
     without_time,
 )
+from mes.influx.select import select
 
 CELL = {"type": "color-background", "mode": "basic"}
 

@@ -24,6 +24,7 @@ from grafana_foundation_sdk.models import common as commonmodels
 from grafana_foundation_sdk.models import dashboard as models
 
 from mes.config.load import default_config, load
+from mes.influx.select import select
 
 SOURCE = commonmodels.DataSourceRef(type_val="influxdb", uid="taktline")
 TABLE, SERIES = "table", "time_series"
@@ -114,12 +115,6 @@ class Query(cogbuilder.Builder[variants.Dataquery], variants.Dataquery):
             "resultFormat": self.form,
             **named,
         }
-
-
-def select(what: str, measurement: str, where: str, *, group: str = "", ending: str = "") -> str:
-    """The text of a query."""
-    grouped = f" GROUP BY {group}" if group else ""
-    return f'SELECT {what} FROM "{measurement}" WHERE {where}{grouped}{f" {ending}" if ending else ""}'
 
 
 def tag_values(key: str, measurement: str, *where: str) -> str:

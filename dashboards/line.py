@@ -39,7 +39,6 @@ from dashboards.common import (
     line_variable,
     no_legend,
     panel,
-    select,
     shift_variable,
     to_dashboard,
     tooltip,
@@ -48,6 +47,7 @@ from dashboards.common import (
     with_fields,
     without_time,
 )
+from mes.influx.select import select
 
 HERE = f"{AREA} AND {LINE}"
 FIGURES = f"{HERE} AND {HOURS}"

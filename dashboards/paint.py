@@ -19,7 +19,6 @@ from dashboards.common import (
     legend,
     limit_lines,
     panel,
-    select,
     shift_variable,
     tag_values,
     thresholds,
@@ -28,6 +27,7 @@ from dashboards.common import (
     with_fields,
     without_time,
 )
+from mes.influx.select import select
 
 STATIONS = '"station" =~ /^${station:regex}$/'
 NAME = '"name" =~ /^${value:regex}$/'

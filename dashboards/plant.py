@@ -32,7 +32,6 @@ from dashboards.common import (
     legend,
     no_legend,
     panel,
-    select,
     shift_variable,
     thresholds,
     to_dashboard,
@@ -42,6 +41,7 @@ from dashboards.common import (
     with_fields,
     without_time,
 )
+from mes.influx.select import select
 
 OPEN = f'"open" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {THIS_HOUR}'
 LINE_LINK = to_dashboard("taktline-line", "Line", area="${__data.fields.area}", line="${__data.fields.line}")

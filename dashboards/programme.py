@@ -16,11 +16,11 @@ from dashboards.common import (
     legend,
     panel,
     period,
-    select,
     tooltip,
     with_fields,
     without_time,
 )
+from mes.influx.select import select
 
 MONTH_NAME = "time:MMMM"
 YEAR, MONTH = "${year_is:raw}", "${month_is:raw}"

@@ -36,7 +36,6 @@ from dashboards.common import (
     line_variable,
     mapping,
     panel,
-    select,
     shift_variable,
     station_variable,
     tag_values,
@@ -45,6 +44,7 @@ from dashboards.common import (
     where_planned,
     with_fields,
 )
+from mes.influx.select import select
 
 HERE = f"{AREA} AND {LINE} AND {STATION}"
 NAME = '"name" =~ /^${value:regex}$/'

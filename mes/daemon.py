@@ -36,7 +36,9 @@ from mes.health.monitor import StatusMonitor
 from mes.health.status import alive
 from mes.health.systemd import Manager, watch
 from mes.influx.encode import Point
+from mes.influx.figures_file import FiguresFile, figures_path
 from mes.influx.points.windows import PublishedFigures, PublishedPlant
+from mes.influx.ports import Published
 from mes.influx.server import InfluxServer, ServerKind, Target
 from mes.influx.writer import InfluxWriter, Pace
 from mes.journal import Entry, Journal, JournalReader
@@ -243,10 +245,17 @@ async def _forward(
     with published as figures, PublishedPlant(config, monitor.clock) as plant:
         async with InfluxServer(target) as server:
             monitor.troubles.pop("influx", None)
-            monitor.writer = InfluxWriter(
-                server, monitor.journal, figures, plant, health, rng=random.Random(), pace=pace, clock=monitor.clock
-            )
-            await monitor.writer.run()
+            with FiguresFile(figures_path(config.journal_path)) as file:
+                monitor.writer = InfluxWriter(
+                    server,
+                    monitor.journal,
+                    Published(file, figures, plant),
+                    health,
+                    rng=random.Random(),
+                    pace=pace,
+                    clock=monitor.clock,
+                )
+                await monitor.writer.run()
 
 
 async def _look_after(monitor: StatusMonitor, config: PlantConfig) -> None:

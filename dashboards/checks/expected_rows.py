@@ -119,6 +119,11 @@ def expected_rows(query: PlantResults) -> Iterator[Row]:
     yield from _periods(query)
 
 
+def _figure(measurement: str, time_ns: int, tags: Mapping[str, str], fields: Mapping[str, Value]) -> Row:
+    """A figure that never changed."""
+    return Row(measurement, time_ns, tags, {**fields, "revision": 0})
+
+
 def _ns(instant: datetime) -> int:
     return to_us(instant) * 1000
 
@@ -141,7 +146,7 @@ def _of_station(query: PlantResults, station: StationId, hours: list[Window], lo
         kpi = query.results.kpi(station, window.interval, until=query.until)
         tags = {**_place(station), "window": str(window.kind)}
         fields = {**_kpi_fields(kpi), "position": _position(query, station)}
-        yield Row("kpi", _ns(window.interval.start), tags, fields)
+        yield _figure("kpi", _ns(window.interval.start), tags, fields)
     for hour in hours:
         yield from _states(query, station, hour.interval)
         yield from _losses(query, station, hour.interval)
@@ -178,7 +183,7 @@ def _states(query: PlantResults, station: StationId, hour: Interval) -> Iterator
         ended = min(main.stop.end, until)
         lost = total(query.config.calendar.planned(Interval(since, ended)))
         waits = in_plan and main.state in STOPS and main.reason is None and main.bucket in {Bucket.DOWN, Bucket.IDLE}
-        yield Row(
+        yield _figure(
             "state",
             _ns(start),
             _place(station),
@@ -234,7 +239,7 @@ def _losses(query: PlantResults, station: StationId, hour: Interval) -> Iterator
                 stops += loss.stops
         fields: dict[str, Value] = {f"{bucket}_s": spent[str(bucket)].total_seconds() for bucket in LOSSES}
         fields |= {"seconds": sum(spent.values(), NOTHING).total_seconds(), "stops": stops}
-        yield Row("loss", _ns(hour.start), {**_place(station), "reason": str(reason)}, fields)
+        yield _figure("loss", _ns(hour.start), {**_place(station), "reason": str(reason)}, fields)
 
 
 def _exposures(query: PlantResults, station: StationId, hour: Interval) -> Iterator[Row]:
@@ -260,8 +265,8 @@ def _exposures(query: PlantResults, station: StationId, hour: Interval) -> Itera
                     "affected": int(bool(outside)),
                     "position": _position(query, station),
                 }
-                stamp = _ns(end.time) + crc32(visit.unit.encode()) % 1000
-                yield Row("exposure", stamp, {**_place(station), "name": exposure.name}, fields)
+                stamp = _ms(end.time) * 10**6 + crc32(visit.unit.encode()) % 1000 * 1000
+                yield _figure("exposure", stamp, {**_place(station), "name": exposure.name}, fields)
 
 
 def _limits(query: PlantResults, hour: Interval, until: datetime) -> Iterator[Row]:
@@ -271,7 +276,7 @@ def _limits(query: PlantResults, hour: Interval, until: datetime) -> Iterator[Ro
             fields: dict[str, Value] = {key: float(value) for key, value in borders.items() if value is not None}
             at = hour.start
             while fields and at < hour.end and (at < until or at == hour.start):
-                yield Row("limit", _ns(at), {**_place(station), "name": name}, fields)
+                yield _figure("limit", _ns(at), {**_place(station), "name": name}, fields)
                 at += timedelta(minutes=10)
 
 
@@ -291,7 +296,7 @@ def _of_lines(query: PlantResults, hours: list[Window], longer: list[Window]) ->
             if row.out is not None:
                 fields["good"] = row.out
             tags = {**_place(node.path), "window": str(window.kind)}
-            yield Row("output", _ns(window.interval.start), tags, fields)
+            yield _figure("output", _ns(window.interval.start), tags, fields)
 
 
 def _buffers(query: PlantResults, hour: Interval) -> Iterator[Row]:
@@ -307,7 +312,7 @@ def _buffers(query: PlantResults, hour: Interval) -> Iterator[Row]:
         places = all_places[store.upstream, store.downstream]
         if places is not None:
             fields["places"] = places
-        yield Row("buffer", _ns(hour.start), {"site": query.config.site, **tags}, fields)
+        yield _figure("buffer", _ns(hour.start), {"site": query.config.site, **tags}, fields)
 
 
 def _culprits(query: PlantResults, hour: Window) -> Iterator[Row]:
@@ -321,7 +326,7 @@ def _culprits(query: PlantResults, hour: Window) -> Iterator[Row]:
             other = sum((time for name, time in lost if name not in CAUSES), NOTHING)
             fields["other_s"] = other.total_seconds()
             name = "outside" if station is None else station.partition("/")[2]
-            yield Row("culprit", _ns(hour.interval.start), {**_place(node.path), "culprit": name}, fields)
+            yield _figure("culprit", _ns(hour.interval.start), {**_place(node.path), "culprit": name}, fields)
 
 
 def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
@@ -343,7 +348,7 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
             facts = config.products.get(name) if name != "none" else None  # type: ignore[call-overload]
             content = facts.local_content_pct if facts else None
             with_content = made[name] if content is not None else 0
-            yield Row(
+            yield _figure(
                 "built",
                 _ns(window.interval.start),
                 {
@@ -388,7 +393,7 @@ def _periods(query: PlantResults) -> Iterator[Row]:
                 "start_ms": start,
                 "end_ms": end,
             }
-            yield Row("period", _ns(window.interval.start), {"site": query.config.site, "kind": str(kind)}, fields)
+            yield _figure("period", _ns(window.interval.start), {"site": query.config.site, "kind": str(kind)}, fields)
 
 
 def _events(query: PlantResults, station: StationId, start: datetime, end: datetime) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from mes.daemon import credential, influx_target
 from mes.errors import ConfigError, SinkRejected
 from mes.influx.backfill import Shown, Written
 from mes.influx.backfill import backfill as write_anew
+from mes.influx.figures_file import FiguresFile, figures_path
 from mes.influx.server import InfluxServer, Target
 from mes.intervals import Interval
 from mes.results.plant import PlantResults
@@ -46,7 +47,8 @@ def backfill_command(
     with query(loaded, journal, now) as opened:
         if now is None and (known := opened.reader.span()) is not None:
             opened.set_now(known.end)  # not beyond the last proof of life: what came then, nobody knows
-        written = asyncio.run(_write(opened, target, _stretch(opened, start, end)))
+        with FiguresFile(figures_path(journal or loaded.journal_path)) as file:
+            written = asyncio.run(_write(opened, file, target, _stretch(opened, start, end)))
     zone = loaded.calendar.zone
     first, last = (
         f"{instant.astimezone(zone):%Y-%m-%d %H:%M}" for instant in (written.stretch.start, written.stretch.end)
@@ -76,7 +78,7 @@ def _stretch(opened: PlantResults, start: datetime | None, end: datetime | None)
     return Interval(first, last)
 
 
-async def _write(opened: PlantResults, target: Target, stretch: Interval | None) -> Written:
+async def _write(opened: PlantResults, file: FiguresFile, target: Target, stretch: Interval | None) -> Written:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors(), transient=True, disable=not errors().is_terminal) as progress:
         task = progress.add_task("writing to InfluxDB", total=None)
@@ -88,4 +90,4 @@ async def _write(opened: PlantResults, target: Target, stretch: Interval | None)
         async with InfluxServer(target) as server:
             with suppress(SinkRejected):  # only an administrator may; what is missing shows at the write
                 await server.ensure()
-            return await write_anew(opened, server, stretch, show)
+            return await write_anew(opened, server, file, stretch, show)

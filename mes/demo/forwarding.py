@@ -15,7 +15,7 @@ from mes.config.build import PlantConfig
 from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector, credential, target_of
 from mes.demo.influxd import private_influxd
-from mes.errors import ConfigError, MesError, SinkError, SinkRejected
+from mes.errors import ConfigError, MesError, SinkError, SinkRejected, SinkUnavailable
 from mes.influx.admin import make_database
 from mes.influx.probe import probe
 from mes.influx.server import InfluxServer
@@ -92,7 +92,7 @@ async def settled(running: Collector) -> None:
     Raises MesError where the server refuses it.
     """
     now = running.monitor.clock.now()
-    while not (_is_stated(running, now) and await _has_all(running)):
+    while not (_is_stated(running, now) and await _has_all(running) and await _is_flushed(running)):
         writer = running.monitor.writer
         if writer is not None and writer.status.held is not None:
             raise MesError(f"InfluxDB refuses what the demo sends: {writer.status.held}")
@@ -102,6 +102,18 @@ async def settled(running: Collector) -> None:
 def _is_stated(running: Collector, now: datetime) -> bool:
     stated = running.monitor.writer.status.stated_until if running.monitor.writer is not None else {}
     return all(name in stated and stated[name] >= now for name in (FIGURES, PLANT))
+
+
+async def _is_flushed(running: Collector) -> bool:
+    """Sends what was written too short a time ago to be due, by the plant's clock, which stands."""
+    writer = running.monitor.writer
+    if writer is None:
+        return False
+    try:
+        await writer.flush()
+    except SinkUnavailable:
+        return False
+    return True
 
 
 async def _has_all(running: Collector) -> bool:

@@ -1,6 +1,7 @@
 """Writes a stretch of the journal to InfluxDB again: after a lost database, or a change of what figures are made of.
 
-Every point has the identity that it had when it was written first, so doing it twice changes nothing.
+An event's point has the identity that it had when it was written first. A figure that the server has already gets no
+further revision. So doing it twice changes nothing.
 """
 
 import asyncio
@@ -8,17 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import Protocol, TypeVar
 
 from adapters.clock import SystemClock
 from mes.calendar import Window
 from mes.influx.delivery import Delivery, Writes
-from mes.influx.encode import event_line, process_line
+from mes.influx.encode import Point, event_line, process_line
+from mes.influx.figures_file import FiguresFile
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.windows import station_points
+from mes.influx.standing import Asks, standing
 from mes.intervals import MICROSECOND, Interval
 from mes.journal.store import RejectedPoint
 from mes.results.history import SILENT, occupied
 from mes.results.plant import PlantResults
+
+T = TypeVar("T")
 
 BATCH = 5000
 AGAIN_AT_MOST = 3  # rounds for what was journaled while we wrote; what is open the collector states itself
@@ -60,13 +66,22 @@ class _Remembered:
         return list(self.lines)
 
 
+class Server(Writes, Asks, Protocol):
+    """A server that is written to, and asked what it has."""
+
+
 async def backfill(
-    query: PlantResults, server: Writes, stretch: Interval | None = None, shown: Shown | None = None
+    query: PlantResults,
+    server: Server,
+    file: FiguresFile,
+    stretch: Interval | None = None,
+    shown: Shown | None = None,
 ) -> Written:
     """Writes everything that the journal tells of `stretch` (None: of all time), rounded to whole production days.
 
-    Figures are as of the query's present. What a running collector journals meanwhile is written once more after it,
-    so that no older figure stays. Raises SinkError, and ConfigError for an empty journal.
+    Figures are as of the query's present. The server is asked what it has of each: only what differs gets a further
+    revision. What a running collector journals meanwhile is written once more after it, so that no older figure stays.
+    `file` is that of the journal. Raises SinkError, and ConfigError for an empty journal.
     """
     known = query.reader.span()
     measured = query.reader.measured()
@@ -78,7 +93,7 @@ async def backfill(
     days = _days(query, asked)
     written = Written(Interval(days[0].interval.start, days[-1].interval.end) if days else asked)
     delivery = Delivery(server, _Remembered(written.refused), SystemClock())
-    sending = _Sending(query, PlantPoints(query), delivery, written)
+    sending = _Sending(query, PlantPoints(query), delivery, server, file, written)
     seq = query.reader.last_seq()
     for number, day in enumerate(days, start=1):
         await sending.day(day.interval)
@@ -99,12 +114,14 @@ class _Sending:
     query: PlantResults
     plant: PlantPoints
     delivery: Delivery
+    server: Asks
+    file: FiguresFile
     written: Written
 
     async def day(self, day: Interval) -> None:
         self.written.events += await self._send(self._events(day))
         self.written.process_values += await self._send(self._process_values(day))
-        self.written.figures += await self._send(self._figures(day))
+        await self._revise(self._figures(day))
 
     async def what_came_after(self, seq: int) -> bool:
         """The figures that events after a number, or the time since, bear on; False if nothing has changed.
@@ -120,7 +137,7 @@ class _Sending:
             return False
         self.query.set_now(max(span.end, was))
         for day in _days(self.query, Interval(min([was, *starts]), self.query.until + MICROSECOND)):
-            await self._send(self._figures(day.interval))
+            await self._revise(self._figures(day.interval))
         return True
 
     def _events(self, day: Interval) -> Iterator[str]:
@@ -140,18 +157,29 @@ class _Sending:
             for row, value in reader.numbered_process_values(station, day.start, day.end):
                 yield process_line(value, row)
 
-    def _figures(self, day: Interval) -> Iterator[str]:
+    def _figures(self, day: Interval) -> Iterator[Point]:
         """Of all stations that the plant's file has, from the first thing that was seen of each."""
         for station in self.query.config.standards:
             seen = self.query.reader.span_of(station)
             touched = None if seen is None else _part(day, seen.start, self.query.until)
             if touched is not None:
-                points = station_points(self.query.results, station, touched, self.query.until)
-                yield from (point.line for point in points)
+                yield from station_points(self.query.results, station, touched, self.query.until)
         known = self.query.known
         touched = None if known is None else _part(day, known.start, self.query.until)
         if touched is not None:
-            yield from (point.line for point in self.plant.points(touched))
+            yield from self.plant.points(touched)
+
+    async def _revise(self, figures: Iterator[Point]) -> None:
+        """Whatever the file knows, the server is asked: its database may have been lost."""
+        clock = self.delivery.clock
+        while points := await asyncio.to_thread(_some, figures):
+            found = await standing(self.server, points)
+            await asyncio.to_thread(self.file.learn, points, found)
+            await asyncio.to_thread(self.file.want, points)
+            while lines := await asyncio.to_thread(self.file.lines, clock.now(), BATCH, all_of_them=True):
+                await self.delivery.send([text for _, text in lines])
+                await asyncio.to_thread(self.file.sent, lines, clock.now())
+                self.written.figures += len(lines)
 
     async def _send(self, lines: Iterator[str]) -> int:
         sent = 0
@@ -175,5 +203,5 @@ def _part(day: Interval, first: datetime, until: datetime) -> Interval | None:
     return day.clip(Interval(first, max(first, until) + MICROSECOND))
 
 
-def _some(lines: Iterator[str]) -> list[str]:
-    return list(islice(lines, BATCH))
+def _some(rows: Iterator[T]) -> list[T]:
+    return list(islice(rows, BATCH))

@@ -17,7 +17,7 @@ class Origin(StrEnum):
     """Where points come from, and so what writing them again does."""
 
     EVENT = "event"  # one journaled event or reading: written once, the same for ever
-    FIGURE = "figure"  # computed from the journal: written again, in its place, whenever it changes
+    FIGURE = "figure"  # computed from the journal: whenever it changes, a further revision is written
     HEALTH = "health"  # the program's own state at that moment: not in the journal, so it cannot be made again
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 
 from mes.influx.examples import EXAMPLES
-from mes.influx.schema import EVENTS, FIGURES, HEALTH, Measurement
+from mes.influx.schema import EVENTS, FIGURES, HEALTH, OF_REVISION, Measurement
 
 WIDTH = 120
 Answer = Sequence[Mapping[str, object]]  # rows, each with its columns in order
@@ -24,8 +24,11 @@ For those who build dashboards. This page is written from `mes/influx/schema.py`
   but for a closed shift. That keeps the figures with which it was closed; its hours and its day have what the journal
   says now. They differ for as long as data that came after closing waits (on the board: *after closing*), until
   somebody opens the shift again.
-- Figures are written again, in their place, when late data or a reason changes them; `revision` says so. Whatever is
-  lost here is made again by `mes influx backfill`; only the program's own health (the last section) is not.
+- No point is ever written over. A figure that changes gets a further revision: `revision` counts them from 0, each
+  stands a nanosecond after the one before, and the newest holds. Ask for it as the examples below do:
+  `last("revision")` grouped by `time(1u)` and all tags. A figure that is new is written at once; one that goes on
+  changing is revised every four minutes at most.
+- Whatever is lost here is made again by `mes influx backfill`; only the program's own health (the last section) is not.
 - A reason that is renamed in the plant's file keeps the points of its old name: drop the database and backfill, or
   leave them. The same holds for a station that is renamed (`formerly`): what was written before the change stays under
   the old tags; a backfill writes all of its history under the new ones, and only after dropping the database is nothing
@@ -60,7 +63,7 @@ def _measurement(measurement: Measurement, answer: Answer) -> Iterator[str]:
     yield from (f"| `{tag.name}` | {tag.text} |" for tag in measurement.tags)
     yield "\n| field | type | unit | |\n|---|---|---|---|"
     for field in measurement.fields:
-        maybe = "; may be missing" if field.maybe else ""
+        maybe = "; may be missing" if field.maybe and field is not OF_REVISION else ""
         yield f"| `{field.name}` | {field.type} | {field.unit} | {field.text}{maybe} |"
     yield f"\n```sql\n{fill(EXAMPLES[measurement.name], WIDTH, break_long_words=False, break_on_hyphens=False)}\n```\n"
     yield from _table(answer)

@@ -1,5 +1,9 @@
 """A query for each measurement that answers a question of the floor; docs/influxdb-schema.md shows their answers."""
 
+from mes.influx.select import select
+
+TWO_HOURS = " AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z'"
+
 EXAMPLES = {
     "state_change": (
         'SELECT "state", "raw" FROM "state_change" WHERE "station" = \'framing\' AND time >= '
@@ -38,47 +42,57 @@ EXAMPLES = {
         "\"name\" = 'weld_current' AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP "
         "BY time(1h)"
     ),
-    "kpi": (
-        'SELECT sum("ideal_good_s") / sum("pbt_s") AS "OEE" FROM "kpi" WHERE "window" = \'hour\' AND time >= '
-        "'2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP BY \"station\""
+    "kpi": select(
+        'sum("ideal_good_s") / sum("pbt_s") AS "OEE"',
+        "kpi",
+        "\"window\" = 'hour'" + TWO_HOURS,
+        group='"station"',
     ),
-    "state": (
-        'SELECT sum("seconds") AS "down_s", sum("begins") AS "stops" FROM "state" WHERE "loss" = \'down\' AND '
-        "time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP BY \"station\""
+    "state": select(
+        'sum("seconds") AS "down_s", sum("begins") AS "stops"',
+        "state",
+        "\"loss\" = 'down'" + TWO_HOURS,
+        group='"station"',
     ),
-    "loss": (
-        'SELECT sum("seconds") AS "lost_s", sum("stops") AS "stops" FROM "loss" WHERE "line" = \'weld-1\' AND '
-        "\"reason\" =~ /robot-fault|unexplained/ AND time >= '2026-03-02T03:00:00Z' AND time < "
-        "'2026-03-02T05:00:00Z' GROUP BY \"reason\""
+    "loss": select(
+        'sum("seconds") AS "lost_s", sum("stops") AS "stops"',
+        "loss",
+        '"line" = \'weld-1\' AND "reason" =~ /robot-fault|unexplained/' + TWO_HOURS,
+        group='"reason"',
     ),
-    "exposure": (
-        'SELECT "station", "name", "low", "high", "minimum", "maximum", "outside_s" FROM "exposure" WHERE '
-        "\"unit\" = 'LJ12EKR24T1823630' AND time >= '2026-03-02T00:00:00Z'"
+    "exposure": select(
+        '"station", "name", "low", "high", "minimum", "maximum", "outside_s"',
+        "exposure",
+        "\"unit\" = 'LJ12EKR24T1823630' AND time >= '2026-03-02T00:00:00Z'",
     ),
-    "limit": (
-        'SELECT last("low") AS "low", last("high") AS "high" FROM "limit" WHERE "station" = \'framing\' AND '
-        "\"name\" = 'weld_current' AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z'"
+    "limit": select(
+        'last("low") AS "low", last("high") AS "high"',
+        "limit",
+        "\"station\" = 'framing' AND \"name\" = 'weld_current'" + TWO_HOURS,
     ),
-    "output": (
-        'SELECT "good", "plan_whole" FROM "output" WHERE "line" = \'weld-1\' AND "window" = \'shift\' AND time >= '
-        "'2026-03-02T00:00:00Z'"
+    "output": select(
+        '"good", "plan_whole"',
+        "output",
+        "\"line\" = 'weld-1' AND \"window\" = 'shift' AND time >= '2026-03-02T00:00:00Z'",
     ),
-    "buffer": (
-        'SELECT last("waiting") AS "waiting", last("places") AS "places" FROM "buffer" WHERE "upstream" = '
-        "'weld/weld-1/finish' AND time >= '2026-03-02T00:00:00Z'"
+    "buffer": select(
+        'last("waiting") AS "waiting", last("places") AS "places"',
+        "buffer",
+        "\"upstream\" = 'weld/weld-1/finish' AND time >= '2026-03-02T00:00:00Z'",
     ),
-    "culprit": (
-        'SELECT sum("lost_s") AS "lost_s" FROM "culprit" WHERE "line" = \'weld-1\' AND "culprit" =~ '
-        "/finish|framing/ AND time >= '2026-03-02T03:00:00Z' AND time < '2026-03-02T05:00:00Z' GROUP BY "
-        '"culprit"'
+    "culprit": select(
+        'sum("lost_s") AS "lost_s"',
+        "culprit",
+        '"line" = \'weld-1\' AND "culprit" =~ /finish|framing/' + TWO_HOURS,
+        group='"culprit"',
     ),
-    "built": (
-        'SELECT sum("built") AS "built", sum("plan") AS "plan" FROM "built" WHERE "window" = \'day\' AND time '
-        ">= '2026-03-01T00:00:00Z' GROUP BY \"product\""
+    "built": select(
+        'sum("built") AS "built", sum("plan") AS "plan"',
+        "built",
+        "\"window\" = 'day' AND time >= '2026-03-01T00:00:00Z'",
+        group='"product"',
     ),
-    "period": (
-        'SELECT "name", "label", "choice" FROM "period" WHERE "kind" = \'shift\' AND time >= \'2026-03-01T00:00:00Z\''
-    ),
+    "period": select('"name", "label", "choice"', "period", "\"kind\" = 'shift' AND time >= '2026-03-01T00:00:00Z'"),
     "collector": (
         'SELECT last("running") AS "running", last("age_s") AS "age_s" FROM "collector" WHERE time > now() - '
         '5m GROUP BY "controller"'

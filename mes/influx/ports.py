@@ -1,11 +1,13 @@
 """What the writer needs of others: a server, the journal that it follows, and those who know the figures."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from mes.influx.delivery import Quarantine, Writes
 from mes.influx.encode import Point
+from mes.influx.figures_file import FiguresFile
 from mes.intervals import Interval
 from mes.journal.codec import Unreadable
 from mes.model import Journaled, ProcessValue, StationId
@@ -16,6 +18,10 @@ class Server(Writes, Protocol):
 
     async def ensure(self) -> bool:
         """Makes the database where that is ours to do."""
+        ...
+
+    async def query(self, influxql: str) -> list[dict[str, Any]]:
+        """Rows of the first statement's series, each with its tags; times in nanoseconds."""
         ...
 
     async def about(self) -> str:
@@ -62,6 +68,15 @@ class Followed(Quarantine, Protocol):
     async def advance(self, name: str, seq: int) -> None:
         """Moves a consumer on."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Figures that go to the server: of stations, of the plant where wanted, and the file of what was written."""
+
+    file: FiguresFile
+    figures: "Figures"
+    plant: "Figures | None" = None
 
 
 class Figures(Protocol):

@@ -6,7 +6,18 @@
 from mes.influx.declare import Field, Measurement, Origin, Tag, Type, flag, number, seconds, text
 from mes.results.fields import STORED_FIELDS, KpiField, Unit
 
-__all__ = ["EVENTS", "FIGURES", "HEALTH", "MEASUREMENTS", "Field", "Measurement", "Origin", "Tag", "Type"]
+__all__ = [
+    "EVENTS",
+    "FIGURES",
+    "HEALTH",
+    "MEASUREMENTS",
+    "OF_REVISION",
+    "Field",
+    "Measurement",
+    "Origin",
+    "Tag",
+    "Type",
+]
 
 SITE = Tag("site", "the plant")
 AREA = Tag("area", "the area: weld, paint, final")
@@ -32,8 +43,18 @@ OF_EVENTS = (
 )
 
 
+# whoever works out a figure does not number it: that is done as it is written
+OF_REVISION = Field("revision", Type.INT, "", "0 at first; of a figure's revisions the newest one holds", maybe=True)
+
+
 def _event(name: str, about: str, tags: tuple[Tag, ...], *fields: Field) -> Measurement:
     return Measurement(name, Origin.EVENT, about, AT_THE_EVENT, (*STATION, *tags), (*fields, *OF_EVENTS))
+
+
+def _figure(name: str, about: str, time: str, tags: tuple[Tag, ...], *fields: Field) -> Measurement:
+    return Measurement(
+        name, Origin.FIGURE, about, f"{time}, and a nanosecond for each revision", tags, (*fields, OF_REVISION)
+    )
 
 
 _PERIODS = "cut at each full hour, at each beginning and end of planned time, and where anything was said or seen"
@@ -168,160 +189,134 @@ def _kpi_field(field: KpiField) -> Field:
             return number(field.name, field.meaning)
 
 
-KPI = Measurement(
+KPI = _figure(
     "kpi",
-    Origin.FIGURE,
     "A station's figures in a window as numerators and denominators: sum over windows and stations first, divide last. "
     "OEE = `ideal_good_s` / `pbt_s`, availability = `ot_s` / `pbt_s`, performance = `ideal_produced_s` / `ot_s`, "
     "quality = `ideal_good_s` / `ideal_produced_s`, coverage = 1 - (`no_data_s` + `inferred_s`) / `pbt_s`.",
     AT_WINDOW_START,
     (*STATION, WINDOW),
-    (
-        *(_kpi_field(field) for field in STORED_FIELDS),
-        number("revision", "number of the last journaled event that bears on the window: higher after a correction"),
-        _position("the station"),
-    ),
+    *(_kpi_field(field) for field in STORED_FIELDS),
+    _position("the station"),
 )
 
-STATE = Measurement(
+STATE = _figure(
     "state",
-    Origin.FIGURE,
     f"A stretch of one state at a station, closed: start, end, seconds; {_PERIODS}. So sums need no value from before "
-    "the window. The stretch that is still open is written again as it grows.",
+    "the window. The stretch that is still open gets revisions as it grows.",
     "the stretch's start",
     STATION,
-    (
-        text("state", "`producing`, `starved`, `blocked`, `down`, `setup`, `idle`, `planned_stop` or `no_data`"),
-        text("loss", "where its seconds go: a loss as in `kpi`, `apt`, `planned_stop` or `not_planned`"),
-        text("reason", "why; `none` where nobody knows"),
-        text("fault", "the controller's fault code; `none` without one"),
-        number("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
-        number("end_ms", "end, or how far it is known", "ms"),
-        seconds("seconds", "its length"),
-        seconds("stop_s", "length of the whole unbroken state that it is a part of, as far as it has passed"),
-        number("begins", "1 where that state begins, 0 where the stretch only goes on with it"),
-        number("open", "1 while it lasts, else 0"),
-        number("unexplained", "1 for a stop that waits for a person's reason, else 0"),
-        seconds("inferred_s", "part of a stretch without data that units caught up later prove to be producing"),
-        _position("the station"),
-    ),
+    text("state", "`producing`, `starved`, `blocked`, `down`, `setup`, `idle`, `planned_stop` or `no_data`"),
+    text("loss", "where its seconds go: a loss as in `kpi`, `apt`, `planned_stop` or `not_planned`"),
+    text("reason", "why; `none` where nobody knows"),
+    text("fault", "the controller's fault code; `none` without one"),
+    number("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
+    number("end_ms", "end, or how far it is known", "ms"),
+    seconds("seconds", "its length"),
+    seconds("stop_s", "length of the whole unbroken state that it is a part of, as far as it has passed"),
+    number("begins", "1 where that state begins, 0 where the stretch only goes on with it"),
+    number("open", "1 while it lasts, else 0"),
+    number("unexplained", "1 for a stop that waits for a person's reason, else 0"),
+    seconds("inferred_s", "part of a stretch without data that units caught up later prove to be producing"),
+    _position("the station"),
 )
 
-LOSS = Measurement(
+LOSS = _figure(
     "loss",
-    Origin.FIGURE,
     "Planned time that a station lost in an hour, by reason: every reason that the station may have has a point in "
     "every planned hour, with zeros where there was nothing.",
     AT_WINDOW_START,
     (*STATION, Tag("reason", "the reason's name; `unexplained` where nobody said one")),
-    (
-        seconds("seconds", "all of the reason's lost time"),
-        number("stops", "stops that began in the hour"),
-        seconds("minor_stops_s", "of it minor stops"),
-        seconds("down_s", "of it equipment failure"),
-        seconds("setup_s", "of it set-up and adjustment"),
-        seconds("idle_s", "of it organisation"),
-        seconds("starved_s", "of it starved"),
-        seconds("blocked_s", "of it blocked"),
-        seconds("no_data_s", "of it no data"),
-    ),
+    seconds("seconds", "all of the reason's lost time"),
+    number("stops", "stops that began in the hour"),
+    seconds("minor_stops_s", "of it minor stops"),
+    seconds("down_s", "of it equipment failure"),
+    seconds("setup_s", "of it set-up and adjustment"),
+    seconds("idle_s", "of it organisation"),
+    seconds("starved_s", "of it starved"),
+    seconds("blocked_s", "of it blocked"),
+    seconds("no_data_s", "of it no data"),
 )
 
-EXPOSURE = Measurement(
+EXPOSURE = _figure(
     "exposure",
-    Origin.FIGURE,
     "A process value while a unit was at a station, for each unit with a result.",
-    "the time of the unit's result there, the last three digits made of its id",
+    "the time of the unit's result there in milliseconds, its microseconds made of the unit's id",
     (*STATION, Tag("name", "the process value's name")),
-    (
-        text("unit", "the unit's id"),
-        Field("low", Type.FLOAT, "the signal's own", "lower limit", maybe=True),
-        Field("high", Type.FLOAT, "the signal's own", "upper limit", maybe=True),
-        Field("minimum", Type.FLOAT, "the signal's own", "smallest value", maybe=True),
-        Field("mean", Type.FLOAT, "the signal's own", "mean over time", maybe=True),
-        Field("maximum", Type.FLOAT, "the signal's own", "largest value", maybe=True),
-        seconds("known_s", "for how long a value was known"),
-        seconds("outside_s", "for how long it was outside its limits", maybe=True),
-        number("affected", "1 if it was outside its limits at any time, else 0"),
-        _position("the station"),
-    ),
+    text("unit", "the unit's id"),
+    Field("low", Type.FLOAT, "the signal's own", "lower limit", maybe=True),
+    Field("high", Type.FLOAT, "the signal's own", "upper limit", maybe=True),
+    Field("minimum", Type.FLOAT, "the signal's own", "smallest value", maybe=True),
+    Field("mean", Type.FLOAT, "the signal's own", "mean over time", maybe=True),
+    Field("maximum", Type.FLOAT, "the signal's own", "largest value", maybe=True),
+    seconds("known_s", "for how long a value was known"),
+    seconds("outside_s", "for how long it was outside its limits", maybe=True),
+    number("affected", "1 if it was outside its limits at any time, else 0"),
+    _position("the station"),
 )
 
-LIMIT = Measurement(
+LIMIT = _figure(
     "limit",
-    Origin.FIGURE,
     "The limits of a process value, every ten minutes, so that a curve's limits reach close to its right edge.",
     "each hour's start, and every ten minutes after it",
     (*STATION, Tag("name", "the process value's name")),
-    (
-        Field("low", Type.FLOAT, "the signal's own", "lower limit", maybe=True),
-        Field("high", Type.FLOAT, "the signal's own", "upper limit", maybe=True),
-    ),
+    Field("low", Type.FLOAT, "the signal's own", "lower limit", maybe=True),
+    Field("high", Type.FLOAT, "the signal's own", "upper limit", maybe=True),
 )
 
-OUTPUT = Measurement(
+OUTPUT = _figure(
     "output",
-    Origin.FIGURE,
     "What came off the end of a line, against the plan.",
     AT_WINDOW_START,
     (SITE, AREA, LINE, WINDOW),
-    (
-        number("good", f"good units of the line's last station; {_UNREAD}", "units", maybe=True),
-        seconds("unread_s", "for how long a counter of that station was not read: the units are at least what is said"),
-        Field(
-            "plan",
-            Type.FLOAT,
-            "units",
-            "units planned for the window as far as it has passed, in whole units",
-            maybe=True,
-        ),
-        Field(
-            "plan_whole",
-            Type.FLOAT,
-            "units",
-            "units planned for the whole window, in whole units that add up",
-            maybe=True,
-        ),
-        _position("the line's last station"),
+    number("good", f"good units of the line's last station; {_UNREAD}", "units", maybe=True),
+    seconds("unread_s", "for how long a counter of that station was not read: the units are at least what is said"),
+    Field(
+        "plan",
+        Type.FLOAT,
+        "units",
+        "units planned for the window as far as it has passed, in whole units",
+        maybe=True,
     ),
+    Field(
+        "plan_whole",
+        Type.FLOAT,
+        "units",
+        "units planned for the whole window, in whole units that add up",
+        maybe=True,
+    ),
+    _position("the line's last station"),
 )
 
-BUFFER = Measurement(
+BUFFER = _figure(
     "buffer",
-    Origin.FIGURE,
     "What stands between two stations, at the end of each hour or as far as it has passed.",
     "the hour's start",
     (SITE, Tag("upstream", "where units come from, as area/line/station"), Tag("downstream", "where they go")),
-    (
-        number("waiting", "units between the two", "units"),
-        number("places", "places that there are", "units", maybe=True),
-        number("left", "units that went on in the hour", "units"),
-        seconds("waited_s", "how long those had waited, in all"),
-        _position("the upstream station"),
-    ),
+    number("waiting", "units between the two", "units"),
+    number("places", "places that there are", "units", maybe=True),
+    number("left", "units that went on in the hour", "units"),
+    seconds("waited_s", "how long those had waited, in all"),
+    _position("the upstream station"),
 )
 
-CULPRIT = Measurement(
+CULPRIT = _figure(
     "culprit",
-    Origin.FIGURE,
     "Time that the last station of a line lost in an hour, charged to the station that caused it.",
     "the hour's start",
     (SITE, AREA, LINE, Tag("culprit", "who caused it, as area/line/station; `outside`: supply, or the yard")),
-    (
-        seconds("lost_s", "planned time lost"),
-        seconds("down_s", "of it because that station was down"),
-        seconds("setup_s", "of it because of its set-up"),
-        seconds("idle_s", "of it because it was idle"),
-        seconds("minor_stops_s", "of it because of its minor stops"),
-        seconds("slow_s", "of it because its cycles took longer than ideal"),
-        seconds("pace_s", "of it because its ideal cycle is longer"),
-        seconds("other_s", "of it for any other cause, or an unknown one"),
-    ),
+    seconds("lost_s", "planned time lost"),
+    seconds("down_s", "of it because that station was down"),
+    seconds("setup_s", "of it because of its set-up"),
+    seconds("idle_s", "of it because it was idle"),
+    seconds("minor_stops_s", "of it because of its minor stops"),
+    seconds("slow_s", "of it because its cycles took longer than ideal"),
+    seconds("pace_s", "of it because its ideal cycle is longer"),
+    seconds("other_s", "of it for any other cause, or an unknown one"),
 )
 
-BUILT = Measurement(
+BUILT = _figure(
     "built",
-    Origin.FIGURE,
     "Cars built against the programme, by product; a car counts once, when it is first good at the last station.",
     AT_WINDOW_START,
     (
@@ -331,31 +326,26 @@ BUILT = Measurement(
         Tag("market", "the market in the plant's file; `unknown` without one"),
         Tag("window", "`hour` (cut as in `kpi`), `day`, `month` or `year`"),
     ),
-    (
-        number("built", "cars", "units"),
-        Field("plan", Type.FLOAT, "units", "cars planned for the window as far as it has passed, in whole cars"),
-        Field("plan_whole", Type.FLOAT, "units", "cars planned for the whole window, in whole cars that add up"),
-        Field("content_pct", Type.FLOAT, "% · units", "Σ(local content · cars), over cars whose product has a figure"),
-        number("content_cars", "cars whose product has a figure of local content", "units"),
-    ),
+    number("built", "cars", "units"),
+    Field("plan", Type.FLOAT, "units", "cars planned for the window as far as it has passed, in whole cars"),
+    Field("plan_whole", Type.FLOAT, "units", "cars planned for the whole window, in whole cars that add up"),
+    Field("content_pct", Type.FLOAT, "% · units", "Σ(local content · cars), over cars whose product has a figure"),
+    number("content_cars", "cars whose product has a figure of local content", "units"),
 )
 
-PERIOD = Measurement(
+PERIOD = _figure(
     "period",
-    Origin.FIGURE,
     "The calendar's shifts, days, months and years, for choosing one: this shift, yesterday, last month.",
     "the period's start",
     (SITE, Tag("kind", "`shift`, `day`, `month` or `year`")),
-    (
-        text("name", "the shift's name, or the date"),
-        text("label", "`this shift`, `last shift`, `today`, `yesterday`, `this month` and so on, or its date and name"),
-        text(
-            "choice",
-            "`text|condition`: date, name, times and state; the condition in InfluxQL is `time >= …ms AND time < …ms`",
-        ),
-        number("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
-        number("end_ms", "end", "ms"),
+    text("name", "the shift's name, or the date"),
+    text("label", "`this shift`, `last shift`, `today`, `yesterday`, `this month` and so on, or its date and name"),
+    text(
+        "choice",
+        "`text|condition`: date, name, times and state; the condition in InfluxQL is `time >= …ms AND time < …ms`",
     ),
+    number("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
+    number("end_ms", "end", "ms"),
 )
 
 FIGURES = (KPI, STATE, LOSS, EXPOSURE, LIMIT, OUTPUT, BUFFER, CULPRIT, BUILT, PERIOD)

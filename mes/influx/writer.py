@@ -19,10 +19,13 @@ from adapters.clock import Clock, SystemClock
 from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 from mes.influx.delivery import Delivery
 from mes.influx.encode import Point, event_line, process_line
-from mes.influx.ports import Figures, Followed, Server
+from mes.influx.figures_file import FiguresFile
+from mes.influx.ports import Figures, Followed, Published, Server
+from mes.influx.standing import has_figures, standing
 from mes.journal.codec import Unreadable
 from mes.journal.consumers import EVENTS, FIGURES, LIVE, LIVE_FROM, PLANT, TELEMETRY
 from mes.model import Journaled
+from mes.stopping import in_thread
 
 log = structlog.get_logger()
 
@@ -96,6 +99,7 @@ class _Stated:
 
     name: str
     source: Figures
+    file: FiguresFile
     at: float | None = None
     kept: datetime | None = None
 
@@ -112,8 +116,7 @@ class InfluxWriter:
         self,
         server: Server,
         journal: Followed,
-        figures: Figures,
-        plant: Figures | None = None,
+        published: Published | None = None,
         health: Callable[[], Sequence[Point]] | None = None,
         *,
         rng: random.Random,
@@ -124,12 +127,17 @@ class InfluxWriter:
         self.status = SinkStatus()
         self._server = server
         self._journal = journal
-        self._figures = _Stated(FIGURES, figures)
-        self._plant = None if plant is None else _Stated(PLANT, plant)
+        self._published = published
+        self._wanting, self._sending = asyncio.Lock(), asyncio.Lock()
+        self._clock = clock or SystemClock()
+        self._figures = None if published is None else _Stated(FIGURES, published.figures, published.file)
+        self._plant = (
+            None if published is None or published.plant is None else _Stated(PLANT, published.plant, published.file)
+        )
         self._health = health
         self._rng = rng
         self._pace = pace or Pace()
-        self._delivery = Delivery(server, journal, clock or SystemClock())
+        self._delivery = Delivery(server, journal, self._clock)
         self._troubles: dict[str, SinkRejected | SinkUnavailable] = {}
         self._events = _Stream(EVENTS, self._read_events, self._last_event)
         self._process = _Stream(TELEMETRY, self._read_telemetry, journal.last_telemetry)
@@ -147,7 +155,8 @@ class InfluxWriter:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(EVENTS, lambda: self._forward(self._events)), name=EVENTS)
             group.create_task(self._follow(TELEMETRY, lambda: self._forward(self._process)), name=TELEMETRY)
-            group.create_task(self._follow(FIGURES, lambda: self._state(self._figures)), name=FIGURES)
+            if self._figures is not None:
+                group.create_task(self._follow(FIGURES, partial(self._state, self._figures)), name=FIGURES)
             group.create_task(self._follow("health", self._state_health), name="influx health")
             if self._plant is not None:
                 group.create_task(self._follow(PLANT, partial(self._state_now_and_then, self._plant)), name=PLANT)
@@ -203,7 +212,7 @@ class InfluxWriter:
     async def _state_health(self) -> bool:
         """How the program stands; what cannot be sent now is not kept, for the next look says more."""
         if self._health is not None:
-            await self._send_figures(self._health())
+            await self._send_points(self._health())
         await asyncio.sleep(self._pace.restate_s)
         return False
 
@@ -211,7 +220,7 @@ class InfluxWriter:
         """Sends one batch of each kind; False when there was nothing. Raises SinkError, with no cursor moved."""
         events = await self._forward(self._events)
         telemetry = await self._forward(self._process)
-        figures = await self._forward_figures(self._figures)
+        figures = self._figures is not None and await self._forward_figures(self._figures)
         plant = self._plant is not None and await self._forward_figures(self._plant)
         return events or telemetry or figures or plant
 
@@ -219,6 +228,12 @@ class InfluxWriter:
         """Sends until nothing is left; raises SinkError. For the end of a run, and tests."""
         while await self.forward():
             pass
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Sends every figure that is owed, however short a time ago it was written last. Raises SinkError."""
+        if self._published is not None:
+            await self._send_owed(self._published.file, all_of_them=True)
 
     async def _forward(self, stream: _Stream) -> bool:
         """One batch; of a stream that is far behind, one of what is new and one of what waits."""
@@ -298,18 +313,23 @@ class InfluxWriter:
         return lines
 
     async def _forward_figures(self, figures: "_Stated") -> bool:
-        """Figures have a cursor of their own, so that a crash between events and figures loses no figure."""
+        """Figures have a cursor of their own, so that a crash between events and figures loses no figure.
+
+        It moves once they are on disk as wanted. After a crash before that they are computed again, to the same.
+        """
         after = await self._journal.cursor(figures.name)
         until, spans = await self._journal.affected_windows(after, self._pace.figures_events)
         if until <= after:
             return False
-        await self._send_figures(await figures.source.affected_windows(spans))
+        await self._want(figures.file, await figures.source.affected_windows(spans))
         await self._journal.advance(figures.name, until)
+        await self._send_owed(figures.file)
         return True
 
     async def _state(self, figures: "_Stated") -> bool:
         moved = await self._forward_figures(figures)
         await self._restate(figures)
+        await self._send_owed(figures.file)
         return moved
 
     async def _state_now_and_then(self, figures: "_Stated") -> bool:
@@ -323,9 +343,9 @@ class InfluxWriter:
 
     async def restate(self) -> None:
         """States the windows that are still open again: time passes in them though nothing happens."""
-        await self._restate(self._figures)
-        if self._plant is not None:
-            await self._restate(self._plant)
+        for figures in (self._figures, self._plant):
+            if figures is not None:
+                await self._restate(figures)
 
     async def _restate(self, figures: "_Stated") -> None:
         if not self._is_due(figures):
@@ -334,7 +354,8 @@ class InfluxWriter:
             with suppress(ValueError):  # a damaged memo: what is open is stated from a day back on
                 figures.source.resume(datetime.fromisoformat(stated))
         points, until = await figures.source.open()
-        await self._send_figures(points)
+        await self._want(figures.file, points)
+        await self._send_owed(figures.file)
         figures.source.stated(until)
         if figures.kept is None or until - figures.kept >= KEPT_EVERY:
             await self._journal.remember(figures.memo, until.isoformat())
@@ -345,7 +366,25 @@ class InfluxWriter:
     def _is_due(self, figures: "_Stated") -> bool:
         return figures.at is None or asyncio.get_running_loop().time() - figures.at >= self._pace.restate_s
 
-    async def _send_figures(self, points: Sequence[Point]) -> None:
+    async def _want(self, file: FiguresFile, points: Sequence[Point]) -> None:
+        """Keeps on disk what the server is to have; what the file does not know of it, the server is asked."""
+        async with self._wanting:
+            if await in_thread(file.is_new) and not await has_figures(self._server):
+                await in_thread(file.knows_everything)
+            unknown = await in_thread(file.unknown, points)
+            if unknown:
+                await in_thread(file.learn, unknown, await standing(self._server, unknown))
+            await in_thread(file.want, points)
+
+    async def _send_owed(self, file: FiguresFile, *, all_of_them: bool = False) -> None:
+        """Revisions that are due; what an earlier run left on its way goes out again, byte for byte."""
+        async with self._sending:
+            owed = partial(file.lines, self._clock.now(), self._pace.batch_lines, all_of_them=all_of_them)
+            while lines := await in_thread(owed):
+                await self._delivery.send([text for _, text in lines])
+                await in_thread(file.sent, lines, self._clock.now())
+
+    async def _send_points(self, points: Sequence[Point]) -> None:
         for some in range(0, len(points), self._pace.batch_lines):
             lines = [point.line for point in points[some : some + self._pace.batch_lines]]
             await self._delivery.send(lines)

@@ -74,7 +74,7 @@ class Journal:
         self.blocked: str | None = None  # why nothing can be written now
         self.names = NO_NAMES  # what the stations were called before
         self.salvaged: str | None = None  # what was saved out of a damaged file when this one was opened
-        self._path = path
+        self.path = path
         self._vfs = vfs
         self._retry_s = retry_s
         self._busy_since_s: float | None = None
@@ -203,9 +203,9 @@ class Journal:
         found = await self.future(now)
         if found is not None and not found.is_behind:
             # before, so that none is left if we die in between; and after, for those that somebody made meanwhile
-            await asyncio.to_thread(_forget_components, self._path)
+            await asyncio.to_thread(_forget_components, self.path)
             await self._ask(lambda store: store.forget_future(now))
-            await asyncio.to_thread(_forget_components, self._path)
+            await asyncio.to_thread(_forget_components, self.path)
         return found
 
     async def tidy(self, pages: int) -> Footprint:
@@ -264,7 +264,7 @@ class Journal:
     # Below: the owning thread.
 
     def _own(self) -> None:
-        failure = JournalError(f"{self._path} is closed")
+        failure = JournalError(f"{self.path} is closed")
         try:
             with self._opened_store() as store:
                 self.last_seq = store.last_seq
@@ -279,11 +279,11 @@ class Journal:
 
     def _opened_store(self) -> Store:
         try:
-            return Store(self._path, vfs=self._vfs)
+            return Store(self.path, vfs=self._vfs)
         except JournalDamaged as error:
-            with locked(self._path):
-                self.salvaged = salvage(self._path, str(error), vfs=self._vfs)
-            return Store(self._path, vfs=self._vfs)
+            with locked(self.path):
+                self.salvaged = salvage(self.path, str(error), vfs=self._vfs)
+            return Store(self.path, vfs=self._vfs)
 
     def _serve(self, store: Store) -> bool:
         """Everything that waits: what writes first, as one commit, then what reads; False when it is to stop."""

@@ -191,15 +191,6 @@ class Results:
         """Every reason that a person ever gave for a part of the days of a window, sorted; those taken back too."""
         return sorted({mark.reason for mark in self._known(station, window).marks if mark.reason is not None})
 
-    def revision(self, station: StationId, window: Interval) -> int:
-        """The number of the last event that bears on a window, by itself or by the state that it begins or ends."""
-        known = self._known(station, window)
-        start = in_force_since(known.line, window.start)
-        end = max(self._holds_until(known.line, window.end), window.end)
-        return max(
-            (mark.seq for mark in known.marks if start <= mark.interval.end and mark.interval.start <= end), default=0
-        )
-
     def _known(self, station: StationId, window: Interval) -> "_Known":
         seq = self._reader.last_seq()
         if seq != self._seq:

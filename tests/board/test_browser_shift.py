@@ -16,6 +16,7 @@ from playwright.async_api import Page, expect
 from mes.daemon import credential, influx_target
 from mes.demo.forwarding import settled
 from mes.demo.run import START
+from mes.influx.select import select
 from mes.influx.server import InfluxServer
 from mes.model import StationId
 from mes.results.plant import PlantResults
@@ -80,7 +81,7 @@ async def _published(board: DrivenBoard) -> float | None:
     area, line, station = STATION.split("/")[1:]
     where = f""""area" = '{area}' AND "line" = '{line}' AND "station" = '{station}' AND "window" = 'hour'"""
     async with InfluxServer(target) as server:
-        rows = await server.query(f'SELECT sum("ideal_good_s") / sum("pbt_s") AS "oee" FROM "kpi" WHERE {where}')
+        rows = await server.query(select('sum("ideal_good_s") / sum("pbt_s") AS "oee"', "kpi", where))
     return float(rows[0]["oee"])
 
 

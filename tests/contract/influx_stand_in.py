@@ -1,12 +1,14 @@
 """A stand-in for InfluxDB 1.x, 2.x and 3 that answers writes and queries as real servers were recorded to answer.
 
 `influx_answers.yaml` holds the recorded answers, and `test_influx_answers.py` holds the stand-in to them. Equal
-measurement, tags and time are one point whose fields are united, the newer value winning.
+measurement, tags and time are one point. Where its fields get another content, 1.x and 2.x unite them, the newer value
+winning, and 3 keeps either; a test in which that happens fails unless it says so (`may_overwrite`).
 """
 
 import asyncio
 import gzip
 import json
+import random
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +23,10 @@ LINE = re.compile(r"^((?:[^ \\]|\\.)+) ((?:[^ \"\\]|\\.|\"(?:[^\"\\]|\\.)*\")+)(
 FIELD = re.compile(r"((?:[^,=\\]|\\.)+)=((?:\"(?:[^\"\\]|\\.)*\")|[^,]*)(?:,|$)")
 SELECT = re.compile(r'SELECT (?P<columns>.+) FROM "?(?P<name>\w+)"?(?: WHERE time = (?P<at>\d+))?$')
 COLUMN = re.compile(r'(?:(?P<last>last)\()?"?(?P<field>\w+)"?\)?$')
+NEWEST = re.compile(
+    r'SELECT last\("revision"\) AS "revision", (?P<columns>.+) FROM "(?P<name>\w+)" '
+    r"WHERE time >= (?P<first>\d+) AND time <= (?P<last>\d+) GROUP BY time\(1u\), (?P<tags>.+) fill\(none\)$"
+)
 TAG_VALUES = re.compile(
     r'SHOW TAG VALUES FROM "?(?P<name>\w+)"? WITH KEY = "?(?P<key>\w+)"?'
     r"(?: WHERE time > (?:now\(\) - )?(?P<since>\d+d?))?$"
@@ -62,6 +68,9 @@ class StandIn:
         self.most_bytes = 1 << 26  # of a body, unpacked
         self.broken = False  # a fault of its own: every write is refused as 400
         self.refused_text: str | None = None  # lines that hold it are bad
+        self.overwritten: list[str] = []  # keys that got a second, different content
+        self.may_overwrite = False
+        self.rng = random.Random(version)
         self.hung = asyncio.Event()
         self.close: Callable[[], Awaitable[None]]
 
@@ -197,7 +206,7 @@ class StandIn:
         for each in read:
             if not isinstance(each, BadLine):
                 kept = database.canaries if each.series.startswith("canary") else database.points
-                kept.setdefault((each.series, each.stamp), {}).update(each.fields)
+                self._keep(kept, each)
         if not refused:
             return web.Response(status=204)
         dropped = len(refused) - len(unreadable)
@@ -207,6 +216,14 @@ class StandIn:
         if self.generation == 1:
             return self.refusal(400, why)
         return self.refusal(422, f"failure writing points to database: {why}", "unprocessable entity")
+
+    def _keep(self, kept: Points, point: "Point") -> None:
+        stored = kept.setdefault((point.series, point.stamp), {})
+        if stored and stored != point.fields:
+            self.overwritten.append(f"{point.series} {point.stamp}: {stored}, then {point.fields}")
+            if self.generation == 3 and self.rng.random() < 0.5:
+                return
+        stored.update(point.fields)
 
     def _read(self, line: str, types: dict[tuple[str, str], str]) -> "Point | BadLine":
         """A well-formed line whose fields have the types that their first write fixed; adds to `types`."""
@@ -267,7 +284,8 @@ class StandIn:
             core = "datafusion error: This feature is not implemented: CREATE DATABASE"
             return core if self.generation == 3 else "not implemented: CREATE DATABASE"
         select, tags, policies = SELECT.match(text), TAG_VALUES.match(text), POLICIES.match(text)
-        if select is None and tags is None and policies is None:
+        newest = NEWEST.match(text)
+        if select is None and tags is None and policies is None and newest is None:
             if self.generation == 3:
                 return "error in InfluxQL statement: parsing error: invalid InfluxQL statement at pos 0"
             verb = "error parsing query" if self.generation == 1 else "failed to parse query"
@@ -283,6 +301,8 @@ class StandIn:
             return [{"name": "retention_policies", "columns": columns, "values": [[name, "0s", True]]}]
         if tags is not None:
             return _tag_values(points, tags, since_ns=self._since_ns(tags["since"]))
+        if newest is not None:
+            return _newest(points, newest)
         assert select is not None
         return _selected(points, select, epoch_ns)
 
@@ -352,6 +372,24 @@ def _selected(points: Points, asked: re.Match[str], epoch_ns: int | None) -> lis
     return [{"name": asked["name"], "columns": ["time", *titles], "values": values}]
 
 
+def _newest(points: Points, asked: re.Match[str]) -> list[Series]:
+    """Of each series, and of each microsecond in it, the last point."""
+    names = ["revision", *asked["columns"].replace('"', "").split(", ")]
+    found: dict[tuple[str, int], dict[str, str]] = {}
+    for (series, stamp), fields in sorted(points.items(), key=lambda point: int(point[0][1])):
+        if series.split(",")[0] == asked["name"] and int(asked["first"]) <= int(stamp) <= int(asked["last"]):
+            found[series, int(stamp) // 1000 * 1000] = fields
+    return [
+        {
+            "name": asked["name"],
+            "tags": dict(re.findall(r",((?:[^,= \\]|\\.)+)=((?:[^, \\]|\\.)+)", series)),
+            "columns": ["time", *names],
+            "values": [[start, *(_value(fields[name]) if name in fields else None for name in names)]],
+        }
+        for (series, start), fields in found.items()
+    ]
+
+
 def _time(stamp: int, epoch_ns: int | None) -> object:
     if epoch_ns is not None:
         return stamp // epoch_ns
@@ -375,6 +413,7 @@ async def served(server: StandIn, port: int = 0) -> AsyncIterator[None]:
     finally:
         server.hung.set()
         await server.close()
+    assert server.may_overwrite or not server.overwritten, server.overwritten[:3]
 
 
 @asynccontextmanager

@@ -19,8 +19,12 @@ from mes.cli import mes
 from mes.config.load import default_config, load
 from mes.influx.backfill import backfill
 from mes.influx.encode import body, event_line
+from mes.influx.figures_file import FiguresFile, figures_path
 from mes.influx.points.windows import PublishedFigures, PublishedPlant
-from mes.influx.schema import HEALTH, MEASUREMENTS
+from mes.influx.ports import Published
+from mes.influx.revisions import REVISION
+from mes.influx.schema import FIGURES, HEALTH, MEASUREMENTS
+from mes.influx.select import newest
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
@@ -52,14 +56,18 @@ async def server(influxd: Influxd) -> AsyncIterator[InfluxServer]:
 
 
 async def content(server: InfluxServer) -> Content:
-    """Everything that stands in the database, with tags, fields and times to the nanosecond."""
-    return {name: await server.query(f'SELECT * FROM "{name}" GROUP BY *') for name in JOURNALED}
+    """Everything that holds in the database, with tags, fields and times to the nanosecond: the newest revisions."""
+    found: Content = {name: await server.query(f'SELECT * FROM "{name}" GROUP BY *') for name in JOURNALED}
+    for measurement in FIGURES:
+        rows = await server.query(newest(measurement, "time >= 0 AND time < 4000000000000000000"))
+        found[measurement.name] = [{name: value for name, value in row.items() if name != REVISION} for row in rows]
+    return found
 
 
 async def rewritten(server: InfluxServer, journal: Path, stretch: Interval | None = None) -> Content:
     """What a backfill makes of it."""
-    with PlantResults(CONFIG, journal, now=END) as query:
-        await backfill(query, server, stretch)
+    with PlantResults(CONFIG, journal, now=END) as query, FiguresFile(figures_path(journal)) as file:
+        await backfill(query, server, file, stretch)
     return await content(server)
 
 
@@ -80,9 +88,17 @@ async def test_the_database_is_dropped_in_mid_run(server: InfluxServer, tmp_path
     async with Journal.open(path) as journal:
         await journal.append(Entry(events=ordered[:3], telemetry=CURRENTS[:1]))
         figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-        with PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant:
+        with (
+            PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
+            FiguresFile(figures_path(path)) as file,
+        ):
             writer = InfluxWriter(
-                server, journal, figures, plant, rng=random.Random(1), pace=Pace(restate_s=0.0), clock=clock
+                server,
+                journal,
+                Published(file, figures, plant),
+                rng=random.Random(1),
+                pace=Pace(restate_s=0.0),
+                clock=clock,
             )
             for number in range(3, len(ordered)):
                 await journal.append(Entry(events=[ordered[number]]))
@@ -116,9 +132,17 @@ async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: Influx
     clock = ManualClock(at(0))
     async with Journal.open(path) as journal:
         figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-        with PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant:
+        with (
+            PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
+            FiguresFile(figures_path(path)) as file,
+        ):
             writer = InfluxWriter(
-                server, journal, figures, plant, rng=random.Random(1), pace=Pace(restate_s=0.0), clock=clock
+                server,
+                journal,
+                Published(file, figures, plant),
+                rng=random.Random(1),
+                pace=Pace(restate_s=0.0),
+                clock=clock,
             )
             for event in sorted(EVENTS, key=lambda known: known.received_time):
                 await journal.append(Entry(events=[event]))
@@ -158,15 +182,21 @@ async def test_a_weekend_away_leaves_nothing_half(server: InfluxServer, tmp_path
             clock.advance(at(minutes) - clock.now())
             await journal.append(Entry(events=events))
             figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-            with PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant:  # a program that has just begun
+            with (
+                PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
+                FiguresFile(figures_path(path)) as file,
+            ):  # a program that has just begun
                 pace = Pace(restate_s=0.0)
-                writer = InfluxWriter(server, journal, figures, plant, rng=random.Random(1), pace=pace, clock=clock)
+                writer = InfluxWriter(
+                    server, journal, Published(file, figures, plant), rng=random.Random(1), pace=pace, clock=clock
+                )
                 await writer.drain()
                 await writer.restate()
+                await writer.flush()
     live = await content(server)
     await lose(server)
-    with PlantResults(CONFIG, path, now=clock.now()) as query:
-        await backfill(query, server, None)
+    with PlantResults(CONFIG, path, now=clock.now()) as query, FiguresFile(figures_path(path)) as file:
+        await backfill(query, server, file, None)
     assert live == await content(server)
 
 
@@ -184,19 +214,25 @@ async def test_a_car_is_affected_by_all_of_its_stay(server: InfluxServer, tmp_pa
     ]
     async with Journal.open(path) as journal:
         figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-        with PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant:
+        with (
+            PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
+            FiguresFile(figures_path(path)) as file,
+        ):
             pace = Pace(restate_s=0.0)
-            writer = InfluxWriter(server, journal, figures, plant, rng=random.Random(1), pace=pace, clock=clock)
+            writer = InfluxWriter(
+                server, journal, Published(file, figures, plant), rng=random.Random(1), pace=pace, clock=clock
+            )
             for minutes, events, telemetry in happening:
                 await journal.append(Entry(events=events, telemetry=telemetry))
                 clock.advance(at(begun + minutes) - clock.now())
                 await writer.drain()
                 await writer.restate()
+            await writer.flush()
     live = await content(server)
     assert [each["affected"] for each in live["exposure"]] == [1]
     await lose(server)
-    with PlantResults(CONFIG, path, now=clock.now()) as query:
-        await backfill(query, server, None)
+    with PlantResults(CONFIG, path, now=clock.now()) as query, FiguresFile(figures_path(path)) as file:
+        await backfill(query, server, file, None)
     assert live == await content(server)
 
 

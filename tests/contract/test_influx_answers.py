@@ -161,9 +161,11 @@ async def running(name: str, folder: Path) -> AsyncIterator[tuple[Target, int]]:
                 yield Target(private.url, database), 1
         case ["stand-in", "1.6.7" as version]:
             async with stand_in(version) as old:
+                old.may_overwrite = True  # the cases say what a server makes of it
                 yield Target(old.url, database), 1
         case ["stand-in", version]:
             async with modern(version) as new:
+                new.may_overwrite = True
                 new.orgs.append({"id": "1", "name": "jac"})
                 yield Target(new.url, database, org="jac", secret=ADMIN), new.generation
         case _:

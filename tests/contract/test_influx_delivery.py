@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from events import START, counted, raised
+from figures_files import figures_files as figures_files
 from influx_stand_in import Answer, StandIn, stand_in
 from influxd import private_influxd
 from patience import patiently, promised_s
@@ -77,7 +78,7 @@ def client_of(influx: StandIn, *, timeout_s: float = 10) -> InfluxServer:
 
 
 def writer(server: InfluxServer, journal: Journal, pace: Pace = QUICK) -> InfluxWriter:
-    return InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace)
+    return InfluxWriter(server, journal, rng=random.Random(1), pace=pace)
 
 
 def clash(influx: StandIn, product: str) -> None:

@@ -19,6 +19,7 @@ from mes.influx.backfill import backfill
 from mes.influx.document import page
 from mes.influx.encode import body
 from mes.influx.examples import EXAMPLES
+from mes.influx.figures_file import FiguresFile
 from mes.influx.schema import MEASUREMENTS
 from mes.influx.server import InfluxServer, Target
 from mes.results.plant import PlantResults
@@ -48,8 +49,8 @@ async def test_the_page_is_the_schema_and_its_examples_are_answered(tmp_path: Pa
     config = load(default_config()).config
     async with private_influxd(tmp_path) as influxd, InfluxServer(Target(influxd.url, "plant")) as server:
         await server.ensure()
-        with PlantResults(config, tmp_path / "journal.sqlite", now=END) as query:
-            await backfill(query, server)
+        with PlantResults(config, tmp_path / "journal.sqlite", now=END) as query, FiguresFile(tmp_path / "f") as file:
+            await backfill(query, server, file)
         now = datetime.now(UTC)
         await server.write(body(point.line for point in health_points(STATUS, "kostanay", "edge-1", now)))
         answers = {name: shown(await server.query(EXAMPLES[name]), EXAMPLES[name]) for name in MEASUREMENTS}

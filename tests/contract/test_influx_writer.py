@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from events import START, STATION, at, counted, restored, state
+from figures_files import figures_files as figures_files
+from figures_files import file_beside
 from influx_stand_in import StandIn, stand_in
 from patience import patiently
 from structlog.typing import EventDict
@@ -20,11 +22,12 @@ from mes.calendar import Calendar, Shift
 from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.encode import Point
 from mes.influx.points.windows import PublishedFigures
+from mes.influx.ports import Published
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
-from mes.journal.consumers import EVENTS, FIGURES, LIVE
+from mes.journal.consumers import EVENTS, LIVE
 from mes.model import (
     ProcessValue,
     State,
@@ -95,9 +98,15 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
         yield opened
 
 
-def writer(server: InfluxServer, journal: Journal, figures: PublishedFigures | NoFigures | None = None) -> InfluxWriter:
+def writer(server: InfluxServer, journal: Journal, figures: PublishedFigures | None = None) -> InfluxWriter:
     """A writer with short pauses."""
-    return InfluxWriter(server, journal, figures or NoFigures(), rng=random.Random(1), pace=QUICK)
+    return InfluxWriter(
+        server,
+        journal,
+        Published(file_beside(journal.path), figures) if figures else None,
+        rng=random.Random(1),
+        pace=QUICK,
+    )
 
 
 def names(influx: StandIn) -> list[str]:
@@ -138,36 +147,45 @@ async def test_a_refusal_drops_nothing(influx: StandIn, server: InfluxServer, jo
     assert len(influx.points) == 11
 
 
+def kpis(influx: StandIn) -> dict[tuple[str, int], dict[str, str]]:
+    """The newest revision of each window's figures, by its window and start."""
+    found: dict[tuple[str, int], dict[str, str]] = {}
+    for (series, stamp), fields in sorted(influx.points.items(), key=lambda point: int(point[0][1])):
+        if series.startswith("kpi"):
+            found[series.partition("window=")[2], int(stamp) // 1000] = fields
+    return found
+
+
 async def test_figures_have_a_cursor_of_their_own(
     influx: StandIn, server: InfluxServer, journal: Journal, tmp_path: Path
 ) -> None:
-    """A crash between events and figures loses no figure: they are recomputed from their own cursor."""
+    """A crash between events and figures loses no figure: those that are on their way go out again."""
     figures = figures_of(tmp_path / "journal.sqlite")
     influx.next_answers = [(204, {}), (503, {})]
     with pytest.raises(SinkUnavailable):
         await writer(server, journal, figures).forward()
 
-    assert (await journal.cursor(EVENTS), await journal.cursor(FIGURES)) == (11, 0)
+    assert await journal.cursor(EVENTS) == 11
+    assert kpis(influx) == {}
     await writer(server, journal, figures).drain()
-    kpis = {series: fields for (series, _), fields in influx.points.items() if series.startswith("kpi")}
-    assert sorted(series.partition("window=")[2] for series in kpis) == ["day", "hour", "shift"]
-    assert {fields["good"] for fields in kpis.values()} == {"10i"}
-    assert {fields["ideal_good_s"] for fields in kpis.values()} == {"5400.0"}
-    assert {fields["revision"] for fields in kpis.values()} == {"11i"}
+    assert sorted(window for window, _ in kpis(influx)) == ["day", "hour", "shift"]
+    assert {fields["good"] for fields in kpis(influx).values()} == {"10i"}
+    assert {fields["ideal_good_s"] for fields in kpis(influx).values()} == {"5400.0"}
+    assert {fields["revision"] for fields in kpis(influx).values()} == {"0i"}
 
 
-async def test_later_events_raise_the_revision(
+async def test_later_events_make_a_revision(
     influx: StandIn, server: InfluxServer, journal: Journal, tmp_path: Path
 ) -> None:
-    """A window that is touched again keeps its identity and gets a higher revision."""
+    """A window that is touched again gets a further point, a nanosecond later; what differs in nothing gets none."""
     figures = figures_of(tmp_path / "journal.sqlite")
     await writer(server, journal, figures).drain()
-    before = len(influx.points)
     await append(journal, part(30, 111))
     await writer(server, journal, figures).drain()
 
-    assert len(influx.points) == before + 1
-    assert {fields["good"] for (series, _), fields in influx.points.items() if series.startswith("kpi")} == {"11i"}
+    assert {(fields["good"], fields["revision"]) for fields in kpis(influx).values()} == {("11i", "1i")}
+    again = {series.split(",")[0] for (series, stamp) in influx.points if stamp.endswith("000001")}
+    assert again <= {"kpi", "state_change"}
 
 
 async def test_published_figures_of_closed_windows_are_final(
@@ -176,7 +194,13 @@ async def test_published_figures_of_closed_windows_are_final(
     """A stop that ends in the next hour, and hours in which nothing happens: InfluxDB has what a report says."""
     clock = ManualClock(at(59.5))
     figures = figures_of(tmp_path / "journal.sqlite", clock)
-    following = InfluxWriter(server, journal, figures, rng=random.Random(1), pace=replace(QUICK, restate_s=0.0))
+    following = InfluxWriter(
+        server,
+        journal,
+        Published(file_beside(journal.path), figures),
+        rng=random.Random(1),
+        pace=replace(QUICK, restate_s=0.0),
+    )
     await append(journal, state(59.2, State.DOWN))
     await following.drain()
     await following.restate()
@@ -186,11 +210,12 @@ async def test_published_figures_of_closed_windows_are_final(
     await following.restate()
     clock.advance(timedelta(hours=3))
     await following.restate()
+    await following.flush()
 
     hours = {
-        (int(stamp) // 10**9 - int(START.timestamp())) // 3600: (fields["down_s"], fields["minor_stops_s"])
-        for (series, stamp), fields in influx.points.items()
-        if series.startswith("kpi") and "window=hour" in series
+        (start_us // 10**6 - int(START.timestamp())) // 3600: (fields["down_s"], fields["minor_stops_s"])
+        for (window, start_us), fields in kpis(influx).items()
+        if window == "hour"
     }
     assert hours == {0: ("48.0", "0.0"), 1: ("240.0", "0.0"), 2: ("0.0", "0.0"), 3: ("0.0", "0.0"), 4: ("0.0", "0.0")}
 
@@ -237,17 +262,17 @@ async def test_what_is_new_goes_first_after_a_long_outage(
     """With much waiting, the newest event is stored in the next round; in the end all are, once, under one cursor."""
     await append(journal, *(part(n / 60, 1000 + n) for n in range(200)))
     pace = replace(QUICK, batch_lines=10, behind_lines=50)
-    following = InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace)
+    following = InfluxWriter(server, journal, rng=random.Random(1), pace=pace)
     await following.forward()
     await append(journal, part(59, 5000))
     await following.forward()
     assert any(stamp == str(59 * 60 * 10**9 + int(START.timestamp()) * 10**9 + 212) for _, stamp in influx.points)
     assert len(influx.points) == 41
     for _ in range(3):  # as after a restart of the program in the middle of it
-        again = InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace)
+        again = InfluxWriter(server, journal, rng=random.Random(1), pace=pace)
         await append(journal, part(59.5, 5001 + _))
         await again.forward()
-    await InfluxWriter(server, journal, NoFigures(), rng=random.Random(1), pace=pace).drain()
+    await InfluxWriter(server, journal, rng=random.Random(1), pace=pace).drain()
 
     assert len(influx.points) == journal.last_seq == 215
     assert await journal.cursor(EVENTS) == journal.last_seq

@@ -15,6 +15,7 @@ from dashboards.checks.expected_rows import Row, Value, expected_rows
 from dashboards.write import FOLDER
 from mes.config.load import default_config, load
 from mes.influx.backfill import backfill
+from mes.influx.figures_file import FiguresFile
 from mes.influx.server import InfluxServer, Target
 from mes.intervals import Interval
 from mes.results.plant import PlantResults
@@ -57,8 +58,8 @@ async def databases(tmp_path: Path) -> AsyncIterator[Databases]:
         InfluxServer(Target(influxd.url, "plant_expected")) as expected,
     ):
         await published.ensure()
-        with PlantResults(config, tmp_path / "journal.sqlite", now=NOW) as results:
-            await backfill(results, published)
+        with PlantResults(config, tmp_path / "journal.sqlite", now=NOW) as results, FiguresFile(tmp_path / "f") as file:
+            await backfill(results, published, file)
             rows = list(expected_rows(results))
         await write_expected(expected, rows)
         yield Databases(published, expected, rows)
@@ -102,7 +103,7 @@ async def test_a_lost_point_is_found(databases: Databases) -> None:
 async def test_a_point_too_many_is_found(databases: Databases, more_tags: dict[str, str]) -> None:
     """One more published point, in the same or in another series, is a named difference."""
     hour = databases.hour()
-    twin = replace(hour, time_ns=hour.time_ns + 1, tags={**hour.tags, **more_tags})
+    twin = replace(hour, time_ns=hour.time_ns + 1000, tags={**hour.tags, **more_tags})
     await databases.published.write(twin.line.encode())
 
     assert_named(await databases.differences())

@@ -2,17 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 
-from adapters.clock import Clock
 from mes.errors import SinkUnavailable
 from mes.influx.delivery import CANARY, point_of
-from mes.influx.encode import Point
-from mes.intervals import Interval
-from mes.model import StationId
 
 
 class Mood(Enum):
@@ -41,6 +37,12 @@ class SimulatedInflux:
         """Makes the database."""
         await self._answer()
         return True
+
+    async def query(self, influxql: str) -> list[dict[str, Any]]:
+        """It is asked for figures alone, and there are none."""
+        del influxql
+        await self._answer()
+        return []
 
     async def about(self) -> str:
         """What it is."""
@@ -83,25 +85,3 @@ class SimulatedInflux:
             if known is not None and known != line:
                 self.differing.append((known, line))
             self.points[point] = line
-
-
-@dataclass(frozen=True, slots=True)
-class NoFigures:
-    """Publishes no figures: they are recomputed from the journal, so that nothing can be lost of them."""
-
-    clock: Clock
-
-    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
-        """None."""
-        del spans
-        return ()
-
-    async def open(self) -> tuple[Sequence[Point], datetime]:
-        """None."""
-        return (), self.clock.now()
-
-    def stated(self, until: datetime) -> None:
-        """Nothing to remember."""
-
-    def resume(self, until: datetime) -> None:
-        """Nothing was stated."""

@@ -25,7 +25,7 @@ from simulation.clockwork import EdgeClock, VirtualLoop, program_context
 from simulation.controllers import KNOWN_TROUBLE, Controller, SimulatedAdapter
 from simulation.disk import Disk, after_a_crash
 from simulation.faults import Plan
-from simulation.influx import NoFigures, SimulatedInflux
+from simulation.influx import SimulatedInflux
 from simulation.journal import Medium, Promises, SimulatedJournal, simulated_journal
 from simulation.ledger import Ledger
 
@@ -214,7 +214,6 @@ class Program:
             writer = InfluxWriter(
                 world.influx,
                 journal,
-                NoFigures(clock),
                 rng=random.Random(f"{world.plan.seed}:influx:{number}"),
                 pace=PACE,
                 clock=clock,

@@ -15,6 +15,8 @@ import aiohttp
 import pytest
 from events import START, counted
 from fakes import FakeAdapter
+from figures_files import figures_files as figures_files
+from figures_files import file_beside
 from health_server import Shown, served
 from influx_stand_in import StandIn, stand_in
 from patience import eventually, limit_s
@@ -32,6 +34,7 @@ from mes.health.monitor import StatusMonitor
 from mes.health.prometheus import FAMILIES
 from mes.health.status import Status
 from mes.influx.points.windows import PublishedFigures
+from mes.influx.ports import Published
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import InfluxWriter
 from mes.journal import Entry, Journal
@@ -95,7 +98,7 @@ async def collector(folder: Path, influx: StandIn) -> AsyncIterator[StatusMonito
             monitor.writer = InfluxWriter(
                 server,
                 journal,
-                figures,
+                Published(file_beside(path), figures),
                 health=lambda: list(health_points(monitor.status(), "site", "edge", clock.now())),
                 rng=random.Random(1),
                 clock=clock,

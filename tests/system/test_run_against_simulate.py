@@ -23,6 +23,7 @@ from influxd import Influxd, private_influxd
 from patience import limit_s, patiently, promised_s
 
 from mes.config.load import default_config
+from mes.influx.select import select
 from mes.influx.server import InfluxServer, Target
 
 KILLS = int(os.environ.get("TAKTLINE_KILLS", "30"))
@@ -220,9 +221,8 @@ async def unidentified(server: InfluxServer) -> Counter[str]:
 
 async def kpi_good(server: InfluxServer) -> dict[str, int]:
     """Good units of the day's figures, by station."""
-    rows = await server.query(
-        'SELECT sum("good") AS n FROM "kpi" WHERE "window" = \'day\' GROUP BY "site", "area", "line", "station"'
-    )
+    group = '"site", "area", "line", "station"'
+    rows = await server.query(select('sum("good") AS n', "kpi", "\"window\" = 'day'", group=group))
     return {path_of(row): row["n"] for row in rows}
 
 

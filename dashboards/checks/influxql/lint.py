@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from dashboards.checks.influxql.parse import TRANSFORMS, Query, QueryError, Regex, parse
-from mes.influx.schema import MEASUREMENTS, Measurement, Type
+from dashboards.checks.influxql.parse import TRANSFORMS, Query, QueryError, Regex, parse, unwrapped
+from mes.influx.schema import MEASUREMENTS, Measurement, Origin, Type
 
 # a pattern outside quotes, and its sentence: what InfluxDB 3 does not have, or what is not InfluxQL
 SHARED = (
@@ -26,6 +26,7 @@ LOWER_BOUND = {">", ">=", "="}
 
 def lint(text: str, measurements: Mapping[str, Measurement] = MEASUREMENTS) -> list[str]:
     """Sentences, each with what is wrong and what to do instead; none for a query that every server answers alike."""
+    text, is_newest = unwrapped(text)
     bare = re.sub(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", lambda quoted: quoted[0][0] * 2, text)
     found = [sentence for pattern, sentence in SHARED if re.search(pattern, bare, re.IGNORECASE)]
     try:
@@ -39,6 +40,8 @@ def lint(text: str, measurements: Mapping[str, Measurement] = MEASUREMENTS) -> l
     declared = measurements[query.measurement]
     rules = (_terms, _calls, _differences, _comparisons, _groups)
     findings = [sentence for rule in rules for sentence in rule(query, declared)]
+    if declared.origin is Origin.FIGURE and not is_newest:
+        found.append(f"`{declared.name}` has revisions: ask for the newest of each (mes.influx.select.newest)")
     return list(dict.fromkeys((*found, *findings, *_times(query))))
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from mes.influx.schema import MEASUREMENTS
+from mes.influx.select import newest
+
 TRANSFORMS = ("difference", "non_negative_difference")
 FUNCTIONS = ("count", "sum", "mean", "min", "max", "first", "last", *TRANSFORMS)
 # fmt: off
@@ -86,9 +89,24 @@ class Query:
     paged: bool = False
 
 
+def unwrapped(text: str) -> tuple[str, bool]:
+    """The query as if there were no revisions, and whether it asks for the newest: the one subquery that is allowed."""
+    found = re.search(
+        r'FROM \(SELECT last\("revision"\).*? FROM "(\w+)" WHERE (.*) GROUP BY time\(1u\).*? fill\(none\)\) WHERE', text
+    )
+    if found is None or found[1] not in MEASUREMENTS:
+        return text, False
+    names = re.findall(r'"(\w+)"', found[0][: found[0].index(" FROM ", 6)])
+    declared = MEASUREMENTS[found[1]]
+    made = newest(declared, found[2], names[2:])
+    if f"FROM ({made}) WHERE" != found[0]:
+        return text, False
+    return f'{text[: found.start()]}FROM "{found[1]}" WHERE ({found[2]}) AND {text[found.end() :]}', True
+
+
 def parse(text: str) -> Query:
-    """The query. Raises QueryError for a text outside the shared part."""
-    reader = _Reader(text)
+    """The query, as if there were no revisions. Raises QueryError for a text outside the shared part."""
+    reader = _Reader(unwrapped(text)[0])
     query = Query()
     if reader.word("show"):
         _show(reader, query)

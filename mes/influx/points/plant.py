@@ -191,7 +191,7 @@ class PlantPoints:
                 tags = {**place(station), "name": summary.name}
                 fields = _exposure(visit.unit, summary, limits.get(summary.name))
                 fields["position"] = self.query.results.position(station)
-                yield from (Point("exposure", tags, fields, timestamp_ns(end, _of_unit(visit.unit))) for end in ends)
+                yield from (Point("exposure", tags, fields, _of_unit(visit.unit, end)) for end in ends)
 
     def _built(self, windows: Iterable[Window]) -> Iterator[Point]:
         """Cars by product in each window that has begun, every product of the plant's file, and the unknown."""
@@ -290,9 +290,9 @@ def _short(station: StationId) -> str:
     return station.partition("/")[2]
 
 
-def _of_unit(unit: UnitId) -> int:
-    """A number that keeps the results of two units at one instant apart."""
-    return crc32(unit.encode())
+def _of_unit(unit: UnitId, end: datetime) -> int:
+    """The time stamp of a unit's result: its microseconds keep the results of two units at one instant apart."""
+    return timestamp_ns(end, 0) // 10**6 * 10**6 + crc32(unit.encode()) % 1000 * 1000
 
 
 Number = float | Fraction | None

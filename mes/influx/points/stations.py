@@ -45,13 +45,8 @@ def kpi_point(results: Results, station: StationId, window: Window, until: datet
     """
     found = results.kpi(station, window.interval, until=until)
     tags = {**place(station), "window": str(window.kind)}
-    revision = results.revision(station, window.interval)
-    return Point(
-        "kpi",
-        tags,
-        {**stored_values(found), "revision": revision, "position": results.position(station)},
-        window_ns(window.interval.start),
-    )
+    fields = {**stored_values(found), "position": results.position(station)}
+    return Point("kpi", tags, fields, window_ns(window.interval.start))
 
 
 def loss_points(results: Results, station: StationId, cell: Window, until: datetime) -> list[Point]:

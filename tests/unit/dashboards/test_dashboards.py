@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from dashboards import alerts
 from dashboards.checks.influxql.lint import lint
+from dashboards.checks.influxql.parse import unwrapped
 from dashboards.checks.panels import alerts as alert_queries
 from dashboards.write import CONTACT_POINTS, FOLDER, texts
 
@@ -283,7 +284,7 @@ def test_planned_cars_are_whole() -> None:
 def columns(panel: dict[str, Any]) -> list[str]:
     """Headers of a table of one query, with `Time` unless it is left out."""
     (target,) = panel["targets"]
-    asked, _, rest = target["query"].removeprefix("SELECT ").partition(" FROM ")
+    asked, _, rest = unwrapped(target["query"])[0].removeprefix("SELECT ").partition(" FROM ")
     names = [re.findall(r'"([^"]+)"', part)[-1] for part in asked.split(", ")]
     _, _, group = rest.partition(" GROUP BY ")
     tags = re.findall(r'"(\w+)"', group)

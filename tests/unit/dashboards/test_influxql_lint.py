@@ -3,6 +3,7 @@
 import pytest
 
 from dashboards.checks.influxql.lint import lint
+from mes.influx.select import select
 
 T = "time > now() - 1h"
 
@@ -10,10 +11,15 @@ T = "time > now() - 1h"
 @pytest.mark.parametrize(
     "text",
     [
-        f"SELECT sum(good) / sum(produced) AS q FROM kpi WHERE {T} AND \"window\" = 'hour' GROUP BY line, time(1h)",
-        f"SELECT last(state) FROM state WHERE {T} AND station =~ /^op/",
+        select('sum("good") / sum("produced") AS q', "kpi", f"{T} AND \"window\" = 'hour'", group='"line", time(1h)'),
+        select('last("state")', "state", f'{T} AND "station" =~ /^op/'),
         f"SELECT non_negative_difference(last(counted)) FROM count_audit WHERE {T} GROUP BY time(1m), *",
-        f"SELECT state, reason, line FROM state WHERE {T} AND reason != 'into; x' ORDER BY time DESC LIMIT 9",
+        select(
+            '"state", "reason", "line"',
+            "state",
+            f"{T} AND \"reason\" != 'into; x'",
+            ending="ORDER BY time DESC LIMIT 9",
+        ),
         f"SHOW TAG VALUES FROM kpi WITH KEY = line WHERE {T} AND area = 'weld'",
     ],
 )

@@ -1,0 +1,186 @@
+"""The file of figures that InfluxDB has: beside a journal, derived, and asked from the server again where it is lost.
+
+It holds the newest revision of each figure, the one that is wanted where that differs, and the lines on their way. A
+revision gets its number in the same commit as its line, so that after a crash the same bytes go out again.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+import structlog
+
+from mes.influx.encode import Point
+from mes.influx.revisions import Fields, Key, hold, key_of, revised
+from mes.journal.codec import to_us
+from mes.journal.replace import put_aside
+
+log = structlog.get_logger()
+
+FORMAT = 1
+KEPT = timedelta(days=14)  # figures that start earlier are asked from the server when they change
+FORGOTTEN_AT_ONCE_NS = 86_400 * 10**9
+BUSY_S = 30.0  # real seconds; `mes influx backfill` and the collector share the file
+# at first nothing is known of any figure: none starts later than in 2116
+SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS figure (
+    head TEXT NOT NULL, start_ns INTEGER NOT NULL, revision INTEGER NOT NULL, fields TEXT NOT NULL,
+    written_us INTEGER NOT NULL, wanted TEXT, PRIMARY KEY (head, start_ns)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS owed ON figure (start_ns) WHERE wanted IS NOT NULL;
+CREATE TABLE IF NOT EXISTS on_its_way (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS known (id INTEGER PRIMARY KEY CHECK (id = 1), since_ns INTEGER NOT NULL);
+INSERT OR IGNORE INTO known VALUES (1, 4611686018427387904);
+PRAGMA user_version = 1;
+COMMIT;
+"""
+LEARN = """
+INSERT INTO figure VALUES (?, ?, ?, ?, 0, NULL) ON CONFLICT DO UPDATE
+SET revision = max(revision, excluded.revision), fields = excluded.fields
+"""
+WANT = """
+INSERT INTO figure VALUES (?, ?, ?, '{}', 0, ?) ON CONFLICT DO UPDATE
+SET wanted = iif(revision >= 0 AND fields = excluded.wanted, NULL, excluded.wanted)
+"""
+OWED = """
+SELECT head, start_ns, revision, written_us, wanted FROM figure WHERE wanted IS NOT NULL ORDER BY start_ns
+"""
+GIVEN = """
+UPDATE figure SET revision = ?, fields = wanted, written_us = ?, wanted = NULL WHERE head = ? AND start_ns = ?
+"""
+NOTHING = -1  # the revision of a figure that the server does not have
+
+
+Stands = tuple[int, Fields]  # a revision's number, and what it says
+Line = tuple[int, str]  # its number in this file, and its text
+
+
+def figures_path(journal: Path) -> Path:
+    """Where the file of a journal is."""
+    return journal.with_name(f"{journal.stem}-influx.sqlite")
+
+
+class FiguresFile:
+    """The file; use as a context. Threads take turns, and processes may share it."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file; one that is damaged or of another version is put aside, and an empty one takes its place."""
+        self._turn = Lock()
+        try:
+            self._file = _opened(path)
+        except sqlite3.DatabaseError as error:
+            aside = put_aside(path)
+            log.warning("influx_figures_renewed", path=str(path), kept_as=str(aside), detail=str(error))
+            self._file = _opened(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._turn:  # a thread goes on for a moment after whoever waited for it was cancelled
+            self._file.close()
+
+    def knows_everything(self) -> None:
+        """The server has no figure that is not in here; said of one that has none at all."""
+        with self._change():
+            self._file.execute("UPDATE known SET since_ns = 0")
+
+    def unknown(self, points: Iterable[Point]) -> list[Point]:
+        """Those of which this file cannot tell what the server has."""
+        with self._turn:
+            since_ns = self._since_ns()
+            return [point for point in points if point.stamp_ns < since_ns and not self._holds(key_of(point))]
+
+    def learn(self, asked: Iterable[Point], found: Mapping[Key, Stands]) -> None:
+        """What the server answered about figures; those that it did not name it does not have.
+
+        A number that was given once is not given again: its line may be on its way.
+        """
+        with self._change():
+            for point in asked:
+                key = key_of(point)
+                revision, fields = found.get(key, (NOTHING, {}))
+                self._file.execute(LEARN, (*key, revision, _text(fields)))
+
+    def want(self, points: Iterable[Point]) -> None:
+        """The server is to have these figures."""
+        with self._change():
+            for point in points:
+                self._file.execute(WANT, (*key_of(point), NOTHING, _text(point.fields)))
+
+    def lines(self, now: datetime, most: int, *, all_of_them: bool = False) -> Sequence[Line]:
+        """Lines to be sent, the oldest first; what is wanted and was not written of late becomes a revision.
+
+        `all_of_them`: however short a time ago a figure was written last.
+        """
+        now_us = to_us(now)
+        with self._change():
+            waiting = int(self._file.execute("SELECT count(*) FROM on_its_way").fetchone()[0])
+            owed = self._file.execute(OWED).fetchall() if waiting < most else []
+            for head, start_ns, revision, written_us, wanted in owed:
+                pause = hold(head, revision)
+                is_due = revision == NOTHING or all_of_them or now_us - written_us >= _us(pause)
+                if pause is None or not is_due:
+                    continue
+                line = revised((head, start_ns), revision + 1, json.loads(wanted))
+                self._file.execute("INSERT INTO on_its_way (line) VALUES (?)", (line,))
+                self._file.execute(GIVEN, (revision + 1, now_us, head, start_ns))
+                waiting += 1
+                if waiting >= most:
+                    break
+            return self._file.execute("SELECT id, line FROM on_its_way ORDER BY id LIMIT ?", (most,)).fetchall()
+
+    def sent(self, lines: Sequence[Line], now: datetime) -> None:
+        """The server has stored these lines; figures of long ago are forgotten."""
+        oldest_ns = 1000 * to_us(now - KEPT)
+        with self._change():
+            self._file.executemany("DELETE FROM on_its_way WHERE id = ?", [(number,) for number, _ in lines])
+            if oldest_ns > self._since_ns() + FORGOTTEN_AT_ONCE_NS:
+                self._file.execute("DELETE FROM figure WHERE start_ns < ? AND wanted IS NULL", (oldest_ns,))
+                self._file.execute("UPDATE known SET since_ns = ?", (oldest_ns,))
+
+    def _since_ns(self) -> int:
+        """From which start on every figure that the server has is in here."""
+        return int(self._file.execute("SELECT since_ns FROM known").fetchone()[0])
+
+    def _holds(self, key: Key) -> bool:
+        return bool(self._file.execute("SELECT 1 FROM figure WHERE head = ? AND start_ns = ?", key).fetchone())
+
+    def is_new(self) -> bool:
+        """Whether nothing was ever kept in it."""
+        with self._turn:
+            return not self._file.execute("SELECT 1 FROM figure LIMIT 1").fetchone()
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[None]:
+        with self._turn, self._file:  # the connection as a context commits, or rolls back
+            self._file.execute("BEGIN IMMEDIATE")
+            yield
+
+
+def _us(length: timedelta | None) -> int:
+    return 0 if length is None else length // timedelta(microseconds=1)
+
+
+def _text(fields: Fields) -> str:
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.DatabaseError for a file that is none of ours, of another version, or damaged."""
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    with contextlib.ExitStack() as failing:
+        failing.callback(connection.close)
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found not in (0, FORMAT):
+            raise sqlite3.DatabaseError(f"its format is {found}, not {FORMAT}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(SCHEMA)
+        failing.pop_all()
+    return connection
