@@ -37,8 +37,7 @@ HOUR, DAY, INSTANT = "time:HH:mm", "time:D MMM", "time:D MMM HH:mm:ss"
 SHIFT = "${shift_is:raw}"
 DAYS_BACK = 9  # as far as a shift or a day can be chosen by its name
 RECENT = f"time > now() - {DAYS_BACK + 1}d"  # which areas, lines and stations can be chosen
-JUST_NOW = "time > now() - 10m"  # of the program's own health, which is stated more often
-THIS_HOUR = "time > now() - 65m"  # states are cut at full hours, so what is on now began no earlier
+JUST_NOW = "time > now() - 10m"  # of the program's own health and of looks at stations, which come more often
 HOURS = f"\"window\" = 'hour' AND {SHIFT}"
 AREA, LINE, STATION = '"area" =~ /^${area:regex}$/', '"line" =~ /^${line:regex}$/', '"station" =~ /^${station:regex}$/'
 
@@ -270,9 +269,14 @@ def without_time(made: Panel, *tags: str) -> Panel:
 
 def where_planned(made: Panel) -> Panel:
     """Without rows in which no work was planned: to InfluxQL 0 / 0 is 0, and a Sunday would be red."""
-    planned = {"fieldName": "Planned time", "config": {"id": "greater", "options": {"value": 0}}}
-    made = transform(made, "filterByValue", filters=[planned], type="include", match="all")
-    return transform(made, "filterFieldsByName", exclude={"names": ["Planned time"]})
+    return only(made, "Planned time", "greater", 0)
+
+
+def only(made: Panel, name: str, comparison: str, value: float) -> Panel:
+    """Rows whose column of this name compares so, by a comparison of Grafana's; the column is not shown."""
+    wanted = {"fieldName": name, "config": {"id": comparison, "options": {"value": value}}}
+    made = transform(made, "filterByValue", filters=[wanted], type="include", match="all")
+    return transform(made, "filterFieldsByName", exclude={"names": [name]})
 
 
 POSITION = 'last("position") AS "position"'

@@ -11,6 +11,7 @@ from dashboards.common import (
     FACTORS,
     HOUR,
     HOURS,
+    JUST_NOW,
     LINE,
     LOSSES,
     MINUTES,
@@ -22,7 +23,6 @@ from dashboards.common import (
     SHIFT,
     SKY,
     STATE_MAPPING,
-    THIS_HOUR,
     UNJUDGED,
     Panel,
     Query,
@@ -83,11 +83,11 @@ def _tiles() -> Panel:
         "The state of each station, by colour and by word, whatever the time picker says; outside of planned time `not planned`. "
         "Click a tile.",
         Query(
-            select(f'last("loss") AS "state", {POSITION}', "state", f"{HERE} AND {THIS_HOUR}", group='"station"'),
+            select(f'last("loss") AS "state", {POSITION}', "now", f"{HERE} AND {JUST_NOW}", group='"station"'),
         ),
         span=24,
         height=4,
-        empty="No station of this line was seen in the last hour",
+        empty="No word from the collector: is it running?",
         links=[TILE_LINK],
     )
     made = (

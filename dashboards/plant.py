@@ -17,7 +17,6 @@ from dashboards.common import (
     SERIES,
     SHIFT,
     STATE_MAPPING,
-    THIS_HOUR,
     UNITS,
     UNJUDGED,
     Panel,
@@ -31,6 +30,7 @@ from dashboards.common import (
     last_value,
     legend,
     no_legend,
+    only,
     panel,
     shift_variable,
     thresholds,
@@ -43,7 +43,6 @@ from dashboards.common import (
 )
 from mes.influx.select import select
 
-OPEN = f'"open" = 1 AND "loss" != \'apt\' AND "loss" != \'not_planned\' AND {THIS_HOUR}'
 LINE_LINK = to_dashboard("taktline-line", "Line", area="${__data.fields.area}", line="${__data.fields.line}")
 STATION_LINK = to_dashboard(
     "taktline-station",
@@ -177,16 +176,25 @@ def _open() -> Panel:
         "Open stops, now",
         "Stations that do not produce at this moment in planned time, with the reason; `none`: no reason yet. Click a "
         "station.",
-        Query(select('"area", "line", "station", "state", "reason", "fault", "stop_s" / 60 AS "for"', "state", OPEN)),
+        Query(
+            select(
+                'last("state") AS "state", last("reason") AS "reason", last("fault") AS "fault", '
+                'last("stop_s") / 60 AS "for", last("stands") AS "stands"',
+                "now",
+                JUST_NOW,
+                group='"area", "line", "station"',
+            )
+        ),
         span=12,
         empty="No stop is open",
         limits=thresholds((None, "text"), (10, RED)),
         links=[STATION_LINK],
         link_on="station",
     )
+    made = only(made, "stands", "equal", 1)
     made = transform(made, "sortBy", fields={}, sort=[{"field": "for", "desc": True}])
     return with_fields(
-        without_time(made),
+        without_time(made, "area", "line", "station"),
         field("for", unit=MINUTES, decimals=1),
         field("state", mappings=[STATE_MAPPING]),
     )

@@ -8,6 +8,7 @@ from dashboards.common import (
     FACTORS,
     GREEN,
     HOURS,
+    JUST_NOW,
     LINE,
     MINUTES,
     OEE_TEXT,
@@ -21,7 +22,6 @@ from dashboards.common import (
     STATE_MAPPING,
     STATION,
     TEXTS,
-    THIS_HOUR,
     UNJUDGED,
     YELLOW,
     Panel,
@@ -105,10 +105,10 @@ def _now() -> Panel:
         "stat",
         "State, now",
         "What it does at this moment, whatever the time picker says; outside of planned time `not planned`.",
-        Query(select('last("loss") AS "state"', "state", f"{HERE} AND {THIS_HOUR}"), SERIES, "state"),
+        Query(select('last("loss") AS "state"', "now", f"{HERE} AND {JUST_NOW}"), SERIES, "state"),
         span=24,
         height=4,
-        empty="The station was not seen in the last hour",
+        empty="No word from the collector: is it running?",
     )
     made = made.mappings([STATE_MAPPING]).reduce_options(last_value(TEXTS))
     return made.color_mode(commonmodels.BigValueColorMode.BACKGROUND)

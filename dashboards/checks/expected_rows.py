@@ -183,26 +183,35 @@ def _states(query: PlantResults, station: StationId, hour: Interval) -> Iterator
         ended = min(main.stop.end, until)
         lost = total(query.config.calendar.planned(Interval(since, ended)))
         waits = in_plan and main.state in STOPS and main.reason is None and main.bucket in {Bucket.DOWN, Bucket.IDLE}
+        waits = waits and lost >= query.config.standards[station].minor_stop
+        stop_s = (ended - since).total_seconds()
+        common: dict[str, Value] = {
+            "state": str(main.state),
+            "loss": str(main.bucket) if in_plan else "not_planned",
+            "reason": main.reason or "none",
+            "fault": main.fault or "none",
+            "position": _position(query, station),
+            "stop_s": stop_s,
+        }
+        if end == until:
+            stands = int(in_plan and main.state is not State.PRODUCING)
+            fields: dict[str, Value] = {**common, "stands": stands, "unexplained_s": stop_s if waits else 0.0}
+            yield Row("now", _ms(until) * 10**6, _place(station), fields)
         yield _figure(
             "state",
             _ns(start),
             _place(station),
             {
-                "state": str(main.state),
-                "loss": str(main.bucket) if in_plan else "not_planned",
-                "reason": main.reason or "none",
-                "fault": main.fault or "none",
+                **common,
                 "start_ms": _ms(start),
                 "end_ms": _ms(end),
                 "seconds": part.length.total_seconds(),
-                "stop_s": (ended - since).total_seconds(),
                 "begins": int(main.stop.start == start),
                 "open": int(end == until and main.stop.end > until),
-                "unexplained": int(waits and lost >= query.config.standards[station].minor_stop),
+                "unexplained": int(waits),
                 "inferred_s": total(
                     clipped for segment in inside if segment.is_inferred and (clipped := segment.interval.clip(part))
                 ).total_seconds(),
-                "position": _position(query, station),
             },
         )
 

@@ -18,6 +18,7 @@ class Origin(StrEnum):
 
     EVENT = "event"  # one journaled event or reading: written once, the same for ever
     FIGURE = "figure"  # computed from the journal: whenever it changes, a further revision is written
+    LOOK = "look"  # how a station stood at that moment, of the journal: written once, and not again later
     HEALTH = "health"  # the program's own state at that moment: not in the journal, so it cannot be made again
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 
 from mes.influx.examples import EXAMPLES
-from mes.influx.schema import EVENTS, FIGURES, HEALTH, OF_REVISION, Measurement
+from mes.influx.schema import EVENTS, FIGURES, HEALTH, LOOKS, OF_REVISION, Measurement
 
 WIDTH = 120
 Answer = Sequence[Mapping[str, object]]  # rows, each with its columns in order
@@ -41,6 +41,7 @@ UTC).
 SECTIONS = (
     ("Events", "What happened, one point for each; written once and the same for ever.", EVENTS),
     ("Figures", "What is computed from the events: the same numbers that reports and the board show.", FIGURES),
+    ("Now", "How stations stand at this moment. A look is written once; backfill makes no old ones.", LOOKS),
     ("The program's own health", "How the collector is. It is in no journal, so it cannot be made again.", HEALTH),
 )
 

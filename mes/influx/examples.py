@@ -93,6 +93,10 @@ EXAMPLES = {
         group='"product"',
     ),
     "period": select('"name", "label", "choice"', "period", "\"kind\" = 'shift' AND time >= '2026-03-01T00:00:00Z'"),
+    "now": (
+        'SELECT last("state") AS "state", last("reason") AS "reason", last("stop_s") AS "stop_s" FROM "now" '
+        "WHERE time > '2026-03-02T04:50:00Z' AND time <= '2026-03-02T05:00:00Z' GROUP BY \"station\""
+    ),
     "collector": (
         'SELECT last("running") AS "running", last("age_s") AS "age_s" FROM "collector" WHERE time > now() - '
         '5m GROUP BY "controller"'

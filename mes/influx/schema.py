@@ -10,6 +10,7 @@ __all__ = [
     "EVENTS",
     "FIGURES",
     "HEALTH",
+    "LOOKS",
     "MEASUREMENTS",
     "OF_REVISION",
     "Field",
@@ -350,6 +351,27 @@ PERIOD = _figure(
 
 FIGURES = (KPI, STATE, LOSS, EXPOSURE, LIMIT, OUTPUT, BUFFER, CULPRIT, BUILT, PERIOD)
 
+NOW = Measurement(
+    "now",
+    Origin.LOOK,
+    "How a station stands, for what a wall shows now: at each change, and every half minute. Ask for the last one of "
+    "ten minutes: where there is none, nobody looks.",
+    "the moment of the look, to the millisecond",
+    STATION,
+    (
+        text("state", "the state, as in `state`"),
+        text("loss", "where its time goes, as in `state`"),
+        text("reason", "why; `none` where nobody knows"),
+        text("fault", "the controller's fault code; `none` without one"),
+        seconds("stop_s", "for how long it has been in this state"),
+        number("stands", "1 where it does not produce in planned time, else 0"),
+        seconds("unexplained_s", "`stop_s` of a stop that waits for a person's reason, else 0"),
+        _position("the station"),
+    ),
+)
+
+LOOKS = (NOW,)
+
 HEALTH = (
     Measurement(
         "collector",
@@ -401,4 +423,4 @@ HEALTH = (
     ),
 )
 
-MEASUREMENTS = {measurement.name: measurement for measurement in (*EVENTS, *FIGURES, *HEALTH)}
+MEASUREMENTS = {measurement.name: measurement for measurement in (*EVENTS, *FIGURES, *LOOKS, *HEALTH)}

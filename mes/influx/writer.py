@@ -20,6 +20,7 @@ from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 from mes.influx.delivery import Delivery
 from mes.influx.encode import Point, event_line, process_line
 from mes.influx.figures_file import FiguresFile
+from mes.influx.points.looks import Looks
 from mes.influx.ports import Figures, Followed, Published, Server
 from mes.influx.standing import has_figures, standing
 from mes.journal.codec import Unreadable
@@ -128,6 +129,7 @@ class InfluxWriter:
         self._server = server
         self._journal = journal
         self._published = published
+        self._looks = Looks()
         self._wanting, self._sending = asyncio.Lock(), asyncio.Lock()
         self._clock = clock or SystemClock()
         self._figures = None if published is None else _Stated(FIGURES, published.figures, published.file)
@@ -321,9 +323,11 @@ class InfluxWriter:
         until, spans = await self._journal.affected_windows(after, self._pace.figures_events)
         if until <= after:
             return False
-        await self._want(figures.file, await figures.source.affected_windows(spans))
+        points = await figures.source.affected_windows(spans)
+        await self._want(figures.file, points)
         await self._journal.advance(figures.name, until)
         await self._send_owed(figures.file)
+        await self._send_points(self._looks.of(points, all_of_them=False))
         return True
 
     async def _state(self, figures: "_Stated") -> bool:
@@ -356,6 +360,7 @@ class InfluxWriter:
         points, until = await figures.source.open()
         await self._want(figures.file, points)
         await self._send_owed(figures.file)
+        await self._send_points(self._looks.of(points, all_of_them=True))
         figures.source.stated(until)
         if figures.kept is None or until - figures.kept >= KEPT_EVERY:
             await self._journal.remember(figures.memo, until.isoformat())

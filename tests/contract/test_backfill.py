@@ -23,7 +23,8 @@ from mes.influx.figures_file import FiguresFile, figures_path
 from mes.influx.points.windows import PublishedFigures, PublishedPlant
 from mes.influx.ports import Published
 from mes.influx.revisions import REVISION
-from mes.influx.schema import FIGURES, HEALTH, MEASUREMENTS
+from mes.influx.schema import EVENTS as WRITTEN_ONCE
+from mes.influx.schema import FIGURES
 from mes.influx.select import newest
 from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import InfluxWriter, Pace
@@ -33,7 +34,7 @@ from mes.model import Journaled, ProcessValue, State, StationEvent
 from mes.results.plant import PlantResults
 
 CONFIG = load(default_config()).config
-JOURNALED = [name for name in MEASUREMENTS if name not in {measurement.name for measurement in HEALTH}]
+JOURNALED = [measurement.name for measurement in (*WRITTEN_ONCE, *FIGURES)]
 CARS = 100_000
 Content = dict[str, list[dict[str, object]]]
 

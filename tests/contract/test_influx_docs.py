@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from influx_example import END, example
+from influx_example import END, example, looks_at
 from influxd import private_influxd
 from status_scenes import STATUS
 
@@ -51,6 +51,8 @@ async def test_the_page_is_the_schema_and_its_examples_are_answered(tmp_path: Pa
         await server.ensure()
         with PlantResults(config, tmp_path / "journal.sqlite", now=END) as query, FiguresFile(tmp_path / "f") as file:
             await backfill(query, server, file)
+        looks = await looks_at(tmp_path / "journal.sqlite", config, END)
+        await server.write(body(look.line for look in looks))
         now = datetime.now(UTC)
         await server.write(body(point.line for point in health_points(STATUS, "kostanay", "edge-1", now)))
         answers = {name: shown(await server.query(EXAMPLES[name]), EXAMPLES[name]) for name in MEASUREMENTS}

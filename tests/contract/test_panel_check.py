@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from influx_example import END, example
+from influx_example import END, example, looks_at
 from influxd import private_influxd
 
 from dashboards.checks.compare import check_panels, write_expected
@@ -15,6 +15,7 @@ from dashboards.checks.expected_rows import Row, Value, expected_rows
 from dashboards.write import FOLDER
 from mes.config.load import default_config, load
 from mes.influx.backfill import backfill
+from mes.influx.encode import body
 from mes.influx.figures_file import FiguresFile
 from mes.influx.server import InfluxServer, Target
 from mes.intervals import Interval
@@ -60,6 +61,8 @@ async def databases(tmp_path: Path) -> AsyncIterator[Databases]:
         await published.ensure()
         with PlantResults(config, tmp_path / "journal.sqlite", now=NOW) as results, FiguresFile(tmp_path / "f") as file:
             await backfill(results, published, file)
+            looks = await looks_at(tmp_path / "journal.sqlite", config, NOW)
+            await published.write(body(look.line for look in looks))
             rows = list(expected_rows(results))
         await write_expected(expected, rows)
         yield Databases(published, expected, rows)

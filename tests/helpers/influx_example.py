@@ -1,6 +1,6 @@
 """Two hours of one station in which everything happens that the schema has a measurement for."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from events import (
@@ -26,7 +26,12 @@ from events import (
 )
 from oee_histories import between
 
+from adapters.clock import ManualClock
 from adapters.reading import ControllerId, Quality
+from mes.config.build import PlantConfig
+from mes.influx.encode import Point
+from mes.influx.points.looks import Looks
+from mes.influx.points.windows import PublishedFigures
 from mes.journal import Entry, Journal
 from mes.model import (
     CountKind,
@@ -100,3 +105,10 @@ async def example(path: Path) -> None:
 
 
 SHIFT = between(0, 510)
+
+
+async def looks_at(journal: Path, config: PlantConfig, now: datetime) -> list[Point]:
+    """How the stations of a journal stand, as the collector says it."""
+    with PublishedFigures(journal, config.standards, config.calendar, ManualClock(now)) as figures:
+        points, _ = await figures.open()
+    return Looks().of(points, all_of_them=True)

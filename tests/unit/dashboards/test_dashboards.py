@@ -238,13 +238,13 @@ OF_STATIONS = re.compile(r'GROUP BY [^)]*"(station|line|upstream)"')
 
 @pytest.mark.parametrize(("uid", "panel"), every_panel())
 def test_stations_have_an_order(uid: str, panel: dict[str, Any]) -> None:
-    """Rows of stations and lines are sorted by their position in the flow, or by what they lost."""
+    """Rows of stations and lines are sorted by their position in the flow, or by how long they stand."""
     queries = [target for target in panel["targets"] if OF_STATIONS.search(target["query"])]
     if panel["type"] == "timeseries" or not queries:
         return  # curves have a common axis
     (step,) = (each for each in panel["transformations"] if each["id"] == "sortBy")
     (by,) = step["options"]["sort"]
-    assert by in ({"field": "position"}, {"field": "lost", "desc": True})
+    assert by in ({"field": "position"}, {"field": "lost", "desc": True}, {"field": "for", "desc": True})
     if by == {"field": "position"}:
         assert all('"position"' in target["query"] for target in queries)
         hidden = [
@@ -431,7 +431,7 @@ def test_states_now_know_the_calendar() -> None:
         for uid in ("taktline-line", "taktline-station")
         for panel in panels(BOARDS[uid])
         for target in panel["targets"]
-        if panel["type"] == "stat" and 'FROM "state"' in target["query"]
+        if panel["type"] == "stat" and 'FROM "now"' in target["query"]
     ]
 
     assert len(now) == 2
