@@ -36,6 +36,7 @@ class OffsetMeter:
     """
 
     _buckets: deque[tuple[datetime, timedelta]] = field(default_factory=lambda: deque(maxlen=BUCKETS), init=False)
+    _was_set: bool = field(default=False, init=False)
 
     def take(self, readings: Iterable[Reading], received: datetime) -> Step | None:
         """The readings of one batch; says if the controller's clock was set since the last ones."""
@@ -50,6 +51,7 @@ class OffsetMeter:
             if not late or self._late_too(newest):
                 self._buckets.clear()
                 self._buckets.append((received, newest))
+                self._was_set = True
                 return Step(before, newest)
         if self._buckets and not self._is_new(received):
             began, known = self._buckets[-1]
@@ -65,8 +67,11 @@ class OffsetMeter:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the estimate rests on enough: the first changes may all have come late, in one burst."""
-        return len(self._buckets) >= SETTLED_BUCKETS
+        """Whether the estimate rests on enough: the first changes may all have come late, in one burst.
+
+        A step is told once it is sure; and what was measured before it is wrong from then on.
+        """
+        return self._was_set or len(self._buckets) >= SETTLED_BUCKETS
 
     @property
     def is_far(self) -> bool:

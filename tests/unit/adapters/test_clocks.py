@@ -124,6 +124,16 @@ def test_each_change_of_a_clock_is_told_once(logged: list[EventDict]) -> None:
     assert clocks.offsets() == {PLC: -0.05}
 
 
+def test_a_clock_that_was_set_is_known_from_then_on() -> None:
+    """After a step the offset is the new one at once, and never that of before it, which is wrong now."""
+    clocks = ControllerClocks()
+    for second in range(0, 120, 10):
+        offset_s = 0.0 if second < 60 else -24.0
+        clocks.take(Batch(PLC, START + second * SECOND, (reading(second, offset_s),)))
+        if second >= 70:  # a second look agrees
+            assert clocks.offset(PLC) == -24.05 * SECOND
+
+
 OTHER = ControllerId("other")
 
 
