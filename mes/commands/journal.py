@@ -16,6 +16,7 @@ from rich.progress import track
 from mes.board.accounts import store
 from mes.board.accounts.store import PeopleError, people_path
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, beginning, plant
+from mes.commands.refusals import allowed
 from mes.errors import ConfigError
 from mes.influx.delivery import SINK
 from mes.journal import JournalReader
@@ -25,7 +26,6 @@ from mes.journal.import_export import Lines, Mistake, header, line, unknown_rows
 from mes.journal.names import Names
 from mes.journal.store import Rows, Store
 from mes.model import StationEvent, StationId
-from mes.oee.stops import NotAllowed
 from mes.results.shift_closing import Closings
 from mes.terminal import errors
 
@@ -245,7 +245,8 @@ def import_command(*, file: Path, config: Path | None, journal: Path | None, dry
         for station in sorted(stations - loaded.config.standards.keys() - loaded.config.former.keys()):
             click.echo(f"warning: {station} is not in the plant's file, so no report shows it", err=True)
         if path.exists():
-            _require_open(path, Names(loaded.config.former), source)
+            with allowed(loaded.config.calendar.zone, ending="Nothing was imported."):
+                _require_open(path, Names(loaded.config.former), source)
         if dry_run:
             click.echo(f"{total} events are good; nothing was written.")
             return
@@ -298,16 +299,13 @@ def _check(source: Path, name: str) -> tuple[int, set[StationId]]:
 
 
 def _require_open(path: Path, names: Names, source: Path) -> None:
-    """Raises ConfigError if an event that is new to the journal affects a shift that is closed there."""
+    """Raises NotAllowed if an event that is new to the journal affects a shift that is closed there."""
     with JournalReader(path) as reader, JournalReader(path, names) as named:
         closings, events = Closings(named), _events(source)
         while batch := list(islice(events, BATCH)):
             affecting = [event for event in batch if closings.has_closed(names.now(event.station))]
             new = (decode_event(0, row[1], row[6]) for row in unknown_rows(reader, affecting))
-            try:
-                closings.require_open(names.journaled(journaled).event for journaled in new)
-            except NotAllowed as error:
-                raise ConfigError(f"{error}; nothing was imported") from error
+            closings.require_open(names.journaled(journaled).event for journaled in new)
 
 
 def _numbered(source: Path) -> Iterator[tuple[int, str]]:

@@ -11,10 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, append, plant, query
+from mes.commands.refusals import allowed
 from mes.config.build import PlantConfig
-from mes.errors import ConfigError
 from mes.model import CountReconciled
-from mes.oee.stops import NotAllowed
 from mes.oee.unreconciled_counts import Case
 from mes.results.changes import decided_count, doubtful_count
 from mes.results.unreconciled import cases
@@ -62,12 +61,9 @@ def reconcile_command(
         return
     if parts is None or by is None or why is None:
         raise click.UsageError(f"a decision has a number of parts, a person and a reason: {HOW}")
-    with query(loaded, path) as opened:
-        try:
-            about = doubtful_count(opened, number)
-            event = decided_count(opened, about, parts, product, by=by, why=why, now=datetime.now(UTC))
-        except NotAllowed as error:
-            raise ConfigError(str(error)) from error
+    with query(loaded, path) as opened, allowed(loaded.calendar.zone):
+        about = doubtful_count(opened, number)
+        event = decided_count(opened, about, parts, product, by=by, why=why, now=datetime.now(UTC))
     append(path, [event])
     _tell(about, event, loaded.calendar.zone)
 

@@ -1,25 +1,22 @@
 """The commands `mes stops`, `mes reason`, `mes undo` and `mes shift`: stops, their reasons, and closed shifts."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import click
 from rich.table import Table
 
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, plant, query
+from mes.commands.refusals import allowed
 from mes.errors import ConfigError
 from mes.model import ReasonId, StationId
-from mes.oee.stops import NotAllowed, Stop
+from mes.oee.stops import Stop
 from mes.report.text import WORDS
 from mes.results import changes
 from mes.results.fields import reason_of
 from mes.results.plant import PlantResults
 from mes.terminal import console, label
-
-T = TypeVar("T")
 
 MINUTE = timedelta(minutes=1)
 BY = click.option("--by", required=True, metavar="NAME", help="Who says so.")
@@ -119,21 +116,19 @@ def reason_command(
     While `mes run` is running it holds the journal, and reasons are given elsewhere.
     """
     loaded = plant(config)
-    with query(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened, allowed(loaded.config.calendar.zone):
         (node,) = _one(opened, station)
-        event = _allowed(
-            lambda: changes.given_reason(
-                opened,
-                node,
-                start,
-                end,
-                None if code == "-" else ReasonId(code),
-                by=by,
-                now=_now(),
-                comment=comment,
-                together=together,
-                seen=None if seen is None else changes.Seen(None if seen == "-" else seen),
-            )
+        event = changes.given_reason(
+            opened,
+            node,
+            start,
+            end,
+            None if code == "-" else ReasonId(code),
+            by=by,
+            now=_now(),
+            comment=comment,
+            together=together,
+            seen=None if seen is None else changes.Seen(None if seen == "-" else seen),
         )
     number = append(journal or loaded.config.journal_path, [event])
     click.echo(f"{label(node)}: {code} from {start.isoformat()} to {end.isoformat()}, said by {by}.")
@@ -152,9 +147,9 @@ def undo_command(*, number: int, config: Path | None, journal: Path | None, by: 
     another reason to the same time since.
     """
     loaded = plant(config)
-    with query(loaded.config, journal) as opened:
-        given = _allowed(lambda: changes.reason_numbered(opened, number))
-        events = _allowed(lambda: changes.undone(opened, number, given, by=by, now=_now()))
+    with query(loaded.config, journal) as opened, allowed(loaded.config.calendar.zone):
+        given = changes.reason_numbered(opened, number)
+        events = changes.undone(opened, number, given, by=by, now=_now())
     append(journal or loaded.config.journal_path, events)
     click.echo(f"{label(given.station)}: reason {number} ({given.reason or '-'}) is taken back by {by}.")
 
@@ -173,10 +168,10 @@ def shift_group() -> None:
 def close_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str) -> None:
     """Close the shift WINDOW of STATION, as 2026-03-02/day."""
     loaded = plant(config)
-    with query(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened, allowed(loaded.config.calendar.zone):
         (node,) = _one(opened, station)
         shift = opened.window(window).interval
-        event = _allowed(lambda: changes.closed_shift(opened, node, shift, by=by, now=_now()))
+        event = changes.closed_shift(opened, node, shift, by=by, now=_now())
     append(journal or loaded.config.journal_path, [event])
     click.echo(f"{label(node)}: {window} is closed.")
 
@@ -191,10 +186,10 @@ def close_command(*, station: str, window: str, config: Path | None, journal: Pa
 def reopen_command(*, station: str, window: str, config: Path | None, journal: Path | None, by: str, why: str) -> None:
     """Open the shift WINDOW of STATION again."""
     loaded = plant(config)
-    with query(loaded.config, journal) as opened:
+    with query(loaded.config, journal) as opened, allowed(loaded.config.calendar.zone):
         (node,) = _one(opened, station)
         shift = opened.window(window).interval
-        event = _allowed(lambda: changes.reopened_shift(opened, node, shift, by=by, why=why, now=_now()))
+        event = changes.reopened_shift(opened, node, shift, by=by, why=why, now=_now())
     append(journal or loaded.config.journal_path, [event])
     click.echo(f"{label(node)}: {window} is open again.")
 
@@ -204,13 +199,6 @@ def _one(opened: PlantResults, station: str) -> tuple[StationId, ...]:
     if len(nodes) > 1:
         raise ConfigError(f"`{station}` is several stations: {', '.join(label(node.stations[0]) for node in nodes)}")
     return nodes[0].stations
-
-
-def _allowed(make: Callable[[], T]) -> T:
-    try:
-        return make()
-    except NotAllowed as error:
-        raise ConfigError(str(error)) from error
 
 
 def _now() -> datetime:

@@ -25,15 +25,15 @@ WAITS = frozenset({Bucket.STARVED, Bucket.BLOCKED})  # losses of the line; a lis
 
 
 class NotAllowed(ValueError):
-    """What somebody wants to say about a stop, a shift or a count contradicts what is known; the text says how.
+    """What somebody wants to say about a stop, a shift or a count contradicts what is known.
 
-    `code`: a stable name of the refusal, by which pages translate it; `facts` fill the gaps of the translated sentence.
+    `code`: a stable name of the refusal. The catalogues have its sentence, and `facts` fill the gaps of that.
     """
 
-    def __init__(self, text: str, code: str, **facts: str | int | datetime) -> None:
-        super().__init__(text)
+    def __init__(self, code: str, **facts: str | int | datetime) -> None:
         self.code = code
         self.facts = facts
+        super().__init__(" ".join([code, *(f"{name}={value}" for name, value in facts.items())]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,11 @@ def assign(
     """
     if reason is not None and reason not in standard.reasons.reasons:
         known = ", ".join(standard.reasons.reasons) or "–"
-        text = f"{station} has no reason `{reason}`; there are: {known}"
-        raise NotAllowed(text, "reason_unknown", station=station, reason=reason, reasons=known)
+        raise NotAllowed("reason_unknown", station=station, reason=reason, reasons=known)
     if not about.length or about.start >= now or about.end > now:
-        text = f"a reason is given to a stretch of the past that is not empty; now it is {now.isoformat()}"
-        raise NotAllowed(text, "reason_in_future", now=now)
+        raise NotAllowed("reason_in_future", now=now)
     if known_since is not None and about.start < known_since:
-        text = f"nothing is known of {station} before {known_since.isoformat()}; a reason begins there or later"
-        raise NotAllowed(text, "reason_before_history", station=station, since=known_since)
+        raise NotAllowed("reason_before_history", station=station, since=known_since)
     stood = _within(station, pieces, about, until_over=until_over, together=together)
     return ReasonAssigned(
         station=station,
@@ -135,9 +132,7 @@ def _within(
     ends = bool(stops_of) and (until_over or stops_of[-1][-1][0].end == about.end)
     of_its_own = [stop for stop in stops_of if any(piece.bucket not in WAITS for _, piece in stop)]
     if not begins or not ends or (len(stops_of) > 1 and (not together or len(of_its_own) > 2)):
-        start, end = about.start.isoformat(), about.end.isoformat()
-        text = f"{station} was not in one stop from {start} to {end}; give a stretch within one of its stops"
-        raise NotAllowed(text, "reason_outside_stop", station=station, start=about.start, end=about.end)
+        raise NotAllowed("reason_outside_stop", station=station, start=about.start, end=about.end)
     return [(part, piece.reason) for stop in stops_of for part, piece in stop]
 
 
@@ -189,19 +184,13 @@ def close(
     Raises NotAllowed while the shift is not known to its end, is closed, or has a stop that needs a reason.
     """
     if known < shift.end:
-        text = f"the shift lasts until {shift.end.isoformat()}, and is known until {known.isoformat()}"
-        raise NotAllowed(text, "shift_not_over", end=shift.end, known=known)
+        raise NotAllowed("shift_not_over", end=shift.end, known=known)
     if is_closed(events, shift):
-        text = (
-            "the shift is closed already; "
-            "a team leader or an engineer opens it again on the handover page, or `mes shift reopen` does"
-        )
-        raise NotAllowed(text, "shift_closed_already")
+        raise NotAllowed("shift_closed_already")
     left = [stop for stop in found if stop.needs_reason]
     if left:
         start = left[0].interval.start
-        text = f"{len(left)} stops have no reason yet, the first from {start.isoformat()}"
-        raise NotAllowed(text, "stops_without_reason", stops=len(left), start=start)
+        raise NotAllowed("stops_without_reason", stops=len(left), start=start)
     return ShiftClosed(
         station=station,
         time=now,
@@ -219,9 +208,9 @@ def reopen(
 ) -> ShiftReopened:
     """The event that opens them again. Raises NotAllowed for a shift that is not closed, and without a reason."""
     if not is_closed(events, shift):
-        raise NotAllowed("the shift is not closed", "shift_not_closed")
+        raise NotAllowed("shift_not_closed")
     if not why.strip():
-        raise NotAllowed("say why the shift is opened again", "reopen_without_why")
+        raise NotAllowed("reopen_without_why")
     return ShiftReopened(
         station=station,
         time=now,

@@ -148,16 +148,14 @@ def decide(
     Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, and without who or why.
     """
     if not by.strip() or not why.strip():
-        raise NotAllowed("say who decides and why", "decision_without_why")
+        raise NotAllowed("decision_without_why")
     if parts < 0:
-        text = f"{parts} parts cannot be: write 0 if nothing was made, or how many were"
-        raise NotAllowed(text, "count_not_whole")
+        raise NotAllowed("count_not_whole")
     if not about.allows(parts):
         raise _impossible(about, parts)
     made = (product or _product(about, standard)) if parts else product
     if parts and standard is not None and standard.ideal(made) is None:
-        text = f"{about.event.station} has no ideal cycle time for {made or 'parts of no known product'}"
-        raise NotAllowed(text, "no_ideal_cycle", station=about.event.station, product=made or "–")
+        raise NotAllowed("no_ideal_cycle", station=about.event.station, product=made or "–")
     # a clock that was set back must not put an older decision above this one
     recorded = max([now, *(decision.recorded_time + MICROSECOND for decision in about.said)])
     return CountReconciled(
@@ -181,38 +179,21 @@ def _product(about: Case, standard: StationStandard | None) -> ProductId | None:
     if len(about.products) == 1:
         return about.products[0]
     if about.products:
-        products = " or ".join(about.products)
-        text = f"say which product was made: it was {products}"
-        raise NotAllowed(text, "product_needed", products=", ".join(about.products))
+        raise NotAllowed("product_needed", products=", ".join(about.products))
     if standard is not None and standard.ideal(None) is None:
-        text = "say which product was made: the counts around it name none"
-        raise NotAllowed(text, "product_needed", products="–")
+        raise NotAllowed("product_needed", products="–")
     return None
 
 
 def _impossible(about: Case, parts: int) -> NotAllowed:
     raw = about.event.raw
-    cannot = f"{parts} parts cannot be:"
     match about.assessment:
         case Assessment.PASSED:
-            text = (
-                f"{cannot} the totaliser did not go on from {raw}; what was made is in the counts after it, "
-                "so only 0 can be"
-            )
-            return NotAllowed(text, "count_passed", parts=parts, raw=raw)
+            return NotAllowed("count_passed", parts=parts, raw=raw)
         case Assessment.OPEN:
-            text = (
-                f"{cannot} the totaliser has counted nothing since, so nobody knows whether {raw} was real; "
-                "wait for its next count"
-            )
-            return NotAllowed(text, "count_open", parts=parts, raw=raw)
+            return NotAllowed("count_open", parts=parts, raw=raw)
         case Assessment.REAL:
-            text = (
-                f"{cannot} since the count before at most {about.most} can have been made, and the totaliser shows "
-                f"{' or '.join(map(str, about.shown)) or 'nothing of it'}; "
-                "if the station is faster, correct its `max_per_hour` in the plant's file"
-            )
             shown = " / ".join(map(str, about.shown)) or "–"
-            return NotAllowed(text, "count_too_many", parts=parts, most=str(about.most), shown=shown)
+            return NotAllowed("count_too_many", parts=parts, most=str(about.most), shown=shown)
         case _:
             assert_never(about.assessment)

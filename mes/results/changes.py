@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mes.errors import did_you_mean, nearest
+from mes.errors import nearest
 from mes.intervals import Interval
 from mes.model import (
     CountReconciled,
@@ -55,15 +55,14 @@ def given_reason(
     until_over = end is None
     end = now if end is None else end
     if start >= now:
-        text = f"a reason is given to a stretch of the past; now it is {now.isoformat()}"
-        raise NotAllowed(text, "reason_in_future", now=now)
+        raise NotAllowed("reason_in_future", now=now)
     if end <= start:
-        raise NotAllowed("the end is not after the start", "end_not_after_start")
+        raise NotAllowed("end_not_after_start")
     about = Interval(start, end)
     pieces = query.results.pieces(station, about, until=query.until)
     present = next((piece.reason for piece in pieces if start in piece.interval), None)
     if seen is not None and present != seen.reason:
-        raise NotAllowed("somebody has said something else meanwhile; look again", "said_meanwhile")
+        raise NotAllowed("said_meanwhile")
     event = assign(
         station,
         pieces,
@@ -86,9 +85,9 @@ def reason_numbered(query: PlantResults, seq: int) -> ReasonAssigned:
     events = query.reader.read(seq - 1, 1)
     given = events[0].event if events and events[0].seq == seq else None
     if not isinstance(given, ReasonAssigned):
-        raise NotAllowed(f"event {seq} gives no reason", "no_such_reason", seq=seq)
+        raise NotAllowed("no_such_reason", seq=seq)
     if given.station not in query.config.standards:
-        raise NotAllowed(f"there is no station `{given.station}` any more", "part_unknown", part=given.station)
+        raise NotAllowed("part_unknown", part=given.station)
     return given
 
 
@@ -102,8 +101,7 @@ def undone(
     window = Interval(given.start, max(given.start, given.end or now))
     events = query.events(given.station, window)
     if any(_overlap(event.event, given) for event in events if event.seq > seq):
-        text = "somebody has said something else of this time since; correct that instead"
-        raise NotAllowed(text, "said_since")
+        raise NotAllowed("said_since")
     line = timeline([event for event in events if event.seq != seq])
     back = undo(given, line, by=by, now=now, comment=f"undo of {seq}")
     _require_open(query, back)
@@ -143,8 +141,7 @@ def doubtful_count(query: PlantResults, number: int) -> Case:
         if case.seq == number:
             return case
     undecided = ", ".join(str(case.seq) for case in found if not case.said) or "–"
-    text = f"event {number} is no count that a person has to decide; open are: {undecided}"
-    raise NotAllowed(text, "no_doubtful_count", number=number, undecided=undecided)
+    raise NotAllowed("no_doubtful_count", number=number, undecided=undecided)
 
 
 def decided_count(
@@ -152,8 +149,7 @@ def decided_count(
 ) -> CountReconciled:
     """Decides how many parts a doubtful count stands for; `about`: see `doubtful_count`. Raises NotAllowed."""
     if product is not None and product not in query.config.products:
-        text = f"the plant's file has no product `{product}`: {did_you_mean(product, query.config.products)}"
-        raise NotAllowed(text, "product_unknown", product=product, products=nearest(product, query.config.products))
+        raise NotAllowed("product_unknown", product=product, products=nearest(product, query.config.products))
     made = None if product is None else ProductId(product)
     standard = query.config.standards.get(about.event.station)
     event = decide(about, parts, made, standard, by=by, why=why, now=now)

@@ -80,8 +80,4 @@ class Closings:
 
 
 def _refusal(station: StationId, shift: Interval) -> NotAllowed:
-    text = (
-        f"the shift of {station} from {shift.start.isoformat()} to {shift.end.isoformat()} is closed; "
-        "a team leader or an engineer opens it again on the handover page, or `mes shift reopen` does"
-    )
-    return NotAllowed(text, "shift_closed", station=station, start=shift.start, end=shift.end)
+    return NotAllowed("shift_closed", station=station, start=shift.start, end=shift.end)

@@ -149,14 +149,14 @@ def test_an_import_into_a_closed_shift_is_refused_whole(tmp_path: Path, event: S
     assert ("is closed" in said) != is_taken, said
     assert (last(path) > before) == is_taken
     if not is_taken:
-        assert "nothing was imported" in said
+        assert "Nothing was imported" in said
 
 
 def test_a_closed_journal_is_imported_whole_elsewhere(tmp_path: Path) -> None:
     """An export with closings and what came after them goes into an empty journal, and again without a change."""
     file, path = tmp_path / "all.jsonl", tmp_path / "copy.sqlite"
     file.write_text(late(*EVENTS, shift_closed(595, 0, SHIFT_END), counted(100, 2)))
-    assert "nothing was imported" not in answer(path, "journal", "import", str(file))
+    assert "Nothing was imported" not in answer(path, "journal", "import", str(file))
     before = last(path)
     assert before == len(EVENTS) + 2
     assert "0 events are new" in answer(path, "journal", "import", str(file))

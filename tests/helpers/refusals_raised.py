@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CARRIERS = {"HttpProblem": 1, "NotAllowed": 1, "refusal": 2}  # a refusal, and where its code is among the arguments
+CARRIERS = {"HttpProblem": 1, "NotAllowed": 0, "refusal": 2}  # a refusal, and where its code is among the arguments
 HANDED_ON = frozenset({"error.code", "code", "CODES[503]", "CODES[body]", "code_of(error.status_code)"})
 
 

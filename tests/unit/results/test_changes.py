@@ -64,7 +64,7 @@ def test_a_reason_is_given_to_the_past(query: PlantResults, start: float, end: f
 @pytest.mark.parametrize("number", [0, 2, 5, 8, 999])
 def test_only_a_reason_can_be_taken_back(query: PlantResults, number: int) -> None:
     """A state, a fault code and numbers that no event has are no reasons."""
-    with pytest.raises(NotAllowed, match=f"event {number} gives no reason") as refusal:
+    with pytest.raises(NotAllowed, match=f"no_such_reason seq={number}") as refusal:
         reason_numbered(query, number)
     assert (refusal.value.code, refusal.value.facts) == ("no_such_reason", {"seq": number})
 

@@ -182,19 +182,19 @@ def test_a_decision_says_who_when_and_why() -> None:
 @pytest.mark.parametrize(
     ("about", "parts", "more", "said"),
     [
-        (real(), -1, {}, "write 0 if nothing was made"),
-        (real(), 16, {}, "at most 15 can have been made, and the totaliser shows 8900"),
-        (real(), 1, {"by": " "}, "say who decides and why"),
-        (real(), 1, {"why": ""}, "say who decides and why"),
-        (case(7, UP, around(UP, before=BEFORE), ()), 1, {}, "wait for its next count"),
-        (case(7, UP, around(UP, after=read(30, 101, 100)), ()), 1, {}, "did not go on from 9000"),
-        (real(products=(S2, S3)), 1, {}, "say which product was made: it was S2 or S3"),
-        (real(products=(None, None)), 1, {}, "the counts around it name none"),
-        (real(), 1, {"product": S2}, "no ideal cycle time for S2"),
+        (real(), -1, {}, "count_not_whole"),
+        (real(), 16, {}, "count_too_many parts=16 most=15 shown=8900"),
+        (real(), 1, {"by": " "}, "decision_without_why"),
+        (real(), 1, {"why": ""}, "decision_without_why"),
+        (case(7, UP, around(UP, before=BEFORE), ()), 1, {}, "count_open parts=1"),
+        (case(7, UP, around(UP, after=read(30, 101, 100)), ()), 1, {}, "count_passed parts=1 raw=9000"),
+        (real(products=(S2, S3)), 1, {}, "product_needed products=S2, S3"),
+        (real(products=(None, None)), 1, {}, "product_needed products=–"),
+        (real(), 1, {"product": S2}, "no_ideal_cycle .*product=S2"),
     ],
 )
 def test_what_cannot_be_is_refused(about: Case, parts: int, more: dict[str, Any], said: str) -> None:
-    """Too many, fewer than none, of no product, by nobody: each with what to do next."""
+    """Too many, fewer than none, of no product, by nobody: each has its code, and the facts for its sentence."""
     with pytest.raises(NotAllowed, match=said):
         take(about, parts, **more)
 
@@ -327,21 +327,21 @@ def test_all_can_be_decided(tmp_path: Path) -> None:
 
 def test_mistakes_are_explained(desk: Desk) -> None:
     """A wrong number, numbers that cannot be, half a decision, an unknown product, no journal."""
-    assert f"open are: {FIRST}, {SECOND}, {THIRD}" in desk.decide("1", 2)
-    assert "write 0 if nothing was made" in desk.decide(FIRST, -3)
-    assert "at most 15 can have been made" in desk.decide(FIRST, 16)
+    assert f"Undecided counts: {FIRST}, {SECOND}, {THIRD}." in desk.decide("1", 2)
+    assert "a whole number, 0 or more" in desk.decide(FIRST, -3)
+    assert "at most 15 are possible in this time, and the counter shows 8899" in desk.decide(FIRST, 16)
     assert "did not go on from 500" in desk.decide(SECOND, 1)
     for parts in (0, 1):  # were it real after all, a 0 of now would hide what it counts
-        assert "wait for its next count" in desk.decide(THIRD, parts)
-    assert "has no product `S4`" in desk.decide(FIRST, 1, "--product", "S4")
-    assert "no ideal cycle time for S2" in desk.decide(FIRST, 1, "--product", "S2")
+        assert "Wait for its next count" in desk.decide(THIRD, parts)
+    assert "has no product S4. Choose one of `S3, S2`" in desk.decide(FIRST, 1, "--product", "S4")
+    assert "framing has no ideal cycle time for S2" in desk.decide(FIRST, 1, "--product", "S2")
     assert "a number of parts, a person and a reason" in desk.say("reconcile", FIRST, "--parts", "2")
     assert "say which count is decided" in desk.say("reconcile", "--parts", "2")
     assert len(desk.listed()) == 3
     assert "there is no journal" in Desk(desk.path.with_name("none")).say("reconcile")
     for each in (FIRST, SECOND, THIRD):
         desk.decide(each, 0)
-    assert f"open are: {THIRD}" in desk.decide("1", 2)
+    assert f"Undecided counts: {THIRD}." in desk.decide("1", 2)
 
 
 def test_while_a_collector_holds_the_journal_nothing_is_decided(desk: Desk) -> None:
