@@ -4,10 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from adapters.clock import Clock
-from adapters.modbus.adapter import ModbusAdapter
-from adapters.modbus.answers import DeviceMemory
-from adapters.opcua.adapter import OpcUaAdapter
-from adapters.opcua.client import LeftOpen
 from adapters.ports import Adapter
 from adapters.reading import ControllerId, TagId
 from adapters.settings import (
@@ -31,14 +27,21 @@ def maker(
 ) -> Callable[[], Adapter]:
     """Makes an adapter for each connection to a controller. `secret` gives the password behind a credential's name.
 
-    Tags of another protocol than the controller's are left out; the configuration refuses them beforehand.
+    Tags of another protocol than the controller's are left out; the configuration refuses them beforehand. A protocol
+    is imported here, before anything is read: a plant without it does without.
     """
     match settings:
         case OpcUaController():
+            from adapters.opcua.adapter import OpcUaAdapter
+            from adapters.opcua.client import LeftOpen
+
             nodes = {name: tag for name, tag in tags.items() if isinstance(tag, OpcUaTag)}
             left = LeftOpen()
             return lambda: OpcUaAdapter(controller, settings, nodes, clock=clock, secret=secret, left=left)
         case ModbusTcpController() | ModbusRtuOverTcpController() | ModbusRtuController():
+            from adapters.modbus.adapter import ModbusAdapter
+            from adapters.modbus.answers import DeviceMemory
+
             registers = {name: tag for name, tag in tags.items() if isinstance(tag, ModbusTag)}
             memory = DeviceMemory()
             return lambda: ModbusAdapter(controller, settings, registers, clock=clock, secret=secret, memory=memory)

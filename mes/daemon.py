@@ -12,21 +12,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from adapters import registry
 from adapters.cancelling import end_tasks
-from adapters.clock import Clock, SteadyClock, SystemClock
+from adapters.clock import Clock, SteadyClock
 from adapters.reading import Batch, ControllerId, GapCause
-from mes.board.accounts.middleware import own_names
-from mes.board.accounts.store import people_path
-from mes.board.accounts.users import People
-from mes.board.bounds import raise_descriptor_limit
-from mes.board.context import Board, Cables
-from mes.board.server import Tls, app, serve
+from mes.board.descriptors import raise_descriptor_limit
 from mes.collect.present import PresentTags, longest_without_count
 from mes.config.build import PlantConfig
-from mes.config.models.plant import InfluxShape, WebShape
+from mes.config.models.plant import InfluxShape
 from mes.errors import ConfigError, JournalError
 from mes.health.clock_offsets import ControllerClocks
 from mes.health.controllers import Health
@@ -39,23 +32,22 @@ from mes.influx.encode import Point
 from mes.influx.figures_file import FiguresFile, figures_path
 from mes.influx.points.windows import PublishedFigures, PublishedPlant
 from mes.influx.ports import Published
-from mes.influx.server import InfluxServer, ServerKind, Target
+from mes.influx.server import InfluxServer, ServerKind, Target, load_client
 from mes.influx.writer import InfluxWriter, Pace
-from mes.journal import Entry, Journal, JournalReader
+from mes.journal import Journal, JournalReader
 from mes.journal.consumers import EVENTS
 from mes.journal.maintenance import Maintenance
 from mes.journal.names import Names, formerly
-from mes.model import StationEvent, StationId, flow_positions
+from mes.logs import get_logger
+from mes.model import StationId, flow_positions
 from mes.pipeline import Pipeline
 from mes.stopping import STOP_WITHIN_S, in_thread, stop_on_signal
 from mes.supervisor import Backoff, run_forever, supervise
-from mes.translations import load as load_texts
 
-log = structlog.get_logger()
+log = get_logger()
 
 SETTLES_WITHIN_S = 5.0
 BOARD_RETRY_S = 5.0  # real seconds: its port may be free again, its certificate be there
-ACCOUNTS_EVERY_S = 10.0
 SET_FOR_S = 30.0  # real seconds for which the machine's clock is elsewhere before the program goes by it
 SET_BY = timedelta(minutes=1)  # by less than that it is left alone, until the next start
 
@@ -120,6 +112,8 @@ async def collector(
     `tap` sees every batch after it was journaled; `pace` is that of the forwarding to InfluxDB.
     A credential that cannot be read parks what needs it, and is asked for again. Raises JournalError.
     """
+    if config.influx is not None:
+        load_client()
     async with open_journal(config.journal_path) as journal:
         if journal.salvaged is not None:
             log.error("journal_salvaged", detail=journal.salvaged)
@@ -273,71 +267,6 @@ def _standstill(monitor: StatusMonitor) -> str | None:
     return reasons[0] if reasons else None
 
 
-async def serve_board(
-    config: PlantConfig,
-    monitor: StatusMonitor,
-    web: WebShape,
-    *,
-    people: People | None = None,
-    cables: Cables | None = None,
-    listening: Callable[[int], None] | None = None,
-) -> None:
-    """The board, health and metrics, until it is cancelled; `people`: of another file than beside the journal."""
-
-    async def append(events: Sequence[StationEvent]) -> int:
-        return await monitor.journal.append(Entry(events=list(events)))
-
-    await asyncio.to_thread(own_names)  # which may wait for the network
-    await asyncio.to_thread(load_texts)
-    with Board(
-        config=config,
-        clock=monitor.clock,
-        status=monitor.status,
-        seq=lambda: monitor.journal.last_seq,
-        append=append,
-        people=people or People(people_path(config.journal_path), SystemClock().now, must_open=False),
-        everybody_reads=web.read == "everybody",
-        tls=web.certificate is not None or web.proxy,
-        hosts=tuple(web.hosts),
-        cables=cables,
-        tags=monitor.tags,
-    ) as board:
-        tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None
-        beside = (
-            run_forever("board", board.live.follow),
-            run_forever("accounts", partial(_watch_accounts, board, monitor)),
-        )
-        following = [asyncio.create_task(coroutine) for coroutine in beside]
-
-        def served(port: int) -> None:
-            monitor.troubles.pop("board", None)
-            log.info("board_served", url=f"http{'s' if tls else ''}://{web.host}:{port}/")
-            if listening is not None:
-                listening(port)
-
-        try:
-            await serve(app(monitor.status, board), host=web.host, port=web.port, listening=served, tls=tls)
-        finally:
-            await end_tasks(following)
-            await board.end_questions()
-
-
-async def _watch_accounts(board: Board, monitor: StatusMonitor) -> None:
-    """Tells health while nobody can sign in, and the log when that begins and ends."""
-    while True:
-        trouble = await in_thread(board.people.trouble)
-        known = monitor.troubles.get("accounts")
-        if trouble is not None:
-            monitor.troubles["accounts"] = trouble
-        elif known is not None:
-            del monitor.troubles["accounts"]
-        if trouble is not None and trouble != known:
-            log.error("accounts_unreadable", detail=trouble)
-        elif trouble is None and known is not None:
-            log.info("accounts_restored")
-        await asyncio.sleep(ACCOUNTS_EVERY_S)
-
-
 async def _clock_set(clock: Clock, journal: Journal, for_s: float) -> None:
     """Returns when the machine's clock was set far away, has stayed there for some real seconds, and is to be followed.
 
@@ -401,6 +330,8 @@ async def _collect(
     config: PlantConfig, clock: Clock, stop: asyncio.Event, opened: Callable[[], None], set_for_s: float
 ) -> None:
     """Until `stop` is set, or the machine's clock is."""
+    if config.web is not None:
+        from mes.board.serving import serve_board  # takes a second, so that it is done before anything is read
     async with collector(config, clock) as running, asyncio.TaskGroup() as group:
         await asyncio.to_thread(opened)
         monitor = running.monitor

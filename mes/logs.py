@@ -1,17 +1,50 @@
-"""How the program speaks of itself: structured lines, readable on a terminal and JSON elsewhere, on standard error."""
+"""How the program speaks of itself: structured lines, readable on a terminal and JSON elsewhere, on standard error.
+
+structlog is imported when something is said first: most commands say nothing, and start sooner without it.
+"""
 
 import logging
 import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
 
-import structlog
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_waiting: "list[Callable[[], None]]" = []  # the set-up, until structlog is imported
+
+
+class _Logger:
+    """structlog's logger, by whatever is configured when something is said."""
+
+    def __getattr__(self, name: str) -> Any:
+        import structlog
+
+        while _waiting:
+            _waiting.pop()()
+        return getattr(structlog.get_logger(), name)
+
+
+def get_logger() -> Any:
+    """The logger of a module."""
+    return _Logger()
 
 
 def configure_logging(*, level: int = logging.INFO) -> None:
     """Sets up structlog for a whole process; `level` is one of logging's."""
-    on_terminal = sys.stderr.isatty()
     for chatty in ("asyncua", "pymodbus"):
         # their own reports of lost connections repeat ours, which carry the controller's name
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    _waiting[:] = [partial(_configure, level, sys.stderr)]
+    if "structlog" in sys.modules:
+        _waiting.pop()()
+
+
+def _configure(level: int, to: TextIO) -> None:
+    import structlog
+
+    on_terminal = to.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)
         if on_terminal
@@ -26,6 +59,6 @@ def configure_logging(*, level: int = logging.INFO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(to),
         cache_logger_on_first_use=False,
     )

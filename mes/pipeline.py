@@ -4,8 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import structlog
-
 from adapters.clock import Clock, ScaledClock, SteadyClock, boot_time_s
 from adapters.reading import Batch, ControllerId, Gap, GapCause, PolledPart, Reading, TagId, longest_observed
 from mes.collect.delivery import Delivery
@@ -24,9 +22,10 @@ from mes.collect.station import (
 )
 from mes.future import NOT_BEFORE, TOLERANCE, not_after
 from mes.journal import Entry, Future, Journal
+from mes.logs import get_logger
 from mes.model import CountKind, ProcessValue, StationEvent, StationId
 
-log = structlog.get_logger()
+log = get_logger()
 
 A_DAY = timedelta(days=1)
 OBSERVED_EVERY_S = 2.0  # real seconds between proofs of life on disk while nothing happens

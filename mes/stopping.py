@@ -12,9 +12,9 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
-import structlog
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 T = TypeVar("T")
 

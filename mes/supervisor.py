@@ -8,15 +8,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn, Protocol, assert_never
 
-import structlog
-
 from adapters.cancelling import obey_cancellation
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.errors import ConfigError, JournalError, MesError
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class BatchSink(Protocol):

@@ -1,20 +1,27 @@
 """How tables meet a person: as wide as the terminal, wide enough for every column where there is none."""
 
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from mes.model import StationId
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDTH_WITHOUT_TERMINAL = 140
 
 
-def console() -> Console:
+def console() -> "Console":
     """Standard output; colours only on a terminal."""
+    from rich.console import Console
+
     found = Console(highlight=False)
     return found if found.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
-def errors() -> Console:
+def errors() -> "Console":
     """Standard error, for what is no part of the answer: progress, warnings."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False)
 
 

@@ -5,15 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from simulators.controllers import Controller, Device, ModbusDevice, OpcUaDevice
 from simulators.faults import CONTROLLERS, Fault, FaultName, parse_controller, parse_name
 from simulators.plant import Plant
-
-FIXED_PORTS: Mapping[str, int] = MappingProxyType({"weld-plc": 48400, "final-plc": 48401, "paint-plc": 15020})
-"""The plant's own ports by controller."""
 
 SCAN_S = 0.01
 """Real seconds between two scans of the controllers' programs, each of which shows what changed."""

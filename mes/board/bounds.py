@@ -1,7 +1,6 @@
 """What clients may use: connections, sizes and times are bounded, so that collecting never lacks a descriptor."""
 
 import asyncio
-import contextlib
 import resource
 import socket
 import sys
@@ -13,7 +12,6 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from starlette.datastructures import Headers as Fields
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -21,11 +19,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from adapters.cancelling import end_tasks
 from mes.board.accounts.middleware import replayed
 from mes.board.refusals import refusal, refusal_text
+from mes.logs import get_logger
 from mes.translations import LANGUAGES
 
-log = structlog.get_logger()
+log = get_logger()
 
-DESCRIPTORS_WANTED = 65_536
 CONNECTIONS_MOST = 512
 HANDSHAKES = 32  # accepted connections beyond the limit: they are told 503, or are in their TLS handshake
 ACCEPT_LOG_S = 60.0
@@ -67,15 +65,6 @@ class Limits:
         half = CONNECTIONS_MOST if soft == resource.RLIM_INFINITY else soft // 2 - HANDSHAKES
         connections = max(8, min(CONNECTIONS_MOST, half))
         return cls(connections, per_client=connections // 2, streams=connections // 2)
-
-
-def raise_descriptor_limit() -> None:
-    """Lets the process open as many files as the system allows, DESCRIPTORS_WANTED at most."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class BoundedListener(socket.socket):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,8 +25,9 @@ from mes.board.routes import with_board
 from mes.errors import ConfigError
 from mes.health.prometheus import exposition
 from mes.health.status import REASON_SHOWN, Status, Verdict, alive, ready
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 REASONS_SHOWN = 20
 CLOSE_WITHIN_S = 1  # for answers that are under way when the program stops

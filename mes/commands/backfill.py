@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mes.calendar import Window
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, plant, query
@@ -79,6 +78,8 @@ def _stretch(opened: PlantResults, start: datetime | None, end: datetime | None)
 
 
 async def _write(opened: PlantResults, file: FiguresFile, target: Target, stretch: Interval | None) -> Written:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors(), transient=True, disable=not errors().is_terminal) as progress:
         task = progress.add_task("writing to InfluxDB", total=None)

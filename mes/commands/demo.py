@@ -5,24 +5,30 @@ import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mes.commands.parsed import Parsed
 from mes.commands.simulate import DURATION, FAULT, FAULT_FORM, FAULT_HELP
 from mes.commands.simulated import SPEED, until_done
-from mes.demo import screen
-from mes.demo.board import BoardShown
-from mes.demo.forwarding import given_server
-from mes.demo.pacing import TooSlow
-from mes.demo.result import Finished, as_json
-from mes.demo.run import Breakdown, Forwarding, Options, parse_breakdown
 from mes.demo.simulate import Fault
 from mes.errors import EXIT_FAILED, EXIT_TOO_SLOW, leaves
 from mes.logs import configure_logging
 from mes.terminal import console
 
-BREAKDOWN = Parsed("station@time+length", parse_breakdown)
+if TYPE_CHECKING:
+    from mes.demo.result import Finished
+    from mes.demo.run import Breakdown
+
+
+def _breakdown(text: str) -> "Breakdown":
+    from mes.demo.run import parse_breakdown
+
+    return parse_breakdown(text)
+
+
+BREAKDOWN = Parsed("station@time+length", _breakdown)
 
 
 @click.command("demo")
@@ -89,7 +95,7 @@ def demo_command(
     speed: float,
     seed: int,
     faults: tuple[Fault, ...],
-    breakdowns: tuple[Breakdown, ...],
+    breakdowns: "tuple[Breakdown, ...]",
     json_file: Path | None,
     journal: Path | None,
     influx: bool,
@@ -107,6 +113,13 @@ def demo_command(
     Exit codes: 0 only if all agrees; 1 if anything differs or fails; 2 for bad input; 3 if this computer stood still so
     long that connections broke, and nothing else differs: try a lower --speed.
     """
+    from mes.demo import screen
+    from mes.demo.board import BoardShown
+    from mes.demo.forwarding import given_server
+    from mes.demo.pacing import TooSlow
+    from mes.demo.result import as_json
+    from mes.demo.run import Forwarding, Options
+
     configure_logging(
         level=logging.DEBUG if click.get_current_context().find_root().params["verbose"] else logging.WARNING
     )
@@ -117,7 +130,7 @@ def demo_command(
     options = Options(length, speed, seed, faults, journal, breakdowns, forwarding, board)
     stays = screen.stays_by_default() if stay is None else stay
 
-    def tell(finished: Finished) -> None:
+    def tell(finished: "Finished") -> None:
         screen.show(output, finished)
         if json_file:
             result = as_json(finished, seed=seed)

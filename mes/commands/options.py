@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mes.commands.parsed import Parsed
 from mes.config.build import PlantConfig
@@ -17,8 +17,13 @@ from mes.journal import Entry, Journal, JournalReader
 from mes.journal.beginning import Beginning
 from mes.journal.names import Names
 from mes.model import StationEvent, StationId
-from mes.results.plant import PlantResults
 from mes.terminal import errors, label
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from mes.results.hourly import Progress as Changed
+    from mes.results.plant import PlantResults
 
 
 def instant(text: str) -> datetime:
@@ -74,8 +79,10 @@ def unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
 @contextmanager
 def query(
     config: PlantConfig, journal: Path | None, now: datetime | None = None, *, asked_until: datetime | None = None
-) -> Iterator[PlantResults]:
+) -> "Iterator[PlantResults]":
     """The journal opened for questions; what takes long shows its progress on a terminal."""
+    from mes.results.plant import PlantResults
+
     path = journal or config.journal_path
     present = datetime.now(UTC)
     with (
@@ -101,7 +108,7 @@ def append(path: Path, events: Sequence[StationEvent]) -> int:
 class _Shown:
     """Progress by station, on standard error and only on a terminal."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress") -> None:
         self._progress = progress
         self._task = progress.add_task("computing hourly components", total=1, visible=False)
 
@@ -112,7 +119,12 @@ class _Shown:
 
 
 @contextmanager
-def _progress() -> Iterator[_Shown]:
+def _progress() -> "Iterator[Changed | None]":
+    if not errors().is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors(), transient=True, disable=not errors().is_terminal) as progress:
+    with Progress(*columns, console=errors(), transient=True) as progress:
         yield _Shown(progress)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from mes import daemon
 from mes.commands.options import CONFIG, beginning, plant
 from mes.commands.simulated import CLOCK, SPEED, clock_of
 
@@ -24,6 +23,8 @@ def run_command(*, config: Path | None, speed: float, clock: tuple[datetime, dat
     The first start makes the journal. A journal that was there before and is missing is never made again without --new.
     """
     loaded = plant(config)
+    from mes import daemon
+
     start = beginning(config, loaded.config.journal_path)
     start.allow(new=new)
     asyncio.run(daemon.run(loaded.config, clock_of(speed, clock), opened=start.remember))

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
 
 from holidays import country_holidays, list_supported_countries
@@ -59,7 +60,9 @@ def site_calendar(site: SiteShape, findings: Findings) -> Calendar | None:
 
 
 def _zone(name: str, findings: Findings) -> ZoneInfo | None:
-    known = available_timezones()
+    if name in files("tzdata").joinpath("zones").read_text(encoding="utf-8").split():
+        return ZoneInfo(name)
+    known = available_timezones()  # those of this machine too, which takes a while to list
     if name in known:
         return ZoneInfo(name)
     findings.problem(("site", "time_zone"), f"the time zone `{name}` does not exist", _near_zone(name, known))

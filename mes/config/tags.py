@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from pydantic import ValidationError
 
@@ -109,12 +108,16 @@ def _address_problem(key: str, given: object) -> tuple[str, str] | None:
 def check_uses(uses: Sequence[Use], findings: Findings) -> None:
     """One controller's tags: what is read for two purposes, and values that share a part of their registers."""
     _doubles(uses, findings)
-    blocks = [use for use in uses if isinstance(use.tag, ModbusTag)]
-    for left, right in combinations(sorted(blocks, key=_first), 2):
-        if _place(left.tag) != _place(right.tag) and _overlap(left.tag, right.tag):
-            what = f"{_span(right.tag)} overlaps {left.tag_id}, {_span(left.tag)}"
-            remedy = "look at the type, the length and the address of both"
-            findings.warning(right.place, what, remedy, station=right.station)
+    blocks = sorted((use for use in uses if isinstance(use.tag, ModbusTag)), key=_first)
+    for index, left in enumerate(blocks):
+        end = sum(_first(left))
+        for right in blocks[index + 1 :]:
+            if _first(right)[0] >= end:
+                break
+            if _place(left.tag) != _place(right.tag) and _overlap(left.tag, right.tag):
+                what = f"{_span(right.tag)} overlaps {left.tag_id}, {_span(left.tag)}"
+                remedy = "look at the type, the length and the address of both"
+                findings.warning(right.place, what, remedy, station=right.station)
 
 
 def _doubles(uses: Sequence[Use], findings: Findings) -> None:

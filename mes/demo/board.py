@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mes.board.accounts.users import CODE_LETTERS, NotAccepted, People, Role
+from mes.board.serving import serve_board
 from mes.config.build import PlantConfig
 from mes.config.models.plant import WebShape
-from mes.daemon import Collector, serve_board
+from mes.daemon import Collector
 from mes.demo.result import Finished
 from simulators.faults import FaultName
 from simulators.served import ServedPlant

@@ -7,14 +7,16 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from mes.errors import MesError
 
+if TYPE_CHECKING:
+    import aiohttp
+
 STARTS_WITHIN_S = 60.0  # a busy machine may stand still for a while
 FIRST_STARTS = 5
-PING = aiohttp.ClientTimeout(total=1.0)  # whoever took the port may never answer
+PING_S = 1.0  # whoever took the port may never answer
 CONFIG = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
@@ -76,6 +78,8 @@ class Influxd:
 
     async def _comes_up(self, program: str) -> bool:
         """Whether it answers rather than ends; raises MesError where it does neither."""
+        import aiohttp
+
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - starting is quick, the waiting is below
                 [program, "run", "-config", str(self._config)], stdout=log, stderr=log
@@ -92,9 +96,12 @@ class Influxd:
         self._process = None
         return False
 
-    async def _answers(self, session: aiohttp.ClientSession) -> bool:
+    async def _answers(self, session: "aiohttp.ClientSession") -> bool:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=PING_S)
         try:
-            async with session.get(f"{self.url}/ping", timeout=PING) as answer:
+            async with session.get(f"{self.url}/ping", timeout=timeout) as answer:
                 return answer.status == 204
         except (aiohttp.ClientError, TimeoutError):
             return False

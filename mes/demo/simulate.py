@@ -8,12 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapters.clock import Clock
 from mes.errors import ConfigError
 from simulators.faults import Fault, parse_duration, parse_fault
-from simulators.plant import Plant
-from simulators.served import FIXED_PORTS, ServedPlant
+from simulators.ports import FIXED_PORTS
+
+if TYPE_CHECKING:
+    from simulators.plant import Plant
+    from simulators.served import ServedPlant
 
 __all__ = ["FIXED_PORTS", "Fault", "Simulation", "parse_duration", "parse_fault", "simulate"]
 
@@ -37,6 +41,9 @@ class Simulation:
 
 async def simulate(simulation: Simulation, stop: asyncio.Event) -> None:
     """Serves until `stop` is set; lines on a terminal's standard input switch faults. Raises ConfigError (ports)."""
+    from simulators.plant import Plant
+    from simulators.served import ServedPlant
+
     plant = Plant(seed=simulation.seed, start=simulation.clock.now())
     served = ServedPlant(plant, simulation.clock, ports=simulation.ports)
     try:
@@ -74,7 +81,7 @@ async def simulate(simulation: Simulation, stop: asyncio.Event) -> None:
         await served.stop()
 
 
-async def _until_end(simulation: Simulation, plant: Plant) -> None:
+async def _until_end(simulation: Simulation, plant: "Plant") -> None:
     if simulation.length is None:
         await asyncio.Event().wait()
         return
@@ -83,7 +90,7 @@ async def _until_end(simulation: Simulation, plant: Plant) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _listen(served: ServedPlant, say: Callable[[str], None]) -> None:
+async def _listen(served: "ServedPlant", say: Callable[[str], None]) -> None:
     """Reads commands from the terminal for as long as it gives any."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -91,7 +98,7 @@ async def _listen(served: ServedPlant, say: Callable[[str], None]) -> None:
         await command(served, line.decode(errors="replace").split(), say)
 
 
-async def command(served: ServedPlant, words: list[str], say: Callable[[str], None]) -> None:
+async def command(served: "ServedPlant", words: list[str], say: Callable[[str], None]) -> None:
     """One command: `on NAME [CONTROLLER]`, `off NAME [CONTROLLER]` or `faults`."""
     match words:
         case []:
@@ -109,7 +116,7 @@ async def command(served: ServedPlant, words: list[str], say: Callable[[str], No
             say("say `on NAME [CONTROLLER]`, `off NAME [CONTROLLER]` or `faults`")
 
 
-def truth_json(plant: Plant) -> dict[str, object]:
+def truth_json(plant: "Plant") -> dict[str, object]:
     """What the plant did from its start to now, per station: counts, finished units, seconds per state, OEE."""
     truth, start, end = plant.truth, plant.start, plant.now
     return {

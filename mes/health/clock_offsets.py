@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
-
 from adapters.reading import Batch, ControllerId, Reading
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 BUCKET = timedelta(seconds=10)
 BUCKETS = 12  # the estimate is made of the last two minutes

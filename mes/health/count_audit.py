@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-import structlog
-
 from mes.collect.signals import CounterSignal
 from mes.collect.station import StationSetup, readable_state
 from mes.health.status import CountAuditLine
@@ -17,11 +15,12 @@ from mes.journal import JournalReader
 from mes.journal.codec import Unreadable
 from mes.journal.consumers import stretches
 from mes.journal.names import NO_NAMES, Names
+from mes.logs import get_logger
 from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
 from mes.oee.count_decisions import Doubt, doubt, keep, leading
 from mes.stopping import in_thread
 
-log = structlog.get_logger()
+log = get_logger()
 
 NAMED = 5  # events that cannot be read, in a sentence
 CHUNK = 2000  # events that are read at once: some ten milliseconds of a thread

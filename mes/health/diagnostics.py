@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
 from adapters.diagnostics import Diagnostic
 from adapters.reading import ControllerId
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 CLEARED_AFTER_S = 30.0  # real seconds: one that comes and goes more often is logged once
 MOST = 1000  # diagnostics of one controller; further ones are neither logged nor shown

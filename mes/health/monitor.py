@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn
 
-import structlog
-
 from adapters.clock import Clock, SteadyClock
 from adapters.reading import ControllerId
 from mes.collect.present import PresentTags
@@ -18,9 +16,10 @@ from mes.influx.writer import InfluxWriter
 from mes.journal import Journal
 from mes.journal.consumers import EVENTS, FIGURES, PLANT, TELEMETRY, backlog
 from mes.journal.maintenance import Maintenance
+from mes.logs import get_logger
 from mes.model import StationId
 
-log = structlog.get_logger()
+log = get_logger()
 
 EVERY_S = 5.0  # real seconds between two looks at the consumers' cursors
 

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-import structlog
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 Progress = Callable[[], str | None]
 EVERY_S = 10.0  # real seconds, where the manager does not say how often it wants to hear

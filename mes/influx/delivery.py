@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import structlog
-
 from adapters.clock import Clock
 from mes.errors import SinkRejected, SinkUnavailable
 from mes.influx.encode import body
 from mes.journal.codec import to_us
 from mes.journal.store import RejectedPoint
+from mes.logs import get_logger
 
 SINK = "influx"
 CANARY = b"canary,of=taktline ok=true"  # without a time: the server's own is inside every retention
@@ -25,7 +24,7 @@ MAY_BE_A_LINE = (400, 422)
 TOO_OLD = re.compile(r"(?:beyond|outside) retention policy", re.IGNORECASE)  # the rest of the body is stored then
 PASSING = "pending deletion"  # 2.x says 422 while it deletes a shard, and takes the same line afterwards
 MOST_IN_A_ROW = 100  # so many bad lines one after the other are no bad lines
-log = structlog.get_logger()
+log = get_logger()
 _HEAD = re.compile(r"(?:[^ \\]|\\.)+")
 
 

@@ -13,14 +13,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
-import structlog
-
 from mes.influx.encode import Point
 from mes.influx.revisions import Fields, Key, hold, key_of, revised
 from mes.journal.codec import to_us
 from mes.journal.replace import put_aside
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 FORMAT = 1
 KEPT = timedelta(days=14)  # figures that start earlier are asked from the server when they change

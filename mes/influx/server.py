@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import importlib
 import json
 import re
 from collections.abc import Mapping
@@ -10,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
-
-import aiohttp
-from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
-from influxdb_client.rest import ApiException
+from typing import TYPE_CHECKING, Any, Self
 
 from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 from mes.stopping import in_thread
+
+if TYPE_CHECKING:
+    from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
 TIMEOUT = timedelta(seconds=10)
 FORM = "application/x-www-form-urlencoded"
@@ -56,6 +56,12 @@ class Target:
     kind: ServerKind | None = None  # None: ask the server
 
 
+def load_client() -> None:
+    """Imports the client's library, which takes half a second: whoever collects does it before anything is read."""
+    importlib.import_module("aiohttp")
+    importlib.import_module("influxdb_client.client.influxdb_client_async")
+
+
 class InfluxServer:
     """An open client; `async with`. Every failure is a SinkUnavailable (try again) or a SinkRejected (hold)."""
 
@@ -70,6 +76,8 @@ class InfluxServer:
         self._client: InfluxDBClientAsync | None = None
 
     async def __aenter__(self) -> Self:
+        from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
+
         target = self._target
         token = target.secret or ""
         if target.user is not None:
@@ -215,6 +223,9 @@ class InfluxServer:
 
         The body is `packed` lines, a `form` or `content` as JSON. 3 answers no query that is sent as JSON.
         """
+        import aiohttp
+        from influxdb_client.rest import ApiException
+
         if self._client is None:
             raise SinkUnavailable("the client is closed")
         headers = {"Content-Type": "application/json"}  # the layer sends an empty body only so

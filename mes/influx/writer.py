@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-import structlog
-
 from adapters.clock import Clock, SystemClock
 from mes.errors import SinkRejected, SinkUnavailable, SinkUnknown
 from mes.influx.delivery import Delivery
@@ -25,10 +23,11 @@ from mes.influx.ports import Figures, Followed, Published, Server
 from mes.influx.standing import has_figures, standing
 from mes.journal.codec import Unreadable
 from mes.journal.consumers import EVENTS, FIGURES, LIVE, LIVE_FROM, PLANT, TELEMETRY
+from mes.logs import get_logger
 from mes.model import Journaled
 from mes.stopping import in_thread
 
-log = structlog.get_logger()
+log = get_logger()
 
 UNKNOWN = "unknown"
 KEPT_EVERY = timedelta(minutes=10)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
-
 from mes.errors import JournalMissing
 from mes.journal.replace import READY, to_disk
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 MARKER = ".journal-place"  # behind the name of the plant's file
 LONGEST_MARKER = 10_000  # bytes

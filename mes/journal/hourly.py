@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any, Self
 
 import apsw
-import structlog
 
 from mes.errors import DerivedError
 from mes.journal.codec import from_us, to_us
 from mes.journal.replace import put_aside
 from mes.journal.schema import BUSY_MS
+from mes.logs import get_logger
 from mes.model import StationId
 from mes.stopping import interruptible
 
-log = structlog.get_logger()
+log = get_logger()
 
 FORMAT = 2
 MEMORY = ":memory:"

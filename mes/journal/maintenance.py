@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
-import structlog
-
 from adapters.clock import Clock
 from mes.errors import JournalBlocked
 from mes.journal import Journal
 from mes.journal.consumers import TELEMETRY
+from mes.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 EVERY_S = 60.0  # real seconds
 ROWS_AT_ONCE = 2_000  # dropped in one go, so that no commit waits long for it

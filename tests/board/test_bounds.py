@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from mes.board.bounds import HANDSHAKES, Limits, quiet_accept_errors, raise_descriptor_limit
+from mes.board.bounds import HANDSHAKES, Limits, quiet_accept_errors
+from mes.board.descriptors import raise_descriptor_limit
 from mes.board.refusals import refusal_text
 from mes.board.server import serve
 from mes.translations import LANGUAGES

@@ -15,10 +15,11 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 from adapters.clock import ScaledClock
 from adapters.reading import ControllerId
 from mes.board.accounts.users import People
+from mes.board.serving import serve_board
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
 from mes.config.models.plant import WebShape
-from mes.daemon import Collector, collector, serve_board
+from mes.daemon import Collector, collector
 from mes.demo.forwarding import PACE, with_influx
 from mes.demo.run import BACKOFF, START
 from mes.model import StationId

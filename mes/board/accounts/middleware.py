@@ -9,7 +9,6 @@ from collections.abc import Collection
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
-import structlog
 from starlette.datastructures import Headers as Fields
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -18,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mes.board.accounts.users import People, PeopleError, Person
 from mes.board.refusals import refusal
+from mes.logs import get_logger
 from mes.stopping import in_thread
 
-log = structlog.get_logger()
+log = get_logger()
 
 HEADERS = {
     "content-security-policy": (

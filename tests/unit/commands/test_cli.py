@@ -11,7 +11,7 @@ import pytest
 from mes import commands
 from mes.cli import COMMANDS, mes
 
-HEAVY = ("asyncua", "pymodbus", "fastapi", "aiohttp", "simpy", "cryptography")
+HEAVY = ("asyncua", "pymodbus", "fastapi", "aiohttp", "simpy", "cryptography", "structlog")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -39,19 +39,65 @@ def test_each_command_that_stands_in_the_folder_is_listed() -> None:
 
 def imported(*words: str) -> set[str]:
     """Which of the heavy packages are imported after this command, in a process of its own."""
-    code = (
-        f"import sys; from mes.cli import mes; mes({words!r}, standalone_mode=False); print(*sys.modules, sep=chr(10))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = f"""
+import sys
+from mes.cli import mes
+try:
+    mes({words!r}, standalone_mode=False)
+finally:
+    print(*sys.modules, sep=chr(10))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     return set(done.stdout.split()) & set(HEAVY)
 
 
-@pytest.mark.parametrize("words", [("--help",), ("oee", "--help"), ("report", "--help"), ("reason", "--help")])
-def test_a_command_that_reads_starts_without_protocols_and_board(words: tuple[str, ...]) -> None:
-    """None of the heavy packages is imported, so that a question on the command line is answered at once."""
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("check",),
+        ("check", "--help"),
+        ("demo", "--help"),
+        ("influx", "--help"),
+        ("oee", "--help"),
+        ("reason", "--help"),
+        ("report", "--help"),
+        ("run", "--config", "nowhere.yaml"),
+        ("run", "--help"),
+        ("simulate", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_imports_only_what_it_needs(words: tuple[str, ...]) -> None:
+    """No heavy package is imported for a help, a check or a mistake, so that it is answered at once."""
     assert imported(*words) == set()
 
 
-def test_the_daemon_needs_them() -> None:
-    """So that the test above can fail."""
-    assert imported("run", "--help") >= {"asyncua", "pymodbus", "fastapi"}
+RUNS = """
+import asyncio, sys
+from adapters import registry
+from mes import daemon
+from mes.config.load import default_config, load
+config = load(default_config()).config
+{more}
+print(*sys.modules, sep=chr(10))
+"""
+MAKER = "registry.maker(name, config.controllers[name], {}, clock=None, secret=str)"
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ("", set()),
+        (f"name = 'paint-plc'; {MAKER}", {"pymodbus"}),
+        (f"name = 'weld-plc'; {MAKER}", {"asyncua", "cryptography"}),
+        ("daemon.load_client()", {"aiohttp"}),
+        ("import mes.board.serving", {"fastapi"}),
+    ],
+)
+def test_the_daemon_imports_what_its_plant_has(more: str, wanted: set[str]) -> None:
+    """A protocol, the client of InfluxDB and the board, each where the plant's file has it, and not else."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS.replace("{more}", more)], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) & set(HEAVY) == wanted
