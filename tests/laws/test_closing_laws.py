@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from events import STATION, at, counted, shift_closed, shift_reopened, state
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oee_histories import CATALOGUE, between
@@ -43,7 +44,7 @@ def figures(path: Path, standard: StationStandard, window: Interval = SHIFT, *, 
         return ask(STATION, window, until=at(720))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=histories, after=histories, is_other_file=st.booleans())
 def test_a_closed_shift_keeps_its_figures_to_the_last_bit(
     before: Sequence[StationEvent], after: Sequence[StationEvent], is_other_file: bool

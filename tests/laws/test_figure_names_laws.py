@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from events import STATION
+from examples import examples
 from hypothesis import given, settings
 from list_reader import ListReader
 from random_histories import CALENDAR, WINDOW, histories, standards
@@ -42,7 +43,7 @@ def results_of(events: list[Journaled], standard: StationStandard) -> Results:
 
 
 @given(histories(), standards)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_one_name_is_one_value(events: list[Journaled], standard: StationStandard) -> None:
     """Every figure that one of the outputs names is the same number in each of them that names it."""
     results = results_of(events, standard)
@@ -62,7 +63,7 @@ def test_one_name_is_one_value(events: list[Journaled], standard: StationStandar
 
 
 @given(histories(), histories(), standards)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_replay_names_what_differs(before: list[Journaled], after: list[Journaled], standard: StationStandard) -> None:
     """Replay lists each figure of the report that is not the same in two computations, with both values."""
     (was, old), (now, new) = report(results_of(before, standard)), report(results_of(after, standard))

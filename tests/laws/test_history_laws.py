@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from events import STATION, assigned, at, lost, restored, state
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
@@ -45,7 +46,7 @@ def check(
 
 @pytest.mark.parametrize("first_look", [1, 2, 32])
 @pytest.mark.timeout(60)  # each example is a history of its own
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(events=histories(), window=windows, planned=plans, ideal=standards)
 def test_a_stretch_read_by_itself_has_the_same_figures(
     first_look: int, events: list[Journaled], window: Interval, planned: list[Interval], ideal: StationStandard
@@ -60,7 +61,7 @@ def test_a_stretch_read_by_itself_has_the_same_figures(
 
 
 @pytest.mark.timeout(60)  # each example is a history of its own
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(histories(), st.lists(windows, min_size=1, max_size=4), plans, standards)
 def test_the_journal_reads_a_stretch_alike(
     events: list[Journaled], some: list[Interval], planned: list[Interval], ideal: StationStandard

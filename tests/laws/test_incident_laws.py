@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 from counter_plant import Pace, Register, histories
+from examples import examples
 from incidents import Incident, Label, incident
 
 from adapters.reading import Gap
@@ -101,18 +102,19 @@ def judge(case: Incident) -> str:
 def test_an_incident_is_exact_or_flagged(label: Label) -> None:
     """Whatever befalls a counter: no part is invented or dropped in silence, and nothing ordinary is doubted."""
     draw = Random(f"{SEED} {label}")
-    found = Counter(judge(incident(draw, (label,))) for _ in range(EACH))
+    each = examples(EACH)
+    found = Counter(judge(incident(draw, (label,))) for _ in range(each))
 
     print(SEED, label, dict(found))  # noqa: T201  # shown with -s, for the record
-    assert found.total() == EACH
-    assert found["looks ordinary"] <= EACH * LOOKS_ORDINARY.get(label, 0)
+    assert found.total() == each
+    assert found["looks ordinary"] <= each * LOOKS_ORDINARY.get(label, 0)
 
 
 @pytest.mark.timeout(300)
 def test_two_incidents_are_exact_or_flagged() -> None:
-    """One trouble after another, each as if it were alone; ten thousand incidents in all."""
+    """One trouble after another, each as if it were alone; ten thousand incidents in all, a tenth for the coverage."""
     draw = Random(f"{SEED} pairs")
-    for _ in range(PAIRS):
+    for _ in range(examples(PAIRS)):
         judge(incident(draw, (draw.choice(list(Label)), draw.choice(list(Label)))))
 
     assert EACH * len(Label) + PAIRS >= 10_000

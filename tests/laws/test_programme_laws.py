@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ class Facts(NamedTuple):
 FACTS = {S3: Facts("Sedan", "CKD", "KZ", 41.3), S5: Facts("Pickup", "DKD")}
 calendars = st.sampled_from(CALENDARS)
 seconds = st.integers(0, 366 * 86400)
-few = settings(deadline=None, max_examples=25)
+few = settings(deadline=None, max_examples=examples(25))
 
 
 @st.composite

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from events import STATION, at
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
@@ -41,7 +42,7 @@ def us(point: Point, field: str) -> int:
 
 
 @given(histories(), standards)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_stretches_add_up_to_the_figures(events: list[Journaled], standard: StationStandard) -> None:
     """The stretches of an hour are gapless, and their seconds are its key figures, bucket by bucket."""
     points = published(events, standard)
@@ -65,7 +66,7 @@ def test_stretches_add_up_to_the_figures(events: list[Journaled], standard: Stat
 
 
 @given(histories(), standards)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_losses_by_reason_add_up_to_the_figures(events: list[Journaled], standard: StationStandard) -> None:
     """All reasons of an hour together are its losses."""
     points = published(events, standard)
@@ -82,7 +83,7 @@ def test_losses_by_reason_add_up_to_the_figures(events: list[Journaled], standar
 
 
 @given(histories(), standards, st.data())
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 def test_no_correction_leaves_a_point_behind(
     events: list[Journaled], standard: StationStandard, data: st.DataObject
 ) -> None:
@@ -99,7 +100,7 @@ def test_no_correction_leaves_a_point_behind(
 
 
 @given(histories(), standards)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_hours_make_shifts_and_days(events: list[Journaled], standard: StationStandard) -> None:
     """The hours inside a shift add up to the shift, in seconds and in units: none reaches over a shift's border."""
     counted = {event.event.kind for event in events if isinstance(event.event, UnitsCounted)}

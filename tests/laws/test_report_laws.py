@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from events import counted, state
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from journals import journal_of
@@ -38,7 +39,7 @@ histories = st.tuples(
 
 
 @pytest.mark.parametrize("by", [*WindowKind, WHOLE])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 @given(events=histories)
 def test_a_default_report_shows_every_unit(
     tmp_path_factory: pytest.TempPathFactory, by: str, events: list[StationEvent]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ MONDAY = datetime(2026, 3, 2, 3, tzinfo=UTC)
 SPAN = timedelta(hours=8, minutes=45)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     seed=st.integers(0, 1000),
     lead=st.timedeltas(timedelta(), timedelta(days=3)),
@@ -36,7 +37,7 @@ def test_the_cut_into_steps_changes_nothing(seed: int, lead: timedelta, cuts: li
         assert stepped.truth.visits(spec.path) == whole.truth.visits(spec.path)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(seed=st.integers(), start=st.timedeltas(timedelta(), timedelta(days=1)), length=st.timedeltas(timedelta(), SPAN))
 def test_seconds_add_up_over_any_cut(seed: int, start: timedelta, length: timedelta) -> None:
     """Seconds and counts of a whole are those of its parts, and the seconds fill the whole."""
@@ -52,7 +53,7 @@ def test_seconds_add_up_over_any_cut(seed: int, start: timedelta, length: timede
         assert {result: left[result] + right[result] for result in both} == both
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(seed=st.integers(), length=st.timedeltas(timedelta(), SPAN), limit=st.timedeltas(timedelta(), SPAN))
 def test_the_order_of_definitions(seed: int, length: timedelta, limit: timedelta) -> None:
     """Run time never exceeds planned time; a higher limit of minor stops moves loss from availability to performance
