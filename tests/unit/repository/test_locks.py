@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ MACHINES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
 }
 TARGETS = list(itertools.product((11, 12, 13, 14), MACHINES))
+Here = frozenset[tuple[str, str]]  # an environment, as what markers are judged by
 everywhere = pytest.mark.parametrize(("minor", "machine"), TARGETS)
 
 
@@ -92,27 +94,58 @@ def group(name: str) -> Iterator[str]:
             yield from group(each["include-group"])
 
 
-def lacking(lock: dict[str, Pin], first: list[str], here: dict[str, str]) -> list[str]:
+@cache
+def requirement(text: str) -> Requirement:
+    """Many packages require the same."""
+    return Requirement(text)
+
+
+@cache
+def holds(marker: Marker, here: Here) -> bool:
+    """Whether a marker holds in an environment."""
+    return marker.evaluate(dict(here))
+
+
+@cache
+def satisfies(version: str, specifier: SpecifierSet) -> bool:
+    """Whether a version is one of those that are asked for."""
+    return specifier.contains(version, prereleases=True)
+
+
+@cache
+def python_of(package: str) -> SpecifierSet:
+    """The Pythons that a package serves."""
+    return SpecifierSet(METADATA[package]["requires_python"])
+
+
+@cache
+def required_by(package: str, extra: str, here: Here) -> tuple[Requirement, ...]:
+    """What a package, or an extra of it, requires in an environment."""
+    asked = frozenset({*here, ("extra", extra)})
+    all_of_it = map(requirement, METADATA[package]["requires"])
+    return tuple(each for each in all_of_it if each.marker is None or holds(each.marker, asked))
+
+
+def lacking(lock: dict[str, Pin], first: list[str], place: dict[str, str]) -> list[str]:
     """What the requirements, and all that they require in turn, ask for in vain."""
+    here = frozenset(place.items())
     wrong: list[str] = []
     seen: set[tuple[str, str]] = set()
-    left = [("taktline", Requirement(each)) for each in first]
+    left = [("taktline", requirement(each)) for each in first]
     while left:
         by, wanted = left.pop()
         name = canonicalize_name(wanted.name)
         pin = lock.get(name)
-        if pin is None or (pin.marker is not None and not pin.marker.evaluate(here)):
+        if pin is None or (pin.marker is not None and not holds(pin.marker, here)):
             wrong.append(f"{by} requires {wanted}, which is not locked")
             continue
-        if not wanted.specifier.contains(pin.version, prereleases=True):
+        if not satisfies(pin.version, wanted.specifier):
             wrong.append(f"{by} requires {wanted}, and {pin.version} is locked")
-        if not SpecifierSet(METADATA[name]["requires_python"]).contains(here["python_full_version"]):
+        if not satisfies(place["python_full_version"], python_of(name)):
             wrong.append(f"{name} {pin.version} wants Python {METADATA[name]['requires_python']}")
         for extra in sorted({"", *wanted.extras} - {each for package, each in seen if package == name}):
             seen.add((name, extra))
-            asked = {**here, "extra": extra}
-            all_of_it = map(Requirement, METADATA[name]["requires"])
-            left += [(name, each) for each in all_of_it if each.marker is None or each.marker.evaluate(asked)]
+            left += [(name, each) for each in required_by(name, extra, here)]
     return wrong
 
 
