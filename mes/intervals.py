@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # from which files and databases count their times
 MICROSECOND = timedelta(microseconds=1)  # the resolution of every time here
@@ -42,10 +43,13 @@ class Interval:
         return self.start <= instant < self.end
 
 
+_bounds = attrgetter("start", "end")
+
+
 def union(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
     """Sorted, disjoint, not touching; empty intervals vanish."""
     merged: list[Interval] = []
-    for interval in sorted(intervals):
+    for interval in sorted(intervals, key=_bounds):
         if interval.start == interval.end:
             continue
         if merged and interval.start <= merged[-1].end:
@@ -60,9 +64,10 @@ def intersect(left: Sequence[Interval], right: Sequence[Interval]) -> tuple[Inte
     found: list[Interval] = []
     i = j = 0
     while i < len(left) and j < len(right):
-        if part := left[i].clip(right[j]):
+        one, other = left[i], right[j]
+        if one.start < other.end and other.start < one.end and (part := one.clip(other)):
             found.append(part)
-        if left[i].end <= right[j].end:
+        if one.end <= other.end:
             i += 1
         else:
             j += 1

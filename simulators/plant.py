@@ -173,19 +173,19 @@ class Climate:
 
     def __init__(self, seed: int) -> None:
         self._walks = [
-            (spec.code, value, random.Random(f"{seed}:{spec.code}:{value.name}"))
+            (spec.code, f"process.{value.name}", value, random.Random(f"{seed}:{spec.code}:{value.name}"))
             for spec in STATIONS
             for value in spec.climate
         ]
-        self._values = {(code, value.name): value.mean for code, value, _ in self._walks}
+        self._values = [value.mean for *_, value, _ in self._walks]
 
     def step(self, emit: Emit) -> None:
         """One step of every walk."""
-        for code, value, rng in self._walks:
-            at = self._values[code, value.name]
+        for index, (code, field, value, rng) in enumerate(self._walks):
+            at = self._values[index]
             at += 0.05 * (value.mean - at) + rng.gauss(0, value.spread)
-            self._values[code, value.name] = at
-            emit(code, f"process.{value.name}", round(at, 2))
+            self._values[index] = at
+            emit(code, field, round(at, 2))
 
 
 class _Step(IntEnum):
@@ -211,7 +211,8 @@ class Plant:
         if start.tzinfo is None:
             raise ValueError("the plant's start needs an aware time")
         self._now_ms = (start - _EPOCH) // _MS
-        self.start = self._time(self._now_ms)
+        self._shown = self._now_ms, self._time(self._now_ms)
+        self.start = self._shown[1]
         self._changes: list[Change] = []
         self._present: dict[tuple[str, str], object] = {}
         self._paths = {spec.code: spec.path for spec in STATIONS}
@@ -246,7 +247,9 @@ class Plant:
     @property
     def now(self) -> datetime:
         """How far the plant has come, aware UTC, whole milliseconds."""
-        return self._time(self._now_ms)
+        if self._shown[0] != self._now_ms:
+            self._shown = self._now_ms, self._time(self._now_ms)
+        return self._shown[1]
 
     @property
     def truth(self) -> Truth:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from functools import lru_cache
 
 import pytest
 import pytest_timeout  # type: ignore[import-untyped]  # it has no types
@@ -11,6 +12,8 @@ import structlog
 from hypothesis import settings
 from patience import limit_s
 from standard_nodes import standard_nodes as standard_nodes
+
+from mes.config import source
 
 # Machines are noisy, so no example has a deadline. In CI the examples are the same ones every time; on a laptop they
 # are new in each run, and what they find becomes a case.
@@ -36,6 +39,14 @@ async def leaves_no_task() -> AsyncIterator[None]:
         await asyncio.sleep(0)  # tasks that are done with may need a turn to end
     leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
     assert [str(task) for task in leaked] == []
+
+
+@pytest.fixture(autouse=True, scope="session")
+def composes_a_text_once() -> Iterator[None]:
+    """Most tests read the example plant, which takes a while: its nodes are kept, for nothing changes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "composed", lru_cache(maxsize=32)(source.composed))
+        yield
 
 
 @pytest.fixture(autouse=True)

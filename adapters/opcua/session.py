@@ -11,7 +11,6 @@ from typing import TypeVar, cast
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies
-from asyncua.crypto.uacrypto import CertProperties
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
@@ -19,13 +18,12 @@ from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.cancelling import obey_cancellation
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua.addressing import NodeAddress
-from adapters.opcua.certificate_info import first_of_chain, is_pem, read_certificate, read_key, uris
+from adapters.opcua.certificate_info import first_of_chain, read_certificate, read_key, uris
 from adapters.opcua.client import PASSWORD_IN_CLEAR, LeftOpen, QuietClient
 from adapters.opcua.trust import TrustFolder
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
@@ -338,14 +336,10 @@ class Session:
             raise ControllerMisconfigured(f"the server shows no certificate that can be read: {error}") from error
         await self._check_theirs(theirs, endpoint, settings)
         try:
-            read_key(settings.private_key)  # says what is wrong with it
-            await self._client.set_security(
-                policy,
-                CertProperties(ours.public_bytes(Encoding.DER), "der"),
-                CertProperties(settings.private_key, _form(settings.private_key)),
-                server_certificate=CertProperties(theirs.public_bytes(Encoding.DER), "der"),
-                mode=mode,
-            )
+            # as set_security of the client, which would read the key again: to check one takes a tenth of a second
+            secured = policy(theirs, ours, read_key(settings.private_key), mode)
+            self._client.security_policy = secured  # type: ignore[assignment]  # declared as that of no security
+            self._client.uaclient.set_security(secured)
         except (OSError, ValueError) as error:
             raise ControllerMisconfigured(f"our private key {settings.private_key} cannot be read: {error}") from error
 
@@ -423,7 +417,3 @@ def _certificate(file: Path) -> x509.Certificate:
         return read_certificate(file)
     except (OSError, ValueError) as error:
         raise ControllerMisconfigured(f"the certificate {file} cannot be read: {error}") from error
-
-
-def _form(file: Path) -> str:
-    return "pem" if is_pem(file.read_bytes()) else "der"

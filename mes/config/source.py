@@ -57,6 +57,12 @@ def read(path: Path) -> Source:
     return parse(text, str(path))
 
 
+def composed(text: str) -> Node | None:
+    """The nodes of a file, None where it is empty; most of the time of reading it is spent here. Raises YAMLError."""
+    node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    return node
+
+
 def parse(text: str, file: str) -> Source:
     """Turns YAML text into plain values; duplicate keys and the like stand in `problems` of what is returned.
 
@@ -64,7 +70,7 @@ def parse(text: str, file: str) -> Source:
     """
     source = Source(file)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = composed(text)
     except YAMLError as error:
         raise ConfigProblems([_syntax(file, error)]) from error
     if not isinstance(node, MappingNode):

@@ -19,6 +19,8 @@ from patience import limit_s
 
 from adapters.clock import SystemClock
 from adapters.opcua.adapter import OpcUaAdapter
+from adapters.opcua.certificate_info import Wanted
+from adapters.opcua.certificates import Pair, make
 from adapters.opcua.client import LeftOpen
 from adapters.reading import Batch, ControllerId, Reading, TagId
 from adapters.settings import Heartbeat, OpcUaController, OpcUaSecurity, OpcUaTag
@@ -37,6 +39,13 @@ class Certificates:
     server: tuple[Path, Path]
     client: tuple[Path, Path]
     other: tuple[Path, Path]
+
+
+def pair_in(folder: Path, application_uri: str, *, days: int) -> tuple[Path, Path]:
+    """A certificate and its key; a short one, which is checked sooner wherever it is read."""
+    pair = Pair(folder / "certificate.pem", folder / "private_key.pem")
+    make(pair, Wanted(application_uri=application_uri, hostname="localhost", days=days, bits=2048))
+    return pair.certificate, pair.key
 
 
 class ServerUnderTest(Protocol):

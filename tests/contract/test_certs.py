@@ -47,7 +47,10 @@ KEYS: dict[int, rsa.RSAPrivateKey] = {}
 
 def key(bits: int = 2048, number: int = 0) -> rsa.RSAPrivateKey:
     """A key; making one takes a while, so each is made once."""
-    return KEYS.setdefault(bits * 10 + number, new_key(bits))
+    name = bits * 10 + number
+    if name not in KEYS:
+        KEYS[name] = new_key(bits)
+    return KEYS[name]
 
 
 def lay(pair: Pair, wanted: Wanted, *, bits: int = 2048, number: int = 0) -> None:

@@ -12,13 +12,13 @@ from opcua_servers import (
     Certificates,
     Journal,
     adapter,
+    pair_in,
     running,
     settings,
 )
 from patience import eventually, promised_s
 
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
-from adapters.opcua.certificates import create
 from adapters.opcua.values import InSequence
 from adapters.reading import Batch, GapCause, TagId
 from adapters.settings import Heartbeat, OpcUaController
@@ -35,8 +35,8 @@ SMALL = Limits(sessions=2, max_items_per_call=3, min_sampling_ms=125.0, max_queu
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     folder = tmp_path_factory.mktemp("certificates")
-    server = create(folder / "server", application_uri=SERVER_URI, hostname="localhost", days=30)
-    client = create(folder / "client", application_uri=CLIENT_URI, hostname="localhost", days=90)
+    server = pair_in(folder / "server", SERVER_URI, days=30)
+    client = pair_in(folder / "client", CLIENT_URI, days=90)
     return Certificates(server=server, client=client, other=server)
 
 

@@ -13,6 +13,7 @@ from opcua_servers import (
     NodeOpcUa,
     ServerUnderTest,
     adapter,
+    pair_in,
     running,
     settings,
     simulated,
@@ -23,7 +24,6 @@ from adapters.clock import SystemClock
 from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua.adapter import OpcUaAdapter
-from adapters.opcua.certificates import create
 from adapters.opcua.client import LeftOpen
 from adapters.reading import ControllerId, Quality, TagId
 from adapters.settings import OpcUaController, OpcUaTag
@@ -48,9 +48,9 @@ NAMES = ("state", "good", "log", "torque")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     folder = tmp_path_factory.mktemp("certificates")
     return Certificates(
-        server=create(folder / "server", application_uri=SERVER_URI, hostname="localhost", days=30),
-        client=create(folder / "client", application_uri=CLIENT_URI, hostname="localhost", days=90),
-        other=create(folder / "other", application_uri=SERVER_URI, hostname="localhost", days=30),
+        server=pair_in(folder / "server", SERVER_URI, days=30),
+        client=pair_in(folder / "client", CLIENT_URI, days=90),
+        other=pair_in(folder / "other", SERVER_URI, days=30),
     )
 
 

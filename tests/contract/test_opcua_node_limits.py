@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from opcua_servers import CLIENT_URI, SERVER_URI, Certificates, Journal, NodeOpcUa, adapter, running, settings
+from opcua_servers import CLIENT_URI, SERVER_URI, Certificates, Journal, NodeOpcUa, adapter, pair_in, running, settings
 
-from adapters.opcua.certificates import create
 from adapters.reading import Quality
 from simulators.opcua_server import Node
 
@@ -20,8 +19,8 @@ NAMES = tuple(node.name for node in NODES)
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     folder = tmp_path_factory.mktemp("certificates")
-    server = create(folder / "server", application_uri=SERVER_URI, hostname="localhost", days=30)
-    client = create(folder / "client", application_uri=CLIENT_URI, hostname="localhost", days=90)
+    server = pair_in(folder / "server", SERVER_URI, days=30)
+    client = pair_in(folder / "client", CLIENT_URI, days=90)
     return Certificates(server=server, client=client, other=server)
 
 

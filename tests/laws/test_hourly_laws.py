@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from events import STATION, at, counted, shift_closed, shift_reopened, state
-from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_reader import ListReader
@@ -43,7 +42,7 @@ def both(reader: ListReader, standard: StationStandard, file: HourlyFile) -> tup
 
 
 @pytest.mark.timeout(60)  # each example is a history of its own
-@settings(deadline=None, max_examples=examples(12))
+@settings(deadline=None, max_examples=12)
 @given(histories(), standards, st.lists(windows, min_size=1, max_size=3))
 def test_components_and_events_give_the_same_figures(
     events: list[Journaled], standard: StationStandard, some: list[Interval]
@@ -65,7 +64,7 @@ def calendar_windows(span: Interval) -> list[Interval]:
 
 
 @pytest.mark.timeout(60)  # each example is a history of its own
-@settings(deadline=None, max_examples=examples(12))
+@settings(deadline=None, max_examples=12)
 @given(histories(), standards, windows, st.integers(-900, 1300))
 def test_stored_components_say_what_was_made_in_each_window(
     events: list[Journaled], standard: StationStandard, span: Interval, now: int

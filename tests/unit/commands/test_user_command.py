@@ -21,12 +21,12 @@ SECRET = "correct horse"
 
 
 class Desk:
-    """The command line of one plant, whose journal lies in a folder of its own."""
+    """The command line of one plant, whose journal lies in the working folder."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "plant.yaml"
-        written = re.sub(r"path: \S+journal\S*", f"path: {folder}/journal.sqlite", default_config().read_text())
-        assert str(folder) in written
+        written = re.sub(r"path: \S+journal\S*", "path: desk.sqlite", default_config().read_text())
+        assert "desk.sqlite" in written
         self.config.write_text(written)
         self.file = folder / "people.sqlite"
 
@@ -52,6 +52,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("LOGNAME", "boss")
+    monkeypatch.chdir(tmp_path)
     return Desk(tmp_path)
 
 
@@ -181,7 +182,7 @@ def test_a_file_of_a_newer_program_is_refused(desk: Desk) -> None:
     result = desk.run("list")
 
     assert isinstance(result.exception, PeopleError)
-    assert f"{desk.file} is of format 9" in str(result.exception)
+    assert f"{desk.file.name} is of format 9" in str(result.exception)
 
 
 def test_the_file_is_the_folder_s_owner_s(desk: Desk) -> None:
