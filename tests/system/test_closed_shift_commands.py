@@ -2,7 +2,10 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from events import assigned, at, counted, state
 from oee_histories import shift_with_a_stop_and_a_doubt
 from small_plant import MES
 
+from mes.cli import main
 from mes.config.load import default_config
 from mes.journal import JournalReader
 from mes.journal.codec import encode_event
@@ -43,12 +47,26 @@ LATE: dict[str, StationEvent] = {
 }
 
 
-def say(folder: Path, *words: str) -> tuple[int, str, str]:
-    """Exit code, output and errors of a command on the folder's journal."""
+def process(folder: Path, *words: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command on the folder's journal, as the process that it is."""
     done = subprocess.run(
         [str(MES), *words, "--journal", "journal.sqlite"], cwd=folder, capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def say(folder: Path, *words: str) -> tuple[int, str, str]:
+    """The same without the second in which a process imports what it needs."""
+    output, errors, code = StringIO(), StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["mes", *words, "--journal", "journal.sqlite"])
+        patch.setattr(sys, "excepthook", sys.excepthook)
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return code, output.getvalue(), errors.getvalue()
 
 
 def done(folder: Path, *words: str) -> str:
@@ -95,6 +113,12 @@ def report(folder: Path, by: str, *words: str) -> list[dict[str, Any]]:
     told = done(folder, "report", "--by", by, "--format", "json", "--of", "framing", *span, *words)
     found: list[dict[str, Any]] = json.loads(told)
     return [{name: each[name] for name in ("oee", "good", "flags")} for each in found]
+
+
+def test_a_process_is_refused_in_the_same_way(closed: Path) -> None:
+    """What a shell sees of a refusal is what the commands above were asked for within one process."""
+    words = COMMANDS["another reason"]
+    assert process(closed, *words) == say(closed, *words)
 
 
 def test_another_plant_file_leaves_a_closed_shift_as_it_is(closed: Path) -> None:
