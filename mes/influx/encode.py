@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import assert_never
 
 from mes.influx.schema import MEASUREMENTS, Measurement, Type
@@ -221,14 +222,17 @@ def _clean(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+@lru_cache(maxsize=2**10)  # there are as many as the schema and the plant's file have
 def _name(text: str) -> str:
     return _clean(text).replace(",", "\\,").replace(" ", "\\ ")
 
 
+@lru_cache(maxsize=2**12)
 def _key(text: str) -> str:
     return _name(text).replace("=", "\\=")
 
 
+@lru_cache(maxsize=2**12)
 def _tag(text: str) -> str:
     cleaned = _clean(text)
     if not cleaned:
