@@ -102,11 +102,15 @@ def expected_rows(query: PlantResults) -> Iterator[Row]:
     longer = [
         window for kind in (WindowKind.SHIFT, WindowKind.DAY) for window in calendar.windows(kind, until_inclusive)
     ]
+    of_stations = [
+        *longer,
+        *(window for kind in (WindowKind.WEEK, WindowKind.MONTH) for window in calendar.windows(kind, until_inclusive)),
+    ]
     for station in query.config.standards:
         first = query.reader.span_of(station)
         if first is not None:
             observed = [hour for hour in hours if hour.interval.end > first.start]
-            yield from _of_station(query, station, observed, longer)
+            yield from _of_station(query, station, observed, of_stations)
         yield from _events(query, station, known.start - timedelta(days=1), until + timedelta(days=1))
     hours = [hour for hour in hours if hour.interval.end > known.start]
     yield from _of_lines(query, hours, longer)
@@ -145,7 +149,8 @@ def _of_station(query: PlantResults, station: StationId, hours: list[Window], lo
     for window in (*hours, *longer):
         kpi = query.results.kpi(station, window.interval, until=query.until)
         tags = {**_place(station), "window": str(window.kind)}
-        fields = {**_kpi_fields(kpi), "position": _position(query, station)}
+        local_hour = window.interval.start.astimezone(query.config.calendar.zone).hour
+        fields = {**_kpi_fields(kpi), "position": _position(query, station), "local_hour": local_hour}
         yield _figure("kpi", _ns(window.interval.start), tags, fields)
     for hour in hours:
         yield from _states(query, station, hour.interval)
@@ -384,6 +389,7 @@ def _periods(query: PlantResults) -> Iterator[Row]:
     for kind, newest in (
         (WindowKind.SHIFT, ("this shift", "last shift")),
         (WindowKind.DAY, ("today", "yesterday")),
+        (WindowKind.WEEK, ("this week", "last week")),
         (WindowKind.MONTH, ("this month", "last month")),
         (WindowKind.YEAR, ("this year", "last year")),
     ):

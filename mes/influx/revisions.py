@@ -14,7 +14,8 @@ REVISION = "revision"
 MOST = 999  # figures start at whole microseconds, which have room for so many after the first
 # A figure that goes on changing is written at most 15 times an hour, and ever less often before room runs out.
 HOLDS = ((800, timedelta(minutes=4)), (950, timedelta(hours=1)), (MOST, timedelta(days=1)))
-OF_LONG_WINDOWS = {"month": timedelta(hours=1), "year": timedelta(hours=12)}  # so that there is room until they end
+# so that there is room until they end
+OF_LONG_WINDOWS = {"week": timedelta(minutes=15), "month": timedelta(hours=1), "year": timedelta(hours=12)}
 
 Fields = Mapping[str, Field]
 Key = tuple[str, int]  # a figure: its measurement and tags as in line protocol, and its start in nanoseconds

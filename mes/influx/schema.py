@@ -24,7 +24,8 @@ SITE = Tag("site", "the plant")
 AREA = Tag("area", "the area: weld, paint, final")
 LINE = Tag("line", "the line in its area")
 STATION = (SITE, AREA, LINE, Tag("station", "the station in its line"))
-WINDOW = Tag("window", "`hour` (cut where a shift or a production day begins or ends), `shift` or `day`")
+_CUT_HOUR = "`hour` (cut where a shift or a production day begins or ends)"
+WINDOW = Tag("window", f"{_CUT_HOUR}, `shift` or `day`")
 KIND = Tag("kind", "`good`, `rework`, `scrap` or `total`: which totaliser")
 PRODUCT = Tag("product", "the product's name in the plant's file; `none` where it is not known")
 
@@ -196,9 +197,10 @@ KPI = _figure(
     "OEE = `ideal_good_s` / `pbt_s`, availability = `ot_s` / `pbt_s`, performance = `ideal_produced_s` / `ot_s`, "
     "quality = `ideal_good_s` / `ideal_produced_s`, coverage = 1 - (`no_data_s` + `inferred_s`) / `pbt_s`.",
     AT_WINDOW_START,
-    (*STATION, WINDOW),
+    (*STATION, Tag("window", f"{_CUT_HOUR}, `shift`, `day`, `week` (of ISO 8601) or `month`")),
     *(_kpi_field(field) for field in STORED_FIELDS),
     _position("the station"),
+    number("local_hour", "hour of the day at which the window begins by the plant's clock, 0 to 23"),
 )
 
 STATE = _figure(
@@ -336,10 +338,10 @@ BUILT = _figure(
 
 PERIOD = _figure(
     "period",
-    "The calendar's shifts, days, months and years, for choosing one: this shift, yesterday, last month.",
+    "The calendar's shifts, days, weeks, months and years, for choosing one: this shift, yesterday, last month.",
     "the period's start",
-    (SITE, Tag("kind", "`shift`, `day`, `month` or `year`")),
-    text("name", "the shift's name, or the date"),
+    (SITE, Tag("kind", "`shift`, `day`, `week`, `month` or `year`")),
+    text("name", "the shift's name, or the date: `2026-03-02`, `2026-W10`, `2026-03`, `2026`"),
     text("label", "`this shift`, `last shift`, `today`, `yesterday`, `this month` and so on, or its date and name"),
     text(
         "choice",

@@ -1,4 +1,4 @@
-"""Dated texts of shifts, days, months and years on dashboards: `Fri 27 Nov, day shift, 08:00-16:30, ended`."""
+"""Dated texts of shifts, days, weeks, months and years on dashboards: `Fri 27 Nov, day shift, 08:00-16:30, ended`."""
 
 from datetime import datetime, timedelta
 
@@ -20,6 +20,10 @@ def period_text(window: Window, until: datetime, calendar: Calendar, names: Disp
                 f"{at.astimezone(calendar.zone):%H:%M}" for at in (window.interval.start, window.interval.end)
             )
             text = f"{day}, {names.shift(window.name, LANGUAGE)}, {start}-{end}, {state}"
+        case WindowKind.WEEK:
+            last = window.day + timedelta(days=6)
+            until_day = f"{last.day}" if last.month == window.day.month else f"{last.day} {last:%b}"
+            text = f"week {window.day.isocalendar().week}, {window.day.day} {window.day:%b} to {until_day}, {state}"
         case WindowKind.MONTH:
             text = f"{window.day:%B %Y}, {state}"
         case WindowKind.YEAR:

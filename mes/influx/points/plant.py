@@ -35,6 +35,7 @@ BUILT_IN = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
 LABELS = {
     WindowKind.SHIFT: ("this shift", "last shift"),
     WindowKind.DAY: ("today", "yesterday"),
+    WindowKind.WEEK: ("this week", "last week"),
     WindowKind.MONTH: ("this month", "last month"),
     WindowKind.YEAR: ("this year", "last year"),
 }
@@ -44,6 +45,7 @@ LIMIT_EVERY = timedelta(minutes=10)  # so that a curve's limits reach close to i
 NAMED = {
     WindowKind.SHIFT: timedelta(days=14),
     WindowKind.DAY: timedelta(days=14),
+    WindowKind.WEEK: timedelta(days=28),
     WindowKind.MONTH: timedelta(days=100),
     WindowKind.YEAR: timedelta(days=1100),
 }

@@ -45,7 +45,8 @@ def kpi_point(results: Results, station: StationId, window: Window, until: datet
     """
     found = results.kpi(station, window.interval, until=until)
     tags = {**place(station), "window": str(window.kind)}
-    fields = {**stored_values(found), "position": results.position(station)}
+    local_start = window.interval.start.astimezone(results.calendar.zone)
+    fields = {**stored_values(found), "position": results.position(station), "local_hour": local_start.hour}
     return Point("kpi", tags, fields, window_ns(window.interval.start))
 
 

@@ -1,4 +1,4 @@
-"""Which figures are published to InfluxDB: the hours, shifts and days that new events bear on, and those still open."""
+"""Which figures are published to InfluxDB: the windows that new events bear on, and those still open."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,8 @@ from mes.results.plant import PlantResults
 from mes.results.stations import Results
 from mes.stopping import in_thread
 
-LONGER = (WindowKind.SHIFT, WindowKind.DAY)  # beside the hours; what is longer still are sums of days in a query
+# Beside the hours. InfluxQL groups by fixed lengths in UTC: only the calendar knows where a week or a month begins.
+LONGER = (WindowKind.SHIFT, WindowKind.DAY, WindowKind.WEEK, WindowKind.MONTH)
 FARTHEST = timedelta(days=1)  # how far back what happens now may change what was published
 
 

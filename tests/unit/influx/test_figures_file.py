@@ -99,7 +99,9 @@ def test_a_figure_that_keeps_changing_has_at_most_15_rows_an_hour(path: Path) ->
     assert set(server.newest().values()) == {f"low={24 * 120 - 1.0}"}
 
 
-@pytest.mark.parametrize(("window", "lasts"), [("day", 25), ("month", 31 * 24), ("year", 366 * 24)])
+@pytest.mark.parametrize(
+    ("window", "lasts"), [("day", 25), ("week", 7 * 24 + 1), ("month", 31 * 24), ("year", 366 * 24)]
+)
 def test_room_is_left_until_a_window_ends(window: str, lasts: int) -> None:
     """A figure that changes all the time of its window still has room for corrections when that is over."""
     at, revision = timedelta(), 0

@@ -1,6 +1,6 @@
 """Which published windows late and corrected events make again."""
 
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -59,3 +59,35 @@ async def test_a_corrected_reason_reaches_back_to_its_stop(tmp_path: Path) -> No
 
     assert found[300] == (50.0, 0.0)
     assert affects(assigned(390, 300, 310, "tips")) == between(300, 390)
+
+
+async def test_weeks_and_months_are_the_plants(tmp_path: Path) -> None:
+    """A station's week begins on Monday and its month on the first, both at the plant's midnight, 19:00 UTC."""
+    path = tmp_path / "journal.sqlite"
+    with Store(path) as store:
+        store.write([Rows(events=[encode_event(event) for event in RUN])])
+    figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
+    points = await figures.affected_windows({STATION: between(0, 30)})
+    begins = {
+        point.tags["window"]: datetime.fromtimestamp(point.stamp_ns // 10**9, UTC).isoformat()
+        for point in points
+        if point.measurement == "kpi" and point.tags["window"] in {"week", "month"}
+    }
+
+    assert begins == {"week": "2026-03-01T19:00:00+00:00", "month": "2026-02-28T19:00:00+00:00"}
+
+
+async def test_a_window_has_the_hour_of_the_plants_clock(tmp_path: Path) -> None:
+    """Minute 0 is eight o'clock in Kostanay, and the state lasts until one; a day begins at midnight."""
+    path = tmp_path / "journal.sqlite"
+    with Store(path) as store:
+        store.write([Rows(events=[encode_event(event) for event in RUN])])
+    figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
+    points = await figures.affected_windows({STATION: between(0, 130)})
+    found = [
+        (point.tags["window"], point.fields["local_hour"])
+        for point in points
+        if point.measurement == "kpi" and point.tags["window"] in {"hour", "day"}
+    ]
+
+    assert sorted(found) == [("day", 0), *(("hour", hour) for hour in range(8, 14))]

@@ -1,4 +1,4 @@
-"""Texts of shifts, days, months and years on dashboards."""
+"""Texts of shifts, days, weeks, months and years on dashboards."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -23,12 +23,13 @@ NAMES = DisplayNames()
         (WindowKind.SHIFT, FRIDAY, "Fri 27 Nov, day shift, 08:00-16:30, running"),
         (WindowKind.SHIFT, SUNDAY_NIGHT, "Fri 27 Nov, day shift, 08:00-16:30, ended"),
         (WindowKind.DAY, SUNDAY_NIGHT, "Fri 27 Nov, ended"),
+        (WindowKind.WEEK, SUNDAY_NIGHT, "week 48, 23 Nov to 29, running"),
         (WindowKind.MONTH, SUNDAY_NIGHT, "November 2026, running"),
         (WindowKind.YEAR, SUNDAY_NIGHT, "2026, running"),
     ],
 )
 def test_a_period_has_its_date(kind: WindowKind, until: datetime, text: str) -> None:
-    """A window says which day, month or year it is, a shift its local times, too, and whether it has ended."""
+    """A window says which day, week, month or year it is, a shift its local times, too, and whether it has ended."""
     (window,) = CALENDAR.windows(kind, Interval(FRIDAY.astimezone(UTC), FRIDAY.replace(hour=13).astimezone(UTC)))
 
     assert period_text(window, until.astimezone(UTC), CALENDAR, NAMES) == text
