@@ -38,7 +38,7 @@ def lint(text: str, measurements: Mapping[str, Measurement] = MEASUREMENTS) -> l
     if query.measurement is None or query.key is not None:
         return [*found, *_tag_values(query, measurements)]
     declared = measurements[query.measurement]
-    rules = (_terms, _calls, _differences, _comparisons, _groups)
+    rules = (_terms, _calls, _transformations, _comparisons, _groups)
     findings = [sentence for rule in rules for sentence in rule(query, declared)]
     if declared.origin is Origin.FIGURE and not is_newest:
         found.append(f"`{declared.name}` has revisions: ask for the newest of each (mes.influx.select.newest)")
@@ -79,17 +79,17 @@ def _calls(query: Query, declared: Measurement) -> Iterator[str]:
             yield f"{term.functions[0]} of `{term.name}`, which is no number: use count, first or last"
 
 
-def _differences(query: Query, _: Measurement) -> Iterator[str]:
+def _transformations(query: Query, _: Measurement) -> Iterator[str]:
     calls = [term for term in query.terms if term.functions]
-    differences = [call for call in calls if call.functions[0] in TRANSFORMS]
-    if not differences:
+    transformed = [call for call in calls if call.functions[0] in TRANSFORMS]
+    if not transformed:
         return
-    if len(differences) < len(calls):
-        yield "differences beside aggregates are not promised: ask for them apart"
+    if len(transformed) < len(calls):
+        yield "transformations beside aggregates are not promised: ask for them apart"
     if query.descending:
-        yield "a difference with ORDER BY time DESC goes backwards on some servers: order ascending"
-    if any((len(call.functions) > 1) != query.by_time for call in differences):
-        yield "a difference goes over an aggregate with GROUP BY time, and over a field without"
+        yield "a transformation with ORDER BY time DESC goes backwards on some servers: order ascending"
+    if any((len(call.functions) > 1) != query.by_time for call in transformed):
+        yield "a transformation goes over an aggregate with GROUP BY time, and over a field without"
 
 
 def _comparisons(query: Query, declared: Measurement) -> Iterator[str]:

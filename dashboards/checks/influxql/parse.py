@@ -8,7 +8,7 @@ from typing import TypeAlias
 from mes.influx.schema import MEASUREMENTS
 from mes.influx.select import newest
 
-TRANSFORMS = ("difference", "non_negative_difference")
+TRANSFORMS = ("difference", "non_negative_difference", "moving_average")
 FUNCTIONS = ("count", "sum", "mean", "min", "max", "first", "last", *TRANSFORMS)
 # fmt: off
 RESERVED = frozenset(
@@ -279,10 +279,13 @@ def _term(reader: _Reader) -> Term:
     function = name.lower()
     if function not in FUNCTIONS:
         raise error
-    error = reader.error("a field; of functions only a difference goes over another aggregate")
+    error = reader.error("a field; of functions only a transformation goes over another aggregate")
     argument = _term(reader)
     if argument.functions and (function not in TRANSFORMS or argument.functions[0] in TRANSFORMS):
         raise error
+    if function == "moving_average":
+        reader.need(",")
+        reader.whole()
     reader.need(")")
     return Term(argument.name, (function, *argument.functions))
 

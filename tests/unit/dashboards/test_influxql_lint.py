@@ -20,6 +20,7 @@ T = "time > now() - 1h"
             f"{T} AND \"reason\" != 'into; x'",
             ending="ORDER BY time DESC LIMIT 9",
         ),
+        f"SELECT moving_average(last(counted), 7) FROM count_audit WHERE {T} GROUP BY time(1h), *",
         f"SHOW TAG VALUES FROM kpi WITH KEY = line WHERE {T} AND area = 'weld'",
     ],
 )
@@ -58,6 +59,8 @@ def test_what_every_server_answers(text: str) -> None:
         (f"SELECT good FROM kpi WHERE {T} OR line = 'a'", "time under OR"),
         (f"SELECT difference(good) FROM kpi WHERE {T} ORDER BY time DESC", "backwards"),
         (f"SELECT difference(good) FROM kpi WHERE {T} GROUP BY time(1h)", "over an aggregate"),
+        (f"SELECT moving_average(sum(good)) FROM kpi WHERE {T} GROUP BY time(1h)", "expected `,`"),
+        (f"SELECT moving_average(sum(good), 2), sum(good) FROM kpi WHERE {T} GROUP BY time(1h)", "ask for them apart"),
         (f"SELECT sum(good), sum(scrap) FROM kpi WHERE {T} GROUP BY time(1h) fill(none) LIMIT 2", "each column"),
         (f"SELECT last(good) FROM kpi WHERE {T} GROUP BY time(1h) fill(previous) ORDER BY time DESC", "later buckets"),
         (f"SELECT good, sum(good) FROM kpi WHERE {T}", "only aggregates"),
