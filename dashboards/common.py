@@ -421,6 +421,7 @@ NAMES = {
     "taktline-car": "5 Car",
     "taktline-programme": "6 Programme",
     "taktline-collector": "7 Collector",
+    "taktline-trend": "8 Trend",
 }
 
 

@@ -8,15 +8,16 @@ from typing import Any
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from ruamel.yaml import YAML
 
-from dashboards import alerts, car, collector, line, paint, plant, programme, station
+from dashboards import alerts, car, collector, line, paint, plant, programme, station, trend
+from dashboards.annotations import WITH_TIME_AXIS, annotations
 
-BOARDS = (plant, line, station, paint, car, programme, collector)
+BOARDS = (plant, line, station, paint, car, programme, collector, trend)
 FOLDER = Path(__file__).parents[1] / "config" / "grafana"
 ALERTS = "provisioning/alerting/taktline.yaml"
 CONTACT_POINTS = "provisioning/alerting/taktline-contact-points.yaml"
 # Options that the library always writes and Grafana 9.4 does not know; Grafana's own defaults serve.
 NEWER = ("footer", "cellHeight", "showPercentChange", "percentChangeColorMode", "wideLayout", "perPage")
-HIDDEN = "_is"  # how the variable is called that holds what a chosen period is
+HIDDEN = ("_is", "_start")  # how the variables are called that hold what a chosen period is
 WRITTEN = "# Written by scripts/dashboards from dashboards/alerts.py.\n"
 
 
@@ -45,6 +46,8 @@ def texts() -> dict[str, str]:
                 variable.pop(name, None)
             if variable["name"].endswith(HIDDEN):
                 variable["skipUrlSync"] = True  # else a bookmark would keep what this shift was
+        if any(panel["type"] in WITH_TIME_AXIS for panel in model["panels"]):
+            model["annotations"] = {"list": annotations(model["uid"])}
         for link in model.get("links", []):
             link.pop("placement", None)  # beside the variables, for all to see
         found[f"dashboards/{model['uid']}.json"] = (

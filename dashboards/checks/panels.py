@@ -66,11 +66,21 @@ class Dashboard:
         variables: list[Mapping[str, Any]] = self.model.get("templating", {}).get("list", [])
         return variables
 
+    def time_range(self, window: Interval) -> Interval:
+        """The range of its time picker: `window`, or longer where it shows more days at first; both end at the present."""
+        days = re.fullmatch(r"now-(\d+)d", str(self.model.get("time", {}).get("from")))
+        return Interval(min(window.start, window.end - timedelta(days=int(days[1]) if days else 0)), window.end)
+
     def targets(self) -> Iterator[tuple[str, str]]:
         """Place and text of every panel's every query."""
         for panel in _panels(self.model["panels"]):
             for target in panel.get("targets", []):
                 yield f"{self.title} / {panel['title']} / {target['refId']}", str(target["query"])
+
+    def annotations(self) -> Iterator[tuple[str, str]]:
+        """Place and text of the query of each annotation."""
+        for annotation in self.model.get("annotations", {}).get("list", []):
+            yield f"{self.title} / annotation {annotation['name']}", str(annotation["target"]["query"])
 
 
 @dataclass(slots=True)
@@ -121,6 +131,11 @@ class Screen:
         for place, text in self.dashboard.targets():
             yield PanelQuery(place, self.fill(text, chosen))
 
+    def annotation_queries(self, chosen: Mapping[str, Chosen]) -> Iterator[PanelQuery]:
+        """The query of each annotation."""
+        for place, text in self.dashboard.annotations():
+            yield PanelQuery(place, self.fill(text, chosen))
+
     def fill(self, text: str, chosen: Mapping[str, Chosen]) -> str:
         """The query as the data source would send it."""
         return fill(text, chosen, self.time_range, self.now)
@@ -133,6 +148,8 @@ def fill(text: str, chosen: Mapping[str, Chosen], time_range: Interval, now: dat
         name = match["braced"] or match["plain"]
         if name in {"timeFilter", "__timeFilter"}:
             return f"time >= {to_us(time_range.start) // 1000}ms and time <= {to_us(time_range.end) // 1000}ms"
+        if name in {"__from", "__to"}:
+            return str(to_us(time_range.start if name == "__from" else time_range.end) // 1000)
         if name in {"__interval", "interval"}:
             return INTERVAL
         return _formatted(chosen[name], match["format"], in_regex=_in_regex(text, match.start()))

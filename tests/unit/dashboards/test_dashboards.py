@@ -41,7 +41,8 @@ def every_panel() -> list[Any]:
 def written_out(text: str) -> str:
     """A query with its variables filled in somehow, for the linter."""
     text = text.replace("$timeFilter", "time > 0").replace("$__interval", "1m")
-    text = re.sub(r"\$\{(shift|year|month)_is:raw\}", A_PERIOD, text)
+    text = re.sub(r"\$\{(shift|year|month|week)_is:raw\}", A_PERIOD, text)
+    text = re.sub(r"\$\{(__from|__to|week_start:raw)\}", "1772391600000", text).replace("${mean:raw}", "7")
     return re.sub(r"\$\{?(\w+)(:regex)?\}?", lambda match: "down" if match[1] == "loss" else "x", text)
 
 
@@ -55,9 +56,9 @@ def test_the_files_are_what_the_code_makes() -> None:
         assert (FOLDER / name).read_text(encoding="utf-8") == text, f"{name}: run scripts/dashboards"
 
 
-def test_there_are_all_seven() -> None:
-    """Plant, line, station, paint, car, programme, collector, each with its own uid and the common tag."""
-    assert sorted(board["title"].split(" ")[1] for board in BOARDS.values()) == list("1234567")
+def test_there_are_all_eight() -> None:
+    """Plant, line, station, paint, car, programme, collector, trend, each with its own uid and the common tag."""
+    assert sorted(board["title"].split(" ")[1] for board in BOARDS.values()) == list("12345678")
     assert all(uid == board["uid"] and board["tags"] == ["taktline"] for uid, board in BOARDS.items())
 
 
@@ -166,7 +167,7 @@ def test_this_shift_stays_this_shift() -> None:
     seen = 0
     for path in FOLDER.glob("dashboards/*.json"):
         variables = {each["name"]: each for each in json.loads(path.read_text())["templating"].get("list", [])}
-        for name in {"shift", "month", "year"} & variables.keys():
+        for name in {"shift", "month", "year", "week"} & variables.keys():
             seen += 1
             assert "choice" not in variables[name]["query"]
             behind = variables[f"{name}_is"]
@@ -176,7 +177,7 @@ def test_this_shift_stays_this_shift() -> None:
             assert found.groupdict() == {"text": "Fri 27 Nov, ended", "value": "time >= 1ms"}
             assert (behind["hide"], behind["skipUrlSync"]) == (2, True)
             assert list(variables).index(f"{name}_is") == list(variables).index(name) + 1
-    assert seen == 6
+    assert seen == 7
 
 
 def test_an_empty_cell_of_a_table_is_a_dash() -> None:
@@ -260,7 +261,7 @@ def test_a_unit_is_the_same_for_all_values(uid: str, panel: dict[str, Any]) -> N
         (one["matcher"]["options"], each) for one in panel["fieldConfig"]["overrides"] for each in one["properties"]
     ]
     units = {name: each["value"] for name, each in overrides if each["id"] == "unit"}
-    fixed = re.compile(r"^(none|percent|percentunit|bytes|suffix:(min|s|ms)|time:.*)$")
+    fixed = re.compile(r"^(none|percent|percentunit|bytes|suffix:(min|s|ms|:00)|time:.*)$")
 
     assert all(fixed.match(unit) for unit in (panel["fieldConfig"]["defaults"]["unit"], *units.values()))
     if panel["options"].get("xField") == "Time":
@@ -282,12 +283,13 @@ def test_planned_cars_are_whole() -> None:
 
 
 def columns(panel: dict[str, Any]) -> list[str]:
-    """Headers of a table of one query, with `Time` unless it is left out."""
-    (target,) = panel["targets"]
-    asked, _, rest = unwrapped(target["query"])[0].removeprefix("SELECT ").partition(" FROM ")
-    names = [re.findall(r'"([^"]+)"', part)[-1] for part in asked.split(", ")]
-    _, _, group = rest.partition(" GROUP BY ")
-    tags = re.findall(r'"(\w+)"', group)
+    """Headers of a table with `Time` unless it is left out; of several queries those of the joined table."""
+    names: list[str] = []
+    for target in panel["targets"]:
+        asked, _, rest = unwrapped(target["query"])[0].removeprefix("SELECT ").partition(" FROM ")
+        _, _, group = rest.partition(" GROUP BY ")
+        names += re.findall(r'"(\w+)"', group)
+        names += [re.findall(r'"([^"]+)"', part)[-1] for part in asked.split(", ")]
     steps = panel.get("transformations", [])
     hidden = {name for step in steps for name in step["options"].get("exclude", {}).get("names", [])}
     hidden |= {name for step in steps for name in step["options"].get("excludeByName", {})}
@@ -297,7 +299,7 @@ def columns(panel: dict[str, Any]) -> list[str]:
         for each in one["properties"]
         if each["id"] == "displayName"
     }
-    return [shown.get(name, name) for name in ("Time", *tags, *names) if name not in hidden]
+    return [shown.get(name, name) for name in dict.fromkeys(("Time", *names)) if name not in hidden]
 
 
 @pytest.mark.parametrize(("uid", "panel"), every_panel())
@@ -410,6 +412,7 @@ def test_contact_points_are_ready_and_send_nothing() -> None:
 LONGEST = {
     "shift": "Fri 27 Nov, day shift, 08:00-16:30, ended; no shift until Mon 08:00",
     "month": "November 2026, running",
+    "week": "week 48, 30 Nov to 6 Dec, running",
     "year": "2026, running",
 }
 
