@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from grafana_foundation_sdk.builders import (
     barchart,
     dashboard,
+    histogram,
     stat,
     statetimeline,
     table,
@@ -80,6 +81,7 @@ PANELS: dict[str, Any] = {
     "timeseries": timeseries.Panel,
     "barchart": barchart.Panel,
     "state-timeline": statetimeline.Panel,
+    "histogram": histogram.Panel,
 }
 # Columns of numbers: Grafana aligns a column that has no value at all as a text.
 MAY_BE_UNKNOWN = (
@@ -198,7 +200,7 @@ def panel(
     """
     made = PANELS[kind]().title(title).description(about).datasource(SOURCE).span(span).height(height)
     # The legend of a state timeline names the mapped states only where colours do not come from thresholds.
-    colors = by_series() if kind in {"timeseries", "barchart", "state-timeline"} else by_threshold()
+    colors = by_series() if kind in {"timeseries", "barchart", "state-timeline", "histogram"} else by_threshold()
     made = (
         made.unit(unit)
         .no_value(empty)

@@ -29,12 +29,14 @@ from dashboards.common import (
     area_variable,
     board,
     car_link,
+    colored,
     field,
     last_value,
     legend,
     limit_lines,
     line_variable,
     mapping,
+    no_legend,
     panel,
     shift_variable,
     station_variable,
@@ -64,7 +66,8 @@ def build() -> dashboard.Dashboard:
     for each in (area_variable(), line_variable(), station_variable(), *shift_variable(), value):
         made = made.with_variable(each)
     made = made.with_panel(_factors()).with_panel(_units()).with_panel(_now())
-    made = made.with_panel(_timeline()).with_panel(_cycles()).with_panel(_process())
+    made = made.with_panel(_timeline()).with_panel(_cycles())
+    made = made.with_panel(_cycle_distribution()).with_panel(_cycle_figures()).with_panel(_process())
     return made.with_panel(_stops()).with_panel(_faults()).with_panel(_finished()).with_panel(_readings())
 
 
@@ -167,6 +170,48 @@ def _cycles() -> Panel:
         color={"mode": "fixed", "fixedColor": YELLOW},
     )
     return with_fields(made, points, line)
+
+
+def _cycle_distribution() -> Panel:
+    made = panel(
+        "histogram",
+        "Cycle times, ${shift_is:text}",
+        "How many units took how long, as the controller told each cycle. Beside it the ideal cycle: what lies to the right of "
+        "it is speed loss. A second hump is another product, or a fault that comes again and again.",
+        Query(select('"cycle_s" AS "cycle"', "unit", f"{HERE} AND {SHIFT}")),
+        span=12,
+        unit=SECONDS,
+        empty="The controller told no cycle time",
+    )
+    made = made.legend(no_legend()).tooltip(tooltip()).decimals(0).combine(False)
+    return with_fields(made, colored("cycle", GREEN))
+
+
+def _cycle_figures() -> Panel:
+    made = panel(
+        "stat",
+        "Cycle and ideal, ${shift_is:text}",
+        "The ideal cycle time of what was made (Σ ideal time of all units / units), and the shortest, the mean and the longest "
+        "cycle that the controller told.",
+        Query(
+            select(
+                'sum("ideal_produced_s") / sum("produced") AS "ideal"', "kpi", f'{HERE} AND "produced" > 0 AND {HOURS}'
+            )
+        ),
+        Query(
+            select(
+                'min("cycle_s") AS "shortest", mean("cycle_s") AS "mean", max("cycle_s") AS "longest"',
+                "unit",
+                f"{HERE} AND {SHIFT}",
+            ),
+            ref="B",
+        ),
+        span=12,
+        unit=SECONDS,
+        empty="No unit was finished",
+        limits=UNJUDGED,
+    )
+    return with_fields(made.reduce_options(last_value()).decimals(0), colored("ideal", YELLOW))
 
 
 def _process() -> Panel:

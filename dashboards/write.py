@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "config" / "grafana"
 ALERTS = "provisioning/alerting/taktline.yaml"
 CONTACT_POINTS = "provisioning/alerting/taktline-contact-points.yaml"
 # Options that the library always writes and Grafana 9.4 does not know; Grafana's own defaults serve.
-NEWER = ("footer", "cellHeight", "showPercentChange", "percentChangeColorMode", "wideLayout", "perPage")
+NEWER = ("footer", "cellHeight", "showPercentChange", "percentChangeColorMode", "wideLayout", "perPage", "bucketCount")
 HIDDEN = ("_is", "_start")  # how the variables are called that hold what a chosen period is
 WRITTEN = "# Written by scripts/dashboards from dashboards/alerts.py.\n"
 

@@ -20,6 +20,7 @@ KINDS = {
     "timeseries": ("timeseries", "TimeSeriesPanelCfg", True),
     "barchart": ("barchart", "BarChartPanelCfg", True),
     "state-timeline": ("statetimeline", "StateTimelinePanelCfg", True),
+    "histogram": ("histogram", "HistogramPanelCfg", True),
 }
 # Fields of panels whose types version 9.4 publishes.
 OF_OLDEST = {"table": "TableFieldOptions", "timeseries": "GraphFieldConfig"}
