@@ -360,6 +360,24 @@ def car_link() -> dashboard.DashboardLink:
     return dashboard.DashboardLink("Car").url("/d/taktline-car?from=now-30d&to=now&var-vin=${__data.fields.unit}")
 
 
+BOARD_AT = "http://localhost:8090"  # as the plant's file has it by default; Operation says how to change it
+
+
+def board_variables() -> tuple[dashboard.QueryVariable, dashboard.ConstantVariable]:
+    """What a link to the board needs, not shown: the site's name, and the board's address."""
+    site = variable("site", "", tag_values("site", "kpi")).hide(models.VariableHide.HIDE_VARIABLE)
+    return site, dashboard.ConstantVariable("board").value(BOARD_AT)
+
+
+def with_reason_link(made: Panel, path: str, *, more: str = "") -> Panel:
+    """The panel with its column `reason` as a link to where the board takes the reason of a stop.
+
+    `path`: the station's area, line and name; `more`: further parameters, and the stop's place on the page.
+    """
+    link = {"title": "Give the reason on the board", "url": f"${{board}}/stops?of=${{site}}/{path}{more}"}
+    return with_fields(made, field("reason", links=[{**link, "targetBlank": True}]))
+
+
 def variable(
     name: str, label: str, text: str, *, regex: str = "", at_first: str = "", multi: bool = False
 ) -> dashboard.QueryVariable:

@@ -23,6 +23,7 @@ from dashboards.common import (
     Query,
     against_plan,
     board,
+    board_variables,
     by_time,
     field,
     fixed,
@@ -39,6 +40,7 @@ from dashboards.common import (
     transform,
     where_planned,
     with_fields,
+    with_reason_link,
     without_time,
 )
 from mes.influx.select import select
@@ -56,7 +58,7 @@ STATION_LINK = to_dashboard(
 def build() -> dashboard.Dashboard:
     """The dashboard."""
     made = board("taktline-plant", "How the site does in a shift or a day, who stops the lines, and what stands now.")
-    for variable in shift_variable():
+    for variable in (*shift_variable(), *board_variables()):
         made = made.with_variable(variable)
     factors = panel(
         "stat",
@@ -175,7 +177,7 @@ def _open() -> Panel:
         "table",
         "Open stops, now",
         "Stations that do not produce at this moment in planned time, with the reason; `none`: no reason yet. Click a "
-        "station.",
+        "station, or the reason to give it on the board.",
         Query(
             select(
                 'last("state") AS "state", last("reason") AS "reason", last("fault") AS "fault", '
@@ -193,6 +195,7 @@ def _open() -> Panel:
     )
     made = only(made, "stands", "equal", 1)
     made = transform(made, "sortBy", fields={}, sort=[{"field": "for", "desc": True}])
+    made = with_reason_link(made, "${__data.fields.area}/${__data.fields.line}/${__data.fields.station}")
     return with_fields(
         without_time(made, "area", "line", "station"),
         field("for", unit=MINUTES, decimals=1),

@@ -28,6 +28,7 @@ from dashboards.common import (
     Query,
     area_variable,
     board,
+    board_variables,
     car_link,
     colored,
     field,
@@ -45,6 +46,7 @@ from dashboards.common import (
     variable,
     where_planned,
     with_fields,
+    with_reason_link,
 )
 from mes.influx.select import select
 
@@ -52,6 +54,9 @@ HERE = f"{AREA} AND {LINE} AND {STATION}"
 NAME = '"name" =~ /^${value:regex}$/'
 RAISED = mapping({"true": ("raised", RED), "false": ("cleared", GREEN), "1": ("raised", RED), "0": ("cleared", GREEN)})
 CAR_LINK = car_link()
+# The board's page of a day, and the stop's place on it, which is named by its beginning.
+DAY_OF_STOP = "${__value.time:date:YYYY-MM-DD}"
+STOP = "${site}-${area}-${line}-${station}-${__value.time}"
 
 
 def build() -> dashboard.Dashboard:
@@ -63,7 +68,7 @@ def build() -> dashboard.Dashboard:
         tag_values("name", "process", HERE),
         multi=True,
     )
-    for each in (area_variable(), line_variable(), station_variable(), *shift_variable(), value):
+    for each in (area_variable(), line_variable(), station_variable(), *shift_variable(), value, *board_variables()):
         made = made.with_variable(each)
     made = made.with_panel(_factors()).with_panel(_units()).with_panel(_now())
     made = made.with_panel(_timeline()).with_panel(_cycles())
@@ -257,7 +262,8 @@ def _stops() -> Panel:
     made = panel(
         "table",
         "Stops, ${shift_is:text}",
-        "Every stretch of planned time that did not produce, as it began; the newest first. `none`: nobody said why yet.",
+        "Every stretch of planned time that did not produce, as it began; the newest first. `none`: nobody said why yet. "
+        "Click the reason to give it on the board.",
         Query(
             select(
                 '"state", "loss", "reason", "fault", "stop_s" / 60 AS "length"',
@@ -270,6 +276,7 @@ def _stops() -> Panel:
         height=9,
         empty="The station did not stop in planned time",
     )
+    made = with_reason_link(made, "${area}/${line}/${station}", more=f"&window={DAY_OF_STOP}#stop-{STOP}")
     return with_fields(made, field("length", unit=MINUTES, decimals=1), field("state", mappings=[STATE_MAPPING]))
 
 

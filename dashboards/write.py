@@ -18,6 +18,7 @@ CONTACT_POINTS = "provisioning/alerting/taktline-contact-points.yaml"
 # Options that the library always writes and Grafana 9.4 does not know; Grafana's own defaults serve.
 NEWER = ("footer", "cellHeight", "showPercentChange", "percentChangeColorMode", "wideLayout", "perPage", "bucketCount")
 HIDDEN = ("_is", "_start")  # how the variables are called that hold what a chosen period is
+OF_BOARD = ("site", "board")  # the same for everybody, so no part of a bookmark
 WRITTEN = "# Written by scripts/dashboards from dashboards/alerts.py.\n"
 
 
@@ -44,7 +45,7 @@ def texts() -> dict[str, str]:
         for variable in model["templating"].get("list", []):
             for name in ("auto", "auto_min", "auto_count", "allowCustomValue"):  # of intervals alone, or not in 9.4
                 variable.pop(name, None)
-            if variable["name"].endswith(HIDDEN):
+            if variable["name"].endswith(HIDDEN) or variable["name"] in OF_BOARD:
                 variable["skipUrlSync"] = True  # else a bookmark would keep what this shift was
         if any(panel["type"] in WITH_TIME_AXIS for panel in model["panels"]):
             model["annotations"] = {"list": annotations(model["uid"])}
