@@ -17,7 +17,7 @@ from mes.influx.delivery import Delivery, Writes
 from mes.influx.encode import Point, event_line, process_line
 from mes.influx.figures_file import FiguresFile
 from mes.influx.points.plant import PlantPoints
-from mes.influx.points.windows import station_points
+from mes.influx.points.windows import longest_points, station_points
 from mes.influx.standing import Asks, standing
 from mes.intervals import MICROSECOND, Interval
 from mes.journal.store import RejectedPoint
@@ -99,6 +99,7 @@ async def backfill(
         await sending.day(day.interval)
         if shown is not None:
             shown(day, number, len(days))
+    await sending.weeks_and_months(written.stretch)
     for _ in range(AGAIN_AT_MOST):
         before, seq = seq, query.reader.last_seq()
         if not await sending.what_came_after(before):
@@ -138,7 +139,12 @@ class _Sending:
         self.query.set_now(max(span.end, was))
         for day in _days(self.query, Interval(min([was, *starts]), self.query.until + MICROSECOND)):
             await self._revise(self._figures(day.interval))
+        await self.weeks_and_months(Interval(min([was, *starts]), self.query.until + MICROSECOND))
         return True
+
+    async def weeks_and_months(self, stretch: Interval) -> None:
+        """The figures of those that overlap a stretch, each once."""
+        await self._revise(self._longest(stretch))
 
     def _events(self, day: Interval) -> Iterator[str]:
         reader = self.query.reader
@@ -168,6 +174,13 @@ class _Sending:
         touched = None if known is None else _part(day, known.start, self.query.until)
         if touched is not None:
             yield from self.plant.points(touched)
+
+    def _longest(self, stretch: Interval) -> Iterator[Point]:
+        for station in self.query.config.standards:
+            seen = self.query.reader.span_of(station)
+            touched = None if seen is None else _part(stretch, seen.start, self.query.until)
+            if touched is not None:
+                yield from longest_points(self.query.results, station, touched, self.query.until)
 
     async def _revise(self, figures: Iterator[Point]) -> None:
         """Whatever the file knows, the server is asked: its database may have been lost."""

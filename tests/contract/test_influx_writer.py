@@ -168,7 +168,7 @@ async def test_figures_have_a_cursor_of_their_own(
     assert await journal.cursor(EVENTS) == 11
     assert kpis(influx) == {}
     await writer(server, journal, figures).drain()
-    assert sorted(window for window, _ in kpis(influx)) == ["day", "hour", "month", "shift", "week"]
+    assert sorted(window for window, _ in kpis(influx)) == ["day", "hour", "shift"]
     assert {fields["good"] for fields in kpis(influx).values()} == {"10i"}
     assert {fields["ideal_good_s"] for fields in kpis(influx).values()} == {"5400.0"}
     assert {fields["revision"] for fields in kpis(influx).values()} == {"0i"}

@@ -1,6 +1,7 @@
 """Which figures are published to InfluxDB: the windows that new events bear on, and those still open."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -15,14 +16,17 @@ from mes.influx.points.plant import PlantPoints
 from mes.influx.points.stations import cells, kpi_point, loss_points, state_points
 from mes.intervals import END_OF_TIME, MICROSECOND, Interval
 from mes.journal import JournalReader
+from mes.journal.hourly import hourly_file
 from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId, StationStandard
+from mes.results.hourly import Hourly
 from mes.results.plant import PlantResults
 from mes.results.stations import Results
 from mes.stopping import in_thread
 
-# Beside the hours. InfluxQL groups by fixed lengths in UTC: only the calendar knows where a week or a month begins.
-LONGER = (WindowKind.SHIFT, WindowKind.DAY, WindowKind.WEEK, WindowKind.MONTH)
+LONGER = (WindowKind.SHIFT, WindowKind.DAY)  # beside the hours
+# InfluxQL groups by fixed lengths in UTC: only the calendar knows where these begin
+LONGEST = (WindowKind.WEEK, WindowKind.MONTH)
 FARTHEST = timedelta(days=1)  # how far back what happens now may change what was published
 
 
@@ -114,8 +118,11 @@ class PublishedFigures:
         names: Names = NO_NAMES,
     ) -> None:
         """`journal` must exist; `names`: what its stations were called before."""
-        self._reader = JournalReader(journal, names)
-        self._results = Results(self._reader, standards, calendar)
+        self._opened = ExitStack()
+        self._reader = self._opened.enter_context(JournalReader(journal, names))
+        file = self._opened.enter_context(hourly_file(journal))
+        hourly = Hourly(self._reader, file, calendar)
+        self._results = Results(self._reader, standards, calendar, hourly=hourly)
         self._clock = clock
         self._stated = clock.now() - FARTHEST
 
@@ -123,7 +130,7 @@ class PublishedFigures:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        self._opened.close()
 
     async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
         """Every window that the spans bear on, computed again."""
@@ -144,7 +151,10 @@ class PublishedFigures:
         self._stated = min(self._stated, until)
 
     def _points(self, spans: Mapping[StationId, Interval], now: datetime, furthest: timedelta | None) -> list[Point]:
-        """An event ends a state, however long that was; of one that goes on, `furthest` back is stated again."""
+        """An event ends a state, however long that was; of one that goes on, `furthest` back is stated again.
+
+        Weeks and months that still run are stated as time passes, and not with every event.
+        """
         points = []
         for station, span in spans.items():
             if station not in self._results.stations:
@@ -154,7 +164,11 @@ class PublishedFigures:
                 continue  # nothing was ever seen of it
             end = max(span.end, min(self._holds_until(station, span.end), now))
             affected_windows = Interval(min(start, end), end + MICROSECOND)
-            points += station_points(self._results, station, affected_windows, max(now, span.end))
+            until = max(now, span.end)
+            points += station_points(self._results, station, affected_windows, until)
+            points += longest_points(
+                self._results, station, affected_windows, until, ended_by=now if furthest is None else None
+            )
         return points
 
     def _holds_until(self, station: StationId, instant: datetime) -> datetime:
@@ -173,8 +187,21 @@ def _in_force_since(
     return since if since is None or furthest is None else max(since, instant - furthest)
 
 
+def longest_points(
+    results: Results, station: StationId, affected: Interval, until: datetime, *, ended_by: datetime | None = None
+) -> list[Point]:
+    """A station's figures in the weeks and months that overlap a stretch; of those that end by `ended_by`, if given."""
+    parts = results.occupied(station, affected, until=until)
+    windows = dict.fromkeys(window for kind in LONGEST for part in parts for window in results.windows(kind, part))
+    return [
+        kpi_point(results, station, window, until)
+        for window in windows
+        if ended_by is None or window.interval.end <= ended_by
+    ]
+
+
 def station_points(results: Results, station: StationId, affected_windows: Interval, until: datetime) -> list[Point]:
-    """All points of a station whose windows overlap a stretch of time, as things stood at `until`."""
+    """All points of a station whose windows overlap a stretch of time, but for weeks and months, as at `until`."""
     parts = results.occupied(station, affected_windows, until=until)
     hours = list(dict.fromkeys(cell for part in parts for cell in cells(results.calendar, part)))
     longer = list(dict.fromkeys(window for kind in LONGER for part in parts for window in results.windows(kind, part)))

@@ -61,20 +61,38 @@ async def test_a_corrected_reason_reaches_back_to_its_stop(tmp_path: Path) -> No
     assert affects(assigned(390, 300, 310, "tips")) == between(300, 390)
 
 
-async def test_weeks_and_months_are_the_plants(tmp_path: Path) -> None:
-    """A station's week begins on Monday and its month on the first, both at the plant's midnight, 19:00 UTC."""
-    path = tmp_path / "journal.sqlite"
+async def longest(path: Path, now: float, *events: StationEvent) -> tuple[list[str], list[str]]:
+    """The beginnings of the weeks and months that the last event makes again, and of those that time does."""
     with Store(path) as store:
-        store.write([Rows(events=[encode_event(event) for event in RUN])])
-    figures = PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(400)))
-    points = await figures.affected_windows({STATION: between(0, 30)})
-    begins = {
-        point.tags["window"]: datetime.fromtimestamp(point.stamp_ns // 10**9, UTC).isoformat()
-        for point in points
-        if point.measurement == "kpi" and point.tags["window"] in {"week", "month"}
-    }
+        store.write([Rows(events=[encode_event(event) for event in events])])
+        _, spans = store.affected_windows(len(events) - 1, 1)
+    with PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(now))) as figures:
+        told = await figures.affected_windows(spans)
+        passed, _ = await figures.open()
+    both = [
+        [
+            f"{point.tags['window']} {datetime.fromtimestamp(point.stamp_ns // 10**9, UTC):%d %b %H:%M}"
+            for point in points
+            if point.measurement == "kpi" and point.tags["window"] in {"week", "month"}
+        ]
+        for points in (told, passed)
+    ]
+    return both[0], both[1]
 
-    assert begins == {"week": "2026-03-01T19:00:00+00:00", "month": "2026-02-28T19:00:00+00:00"}
+
+async def test_weeks_and_months_are_the_plants(tmp_path: Path) -> None:
+    """A station's week begins on Monday and its month on the first, both at the plant's midnight; time states them."""
+    told, passed = await longest(tmp_path / "journal.sqlite", 400, *RUN)
+
+    assert (told, passed) == ([], ["week 01 Mar 19:00", "month 28 Feb 19:00"])
+
+
+async def test_what_is_told_late_changes_weeks_and_months_that_are_over(tmp_path: Path) -> None:
+    """A stop of the first week that is told six weeks and three days later makes that week and its month again."""
+    told, passed = await longest(tmp_path / "journal.sqlite", 45 * 1440, *RUN, state(90, State.DOWN))
+
+    assert told == ["week 01 Mar 19:00", "month 28 Feb 19:00"]
+    assert passed == ["week 12 Apr 19:00", "month 31 Mar 19:00"]
 
 
 async def test_a_window_has_the_hour_of_the_plants_clock(tmp_path: Path) -> None:
