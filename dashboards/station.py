@@ -216,7 +216,9 @@ def _cycle_figures() -> Panel:
         empty="No unit was finished",
         limits=UNJUDGED,
     )
-    return with_fields(made.reduce_options(last_value()).decimals(0), colored("ideal", YELLOW))
+    # of two measurements Grafana would put their names before those of the columns
+    names = [field(each, displayName=each) for each in ("ideal", "shortest", "mean", "longest")]
+    return with_fields(made.reduce_options(last_value()).decimals(0), *names, colored("ideal", YELLOW))
 
 
 def _process() -> Panel:

@@ -182,7 +182,7 @@ def _heat_map() -> Panel:
     )
     made = _divided(made.decimals(0))
     made = without_time(made)
-    made = transform(made, "joinByField", byField="hour", mode="outer")
+    made = transform(made, "merge")  # by the one column that all have: the hour
     made = transform(made, "sortBy", fields={}, sort=[{"field": "hour"}])
     made = made.override_by_regexp(
         f"/^({'|'.join(WEEKDAYS)})$/",
@@ -291,7 +291,7 @@ def _windows() -> Panel:
         empty="Nothing was planned in this time",
         limits=UNJUDGED,
     )
-    made = transform(made, "joinByField", byField="Time", mode="outer")
+    made = _named(made)
     made = where_planned(made.decimals(1))
     made = transform(made, "sortBy", fields={}, sort=[{"field": "Time", "desc": True}])
     counts = [field(each, unit="none", decimals=0) for each in ("good", "made", "failures")]
@@ -303,6 +303,11 @@ def _windows() -> Panel:
 def _names(kind: str) -> Query:
     """What the calendar's windows of a kind are called; joined by the time at which they begin."""
     return Query(select('"name"', "period", f"\"kind\" = '{kind}' AND $timeFilter"))
+
+
+def _named(made: Panel) -> Panel:
+    """One row for each window with its name, by its time; a join by a field would add the measurements' names."""
+    return transform(made, "merge")
 
 
 def _same_shift() -> Panel:
@@ -327,7 +332,7 @@ def _same_shift() -> Panel:
         unit=RATIO,
         empty="Nothing was planned in this time",
     )
-    made = _divided(transform(made, "joinByField", byField="Time", mode="outer"))
+    made = _divided(_named(made))
     made = transform(made, "partitionByValues", fields=["name"])
     return made.legend(legend()).tooltip(tooltip()).min(0).decimals(1)
 

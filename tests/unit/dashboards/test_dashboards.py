@@ -439,3 +439,18 @@ def test_states_now_know_the_calendar() -> None:
 
     assert len(now) == 2
     assert all('last("loss") AS "state"' in query for query in now)
+
+
+@pytest.mark.parametrize(("uid", "panel"), every_panel())
+def test_columns_of_two_measurements_keep_their_names(uid: str, panel: dict[str, Any]) -> None:
+    """Newer Grafanas put the measurements' names before columns: rows are merged, or each column has its name set."""
+    tables = [target["query"] for target in panel["targets"] if target["resultFormat"] == "table"]
+    measurements = {re.findall(r'FROM "(\w+)"', query)[0] for query in tables}
+    steps = [each["id"] for each in panel.get("transformations", [])]
+    if len(measurements) > 1 and "merge" not in steps:
+        named = {
+            one["matcher"]["options"]
+            for one in panel["fieldConfig"]["overrides"]
+            if any(each["id"] == "displayName" for each in one["properties"])
+        }
+        assert set(columns(panel)) - {"Time"} <= named
