@@ -58,7 +58,7 @@ def _controllers() -> Panel:
         empty="No word from the collector: is it running?",
         limits=thresholds((None, "text")),
     )
-    seconds = [field(each, unit=SECONDS, decimals=3) for each in ("last reading", "clock offset")]
+    seconds = [field("last reading", unit=SECONDS, decimals=1), field("clock offset", unit=SECONDS, decimals=2)]
     return with_fields(
         without_time(made, "edge", "controller"),
         field("running", mappings=[RUNS]),

@@ -86,7 +86,7 @@ def _tiles() -> Panel:
             select(f'last("loss") AS "state", {POSITION}', "now", f"{HERE} AND {JUST_NOW}", group='"station"'),
         ),
         span=24,
-        height=4,
+        height=5,  # in lower tiles Grafana puts name and state side by side, too small to read
         empty="No word from the collector: is it running?",
         links=[TILE_LINK],
     )
@@ -215,7 +215,7 @@ def _buffers() -> Panel:
             )
         ),
         span=24,
-        height=6,
+        height=8,
         empty="No way between stations begins in this line",
     )
     return with_fields(

@@ -279,7 +279,8 @@ def _stops() -> Panel:
         empty="The station did not stop in planned time",
     )
     made = with_reason_link(made, "${area}/${line}/${station}", more=f"&window={DAY_OF_STOP}#stop-{STOP}")
-    return with_fields(made, field("length", unit=MINUTES, decimals=1), field("state", mappings=[STATE_MAPPING]))
+    states = [field(each, mappings=[STATE_MAPPING]) for each in ("state", "loss")]
+    return with_fields(made, field("length", unit=MINUTES, decimals=1), *states)
 
 
 def _faults() -> Panel:

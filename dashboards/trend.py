@@ -53,6 +53,8 @@ MEAN = "mean of ${mean:raw}"
 DIVISOR = "divisor"  # a column that is not shown: where it is 0, InfluxQL divides to 0
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEKS_BACK = 70  # days in which a week can be chosen
+# A mapping, for Grafana puts a space before a unit.
+HOURS_OF_DAY = mapping({str(hour): (f"{hour:02}:00", "text") for hour in range(24)})
 SPENT = '("down_s" > 0 OR "idle_s" > 0 OR "setup_s" > 0)'
 SIX = {
     "Equipment failure": 'sum("down_s") / 60',
@@ -194,7 +196,7 @@ def _heat_map() -> Panel:
             property_("max", 1),
         ],
     )
-    return with_fields(made, field("hour", unit="suffix::00", decimals=0))
+    return with_fields(made, field("hour", unit="none", decimals=0, mappings=[HOURS_OF_DAY]))
 
 
 def _weekday(number: int, name: str) -> Query:
@@ -254,7 +256,7 @@ def _lines_over_time() -> Panel:
         f"{OEE_TEXT} One curve for each line, all of its chosen stations together.",
         Query(
             select(
-                f'sum("ideal_good_s") / sum("pbt_s") AS "Value", sum("pbt_s") AS "{DIVISOR}"',
+                f'sum("ideal_good_s") / sum("pbt_s") AS "Value", sum("pbt_s") AS "{DIVISOR}", {POSITION}',
                 "kpi",
                 PERIODS,
                 group=f'{EACH}, "area", "line"',
@@ -265,7 +267,7 @@ def _lines_over_time() -> Panel:
         unit=RATIO,
         empty="Nothing was planned in this time",
     )
-    made = transform(_divided(made), "partitionByValues", fields=["line"])
+    made = transform(in_flow_order(_divided(made)), "partitionByValues", fields=["line"])
     return made.legend(legend()).tooltip(tooltip()).min(0).decimals(1)
 
 
