@@ -1,0 +1,187 @@
+"""Each panel over its real answer, drawn in a browser: texts fit, units are said, stations stand in flow order."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from board_scene import scene, telemetry, until
+from drawn_panels import SCREEN, Drawn, draw, shown, stretched
+from driven_board import chromium
+from events import START, at
+from influx_example import CAR, looks_at
+from panel_frames import Value
+from playwright.async_api import Page
+
+from adapters.reading import ControllerId
+from dashboards.checks.panels import Chosen, Dashboard, Screen, dashboards
+from dashboards.write import FOLDER
+from mes.config.build import PlantConfig
+from mes.config.load import default_config, load
+from mes.demo.influxd import private_influxd
+from mes.influx.backfill import backfill
+from mes.influx.encode import body
+from mes.influx.figures_file import FiguresFile
+from mes.influx.server import InfluxServer, Target
+from mes.intervals import Interval
+from mes.journal import Entry, Journal
+from mes.model import ProcessValue, StationId
+from mes.results.plant import PlantResults
+
+pytestmark = [pytest.mark.influxd, pytest.mark.chromium, pytest.mark.timeout(180)]
+
+NOW = at(119.5)  # some stations stand, and no break is on
+WINDOW = Interval(NOW - timedelta(hours=24), NOW)
+PAGE = Path(__file__).parents[1] / "helpers" / "panel_page.html"
+PICTURES = os.environ.get("TAKTLINE_PANEL_PICTURES", "")  # a folder: pictures of all dashboards are kept there
+BATHS = [
+    ProcessValue(station=StationId("kostanay/paint/paint-1/pretreatment"), name="bath_temperature", time=at(t), value=v)
+    for t, v in ((38, 50.5), (41, 55.25), (44, 51.125), (60, 49.0))
+]
+CHOSEN = {"taktline-line": {"area": "weld"}, "taktline-station": {"area": "weld", "station": "framing"}}
+
+
+async def filled(server: InfluxServer, config: PlantConfig, folder: Path) -> None:
+    """Two hours of the whole example plant, and the program's health."""
+    journal = folder / "journal.sqlite"
+    scenes = [event for event in until(scene(config), NOW) if event.received_time >= START]
+    happened = sorted(scenes, key=lambda each: each.received_time)
+    seen = {ControllerId(each): NOW for each in ("weld-plc", "paint-plc", "final-plc")}
+    async with Journal.open(journal) as store:
+        await store.append(Entry(events=happened, telemetry=[*telemetry(), *BATHS], observed=seen))
+    await server.ensure()
+    with PlantResults(config, journal, now=NOW) as results, FiguresFile(folder / "figures") as file:
+        await backfill(results, server, file)
+    await server.write(body(look.line for look in await looks_at(journal, config, NOW)))
+    await server.write("\n".join(health(config)).encode())
+
+
+def health(config: PlantConfig) -> Iterator[str]:
+    """What the program says of itself: a controller without a clock, and counters of which little is known."""
+    edge, now_s = "site=kostanay,edge=edge-1", int(NOW.timestamp())
+    known = "reconnects=2i,items_configured=140i,items_active=139i"
+    for place, name in enumerate(("weld-plc", "paint-plc", "final-plc")):
+        clock = "" if place == 1 else f",clock_offset_s=-{place}.0625"
+        for minutes in range(0, 60, 5):
+            fields = f"running={place % 2}i,age_s={1 + place / 4},{known}{clock}"
+            yield f"collector,{edge},controller={name} {fields} {now_s - 60 * minutes}000000000"
+    journal = "backlog=1234i,lag_s=312.5,quarantined=0i,commit_p99_s=0.0123,free_bytes=123456789012i"
+    yield f"journal,{edge} {journal} {now_s}000000000"
+    for place, station in enumerate(config.standards):
+        site, area, line, name = str(station).split("/")
+        counter = f"site={site},area={area},line={line},station={name},kind=good"
+        audit = f"unreconciled=0i,resets=0i,rollovers=0i,position={place}i" + (
+            ",stored=12i,difference=0i" if place else ""
+        )
+        yield f"count_audit,{counter} counted=1234i,{audit} {now_s}000000000"
+
+
+@pytest.fixture(scope="module")
+def config() -> PlantConfig:
+    return load(default_config()).config
+
+
+@pytest.fixture
+async def server(tmp_path: Path, config: PlantConfig) -> AsyncIterator[InfluxServer]:
+    async with private_influxd(tmp_path) as influxd, InfluxServer(Target(influxd.url, "plant")) as made:
+        await filled(made, config, tmp_path)
+        yield made
+
+
+@dataclass(slots=True)
+class Looks:
+    """Dashboards as they are looked at, over one server."""
+
+    server: InfluxServer
+    longest: Mapping[str, Sequence[Value]]
+
+    async def drawn(self, board: Dashboard) -> tuple[list[Drawn], list[Drawn]]:
+        """Every panel, over the answers to its queries, and the same with the longest names."""
+        screen = Screen(board, board.time_range(WINDOW), NOW, self._values, {"vin": str(CAR)})
+        wanted = CHOSEN.get(board.path.stem, {})
+        found, full = [], []
+        for panel in board.model["panels"]:
+            chosen = await screen.choose(wanted)
+            if repeated := panel.get("repeat"):
+                chosen = await screen.choose({**wanted, repeated: chosen[repeated].options[0].text})
+            answers = [
+                (target, text, await self.server.query(text))
+                for target in panel["targets"]
+                for text in (screen.fill(target["query"], chosen),)
+            ]
+            named = {**panel, "fieldConfig": json.loads(with_choice(json.dumps(panel["fieldConfig"]), chosen))}
+            title, frames = with_choice(panel["title"], chosen), shown(named, answers)
+            found.append(draw(named, title, frames))
+            full.append(draw(named, title, stretched(named, frames, self.longest)))
+        return found, full
+
+    async def _values(self, text: str) -> list[str]:
+        rows = await self.server.query(text)
+        return [str(next(value for name, value in row.items() if name not in {"time", "key"})) for row in rows]
+
+
+def with_choice(text: str, chosen: Mapping[str, Chosen]) -> str:
+    """A title with the names of what is chosen."""
+    for name, choice in chosen.items():
+        said = " + ".join(option.text for option in choice.options if option.value in choice.values)
+        for form in (f"${{{name}:text}}", f"${{{name}:raw}}", f"${name}"):
+            text = text.replace(form, said)
+    return text
+
+
+async def looked_at(page: Page, drawn: list[Drawn], name: str) -> list[str]:
+    """Draws panels on the page and says what is wrong with them; keeps a picture where one is wanted."""
+    await page.goto(PAGE.as_uri())
+    found: list[list[str]] = await page.evaluate("(panels) => drawAll(panels)", [asdict(each) for each in drawn])
+    if PICTURES:
+        await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+    return [
+        f"{name} / {each.title}: {fault}"
+        for each, seen in zip(drawn, found, strict=True)
+        for fault in (*each.wrong, *seen)
+    ]
+
+
+def longest(config: PlantConfig) -> dict[str, Sequence[Value]]:
+    """The longest names that columns have, and times by their unit: a day, a month and a year full of bars."""
+    stations = [str(station) for station in config.standards]
+    reasons = {str(reason) for each in config.standards.values() for reason in each.reasons.reasons}
+    return {
+        "station": [station.rpartition("/")[2] for station in stations if "/weld/" in station],
+        "culprit": sorted((station.partition("/")[2] for station in stations), key=len)[-8:],
+        "reason": sorted(reasons, key=len)[-10:],
+        "loss": ["no_data", "planned_stop", "minor_stops", "not_planned"],
+        "state": ["planned_stop", "producing"],
+        "time:HH:mm": times(24, timedelta(hours=1)),
+        "time:D MMM": times(31, timedelta(days=1)),
+        "time:MMMM": times(12, timedelta(days=30)),
+    }
+
+
+def times(number: int, apart: timedelta) -> list[int]:
+    """So many instants in milliseconds."""
+    return [int(1000 * (START + apart * place).timestamp()) for place in range(number)]
+
+
+def out_of_flow(drawn: Drawn, config: PlantConfig) -> str:
+    """The names of stations or lines that do not stand from upstream to downstream, or none."""
+    parts = [str(station).split("/") for station in config.standards]
+    flow = list(dict.fromkeys(name for of in parts for name in ("/".join(of[1:]), of[3], of[2])))
+    listed = [name for name in drawn.listed if name in flow]
+    return "" if listed == sorted(listed, key=flow.index) else f"out of the flow's order: {listed}"
+
+
+async def test_every_panel_is_drawn_well(server: InfluxServer, config: PlantConfig) -> None:
+    """Over two hours of the whole plant no text is cut, unknown, without its unit, or over another."""
+    wrong: list[str] = []
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": SCREEN, "height": 1080})
+        for board in dashboards(FOLDER / "dashboards"):
+            found, full = await Looks(server, longest(config)).drawn(board)
+            wrong += [f"{each.title}: {out_of_flow(each, config)}" for each in found if out_of_flow(each, config)]
+            wrong += await looked_at(page, found, board.path.stem)
+            wrong += await looked_at(page, full, f"{board.path.stem}-full")
+    assert not wrong, "\n".join(wrong)
