@@ -40,6 +40,9 @@ DAYS_BACK = 9  # as far as a shift or a day can be chosen by its name
 RECENT = f"time > now() - {DAYS_BACK + 1}d"  # which areas, lines and stations can be chosen
 JUST_NOW = "time > now() - 10m"  # of the program's own health and of looks at stations, which come more often
 HOURS = f"\"window\" = 'hour' AND {SHIFT}"
+SHIFTS = (
+    f"\"window\" = 'shift' AND {SHIFT}"  # for what is planned: hours have figures once they have begun, a shift at once
+)
 AREA, LINE, STATION = '"area" =~ /^${area:regex}$/', '"line" =~ /^${line:regex}$/', '"station" =~ /^${station:regex}$/'
 
 # Okabe and Ito's palette: told apart by the colour-blind, in light and in dark.

@@ -16,6 +16,7 @@ from dashboards.common import (
     RUNS,
     SERIES,
     SHIFT,
+    SHIFTS,
     STATE_MAPPING,
     UNITS,
     UNJUDGED,
@@ -74,11 +75,11 @@ def build() -> dashboard.Dashboard:
     cars = panel(
         "stat",
         "Cars built, ${shift_is:text}",
-        "Cars that were good at the last station for the first time, beside those planned up to now and for the whole "
-        "shift. The plan of the month is spread over its planned time.",
+        "Cars that were good at the last station for the first time, beside those planned up to now and for all "
+        "hours that have begun. The plan of the month is spread over its planned time.",
         Query(
             select(
-                'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"',
+                'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned, begun hours"',
                 "built",
                 HOURS,
             )
@@ -207,15 +208,17 @@ def _output() -> Panel:
     made = panel(
         "table",
         "Output of the lines, ${shift_is:text}",
-        "Good units of each line's last station, beside those planned up to now and for the whole shift.",
+        "Good units of each line's last station, beside those planned up to now and for the whole shift, or for the "
+        "shifts of a day that have begun.",
         Query(
             select(
-                f'sum("good") AS "good", sum("plan") AS "planned so far", sum("plan_whole") AS "planned", {POSITION}',
+                f'sum("good") AS "good", sum("plan") AS "planned so far", {POSITION}',
                 "output",
                 HOURS,
                 group='"area", "line"',
             )
         ),
+        Query(select('sum("plan_whole") AS "planned"', "output", SHIFTS, group='"area", "line"'), ref="B"),
         span=12,
         height=7,
         unit=UNITS,
@@ -223,7 +226,8 @@ def _output() -> Panel:
         links=[LINE_LINK],
         link_on="line",
     )
-    return in_flow_order(without_time(made.decimals(0), "area", "line"))
+    made = transform(without_time(made.decimals(0), "area", "line"), "merge")
+    return in_flow_order(made)
 
 
 def _stations() -> Panel:
