@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from board_scene import scene, telemetry, until
@@ -13,7 +14,8 @@ from drawn_panels import SCREEN, Drawn, draw, shown, stretched
 from driven_board import chromium
 from events import START, at
 from influx_example import CAR, looks_at
-from panel_frames import Value
+from panel_frames import Frame, Value
+from panel_texts import with_unit
 from playwright.async_api import Page
 
 from adapters.reading import ControllerId
@@ -136,7 +138,7 @@ async def looked_at(page: Page, drawn: list[Drawn], name: str) -> list[str]:
     """Draws panels on the page and says what is wrong with them; keeps a picture where one is wanted."""
     await page.goto(PAGE.as_uri())
     found: list[list[str]] = await page.evaluate("(panels) => drawAll(panels)", [asdict(each) for each in drawn])
-    if PICTURES:
+    if PICTURES and name:
         await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
     return [
         f"{name} / {each.title}: {fault}"
@@ -185,3 +187,88 @@ async def test_every_panel_is_drawn_well(server: InfluxServer, config: PlantConf
             wrong += await looked_at(page, found, board.path.stem)
             wrong += await looked_at(page, full, f"{board.path.stem}-full")
     assert not wrong, "\n".join(wrong)
+
+
+async def test_a_running_shift_is_planned_to_its_end(server: InfluxServer, config: PlantConfig) -> None:
+    """Hours have a plan once they have begun: two hours after its start, the whole shift's plan is far more."""
+    board = next(each for each in dashboards(FOLDER / "dashboards") if each.path.stem == "taktline-plant")
+    found, _ = await Looks(server, longest(config)).drawn(board)
+    (output,) = (each for each in found if each.title.startswith("Output of the lines"))
+    so_far, whole = (
+        [int(text) for text, _ in column["cells"]]
+        for column in output.body["columns"]
+        if column["header"] in {"planned so far", "planned"}
+    )
+
+    assert len(whole) == 3
+    assert all(3 * one < other < 5 * one for one, other in zip(so_far, whole, strict=True))
+
+
+def panel_of(kind: str, options: Mapping[str, Any] | None = None, **defaults: object) -> dict[str, Any]:
+    """A panel of half the screen."""
+    custom = {"minWidth": 80, "cellOptions": {"type": "auto"}}
+    given = {"unit": "none", "color": {}, "custom": custom, "mappings": [], **defaults}
+    place = {"x": 0, "y": 0, "w": 12, "h": 8}
+    return {
+        "type": kind,
+        "gridPos": place,
+        "options": options or {},
+        "fieldConfig": {"defaults": given, "overrides": []},
+    }
+
+
+def bars_of(orientation: str = "auto", spacing: int = 0, **defaults: object) -> dict[str, Any]:
+    """Bars by `of`."""
+    options: dict[str, Any] = {
+        "xField": "of",
+        "orientation": orientation,
+        "stacking": "none",
+        "legend": {"showLegend": True},
+    }
+    options |= {"xTickLabelRotation": 0, "xTickLabelSpacing": spacing}
+    return panel_of("barchart", options, **defaults)
+
+
+TILES = {"reduceOptions": {"values": True, "fields": "/^state$/"}, "textMode": "auto"}
+MANY: dict[str, list[Value]] = {"of": [f"a long label {each}" for each in range(24)], "lost": [1] * 24}
+FAULTY: list[tuple[dict[str, Any], dict[str, list[Value]], str]] = [
+    (panel_of("table"), {"A": ["much too long " * 20], "B": [1]}, "wider than its column"),
+    (panel_of("table"), {"a much too long header " * 9: [1], "B": [1]}, "wider than its column"),
+    (panel_of("table"), {"unit": ["A", None]}, "may be unknown"),
+    (panel_of("table"), {"unit": ["A", None]}, "a reader sees 'null'"),
+    (panel_of("table", unit="suffix:s", decimals=3), {"for": [1.25]}, "finer than anybody reads"),
+    (panel_of("table"), {"for": [1.25]}, "has no number of decimals"),
+    (panel_of("table"), {"loss": ["no_data"]}, "a program's word"),
+    (panel_of("table"), {str(each): [each] for each in range(20)}, "px too wide for 20 columns"),
+    (bars_of(), MANY, "labels lie over others"),
+    (bars_of("horizontal"), {"of": ["a long label " * 10], "lost": [1]}, "only 40 % of the width"),
+    (bars_of(unit="percentunit", decimals=1), {"of": ["A"], "lost": [0.001]}, "labels of the axis are alike"),
+    (panel_of("stat", TILES), {"station": ["A"] * 200, "state": ["not planned"] * 200}, "px high"),
+]
+
+
+async def test_what_is_drawn_badly_is_found() -> None:
+    """Each kind of fault is named; what the model does not know, as a newer transformation, is an error."""
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": SCREEN, "height": 1080})
+        for panel, columns, fault in FAULTY:
+            found = await looked_at(page, [draw(panel, "A", [Frame(columns)])], "")
+            assert any(fault in each for each in found), (fault, found)
+    with pytest.raises(KeyError):
+        shown({"transformations": [{"id": "newer", "options": {}}]}, [])
+    with pytest.raises(ValueError, match="unit"):
+        draw(panel_of("table", unit="newer"), "A", [Frame({"A": [1]})])
+
+
+def test_times_are_those_of_the_plant() -> None:
+    """Each text of a time and a number is as Grafana writes it."""
+    written = [
+        ("time:HH:mm", None, 1000 * START.timestamp(), "08:00"),
+        ("time:D MMM HH:mm:ss", None, 1000 * START.timestamp(), "2 Mar 08:00:00"),
+        ("suffix:min", 0, 12.5, "13 min"),
+        ("percentunit", 1, 0.38461, "38.5%"),
+        ("none", None, 0.0625, "0.0625"),
+        ("none", None, 1234.5, "1235"),
+        ("bytes", None, 3 * 2**30, "3 GiB"),
+    ]
+    assert [with_unit(value, unit, decimals) for unit, decimals, value, _ in written] == [text for *_, text in written]
