@@ -179,14 +179,17 @@ def out_of_flow(drawn: Drawn, config: PlantConfig) -> str:
 async def test_every_panel_is_drawn_well(server: InfluxServer, config: PlantConfig) -> None:
     """Over two hours of the whole plant no text is cut, unknown, without its unit, or over another."""
     wrong: list[str] = []
+    empty: list[str] = []
     async with chromium() as browser:
         page = await browser.new_page(viewport={"width": SCREEN, "height": 1080})
         for board in dashboards(FOLDER / "dashboards"):
             found, full = await Looks(server, longest(config)).drawn(board)
             wrong += [f"{each.title}: {out_of_flow(each, config)}" for each in found if out_of_flow(each, config)]
+            empty += [each.title for each in found if each.body.get("empty")]
             wrong += await looked_at(page, found, board.path.stem)
             wrong += await looked_at(page, full, f"{board.path.stem}-full")
     assert not wrong, "\n".join(wrong)
+    assert empty == []
 
 
 async def test_a_running_shift_is_planned_to_its_end(server: InfluxServer, config: PlantConfig) -> None:

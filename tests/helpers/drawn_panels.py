@@ -21,6 +21,7 @@ PLAIN_NAMES = (
     "name",
     "flag",
 )  # columns of names as the plant's file has them, and of words that the description explains
+BINS, BIN_LABEL = 30, 60  # of a histogram: how many, and pixels for the label of one
 STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -74,6 +75,8 @@ def draw(panel: Panel, title: str, frames: Sequence[Frame]) -> Drawn:
         drawn.body = {"empty": text}
         drawn.wrong += [] if text else ["is empty and says nothing"]
         return drawn
+    if drawn.kind in {"table", "barchart"} and len(frames) > 1:
+        drawn.wrong.append(f"shows one of {len(frames)} frames and not the others")
     match drawn.kind:
         case "table":
             _table(drawn, panel, frames[0])
@@ -87,7 +90,7 @@ def draw(panel: Panel, title: str, frames: Sequence[Frame]) -> Drawn:
             drawn.listed = [frame.name or frame.names[-1] for frame in frames]
             drawn.body = {"strips": drawn.listed}
         case "histogram":
-            drawn.body = {"empty": "(a histogram)"}
+            _histogram(drawn, panel, frames)
         case other:
             raise ValueError(f"a panel of type {other} is not known here")
     drawn.listed = [] if _largest_first(panel) else drawn.listed
@@ -187,6 +190,26 @@ def _bars(drawn: Drawn, panel: Panel, frame: Frame) -> None:
         "turned": options["xTickLabelRotation"],
         "spacing": options["xTickLabelSpacing"],
         **_axis(drawn, panel, [frame], stacked=options["stacking"] == "normal"),
+    }
+
+
+def _histogram(drawn: Drawn, panel: Panel, frames: Sequence[Frame]) -> None:
+    """How many values lie in each of about thirty stretches, whose beginnings stand on the axis."""
+    found = [float(value) for frame in frames for name in _numbers(frame) for value in frame.columns[name] if value]
+    of = settings(panel, _numbers(frames[0])[0])
+    size = _step((max(found) - min(found)) / BINS or 1.0, whole=of.get("decimals") == 0)
+    starts = range(math.floor(min(found) / size), math.floor(max(found) / size) + 1)
+    counts = [sum(math.floor(value / size) == start for value in found) for start in starts]
+    bars = {"name": "", "color": of["color"].get("fixedColor", "#888888"), "values": counts}
+    drawn.body = {
+        "bars": [bars],
+        "labels": [with_unit(start * size, of["unit"], of.get("decimals")) for start in starts],
+        "across": False,
+        "turned": 0,
+        "spacing": BIN_LABEL,
+        "axis": ["0", str(max(counts))],
+        "low": 0,
+        "high": max(counts),
     }
 
 
