@@ -35,7 +35,6 @@ class OffsetMeter:
     """
 
     _buckets: deque[tuple[datetime, timedelta]] = field(default_factory=lambda: deque(maxlen=BUCKETS), init=False)
-    _was_set: bool = field(default=False, init=False)
 
     def take(self, readings: Iterable[Reading], received: datetime) -> Step | None:
         """The readings of one batch; says if the controller's clock was set since the last ones."""
@@ -48,9 +47,9 @@ class OffsetMeter:
         if before is not None and abs(newest - before) > STEP and self._is_new(received):
             late = newest < before  # perhaps only a slow answer: the next ones tell
             if not late or self._late_too(newest):
+                agreeing = [self._buckets[-1]] if late else []
                 self._buckets.clear()
-                self._buckets.append((received, newest))
-                self._was_set = True
+                self._buckets.extend((*agreeing, (received, newest)))
                 return Step(before, newest)
         if self._buckets and not self._is_new(received):
             began, known = self._buckets[-1]
@@ -68,9 +67,9 @@ class OffsetMeter:
     def is_settled(self) -> bool:
         """Whether the estimate rests on enough: the first changes may all have come late, in one burst.
 
-        A step is told once it is sure; and what was measured before it is wrong from then on.
+        After a step back the two looks that told it count too.
         """
-        return self._was_set or len(self._buckets) >= SETTLED_BUCKETS
+        return len(self._buckets) >= SETTLED_BUCKETS
 
     @property
     def is_far(self) -> bool:
