@@ -38,6 +38,7 @@ from mes.model import (
     UnitsUnidentified,
 )
 
+KEPT_HEADS, KEPT_KEYS = 2**13, 2**10
 NONE = "none"  # a tag is never left out: that would be another series
 
 Field = bool | int | float | str
@@ -69,6 +70,11 @@ class Point:
         for name, value in self.fields.items():
             if declared.types.get(name) is not type(value):
                 raise ValueError(f"{self.measurement} has no field {name} of the type {type(value).__name__}")
+
+    @property
+    def head(self) -> str:
+        """Measurement and tags as in line protocol; raises ValueError for an empty tag."""
+        return _head(self.measurement, tuple(self.tags.items()))
 
     @property
     def line(self) -> str:
@@ -195,18 +201,30 @@ def window_ns(start: datetime) -> int:
     return timestamp_ns(start, 0)
 
 
-def place(station: StationId) -> dict[str, str]:
+@lru_cache(KEPT_HEADS)
+def place(station: StationId) -> Mapping[str, str]:
     """The four levels of a station's path as tags."""
     return dict(zip(("site", "area", "line", "station"), station.split("/"), strict=True))
 
 
 def line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Field], stamp_ns: int) -> str:
     """One line of line protocol. Raises ValueError for a value that the protocol cannot carry (NaN, empty tag)."""
-    head = ",".join([_name(measurement), *(f"{_key(name)}={_tag(value)}" for name, value in sorted(tags.items()))])
-    body = ",".join(f"{_key(name)}={_field(value)}" for name, value in sorted(fields.items()))
+    head = _head(measurement, tuple(tags.items()))
+    body = fields_text(fields)
     if not body:
         raise ValueError(f"a point of {measurement} without fields")
     return f"{head} {body} {stamp_ns}"
+
+
+def fields_text(fields: Mapping[str, Field]) -> str:
+    """The fields of a line, by their names. Raises ValueError for a number that the protocol cannot carry."""
+    return ",".join([f"{_key(name)}={_field(value)}" for name, value in sorted(fields.items())])
+
+
+@lru_cache(KEPT_HEADS)
+def _head(measurement: str, tags: tuple[tuple[str, str], ...]) -> str:
+    """Measurement and tags; the points of a few series come one after the other."""
+    return ",".join([_name(measurement), *(f"{_key(name)}={_tag(value)}" for name, value in sorted(tags))])
 
 
 def body(lines: Iterable[str]) -> bytes:
@@ -227,7 +245,7 @@ def _name(text: str) -> str:
     return _clean(text).replace(",", "\\,").replace(" ", "\\ ")
 
 
-@lru_cache(maxsize=2**12)
+@lru_cache(KEPT_KEYS)
 def _key(text: str) -> str:
     return _name(text).replace("=", "\\=")
 

@@ -5,7 +5,6 @@ revision gets its number in the same commit as its line, so that after a crash t
 """
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,14 +13,14 @@ from threading import Lock
 from typing import Self
 
 from mes.influx.encode import Point
-from mes.influx.revisions import Fields, Key, hold, key_of, revised
+from mes.influx.revisions import Fields, Key, hold, key_of, revised, said
 from mes.journal.codec import to_us
 from mes.journal.replace import put_aside
 from mes.logs import get_logger
 
 log = get_logger()
 
-FORMAT = 1
+FORMAT = 2
 KEPT = timedelta(days=14)  # figures that start earlier are asked from the server when they change
 FORGOTTEN_AT_ONCE_NS = 86_400 * 10**9
 BUSY_S = 30.0  # real seconds; `mes influx backfill` and the collector share the file
@@ -36,7 +35,7 @@ CREATE INDEX IF NOT EXISTS owed ON figure (start_ns) WHERE wanted IS NOT NULL;
 CREATE TABLE IF NOT EXISTS on_its_way (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS known (id INTEGER PRIMARY KEY CHECK (id = 1), since_ns INTEGER NOT NULL);
 INSERT OR IGNORE INTO known VALUES (1, 4611686018427387904);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 """
 LEARN = """
@@ -44,7 +43,7 @@ INSERT INTO figure VALUES (?, ?, ?, ?, 0, NULL) ON CONFLICT DO UPDATE
 SET revision = max(revision, excluded.revision), fields = excluded.fields
 """
 WANT = """
-INSERT INTO figure VALUES (?, ?, ?, '{}', 0, ?) ON CONFLICT DO UPDATE
+INSERT INTO figure VALUES (?, ?, ?, '', 0, ?) ON CONFLICT DO UPDATE
 SET wanted = iif(revision >= 0 AND fields = excluded.wanted, NULL, excluded.wanted)
 """
 OWED = """
@@ -101,17 +100,18 @@ class FiguresFile:
 
         A number that was given once is not given again: its line may be on its way.
         """
+        rows = []
+        for key in map(key_of, asked):
+            revision, fields = found.get(key, (NOTHING, None))
+            rows.append((*key, revision, "" if fields is None else said(fields)))
         with self._change():
-            for point in asked:
-                key = key_of(point)
-                revision, fields = found.get(key, (NOTHING, {}))
-                self._file.execute(LEARN, (*key, revision, _text(fields)))
+            self._file.executemany(LEARN, rows)
 
     def want(self, points: Iterable[Point]) -> None:
         """The server is to have these figures."""
+        rows = [(*key_of(point), NOTHING, said(point.fields)) for point in points]
         with self._change():
-            for point in points:
-                self._file.execute(WANT, (*key_of(point), NOTHING, _text(point.fields)))
+            self._file.executemany(WANT, rows)
 
     def lines(self, now: datetime, most: int, *, all_of_them: bool = False) -> Sequence[Line]:
         """Lines to be sent, the oldest first; what is wanted and was not written of late becomes a revision.
@@ -122,17 +122,18 @@ class FiguresFile:
         with self._change():
             waiting = int(self._file.execute("SELECT count(*) FROM on_its_way").fetchone()[0])
             owed = self._file.execute(OWED).fetchall() if waiting < most else []
+            lines, given = [], []
             for head, start_ns, revision, written_us, wanted in owed:
                 pause = hold(head, revision)
                 is_due = revision == NOTHING or all_of_them or now_us - written_us >= _us(pause)
                 if pause is None or not is_due:
                     continue
-                line = revised((head, start_ns), revision + 1, json.loads(wanted))
-                self._file.execute("INSERT INTO on_its_way (line) VALUES (?)", (line,))
-                self._file.execute(GIVEN, (revision + 1, now_us, head, start_ns))
-                waiting += 1
-                if waiting >= most:
+                lines.append((revised((head, start_ns), revision + 1, wanted),))
+                given.append((revision + 1, now_us, head, start_ns))
+                if waiting + len(lines) >= most:
                     break
+            self._file.executemany("INSERT INTO on_its_way (line) VALUES (?)", lines)
+            self._file.executemany(GIVEN, given)
             return self._file.execute("SELECT id, line FROM on_its_way ORDER BY id LIMIT ?", (most,)).fetchall()
 
     def sent(self, lines: Sequence[Line], now: datetime) -> None:
@@ -165,10 +166,6 @@ class FiguresFile:
 
 def _us(length: timedelta | None) -> int:
     return 0 if length is None else length // timedelta(microseconds=1)
-
-
-def _text(fields: Fields) -> str:
-    return json.dumps(fields, sort_keys=True, ensure_ascii=False)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

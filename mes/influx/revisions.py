@@ -8,9 +8,10 @@ newest one holds.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from mes.influx.encode import Field, Point, line
+from mes.influx.encode import Field, Point, fields_text
 
 REVISION = "revision"
+PLACE = f'{REVISION}=""'  # inside of a text every quote has a backslash before it
 MOST = 999  # figures start at whole microseconds, which have room for so many after the first
 # A figure that goes on changing is written at most 15 times an hour, and ever less often before room runs out.
 HOLDS = ((800, timedelta(minutes=4)), (950, timedelta(hours=1)), (MOST, timedelta(days=1)))
@@ -23,8 +24,15 @@ Key = tuple[str, int]  # a figure: its measurement and tags as in line protocol,
 
 def key_of(point: Point) -> Key:
     """What all revisions of a figure have in common."""
-    head, _, _ = line(point.measurement, point.tags, {REVISION: 0}, point.stamp_ns).rpartition(" ")
-    return head.removesuffix(f" {REVISION}=0i"), point.stamp_ns
+    return point.head, point.stamp_ns
+
+
+def said(fields: Fields) -> str:
+    """The fields as in line protocol, with a place for the number of the revision.
+
+    Raises ValueError for a number that the protocol cannot carry.
+    """
+    return fields_text({**fields, REVISION: ""})
 
 
 def hold(head: str, revision: int) -> timedelta | None:
@@ -33,10 +41,9 @@ def hold(head: str, revision: int) -> timedelta | None:
     return next((max(length, long) for until, length in HOLDS if revision < until), None)
 
 
-def revised(key: Key, revision: int, fields: Fields) -> str:
-    """The line of a revision. Raises ValueError where there is no room for it, or the protocol cannot carry it."""
+def revised(key: Key, revision: int, text: str) -> str:
+    """The line of a revision with what was `said`. Raises ValueError where there is no room for it."""
     head, start_ns = key
     if not 0 <= revision <= MOST:
         raise ValueError(f"{head}: there is no room for revision {revision}, the last one is {MOST}")
-    _, _, body = line("m", {}, {**fields, REVISION: revision}, 0).partition(" ")
-    return f"{head} {body.removesuffix(' 0')} {start_ns + revision}"
+    return f"{head} {text.replace(PLACE, f'{REVISION}={revision}i')} {start_ns + revision}"

@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 
 from mes.influx.encode import Point
 from mes.influx.figures_file import KEPT, FiguresFile, figures_path
-from mes.influx.revisions import MOST, hold, key_of, revised
+from mes.influx.revisions import MOST, hold, key_of, revised, said
 
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 HOUR_NS = 3600 * 10**9
@@ -112,7 +112,7 @@ def test_room_is_left_until_a_window_ends(window: str, lasts: int) -> None:
     assert revision < MOST - 50
     assert hold(f"built,window={window}", MOST) is None
     with pytest.raises(ValueError, match="no room"):
-        revised(key_of(limit(1.0)), MOST + 1, {"low": 1.0})
+        revised(key_of(limit(1.0)), MOST + 1, said({"low": 1.0}))
 
 
 def test_after_a_crash_the_same_bytes_go_out_again(path: Path) -> None:
