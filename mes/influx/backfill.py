@@ -27,6 +27,7 @@ from mes.results.plant import PlantResults
 T = TypeVar("T")
 
 BATCH = 5000
+KEPT_DAYS = 12  # of each station: some around the one that is written are read with it
 AGAIN_AT_MOST = 3  # rounds for what was journaled while we wrote; what is open the collector states itself
 
 Shown = Callable[[Window, int, int], None]  # a production day that is written, its number, and how many there are
@@ -83,6 +84,7 @@ async def backfill(
     revision. What a running collector journals meanwhile is written once more after it, so that no older figure stays.
     `file` is that of the journal. Raises SinkError, and ConfigError for an empty journal.
     """
+    query.reader.keep_days(KEPT_DAYS * len(query.config.standards))
     known = query.reader.span()
     measured = query.reader.measured()
     until = query.until  # raises for an empty journal

@@ -1,5 +1,6 @@
 """Reading the journal from another process or thread, without ever standing in the writer's way."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,8 @@ from mes.model import CountKind, Journaled, ProcessValue, State, StateChanged, S
 
 SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
 CORRECTED = "SELECT seq, CAST(kind AS BLOB), CAST(body AS BLOB), received_us FROM event"
+OF_TIME = "station = ? AND time_us >= ? AND time_us < ?"
+DAY_US = 86_400_000_000
 RawRow = tuple[object, ...]
 RAW = (
     "SELECT CAST(station AS BLOB), CAST(kind AS BLOB), time_us, received_us, from_us, to_us, CAST(body AS BLOB) "
@@ -77,6 +80,9 @@ class JournalReader:
         """Opens an existing journal; `names`: what its stations were called before."""
         self._path = path
         self._names = names
+        self._most_days = 0
+        self._days: OrderedDict[tuple[StationId, int], list[tuple[int, Journaled]]] = OrderedDict()
+        self._days_seq = 0
         try:
             self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
             self._connection.set_busy_timeout(BUSY_MS)
@@ -88,6 +94,10 @@ class JournalReader:
                 )
         except apsw.Error as error:
             raise failed(path, error) from error
+
+    def keep_days(self, most: int) -> None:
+        """Remembers the events of so many days of stations, for who goes along the journal and reads each day often."""
+        self._most_days = most
 
     def __enter__(self) -> Self:
         return self
@@ -110,8 +120,41 @@ class JournalReader:
 
     def between(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """A station's events of `[start, end)`, by their time, in journal order."""
-        statement = f"{CORRECTED} WHERE station = ? AND time_us >= ? AND time_us < ? ORDER BY seq"
-        return self._decoded(statement, station, to_us(start), to_us(end))
+        start_us, end_us = to_us(start), to_us(end)
+        if not self._most_days or end_us - start_us > self._most_days * DAY_US:
+            return self._decoded(f"{CORRECTED} WHERE {OF_TIME} ORDER BY seq", station, start_us, end_us)
+        self._forget_days()
+        found: list[Journaled] = []
+        for day in range(start_us // DAY_US, -(-end_us // DAY_US)):
+            events = self._day(station, day)
+            if day * DAY_US < start_us or end_us < (day + 1) * DAY_US:
+                found += [journaled for time_us, journaled in events if start_us <= time_us < end_us]
+            else:
+                found += [journaled for _, journaled in events]
+        found.sort(key=lambda each: each.seq)
+        return found
+
+    def _day(self, station: StationId, day: int) -> list[tuple[int, Journaled]]:
+        """The events of one day in UTC, each with the time by which it is found."""
+        key = (station, day)
+        if key not in self._days:
+            values = (station, day * DAY_US, (day + 1) * DAY_US)
+            events = self._decoded(f"{CORRECTED} WHERE {OF_TIME} ORDER BY seq", *values)
+            times = dict(self._fetch_of(f"SELECT seq, time_us FROM event WHERE {OF_TIME}", *values))
+            self._days[key] = [(times[journaled.seq], journaled) for journaled in events]
+            if len(self._days) > self._most_days:
+                self._days.popitem(last=False)
+        self._days.move_to_end(key)
+        return self._days[key]
+
+    def _forget_days(self) -> None:
+        """Those of the stations that have news."""
+        seq = self.last_seq()
+        if seq != self._days_seq:
+            changed = self.changed_stations(self._days_seq)
+            for key in [key for key in self._days if key[0] in changed]:
+                del self._days[key]
+            self._days_seq = seq
 
     def as_stamped(self, station: StationId, start: datetime, end: datetime) -> list[Journaled]:
         """The same as they were stamped, though that was by a clock that was ahead: so they were sent to sinks."""

@@ -121,9 +121,8 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class _Cycle:
-    """The end of one or several units, and how much longer than ideal they took; `ideal` None: not known."""
+    """How much longer than ideal one or several units took; `ideal` None: not known."""
 
-    end: timedelta
     took: timedelta
     ideal: timedelta | None
     product: ProductId | None
@@ -131,23 +130,167 @@ class _Cycle:
 
 
 @dataclass(frozen=True, slots=True)
+class _End:
+    """The end of a cycle, and for how long the station had been producing until then."""
+
+    at: timedelta
+    produced: timedelta
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
 class _Track:
-    """What one station did, on the axis of planned time."""
+    """What one station did in a part of planned time; `ends` may lie outside of the part.
+
+    `until`: where the part ends. `least` and `most`: how long it had been producing at the part's two ends.
+    """
 
     station: StationId
     standard: StationStandard
     spans: Sequence[_Span]
-    cycles: Sequence[_Cycle]
+    ends: Sequence[_End]
+    until: timedelta
+    least: timedelta
+    most: timedelta
 
     def before(self, time: timedelta) -> _Span | None:
         """What it did right before an instant."""
         place = bisect_left(self.spans, time, key=lambda each: each.start) - 1
         return self.spans[place] if place >= 0 else None
 
-    def cycles_in(self, start: timedelta, end: timedelta) -> Sequence[_Cycle]:
-        """Cycles that ended in `(start, end]`, newest first."""
-        first = bisect_right(self.cycles, start, key=lambda each: each.end)
-        return self.cycles[first : bisect_right(self.cycles, end, key=lambda each: each.end)][::-1]
+    def cycles_in(self, start: timedelta, end: timedelta) -> Iterator[_Cycle]:
+        """Producing time between two counts, of the cycles that ended in `(start, end]`, newest first.
+
+        What was counted later than the part ended with it.
+        """
+        oldest = bisect_right(self.ends, start, key=lambda each: each.at)
+        newest = len(self.ends) if end >= self.until else bisect_right(self.ends, end, key=lambda each: each.at)
+        for place in range(newest - 1, max(oldest, 1) - 1, -1):
+            count = self.ends[place].count
+            took = self._produced(place) - self._produced(place - 1)
+            yield _Cycle(took, self.standard.ideal(count.product), count.product, count.units)
+
+    def _produced(self, place: int) -> timedelta:
+        return min(max(self.ends[place].produced, self.least), self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """What one station did, on the axis of planned time; `worked`: how long it had been producing before each span.
+
+    A station that has a totaliser of all units is counted by it.
+    """
+
+    station: StationId
+    standard: StationStandard
+    spans: Sequence[_Span]
+    worked: Sequence[timedelta]
+    ends: Sequence[_End]
+
+    @staticmethod
+    def of(station: StationId, line: Timeline, standard: StationStandard, axis: Worktime, until: datetime) -> "_Laid":
+        """Its time line up to `until`."""
+        spans = _spans(line, standard, axis, until)
+        worked = [NO_TIME, *accumulate(_working(span) for span in spans)]
+        laid = _Laid(station, standard, spans, worked, ())
+        at = ((axis.at(count.time), count) for count in _counted(line))
+        return replace(laid, ends=[_End(time, laid.produced(time), count) for time, count in at])
+
+    def produced(self, time: timedelta) -> timedelta:
+        """For how long it had been producing at an instant."""
+        place = bisect_right(self.spans, time, key=lambda each: each.start) - 1
+        if place < 0:
+            return NO_TIME
+        return self.worked[place] + min(time - self.spans[place].start, _working(self.spans[place]))
+
+    def part(self, start: timedelta, end: timedelta) -> _Track:
+        """The same as if no other time were planned."""
+        first = bisect_right(self.spans, start, key=lambda each: each.end)
+        spans = list(self.spans[first : bisect_left(self.spans, end, key=lambda each: each.start)])
+        if spans:
+            spans[0] = replace(spans[0], start=max(spans[0].start, start))
+            spans[-1] = replace(spans[-1], end=min(spans[-1].end, end))
+        return _Track(self.station, self.standard, spans, self.ends, end, self.produced(start), self.produced(end))
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """What all stations of a plant did in planned time; any number of windows is charged from it."""
+
+    axis: Worktime
+    laid: Mapping[StationId, _Laid]
+    until: datetime
+
+    @staticmethod
+    def of(
+        timelines: Mapping[StationId, Timeline],
+        standards: Mapping[StationId, StationStandard],
+        planned: Sequence[Interval],
+        *,
+        until: datetime,
+    ) -> "Tracks":
+        """Up to the present instant `until`."""
+        axis = Worktime.of(planned)
+        laid = {
+            station: _Laid.of(station, line, standards[station], axis, until) for station, line in timelines.items()
+        }
+        return Tracks(axis, laid, until)
+
+    def part(self, seen: Interval) -> "Part":
+        """The same as if no other time were planned."""
+        start, end = self.axis.at(seen.start), self.axis.at(seen.end)
+        return Part(self.axis, {station: laid.part(start, end) for station, laid in self.laid.items()}, self.until)
+
+    def whole(self) -> "Part":
+        """All of planned time."""
+        end = self.axis.passed[-1]
+        return Part(self.axis, {station: laid.part(NO_TIME, end) for station, laid in self.laid.items()}, self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What all stations did in a part of planned time; see `charges` and `lost_cars` for windows in it."""
+
+    axis: Worktime
+    tracks: Mapping[StationId, _Track]
+    until: datetime
+
+    def charges(self, links: Sequence[Link], window: Interval) -> tuple[Charge, ...]:
+        """All waits inside `window`, charged."""
+        towards: dict[State, dict[StationId, StationId]] = {State.STARVED: {}, State.BLOCKED: {}}
+        for link in links:
+            towards[State.STARVED].setdefault(link.downstream, link.upstream)
+            towards[State.BLOCKED].setdefault(link.upstream, link.downstream)
+        start, end = self._ends(window)
+        found: list[Charge] = []
+        for track in self.tracks.values():
+            for wait in _waits(track, start, end):
+                walk = _Walk(self.tracks, towards[wait.state], wait, track.standard)
+                walk.go(towards[wait.state].get(track.station))
+                found.extend(_laid(track.station, wait, walk, self.axis, (start, end)))
+        return tuple(found)
+
+    def lost_cars(self, charged: Sequence[Charge], exit_station: StationId, window: Interval) -> tuple[Culprit, ...]:
+        """Every lost second of the station at the end of a line, by who caused it."""
+        track = self.tracks[exit_station]
+        start, end = self._ends(window)
+        lost: dict[tuple[StationId | None, Cause], timedelta] = defaultdict(timedelta)
+        unseen = min(track.spans[0].start if track.spans else end, end) - start  # before the first event
+        if unseen > NO_TIME:
+            lost[exit_station, Cause.NO_DATA] += unseen
+        for span in _overlapping(track, start, end):
+            part = min(span.end, end) - max(span.start, start)
+            if span.cause is not None and part > NO_TIME:
+                lost[exit_station, span.cause] += part
+        for charge in charged:
+            if charge.victim == exit_station:
+                lost[charge.culprit, charge.cause] += charge.length
+        cycle = _mean_ideal(track, start, end)
+        ranked = sorted(lost.items(), key=lambda item: (-item[1], item[0][0] or "", item[0][1]))
+        return tuple(Culprit(*key, lost_time, lost_time / cycle if cycle else 0.0) for key, lost_time in ranked)
+
+    def _ends(self, window: Interval) -> tuple[timedelta, timedelta]:
+        return self.axis.at(window.start), self.axis.at(min(window.end, self.until))
 
 
 def charges(
@@ -164,20 +307,7 @@ def charges(
     `planned` and the time lines should reach from a day of planned time before `window` to the end of its waits;
     otherwise more is UNKNOWN. Of several neighbours on one side the first link counts.
     """
-    axis = Worktime.of(planned)
-    tracks = {station: _track(station, line, standards[station], axis, until) for station, line in timelines.items()}
-    towards: dict[State, dict[StationId, StationId]] = {State.STARVED: {}, State.BLOCKED: {}}
-    for link in links:
-        towards[State.STARVED].setdefault(link.downstream, link.upstream)
-        towards[State.BLOCKED].setdefault(link.upstream, link.downstream)
-    start, end = axis.at(window.start), axis.at(min(window.end, until))
-    found: list[Charge] = []
-    for track in tracks.values():
-        for wait in _waits(track, start, end):
-            walk = _Walk(tracks, towards[wait.state], wait, track.standard)
-            walk.go(towards[wait.state].get(track.station))
-            found.extend(_laid(track.station, wait, walk, axis, (start, end)))
-    return tuple(found)
+    return Tracks.of(timelines, standards, planned, until=until).whole().charges(links, window)
 
 
 def lost_cars(
@@ -195,23 +325,8 @@ def lost_cars(
     Its own stops are its own, its waits are those of `charged`. A car is worth the station's ideal cycle time: the
     mean over what it made in the window, else its shortest; without any, cars are 0.
     """
-    axis = Worktime.of(planned)
-    track = _track(exit_station, timelines[exit_station], standards[exit_station], axis, until)
-    start, end = axis.at(window.start), axis.at(min(window.end, until))
-    lost: dict[tuple[StationId | None, Cause], timedelta] = defaultdict(timedelta)
-    unseen = min(track.spans[0].start if track.spans else end, end) - start  # before the first event
-    if unseen > NO_TIME:
-        lost[exit_station, Cause.NO_DATA] += unseen
-    for span in track.spans:
-        part = min(span.end, end) - max(span.start, start)
-        if span.cause is not None and part > NO_TIME:
-            lost[exit_station, span.cause] += part
-    for charge in charged:
-        if charge.victim == exit_station:
-            lost[charge.culprit, charge.cause] += charge.length
-    cycle = _mean_ideal(track, start, end)
-    ranked = sorted(lost.items(), key=lambda item: (-item[1], item[0][0] or "", item[0][1]))
-    return tuple(Culprit(*key, lost_time, lost_time / cycle if cycle else 0.0) for key, lost_time in ranked)
+    own = {exit_station: timelines[exit_station]}
+    return Tracks.of(own, standards, planned, until=until).whole().lost_cars(charged, exit_station, window)
 
 
 def bottleneck(timelines: Mapping[StationId, Timeline], at: datetime, planned: Sequence[Interval]) -> StationId | None:
@@ -234,7 +349,7 @@ def _active_for(line: Timeline, at: datetime, axis: Worktime) -> timedelta:
     return axis.at(at) - axis.at(since)
 
 
-def _track(station: StationId, line: Timeline, standard: StationStandard, axis: Worktime, until: datetime) -> _Track:
+def _spans(line: Timeline, standard: StationStandard, axis: Worktime, until: datetime) -> list[_Span]:
     spans: list[_Span] = []
     for state in line.states(until):
         start, end = axis.at(state.interval.start), axis.at(state.interval.end)
@@ -247,24 +362,11 @@ def _track(station: StationId, line: Timeline, standard: StationStandard, axis: 
             spans[-1] = replace(spans[-1], end=end)
         else:
             spans.append(_Span(start, end, state.state, cause))
-    return _Track(station, standard, spans, tuple(_cycles(line, spans, standard, axis)))
+    return spans
 
 
-def _cycles(line: Timeline, spans: Sequence[_Span], standard: StationStandard, axis: Worktime) -> Iterator[_Cycle]:
-    """Producing time between two counts; a station that has a totaliser of all units is counted by it."""
-    starts = [span.start for span in spans]
-    working = [span.end - span.start if span.state is State.PRODUCING else NO_TIME for span in spans]
-    before = [NO_TIME, *accumulate(working)]
-    last: timedelta | None = None
-    for count in _counted(line):
-        at = axis.at(count.time)
-        place = bisect_right(starts, at) - 1
-        produced = before[max(place, 0)]
-        if place >= 0 and spans[place].state is State.PRODUCING:
-            produced += min(at, spans[place].end) - spans[place].start
-        if last is not None:
-            yield _Cycle(at, produced - last, standard.ideal(count.product), count.product, count.units)
-        last = produced
+def _working(span: _Span) -> timedelta:
+    return span.end - span.start if span.state is State.PRODUCING else NO_TIME
 
 
 def _counted(line: Timeline) -> Iterator[Count]:
@@ -273,12 +375,12 @@ def _counted(line: Timeline) -> Iterator[Count]:
 
 
 def _waits(track: _Track, start: timedelta, end: timedelta) -> Iterator[_Span]:
+    return (span for span in _overlapping(track, start, end) if span.state in WAITS)
+
+
+def _overlapping(track: _Track, start: timedelta, end: timedelta) -> Sequence[_Span]:
     first = bisect_right(track.spans, start, key=lambda each: each.end)
-    for span in track.spans[first:]:
-        if span.start >= end:
-            return
-        if span.state in WAITS:
-            yield span
+    return track.spans[first : bisect_left(track.spans, end, key=lambda each: each.start)]
 
 
 @dataclass(slots=True)
@@ -351,8 +453,8 @@ def _laid(
 
 def _mean_ideal(track: _Track, start: timedelta, end: timedelta) -> timedelta | None:
     whole, units = NO_TIME, 0
-    for cycle in track.cycles:
-        if start < cycle.end <= end and cycle.ideal is not None:
+    for cycle in track.cycles_in(start, end):
+        if cycle.ideal is not None:
             whole += cycle.ideal * cycle.units
             units += cycle.units
     if units:

@@ -1,5 +1,6 @@
 """How cars flow: cycle times, what waits between two stations and how long, and what is good at the first attempt."""
 
+from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,8 +76,7 @@ def wip(
     again. A blocked unit waits too, though it stands in the station still. Units that the upstream station sends back
     to an earlier one wait there. Ask with `sent` rework for those between an inspection and the booth before it.
     """
-    waiting = [wait for wait in _waits(upstream_visits, downstream_visits, sent) if wait.holds(at)]
-    return tuple(wait.unit for wait in sorted(waiting, key=lambda each: (each.since, each.unit)))
+    return _waiting(_waits(upstream_visits, downstream_visits, sent), at)
 
 
 def dwells(
@@ -86,11 +86,7 @@ def dwells(
 
     Left out are those that ended with an entry that nobody saw or back at the upstream station.
     """
-    found = [
-        Dwell(wait.unit, wait.since, wait.until)
-        for wait in _waits(upstream_visits, downstream_visits, sent)
-        if wait.until is None or (wait.into is not None and wait.into.entered is not None)
-    ]
+    found = _dwells(_waits(upstream_visits, downstream_visits, sent))
     return tuple(sorted(found, key=lambda each: (each.since, each.unit)))
 
 
@@ -113,10 +109,6 @@ class _Wait:
     until: datetime | None
     into: Visit | None
 
-    def holds(self, at: datetime) -> bool:
-        """Whether the unit waits at that instant."""
-        return self.since <= at and (self.until is None or at < self.until)
-
 
 def _waits(upstream: Sequence[Visit], downstream: Sequence[Visit], sent: UnitResult) -> Iterator[_Wait]:
     """Each unit's results upstream, each with the first visit downstream after it."""
@@ -135,6 +127,19 @@ def _waits(upstream: Sequence[Visit], downstream: Sequence[Visit], sent: UnitRes
                 yield _Wait(unit, since, max(into.first_seen, since), into)
             else:
                 yield _Wait(unit, since, back, None)
+
+
+def _waiting(waits: Iterable[_Wait], at: datetime) -> tuple[UnitId, ...]:
+    held = [wait for wait in waits if wait.since <= at and (wait.until is None or at < wait.until)]
+    return tuple(wait.unit for wait in sorted(held, key=lambda each: (each.since, each.unit)))
+
+
+def _dwells(waits: Iterable[_Wait]) -> Iterator[Dwell]:
+    return (
+        Dwell(wait.unit, wait.since, wait.until)
+        for wait in waits
+        if wait.until is None or (wait.into is not None and wait.into.entered is not None)
+    )
 
 
 def _by_unit(visits: Iterable[Visit]) -> dict[UnitId, list[Visit]]:
@@ -210,12 +215,34 @@ def stores_between(
     end: datetime,
 ) -> tuple[Store, ...]:
     """The stores on the ways from station to station, at `end`, with the waits that ended in `window`."""
-    found = []
-    for start, to in ways:
-        ended = list(_ended(stays[start], stays[to], window))
-        waited = sum((dwell.length or timedelta() for dwell in ended), timedelta())
-        found.append(Store(start, to, wip(stays[start], stays[to], end), dwell_figures(ended), waited))
-    return tuple(found)
+    return Stores.of(stays, ways).during(window, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The same for any number of windows: the waits on each way, and those that are over in the order of their ends."""
+
+    waits: Mapping[tuple[StationId, StationId], tuple[Sequence[_Wait], Sequence[tuple[datetime, Dwell]]]]
+
+    @staticmethod
+    def of(stays: Mapping[StationId, Sequence[Visit]], ways: Sequence[tuple[StationId, StationId]]) -> "Stores":
+        """From the stays at all stations of the ways."""
+        found = {}
+        for start, to in ways:
+            waits = list(_waits(stays[start], stays[to], UnitResult.GOOD))
+            over = [(dwell.until, dwell) for dwell in _dwells(waits) if dwell.until is not None]
+            found[start, to] = (waits, sorted(over, key=lambda each: each[0]))
+        return Stores(found)
+
+    def during(self, window: Interval, end: datetime) -> tuple[Store, ...]:
+        """Each store at `end`, with the waits that ended in `window`."""
+        found = []
+        for (start, to), (waits, over) in self.waits.items():
+            first, last = (bisect_left(over, at, key=lambda each: each[0]) for at in (window.start, window.end))
+            ended = [dwell for _, dwell in over[first:last]]
+            waited = sum((dwell.length or timedelta() for dwell in ended), timedelta())
+            found.append(Store(start, to, _waiting(waits, end), dwell_figures(ended), waited))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +277,3 @@ class Flow:
         ratios = [quality.ratio for quality in first_time.values()]
         cycles = {station: cycle_times(stays[station], window) for station in stays}
         return Flow(stores, first_time, rolled(ratios), route_first_time(lives, window), cycles)
-
-
-def _ended(upstream: Sequence[Visit], downstream: Sequence[Visit], window: Interval) -> Iterator[Dwell]:
-    return (dwell for dwell in dwells(upstream, downstream) if dwell.until is not None and dwell.until in window)

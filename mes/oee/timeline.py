@@ -121,10 +121,10 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled], *, known_sinc
     counted = [event for event in ordered if isinstance(event, UnitsCounted)]
     by_persons = decided(ordered)
     counts, slices = _counts(counted, by_persons.values())
-    spans = _spans(ordered)
+    states = _spans(ordered)
     seen = [event for event in ordered if not isinstance(event, SAID_LATER)]
     return Timeline(
-        spans=spans,
+        spans=states,
         counts=counts,
         slices=slices,
         kinds=frozenset(count.kind for count in counted),
@@ -132,10 +132,15 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled], *, known_sinc
             event.time for event in ordered if isinstance(event, CountUnreconciled) and doubt(event) not in by_persons
         ),
         faults=_faults(ordered),
-        assigned=_assigned(ordered, spans),
+        assigned=_assigned(ordered, states),
         end=max((event.time for event in seen), default=None),
         unread=unread_spans(ordered, seen, known_since),
     )
+
+
+def spans(events: Iterable[Journaled]) -> tuple[Span, ...]:
+    """The states alone of the time line that `events` make."""
+    return _spans(_ordered(events))
 
 
 Ordered = Sequence[StationEvent]

@@ -23,7 +23,7 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.segments import FAULT_COMES_BEFORE, STOPS
-from mes.oee.timeline import SPREAD_WITHIN, Span, Timeline, timeline
+from mes.oee.timeline import SPREAD_WITHIN, Span, Timeline, spans
 from mes.oee.unread import KIND_OF
 
 FIRST_LOOK = 32  # events; each further look is eight times as long
@@ -111,7 +111,7 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
     """
     links = reader.links_before(station, window.start)
     before = _enough(lambda limit: reader.states_before(station, window.start, limit), links, window.start)
-    start = _blind_since(reader, station, in_force_since(timeline([*links, *before]), window.start), window.end)
+    start = _blind_since(reader, station, _since(spans([*links, *before]), window.start), window.end)
     known = [*links, *before, *reader.between(station, start - FAULT_COMES_BEFORE, window.end)]
     last, after = _until_the_state_ends(reader, station, known, window.end)
     found = [*known, *after]
@@ -176,9 +176,12 @@ def totalisers(reader: EventReader, station: StationId) -> frozenset[CountKind]:
 
 def in_force_since(known: Timeline, instant: datetime) -> datetime:
     """When the state began that was in force just before an instant; the instant itself where none is known."""
-    spans = known.spans
-    at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
-    return spans[at].interval.start if at >= 0 else instant
+    return _since(known.spans, instant)
+
+
+def _since(states: Sequence[Span], instant: datetime) -> datetime:
+    at = bisect_left(states, instant, key=lambda each: each.interval.start) - 1
+    return states[at].interval.start if at >= 0 else instant
 
 
 def _enough(
@@ -189,7 +192,7 @@ def _enough(
     while True:
         found = read(limit)
         # the state at the oldest event may have begun before it
-        if len(found) < limit or in_force_since(timeline([*links, *found]), instant) > found[-1].event.time:
+        if len(found) < limit or _since(spans([*links, *found]), instant) > found[-1].event.time:
             return found
         limit *= FARTHER
 
@@ -202,9 +205,17 @@ def _until_the_state_ends(
     telling = [journaled for journaled in known if isinstance(journaled.event, TELLS_OF_STATES)]
     while True:
         found = reader.states_from(station, instant, limit)
-        spans = timeline([*telling, *found]).spans
-        at = bisect_left(spans, instant, key=lambda each: each.interval.start) - 1
-        last = spans[at] if at >= 0 else Span(Interval(instant, instant), State.NO_DATA)
+        states = spans([*_newest(telling, found), *found])
+        at = bisect_left(states, instant, key=lambda each: each.interval.start) - 1
+        last = states[at] if at >= 0 else Span(Interval(instant, instant), State.NO_DATA)
         if len(found) < limit or last.interval.end < found[-1].event.time:
             return last, found
         limit *= FARTHER
+
+
+def _newest(telling: Sequence[Journaled], later: Sequence[Journaled]) -> Sequence[Journaled]:
+    """Those that tell of the last state: the newest, where no loss of the connection has a part in it."""
+    if not all(isinstance(journaled.event, StateChanged) for journaled in (*telling, *later)):
+        return telling
+    newest = max((journaled.event.time for journaled in telling), default=None)
+    return [journaled for journaled in telling if journaled.event.time == newest]

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from mes.journal.hourly import hourly_file
 from mes.journal.names import Names
 from mes.model import Journaled, ProductId, StationId, UnitCompleted, UnitId, UnitResult
 from mes.oee.biography import Biography, ProcessSummary, Visit, biographies, process_summary, visits
-from mes.oee.causes import Charge, Culprit, Link, bottleneck, charges, lost_cars
+from mes.oee.causes import Charge, Culprit, Link, Tracks, bottleneck, charges
 from mes.oee.closed import ClosedKpi, encode_closed
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition, Figures, apply
@@ -324,19 +325,28 @@ class PlantResults:
 
     def culprits(self, node: Node, window: Interval) -> tuple[Culprit, ...]:
         """Who cost the last station of a node how much time and how many cars; the largest first."""
-        lines, planned = self._seen(window)
-        charged = charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
-        last = node.stations[-1]
-        return lost_cars(charged, lines, self.config.standards, last, planned, window, until=self.until)
+        return self._culprits([node], [window])[0][node]
 
     def culprits_of_lines(self, window: Interval) -> dict[Node, tuple[Culprit, ...]]:
         """The same for every line of the plant."""
-        lines, planned = self._seen(window)
-        charged = charges(lines, self._links(), self.config.standards, planned, window, until=self.until)
-        return {
-            node: lost_cars(charged, lines, self.config.standards, node.stations[-1], planned, window, until=self.until)
-            for node in self.nodes("line", [])
-        }
+        return self.culprits_by_window([window])[0]
+
+    def culprits_by_window(self, windows: Sequence[Interval]) -> list[dict[Node, tuple[Culprit, ...]]]:
+        """The same for each of several windows, which are in order."""
+        return self._culprits(self.nodes("line", []), windows)
+
+    def _culprits(self, nodes: Sequence[Node], windows: Sequence[Interval]) -> list[dict[Node, tuple[Culprit, ...]]]:
+        """Windows that look back on the same days are charged from one time line of each station."""
+        found, links = [], self._links()
+        for _, some in groupby(windows, key=lambda window: self.results.days_around(self._looked_at(window)[0])):
+            together = list(some)
+            lines, planned = self._seen(Interval(together[0].start, together[-1].end))
+            tracks = Tracks.of(lines, self.config.standards, planned, until=self.until)
+            for window in together:
+                part = tracks.part(Interval(window.start - LOOK_BACK, window.end))
+                charged = part.charges(links, window)
+                found.append({node: part.lost_cars(charged, node.stations[-1], window) for node in nodes})
+        return found
 
     def bottleneck(self, node: Node, at: datetime) -> StationId | None:
         """The station of a node that keeps the others waiting at an instant; None outside work or if nobody works."""
@@ -345,10 +355,13 @@ class PlantResults:
 
     def _seen(self, window: Interval) -> tuple[Mapping[StationId, Timeline], tuple[Interval, ...]]:
         """The time lines of all stations and the planned time, as far back as causes are looked for."""
+        seen, shifts = self._looked_at(window)
+        return {station: self.results.timeline(station, seen) for station in self.config.standards}, shifts
+
+    def _looked_at(self, window: Interval) -> tuple[Interval, tuple[Interval, ...]]:
         shifts = self.config.calendar.planned(Interval(window.start - LOOK_BACK, window.end))
         start = shifts[0].start if shifts else window.start
-        seen = Interval(min(start, window.start), max(window.end, window.start))
-        return {station: self.results.timeline(station, seen) for station in self.config.standards}, shifts
+        return Interval(min(start, window.start), max(window.end, window.start)), shifts
 
     def _links(self) -> list[Link]:
         return [Link(buffer.upstream, buffer.downstream) for buffer in self.config.buffers]

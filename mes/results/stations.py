@@ -1,16 +1,16 @@
 """The one door to every figure: board, report, InfluxDB, demo and replay all ask here and so give the same answer."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property, lru_cache, partial
 
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
 from mes.collect.station import readable_state
 from mes.intervals import MICROSECOND, Interval, subtract
-from mes.journal.codec import affects
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -19,6 +19,7 @@ from mes.model import (
     ReasonId,
     ShiftClosed,
     StateChanged,
+    StationEvent,
     StationId,
     StationStandard,
     TimeSource,
@@ -40,25 +41,31 @@ __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components, where there are any
 TOGETHER = timedelta(days=7)  # so much of a station's history is read for many windows at once
 KEPT_TIMELINES = 128
+KEPT_DAYS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """What an event bears on, its number, the instants that it makes borders of what a station did, and a reason."""
-
-    interval: Interval
-    seq: int
-    cuts: tuple[datetime, ...]
-    reason: ReasonId | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
-    """A station's time line around some days, and what it was made of."""
+    """A station's time line around some days, and what it was made of; what not everybody asks for is made late."""
 
-    line: Timeline
-    marks: tuple[_Mark, ...]
-    closed: Mapping[Interval, ShiftClosed]
+    def __init__(self, line: Timeline, told: Sequence[Journaled]) -> None:
+        self.line = line
+        self._told = told
+
+    @cached_property
+    def cuts(self) -> Sequence[datetime]:
+        """The instants that the events make borders of what a station did, in order."""
+        return sorted({instant for journaled in self._told for instant in _cuts(journaled.event)})
+
+    @cached_property
+    def reasons(self) -> Sequence[ReasonId]:
+        """What persons said, sorted."""
+        said = {event.event.reason for event in self._told if isinstance(event.event, ReasonAssigned)}
+        return sorted(reason for reason in said if reason is not None)
+
+    @cached_property
+    def closed(self) -> Mapping[Interval, ShiftClosed]:
+        """The closed shifts."""
+        return closed_shifts(journaled.event for journaled in self._told)
 
 
 class Results:
@@ -86,6 +93,7 @@ class Results:
         self._hourly = hourly
         self._at_once = at_once or timedelta()
         self._blind_from = blind_from
+        self.days_around: Callable[[Interval], Interval] = lru_cache(KEPT_DAYS)(partial(_days_around, calendar))
         self._seq = -1
         self._unread: tuple[int, Mapping[StationId, tuple[UnreadCount, ...]]] = (-1, {})
         self._kept: OrderedDict[tuple[StationId, Interval], _Known] = OrderedDict()
@@ -101,6 +109,19 @@ class Results:
         closed = self.closed_kpi(station, window, until=until, definition=definition)
         live = self.live_kpi(station, window, until=until, definition=definition)
         return live if closed is None else with_after_closing(closed, live)
+
+    def hours(self, station: StationId, hours: Sequence[Interval], *, until: datetime) -> list[Kpi]:
+        """The same for parts of one production day, in order and without overlap, in one walk along its time line."""
+        day, standard = Interval(hours[0].start, hours[-1].end), self.stations[station]
+        line, unread = self.timeline(station, day), self.unread(station)
+        planned = self.calendar.planned(Interval(min(in_force_since(line, day.start), day.start), day.end))
+        seen = [hour.before(until + MICROSECOND) for hour in hours]
+        found = kpis(line, seen, planned, standard, until=until, manned=self.calendar.manned(day))
+        live = [without_unknown(with_unread(sums, unread, standard.counted)) for sums in found]
+        closed = [self.closed_kpi(station, hour, until=until) for hour in hours]
+        return [
+            sums if known is None else with_after_closing(known, sums) for known, sums in zip(closed, live, strict=True)
+        ]
 
     def closed_kpi(
         self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
@@ -184,12 +205,12 @@ class Results:
 
         An instant is never taken out of these by what is journaled later.
         """
-        found = {at for mark in self._known(station, window).marks for at in mark.cuts}
-        return sorted(instant for instant in found if window.start < instant < window.end)
+        cuts = self._known(station, window).cuts
+        return list(cuts[bisect_right(cuts, window.start) : bisect_left(cuts, window.end)])
 
     def said_reasons(self, station: StationId, window: Interval) -> list[ReasonId]:
         """Every reason that a person ever gave for a part of the days of a window, sorted; those taken back too."""
-        return sorted({mark.reason for mark in self._known(station, window).marks if mark.reason is not None})
+        return list(self._known(station, window).reasons)
 
     def _known(self, station: StationId, window: Interval) -> "_Known":
         seq = self._reader.last_seq()
@@ -198,12 +219,11 @@ class Results:
             for key in [key for key in self._kept if key[0] in changed]:
                 del self._kept[key]
             self._seq = seq
-        key = (station, self._around(window))
+        key = (station, self.days_around(window))
         if key not in self._kept:
             told = history(self._reader, station, key[1])
             line = timeline([*told, *self._end_of_collecting(station)], known_since=self.known_since(station))
-            marks = tuple({journaled.seq: _mark(journaled) for journaled in told}.values())
-            self._kept[key] = _Known(line, marks, closed_shifts(journaled.event for journaled in told))
+            self._kept[key] = _Known(line, told)
             if len(self._kept) > KEPT_TIMELINES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -279,12 +299,13 @@ class Results:
             )
             yield Journaled(self._reader.last_seq() + 1, lost)
 
-    def _around(self, window: Interval) -> Interval:
-        """The production days of a window, so that its hours and shifts share one reading of the journal."""
-        lasting = Interval(window.start, max(window.end, window.start + MICROSECOND))
-        first = self.calendar.days(Interval(lasting.start, lasting.start + MICROSECOND))
-        last = self.calendar.days(Interval(lasting.end - MICROSECOND, lasting.end))
-        return Interval(first[0].interval.start, last[-1].interval.end)
+
+def _days_around(calendar: Calendar, window: Interval) -> Interval:
+    """The production days of a window, so that its hours and shifts share one reading of the journal."""
+    lasting = Interval(window.start, max(window.end, window.start + MICROSECOND))
+    first = calendar.days(Interval(lasting.start, lasting.start + MICROSECOND))
+    last = calendar.days(Interval(lasting.end - MICROSECOND, lasting.end))
+    return Interval(first[0].interval.start, last[-1].interval.end)
 
 
 def with_after_closing(closed: Kpi, live: Kpi) -> Kpi:
@@ -306,16 +327,13 @@ def _together(windows: Sequence[Interval]) -> list[list[Interval]]:
     return found
 
 
-def _mark(journaled: Journaled) -> _Mark:
-    event = journaled.event
-    about = affects(event)
+def _cuts(event: StationEvent) -> tuple[datetime, ...]:
     match event:
         case StateChanged() | ConnectionLost():
-            return _Mark(about, journaled.seq, (event.time,), None)
+            return (event.time,)
         case ConnectionRestored():
-            return _Mark(about, journaled.seq, (event.since, event.time), None)
+            return (event.since, event.time)
         case ReasonAssigned():
-            cuts = (event.start,) if event.end is None else (event.start, event.end)
-            return _Mark(about, journaled.seq, cuts, event.reason)
+            return (event.start,) if event.end is None else (event.start, event.end)
         case _:
-            return _Mark(about, journaled.seq, (), None)
+            return ()

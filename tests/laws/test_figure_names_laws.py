@@ -53,7 +53,7 @@ def test_one_name_is_one_value(events: list[Journaled], standard: StationStandar
         "report": reported,
         "csv": {name: float(text) if text else None for name, text in cells.items() if name in NAMES},
         "interface": json.loads(kpi_of_row(row, WINDOW.end).model_dump_json()),
-        "influx": kpi_point(results, STATION, SHIFT, WINDOW.end).fields,
+        "influx": kpi_point(results, STATION, SHIFT, row.kpi).fields,
         "explain": json.loads(json.dumps(explanation_values(Explanation(row, (), (), (), (), ()))))["figures"],
     }
     for name in NAMES:

@@ -1,5 +1,6 @@
 """What spans stations, as points: output against plan, stores, who stopped a line, cars built, limits, periods."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from mes.model import ProductId, StationId, UnitId
 from mes.oee.biography import ProcessLimit, ProcessSummary, Visit
 from mes.oee.causes import Cause
 from mes.oee.components import NO_TIME
-from mes.oee.flow import stores_between
+from mes.oee.flow import Stores
 from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car, first_time_built
 from mes.results.period_text import no_shift_text, period_text
 from mes.results.plant import AROUND, LOOK_BACK, Node, PlantResults
@@ -56,6 +57,14 @@ def _windows(calendar: Calendar, kinds: Sequence[WindowKind], parts: Sequence[In
     return list(dict.fromkeys(window for kind in kinds for part in parts for window in calendar.windows(kind, part)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Stays:
+    """Stays at a station, and when results were given, each with the number of its stay; in order."""
+
+    visits: Sequence[Visit]
+    results: Sequence[tuple[datetime, int]]
+
+
 @dataclass(slots=True)
 class PlantPoints:
     """Makes the points; it keeps what cars were built, until one more is."""
@@ -63,7 +72,9 @@ class PlantPoints:
     query: PlantResults
     _seq: int = field(default=-1, init=False, repr=False)
     _cars: Sequence[Car] | None = field(default=None, init=False, repr=False)
-    _stays: dict[tuple[StationId, Interval], Sequence[Visit]] = field(default_factory=dict, init=False, repr=False)
+    _stays: dict[tuple[StationId, Interval], _Stays] = field(default_factory=dict, init=False, repr=False)
+
+    _stores: dict[Interval, Stores] = field(default_factory=dict, init=False, repr=False)
 
     def points(self, touched: Interval) -> Iterator[Point]:
         """All points whose windows overlap a stretch of time, as things stood at the query's present."""
@@ -78,10 +89,10 @@ class PlantPoints:
             yield from (self._output(line, window) for window in (*hours, *longer))
         for hour in hours:
             yield from self._buffers(hour)
-            yield from self._culprits(hour)
             yield from self._limits(hour)
             for station in self.query.config.limits:
                 yield from self._exposures(station, hour)
+        yield from self._culprits(hours)
         yield from self._built([*hours, *_windows(calendar, BUILT_IN, parts)])
         yield from self._periods(touched, until)
 
@@ -104,23 +115,50 @@ class PlantPoints:
         ]
 
     def _visits(self, station: StationId, at: datetime) -> Sequence[Visit]:
+        return self._stays_around(station, at).visits
+
+    def _stays_around(self, station: StationId, at: datetime) -> _Stays:
         """The stays of a production day, of some days before it and after it, whichever of its hours asks.
 
         A stay goes on after the day in which the unit got its result, and what it was exposed to with it.
         """
-        calendar = self.query.config.calendar
-        day = calendar.days(Interval(at, at + MILLISECOND))[0].interval
+        day = self._day(at)
         if (station, day) not in self._stays:
             if len(self._stays) > KEPT_STAYS:
                 self._stays.clear()
-            self._stays[station, day] = self.query.visits(station, Interval(day.start - LOOK_BACK, day.end + LOOK_BACK))
+            visits = self.query.visits(station, Interval(day.start - LOOK_BACK, day.end + LOOK_BACK))
+            results = [(result.time, number) for number, visit in enumerate(visits) for result in visit.results]
+            self._stays[station, day] = _Stays(visits, sorted(results))
         return self._stays[station, day]
+
+    def _ended(self, station: StationId, hour: Interval) -> Iterator[tuple[Visit, Sequence[datetime]]]:
+        """The stays in which a unit got results in an hour, with the times of those."""
+        stays = self._stays_around(station, hour.start)
+        first, last = (bisect_left(stays.results, (at, 0)) for at in (hour.start, hour.end))
+        by_stay: dict[int, list[datetime]] = defaultdict(list)
+        for time, number in stays.results[first:last]:
+            by_stay[number].append(time)
+        return ((stays.visits[number], times) for number, times in by_stay.items())
+
+    def _stores_around(self, at: datetime) -> Stores:
+        """The stores between the stations, from the stays of the same days."""
+        day = self._day(at)
+        if day not in self._stores:
+            ways = [(buffer.upstream, buffer.downstream) for buffer in self.query.config.buffers]
+            stays = {station: self._visits(station, at) for way in ways for station in way}
+            self._stores = {day: Stores.of(stays, ways)}
+        return self._stores[day]
+
+    def _day(self, at: datetime) -> Interval:
+        return self.query.config.calendar.days(Interval(at, at + MILLISECOND))[0].interval
 
     def _forget_what_changed(self) -> None:
         seq = self.query.reader.last_seq()
         changed = self.query.reader.changed_stations(self._seq)
         for key in [stay for stay in self._stays if stay[0] in changed]:
             del self._stays[key]
+        if changed:
+            self._stores = {}
         programme = self.query.config.programme
         if programme is not None and programme.built_at in changed:
             self._cars = None
@@ -143,10 +181,9 @@ class PlantPoints:
 
     def _buffers(self, hour: Window) -> Iterator[Point]:
         places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in self.query.config.buffers}
-        stations = {station for way in places for station in way}
-        stays = {station: self._visits(station, hour.interval.start) for station in stations}
+        stores = self._stores_around(hour.interval.start)
         end = min(hour.interval.end, self.query.until)
-        for store in stores_between(stays, list(places), hour.interval, end):
+        for store in stores.during(hour.interval, end):
             there = places[store.upstream, store.downstream]
             tags = {
                 "site": self.query.config.site,
@@ -163,20 +200,20 @@ class PlantPoints:
                 fields["places"] = there
             yield Point("buffer", tags, fields, window_ns(hour.interval.start))
 
-    def _culprits(self, hour: Window) -> Iterator[Point]:
+    def _culprits(self, hours: Sequence[Window]) -> Iterator[Point]:
         """Every station and the outside, with zeros where they cost nothing: a correction may clear somebody."""
-        if not self.query.config.calendar.planned(hour.interval):
-            return
+        planned = [hour.interval for hour in hours if self.query.config.calendar.planned(hour.interval)]
         everybody: list[StationId | None] = [*self.query.config.standards, None]
-        for line, found in self.query.culprits_of_lines(hour.interval).items():
-            lost: dict[StationId | None, dict[str, timedelta]] = defaultdict(lambda: defaultdict(timedelta))
-            for culprit in found:
-                lost[culprit.station][CAUSES.get(culprit.cause, OTHER)] += culprit.lost
-            for station in everybody:
-                spent = {name: lost[station][name].total_seconds() for name in (*CAUSES.values(), OTHER)}
-                whole = sum(lost[station].values(), NO_TIME).total_seconds()
-                tags = _path(line.path) | {"culprit": OUTSIDE if station is None else _short(station)}
-                yield Point("culprit", tags, {"lost_s": whole, **spent}, window_ns(hour.interval.start))
+        for hour, by_line in zip(planned, self.query.culprits_by_window(planned), strict=True):
+            for line, found in by_line.items():
+                lost: dict[StationId | None, dict[str, timedelta]] = defaultdict(lambda: defaultdict(timedelta))
+                for culprit in found:
+                    lost[culprit.station][CAUSES.get(culprit.cause, OTHER)] += culprit.lost
+                for station in everybody:
+                    spent = {name: lost[station][name].total_seconds() for name in (*CAUSES.values(), OTHER)}
+                    whole = sum(lost[station].values(), NO_TIME).total_seconds()
+                    tags = _path(line.path) | {"culprit": OUTSIDE if station is None else _short(station)}
+                    yield Point("culprit", tags, {"lost_s": whole, **spent}, window_ns(hour.start))
 
     def _exposures(self, station: StationId, hour: Window) -> Iterator[Point]:
         """The process values while a unit was there, once for each result that it got in the hour.
@@ -185,9 +222,8 @@ class PlantPoints:
         """
         limits = self.query.config.limits[station]
         oldest = self.query.until - self.query.config.keep_process_values + AROUND  # what it reads before a stay
-        for visit in self._visits(station, hour.interval.start):
-            ends = [result.time for result in visit.results if result.time in hour.interval]
-            if not ends or visit.entered is None or visit.entered < oldest:
+        for visit, ends in self._ended(station, hour.interval):
+            if visit.entered is None or visit.entered < oldest:
                 continue
             for summary in self.query.process(visit):
                 tags = {**place(station), "name": summary.name}

@@ -14,7 +14,7 @@ from mes.calendar import Calendar, Window, WindowKind
 from mes.influx.encode import NONE, Field, Point, place, timestamp_ms, window_ns
 from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, total
 from mes.model import State, StationId
-from mes.oee.components import LOSSES, NO_TIME, Bucket
+from mes.oee.components import LOSSES, NO_TIME, Bucket, Kpi
 from mes.oee.segments import STOPS, Piece
 from mes.results.fields import reason_of, stored_values
 from mes.results.stations import Results
@@ -37,20 +37,19 @@ def cells(calendar: Calendar, interval: Interval) -> Iterator[Window]:
                 yield Window(hour.kind, hour.name, calendar.day_of(start), part, hour.team)
 
 
-def kpi_point(results: Results, station: StationId, window: Window, until: datetime) -> Point:
-    """A station's figures in a window, as far as it lies before `until`.
+def kpi_point(results: Results, station: StationId, window: Window, found: Kpi) -> Point:
+    """A station's figures in a window.
 
     No ratios: one that is not defined any more after a correction could not be taken back. A count that is not known
     is left out.
     """
-    found = results.kpi(station, window.interval, until=until)
     tags = {**place(station), "window": str(window.kind)}
     local_start = window.interval.start.astimezone(results.calendar.zone)
     fields = {**stored_values(found), "position": results.position(station), "local_hour": local_start.hour}
     return Point("kpi", tags, fields, window_ns(window.interval.start))
 
 
-def loss_points(results: Results, station: StationId, cell: Window, until: datetime) -> list[Point]:
+def loss_points(results: Results, station: StationId, cell: Window, found: Kpi) -> list[Point]:
     """A cell's lost time by reason, a point for every reason that the station may have; nothing outside work."""
     if not results.calendar.planned(cell.interval):
         return []
@@ -58,7 +57,7 @@ def loss_points(results: Results, station: StationId, cell: Window, until: datet
     reasons: list[str] = [*results.stations[station].reasons.reasons, *WITHOUT_REASON.values(), *said]
     times: dict[str, dict[Bucket, timedelta]] = {each: dict.fromkeys(LOSSES, NO_TIME) for each in reasons}
     stops: dict[str, int] = defaultdict(int)
-    for loss in results.kpi(station, cell.interval, until=until).losses:
+    for loss in found.losses:
         if loss.bucket not in WITHOUT_REASON:
             continue  # a planned stop is no loss
         reason = loss.reason or WITHOUT_REASON[loss.bucket]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -194,7 +195,7 @@ def longest_points(
     parts = results.occupied(station, affected, until=until)
     windows = dict.fromkeys(window for kind in LONGEST for part in parts for window in results.windows(kind, part))
     return [
-        kpi_point(results, station, window, until)
+        kpi_point(results, station, window, results.kpi(station, window.interval, until=until))
         for window in windows
         if ended_by is None or window.interval.end <= ended_by
     ]
@@ -205,8 +206,15 @@ def station_points(results: Results, station: StationId, affected_windows: Inter
     parts = results.occupied(station, affected_windows, until=until)
     hours = list(dict.fromkeys(cell for part in parts for cell in cells(results.calendar, part)))
     longer = list(dict.fromkeys(window for kind in LONGER for part in parts for window in results.windows(kind, part)))
-    found = [kpi_point(results, station, window, until) for window in (*hours, *longer)]
-    for hour in hours:
-        found += loss_points(results, station, hour, until)
-        found += state_points(results, station, hour, until)
+    found = [
+        kpi_point(results, station, window, results.kpi(station, window.interval, until=until)) for window in longer
+    ]
+    for _, some in groupby(hours, key=lambda hour: results.days_around(hour.interval)):
+        of_day = list(some)
+        for hour, kpi in zip(
+            of_day, results.hours(station, [each.interval for each in of_day], until=until), strict=True
+        ):
+            found.append(kpi_point(results, station, hour, kpi))
+            found += loss_points(results, station, hour, kpi)
+            found += state_points(results, station, hour, until)
     return found
