@@ -1,7 +1,7 @@
 """Writes a stretch of the journal to InfluxDB again: after a lost database, or a change of what figures are made of.
 
 An event's point has the identity that it had when it was written first. A figure that the server has already gets no
-further revision. So doing it twice changes nothing.
+further revision. So doing it twice changes nothing. One that was stopped goes on after the last day that it finished.
 """
 
 import asyncio
@@ -16,8 +16,10 @@ from mes.calendar import Window
 from mes.influx.delivery import Delivery, Writes
 from mes.influx.encode import Point, event_line, process_line
 from mes.influx.figures_file import FiguresFile
+from mes.influx.place import holds_until, place
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.windows import longest_points, station_points
+from mes.influx.revisions import key_of
 from mes.influx.standing import Asks, standing
 from mes.intervals import MICROSECOND, Interval
 from mes.journal.store import RejectedPoint
@@ -82,6 +84,7 @@ async def backfill(
 
     Figures are as of the query's present. The server is asked what it has of each: only what differs gets a further
     revision. What a running collector journals meanwhile is written once more after it, so that no older figure stays.
+    The days that a stopped run finished are left out, unless something came since that bears on them.
     `file` is that of the journal. Raises SinkError, and ConfigError for an empty journal.
     """
     query.reader.keep_days(KEPT_DAYS * len(query.config.standards))
@@ -97,8 +100,11 @@ async def backfill(
     delivery = Delivery(server, _Remembered(written.refused), SystemClock())
     sending = _Sending(query, PlantPoints(query), delivery, server, file, written)
     seq = query.reader.last_seq()
+    here = await sending.here(days, stretch)
     for number, day in enumerate(days, start=1):
-        await sending.day(day.interval)
+        if here is None or day.interval.end > here:
+            await sending.day(day.interval)
+            await asyncio.to_thread(sending.keep_place, stretch, day.interval.end, seq)
         if shown is not None:
             shown(day, number, len(days))
     await sending.weeks_and_months(written.stretch)
@@ -106,6 +112,7 @@ async def backfill(
         before, seq = seq, query.reader.last_seq()
         if not await sending.what_came_after(before):
             break
+    await asyncio.to_thread(file.keep_place, None)
     written.too_old = delivery.too_old
     return written
 
@@ -125,6 +132,30 @@ class _Sending:
         self.written.events += await self._send(self._events(day))
         self.written.process_values += await self._send(self._process_values(day))
         await self._revise(self._figures(day))
+
+    async def here(self, days: Sequence[Window], stretch: Interval | None) -> datetime | None:
+        """Up to where an earlier run wrote everything that would be written now; None: it is to be begun anew.
+
+        The server must have the last day of it still.
+        """
+        await self._send_owed()
+        kept = await asyncio.to_thread(self.file.place)
+        until = None if kept is None else await asyncio.to_thread(holds_until, self.query, stretch, kept)
+        done = [] if until is None else [day.interval for day in days if day.interval.end <= until]
+        if not done:
+            return None
+        figures = self._figures(done[-1])
+        while points := await asyncio.to_thread(_some, figures):
+            found = await standing(self.server, points)
+            if any(key_of(point) not in found for point in points):
+                return None
+        return done[-1].end
+
+    def keep_place(self, stretch: Interval | None, until: datetime, seq: int) -> None:
+        """Everything before `until` is written; where lines were refused, the next run says so again."""
+        self.file.forget(self.delivery.clock.now())
+        if not self.written.refused:
+            self.file.keep_place(place(self.query, stretch, until, seq))
 
     async def what_came_after(self, seq: int) -> bool:
         """The figures that events after a number, or the time since, bear on; False if nothing has changed.
@@ -186,15 +217,18 @@ class _Sending:
 
     async def _revise(self, figures: Iterator[Point]) -> None:
         """Whatever the file knows, the server is asked: its database may have been lost."""
-        clock = self.delivery.clock
         while points := await asyncio.to_thread(_some, figures):
             found = await standing(self.server, points)
-            await asyncio.to_thread(self.file.learn, points, found)
-            await asyncio.to_thread(self.file.want, points)
-            while lines := await asyncio.to_thread(self.file.lines, clock.now(), BATCH, all_of_them=True):
-                await self.delivery.send([text for _, text in lines])
-                await asyncio.to_thread(self.file.sent, lines, clock.now())
-                self.written.figures += len(lines)
+            await asyncio.to_thread(self.file.revise, points, found)
+            await self._send_owed()
+
+    async def _send_owed(self) -> None:
+        """What an earlier run left on its way goes out again, byte for byte."""
+        clock = self.delivery.clock
+        while lines := await asyncio.to_thread(self.file.lines, clock.now(), BATCH, all_of_them=True):
+            await self.delivery.send([text for _, text in lines])
+            await asyncio.to_thread(self.file.sent, lines, clock.now())
+            self.written.figures += len(lines)
 
     async def _send(self, lines: Iterator[str]) -> int:
         sent = 0

@@ -13,8 +13,9 @@ from threading import Lock
 from typing import Self
 
 from mes.influx.encode import Point
+from mes.influx.place import Place
 from mes.influx.revisions import Fields, Key, hold, key_of, revised, said
-from mes.journal.codec import to_us
+from mes.journal.codec import from_us, to_us
 from mes.journal.replace import put_aside
 from mes.logs import get_logger
 
@@ -35,6 +36,10 @@ CREATE INDEX IF NOT EXISTS owed ON figure (start_ns) WHERE wanted IS NOT NULL;
 CREATE TABLE IF NOT EXISTS on_its_way (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS known (id INTEGER PRIMARY KEY CHECK (id = 1), since_ns INTEGER NOT NULL);
 INSERT OR IGNORE INTO known VALUES (1, 4611686018427387904);
+CREATE TABLE IF NOT EXISTS place (
+    id INTEGER PRIMARY KEY CHECK (id = 1), made_with TEXT NOT NULL, until_us INTEGER NOT NULL, seq INTEGER NOT NULL,
+    present_us INTEGER NOT NULL
+);
 PRAGMA user_version = 2;
 COMMIT;
 """
@@ -51,6 +56,12 @@ SELECT head, start_ns, revision, written_us, wanted FROM figure WHERE wanted IS 
 """
 GIVEN = """
 UPDATE figure SET revision = ?, fields = wanted, written_us = ?, wanted = NULL WHERE head = ? AND start_ns = ?
+"""
+# what the server has, and what it is to have, in one step
+REVISE = """
+INSERT INTO figure VALUES (?1, ?2, ?3, ?4, 0, iif(?3 >= 0 AND ?4 = ?5, NULL, ?5)) ON CONFLICT DO UPDATE
+SET revision = max(revision, excluded.revision), fields = excluded.fields,
+wanted = iif(max(revision, excluded.revision) >= 0 AND excluded.fields = ?5, NULL, ?5)
 """
 NOTHING = -1  # the revision of a figure that the server does not have
 
@@ -107,6 +118,16 @@ class FiguresFile:
         with self._change():
             self._file.executemany(LEARN, rows)
 
+    def revise(self, points: Iterable[Point], found: Mapping[Key, Stands]) -> None:
+        """`learn` and `want` in one."""
+        rows = []
+        for point in points:
+            key = key_of(point)
+            revision, fields = found.get(key, (NOTHING, None))
+            rows.append((*key, revision, "" if fields is None else said(fields), said(point.fields)))
+        with self._change():
+            self._file.executemany(REVISE, rows)
+
     def want(self, points: Iterable[Point]) -> None:
         """The server is to have these figures."""
         rows = [(*key_of(point), NOTHING, said(point.fields)) for point in points]
@@ -138,12 +159,34 @@ class FiguresFile:
 
     def sent(self, lines: Sequence[Line], now: datetime) -> None:
         """The server has stored these lines; figures of long ago are forgotten."""
-        oldest_ns = 1000 * to_us(now - KEPT)
         with self._change():
             self._file.executemany("DELETE FROM on_its_way WHERE id = ?", [(number,) for number, _ in lines])
-            if oldest_ns > self._since_ns() + FORGOTTEN_AT_ONCE_NS:
-                self._file.execute("DELETE FROM figure WHERE start_ns < ? AND wanted IS NULL", (oldest_ns,))
-                self._file.execute("UPDATE known SET since_ns = ?", (oldest_ns,))
+            if 1000 * to_us(now - KEPT) > self._since_ns() + FORGOTTEN_AT_ONCE_NS:
+                self._forget(now)
+
+    def forget(self, now: datetime) -> None:
+        """Figures of long ago; what is on its way should have been sent."""
+        with self._change():
+            self._forget(now)
+
+    def place(self) -> Place | None:
+        """Where a backfill was stopped; None where none was."""
+        with self._turn:
+            row = self._file.execute("SELECT made_with, until_us, seq, present_us FROM place").fetchone()
+        return None if row is None else Place(row[0], from_us(row[1]), row[2], from_us(row[3]))
+
+    def keep_place(self, place: Place | None) -> None:
+        """None: nothing is left to be done."""
+        with self._change():
+            self._file.execute("DELETE FROM place")
+            if place is not None:
+                row = (place.made_with, to_us(place.until), place.seq, to_us(place.present))
+                self._file.execute("INSERT INTO place VALUES (1, ?, ?, ?, ?)", row)
+
+    def _forget(self, now: datetime) -> None:
+        oldest_ns = 1000 * to_us(now - KEPT)
+        self._file.execute("DELETE FROM figure WHERE start_ns < ? AND wanted IS NULL", (oldest_ns,))
+        self._file.execute("UPDATE known SET since_ns = max(since_ns, ?)", (oldest_ns,))
 
     def _since_ns(self) -> int:
         """From which start on every figure that the server has is in here."""

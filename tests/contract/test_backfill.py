@@ -3,9 +3,11 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +19,7 @@ from oee_histories import between
 from adapters.clock import ManualClock
 from mes.cli import mes
 from mes.config.load import default_config, load
+from mes.errors import SinkUnavailable
 from mes.influx.backfill import backfill
 from mes.influx.encode import body, event_line
 from mes.influx.figures_file import FiguresFile, figures_path
@@ -260,6 +263,73 @@ async def test_twice_is_once(server: InfluxServer, tmp_path: Path) -> None:
     once = await rewritten(server, tmp_path / "journal.sqlite")
 
     assert await rewritten(server, tmp_path / "journal.sqlite", between(30, 60)) == once
+
+
+class Stopping:
+    """A server that is lost after some writes; counts the lines that came."""
+
+    def __init__(self, server: InfluxServer, writes: int) -> None:
+        self._server, self._left = server, writes
+        self.lines = 0
+
+    async def write(self, body: bytes) -> None:
+        if not self._left:
+            raise SinkUnavailable("the cable is out")
+        self._left -= 1
+        self.lines += body.count(b"\n") + 1
+        await self._server.write(body)
+
+    async def query(self, influxql: str) -> list[dict[str, Any]]:
+        return await self._server.query(influxql)
+
+
+DAY_MIN = 24 * 60
+LONG = [
+    state(day * DAY_MIN + minute, State.DOWN if minute else State.PRODUCING) for day in range(6) for minute in (0, 30)
+]
+
+
+async def filled(server: InfluxServer, journal: Path, *, writes: int = -1) -> int:
+    """A backfill that is stopped after some writes, by default never; how many lines it wrote."""
+    counting = Stopping(server, writes)
+    with (
+        PlantResults(CONFIG, journal) as query,
+        FiguresFile(figures_path(journal)) as file,
+        suppress(SinkUnavailable),
+    ):
+        await backfill(query, counting, file)
+    return counting.lines
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "a late event", "a lost database", "another file"])
+async def test_a_backfill_that_was_stopped_goes_on(
+    server: InfluxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """It leaves out the days that it finished, but for those on which something bears that came since."""
+    monkeypatch.setattr("mes.influx.place.RENAMED", timedelta(days=1))
+    path = tmp_path / "journal.sqlite"
+    async with Journal.open(path) as journal:
+        await journal.append(Entry(events=LONG))
+        before = await filled(server, path, writes=6)  # two days, and the events of the third
+        match meanwhile:
+            case "a late event":
+                await journal.append(Entry(events=[state(10, State.SETUP)]))
+            case "a lost database":
+                await lose(server)
+            case "another file":
+                monkeypatch.setattr(f"{__name__}.CONFIG", replace(CONFIG, team_leader_days=8))
+            case _:
+                pass
+        after = await filled(server, path)
+        found = await content(server)
+        await lose(server)
+        whole = await filled(server, path)
+        assert found == await content(server)
+    assert 0 < before < whole
+    if meanwhile == "nothing":
+        assert before + after == whole + 2
+    else:  # the events are written again, and of the figures what the server does not have so
+        assert after == whole if meanwhile == "a lost database" else before + after > whole
 
 
 async def test_the_command_says_what_it_wrote(influxd: Influxd, server: InfluxServer, tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""Where a backfill that was stopped goes on: up to where it had written, and whether that still holds."""
+
+import hashlib
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+from mes.errors import JournalError
+from mes.intervals import Interval
+from mes.results.plant import PlantResults
+
+RENAMED = timedelta(days=14)  # before the present the names of periods change as time passes: this shift, yesterday
+KEPT = timedelta(days=14)  # of journaled time; after that a backfill begins anew
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Everything before `until` is written, as the journal told it up to event `seq` at its then `present`.
+
+    `made_with`: names the plant's file, the program, the journal and the beginning of the stretch.
+    """
+
+    made_with: str
+    until: datetime
+    seq: int
+    present: datetime
+
+
+def place(query: PlantResults, stretch: Interval | None, until: datetime, seq: int) -> Place:
+    """A place in the query's journal, of which event `seq` is the last one that is known."""
+    return Place(_made_with(query, stretch, seq), until, seq, query.until)
+
+
+def holds_until(query: PlantResults, stretch: Interval | None, kept: Place) -> datetime | None:
+    """Up to where the figures that were written are still those that would be written now; None: nothing holds.
+
+    What came since bears on its own time, and on the state that was in force then. It also bears on the days before,
+    in which a unit was that has moved since, and on the names of periods.
+    """
+    if kept.made_with != _made_with(query, stretch, kept.seq) or query.until - kept.present > KEPT:
+        return None
+    reader = query.reader
+    touched = (reader.earliest_touched(station, kept.seq) for station in reader.changed_stations(kept.seq))
+    first = min([kept.present, query.until, *(instant for instant in touched if instant is not None)])
+    since = (query.results.in_force_since(station, first) for station in query.config.standards)
+    return min([kept.until, first - RENAMED, *(instant for instant in since if instant is not None)])
+
+
+def _made_with(query: PlantResults, stretch: Interval | None, seq: int) -> str:
+    """A journal that was restored has another event under the number, or none."""
+    try:
+        event = query.reader.raw(seq)
+    except (IndexError, JournalError):
+        event = ()
+    told = (_told(query.config), version("taktline"), event, None if stretch is None else stretch.start)
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _told(value: object) -> object:
+    """What a plant's file says, in a form whose text is always the same."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, _told(getattr(value, field.name))) for field in fields(value) if field.compare]
+    if isinstance(value, Mapping):
+        return [(repr(key), _told(each)) for key, each in value.items()]
+    if isinstance(value, Set):
+        return sorted(repr(each) for each in value)
+    if isinstance(value, list | tuple):
+        return [_told(each) for each in value]
+    return repr(value)
