@@ -82,8 +82,11 @@ def apart(step: str, folder: Path) -> Figure:
     return Figure(**json.loads(done.stdout))
 
 
-async def disk_bytes(folder: Path) -> int:
-    """What an influxd keeps on disk of the same lines, once it has packed them."""
+async def disk_bytes(folder: Path) -> tuple[int, int]:
+    """What an influxd keeps of the same lines, once it has packed them: of rows, and of the index of series.
+
+    The index grows with the series and not with the rows; its files are as large as they ever need be from the start.
+    """
     lines = taken(folder)
     with tempfile.TemporaryDirectory(prefix="taktline-") as name:
         async with private_influxd(Path(name), SETTLING) as influxd:
@@ -94,12 +97,12 @@ async def disk_bytes(folder: Path) -> int:
             sizes = [-1, 0]
             while sizes[-1] != sizes[-2] or _size(Path(name) / "wal"):
                 await asyncio.sleep(SETTLED_S * 3)
-                sizes.append(_size(Path(name) / "data"))
-            return sizes[-1]
+                sizes.append(_size(Path(name) / "data", "*.tsm"))
+            return sizes[-1], _size(Path(name) / "data") - sizes[-1]
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def _size(folder: Path, which: str = "*") -> int:
+    return sum(path.stat().st_size for path in folder.rglob(which) if path.is_file())
 
 
 def measure(folder: Path, days: int, *, disk: bool) -> None:
@@ -126,9 +129,10 @@ def measure(folder: Path, days: int, *, disk: bool) -> None:
                 print(f"    {name:14}{_a_day(rows[name], size[name], days)}")
     print(f"  all sent: {rows.total():,} rows, {size.total() / 1e6:,.1f} MB, packed {packed / 1e6:,.1f} MB")
     if disk:
-        kept = asyncio.run(disk_bytes(folder))
+        kept, index = asyncio.run(disk_bytes(folder))
         a_year = f"{kept / days * YEAR / 1e6:,.0f} MB"
         print(f"  influxd keeps {kept / 1e6:,.1f} MB, {kept / rows.total():.1f} bytes a row; of a year {a_year}")
+        print(f"  and an index of {index / 1e6:,.1f} MB")
 
 
 def _a_day(rows: int, size: int, days: int) -> str:
