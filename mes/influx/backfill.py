@@ -134,7 +134,7 @@ class _Sending:
         await self._revise(self._figures(day))
 
     async def here(self, days: Sequence[Window], stretch: Interval | None) -> datetime | None:
-        """Up to where an earlier run wrote everything that would be written now; None: it is to be begun anew.
+        """Up to where an earlier run wrote everything that would be written now; None: it begins again.
 
         The server must have the last day of it still.
         """

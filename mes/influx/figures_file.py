@@ -57,12 +57,6 @@ SELECT head, start_ns, revision, written_us, wanted FROM figure WHERE wanted IS 
 GIVEN = """
 UPDATE figure SET revision = ?, fields = wanted, written_us = ?, wanted = NULL WHERE head = ? AND start_ns = ?
 """
-# what the server has, and what it is to have, in one step
-REVISE = """
-INSERT INTO figure VALUES (?1, ?2, ?3, ?4, 0, iif(?3 >= 0 AND ?4 = ?5, NULL, ?5)) ON CONFLICT DO UPDATE
-SET revision = max(revision, excluded.revision), fields = excluded.fields,
-wanted = iif(max(revision, excluded.revision) >= 0 AND excluded.fields = ?5, NULL, ?5)
-"""
 NOTHING = -1  # the revision of a figure that the server does not have
 
 
@@ -111,28 +105,19 @@ class FiguresFile:
 
         A number that was given once is not given again: its line may be on its way.
         """
-        rows = []
-        for key in map(key_of, asked):
-            revision, fields = found.get(key, (NOTHING, None))
-            rows.append((*key, revision, "" if fields is None else said(fields)))
         with self._change():
-            self._file.executemany(LEARN, rows)
-
-    def revise(self, points: Iterable[Point], found: Mapping[Key, Stands]) -> None:
-        """`learn` and `want` in one."""
-        rows = []
-        for point in points:
-            key = key_of(point)
-            revision, fields = found.get(key, (NOTHING, None))
-            rows.append((*key, revision, "" if fields is None else said(fields), said(point.fields)))
-        with self._change():
-            self._file.executemany(REVISE, rows)
+            self._file.executemany(LEARN, _learnt(asked, found))
 
     def want(self, points: Iterable[Point]) -> None:
         """The server is to have these figures."""
-        rows = [(*key_of(point), NOTHING, said(point.fields)) for point in points]
         with self._change():
-            self._file.executemany(WANT, rows)
+            self._file.executemany(WANT, _wanted(points))
+
+    def revise(self, points: Sequence[Point], found: Mapping[Key, Stands]) -> None:
+        """`learn` and `want` in one."""
+        with self._change():
+            self._file.executemany(LEARN, _learnt(points, found))
+            self._file.executemany(WANT, _wanted(points))
 
     def lines(self, now: datetime, most: int, *, all_of_them: bool = False) -> Sequence[Line]:
         """Lines to be sent, the oldest first; what is wanted and was not written of late becomes a revision.
@@ -205,6 +190,16 @@ class FiguresFile:
         with self._turn, self._file:  # the connection as a context commits, or rolls back
             self._file.execute("BEGIN IMMEDIATE")
             yield
+
+
+def _learnt(asked: Iterable[Point], found: Mapping[Key, Stands]) -> Iterator[tuple[str, int, int, str]]:
+    for key in map(key_of, asked):
+        revision, fields = found.get(key, (NOTHING, None))
+        yield (*key, revision, "" if fields is None else said(fields))
+
+
+def _wanted(points: Iterable[Point]) -> Iterator[tuple[str, int, int, str]]:
+    return ((*key_of(point), NOTHING, said(point.fields)) for point in points)
 
 
 def _us(length: timedelta | None) -> int:

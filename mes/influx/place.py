@@ -11,7 +11,7 @@ from mes.intervals import Interval
 from mes.results.plant import PlantResults
 
 RENAMED = timedelta(days=14)  # before the present the names of periods change as time passes: this shift, yesterday
-KEPT = timedelta(days=14)  # of journaled time; after that a backfill begins anew
+KEPT = timedelta(days=14)  # of journaled time; after that a backfill begins again
 
 
 @dataclass(frozen=True, slots=True)
