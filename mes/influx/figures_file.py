@@ -150,7 +150,7 @@ class FiguresFile:
                 self._forget(now)
 
     def forget(self, now: datetime) -> None:
-        """Figures of long ago; what is on its way should have been sent."""
+        """Forgets figures of long ago, once nothing is on its way: a number that was given is not given again."""
         with self._change():
             self._forget(now)
 
@@ -169,6 +169,8 @@ class FiguresFile:
                 self._file.execute("INSERT INTO place VALUES (1, ?, ?, ?, ?)", row)
 
     def _forget(self, now: datetime) -> None:
+        if self._file.execute("SELECT 1 FROM on_its_way LIMIT 1").fetchone():
+            return
         oldest_ns = 1000 * to_us(now - KEPT)
         self._file.execute("DELETE FROM figure WHERE start_ns < ? AND wanted IS NULL", (oldest_ns,))
         self._file.execute("UPDATE known SET since_ns = max(since_ns, ?)", (oldest_ns,))

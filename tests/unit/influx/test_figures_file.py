@@ -217,3 +217,20 @@ def test_no_key_ever_gets_a_second_content(steps: list[tuple[str, int]]) -> None
         file.__exit__()
     newest = {stamp: fields for (_, stamp), fields in server.newest().items()}
     assert newest == {point.stamp_ns: f"low={point.fields['low']}" for point in wanted.values()}
+
+
+def test_a_figure_whose_line_is_on_its_way_is_not_forgotten(tmp_path: Path) -> None:
+    """After a long outage old lines wait: a later word of the same figure gets the next number, and not the same."""
+    old, later = [limit(1.0, hour) for hour in (-500, -499)], limit(2.0, -499)
+    server = Server()
+    with FiguresFile(tmp_path / "figures") as file:
+        file.knows_everything()
+        file.want(old)
+        first, _ = file.lines(NOW, MOST_LINES)
+        server.take([first[1]])
+        file.sent([first], NOW)
+        assert file.unknown([later]) == []
+        file.want([later])
+        send(file, server, NOW, all_of_them=True)
+
+    assert server.stands(later) == (1, {"low": 2.0})
