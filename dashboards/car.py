@@ -14,7 +14,7 @@ from dashboards.common import (
     field,
     mapping,
     panel,
-    to_dashboard,
+    to_station,
     with_fields,
 )
 from mes.influx.select import select
@@ -47,14 +47,7 @@ def _results() -> Panel:
         height=12,
         empty="No result: is the VIN right, and does the time picker reach back far enough?",
         links=[
-            to_dashboard(
-                "taktline-station",
-                "Station",
-                has_shift=False,
-                area="${__data.fields.area}",
-                line="${__data.fields.line}",
-                station="${__data.fields.station}",
-            )
+            to_station(has_shift=False),
         ],
         link_on="station",
     )

@@ -358,6 +358,25 @@ def to_dashboard(uid: str, title: str, *, has_shift: bool = True, **variables: s
     return dashboard.DashboardLink(title).url(f"/d/{uid}?${{__url_time_range}}{shift}{given}")
 
 
+def to_line(*, has_shift: bool = True) -> dashboard.DashboardLink:
+    """A link from a row of a line to the line."""
+    return to_dashboard(
+        "taktline-line", "Line", has_shift=has_shift, area="${__data.fields.area}", line="${__data.fields.line}"
+    )
+
+
+def to_station(*, has_shift: bool = True) -> dashboard.DashboardLink:
+    """A link from a row of a station to the station."""
+    return to_dashboard(
+        "taktline-station",
+        "Station",
+        has_shift=has_shift,
+        area="${__data.fields.area}",
+        line="${__data.fields.line}",
+        station="${__data.fields.station}",
+    )
+
+
 def car_link() -> dashboard.DashboardLink:
     """A link from a unit to its way, which began long before the range that one looks at."""
     return dashboard.DashboardLink("Car").url("/d/taktline-car?from=now-30d&to=now&var-vin=${__data.fields.unit}")

@@ -54,9 +54,6 @@ FIGURES = f"{HERE} AND {HOURS}"
 STATION_LINK = to_dashboard(
     "taktline-station", "Station", area="${area}", line="${line}", station="${__data.fields.station}"
 )
-TILE_LINK = to_dashboard(
-    "taktline-station", "Station", area="${area}", line="${line}", station="${__data.fields.station}"
-)
 
 
 def build() -> dashboard.Dashboard:
@@ -88,7 +85,7 @@ def _tiles() -> Panel:
         span=24,
         height=5,  # in lower tiles Grafana puts name and state side by side, too small to read
         empty="No word from the collector: is it running?",
-        links=[TILE_LINK],
+        links=[STATION_LINK],
     )
     made = (
         made.mappings([STATE_MAPPING])

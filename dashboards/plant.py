@@ -36,7 +36,8 @@ from dashboards.common import (
     panel,
     shift_variable,
     thresholds,
-    to_dashboard,
+    to_line,
+    to_station,
     tooltip,
     transform,
     where_planned,
@@ -46,14 +47,7 @@ from dashboards.common import (
 )
 from mes.influx.select import select
 
-LINE_LINK = to_dashboard("taktline-line", "Line", area="${__data.fields.area}", line="${__data.fields.line}")
-STATION_LINK = to_dashboard(
-    "taktline-station",
-    "Station",
-    area="${__data.fields.area}",
-    line="${__data.fields.line}",
-    station="${__data.fields.station}",
-)
+LINE_LINK, STATION_LINK = to_line(), to_station()
 
 
 def build() -> dashboard.Dashboard:

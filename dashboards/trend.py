@@ -27,11 +27,13 @@ from dashboards.common import (
     legend,
     mapping,
     no_legend,
+    only,
     panel,
     period,
     property_,
     tag_values,
-    to_dashboard,
+    to_line,
+    to_station,
     tooltip,
     transform,
     variable,
@@ -67,17 +69,8 @@ SIX = {
     "Blocked": 'sum("blocked_s") / 60',
     "No data": 'sum("no_data_s") / 60',
 }
-LINE_LINK = to_dashboard(
-    "taktline-line", "Line", has_shift=False, area="${__data.fields.area}", line="${__data.fields.line}"
-)
-STATION_LINK = to_dashboard(
-    "taktline-station",
-    "Station",
-    has_shift=False,
-    area="${__data.fields.area}",
-    line="${__data.fields.line}",
-    station="${__data.fields.station}",
-)
+LINE_LINK, STATION_LINK = to_line(has_shift=False), to_station(has_shift=False)
+OEE = f'sum("ideal_good_s") / sum("pbt_s") AS "Value", sum("pbt_s") AS "{DIVISOR}"'
 
 
 def build() -> dashboard.Dashboard:
@@ -127,9 +120,12 @@ def _week_start() -> dashboard.QueryVariable:
 
 def _divided(made: Panel) -> Panel:
     """Without rows that nothing divides, and without the column that says so."""
-    some = {"fieldName": DIVISOR, "config": {"id": "greater", "options": {"value": 0}}}
-    made = transform(made, "filterByValue", filters=[some], type="include", match="all")
-    return transform(made, "filterFieldsByName", exclude={"names": [DIVISOR]})
+    return only(made, DIVISOR, "greater", 0)
+
+
+def _by_window(what: str, *, where: str = PERIODS, group: str = EACH, ref: str = "A") -> Query:
+    """Figures of each window by itself."""
+    return Query(select(what, "kpi", where, group=group, ending="fill(none)"), ref=ref)
 
 
 def _ratio(name: str, numerator: str, denominator: str, about: str, *, span: int) -> Panel:
@@ -143,8 +139,8 @@ def _ratio(name: str, numerator: str, denominator: str, about: str, *, span: int
         f"{about} Each bar is one window of the plant's calendar, as the collector computed it: a shift, a production day, "
         "a week from Monday, or a month. The line is the sum over the last windows divided by their sum, "
         "not a mean of ratios; it begins once there are so many windows.",
-        Query(select(single, "kpi", PERIODS, group=EACH, ending="fill(none)")),
-        Query(select(moving, "kpi", PERIODS, group=EACH, ending="fill(none)"), ref="B"),
+        _by_window(single),
+        _by_window(moving, ref="B"),
         span=span,
         height=9 if span == 24 else 7,
         unit=RATIO,
@@ -203,7 +199,7 @@ def _weekday(number: int, name: str) -> Query:
     start, end = (f"${{week_start:raw}}ms{days}d" for days in (number, number + 1))
     where = f"{HERE} AND \"window\" = 'hour' AND ${{week_is:raw}} AND time >= {start} AND time < {end}"
     what = f'last("local_hour") AS "hour", sum("ideal_good_s") / sum("pbt_s") AS "{name}", sum("pbt_s") AS "{DIVISOR}"'
-    return Query(select(what, "kpi", where, group="time(1h)", ending="fill(none)"), ref="ABCDEFG"[number])
+    return _by_window(what, where=where, group="time(1h)", ref="ABCDEFG"[number])
 
 
 def _losses() -> Panel:
@@ -254,15 +250,7 @@ def _lines_over_time() -> Panel:
         "timeseries",
         "OEE of the lines by $by, over the time picker's range",
         f"{OEE_TEXT} One curve for each line, all of its chosen stations together.",
-        Query(
-            select(
-                f'sum("ideal_good_s") / sum("pbt_s") AS "Value", sum("pbt_s") AS "{DIVISOR}", {POSITION}',
-                "kpi",
-                PERIODS,
-                group=f'{EACH}, "area", "line"',
-                ending="fill(none)",
-            )
-        ),
+        _by_window(f"{OEE}, {POSITION}", group=f'{EACH}, "area", "line"'),
         span=12,
         unit=RATIO,
         empty="Nothing was planned in this time",
@@ -277,15 +265,8 @@ def _windows() -> Panel:
         "Each $by, over the time picker's range",
         f"{OEE_TEXT} One row for each window of the plant's calendar, the newest first; its name can be filtered.",
         _names("${by:raw}"),
-        Query(
-            select(
-                f'{FACTORS}, sum("good") AS "good", sum("produced") AS "made", sum("failures") AS "failures"',
-                "kpi",
-                PERIODS,
-                group=EACH,
-                ending="fill(none)",
-            ),
-            ref="B",
+        _by_window(
+            f'{FACTORS}, sum("good") AS "good", sum("produced") AS "made", sum("failures") AS "failures"', ref="B"
         ),
         span=24,
         height=10,
@@ -319,16 +300,7 @@ def _same_shift() -> Panel:
         f"{OEE_TEXT} One curve for each shift by its name: the same shift from day to day, and the shifts side by side. "
         "A closed shift keeps the figures with which it was closed.",
         _names("shift"),
-        Query(
-            select(
-                f'sum("ideal_good_s") / sum("pbt_s") AS "Value", sum("pbt_s") AS "{DIVISOR}"',
-                "kpi",
-                f"{HERE} AND \"window\" = 'shift' AND $timeFilter",
-                group=EACH,
-                ending="fill(none)",
-            ),
-            ref="B",
-        ),
+        _by_window(OEE, where=f"{HERE} AND \"window\" = 'shift' AND $timeFilter", ref="B"),
         span=24,
         height=9,
         unit=RATIO,
@@ -381,15 +353,7 @@ def _per_failure(name: str, sums: str, about: str, decimals: int) -> Panel:
         "timeseries",
         f"{name} by $by, over the time picker's range",
         f"{about} {MTBF_TEXT} All chosen stations together; choose one to see it alone. A window without a failure has no point.",
-        Query(
-            select(
-                f'{sums} AS "{name}", sum("failures") AS "{DIVISOR}"',
-                "kpi",
-                PERIODS,
-                group=EACH,
-                ending="fill(none)",
-            )
-        ),
+        _by_window(f'{sums} AS "{name}", sum("failures") AS "{DIVISOR}"'),
         span=12,
         unit=MINUTES,
         empty="No failure began in this time",

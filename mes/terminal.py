@@ -1,6 +1,8 @@
 """How tables meet a person: as wide as the terminal, wide enough for every column where there is none."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from mes.model import StationId
 
@@ -33,6 +35,11 @@ def percent(ratio: float | None) -> str:
 def label(station: StationId) -> str:
     """A station's path without the site, which is the same in every row."""
     return station.partition("/")[2]
+
+
+def local_time(instant: datetime, zone: ZoneInfo) -> str:
+    """An instant by the site's clock, to the second."""
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def units(count: int | None) -> str:

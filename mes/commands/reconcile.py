@@ -17,7 +17,7 @@ from mes.model import CountReconciled
 from mes.oee.unreconciled_counts import Case
 from mes.results.changes import decided_count, doubtful_count
 from mes.results.unreconciled import cases
-from mes.terminal import console, label
+from mes.terminal import console, label, local_time
 
 HOW = "mes reconcile NUMBER --parts N --by NAME --why TEXT"
 
@@ -90,7 +90,7 @@ def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:
             str(case.seq),
             label(event.station),
             str(event.kind),
-            _clock(event.time, zone),
+            local_time(event.time, zone),
             str(event.previous_raw),
             str(event.raw),
             case.possible,
@@ -102,20 +102,16 @@ def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:
 
 def _words(said: CountReconciled, zone: ZoneInfo) -> str:
     made = f"{said.parts} {said.product}" if said.product else str(said.parts)
-    return f"{made}, by {said.by} at {_clock(said.recorded_time, zone)}: {said.why}"
+    return f"{made}, by {said.by} at {local_time(said.recorded_time, zone)}: {said.why}"
 
 
 def _tell(about: Case, event: CountReconciled, zone: ZoneInfo) -> None:
     click.echo(
-        f"{label(event.station)}: {event.parts} parts ({event.kind}) count at {_clock(event.time, zone)}, "
+        f"{label(event.station)}: {event.parts} parts ({event.kind}) count at {local_time(event.time, zone)}, "
         f"decided by {event.by}: {event.why}."
     )
     if about.said:
         click.echo(f"Before: {_words(about.said[-1], zone)}.")
-
-
-def _clock(instant: datetime, zone: ZoneInfo) -> str:
-    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _json(each: Case) -> dict[str, object]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from mes.errors import ConfigError
 from mes.model import StationId
 from mes.oee.stops import NotAllowed
-from mes.terminal import label
+from mes.terminal import label, local_time
 from mes.translations import LANGUAGES, Fact, text
 
 ON_THE_COMMAND_LINE = {
@@ -35,7 +35,7 @@ def allowed(zone: ZoneInfo, *, ending: str = "") -> Iterator[None]:
 def _fact(name: str, value: Fact | datetime, zone: ZoneInfo) -> Fact:
     match value:
         case datetime():
-            return f"{value.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+            return local_time(value, zone)
         case str() if name == "station":
             return label(StationId(value))
         case _:

@@ -14,7 +14,7 @@ from mes.errors import MesError
 from mes.model import UnitId
 from mes.oee.biography import Biography, ProcessSummary, Visit
 from mes.results.plant import PlantResults
-from mes.terminal import console, label
+from mes.terminal import console, label, local_time
 
 
 class UnitUnknown(MesError):
@@ -67,7 +67,7 @@ CAPTION = "– is not known: the unit was there before it was seen, came or went
 
 
 def _local(instant: datetime | None, zone: ZoneInfo) -> str:
-    return "–" if instant is None else f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    return "–" if instant is None else local_time(instant, zone)
 
 
 def _minutes(visit: Visit) -> str:

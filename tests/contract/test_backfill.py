@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -68,6 +68,24 @@ async def content(server: InfluxServer) -> Content:
     return found
 
 
+@contextmanager
+def writing(server: InfluxServer, journal: Journal, path: Path, clock: ManualClock) -> Iterator[InfluxWriter]:
+    """The collector's writer of a journal; what is open is stated whenever it is asked for."""
+    figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
+    with (
+        PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
+        FiguresFile(figures_path(path)) as file,
+    ):
+        yield InfluxWriter(
+            server,
+            journal,
+            Published(file, figures, plant),
+            rng=random.Random(1),
+            pace=Pace(restate_s=0.0),
+            clock=clock,
+        )
+
+
 async def rewritten(server: InfluxServer, journal: Path, stretch: Interval | None = None) -> Content:
     """What a backfill makes of it."""
     with PlantResults(CONFIG, journal, now=END) as query, FiguresFile(figures_path(journal)) as file:
@@ -91,19 +109,7 @@ async def test_the_database_is_dropped_in_mid_run(server: InfluxServer, tmp_path
     ordered = sorted(EVENTS, key=lambda each: each.received_time)
     async with Journal.open(path) as journal:
         await journal.append(Entry(events=ordered[:3], telemetry=CURRENTS[:1]))
-        figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-        with (
-            PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
-            FiguresFile(figures_path(path)) as file,
-        ):
-            writer = InfluxWriter(
-                server,
-                journal,
-                Published(file, figures, plant),
-                rng=random.Random(1),
-                pace=Pace(restate_s=0.0),
-                clock=clock,
-            )
+        with writing(server, journal, path, clock) as writer:
             for number in range(3, len(ordered)):
                 await journal.append(Entry(events=[ordered[number]]))
                 clock.advance(max(ordered[number].received_time - clock.now(), timedelta()))
@@ -135,19 +141,7 @@ async def test_what_the_collector_wrote_is_what_a_backfill_writes(server: Influx
     path = tmp_path / "journal.sqlite"
     clock = ManualClock(at(0))
     async with Journal.open(path) as journal:
-        figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-        with (
-            PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
-            FiguresFile(figures_path(path)) as file,
-        ):
-            writer = InfluxWriter(
-                server,
-                journal,
-                Published(file, figures, plant),
-                rng=random.Random(1),
-                pace=Pace(restate_s=0.0),
-                clock=clock,
-            )
+        with writing(server, journal, path, clock) as writer:
             for event in sorted(EVENTS, key=lambda known: known.received_time):
                 await journal.append(Entry(events=[event]))
                 clock.advance(max(event.received_time - clock.now(), timedelta()))
@@ -185,15 +179,7 @@ async def test_a_weekend_away_leaves_nothing_half(server: InfluxServer, tmp_path
         for minutes, events in happening.items():
             clock.advance(at(minutes) - clock.now())
             await journal.append(Entry(events=events))
-            figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-            with (
-                PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
-                FiguresFile(figures_path(path)) as file,
-            ):  # a program that has just begun
-                pace = Pace(restate_s=0.0)
-                writer = InfluxWriter(
-                    server, journal, Published(file, figures, plant), rng=random.Random(1), pace=pace, clock=clock
-                )
+            with writing(server, journal, path, clock) as writer:  # a program that has just begun
                 await writer.drain()
                 await writer.restate()
                 await writer.flush()
@@ -217,15 +203,7 @@ async def test_a_car_is_affected_by_all_of_its_stay(server: InfluxServer, tmp_pa
         (30, [], []),
     ]
     async with Journal.open(path) as journal:
-        figures = PublishedFigures(path, CONFIG.standards, CONFIG.calendar, clock)
-        with (
-            PublishedPlant(replace(CONFIG, journal_path=path), clock) as plant,
-            FiguresFile(figures_path(path)) as file,
-        ):
-            pace = Pace(restate_s=0.0)
-            writer = InfluxWriter(
-                server, journal, Published(file, figures, plant), rng=random.Random(1), pace=pace, clock=clock
-            )
+        with writing(server, journal, path, clock) as writer:
             for minutes, events, telemetry in happening:
                 await journal.append(Entry(events=events, telemetry=telemetry))
                 clock.advance(at(begun + minutes) - clock.now())
