@@ -142,10 +142,12 @@ class Subscribed:
 
     async def _emit_due(self, publishing: Publishing, received_time: datetime) -> None:
         now_s, hold_s = real_s(), self._hold_s()
-        part = None
-        while self._polls and self._polls[0].received_s + hold_s <= now_s:
-            part = self._polled_part(self._polls.popleft())
-        await self._emit(self._delayed.take(now_s, hold_s), received_time=received_time, part=part)
+        readings = self._delayed.take(now_s, hold_s)
+        if readings or not self._delayed:  # while any wait, nobody may say that until now nothing has happened
+            part = None
+            while self._polls and self._polls[0].received_s + hold_s <= now_s:
+                part = self._polled_part(self._polls.popleft())
+            await self._emit(readings, received_time=received_time, part=part)
         self._room.set()
         while self._unhandled and (not self._delayed or self._unhandled[0].received_s + hold_s <= now_s):
             publishing.handled(self._unhandled.popleft().result)

@@ -374,7 +374,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
         signal.modulus,
         now=reading.received_time,
         tolerance=work.setup.max_source_offset,
-        believes=lambda time: _believes(work, time),
+        believes=lambda time: _believes(work, time, reading.received_time),
         malformed=malformed,
         empty=len(reading.value) - len(records) - malformed,
     )
@@ -387,7 +387,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
 
 def _completed(work: Work, record: UnitRecord, reading: Reading) -> None:
     time, source = record.time, TimeSource.CONTROLLER
-    if not _believes(work, time):
+    if not _believes(work, time, reading.received_time):
         time, source = reading.received_time, TimeSource.EDGE
     since = work.state.unit_since if record.unit == work.state.unit else None
     work.emit(
@@ -401,11 +401,11 @@ def _completed(work: Work, record: UnitRecord, reading: Reading) -> None:
     )
 
 
-def _believes(work: Work, time: datetime) -> bool:
-    """Whether a unit can have been finished then by our clock: now, or in the last gap."""
+def _believes(work: Work, time: datetime, received: datetime) -> bool:
+    """Whether a unit whose record came at `received` can have been finished then: just before, or in the last gap."""
     closed = work.state.closed
     in_gap = closed is not None and closed.since - work.setup.max_source_offset <= time <= closed.until
-    return in_gap or work.is_sane(time)
+    return in_gap or work.is_sane(time, received)
 
 
 def _runs(products: list[ProductId | None]) -> list[tuple[ProductId | None, int]]:

@@ -27,15 +27,17 @@ class Delivery:
         `offset`: the controller's clock minus ours. None: nothing is known, for there was no batch before.
         """
         received, last = batch.received_time, self._last
+        # readings may have waited for others, or for a commit: a silence ended when the first of them came
+        came = min((reading.received_time for reading in batch.readings), default=received)
         self._last = received
         if batch.baseline:
             self._oldest, self._late = received, False  # it was read just now
-        elif last is not None and (received < last or (received - last > BURST and not self._late)):
+        elif last is not None and (received < last or (came - last > BURST and not self._late)):
             self._oldest = min(last, received)  # our clock may have been set back
         oldest = self._oldest
-        newest = max(_stamps(batch.readings, offset), default=None)
-        if newest is not None and not batch.baseline:
-            on_time = received - newest <= BURST
+        newest, newest_came = max(_stamps(batch.readings, offset), default=(None, None))
+        if newest is not None and newest_came is not None and not batch.baseline:
+            on_time = newest_came - newest <= BURST
             # what is older than anything that can have been held up is no late delivery, but an old value
             self._late = not on_time and oldest is not None and newest >= oldest
             if oldest is not None and on_time:
@@ -43,8 +45,10 @@ class Delivery:
         return oldest
 
 
-def _stamps(readings: Iterable[Reading], offset: timedelta | None) -> list[datetime]:
-    """When readings happened, by our clock; none where that is not known."""
+def _stamps(readings: Iterable[Reading], offset: timedelta | None) -> list[tuple[datetime, datetime]]:
+    """When readings happened, by our clock, and when they came; none where that is not known."""
     if offset is None:
         return []
-    return [reading.source_time - offset for reading in readings if reading.source_time is not None]
+    return [
+        (reading.source_time - offset, reading.received_time) for reading in readings if reading.source_time is not None
+    ]

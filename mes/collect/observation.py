@@ -37,7 +37,7 @@ class Work:
     def when(self, reading: Reading) -> tuple[datetime, TimeSource]:
         """The controller's time where it is sane, else ours; a baseline happened when we saw it."""
         source = reading.source_time
-        if self.seen.baseline or source is None or not self.is_sane(source):
+        if self.seen.baseline or source is None or not self.is_sane(source, reading.received_time):
             return reading.received_time, TimeSource.EDGE
         return source, TimeSource.CONTROLLER
 
@@ -56,18 +56,19 @@ class Work:
         self.state = replace(self.state, changes={**self.state.changes, change: time})
         return time, source
 
-    def is_sane(self, source: datetime) -> bool:
+    def is_sane(self, source: datetime, received: datetime) -> bool:
         """Whether a controller's time can be believed: near ours, or late by no more than the delivery can have been.
 
+        `received`: when the reading came, by our clock; its batch may have been complete later.
         A late delivery is believed if the measured offset of the clock is sane and its time is later than everything
         delivered before. Nothing is early.
         """
         seen, tolerance = self.seen, self.setup.max_source_offset
-        if abs(source - seen.received_time) <= tolerance:
+        if abs(source - received) <= tolerance:
             return True
         if seen.clock_offset is None or seen.oldest is None or abs(seen.clock_offset) > tolerance:
             return False
-        return seen.oldest - tolerance <= source - seen.clock_offset <= seen.received_time
+        return seen.oldest - tolerance <= source - seen.clock_offset <= received
 
     def judge(self, signal: SignalSetup, reading: Reading, *, malformed: bool = False) -> None:
         """One event for each change; good is what is not remembered."""

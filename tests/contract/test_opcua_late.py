@@ -1,4 +1,4 @@
-"""A link that stalls between a real server and the journal: the controller's own times hold."""
+"""A link or a disk that stalls between a real server and the journal: the controller's own times hold."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -26,15 +26,27 @@ STATION = StationId("plant/weld/l1/st")
 PLC = ControllerId("plc")
 
 
-async def test_a_stalled_link_moves_no_state(tmp_path: Path) -> None:
-    """Nine seconds without a byte, no disconnect: five seconds of down are five seconds of down, where they were."""
-    server = OpcUaServer(
-        namespace=NAMESPACE, nodes=[Node("state", "int32", 1)], limits=Limits(), application_uri=SERVER_URI
-    )
+@pytest.mark.parametrize("others", [pytest.param(0, id="alone"), pytest.param(1, id="it waits for a polled tag")])
+async def test_a_stalled_link_moves_no_state(tmp_path: Path, others: int) -> None:
+    """Nine seconds without a byte, no disconnect: five seconds of down are five seconds of down, where they were.
+
+    Beside tags that are polled, notifications wait for what was polled; signs of life meanwhile are journaled first.
+    """
+    nodes = [Node("state", "int32", 1), *(Node(f"n{number}", "int32", 1) for number in range(others))]
+    server = OpcUaServer(namespace=NAMESPACE, nodes=nodes, limits=Limits(), application_uri=SERVER_URI)
+    if others:
+        server.faults.max_items_per_subscription, server.faults.max_subscriptions = 1, 1
     await server.start()
     link = Link(server.port)
     await link.start()
-    chosen = settings(f"opc.tcp://127.0.0.1:{link.port}/", NOWHERE, keepalive_s=20.0, request_timeout_s=30.0)
+    chosen = settings(
+        f"opc.tcp://127.0.0.1:{link.port}/",
+        NOWHERE,
+        keepalive_s=20.0,
+        request_timeout_s=30.0,
+        publish_interval_ms=1000 if others else 50,
+        sampling_interval_ms=1000 if others else 0,
+    )
     signal = StateSignal(CodeMap({"1": State.PRODUCING, "4": State.DOWN}))
     setup = StationSetup(STATION, {TagId("state"): signal}, {}, timedelta(seconds=2))
     clocks = ControllerClocks()
@@ -56,7 +68,7 @@ async def test_a_stalled_link_moves_no_state(tmp_path: Path) -> None:
                 if isinstance(journaled.event, StateChanged)
             ]
 
-        task = asyncio.create_task(adapter(chosen, ["state"]).run(emit))
+        task = asyncio.create_task(adapter(chosen, [node.name for node in nodes]).run(emit))
         async with came:
             while len(await changes()) < 1:
                 await came.wait()

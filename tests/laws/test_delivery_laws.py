@@ -96,6 +96,33 @@ def test_what_a_late_delivery_left_behind_may_come_after_another_silence(
     assert (changed.time, changed.time_source) == ((at(last), TimeSource.EDGE) if on_time else believed)
 
 
+@given(st.floats(0.5, 60), st.floats(0.0, 0.9), st.floats(0, 120), st.floats(-1.9, 1.9), st.booleans())
+def test_what_waited_for_a_commit_came_before_it(
+    silent_s: float, apart_s: float, held_s: float, ahead: float, on_time: bool
+) -> None:
+    """A notification comes just after a sign of life, whose commit then takes long: when it came is what counts.
+
+    What came on time meanwhile ends the doubt as ever.
+    """
+    offset, delivery = timedelta(seconds=ahead), Delivery()
+    scenes = [observed(delivery, batch(-60, (-100, 6), baseline=True), offset)]
+    scenes += [observed(delivery, batch(second), offset) for second in (0, silent_s)]
+    came, happened = silent_s + apart_s, silent_s / 2
+    (late,) = batch(came, (happened, 9), ahead=ahead).readings
+    complete = came + held_s + 0.1
+    (newer,) = batch(came + held_s, (came + held_s, 6), ahead=ahead).readings
+    readings = (late, newer) if on_time else (late,)
+    scenes.append(observed(delivery, Batch(PLC, at(complete), readings), offset))
+    scenes.append(observed(delivery, batch(complete + 5, (happened + 0.1, 10), ahead=ahead), offset))
+    changed = only(StateChanged, live(SETUP, *scenes))[1:]
+    believed = [(change.time, change.time_source) for change in changed]
+
+    assert believed[0] == (at(happened + ahead), TimeSource.CONTROLLER)
+    if on_time:
+        assert believed[1] == (at(came + held_s + ahead), TimeSource.CONTROLLER)
+        assert believed[2][1] is TimeSource.EDGE
+
+
 SHOWN: dict[str, list[Value | None]] = {
     "state": [6, 9, 10],
     "fault": ["F1", "F2", "0"],

@@ -1,6 +1,7 @@
 """Simulated controllers: what the plant's PLCs show, how they fail, and the adapter that reads one of them."""
 
 import asyncio
+import contextvars
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ POLLED_EVERY = timedelta(seconds=POLL_S)
 SESSION_S = 60.0  # a client that stands still for longer finds that the server has ended its session
 SILENCE_S, HEARTBEAT_S, KEEPALIVE_S = 15.0, 10.0, 60.0
 PUBLISH_S = (0.05, 1.0)
+PUBLISHED_WITHIN = timedelta(seconds=PUBLISH_S[1])
 SPLIT, TWICE, AGAIN, STALE = 0.03, 0.01, 0.3, 0.002  # how often a publish is cut in two, comes twice, and so on
 NO_ANSWER, CUT, RESTARTED = "no answer", "the connection was cut", "the controller went down"
 SILENT, HUNG, OVERFLOWN = "no sign of life", "the heartbeat stands still", "a notification was lost"
@@ -64,6 +66,18 @@ class Session:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: ControllerUnavailable | None = None
     cut: bool = False  # the last delivery left something behind
+    reached: dict[Reading, datetime] = field(default_factory=dict)  # when the program read it off the wire
+    of_the_program: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    def deliver(self) -> None:
+        """What is queued reaches the program now, or once it is no longer paused, whatever the program waits for."""
+        self.news.set()
+        asyncio.get_running_loop().call_soon(self._receive, context=self.of_the_program)
+
+    def _receive(self) -> None:
+        now = self.clock.now()
+        for reading in self.queue:
+            self.reached.setdefault(reading, now)
 
     def end(self, detail: str, *, cause: GapCause = GapCause.CONNECTION, since: datetime | None = None) -> None:
         """The adapter sees that it is over."""
@@ -161,7 +175,7 @@ class Controller:
         """What it says is on the way for a while, and then arrives at once."""
         self.late = on
         if not on and self.session is not None:
-            self.session.news.set()
+            self.session.deliver()
 
     def paused(self, since: datetime) -> None:
         """The program stood still for so long that the server has ended its session."""
@@ -194,7 +208,7 @@ class Controller:
             if self.rng.random() < 0.3:
                 self._end(OVERFLOWN, cause=GapCause.OVERFLOW)
             else:
-                self.session.news.set()
+                self.session.deliver()
 
     def power(self, *, on: bool) -> None:
         """Off: every session is gone; on: the values are those of before, and what happened meanwhile."""
@@ -277,7 +291,7 @@ class Controller:
             self.session.queue = [reading for reading in self.session.queue if reading.tag not in tags]
         self.session.queue.extend(news)
         if self.heard() and not self.modbus:
-            self.session.news.set()
+            self.session.deliver()
 
     def _reading(self, tag: TagId) -> Reading:
         shown, code = self.shown[tag], self._code(tag)
@@ -390,8 +404,10 @@ class SimulatedAdapter:
         cut = self.rng.randrange(len(session.queue)) + 1 if self.rng.random() < SPLIT else len(session.queue)
         session.cut = cut < len(session.queue)
         news, session.queue = session.queue[:cut], session.queue[cut:]
-        received = self.clock.now()
-        return tuple(_received(reading, received) for reading in self._with_stale(session, news))
+        now = self.clock.now()
+        # what was read off the wire while an earlier batch was being journaled came then
+        came = {reading: min(now, session.reached.pop(reading, now) + PUBLISHED_WITHIN) for reading in news}
+        return tuple(_received(reading, came.get(reading, now)) for reading in self._with_stale(session, news))
 
     async def _published(self, session: Session) -> bool:
         """Waits until there is something to tell; False when it is only time for a sign of life, and that is heard."""
