@@ -124,7 +124,7 @@ def measure(folder: Path, days: int, *, disk: bool) -> None:
     for title, declared in (("events", EVENTS), ("figures", FIGURES)):
         names = [measurement.name for measurement in declared]
         print(f"  {title:10}{_a_day(sum(rows[name] for name in names), sum(size[name] for name in names), days)}")
-        for name in sorted(names, key=lambda each: -size[each]):
+        for name in sorted(names, key=lambda measurement: -size[measurement]):
             if rows[name]:
                 print(f"    {name:14}{_a_day(rows[name], size[name], days)}")
     print(f"  all sent: {rows.total():,} rows, {size.total() / 1e6:,.1f} MB, packed {packed / 1e6:,.1f} MB")

@@ -159,7 +159,7 @@ def _weeks(options: argparse.Namespace) -> Sequence[Week]:
             for problem in done.ledger.problems:
                 print(f"  {problem}")
             sys.stdout.flush()
-    return sorted(weeks, key=lambda each: each.number)
+    return sorted(weeks, key=lambda week: week.number)
 
 
 def _week(numbered: tuple[int, Plan]) -> Week:

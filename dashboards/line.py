@@ -59,8 +59,8 @@ STATION_LINK = to_dashboard(
 def build() -> dashboard.Dashboard:
     """The dashboard."""
     made = board("taktline-line", "One line: where its stations stand, what they wait for, and where the time goes.")
-    for each in (area_variable(), line_variable(), *shift_variable(), _second_level()):
-        made = made.with_variable(each)
+    for choice in (area_variable(), line_variable(), *shift_variable(), _second_level()):
+        made = made.with_variable(choice)
     made = made.with_panel(_tiles()).with_panel(_strips()).with_panel(_stations()).with_panel(_waits())
     made = made.with_panel(_waterfall()).with_panel(_buffers()).with_panel(_pareto()).with_panel(_reasons())
     return made.with_panel(_hours()).with_panel(_shifts())
@@ -133,7 +133,7 @@ def _stations() -> Panel:
         links=[STATION_LINK],
         link_on="station",
     )
-    counts = [field(each, unit="none", decimals=0) for each in ("good", "made")]
+    counts = [field(name, unit="none", decimals=0) for name in ("good", "made")]
     made = in_flow_order(without_time(where_planned(made.decimals(1))))
     return with_fields(made, *counts)
 
@@ -170,7 +170,7 @@ def _waterfall() -> Panel:
     """Planned time on the left, valuable time on the right; each bar is what the loss before it left over."""
     left = 'sum("pbt_s")'
     steps = [f'{left} / 60 AS "Planned"']
-    for name, (loss, _) in sorted(LOSSES.items(), key=lambda each: each[1][0] == "minor_stops"):
+    for name, (loss, _) in sorted(LOSSES.items(), key=lambda item: item[1][0] == "minor_stops"):
         left = f'{left} - sum("{loss}_s")'
         steps.append(f'({left}) / 60 AS "- {name}"')
     steps += ['sum("ideal_produced_s") / 60 AS "- Speed"', 'sum("ideal_good_s") / 60 AS "- Quality"']
@@ -300,5 +300,5 @@ def _shifts() -> Panel:
         ],
         link_on="label",
     )
-    times = [field(each, unit="time:ddd D MMM, HH:mm") for each in ("from", "to")]
+    times = [field(name, unit="time:ddd D MMM, HH:mm") for name in ("from", "to")]
     return with_fields(without_time(made), *times)

@@ -41,13 +41,13 @@ def build() -> dashboard.Dashboard:
     area = variable("area", "Area", tag_values("area", "limit"), at_first="paint")
     stations = tag_values("station", "limit", AREA)
     names = tag_values("name", "limit", AREA, STATIONS)
-    for each in (
+    for choice in (
         area,
         variable("station", "Station", stations, multi=True),
         variable("value", "Process value", names, multi=True),
         *shift_variable(),
     ):
-        made = made.with_variable(each)
+        made = made.with_variable(choice)
     return made.with_panel(_share()).with_panel(_affected()).with_panel(_curves())
 
 
@@ -70,7 +70,7 @@ def _share() -> Panel:
     )
     red = {"mode": "absolute", "steps": [{"value": None, "color": GREEN}, {"value": 1, "color": RED}]}
     cell = {"type": "color-background", "mode": "basic"}
-    numbers = [field(each, decimals=2) for each in ("min", "max", "low", "high")]
+    numbers = [field(name, decimals=2) for name in ("min", "max", "low", "high")]
     affected = field("affected", thresholds=red, custom__cellOptions=cell)
     return with_fields(
         in_flow_order(without_time(made, "station", "name")),

@@ -68,8 +68,8 @@ def build() -> dashboard.Dashboard:
         tag_values("name", "process", HERE),
         multi=True,
     )
-    for each in (area_variable(), line_variable(), station_variable(), *shift_variable(), value, *board_variables()):
-        made = made.with_variable(each)
+    for choice in (area_variable(), line_variable(), station_variable(), *shift_variable(), value, *board_variables()):
+        made = made.with_variable(choice)
     made = made.with_panel(_factors()).with_panel(_units()).with_panel(_now())
     made = made.with_panel(_timeline()).with_panel(_cycles())
     made = made.with_panel(_cycle_distribution()).with_panel(_cycle_figures()).with_panel(_process())
@@ -217,7 +217,7 @@ def _cycle_figures() -> Panel:
         limits=UNJUDGED,
     )
     # of two measurements Grafana would put their names before those of the columns
-    names = [field(each, displayName=each) for each in ("ideal", "shortest", "mean", "longest")]
+    names = [field(name, displayName=name) for name in ("ideal", "shortest", "mean", "longest")]
     return with_fields(made.reduce_options(last_value()).decimals(0), *names, colored("ideal", YELLOW))
 
 
@@ -279,7 +279,7 @@ def _stops() -> Panel:
         empty="The station did not stop in planned time",
     )
     made = with_reason_link(made, "${area}/${line}/${station}", more=f"&window={DAY_OF_STOP}#stop-{STOP}")
-    states = [field(each, mappings=[STATE_MAPPING]) for each in ("state", "loss")]
+    states = [field(name, mappings=[STATE_MAPPING]) for name in ("state", "loss")]
     return with_fields(made, field("length", unit=MINUTES, decimals=1), *states)
 
 

@@ -81,7 +81,7 @@ def build() -> dashboard.Dashboard:
         since="now-90d",
         refresh="15m",
     )
-    for each in (
+    for choice in (
         variable("areas", "Area", tag_values("area", "kpi"), multi=True),
         variable("lines", "Line", tag_values("line", "kpi", AREAS), multi=True),
         variable("stations", "Station", tag_values("station", "kpi", AREAS, LINES), multi=True),
@@ -90,7 +90,7 @@ def build() -> dashboard.Dashboard:
         *period("week", "Week", ("week",), WEEKS_BACK, "this week"),
         _week_start(),
     ):
-        made = made.with_variable(each)
+        made = made.with_variable(choice)
     made = made.with_panel(_ratio("OEE", "ideal_good_s", "pbt_s", OEE_TEXT, span=24))
     made = made.with_panel(_ratio("Availability", "ot_s", "pbt_s", "Operating time / planned busy time.", span=8))
     made = made.with_panel(
@@ -131,7 +131,7 @@ def _by_window(what: str, *, where: str = PERIODS, group: str = EACH, ref: str =
 def _ratio(name: str, numerator: str, denominator: str, about: str, *, span: int) -> Panel:
     """A ratio of each window as bars, and its moving mean as a line: both are sums divided by sums."""
     single = f'sum("{numerator}") / sum("{denominator}") AS "{name}", sum("{denominator}") AS "{DIVISOR}"'
-    above, below = (f'moving_average(sum("{each}"), ${{mean:raw}})' for each in (numerator, denominator))
+    above, below = (f'moving_average(sum("{column}"), ${{mean:raw}})' for column in (numerator, denominator))
     moving = f'{above} / {below} AS "{MEAN}", {below} AS "{DIVISOR}"'
     made = panel(
         "timeseries",
@@ -277,7 +277,7 @@ def _windows() -> Panel:
     made = _named(made)
     made = where_planned(made.decimals(1))
     made = transform(made, "sortBy", fields={}, sort=[{"field": "Time", "desc": True}])
-    counts = [field(each, unit="none", decimals=0) for each in ("good", "made", "failures")]
+    counts = [field(name, unit="none", decimals=0) for name in ("good", "made", "failures")]
     return with_fields(
         made, *counts, field("name", custom__filterable=True), field("Time", unit="time:ddd D MMM, HH:mm")
     )

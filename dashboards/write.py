@@ -80,9 +80,9 @@ def _yaml(model: dict[str, Any]) -> str:
 def write() -> None:
     """Writes the files, and removes those that are no dashboards any more."""
     made = texts()
-    for each in FOLDER.glob("dashboards/*.json"):
-        if f"dashboards/{each.name}" not in made:
-            each.unlink()
+    for file in FOLDER.glob("dashboards/*.json"):
+        if f"dashboards/{file.name}" not in made:
+            file.unlink()
     for name, text in made.items():
         path = FOLDER / name
         path.parent.mkdir(parents=True, exist_ok=True)

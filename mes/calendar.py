@@ -198,7 +198,7 @@ class Calendar:
     def shifts(self, window: Interval) -> tuple[Window, ...]:
         """Whole shifts that overlap `window`, in the order of their start; their breaks are not cut out."""
         found = (turn.window for turn in self._turns(window))
-        return tuple(sorted(found, key=lambda each: (each.interval, each.name)))
+        return tuple(sorted(found, key=lambda stretch: (stretch.interval, stretch.name)))
 
     def off_shift(self, window: Interval) -> tuple[Window, ...]:
         """Whole stretches between shifts that overlap `window`, cut where production days start.
@@ -320,7 +320,7 @@ class Calendar:
 
     def _rotation(self, day: date) -> Rotation | None:
         begun = [rotation for rotation in self.rotations if rotation.start <= day]
-        return max(begun, key=lambda each: each.start, default=None)
+        return max(begun, key=lambda shift: shift.start, default=None)
 
     def _of_days(self, kind: OfDays, window: Interval) -> tuple[Window, ...]:
         """Whole windows that overlap `window` and consist of whole production days."""

@@ -219,7 +219,7 @@ class Plant:
         self._climate_ms = self._now_ms - self._now_ms % _CLIMATE_EVERY_MS + _CLIMATE_EVERY_MS
         self._env = simpy.Environment(initial_time=0)
         self._calm = calm
-        self._breakdowns = sorted(breakdowns, key=lambda each: each.at)
+        self._breakdowns = sorted(breakdowns, key=lambda breakdown: breakdown.at)
         self._stretches = stretches(self.start)
         # The stretch of work that is on or comes next, and the working time at which it begins.
         self._begin_ms, self._end_ms, self._worked_ms = 0, 0, 0

@@ -118,7 +118,9 @@ class ServedPlant:
             self._heart.result()
         now = self._clock.now()
         if not self._frozen:
-            for (code, _), together in groupby(self._plant.advance(now), key=lambda each: (each.station, each.time)):
+            for (code, _), together in groupby(
+                self._plant.advance(now), key=lambda change: (change.station, change.time)
+            ):
                 await self.controllers[self._homes[code]].apply(list(together))
             if self._scanned is not None:
                 self._scanned(now, self._clock.now())

@@ -64,7 +64,7 @@ async def examine(
     examined = _Examination(settings, clock, secret, most_clock_difference, own_findings(settings, now=clock.now()))
     await examined.run(log_in=log_in)
     return Report(
-        tuple(sorted(examined.found, key=lambda each: not each.stops)),
+        tuple(sorted(examined.found, key=lambda finding: not finding.stops)),
         examined.offers,
         examined.server,
         examined.clock_ahead,

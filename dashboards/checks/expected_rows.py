@@ -356,7 +356,7 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
         passed = window.interval.before(until)
         if passed.start >= passed.end:
             continue
-        plan, plan_whole = (targets.whole_by_product(each) for each in (passed, window.interval))
+        plan, plan_whole = (targets.whole_by_product(interval) for interval in (passed, window.interval))
         made = Counter(product or "none" for time, product in first.values() if time in passed)
         for name in (*config.products, "none"):
             facts = config.products.get(name) if name != "none" else None  # type: ignore[call-overload]

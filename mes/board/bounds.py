@@ -153,7 +153,7 @@ class _BoundedProtocol(H11Protocol):
         ]
         if not idle:
             return False
-        min(idle, key=lambda each: each.since_s).transport.abort()
+        min(idle, key=lambda connection: connection.since_s).transport.abort()
         return True
 
     def data_received(self, data: bytes) -> None:

@@ -23,8 +23,8 @@ def language_of(request: HTTPConnection) -> str:
     chosen = request.cookies.get(LANGUAGE)
     if chosen in LANGUAGES:
         return str(chosen)
-    for each in request.headers.get("accept-language", "").split(","):
-        short = each.split(";")[0].strip()[:2].lower()
+    for preference in request.headers.get("accept-language", "").split(","):
+        short = preference.split(";")[0].strip()[:2].lower()
         if short in LANGUAGES:
             return short
     return LANGUAGES[0]

@@ -119,7 +119,7 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
         case Observation():
             work = Work(setup, state, seen)
             for scan in _scans(seen):
-                for reading in sorted(scan, key=lambda each: ORDER.index(type(setup.signals[each.tag]))):
+                for reading in sorted(scan, key=lambda reading: ORDER.index(type(setup.signals[reading.tag]))):
                     _take(work, reading)
             settle_counters(work, state.held)
             flag_unrecorded(work)

@@ -114,19 +114,19 @@ def _tell(about: Case, event: CountReconciled, zone: ZoneInfo) -> None:
         click.echo(f"Before: {_words(about.said[-1], zone)}.")
 
 
-def _json(each: Case) -> dict[str, object]:
-    event = each.event
+def _json(case: Case) -> dict[str, object]:
+    event = case.event
     return {
-        "number": each.seq,
+        "number": case.seq,
         "station": event.station,
         "kind": str(event.kind),
         "time": event.time.isoformat(),
         "raw_before": event.previous_raw,
         "raw_after": event.raw,
-        "assessment": str(each.assessment),
-        "at_most": each.most,
-        "shown": list(each.shown),
-        "possible": each.possible,
+        "assessment": str(case.assessment),
+        "at_most": case.most,
+        "shown": list(case.shown),
+        "possible": case.possible,
         "explanation": event.explanation,
         "decisions": [
             {
@@ -136,6 +136,6 @@ def _json(each: Case) -> dict[str, object]:
                 "why": said.why,
                 "recorded_time": said.recorded_time.isoformat(),
             }
-            for said in each.said
+            for said in case.said
         ],
     }

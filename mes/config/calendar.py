@@ -262,7 +262,7 @@ def _dates_overlap(found: Calendar, dated: Sequence[_Dated], findings: Findings)
             for shift in found.starting(start_day)
         ]
         for pair in _overlapping(spans):
-            other, wrong = sorted(pair, key=lambda each: RANK.index(str(each.place[2])))
+            other, wrong = sorted(pair, key=lambda finding: RANK.index(str(finding.place[2])))
             if other.place[:4] != wrong.place[:4]:  # those of one special day, and weekly ones, are reported already
                 findings.problem(wrong.place, f"the {wrong.name} overlaps the {other.name}", "move one of the two")
 

@@ -46,9 +46,9 @@ def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
     found: list[tuple[str, Place, SignalShape]] = []
     shapes = station.shape.signals
     for name in type(shapes).model_fields:
-        each = getattr(shapes, name)
-        if isinstance(each, SignalShape):
-            found.append((name, ("signals", name), each))
+        signal = getattr(shapes, name)
+        if isinstance(signal, SignalShape):
+            found.append((name, ("signals", name), signal))
     for name, process in shapes.process.items():
         assert isinstance(process, ProcessShape)
         found.append((f"process.{name}", ("signals", "process", name), process))

@@ -127,17 +127,17 @@ def _servers(status: Status) -> Iterator[Sample]:
 
 
 FAMILIES: tuple[Family | Histogram, ...] = (
-    _program("alive", "1 while the program makes progress, as /healthz says.", lambda each: alive(each).holds),
-    _program("ready", "1 while the program collects, as /readyz says.", lambda each: ready(each).holds),
+    _program("alive", "1 while the program makes progress, as /healthz says.", lambda status: alive(status).holds),
+    _program("ready", "1 while the program collects, as /readyz says.", lambda status: ready(status).holds),
     _program(
         "clock_step_seconds",
         "By how much the machine's clock was set since the program goes by it; 0 while it is followed.",
-        lambda each: each.clock_step_s,
+        lambda status: status.clock_step_s,
     ),
     _program(
         "unknown_stations",
         "Stations of the journal that the plant's file does not have, so that no report shows them.",
-        lambda each: len(each.unknown_stations),
+        lambda status: len(status.unknown_stations),
     ),
     Family(
         "taktline_part_failed",
@@ -154,34 +154,40 @@ FAMILIES: tuple[Family | Histogram, ...] = (
     _controller(
         "last_reading_age_seconds",
         "Since the last batch of the controller was journaled, an empty one too; none before the first.",
-        lambda each: each.last_reading_age_s,
+        lambda controller: controller.last_reading_age_s,
     ),
-    _controller("quiet_seconds", "Since the controller's task did anything at all.", lambda each: each.quiet_s),
-    _controller("items_configured", "Tags that the configuration names.", lambda each: each.items_configured),
-    _controller("items_active", "Tags that deliver now.", lambda each: each.items_active),
-    _controller("attempts_total", "Tries to connect since the program began.", lambda each: each.attempts),
+    _controller(
+        "quiet_seconds", "Since the controller's task did anything at all.", lambda controller: controller.quiet_s
+    ),
+    _controller(
+        "items_configured", "Tags that the configuration names.", lambda controller: controller.items_configured
+    ),
+    _controller("items_active", "Tags that deliver now.", lambda controller: controller.items_active),
+    _controller("attempts_total", "Tries to connect since the program began.", lambda controller: controller.attempts),
     _controller(
         "connections_total",
         "Connections that gave data since the program began; all but the first are reconnects.",
-        lambda each: each.connections,
+        lambda controller: controller.connections,
     ),
     _controller(
-        "notes", "Sentences about the connection that an engineer should read.", lambda each: len(each.diagnostics)
+        "notes",
+        "Sentences about the connection that an engineer should read.",
+        lambda controller: len(controller.diagnostics),
     ),
     _controller(
         "late_polls_total",
         "Polls that were due and left out because the one before took too long, since the program began.",
-        lambda each: each.polls_late,
+        lambda controller: controller.polls_late,
     ),
     _controller(
         "poll_rate_wanted",
         "Polls per second that the configuration wants; none where the controller is not polled.",
-        lambda each: each.poll_rate_wanted,
+        lambda controller: controller.poll_rate_wanted,
     ),
     _controller(
         "poll_rate_reached",
         "Polls per second that were made lately; none where the controller is not polled or does not run.",
-        lambda each: each.poll_rate_reached,
+        lambda controller: controller.poll_rate_reached,
     ),
     Family(
         "taktline_controller_answers_in_doubt_total",
@@ -192,44 +198,50 @@ FAMILIES: tuple[Family | Histogram, ...] = (
     _controller(
         "insecure",
         "1 while an OPC UA connection is not protected (security policy None); Modbus never is, and shows 0.",
-        lambda each: each.insecure,
+        lambda controller: controller.insecure,
     ),
     _controller(
         "clock_offset_seconds",
         "The controller's clock minus ours; none where it is not known.",
-        lambda each: each.clock_offset_s,
+        lambda controller: controller.clock_offset_s,
     ),
-    _journal("last_seq", "The number of the last committed event.", lambda each: each.last_seq),
+    _journal("last_seq", "The number of the last committed event.", lambda journal: journal.last_seq),
     Histogram(
         "taktline_journal_commit_seconds",
         "How long each commit since the program began took until it was on disk.",
-        lambda each: each.journal.commits,
+        lambda status: status.journal.commits,
     ),
     _journal(
         "waiting_seconds",
         "How long the journal has owed an answer, and so a commit, to whoever asked; 0 when it owes none.",
-        lambda each: each.waiting_s,
+        lambda journal: journal.waiting_s,
     ),
-    _journal("blocked", "1 while the disk takes nothing (full, or read-only).", lambda each: each.blocked is not None),
-    _journal("file_bytes", "The journal's file.", lambda each: each.file_bytes),
-    _journal("wal_bytes", "The journal's write-ahead log beside it.", lambda each: each.log_bytes),
-    _journal("free_bytes", "Room on the journal's disk.", lambda each: each.free_bytes),
+    _journal(
+        "blocked", "1 while the disk takes nothing (full, or read-only).", lambda journal: journal.blocked is not None
+    ),
+    _journal("file_bytes", "The journal's file.", lambda journal: journal.file_bytes),
+    _journal("wal_bytes", "The journal's write-ahead log beside it.", lambda journal: journal.log_bytes),
+    _journal("free_bytes", "Room on the journal's disk.", lambda journal: journal.free_bytes),
     _journal(
         "full_in_seconds",
         "Time until that disk is full at the rate of the last day; none in the first hour and while nothing grows.",
-        lambda each: each.full_in_s,
+        lambda journal: journal.full_in_s,
     ),
-    _journal("events_per_hour", "The rate of the last day; none in the first hour.", lambda each: each.events_per_hour),
-    _journal("damaged_events", "Events that a damaged disk took from the journal.", lambda each: each.damaged_events),
+    _journal(
+        "events_per_hour", "The rate of the last day; none in the first hour.", lambda journal: journal.events_per_hour
+    ),
+    _journal(
+        "damaged_events", "Events that a damaged disk took from the journal.", lambda journal: journal.damaged_events
+    ),
     _journal(
         "unreadable_events",
         "Events that are damaged in the file, and passed over; `mes journal check` lists them.",
-        lambda each: each.unreadable_events,
+        lambda journal: journal.unreadable_events,
     ),
     _journal(
         "newer_events",
         "Events that a newer version wrote, and that are passed over.",
-        lambda each: each.newer_events,
+        lambda journal: journal.newer_events,
     ),
     Family(
         "taktline_journal_backlog_events",
@@ -238,23 +250,25 @@ FAMILIES: tuple[Family | Histogram, ...] = (
         _backlogs,
     ),
     Family("taktline_sink_server", "1 for what the sink says that it is.", ("sink", "server"), _servers),
-    _sink("lag_seconds", "Age of the oldest event that is not stored; 0 if all are.", lambda each: each.lag_s),
-    _sink("held", "1 while it refuses what is sent, and needs a person.", lambda each: each.held is not None),
-    _sink("unavailable", "1 while it cannot be reached.", lambda each: each.unavailable is not None),
-    _sink("quarantined_lines", "Lines that it refuses by themselves, kept aside.", lambda each: each.quarantined_lines),
-    _count_audit("totaliser_units", "The last raw value that counts were taken from.", lambda each: each.totaliser_raw),
-    _count_audit("counted_units", "Units that are booked in the journal.", lambda each: each.counted),
-    _count_audit("stored_units", "Those of them that the sink was given.", lambda each: each.stored),
-    _count_audit("count_audit_resets", "Times that the totaliser started again.", lambda each: each.resets),
-    _count_audit("count_audit_rollovers", "Times that the totaliser wrapped.", lambda each: each.rollovers),
+    _sink("lag_seconds", "Age of the oldest event that is not stored; 0 if all are.", lambda sink: sink.lag_s),
+    _sink("held", "1 while it refuses what is sent, and needs a person.", lambda sink: sink.held is not None),
+    _sink("unavailable", "1 while it cannot be reached.", lambda sink: sink.unavailable is not None),
+    _sink("quarantined_lines", "Lines that it refuses by themselves, kept aside.", lambda sink: sink.quarantined_lines),
+    _count_audit(
+        "totaliser_units", "The last raw value that counts were taken from.", lambda audit: audit.totaliser_raw
+    ),
+    _count_audit("counted_units", "Units that are booked in the journal.", lambda audit: audit.counted),
+    _count_audit("stored_units", "Those of them that the sink was given.", lambda audit: audit.stored),
+    _count_audit("count_audit_resets", "Times that the totaliser started again.", lambda audit: audit.resets),
+    _count_audit("count_audit_rollovers", "Times that the totaliser wrapped.", lambda audit: audit.rollovers),
     _count_audit(
         "count_audit_unreconciled_units",
         "Units of which the journal says that they cannot be decided; a person decides.",
-        lambda each: each.unreconciled,
+        lambda audit: audit.unreconciled,
     ),
     _count_audit(
         "count_audit_difference_units",
         "Units that the totaliser showed and that are neither booked nor said to be undecided; must be 0.",
-        lambda each: each.difference,
+        lambda audit: audit.difference,
     ),
 )

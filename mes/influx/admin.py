@@ -189,7 +189,7 @@ async def _set_up_2(server: InfluxServer, wanted: Wanted) -> list[Done]:
 
 def _is_for(token: Mapping[str, Any], description: str, bucket: str) -> bool:
     """Whether a token is the one that is wanted, and of this bucket: another plant's has the same description."""
-    buckets = {each.get("resource", {}).get("id") for each in token.get("permissions", [])}
+    buckets = {permission.get("resource", {}).get("id") for permission in token.get("permissions", [])}
     return token.get("description") == description and bucket in buckets
 
 
@@ -240,14 +240,14 @@ async def _bucket(server: InfluxServer, org: str, name: str, keep_days: int | No
 
 
 def _kept_s(bucket: Mapping[str, Any]) -> int:
-    return sum(int(each.get("everySeconds", 0)) for each in bucket.get("retentionRules", []))
+    return sum(int(rule.get("everySeconds", 0)) for rule in bucket.get("retentionRules", []))
 
 
 async def _old_name(server: InfluxServer, org: str, bucket: str, name: str) -> Done:
     """InfluxQL knows databases and policies: a mapping says which bucket that is (DBRP)."""
     text = f"database {name} for InfluxQL (DBRP mapping)"
     found = await _got(server, "GET", "/api/v2/dbrps", {"orgID": org, "db": name})
-    if any(each.get("bucketID") == bucket for each in found.get("content", [])):
+    if any(mapping.get("bucketID") == bucket for mapping in found.get("content", [])):
         return Done(How.THERE, text)
     content = {"orgID": org, "bucketID": bucket, "database": name, "retention_policy": AUTOGEN, "default": True}
     await _got(server, "POST", "/api/v2/dbrps", {}, content)
@@ -269,7 +269,7 @@ async def _database_3(server: InfluxServer, name: str, keep_days: int | None) ->
     status, answer = await server.ask("GET", "/api/v3/configure/database", {"format": "json"})
     if status != 200 or not isinstance(answer, list):
         raise _refused(server, "GET /api/v3/configure/database", status, answer)
-    if name not in {each.get("iox::database") for each in answer}:
+    if name not in {database.get("iox::database") for database in answer}:
         content = {"db": name} | ({"retention_period": f"{keep_days}d"} if keep_days else {})
         status, answer = await server.ask("POST", "/api/v3/configure/database", {}, content)
         if status not in (200, 201) or isinstance(answer, str):  # it says nothing, or JSON; not a proxy's page

@@ -99,7 +99,7 @@ class _Declared:
         )
 
 
-_DECLARED = {name: _Declared.of(each) for name, each in MEASUREMENTS.items()}
+_DECLARED = {name: _Declared.of(measurement) for name, measurement in MEASUREMENTS.items()}
 
 
 def timestamp_ns(time: datetime, seq: int) -> int:

@@ -62,9 +62,9 @@ def _told(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return [(field.name, _told(getattr(value, field.name))) for field in fields(value) if field.compare]
     if isinstance(value, Mapping):
-        return [(repr(key), _told(each)) for key, each in value.items()]
+        return [(repr(key), _told(item)) for key, item in value.items()]
     if isinstance(value, Set):
-        return sorted(repr(each) for each in value)
+        return sorted(repr(item) for item in value)
     if isinstance(value, list | tuple):
-        return [_told(each) for each in value]
+        return [_told(item) for item in value]
     return repr(value)

@@ -283,7 +283,7 @@ class InfluxWriter:
         lines: list[_Line] = []
         while len(lines) < limit:  # in small chunks, for the collecting comes first
             found = await self._journal.read_rows(after, min(CHUNK, limit - len(lines)))
-            lines += [await self._line(each) for each in found]
+            lines += [await self._line(row) for row in found]
             if len(found) < CHUNK:
                 break
             after = found[-1].seq
@@ -410,8 +410,8 @@ class InfluxWriter:
             self._troubles[name] = trouble
         before = (self.status.unavailable is None, self.status.held is None)
         troubles = list(self._troubles.values())
-        self.status.held = next((str(each) for each in troubles if isinstance(each, SinkRejected)), None)
-        self.status.unavailable = next((str(each) for each in troubles if isinstance(each, SinkUnavailable)), None)
+        self.status.held = next((str(fault) for fault in troubles if isinstance(fault, SinkRejected)), None)
+        self.status.unavailable = next((str(fault) for fault in troubles if isinstance(fault, SinkUnavailable)), None)
         if before == (self.status.unavailable is None, self.status.held is None):
             return
         if self.status.held is not None:
@@ -428,4 +428,4 @@ async def _together(*works: Awaitable[T]) -> list[T]:
     for error in found:
         if isinstance(error, BaseException):
             raise error
-    return [each for each in found if not isinstance(each, BaseException)]
+    return [result for result in found if not isinstance(result, BaseException)]

@@ -24,10 +24,10 @@ class Names:
         """The names under which the journal may hold a station's events, the present one first."""
         return (station, *sorted(former for former, now in self.present.items() if now == station))
 
-    def journaled(self, each: Journaled) -> Journaled:
+    def journaled(self, entry: Journaled) -> Journaled:
         """An event as one of the station's present name."""
-        now = self.present.get(each.event.station)
-        return each if now is None else Journaled(each.seq, replace(each.event, station=now))
+        now = self.present.get(entry.event.station)
+        return entry if now is None else Journaled(entry.seq, replace(entry.event, station=now))
 
     def states(self, held: Mapping[StationId, bytes]) -> dict[StationId, bytes]:
         """Station states by present names; where both are there, the one that was written under the present name."""

@@ -131,7 +131,7 @@ class JournalReader:
                 found += [journaled for time_us, journaled in events if start_us <= time_us < end_us]
             else:
                 found += [journaled for _, journaled in events]
-        found.sort(key=lambda each: each.seq)
+        found.sort(key=lambda journaled: journaled.seq)
         return found
 
     def _day(self, station: StationId, day: int) -> list[tuple[int, Journaled]]:

@@ -108,7 +108,9 @@ def visits(station: StationId, events: Iterable[Journaled]) -> tuple[Visit, ...]
     """
     told = {event.seq: event for event in events if isinstance(event.event, TOLD) and event.event.station == station}
     book = _Book()
-    for journaled in sorted(told.values(), key=lambda each: (each.event.time, each.event.received_time, each.seq)):
+    for journaled in sorted(
+        told.values(), key=lambda journaled: (journaled.event.time, journaled.event.received_time, journaled.seq)
+    ):
         book.take(journaled.event)
     return tuple(stay.visit(station) for stay in book.stays)
 
@@ -290,14 +292,14 @@ def all_biographies(
         for stay in stays:
             by_unit[stay.unit].append(stay)
     lives = [life for own in by_unit.values() for life in _lives(own, route)]
-    return tuple(sorted(lives, key=lambda each: (each.first_seen, each.unit)))
+    return tuple(sorted(lives, key=lambda life: (life.first_seen, life.unit)))
 
 
 def _lives(own: Sequence[Visit], route: Sequence[StationId]) -> list[Biography]:
     places = {station: place for place, station in enumerate(route)}
     lives: list[list[Visit]] = []
     passed = False
-    for visit in sorted(own, key=lambda each: (each.first_seen, places.get(each.station, len(route)))):
+    for visit in sorted(own, key=lambda visit: (visit.first_seen, places.get(visit.station, len(route)))):
         if not lives or (passed and visit.station == route[0]):
             lives.append([])
             passed = False

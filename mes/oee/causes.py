@@ -98,7 +98,7 @@ class Worktime:
 
     def at(self, instant: datetime) -> timedelta:
         """How much planned time has passed at an instant."""
-        place = bisect_right(self.planned, instant, key=lambda each: each.start) - 1
+        place = bisect_right(self.planned, instant, key=lambda interval: interval.start) - 1
         if place < 0:
             return NO_TIME
         return self.passed[place] + min(instant - self.planned[place].start, self.planned[place].length)
@@ -155,7 +155,7 @@ class _Track:
 
     def before(self, time: timedelta) -> _Span | None:
         """What it did right before an instant."""
-        place = bisect_left(self.spans, time, key=lambda each: each.start) - 1
+        place = bisect_left(self.spans, time, key=lambda span: span.start) - 1
         return self.spans[place] if place >= 0 else None
 
     def cycles_in(self, start: timedelta, end: timedelta) -> Iterator[_Cycle]:
@@ -163,8 +163,8 @@ class _Track:
 
         What was counted later than the part ended with it.
         """
-        oldest = bisect_right(self.ends, start, key=lambda each: each.at)
-        newest = len(self.ends) if end >= self.until else bisect_right(self.ends, end, key=lambda each: each.at)
+        oldest = bisect_right(self.ends, start, key=lambda ended: ended.at)
+        newest = len(self.ends) if end >= self.until else bisect_right(self.ends, end, key=lambda ended: ended.at)
         for place in range(newest - 1, max(oldest, 1) - 1, -1):
             count = self.ends[place].count
             took = self._produced(place) - self._produced(place - 1)
@@ -198,15 +198,15 @@ class _Laid:
 
     def produced(self, time: timedelta) -> timedelta:
         """For how long it had been producing at an instant."""
-        place = bisect_right(self.spans, time, key=lambda each: each.start) - 1
+        place = bisect_right(self.spans, time, key=lambda span: span.start) - 1
         if place < 0:
             return NO_TIME
         return self.worked[place] + min(time - self.spans[place].start, _working(self.spans[place]))
 
     def part(self, start: timedelta, end: timedelta) -> _Track:
         """The same as if no other time were planned."""
-        first = bisect_right(self.spans, start, key=lambda each: each.end)
-        spans = list(self.spans[first : bisect_left(self.spans, end, key=lambda each: each.start)])
+        first = bisect_right(self.spans, start, key=lambda span: span.end)
+        spans = list(self.spans[first : bisect_left(self.spans, end, key=lambda span: span.start)])
         if spans:
             spans[0] = replace(spans[0], start=max(spans[0].start, start))
             spans[-1] = replace(spans[-1], end=min(spans[-1].end, end))
@@ -336,7 +336,7 @@ def bottleneck(timelines: Mapping[StationId, Timeline], at: datetime, planned: S
     """
     axis = Worktime.of(planned)
     active = {station: _active_for(line, at, axis) for station, line in timelines.items()}
-    longest = max(active, key=lambda each: active[each], default=None)
+    longest = max(active, key=lambda bucket: active[bucket], default=None)
     return longest if longest is not None and active[longest] > NO_TIME else None
 
 
@@ -379,8 +379,8 @@ def _waits(track: _Track, start: timedelta, end: timedelta) -> Iterator[_Span]:
 
 
 def _overlapping(track: _Track, start: timedelta, end: timedelta) -> Sequence[_Span]:
-    first = bisect_right(track.spans, start, key=lambda each: each.end)
-    return track.spans[first : bisect_left(track.spans, end, key=lambda each: each.start)]
+    first = bisect_right(track.spans, start, key=lambda span: span.end)
+    return track.spans[first : bisect_left(track.spans, end, key=lambda span: span.start)]
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ def cycle_times(visits: Iterable[Visit], window: Interval) -> tuple[Cycle, ...]:
             if begin is not None and result.time in window:
                 found.append(Cycle(visit.unit, visit.product, result.time, result.time - begin))
             begin = result.time
-    return tuple(sorted(found, key=lambda each: (each.end, each.unit)))
+    return tuple(sorted(found, key=lambda dwell: (dwell.end, dwell.unit)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def dwells(
     Left out are those that ended with an entry that nobody saw or back at the upstream station.
     """
     found = _dwells(_waits(upstream_visits, downstream_visits, sent))
-    return tuple(sorted(found, key=lambda each: (each.since, each.unit)))
+    return tuple(sorted(found, key=lambda wait: (wait.since, wait.unit)))
 
 
 def dwell_figures(waits: Iterable[Dwell]) -> DwellFigures:
@@ -131,7 +131,7 @@ def _waits(upstream: Sequence[Visit], downstream: Sequence[Visit], sent: UnitRes
 
 def _waiting(waits: Iterable[_Wait], at: datetime) -> tuple[UnitId, ...]:
     held = [wait for wait in waits if wait.since <= at and (wait.until is None or at < wait.until)]
-    return tuple(wait.unit for wait in sorted(held, key=lambda each: (each.since, each.unit)))
+    return tuple(wait.unit for wait in sorted(held, key=lambda wait: (wait.since, wait.unit)))
 
 
 def _dwells(waits: Iterable[_Wait]) -> Iterator[Dwell]:
@@ -231,14 +231,14 @@ class Stores:
         for start, to in ways:
             waits = list(_waits(stays[start], stays[to], UnitResult.GOOD))
             over = [(dwell.until, dwell) for dwell in _dwells(waits) if dwell.until is not None]
-            found[start, to] = (waits, sorted(over, key=lambda each: each[0]))
+            found[start, to] = (waits, sorted(over, key=lambda pair: pair[0]))
         return Stores(found)
 
     def during(self, window: Interval, end: datetime) -> tuple[Store, ...]:
         """Each store at `end`, with the waits that ended in `window`."""
         found = []
         for (start, to), (waits, over) in self.waits.items():
-            first, last = (bisect_left(over, at, key=lambda each: each[0]) for at in (window.start, window.end))
+            first, last = (bisect_left(over, at, key=lambda pair: pair[0]) for at in (window.start, window.end))
             ended = [dwell for _, dwell in over[first:last]]
             waited = sum((dwell.length or timedelta() for dwell in ended), timedelta())
             found.append(Store(start, to, _waiting(waits, end), dwell_figures(ended), waited))

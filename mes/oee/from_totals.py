@@ -124,22 +124,22 @@ def from_factors(
     )
 
 
-def mistakes(each: Totals) -> list[tuple[str, str]]:
+def mistakes(totals: Totals) -> list[tuple[str, str]]:
     """All that cannot be true: the field, and a sentence with what to do. Performance above one can be true."""
     found: list[tuple[str, str]] = []
     for field in COLUMNS:
-        value = getattr(each, field)
+        value = getattr(totals, field)
         if value is not None and value < 0:
             found.append((field, f"{plain(value)} is negative; give zero or more"))
-    if each.ideal_cycle_s == 0:
+    if totals.ideal_cycle_s == 0:
         found.append(("ideal_cycle_s", "0 s is no cycle; give the time that one part takes at best"))
-    if each.run_s is not None and each.planned_s is not None and each.run_s > each.planned_s:
-        longer = f"{plain(each.run_s)} s is longer than the planned {plain(each.planned_s)} s"
+    if totals.run_s is not None and totals.planned_s is not None and totals.run_s > totals.planned_s:
+        longer = f"{plain(totals.run_s)} s is longer than the planned {plain(totals.planned_s)} s"
         found.append(
             ("run_s", f"{longer}, and availability above 100 % comes from wrong input; correct one of the two")
         )
-    if each.good is not None and each.total is not None and each.good > each.total:
-        found.append(("good", f"{each.good} good parts are more than {each.total} in all; correct one of the two"))
+    if totals.good is not None and totals.total is not None and totals.good > totals.total:
+        found.append(("good", f"{totals.good} good parts are more than {totals.total} in all; correct one of the two"))
     return found
 
 

@@ -65,7 +65,7 @@ def kpis(
     unread = Unread(timeline.unread, standard.counted or timeline.kinds)
     found = []
     for cell in cells:
-        counts = _inside(timeline.counts, cell, lambda each: each.time)
+        counts = _inside(timeline.counts, cell, lambda count: count.time)
         figures = _kpi(cell, timeline, standard, counts, intersect(shifts, (cell.window,)))
         found.append(unread.mark(figures, (count.kind for count in counts), kinds))
     return found
@@ -154,7 +154,7 @@ def _kpi(
         sum_pri_good=units.sum_pri_good,
         sum_pri_produced=units.sum_pri_produced,
         sum_pri_rework=units.sum_pri_rework,
-        unreconciled=len(_inside(timeline.unreconciled, cell, lambda each: each)),
+        unreconciled=len(_inside(timeline.unreconciled, cell, lambda instant: instant)),
         resets=sum(count.flag is CountFlag.RESET for count in counts),
         planned_stops=spent[Bucket.PLANNED_STOP],
         in_shift=total(shifts),

@@ -365,7 +365,7 @@ def programme_report(
 def first_time_built(cars: Iterable[Car]) -> tuple[Car, ...]:
     """Each unit once, when it first came, in the order of time."""
     first: dict[UnitId, Car] = {}
-    for car in sorted(cars, key=lambda each: each.time):
+    for car in sorted(cars, key=lambda car: car.time):
         first.setdefault(car.unit, car)
     return tuple(first.values())
 

@@ -75,10 +75,10 @@ def pieces(timeline: Timeline, window: Interval, standard: StationStandard, *, h
 
 def overlapping(spans: Sequence[Span], window: Interval) -> Sequence[Span]:
     """Those that reach into `window`; `spans` are gapless and in order."""
-    first = bisect_left(spans, window.start, key=lambda each: each.interval.end)
+    first = bisect_left(spans, window.start, key=lambda span: span.interval.end)
     while first < len(spans) and spans[first].interval.end <= window.start:
         first += 1
-    return spans[first : bisect_left(spans, window.end, key=lambda each: each.interval.start)]
+    return spans[first : bisect_left(spans, window.end, key=lambda span: span.interval.start)]
 
 
 def _blind(timeline: Timeline, span: Span, standard: StationStandard) -> Iterator[Piece]:
@@ -87,7 +87,7 @@ def _blind(timeline: Timeline, span: Span, standard: StationStandard) -> Iterato
     found = [Piece(interval, State.NO_DATA, Bucket.APT, None, span.interval, is_inferred=True) for interval in credit]
     for interval in dark:
         found.extend(_said(timeline.assigned, span, interval, standard, Bucket.NO_DATA, None, None))
-    yield from sorted(found, key=lambda each: each.interval)
+    yield from sorted(found, key=lambda segment: segment.interval)
 
 
 def _stood(timeline: Timeline, span: Span, standard: StationStandard, horizon: datetime) -> Iterator[Piece]:
@@ -111,8 +111,10 @@ def _said(
     """`part` of a span, cut where persons said why; the rest is as it would be without them."""
     at = part.start
     code = reason.code if reason is not None else None
-    first = bisect_left(assigned, part.start, key=lambda each: each.interval.end)
-    for assignment in assigned[first : bisect_left(assigned, part.end, key=lambda each: each.interval.start)]:
+    first = bisect_left(assigned, part.start, key=lambda assignment: assignment.interval.end)
+    for assignment in assigned[
+        first : bisect_left(assigned, part.end, key=lambda assignment: assignment.interval.start)
+    ]:
         said = assignment.interval.clip(part)
         given = standard.reasons.reasons.get(assignment.reason)
         if said is None:
@@ -151,7 +153,7 @@ def _bucket(reason: Reason, own: Bucket, *, is_minor: bool) -> Bucket:
 
 def _fault(faults: Sequence[Fault], span: Span, standard: StationStandard) -> tuple[str | None, Reason | None]:
     """The first fault of a stop that means something, else the first; raised in it, or shortly before and still on."""
-    first = bisect_left(faults, span.interval.start - FAULT_COMES_BEFORE, key=lambda each: each.interval.start)
+    first = bisect_left(faults, span.interval.start - FAULT_COMES_BEFORE, key=lambda fault: fault.interval.start)
     code: str | None = None
     for fault in faults[first:]:
         if fault.interval.start >= span.interval.end:
@@ -167,7 +169,7 @@ def _fault(faults: Sequence[Fault], span: Span, standard: StationStandard) -> tu
 def _credit(slices: Sequence[Slice], window: Interval, standard: StationStandard) -> Iterable[Interval]:
     """Inferred producing: from the start of each unit's slice its ideal time, and never more than the slice."""
     # slices of different gaps may overlap, so that only their starts are in order
-    for part in slices[: bisect_left(slices, window.end, key=lambda each: each.interval.start)]:
+    for part in slices[: bisect_left(slices, window.end, key=lambda part: part.interval.start)]:
         ideal = standard.ideal(part.product)
         if ideal is not None and part.interval.end > window.start:
             start = part.interval.start

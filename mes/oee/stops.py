@@ -150,7 +150,7 @@ def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, commen
     ]
     silent = subtract((about,), [part for part, _ in known])
     stretches: list[tuple[Interval, ReasonId | None]] = [*known, *((part, None) for part in silent)]
-    last = max(stretches, key=lambda each: each[0].end)[0] if stretches else about
+    last = max(stretches, key=lambda stretch: stretch[0].end)[0] if stretches else about
     return tuple(
         ReasonAssigned(
             station=said.station,
@@ -164,7 +164,7 @@ def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, commen
             comment=comment,
             before=(Explained(part.start, part.end, said.reason),),
         )
-        for part, reason in sorted(stretches, key=lambda each: each[0])
+        for part, reason in sorted(stretches, key=lambda stretch: stretch[0])
     )
 
 
@@ -231,10 +231,10 @@ def is_closed(events: Iterable[StationEvent], shift: Interval) -> bool:
 def closed_shifts(events: Iterable[StationEvent]) -> dict[Interval, ShiftClosed]:
     """The shifts of which the last word is that they are closed, in the order of time, each with that word."""
     said = [event for event in events if isinstance(event, ShiftClosed | ShiftReopened)]
-    ordered = sorted(said, key=lambda each: (each.time, each.received_time))  # of two at one instant the later event
+    ordered = sorted(said, key=lambda event: (event.time, event.received_time))  # of two at one instant the later event
     last = {Interval(closing.start, closing.end): closing for closing in ordered}
     return {
         shift: closing
-        for shift, closing in sorted(last.items(), key=lambda each: each[0])
+        for shift, closing in sorted(last.items(), key=lambda closing: closing[0])
         if isinstance(closing, ShiftClosed)
     }

@@ -179,13 +179,13 @@ def _spans(ordered: Ordered) -> tuple[Span, ...]:
             seen.extend(Span(part, piece.state) for part in subtract((piece.interval,), holes))
         else:
             seen.append(piece)
-    return tuple(_joined(sorted(seen, key=lambda each: each.interval.start)))
+    return tuple(_joined(sorted(seen, key=lambda span: span.interval.start)))
 
 
 def _overlapping(ordered: Sequence[Interval], window: Interval) -> Sequence[Interval]:
     """Those of `ordered`, which are sorted and disjoint, that reach into `window`."""
-    first = bisect_left(ordered, window.start, key=lambda each: each.end)
-    return ordered[first : bisect_left(ordered, window.end, key=lambda each: each.start)]
+    first = bisect_left(ordered, window.start, key=lambda interval: interval.end)
+    return ordered[first : bisect_left(ordered, window.end, key=lambda interval: interval.start)]
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
@@ -225,7 +225,7 @@ def _known_again(
 
     `latest`: up to each place of `said`, when the last of them was received.
     """
-    after = bisect_right(said, since, key=lambda each: each.time)
+    after = bisect_right(said, since, key=lambda event: event.time)
     if after and latest[after - 1] > since:
         return restored
     return max(restored, said[after].time) if after < len(said) else END_OF_TIME
@@ -246,7 +246,7 @@ def _faults(ordered: Ordered) -> tuple[Fault, ...]:
             case _:
                 pass
     found += [Fault(Interval(start, END_OF_TIME), code) for code, start in raised.items()]
-    return tuple(sorted(found, key=lambda each: (each.interval, each.code)))
+    return tuple(sorted(found, key=lambda span: (span.interval, span.code)))
 
 
 def _assigned(ordered: Ordered, spans: Sequence[Span]) -> tuple[Assigned, ...]:
@@ -262,12 +262,12 @@ def _assigned(ordered: Ordered, spans: Sequence[Span]) -> tuple[Assigned, ...]:
         known = [Assigned(part, was.reason) for was in known for part in subtract((was.interval,), (about,))]
         if event.reason is not None:
             known.append(Assigned(about, event.reason))
-    return tuple(sorted(known, key=lambda each: each.interval))
+    return tuple(sorted(known, key=lambda assignment: assignment.interval))
 
 
 def _end_of_stop(spans: Sequence[Span], instant: datetime) -> datetime:
     """When the state that is in force at an instant ends; the instant itself where none is known."""
-    at = bisect_right(spans, instant, key=lambda each: each.interval.start) - 1
+    at = bisect_right(spans, instant, key=lambda span: span.interval.start) - 1
     return spans[at].interval.end if at >= 0 else instant
 
 
@@ -294,8 +294,8 @@ def _counts(
         counts.extend(count for count, _ in spread)
         if is_total or (since, True) not in gaps:
             slices.extend(part for _, part in spread)
-    counts.sort(key=lambda each: each.time)
-    slices.sort(key=lambda each: each.interval)
+    counts.sort(key=lambda count: count.time)
+    slices.sort(key=lambda part: part.interval)
     return tuple(counts), tuple(slices)
 
 

@@ -122,8 +122,8 @@ class Unread:
 
 def _reaching(parts: Sequence[Interval], window: Interval) -> Sequence[Interval]:
     """Those of the parts, which are sorted and disjoint, that reach into a window or touch it."""
-    first = bisect_left(parts, window.start, key=lambda each: each.end)
-    return parts[first : bisect_right(parts, window.end, key=lambda each: each.start)]
+    first = bisect_left(parts, window.start, key=lambda part: part.end)
+    return parts[first : bisect_right(parts, window.end, key=lambda part: part.start)]
 
 
 def _hold(parts: Iterable[Interval], window: Interval) -> bool:

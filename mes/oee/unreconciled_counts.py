@@ -88,7 +88,7 @@ def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[Coun
         most=_most(event, around),
         shown=() if _is_remapped(event, around.after) else _shown(event, around.setup),
         products=tuple(dict.fromkeys(products)),
-        said=tuple(sorted(said, key=lambda each: each.recorded_time)),
+        said=tuple(sorted(said, key=lambda decision: decision.recorded_time)),
     )
 
 

@@ -23,7 +23,7 @@ def show(console: Console, found: Sequence[Row], zone: ZoneInfo) -> None:
     """A table for each window, times in the site's zone; losses in minutes; then the definitions, if several."""
     if not found:
         console.print(EMPTY)
-    for window, members in groupby(found, key=lambda each: each.window):
+    for window, members in groupby(found, key=lambda row: row.window):
         rows = list(members)
         console.print(_table(window, rows, zone))
         if len(rows[0].figures) > 1:

@@ -76,7 +76,7 @@ def explain(query: PlantResults, station: StationId, window: Window) -> Explanat
     held = decided(event.event for event in events)
     counts = _counts(query, station, seen, events, held)
     said = [event.event for event in events if isinstance(event.event, CountReconciled) and event.event.time in seen]
-    said.sort(key=lambda each: each.recorded_time)
+    said.sort(key=lambda event: event.recorded_time)
     return Explanation(
         row=row,
         ideal=_ideal(query, station, counts),

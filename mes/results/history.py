@@ -180,7 +180,7 @@ def in_force_since(known: Timeline, instant: datetime) -> datetime:
 
 
 def _since(states: Sequence[Span], instant: datetime) -> datetime:
-    at = bisect_left(states, instant, key=lambda each: each.interval.start) - 1
+    at = bisect_left(states, instant, key=lambda state: state.interval.start) - 1
     return states[at].interval.start if at >= 0 else instant
 
 
@@ -206,7 +206,7 @@ def _until_the_state_ends(
     while True:
         found = reader.states_from(station, instant, limit)
         states = spans([*_newest(telling, found), *found])
-        at = bisect_left(states, instant, key=lambda each: each.interval.start) - 1
+        at = bisect_left(states, instant, key=lambda state: state.interval.start) - 1
         last = states[at] if at >= 0 else Span(Interval(instant, instant), State.NO_DATA)
         if len(found) < limit or last.interval.end < found[-1].event.time:
             return last, found

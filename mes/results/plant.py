@@ -212,7 +212,7 @@ class PlantResults:
         if kind is WindowKind.SHIFT:
             off = dict.fromkeys(window for part in parts for window in self.config.calendar.off_shift(part))
             found += self._busy(tuple(off))
-        return tuple(sorted(dict.fromkeys(found), key=lambda each: each.interval))
+        return tuple(sorted(dict.fromkeys(found), key=lambda window: window.interval))
 
     def occupied(self, span: Interval) -> tuple[Interval, ...]:
         """The parts of a stretch that are not inside a silence of all stations that lasts for years."""
@@ -235,7 +235,7 @@ class PlantResults:
     def events(self, station: StationId, window: Interval) -> list[Journaled]:
         """The events that bear on a stretch of a station's time, once each, in the order of time."""
         by_seq = {journaled.seq: journaled for journaled in history(self.reader, station, window)}
-        return sorted(by_seq.values(), key=lambda each: (each.event.time, each.seq))
+        return sorted(by_seq.values(), key=lambda journaled: (journaled.event.time, journaled.seq))
 
     def window(self, name: str) -> Window:
         """A window by its name: 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day for a shift, 2026-03-02T08:00.

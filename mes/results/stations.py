@@ -258,7 +258,7 @@ class Results:
         return self._holds_until(self.timeline(station, Interval(instant, instant)), instant)
 
     def _holds_until(self, line: Timeline, instant: datetime) -> datetime:
-        at = bisect_right(line.spans, instant, key=lambda each: each.interval.start) - 1
+        at = bisect_right(line.spans, instant, key=lambda span: span.interval.start) - 1
         return line.spans[at].interval.end if at >= 0 else instant
 
     def events(self, station: StationId) -> Iterator[Journaled]:

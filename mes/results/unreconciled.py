@@ -32,7 +32,7 @@ def cases(reader: JournalReader, setups: Mapping[StationId, StationSetup]) -> li
         for seq, event in readings:
             around = _around(reader, key, seq, readings, shown.get(key), setup)
             found.append(case(seq, event, around, said[doubt(event)]))
-    return sorted(found, key=lambda each: (each.event.time, each.seq))
+    return sorted(found, key=lambda journaled: (journaled.event.time, journaled.seq))
 
 
 def _around(
@@ -55,8 +55,8 @@ def _around(
     )
 
 
-def _counted(each: Journaled | None) -> UnitsCounted | None:
-    return each.event if each is not None and isinstance(each.event, UnitsCounted) else None
+def _counted(journaled: Journaled | None) -> UnitsCounted | None:
+    return journaled.event if journaled is not None and isinstance(journaled.event, UnitsCounted) else None
 
 
 def _shown(reader: JournalReader) -> dict[Key, CounterState]:

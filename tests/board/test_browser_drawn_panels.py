@@ -50,8 +50,8 @@ async def filled(server: InfluxServer, config: PlantConfig, folder: Path) -> Non
     """Two hours of the whole example plant, and the program's health."""
     journal = folder / "journal.sqlite"
     scenes = [event for event in until(scene(config), NOW) if event.received_time >= START]
-    happened = sorted(scenes, key=lambda each: each.received_time)
-    seen = {ControllerId(each): NOW for each in ("weld-plc", "paint-plc", "final-plc")}
+    happened = sorted(scenes, key=lambda batch: batch.received_time)
+    seen = {ControllerId(name): NOW for name in ("weld-plc", "paint-plc", "final-plc")}
     async with Journal.open(journal) as store:
         await store.append(Entry(events=happened, telemetry=[*telemetry(), *BATHS], observed=seen))
     await server.ensure()
@@ -137,20 +137,20 @@ def with_choice(text: str, chosen: Mapping[str, Chosen]) -> str:
 async def looked_at(page: Page, drawn: list[Drawn], name: str) -> list[str]:
     """Draws panels on the page and says what is wrong with them; keeps a picture where one is wanted."""
     await page.goto(PAGE.as_uri())
-    found: list[list[str]] = await page.evaluate("(panels) => drawAll(panels)", [asdict(each) for each in drawn])
+    found: list[list[str]] = await page.evaluate("(panels) => drawAll(panels)", [asdict(panel) for panel in drawn])
     if PICTURES and name:
         await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
     return [
-        f"{name} / {each.title}: {fault}"
-        for each, seen in zip(drawn, found, strict=True)
-        for fault in (*each.wrong, *seen)
+        f"{name} / {panel.title}: {fault}"
+        for panel, seen in zip(drawn, found, strict=True)
+        for fault in (*panel.wrong, *seen)
     ]
 
 
 def longest(config: PlantConfig) -> dict[str, Sequence[Value]]:
     """The longest names that columns have, and times by their unit: a day, a month and a year full of bars."""
     stations = [str(station) for station in config.standards]
-    reasons = {str(reason) for each in config.standards.values() for reason in each.reasons.reasons}
+    reasons = {str(reason) for standard in config.standards.values() for reason in standard.reasons.reasons}
     return {
         "station": [station.rpartition("/")[2] for station in stations if "/weld/" in station],
         "culprit": sorted((station.partition("/")[2] for station in stations), key=len)[-8:],
@@ -184,8 +184,8 @@ async def test_every_panel_is_drawn_well(server: InfluxServer, config: PlantConf
         page = await browser.new_page(viewport={"width": SCREEN, "height": 1080})
         for board in dashboards(FOLDER / "dashboards"):
             found, full = await Looks(server, longest(config)).drawn(board)
-            wrong += [f"{each.title}: {out_of_flow(each, config)}" for each in found if out_of_flow(each, config)]
-            empty += [each.title for each in found if each.body.get("empty")]
+            wrong += [f"{panel.title}: {out_of_flow(panel, config)}" for panel in found if out_of_flow(panel, config)]
+            empty += [panel.title for panel in found if panel.body.get("empty")]
             wrong += await looked_at(page, found, board.path.stem)
             wrong += await looked_at(page, full, f"{board.path.stem}-full")
     assert not wrong, "\n".join(wrong)
@@ -194,9 +194,11 @@ async def test_every_panel_is_drawn_well(server: InfluxServer, config: PlantConf
 
 async def test_a_running_shift_is_planned_to_its_end(server: InfluxServer, config: PlantConfig) -> None:
     """Hours have a plan once they have begun: two hours after its start, the whole shift's plan is far more."""
-    board = next(each for each in dashboards(FOLDER / "dashboards") if each.path.stem == "taktline-plant")
+    board = next(
+        candidate for candidate in dashboards(FOLDER / "dashboards") if candidate.path.stem == "taktline-plant"
+    )
     found, _ = await Looks(server, longest(config)).drawn(board)
-    (output,) = (each for each in found if each.title.startswith("Output of the lines"))
+    (output,) = (panel for panel in found if panel.title.startswith("Output of the lines"))
     so_far, whole = (
         [int(text) for text, _ in column["cells"]]
         for column in output.body["columns"]
@@ -233,7 +235,7 @@ def bars_of(orientation: str = "auto", spacing: int = 0, **defaults: object) -> 
 
 
 TILES = {"reduceOptions": {"values": True, "fields": "/^state$/"}, "textMode": "auto"}
-MANY: dict[str, list[Value]] = {"of": [f"a long label {each}" for each in range(24)], "lost": [1] * 24}
+MANY: dict[str, list[Value]] = {"of": [f"a long label {number}" for number in range(24)], "lost": [1] * 24}
 FAULTY: list[tuple[dict[str, Any], dict[str, list[Value]], str]] = [
     (panel_of("table"), {"A": ["much too long " * 20], "B": [1]}, "wider than its column"),
     (panel_of("table"), {"a much too long header " * 9: [1], "B": [1]}, "wider than its column"),
@@ -242,7 +244,7 @@ FAULTY: list[tuple[dict[str, Any], dict[str, list[Value]], str]] = [
     (panel_of("table", unit="suffix:s", decimals=3), {"for": [1.25]}, "finer than anybody reads"),
     (panel_of("table"), {"for": [1.25]}, "has no number of decimals"),
     (panel_of("table"), {"loss": ["no_data"]}, "a program's word"),
-    (panel_of("table"), {str(each): [each] for each in range(20)}, "px too wide for 20 columns"),
+    (panel_of("table"), {str(number): [number] for number in range(20)}, "px too wide for 20 columns"),
     (bars_of(), MANY, "labels lie over others"),
     (bars_of("horizontal"), {"of": ["a long label " * 10], "lost": [1]}, "only 40 % of the width"),
     (bars_of(unit="percentunit", decimals=1), {"of": ["A"], "lost": [0.001]}, "labels of the axis are alike"),
@@ -256,7 +258,7 @@ async def test_what_is_drawn_badly_is_found() -> None:
         page = await browser.new_page(viewport={"width": SCREEN, "height": 1080})
         for panel, columns, fault in FAULTY:
             found = await looked_at(page, [draw(panel, "A", [Frame(columns)])], "")
-            assert any(fault in each for each in found), (fault, found)
+            assert any(fault in text for text in found), (fault, found)
     with pytest.raises(KeyError):
         shown({"transformations": [{"id": "newer", "options": {}}]}, [])
     with pytest.raises(ValueError, match="unit"):

@@ -37,9 +37,9 @@ async def opened(page: Page) -> None:
 async def form_with(page: Page, action: str, name: str, text: str) -> Locator:
     """The one form in which a field holds the text."""
     holding = [
-        each
-        for each in await page.locator(f"form[action='{action}']").all()
-        if await each.locator(f"[name={name}]").count() and await each.locator(f"[name={name}]").input_value() == text
+        form
+        for form in await page.locator(f"form[action='{action}']").all()
+        if await form.locator(f"[name={name}]").count() and await form.locator(f"[name={name}]").input_value() == text
     ]
     assert len(holding) == 1
     return holding[0]

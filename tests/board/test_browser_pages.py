@@ -135,7 +135,7 @@ async def test_every_page_is_whole_and_open_to_all(
         for name, path in PAGES.items():
             page = await context.new_page()
             found = await looked_at(page, plant.url + path, f"{name}-{width}-{language}-{scheme}")
-            wrong += [f"{name}: {each}" for each in found]
+            wrong += [f"{name}: {fault}" for fault in found]
             await page.close()
     assert not wrong, "\n".join(wrong)
 

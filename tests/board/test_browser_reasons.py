@@ -34,7 +34,7 @@ async def test_enter_never_chooses_a_reason(tmp_path: Path) -> None:
         chosen = await second.get_attribute("value")
         await second.click()
         await expect(page.locator(".note")).to_be_visible()
-        assert [each.rpartition("/")[2] for each in sent] == ["reason"]
+        assert [path.rpartition("/")[2] for path in sent] == ["reason"]
         with_reason = [event.event for event in await _events(plant) if isinstance(event.event, ReasonAssigned)]
         assert [(reason.reason, reason.comment) for reason in with_reason][-1:] == [(chosen, "a wheel broke")]
 

@@ -28,8 +28,8 @@ STATION = StationId("kostanay/weld/weld-1/framing")
 TILE = "#tile-" + STATION.replace("/", "-")
 SHIFT = "2026-03-02/day"
 BREAKS = [
-    Breakdown("W030", START + timedelta(minutes=each), timedelta(minutes=lasts))
-    for each, lasts in ((40, 15), (80, 15), (120, 60))
+    Breakdown("W030", START + timedelta(minutes=minute), timedelta(minutes=lasts))
+    for minute, lasts in ((40, 15), (80, 15), (120, 60))
 ]
 
 
@@ -97,18 +97,18 @@ async def test_a_stop_is_seen_and_explained_in_russian(tmp_path: Path) -> None:
             return board.state_of(STATION) == "down"
 
         delays_s = []
-        for each in BREAKS:
-            await board.until(each.at - timedelta(minutes=1))
+        for stop in BREAKS:
+            await board.until(stop.at - timedelta(minutes=1))
             delays_s.append(await seen_within(stands, wall, f"{TILE}.state-down"))
         await board.until(board.clock.now() + timedelta(minutes=10))  # now it is no minor stop any more
         board.clock.hold()
-        keep("delays.txt", f"seconds until the wall shows a stop: {[round(each, 3) for each in delays_s]}\n")
+        keep("delays.txt", f"seconds until the wall shows a stop: {[round(delay_s, 3) for delay_s in delays_s]}\n")
         assert min(delays_s) < promised_s(1.0)
 
         await expect(operator.locator(f"{TILE}.asks .word")).to_have_text("отказ", timeout=1000 * limit_s(20))
         await wall.screenshot(path=ARTEFACTS / "a-line-stands.png")
         before = await everywhere(board, wall)
-        assert len({None if each is None else round(each, 3) for each in before.values()}) == 1, before
+        assert len({None if oee is None else round(oee, 3) for oee in before.values()}) == 1, before
 
         await wall.goto(f"{board.url}/stops?of={STATION}")
         await expect(wall.locator(".stop.asks")).to_have_count(len(BREAKS))
@@ -130,5 +130,5 @@ async def test_a_stop_is_seen_and_explained_in_russian(tmp_path: Path) -> None:
         await expect(stale).to_be_hidden(timeout=1000 * limit_s(30))
         await expect(wall.locator(".stop .reason", has_text="Planned service")).to_have_count(1)
         after = await everywhere(board, wall)
-        assert len({None if each is None else round(each, 3) for each in after.values()}) == 1, after
+        assert len({None if oee is None else round(oee, 3) for oee in after.values()}) == 1, after
         assert after["core"] != before["core"]

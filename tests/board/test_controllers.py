@@ -41,14 +41,14 @@ async def test_the_interface_says_what_every_tag_shows(plant: PlantBoard) -> Non
     """Address, raw value, quality and age, and what is made of it; a tag that was never read has none of these."""
     visitor = await plant.enter(None)
     _, found = await visitor.get(f"/controllers/{WELD}/tags")
-    assert [each["tag"] for each in found] == list(plant.config.tags[WELD])
-    by_tag = {each["tag"]: each for each in found}
+    assert [row["tag"] for row in found] == list(plant.config.tags[WELD])
+    by_tag = {row["tag"]: row for row in found}
     state = by_tag[f"{PLACE}:state"]
     assert (state["raw"], state["quality"], state["means"], state["problem"]) == ("6", "good", "producing", None)
     assert state["address"] == "nsu=urn:kostanay:weld;s=W010.StateCurrent"
     assert state["age_s"] == (plant.clock.now() - SHOWN[0].received_time).total_seconds()
     assert (by_tag[f"{PLACE}:rework_count"]["means"], by_tag[f"{PLACE}:rework_count"]["raw"]) == ("4", "4")
-    wrong = {tag: each["problem"] for tag, each in by_tag.items() if each["problem"]}
+    wrong = {tag: row["problem"] for tag, row in by_tag.items() if row["problem"]}
     assert wrong == {
         f"{PLACE}:product": "value_unmapped",
         f"{PLACE}:good_count": "value_unusable",
@@ -63,7 +63,7 @@ async def test_a_controller_of_modbus_has_its_addresses(plant: PlantBoard) -> No
     """Table, number and type of each register."""
     visitor = await plant.enter(None)
     _, found = await visitor.get("/controllers/paint-plc/tags")
-    addresses = {each["signal"]: each["address"] for each in reversed(found)}
+    addresses = {row["signal"]: row["address"] for row in reversed(found)}
     assert addresses["state"] == "holding 1000 bits"
     assert addresses["unit_id"] == "holding 1010 string"
 
@@ -72,7 +72,7 @@ async def test_what_a_controller_says_is_not_believed(plant: PlantBoard) -> None
     """A text of a controller reaches the page and the interface short, printable, and as text."""
     visitor = await plant.enter(None)
     _, found = await visitor.get(f"/controllers/{WELD}/tags")
-    [raw] = [each["raw"] for each in found if each["tag"] == f"{PLACE}:unit_id"]
+    [raw] = [row["raw"] for row in found if row["tag"] == f"{PLACE}:unit_id"]
     assert raw.startswith("<script>alert(1)</script>�")
     assert len(raw) <= 120
     assert raw.isprintable()

@@ -63,7 +63,7 @@ async def read(plant: PlantBoard, language: str) -> dict[str, str]:
 
 def names_on(page: str, language: str) -> set[tuple[str, str]]:
     """The languages and the ids of the names that a page shows."""
-    return {each for text in shown(parsed(page), language, ()) for each in MARK.findall(text)}
+    return {name for text in shown(parsed(page), language, ()) for name in MARK.findall(text)}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -88,7 +88,7 @@ async def test_each_page_shows_names_of_its_language_alone(tmp_path: Path, langu
         "/audit": EVERYWHERE | WELD | {STATION},
     }
     for path, wanted in expected.items():
-        assert {each for each, _ in found[path]} == {language}, path
+        assert {shown_language for shown_language, _ in found[path]} == {language}, path
         assert wanted <= {key for _, key in found[path]}, path
 
 
@@ -137,7 +137,7 @@ async def test_the_report_shows_names_of_its_language_alone(tmp_path: Path, lang
             text = report_page(query, Request("shift", at(0), at(60), level="line"), language=language)
         stations = {*map(str, plant.config.standards)}
     found = names_on(text, language)
-    assert {each for each, _ in found} == {language}
+    assert {shown_language for shown_language, _ in found} == {language}
     assert EVERYWHERE | WELD | stations | {"day"} <= {key for _, key in found}
     assert f'<p class="soft" translate="no">{LINE}</p>' in text
     assert f"<h2>{escape(f'<{language}:kostanay/weld> / <{language}:{LINE}>')}</h2>" in text
@@ -149,11 +149,11 @@ async def test_the_interface_keeps_ids_and_adds_names(tmp_path: Path) -> None:
         visitor = await plant.enter(None)
         _, found = await visitor.get("/site")
         config = plant.config
-    assert [each["station"] for each in found["stations"]] == [*config.standards]
+    assert [station["station"] for station in found["stations"]] == [*config.standards]
     assert found["stations"][2]["name"] == "framing"
     assert found["names"][STATION] == {"en": "Framing", "ru": "Сборка каркаса", "kk": "Қаңқаны құрастыру"}
     assert {*found["names"]} >= {"kostanay", "kostanay/weld", LINE, *config.standards}
-    assert [(each["product"], each["name"], each["names"]["ru"]) for each in found["products"]] == [
+    assert [(product["product"], product["name"], product["names"]["ru"]) for product in found["products"]] == [
         ("S3", "JAC S3", "JAC S3"),
         ("S2", "JAC S2", "JAC S2"),
     ]

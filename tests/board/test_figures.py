@@ -135,7 +135,7 @@ async def _tables(look: Look, page: Page, kpi: Answer) -> None:
     hours = await look.answer("/hours", of=of, window=window)
     assert page.table("Hour by hour: plan and actual") == _hours(hours)
     with core_of(look) as core:
-        (node,) = [each for each in core.nodes(kpi["level"], []) if each.path == of]
+        (node,) = [part for part in core.nodes(kpi["level"], []) if part.path == of]
         whole = combine(core.kpis(node, core.window(window).interval))
     assert page.table("Where the time went") == _waterfall(whole)
     assert bool(whole.losses) == (window != SUNDAY)
@@ -199,20 +199,20 @@ async def _strips(look: Look, page: Page, stations: list[str], window: Answer) -
 def _hours(hours: list[dict[str, Any]]) -> list[list[str]]:
     most = max([1.0, *(max(hour["good"] or 0, hour["target"] or 0.0) for hour in hours)])
 
-    def drawn(each: Answer) -> str:
-        good = each["good"] or 0
-        kind = "good-bar" if each["target"] is None or good >= each["target"] else "short-bar"
+    def drawn(hour: Answer) -> str:
+        good = hour["good"] or 0
+        kind = "good-bar" if hour["target"] is None or good >= hour["target"] else "short-bar"
         return bar(0, share(good, most), kind)
 
     columns: list[Column] = [
-        ("hour", lambda each: short_clock(each["window"]["start"])),
-        ("plan", lambda each: number(each["target"], 1)),
-        ("actual", lambda each: units(each["good"])),
+        ("hour", lambda hour: short_clock(hour["window"]["start"])),
+        ("plan", lambda hour: number(hour["target"], 1)),
+        ("actual", lambda hour: units(hour["good"])),
         ("actual / plan", drawn),
-        ("sum plan", lambda each: number(each["target_sum"], 1)),
-        ("sum actual", lambda each: units(each["good_sum"])),
-        ("largest loss", lambda each: word(each["largest_loss"]) if each["largest_loss"] else "–"),
-        ("min", lambda each: minutes(each["largest_loss_s"])),
+        ("sum plan", lambda hour: number(hour["target_sum"], 1)),
+        ("sum actual", lambda hour: units(hour["good_sum"])),
+        ("largest loss", lambda hour: word(hour["largest_loss"]) if hour["largest_loss"] else "–"),
+        ("min", lambda hour: minutes(hour["largest_loss_s"])),
     ]
     return expected(hours, columns)
 
@@ -250,48 +250,51 @@ def _pareto(look: Look, losses: Sequence[Loss]) -> list[list[str]]:
 
 
 CULPRITS: list[Column] = [
-    ("caused by", lambda each: own(each["station"])),
-    ("how", lambda each: word(each["cause"])),
-    ("min", lambda each: minutes(each["lost_s"])),
-    ("cars", lambda each: number(each["cars"], 2)),
+    ("caused by", lambda culprit: own(culprit["station"])),
+    ("how", lambda culprit: word(culprit["cause"])),
+    ("min", lambda culprit: minutes(culprit["lost_s"])),
+    ("cars", lambda culprit: number(culprit["cars"], 2)),
 ]
 STATIONS: list[Column] = [
-    ("station", lambda each: own(each["scope"])),
-    ("good", lambda each: units(each["good"])),
-    ("rework", lambda each: units(each["rework"])),
-    ("scrap", lambda each: units(each["scrap"])),
-    ("OEE", lambda each: percent(each["figures"][0]["oee"])),
-    ("A", lambda each: percent(each["figures"][0]["availability"])),
-    ("E", lambda each: percent(each["figures"][0]["performance"])),
-    ("Q", lambda each: percent(each["figures"][0]["quality"])),
-    ("down", lambda each: minutes(each["down_s"])),
-    ("starved", lambda each: minutes(each["starved_s"])),
-    ("blocked", lambda each: minutes(each["blocked_s"])),
-    ("no data", lambda each: minutes(each["no_data_s"])),
+    ("station", lambda member: own(member["scope"])),
+    ("good", lambda member: units(member["good"])),
+    ("rework", lambda member: units(member["rework"])),
+    ("scrap", lambda member: units(member["scrap"])),
+    ("OEE", lambda member: percent(member["figures"][0]["oee"])),
+    ("A", lambda member: percent(member["figures"][0]["availability"])),
+    ("E", lambda member: percent(member["figures"][0]["performance"])),
+    ("Q", lambda member: percent(member["figures"][0]["quality"])),
+    ("down", lambda member: minutes(member["down_s"])),
+    ("starved", lambda member: minutes(member["starved_s"])),
+    ("blocked", lambda member: minutes(member["blocked_s"])),
+    ("no data", lambda member: minutes(member["no_data_s"])),
 ]
 CYCLES: list[Column] = [
-    ("time", lambda each: clock(each["time"])),
-    ("VIN", lambda each: str(each["unit"])),
-    ("results", lambda each: word(each["result"])),
-    ("cycle, s", lambda each: number(each["cycle_s"], 1)),
-    ("ideal, s", lambda each: number(each["ideal_cycle_s"], 1)),
+    ("time", lambda cycle: clock(cycle["time"])),
+    ("VIN", lambda cycle: str(cycle["unit"])),
+    ("results", lambda cycle: word(cycle["result"])),
+    ("cycle, s", lambda cycle: number(cycle["cycle_s"], 1)),
+    ("ideal, s", lambda cycle: number(cycle["ideal_cycle_s"], 1)),
 ]
 COUNTS: list[Column] = [
-    ("#", lambda each: str(each["seq"])),
-    ("time", lambda each: clock(each["time"])),
-    ("counter", lambda each: word(each["facts"]["kind"])),
-    ("before", lambda each: str(each["facts"]["previous_raw"]) if each["facts"]["previous_raw"] is not None else "–"),
-    ("showed", lambda each: str(each["facts"]["raw"])),
-    ("units", lambda each: str(each["facts"]["delta"])),
-    ("remark", lambda each: COUNTED[each["facts"]["flag"]]),
+    ("#", lambda event: str(event["seq"])),
+    ("time", lambda event: clock(event["time"])),
+    ("counter", lambda event: word(event["facts"]["kind"])),
+    (
+        "before",
+        lambda event: str(event["facts"]["previous_raw"]) if event["facts"]["previous_raw"] is not None else "–",
+    ),
+    ("showed", lambda event: str(event["facts"]["raw"])),
+    ("units", lambda event: str(event["facts"]["delta"])),
+    ("remark", lambda event: COUNTED[event["facts"]["flag"]]),
 ]
 EVENTS: list[Column] = [
-    ("#", lambda each: str(each["seq"])),
-    ("time", lambda each: clock(each["time"])),
-    ("what", lambda each: texts("en")[f"event.{each['kind']}"]),
+    ("#", lambda event: str(event["seq"])),
+    ("time", lambda event: clock(event["time"])),
+    ("what", lambda event: texts("en")[f"event.{event['kind']}"]),
     (
         "Technical detail",
-        lambda each: ", ".join(f"{name}: {fact(value)}" for name, value in each["facts"].items() if known(value)),
+        lambda event: ", ".join(f"{name}: {fact(value)}" for name, value in event["facts"].items() if known(value)),
     ),
 ]
 
@@ -317,20 +320,20 @@ async def test_the_page_of_a_station_shows_the_interface_s_figures(tmp_path: Pat
         assert cycles
         assert page.take_text("div", class_="chart") == _chart(cycles)
         assert page.table("Cycle times against the ideal") == expected(cycles, CYCLES)
-        begin, end = (instant(kpi["window"][each]) for each in ("start", "end"))
+        begin, end = (instant(kpi["window"][bound]) for bound in ("start", "end"))
         events = await look.answer(f"/stations/{of}/events", window=window)
         inside = [event for event in events if begin <= instant(event["time"]) < end]
-        counts = [each for each in inside if each["kind"] == "UnitsCounted"]
+        counts = [event for event in inside if event["kind"] == "UnitsCounted"]
         assert counts
         assert page.table("Raw readings") == expected(counts, COUNTS)
         spans: list[Column] = [
-            ("from", lambda each: clock(each["start"])),
-            ("to", lambda each: clock(each["end"])),
-            ("lasted", lambda each: lasting(length_s(each))),
-            ("state", lambda each: word(each["state"])),
-            ("counts as", lambda each: word(each["bucket"])),
-            ("reason", lambda each: look.reason(each["reason"]) if each["reason"] else ""),
-            ("fault code", lambda each: each["fault"] or ""),
+            ("from", lambda span: clock(span["start"])),
+            ("to", lambda span: clock(span["end"])),
+            ("lasted", lambda span: lasting(length_s(span))),
+            ("state", lambda span: word(span["state"])),
+            ("counts as", lambda span: word(span["bucket"])),
+            ("reason", lambda span: look.reason(span["reason"]) if span["reason"] else ""),
+            ("fault code", lambda span: span["fault"] or ""),
         ]
         assert page.table("Every state") == expected(timeline["spans"], spans)
         assert page.take_text("summary", within=page.section("Events")) == f"Events: {len(inside)}"
@@ -345,4 +348,4 @@ def _chart(cycles: list[dict[str, Any]]) -> str:
         [cycle["cycle_s"] for cycle in cycles],
         [cycle["ideal_cycle_s"] for cycle in cycles],
     )
-    return f"[{' '.join(','.join(str(value) for value in each) for each in series)}]"
+    return f"[{' '.join(','.join(str(value) for value in column) for column in series)}]"

@@ -63,25 +63,25 @@ async def test_the_wall_shows_the_interface_s_figures(tmp_path: Path) -> None:
         stands = "collects" if alive["ready"] else "does not collect"
         light = page.take_text("p", class_="light good" if alive["ready"] else "light bad")
         assert light == f"Collector: {stands}, last data {number(alive['oldest_age_s'])} s ago"
-        for each in wall["lines"]:
+        for line in wall["lines"]:
             (section,) = [
-                found for found in page.main.select("section") if text_of(found.select("h2")[0]) == place(each["line"])
+                found for found in page.main.select("section") if text_of(found.select("h2")[0]) == place(line["line"])
             ]
-            assert page.take_text("div", within=section, class_="line-head") == _line(look, each)
+            assert page.take_text("div", within=section, class_="line-head") == _line(look, line)
             shown = page.items(section.select("ol")[0])
-            assert shown == [text for tile in each["tiles"] for text in _tiles(look, tile, wall["ways"])]
+            assert shown == [text for tile in line["tiles"] for text in _tiles(look, tile, wall["ways"])]
         assert len(wall["lines"]) == len(page.main.select("section"))
         nothing_left(page)
 
 
 def _line(look: Look, line: Answer) -> str:
     """Its stations that stand in planned time, each with its reason; then what its end waits for; then its sums."""
-    planned = [each for each in line["tiles"] if each["planned"]]
-    standing = [each for each in planned if each["state"] in ("down", "setup", "idle", "no_data")]
+    planned = [tile for tile in line["tiles"] if tile["planned"]]
+    standing = [tile for tile in planned if tile["state"] in ("down", "setup", "idle", "no_data")]
     told = [
-        f"{own(each['station'])}: {word(each['state'])} {since(each['since'], look.now)}".strip()
-        + (f", {why}" if (why := _why(look, each)) else "")
-        for each in standing
+        f"{own(tile['station'])}: {word(tile['state'])} {since(tile['since'], look.now)}".strip()
+        + (f", {why}" if (why := _why(look, tile)) else "")
+        for tile in standing
     ]
     if line["stopped"]:
         told.append(f"The end of the line waits for {own(line['stopped_by'])}: {word(line['cause'])}")
@@ -123,7 +123,7 @@ def _tiles(look: Look, tile: Answer, ways: list[dict[str, Any]]) -> list[str]:
 async def test_the_page_of_a_car_shows_the_interface_s_figures(tmp_path: Path, vin: str) -> None:
     """Each life with its times, and each stay with what came of it and what the process was like."""
     async with looking(tmp_path) as look:
-        known = {each["product"]: each for each in look.site["products"]}
+        known = {model["product"]: model for model in look.site["products"]}
         vin = vin.replace("-", "")
         page = await look.page("/car", vin=vin)
         assert page.take_text("h1") == f"Car {vin}"
@@ -150,25 +150,25 @@ def _lasted(visit: Answer) -> str:
 
 def _process(visit: Answer) -> str:
     found = []
-    for each in visit["process"]:
-        if each["mean"] is not None:
-            outside = each["outside_s"]
+    for value in visit["process"]:
+        if value["mean"] is not None:
+            outside = value["outside_s"]
             where = f"outside its limits {lasting(outside)}" if outside else "inside"
             limits = "" if outside is None else f" ({where})"
-            values = " / ".join(number(each[name], 2) for name in ("minimum", "mean", "maximum"))
-            found.append(f"{process_value(each['name'])} {values}{limits}")
+            values = " / ".join(number(value[name], 2) for name in ("minimum", "mean", "maximum"))
+            found.append(f"{process_value(value['name'])} {values}{limits}")
     return " ".join(found)
 
 
 VISITS: list[Column] = [
-    ("station", lambda each: own(each["station"])),
-    ("pass", lambda each: str(each["passage"])),
-    ("came", lambda each: moment(each["entered"])),
-    ("left", lambda each: moment(each["left"])),
+    ("station", lambda visit: own(visit["station"])),
+    ("pass", lambda visit: str(visit["passage"])),
+    ("came", lambda visit: moment(visit["entered"])),
+    ("left", lambda visit: moment(visit["left"])),
     ("lasted", _lasted),
-    ("results", lambda each: ", ".join(f"{word(it['result'])} {clock(it['time'])}" for it in each["results"])),
+    ("results", lambda visit: ", ".join(f"{word(it['result'])} {clock(it['time'])}" for it in visit["results"])),
     ("process values", _process),
-    ("remarks", lambda each: ", ".join(FLAGS[it] for it in each["flags"])),
+    ("remarks", lambda visit: ", ".join(FLAGS[it] for it in visit["flags"])),
 ]
 
 
@@ -179,7 +179,7 @@ async def test_the_page_of_cars_shows_those_seen_last(tmp_path: Path) -> None:
         recent = await look.answer("/units")
         assert recent
         shown = page.items(page.main.select("ul")[0])
-        assert shown == [f"{each['unit']} · {own(each['station'])} {clock(each['time'])}" for each in recent]
+        assert shown == [f"{visit['unit']} · {own(visit['station'])} {clock(visit['time'])}" for visit in recent]
         nothing_left(page)
 
 
@@ -225,9 +225,9 @@ async def test_the_page_of_a_handover_shows_the_interface_s_figures(
             for stop in stops
         ]
         losses: list[Column] = [
-            ("reason", lambda each: look.reason(each["reason"])),
-            ("min", lambda each: minutes(each["time_s"])),
-            ("stops", lambda each: str(each["stops"])),
+            ("reason", lambda loss: look.reason(loss["reason"])),
+            ("min", lambda loss: minutes(loss["time_s"])),
+            ("stops", lambda loss: str(loss["stops"])),
         ]
         assert page.table("Losses and their reasons") == expected(kpi["losses"][:LOSSES_SHOWN], losses)
         stores = await look.answer("/stores", window=WINDOW)
@@ -299,26 +299,26 @@ async def test_the_page_of_the_programme_shows_the_interface_s_figures(tmp_path:
         ]
         splits = (("Model", "by_model"), ("Assembly method", "by_assembly_method"), ("Market", "by_market"))
         for title, name in splits:
-            share_of: Column = ("share", lambda each: percent(each["share"]))
+            share_of: Column = ("share", lambda row: percent(row["share"]))
             named = market if name == "by_market" else word
-            label: Column = (title, lambda each, named=named: named(each["label"]))  # type: ignore[misc]
+            label: Column = (title, lambda row, named=named: named(row["label"]))  # type: ignore[misc]
             assert whole[name]
             assert page.table(title) == expected(whole[name], [label, *BUILT, share_of])
         drawn: Column = (
             "",
-            lambda each: bar(0, share(each["built"], each["plan"]), "good-bar") if each["plan"] else "",
+            lambda row: bar(0, share(row["built"], row["plan"]), "good-bar") if row["plan"] else "",
         )
-        assert list(found["months"]) == [str(each) for each in range(1, len(MONTHS) + 1)]
-        months = [{**each["total"], "month": MONTHS[int(key) - 1]} for key, each in found["months"].items()]
-        assert page.table("Month") == expected(months, [("Month", lambda each: each["month"]), *BUILT, drawn])
+        assert list(found["months"]) == [str(month) for month in range(1, len(MONTHS) + 1)]
+        months = [{**row["total"], "month": MONTHS[int(key) - 1]} for key, row in found["months"].items()]
+        assert page.table("Month") == expected(months, [("Month", lambda row: row["month"]), *BUILT, drawn])
         nothing_left(page)
 
 
 BUILT: list[Column] = [
-    ("built", lambda each: str(each["built"])),
-    ("plan to date", lambda each: number(each["plan_to_date"], 1)),
-    ("plan", lambda each: number(each["plan"], 1)),
-    ("attainment", lambda each: percent(each["attainment"])),
+    ("built", lambda row: str(row["built"])),
+    ("plan to date", lambda row: number(row["plan_to_date"], 1)),
+    ("plan", lambda row: number(row["plan"], 1)),
+    ("attainment", lambda row: percent(row["attainment"])),
 ]
 
 
@@ -328,22 +328,24 @@ async def test_the_page_of_counters_shows_the_interface_s_counts(tmp_path: Path,
     async with looking(tmp_path, name=name) as look:
         page = await look.page("/counters")
         found = await look.answer("/unreconciled-counts")
-        assert {len(each["decisions"]) for each in found} == {0, 1, 2}
-        found.sort(key=lambda each: -int(each["number"]))
-        ordered = [each for each in found if not each["decisions"]] + [each for each in found if each["decisions"]]
-        for each in ordered:
-            kind = "doubt" if each["decisions"] else "doubt asks"
-            assert page.take_text("article", class_=kind) == _doubt(each, form=name is not None)
+        assert {len(count["decisions"]) for count in found} == {0, 1, 2}
+        found.sort(key=lambda count: -int(count["number"]))
+        ordered = [count for count in found if not count["decisions"]] + [
+            count for count in found if count["decisions"]
+        ]
+        for count in ordered:
+            kind = "doubt" if count["decisions"] else "doubt asks"
+            assert page.take_text("article", class_=kind) == _doubt(count, form=name is not None)
         nothing_left(page)
         shown = [tag.select("h2")[0]["id"] for tag in page.main.select("article")]
-        assert shown == [f"n-{each['number']}" for each in ordered]
+        assert shown == [f"n-{count['number']}" for count in ordered]
 
 
 def _doubt(doubt: Answer, *, form: bool) -> str:
     told = [f"{own(doubt['station'])}, {word(doubt['kind'])}: {doubt['raw_before']} → {doubt['raw_after']}"]
     told += [f"{moment(doubt['time'])} · possible: {doubt['possible']}", f"Technical detail: {doubt['explanation']}"]
-    for each in doubt["decisions"]:
-        parts = f"{each['parts']} part{'' if each['parts'] == 1 else 's'}"
-        told.append(f"decided: {parts}, {each['by']}, {moment(each['recorded_time'])}: {each['why']}")
+    for decision in doubt["decisions"]:
+        parts = f"{decision['parts']} part{'' if decision['parts'] == 1 else 's'}"
+        told.append(f"decided: {parts}, {decision['by']}, {moment(decision['recorded_time'])}: {decision['why']}")
     sent = f"[back /counters] [number {doubt['number']}] parts [parts] How is that known? [why] Decide"
     return " ".join([*told, sent] if form else told)

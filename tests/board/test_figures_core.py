@@ -34,7 +34,7 @@ def kpi_of(core: PlantResults, node: Node, window: Window, definitions: Sequence
     kpis = [core.results.kpi(station, window.interval, until=core.until) for station in node.stations]
     whole = combine(kpis)
     more = further(whole, core.config.mean_times_per)
-    found = sorted(whole.losses, key=lambda each: (-each.time, each.bucket, _reason(each.bucket, each.reason)))
+    found = sorted(whole.losses, key=lambda loss: (-loss.time, loss.bucket, _reason(loss.bucket, loss.reason)))
     losses = [
         {"bucket": e.bucket, "reason": _reason(e.bucket, e.reason), "time_s": e.time, "stops": e.stops} for e in found
     ]
@@ -92,7 +92,7 @@ def _figures(core: PlantResults, node: Node, window: Window, name: str) -> dict[
         "source": definition.source,
         "planned_s": found.planned,
         "run_s": found.run,
-        **{each: getattr(found, each) for each in ("oee", "availability", "performance", "quality")},
+        **{figure: getattr(found, figure) for figure in ("oee", "availability", "performance", "quality")},
     }
 
 
@@ -108,11 +108,11 @@ async def test_figures_are_the_core_s(tmp_path: Path, window: str) -> None:
                 async with look.visitor.session.get(path, params=asked) as answer:
                     shown = await answer.json()
                 nodes = core.nodes(level, [])
-                same(shown, [kpi_of(core, each, core.window(window), names) for each in nodes])
-                for each, node in zip(shown, nodes, strict=True):
+                same(shown, [kpi_of(core, part, core.window(window), names) for part in nodes])
+                for row, node in zip(shown, nodes, strict=True):
                     whole = combine(core.kpis(node, core.window(window).interval))
-                    assert each["figures"][0]["definition"] == "taktline"
-                    assert each["figures"][0]["oee"] == pytest.approx(whole.oee, rel=CLOSE)
+                    assert row["figures"][0]["definition"] == "taktline"
+                    assert row["figures"][0]["oee"] == pytest.approx(whole.oee, rel=CLOSE)
 
 
 @pytest.mark.parametrize("of", [STATION, LINE, "kostanay"])
@@ -132,9 +132,9 @@ async def test_hours_and_culprits_are_the_core_s(tmp_path: Path, of: str, window
                 for hour in core.config.calendar.hours(seen)
             ]
             kpis: list[tuple[Window, Kpi]] = [
-                (each, core.results.kpi(last.stations[0], each.interval, until=now)) for each in cut
+                (hour, core.results.kpi(last.stations[0], hour.interval, until=now)) for hour in cut
             ]
-            targets = [core.target(last, each.interval) or Fraction(0) for each in cut]
+            targets = [core.target(last, hour.interval) or Fraction(0) for hour in cut]
             expected = [
                 {
                     "window": window_of(row.window),
@@ -164,7 +164,7 @@ async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
             shift = core.window(WINDOW)
             seen = Interval(shift.interval.start, END)
             found = [(place, stop) for place in core.config.standards for stop in core.stops(place, seen)]
-            found.sort(key=lambda each: (each[1].interval.start, each[0]))
+            found.sort(key=lambda item: (item[1].interval.start, item[0]))
             names = ("state", "bucket", "reason", "fault", "needs_reason")
             expected = [
                 {
@@ -178,7 +178,7 @@ async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
                 for place, stop in found
             ]
             same(await look.answer("/stops", window=WINDOW), expected)
-            asking = [each for each in expected if each["needs_reason"]]
+            asking = [stop for stop in expected if stop["needs_reason"]]
             same(await look.answer("/stops", window=WINDOW, unexplained="true"), asking)
             assert 0 < len(asking) < len(expected)
             planned = [{"start": e.start, "end": e.end} for e in core.config.calendar.planned(shift.interval)]
@@ -212,7 +212,9 @@ async def test_words_events_and_cycles_are_the_core_s(tmp_path: Path) -> None:
                 )
                 same(await look.answer(f"{path}/reason-log", window=WINDOW), [_said(journaled) for journaled in said])
                 done = [event.event for event in core.reader.events(place) if isinstance(event.event, UnitCompleted)]
-                made = sorted((completed for completed in done if completed.time in window), key=lambda each: each.time)
+                made = sorted(
+                    (completed for completed in done if completed.time in window), key=lambda event: event.time
+                )
                 same(
                     await look.answer(f"{path}/cycles", window=WINDOW), [_cycle(core, completed) for completed in made]
                 )
@@ -221,7 +223,7 @@ async def test_words_events_and_cycles_are_the_core_s(tmp_path: Path) -> None:
                     event.event.reason for event in core.reader.events(place) if isinstance(event.event, ReasonAssigned)
                 ]
                 same(look.reasons[place], _reasons(core, place, given))
-            recent.sort(key=lambda each: each.time, reverse=True)
+            recent.sort(key=lambda unit: unit.time, reverse=True)
             shown = [
                 {"unit": completed.unit, "station": completed.station, "time": completed.time}
                 for completed in recent[:12]
@@ -266,7 +268,7 @@ def _reasons(core: PlantResults, place: StationId, given: list[Any]) -> list[dic
         }
         for code, reason in catalogue.reasons.items()
     ]
-    return sorted(found, key=lambda each: (-given.count(each["reason"]), each["reason"] in by_controllers))
+    return sorted(found, key=lambda reason: (-given.count(reason["reason"]), reason["reason"] in by_controllers))
 
 
 @pytest.mark.parametrize("vin", [CAR, "LJ12EKR24T1900001", "LJ12EKR24T1900002"])

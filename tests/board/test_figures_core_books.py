@@ -57,8 +57,8 @@ async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
                 ],
             }
             same(wall, expected)
-            assert any(each["waiting"] for each in wall["ways"])
-            assert any(each["stopped"] for each in wall["lines"])
+            assert any(way["waiting"] for way in wall["ways"])
+            assert any(line["stopped"] for line in wall["lines"])
             verdict = ready(STATUS)
             controllers = [
                 {
@@ -102,7 +102,7 @@ def _tile(core: PlantResults, station: StationId, seen: Interval, shift: Interva
     ended = sorted(
         (result.time, number, result, visit) for number, visit in enumerate(visits) for result in visit.results
     )
-    last = max(ended, key=lambda each: each[0]) if ended else None
+    last = max(ended, key=lambda result: result[0]) if ended else None
     product = unit.product if unit is not None else last[3].product if last else None
     node = Node(station, (station,))
     return {
@@ -198,7 +198,7 @@ def _section(section: ProgrammeSection) -> dict[str, object]:
         "start": section.window.start,
         "end": section.window.end,
         "total": _row(section.total),
-        **{name: [_row(each) for each in getattr(section, name)] for name in splits},
+        **{name: [_row(row) for row in getattr(section, name)] for name in splits},
         "local_content_pct": section.local_content.mean_pct,
         "cars_without_local_content": section.local_content.cars_without_figure,
     }
@@ -228,7 +228,7 @@ async def test_doubtful_counts_are_the_core_s(tmp_path: Path) -> None:
                 for case in cases(core.reader, core.config.setups)
             ]
             same(await look.answer("/unreconciled-counts"), expected)
-            waiting = [each for each in expected if not each["decisions"]]
+            waiting = [count for count in expected if not count["decisions"]]
             same(await look.answer("/unreconciled-counts", undecided="true"), waiting)
             assert waiting
 
@@ -252,11 +252,11 @@ async def test_the_plant_and_its_calendar_are_the_core_s(tmp_path: Path) -> None
                 "products": [
                     {
                         "product": product,
-                        **{name: getattr(each, name) for name in ("name", "assembly_method", "market")},
-                        "local_content_pct": each.local_content_pct,
+                        **{name: getattr(facts, name) for name in ("name", "assembly_method", "market")},
+                        "local_content_pct": facts.local_content_pct,
                         "names": config.names.products[product],
                     }
-                    for product, each in config.products.items()
+                    for product, facts in config.products.items()
                 ],
                 "definitions": ["taktline", "iso22400", "nee", "vorne", "standalone", "kostanay"],
             }
@@ -309,10 +309,10 @@ async def test_every_table_as_csv_is_its_json(tmp_path: Path, path: str, paramet
             table = csv.DictReader(io.StringIO(await answer.text()))
             rows = list(table)
         assert found
-        flat = [_flat(each) for each in found]
-        assert set(table.fieldnames or ()) == {name for each in flat for name in each}
-        for row, each in zip(rows, flat, strict=True):
-            assert row == {name: each.get(name, "") for name in row}
+        flat = [_flat(item) for item in found]
+        assert set(table.fieldnames or ()) == {name for cells in flat for name in cells}
+        for row, cells in zip(rows, flat, strict=True):
+            assert row == {name: cells.get(name, "") for name in row}
 
 
 def _flat(value: object, name: str = "") -> dict[str, str]:
@@ -320,9 +320,9 @@ def _flat(value: object, name: str = "") -> dict[str, str]:
     below = f"{name}." if name else ""
     match value:
         case Mapping():
-            return {k: text for key, each in value.items() for k, text in _flat(each, f"{below}{key}").items()}
+            return {k: text for key, item in value.items() for k, text in _flat(item, f"{below}{key}").items()}
         case [Mapping(), *_]:
-            return {k: t for at, each in enumerate(value, 1) for k, t in _flat(each, f"{below}{at}").items()}
+            return {k: t for at, item in enumerate(value, 1) for k, t in _flat(item, f"{below}{at}").items()}
         case list():
             return {name: ";".join(map(str, value))}
         case bool():

@@ -34,7 +34,7 @@ async def test_the_page_of_stops_shows_the_interface_s_stops(tmp_path: Path, of:
     async with looking(tmp_path, name=name) as look:
         page = await look.page("/stops", of=of, window=WINDOW)
         stops = await look.answer("/stops", of=of, window=WINDOW)
-        (shift,) = [each for each in await look.answer("/windows", window=WINDOW) if each["name"] == WINDOW]
+        (shift,) = [window for window in await look.answer("/windows", window=WINDOW) if window["name"] == WINDOW]
         assert page.take_text("h1") == f"Stops: {place(of)}"
         await look.chosen(page, of, shift, shifts_only=False)
         asking = [stop for stop in stops if stop["needs_reason"]]
@@ -47,12 +47,14 @@ async def test_the_page_of_stops_shows_the_interface_s_stops(tmp_path: Path, of:
         for heading_, found in (("open-stops", asking), ("all-stops", others)):
             (listed,) = page.main.select(f'section[aria-labelledby="{heading_}"]')
             shown = page.items(listed.select("ul")[0])
-            assert shown == [_stop(look, each, before, forms) for each in reversed(found)]
-        places = [each["station"] for each in look.site["stations"] if f"{each['station']}/".startswith(f"{of}/")]
-        said = [
-            each for station in places for each in await look.answer(f"/stations/{station}/reason-log", window=WINDOW)
+            assert shown == [_stop(look, stop, before, forms) for stop in reversed(found)]
+        places = [
+            station["station"] for station in look.site["stations"] if f"{station['station']}/".startswith(f"{of}/")
         ]
-        said.sort(key=lambda each: -int(each["seq"]))
+        said = [
+            entry for station in places for entry in await look.answer(f"/stations/{station}/reason-log", window=WINDOW)
+        ]
+        said.sort(key=lambda entry: -int(entry["seq"]))
         assert asking
         assert others
         if of != "kostanay/paint":
@@ -82,8 +84,8 @@ def _stop(look: Look, stop: Answer, before: dict[tuple[str, str], str], back: st
     fault = f"fault code {stop['fault']}" if stop["fault"] else ""
     told = [own(stop["station"]), f"{word(stop['state'])} {start}–{end}", why, fault]
     if back is None:
-        return " ".join(each for each in told if each)
-    offered = [f"[reason {each['reason']}] {each['texts']['en']}" for each in look.reasons[stop["station"]]]
+        return " ".join(text for text in told if text)
+    offered = [f"[reason {reason['reason']}] {reason['texts']['en']}" for reason in look.reasons[stop["station"]]]
     more = ["More reasons", *offered[SHOWN_AT_ONCE:]] if len(offered) > SHOWN_AT_ONCE else []
     earlier = before.get((stop["station"], stop["start"]))
     told += [f"[back {back}] [station {stop['station']}] [start {utc(stop['start'])}]"]
@@ -92,21 +94,21 @@ def _stop(look: Look, stop: Answer, before: dict[tuple[str, str], str], back: st
     told += [f"from [part_from {clock(stop['start'])}] to [part_to {'' if stop['open'] else clock(stop['end'])}]"]
     told += [f"[merge_from {utc(earlier)}] Together with the stop before"] if earlier else []
     told += ["[reason -] Take the reason back"] if stop["reason"] else []
-    return " ".join(each for each in told if each)
+    return " ".join(text for text in told if text)
 
 
 def _said(look: Look, back: str | None) -> list[Column]:
-    def undo(each: Answer) -> str:
-        where = f"{own(each['station'])} {clock(each['start'])}"
-        return f"[back {back}] [seq {each['seq']}] Undo {where}" if back else ""
+    def undo(entry: Answer) -> str:
+        where = f"{own(entry['station'])} {clock(entry['start'])}"
+        return f"[back {back}] [seq {entry['seq']}] Undo {where}" if back else ""
 
     return [
-        ("time", lambda each: moment(each["time"])),
-        ("station", lambda each: own(each["station"])),
-        ("from", lambda each: clock(each["start"])),
-        ("to", lambda each: clock(each["end"]) if each["end"] else "until it is over"),
-        ("reason", lambda each: look.reason(each["reason"]) if each["reason"] else "taken back"),
-        ("by", lambda each: each["by"]),
-        ("Comment", lambda each: each["comment"]),
+        ("time", lambda entry: moment(entry["time"])),
+        ("station", lambda entry: own(entry["station"])),
+        ("from", lambda entry: clock(entry["start"])),
+        ("to", lambda entry: clock(entry["end"]) if entry["end"] else "until it is over"),
+        ("reason", lambda entry: look.reason(entry["reason"]) if entry["reason"] else "taken back"),
+        ("by", lambda entry: entry["by"]),
+        ("Comment", lambda entry: entry["comment"]),
         ("", undo),
     ]

@@ -43,7 +43,7 @@ async def plant(tmp_path: Path) -> AsyncIterator[PlantBoard]:
 async def test_nothing_that_is_sent_breaks_it(plant: PlantBoard, more: list[str]) -> None:
     """Whatever is sent by whoever may do all: no 500, no answer that its description does not have (schemathesis)."""
     engineer = await plant.enter("engineer")
-    cookie = next(each.value for each in engineer.session.cookie_jar if each.key == "taktline-session")
+    cookie = next(morsel.value for morsel in engineer.session.cookie_jar if morsel.key == "taktline-session")
     config = [] if "--config-file" not in more else more[-2:]
     rest = more[: len(more) - len(config)]
     command = [
@@ -85,18 +85,18 @@ async def test_figures_are_those_of_the_core(plant: PlantBoard) -> None:
         for name, definition in BUILT_IN.items():
             status, found = await visitor.get("/kpi", window=WINDOW, definition=name)
             assert status == 200
-            for each in found:
-                row = expected[each["scope"]]
+            for answered in found:
+                row = expected[answered["scope"]]
                 kpis = core.kpis(row.node, window.interval, definition)
                 figures = apply(definition, kpis if definition.minor_stop is not None else [row.kpi])
-                shown = each["figures"][0]
+                shown = answered["figures"][0]
                 assert (shown["oee"], shown["availability"]) == (figures.oee, figures.availability)
                 assert (shown["performance"], shown["quality"]) == (figures.performance, figures.quality)
-                assert (each["good"], each["scrap"]) == (row.kpi.count("good"), row.kpi.count("scrap"))
-                assert each["out"] == row.out
-                assert each["pbt_s"] == row.kpi.pbt.total_seconds()
-                whole_s = each["window_s"] - each["not_planned_s"] - each["planned_stop_s"]
-                assert whole_s == pytest.approx(each["pbt_s"], abs=1e-6)
+                assert (answered["good"], answered["scrap"]) == (row.kpi.count("good"), row.kpi.count("scrap"))
+                assert answered["out"] == row.out
+                assert answered["pbt_s"] == row.kpi.pbt.total_seconds()
+                whole_s = answered["window_s"] - answered["not_planned_s"] - answered["planned_stop_s"]
+                assert whole_s == pytest.approx(answered["pbt_s"], abs=1e-6)
 
 
 async def test_a_station_s_time_is_told_without_a_gap(plant: PlantBoard) -> None:
@@ -106,7 +106,7 @@ async def test_a_station_s_time_is_told_without_a_gap(plant: PlantBoard) -> None
     spans = found["spans"]
     assert all(one["end"] == two["start"] for one, two in pairwise(spans))
     assert spans[-1]["end"] == END.isoformat().replace("+00:00", "Z")
-    assert {span["state"] for span in spans} <= {str(each) for each in State}
+    assert {span["state"] for span in spans} <= {str(member) for member in State}
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ async def test_every_table_is_csv_too(plant: PlantBoard, path: str, parameters: 
         assert answer.content_type == "text/csv"
         table = list(csv.DictReader(io.StringIO(await answer.text())))
     assert len(table) == len(found)
-    for row, each in zip(table, found, strict=True):
-        for name, value in each.items():
+    for row, item in zip(table, found, strict=True):
+        for name, value in item.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 assert float(row[name]) == value
 
@@ -176,7 +176,7 @@ async def test_events_come_as_they_happen_and_resume_by_number(plant: PlantBoard
     visitor = await plant.enter(None)
     last = plant.journal.last_seq
     first = await stream(visitor, "/api/v1/events?after=0", 6)
-    assert first == [("0", "beat"), *((str(each), "event") for each in range(1, 6))]
+    assert first == [("0", "beat"), *((str(number), "event") for number in range(1, 6))]
     resumed = await stream(visitor, "/api/v1/events", 4, **{"Last-Event-ID": "5"})
     assert resumed == [("5", "beat"), ("6", "event"), ("7", "event"), ("8", "event")]
 

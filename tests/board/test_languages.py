@@ -33,14 +33,16 @@ DAY = "2026-03-02/day"
 FINDINGS = tuple(
     PresentDiagnostic(Diagnostic(code, "the tag is wrong", "correct it"), at(100)) for code in DiagnosticCode
 )
-DOUBTS = {str(each): 1 for each in Doubt}
-CONTROLLERS = [replace(CONTROLLER, state=each, diagnostics=FINDINGS, doubts=DOUBTS) for each in ConnectionState]
+DOUBTS = {str(doubt): 1 for doubt in Doubt}
+CONTROLLERS = [
+    replace(CONTROLLER, state=connection, diagnostics=FINDINGS, doubts=DOUBTS) for connection in ConnectionState
+]
 TROUBLES = dict.fromkeys(("accounts", "board", "influx", "events", "newer"), "why it does not work")
 TROUBLED = replace(STATUS, controllers=CONTROLLERS, troubles=TROUBLES)
 PAGES: Addresses = [
     ("/", {}),
     *(("/shift", {"of": of, "window": DAY}) for of in (LINE, STATION, FINISH, "kostanay")),
-    *(("/shift", {"of": LINE, "window": DAY, "definition": each}) for each in (*BUILT_IN, "kostanay")),
+    *(("/shift", {"of": LINE, "window": DAY, "definition": definition}) for definition in (*BUILT_IN, "kostanay")),
     ("/station", {"of": STATION, "window": "2026-03-02"}),
     ("/station", {"of": FINISH, "window": "2026-03-02"}),
     ("/stops", {"of": "kostanay", "window": DAY}),
@@ -51,7 +53,7 @@ PAGES: Addresses = [
     ("/handover", {"of": "kostanay/paint", "window": DAY}),
     ("/programme", {}),
     ("/counters", {}),
-    *(("/controllers", {"controller": each}) for each in (WELD, "paint-plc")),
+    *(("/controllers", {"controller": controller}) for controller in (WELD, "paint-plc")),
     ("/audit", {}),
     ("/glossary", {}),
     ("/login", {}),
@@ -108,7 +110,7 @@ async def left_on(
     for path, query in pages:
         _, text = await visitor.page(path, **query)
         found = english(text, language, plant, {*query.values()} if repeats else set())
-        left += [f"{path} {dict(query)}: {each}" for each in found]
+        left += [f"{path} {dict(query)}: {word}" for word in found]
     return left
 
 
@@ -141,7 +143,7 @@ async def test_no_refusal_has_english_left(tmp_path: Path, language: str) -> Non
         for path, fields in FORMS:
             status, text, _ = await visitor.send(path, **fields)
             assert status >= 400, (path, fields)
-            left += [f"{path} {dict(fields)}: {each}" for each in english(text, language, plant)]
+            left += [f"{path} {dict(fields)}: {word}" for word in english(text, language, plant)]
     assert not left, "\n".join(dict.fromkeys(left))
 
 

@@ -78,8 +78,8 @@ async def test_a_year_of_shifts_is_answered_from_stored_components(tmp_path: Pat
         year = {"kind": "shift", "start": "2025-03-03T00:00:00Z"}
         status, answer = await visitor.get("/windows", **year)
         assert (status, len(answer) > 250) == (200, True)
-        beside = [each for each in answer if each["name"].endswith("/off shift")]
-        assert [each["start"] <= off_shift.time.isoformat() < each["end"] for each in beside] == [True]
+        beside = [shift for shift in answer if shift["name"].endswith("/off shift")]
+        assert [shift["start"] <= off_shift.time.isoformat() < shift["end"] for shift in beside] == [True]
         _, days = await visitor.get("/windows", kind="shift", start="2026-02-28T00:00:00Z")
         assert days == answer[-len(days) :]
         assert await visitor.get("/windows", **year) == (status, answer)

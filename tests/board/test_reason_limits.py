@@ -116,7 +116,7 @@ async def test_a_form_holds_times_within_the_stop_that_it_shows(tmp_path: Path) 
         status, _, _ = await operator.send("/stops/reason", **form, part_from=_clock(plant, start, 0))
         assert status == 303
         said = (await operator.get(f"/stations/{STATION}/reason-log", start=start.isoformat(), end=end.isoformat()))[1]
-        assert [(each["start"], each["end"]) for each in said] == [(_iso(start), _iso(end))]
+        assert [(entry["start"], entry["end"]) for entry in said] == [(_iso(start), _iso(end))]
 
 
 def _clock(plant: PlantBoard, instant: datetime, minutes: float) -> str:

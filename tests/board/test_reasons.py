@@ -98,8 +98,8 @@ async def test_undo_puts_back_what_was_said_before(tmp_path: Path) -> None:
         status, _ = await operator.post("/api/v1/undo", {"seq": split["seq"]})
         assert status == 201
         _, after = await operator.get(f"/stations/{STATION}/timeline", window=WINDOW)
-        assert [{**each, "start": "", "end": ""} for each in merged(after["spans"])] == [
-            {**each, "start": "", "end": ""} for each in merged(before["spans"])
+        assert [{**span, "start": "", "end": ""} for span in merged(after["spans"])] == [
+            {**span, "start": "", "end": ""} for span in merged(before["spans"])
         ]
         status, problem = await operator.post("/api/v1/undo", {"seq": split["seq"]})
         assert (status, problem["code"]) == (409, "said_since")
@@ -129,8 +129,8 @@ async def test_two_people_at_once_do_not_overwrite_each_other_unseen(tmp_path: P
         status, _ = await given(two, "no-operator", 100, 120)
         assert status == 201
         _, said = await one.get(f"/stations/{STATION}/reason-log", window=WINDOW)
-        assert next(each["reason"] for each in said if each["start"] == iso(100)) == "no-operator"
-        assert sum(each["start"] == iso(100) for each in said) == 2
+        assert next(entry["reason"] for entry in said if entry["start"] == iso(100)) == "no-operator"
+        assert sum(entry["start"] == iso(100) for entry in said) == 2
 
 
 async def test_forms_do_the_same_with_two_taps(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ async def test_a_part_of_a_stop_and_stops_together(tmp_path: Path) -> None:
         status, _, _ = await operator.send("/stops/reason", **form, reason="no-parts", merge_from=before)
         assert status == 303
         _, said = await operator.get(f"/stations/{STATION}/reason-log", window=WINDOW)
-    assert [(each["start"], each["end"], each["reason"]) for each in said[:2]] == [
+    assert [(entry["start"], entry["end"], entry["reason"]) for entry in said[:2]] == [
         (before.replace("+00:00", "Z"), iso(120), "no-parts"),
         (iso(105), iso(110.5), "robot-fault"),
     ]

@@ -68,7 +68,7 @@ def says(text: str, code: str, language: str) -> bool:
     """Whether a text is or holds the sentence, whatever its gaps are filled with."""
     message = messages(None if language == "en" else language)[f"refusal.{code}"]
     for sentence in forms(message.id if language == "en" else message.string):
-        parts = [re.escape(each).replace("'", "(?:'|&#39;)") for each in GAP.split(sentence)]
+        parts = [re.escape(part).replace("'", "(?:'|&#39;)") for part in GAP.split(sentence)]
         if re.search(".*".join(parts), text, re.DOTALL) is not None:
             return True
     return False
@@ -103,8 +103,8 @@ async def test_a_refusal_names_what_is_wrong_and_what_is_possible(tmp_path: Path
     """Fields and their limits, names that exist, the permission, the cause: no language tells less than another."""
     async with plant_board(tmp_path) as plant:
         viewer, engineer, visitor = await plant.enter("viewer"), await plant.enter("engineer"), await plant.enter(None)
-        for each in (viewer, engineer, visitor):
-            await each.page(f"/language/{language}")
+        for client in (viewer, engineer, visitor):
+            await client.page(f"/language/{language}")
         told = [((await viewer.get(path, **parameters))[1], names) for path, parameters, names in NAMED]
         tea = {**REASON, "start": at(105).isoformat(), "end": at(107).isoformat(), "reason": "tea"}
         told.append(((await engineer.post("/api/v1/reasons", tea))[1], ["tea", "no-parts"]))

@@ -108,8 +108,8 @@ def routes(application: object, before: str = "") -> Iterator[tuple[str, str]]:
 
 def test_every_address_is_in_this_test(plant_routes: set[tuple[str, str]]) -> None:
     """A new address fails here until somebody has said who may use it."""
-    known = {("GET", each.partition("?")[0]) for each in READ | ALWAYS | AUDIT}
-    known |= {("POST", each) for each in {*POSTS, *FORMS, *ENTRY}} | {("DELETE", "/api/v1/session")}
+    known = {("GET", address.partition("?")[0]) for address in READ | ALWAYS | AUDIT}
+    known |= {("POST", address) for address in {*POSTS, *FORMS, *ENTRY}} | {("DELETE", "/api/v1/session")}
     missing = {
         (method, path)
         for method, path in plant_routes

@@ -70,4 +70,4 @@ async def test_by_https_the_session_is_for_https_alone(tmp_path: Path) -> None:
             with suppress(asyncio.CancelledError):
                 await serving
     assert cookie.startswith("__Host-taktline-session=")
-    assert {"secure", "httponly", "samesite=lax"} <= {each.strip().lower() for each in cookie.split(";")}
+    assert {"secure", "httponly", "samesite=lax"} <= {part.strip().lower() for part in cookie.split(";")}

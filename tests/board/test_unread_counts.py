@@ -50,7 +50,7 @@ async def figures(plant: PlantBoard) -> tuple[dict[str, Any], dict[str, Any]]:
     """The station's tile on the wall, and its figures of the shift."""
     visitor = await plant.enter(None)
     _, wall = await visitor.get("/wall")
-    [tile] = [each for line in wall["lines"] for each in line["tiles"] if each["station"] == STATION]
+    [tile] = [candidate for line in wall["lines"] for candidate in line["tiles"] if candidate["station"] == STATION]
     _, [kpi] = await visitor.get("/kpi", of=STATION, window=WINDOW)
     return tile, kpi
 
@@ -124,7 +124,7 @@ async def test_pages_show_a_dash_and_since_when(plant: PlantBoard, language: str
     _, wall = await visitor.page("/")
     assert ">–</strong>" in wall
     _, found = await visitor.get("/unread-counters")
-    assert [(each["station"], each["kind"], each["ever"]) for each in found] == [(STATION, "good", False)]
+    assert [(row["station"], row["kind"], row["ever"]) for row in found] == [(STATION, "good", False)]
 
 
 async def test_the_report_has_no_number_for_it(plant: PlantBoard) -> None:

@@ -54,7 +54,7 @@ class Plant:
             "url": self.url,
             "application_uri": CLIENT_URI,
             "request_timeout_s": 3,
-            "security": {name: each for name, each in security.items() if each is not None},
+            "security": {name: setting for name, setting in security.items() if setting is not None},
         }
         shift = {"name": "day", "days": ["mon"], "start": "08:00", "end": "16:00"}
         plant = {

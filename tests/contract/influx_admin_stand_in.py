@@ -77,10 +77,13 @@ class Modern(StandIn):
         given = request.headers.get("Authorization", "").removeprefix("Token ")
         ids = [bucket["id"] for bucket in self.buckets if bucket["name"] == database]
         permissions = [
-            each for token in self.tokens if token["token"] == given for each in token.get("permissions", [])
+            permission
+            for token in self.tokens
+            if token["token"] == given
+            for permission in token.get("permissions", [])
         ]
         return self._is_administrator(request) or any(
-            each["action"] == action and each["resource"]["id"] in ids for each in permissions
+            permission["action"] == action and permission["resource"]["id"] in ids for permission in permissions
         )
 
     async def orgs_of(self, request: web.Request) -> web.Response:
@@ -160,7 +163,7 @@ class Modern(StandIn):
         """A bucket's retention."""
         content: dict[str, Any] = await request.json()
         self.posted.append((request.path, content))
-        bucket = next(each for each in self.buckets if each["id"] == request.match_info["id"])
+        bucket = next(candidate for candidate in self.buckets if candidate["id"] == request.match_info["id"])
         bucket.update(content)
         return web.json_response(bucket)
 
@@ -171,7 +174,7 @@ class Modern(StandIn):
 
     async def drop_bucket(self, request: web.Request) -> web.Response:
         """With what is in it."""
-        bucket = next(each for each in self.buckets if each["id"] == request.match_info["id"])
+        bucket = next(candidate for candidate in self.buckets if candidate["id"] == request.match_info["id"])
         self.buckets.remove(bucket)
         del self.databases[bucket["name"]]
         return web.Response(status=204)

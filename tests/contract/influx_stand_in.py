@@ -196,17 +196,17 @@ class StandIn:
         """1.x stores the good lines of a bad body; 2.x does where each line can be parsed; 3 never does."""
         types = dict(database.types)
         read = [self._read(line, types) for line in text.split("\n") if line]
-        refused = [each for each in read if isinstance(each, BadLine)]
-        unreadable = [each for each in refused if each.is_syntax]
+        refused = [line for line in read if isinstance(line, BadLine)]
+        unreadable = [line for line in refused if line.is_syntax]
         if self.generation == 3 and refused:
             return self.refusal(400, f"write buffer error: line protocol parse failed: {refused[0].why}")
         if self.generation == 2 and unreadable:
             return self.refusal(400, unreadable[0].why)
         database.types = types
-        for each in read:
-            if not isinstance(each, BadLine):
-                kept = database.canaries if each.series.startswith("canary") else database.points
-                self._keep(kept, each)
+        for line in read:
+            if not isinstance(line, BadLine):
+                kept = database.canaries if line.series.startswith("canary") else database.points
+                self._keep(kept, line)
         if not refused:
             return web.Response(status=204)
         dropped = len(refused) - len(unreadable)

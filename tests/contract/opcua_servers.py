@@ -262,6 +262,6 @@ async def running(subject: OpcUaAdapter, journal: Journal) -> AsyncIterator[asyn
             task.result()
         yield task
     finally:
-        for each in (waiting, task):
-            each.cancel()
+        for pending in (waiting, task):
+            pending.cancel()
         await asyncio.gather(waiting, task, return_exceptions=True)

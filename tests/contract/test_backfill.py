@@ -106,7 +106,7 @@ async def test_the_database_is_dropped_in_mid_run(server: InfluxServer, tmp_path
     """
     path = tmp_path / "journal.sqlite"
     clock = ManualClock(at(0))
-    ordered = sorted(EVENTS, key=lambda each: each.received_time)
+    ordered = sorted(EVENTS, key=lambda event: event.received_time)
     async with Journal.open(path) as journal:
         await journal.append(Entry(events=ordered[:3], telemetry=CURRENTS[:1]))
         with writing(server, journal, path, clock) as writer:
@@ -211,7 +211,7 @@ async def test_a_car_is_affected_by_all_of_its_stay(server: InfluxServer, tmp_pa
                 await writer.restate()
             await writer.flush()
     live = await content(server)
-    assert [each["affected"] for each in live["exposure"]] == [1]
+    assert [exposure["affected"] for exposure in live["exposure"]] == [1]
     await lose(server)
     with PlantResults(CONFIG, path, now=clock.now()) as query, FiguresFile(figures_path(path)) as file:
         await backfill(query, server, file, None)

@@ -533,8 +533,8 @@ async def listening(talk: Talk) -> AsyncIterator[str]:
         yield f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
         server.close()
-        for each in tasks:
-            each.cancel()
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks)
 
 

@@ -67,10 +67,10 @@ def _lines(boards: list[dict[str, Any]]) -> Iterator[str]:
                 yield f"export const {name}_fields: Loose<Partial<{folder}.FieldConfig>> = {custom};"
                 if panel["type"] in OF_OLDEST:
                     yield f"export const {name}_oldest: Loose<Partial<{OF_OLDEST[panel['type']]}>> = {custom};"
-                own = [each for one in panel["fieldConfig"]["overrides"] for each in one["properties"]]
-                for place, each in enumerate(own):
-                    if each["id"].startswith("custom."):
-                        value = json.dumps({each["id"].removeprefix("custom."): each["value"]})
+                own = [setting for one in panel["fieldConfig"]["overrides"] for setting in one["properties"]]
+                for place, setting in enumerate(own):
+                    if setting["id"].startswith("custom."):
+                        value = json.dumps({setting["id"].removeprefix("custom."): setting["value"]})
                         yield f"export const {name}_{place}: Loose<Partial<{folder}.FieldConfig>> = {value};"
                         if panel["type"] in OF_OLDEST:
                             oldest = OF_OLDEST[panel["type"]]

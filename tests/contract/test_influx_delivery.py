@@ -291,5 +291,5 @@ async def test_what_is_older_than_the_database_keeps_holds_nothing_up(journal: J
             stored = await server.query('SELECT count("delta") AS n FROM "count"')
     assert await journal.refused(SINK) == []
     assert await journal.cursor(EVENTS) == journal.last_seq
-    assert [each["n"] for each in stored] == [1]
+    assert [row["n"] for row in stored] == [1]
     assert [log["event"] for log in logs].count("influx_keeps_less") == 1

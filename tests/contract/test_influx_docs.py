@@ -32,7 +32,7 @@ pytestmark = pytest.mark.influxd
 
 def shown(rows: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
     """Rows with their times as people write them; that of an aggregate over everything, or of now, says nothing."""
-    times = {each["time"] for each in rows}
+    times = {row["time"] for row in rows}
     found = []
     for row in rows:
         rest = {name: value for name, value in row.items() if name != "time"}

@@ -36,7 +36,7 @@ def wanted(target: Target, keep_days: int | None = None, kept: dict[str, str] | 
 
 def told(done: list[Done], how: How) -> list[str]:
     """What was done so."""
-    return [each.text for each in done if each.how is how]
+    return [step.text for step in done if step.how is how]
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def test_2x_gets_organisation_bucket_mapping_and_tokens() -> None:
         "retention_policy": AUTOGEN,
         "default": True,
     }
-    actions = [[each["action"] for each in content["permissions"]] for _, content in made[3:]]
+    actions = [[permission["action"] for permission in content["permissions"]] for _, content in made[3:]]
     assert actions == [["read", "write"], ["read"]]
     assert secrets == {"influx-secret": "new-secret-4", "grafana-influx-secret": "new-secret-5"}
 

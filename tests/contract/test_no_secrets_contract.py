@@ -184,8 +184,8 @@ async def test_a_collector_whose_secrets_are_refused_shows_none(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secrets))
     configure_logging(level=logging.DEBUG)
     caplog.set_level(logging.DEBUG)
-    for each in TALKATIVE:
-        caplog.set_level(logging.DEBUG, logger=each)
+    for logger in TALKATIVE:
+        caplog.set_level(logging.DEBUG, logger=logger)
     async with guarded(tmp_path, in_clear=in_clear) as (url, theirs), echoing() as database:
         plant = Plant(tmp_path, url, fields={"user": "reader", "password_credential": "plc"})
         plant.security = {"server_certificate": str(theirs.certificate)}

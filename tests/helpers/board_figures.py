@@ -139,7 +139,7 @@ def fact(value: object) -> str:
         case list():
             return "; ".join(map(fact, value))
         case dict():
-            return " ".join(f"{name} {fact(each)}" for name, each in value.items() if known(each))
+            return " ".join(f"{name} {fact(item)}" for name, item in value.items() if known(item))
         case bool():
             return "true" if value else "false"
         case _:

@@ -48,7 +48,7 @@ class Look:
 
     def reason(self, code: str | None) -> str:
         """A reason in English."""
-        texts = {each["reason"]: each["texts"]["en"] for found in self.reasons.values() for each in found}
+        texts = {reason["reason"]: reason["texts"]["en"] for found in self.reasons.values() for reason in found}
         return "no reason yet" if code is None else texts.get(code) or word(code)
 
     async def windows(self, chosen: dict[str, Any], *, shifts_only: bool) -> list[str]:
@@ -58,22 +58,22 @@ class Look:
         shifts = await self.answer("/windows", kind="shift", start=start, end=end)
         days = await self.answer("/windows", kind="day", start=start, end=end)
         found = [shift for shift in shifts if not shift["name"].endswith("off shift")][::-1] + days[::-1]
-        if chosen["name"] not in {each["name"] for each in found}:
+        if chosen["name"] not in {window["name"] for window in found}:
             found.insert(0, chosen)
         if shifts_only:
-            found = [each for each in found if "/" in each["name"]]
-        return [f"[{marked(each['name'], chosen['name'])}] {heading(each)}" for each in found]
+            found = [window for window in found if "/" in window["name"]]
+        return [f"[{marked(window['name'], chosen['name'])}] {heading(window)}" for window in found]
 
     def parts(self, of: str, *, stations: bool, whole: bool) -> list[str]:
         """The parts of the plant that a page offers, the chosen one marked."""
-        paths = [each["station"] for each in self.site["stations"]]
+        paths = [station["station"] for station in self.site["stations"]]
         areas, lines = (list(dict.fromkeys("/".join(path.split("/")[:depth]) for path in paths)) for depth in (2, 3))
         found = [
             *([self.site["site"], *areas] if whole else []),
             *(lines if whole else []),
             *(paths if stations else []),
         ]
-        return [f"[{marked(each, of)}] {place(each)}" for each in found]
+        return [f"[{marked(path, of)}] {place(path)}" for path in found]
 
     async def chosen(
         self,
@@ -97,21 +97,21 @@ class Look:
         begin, end = instant(timeline["window"]["start"]), instant(timeline["window"]["end"])
         whole = (end - begin).total_seconds()
 
-        def at(each: dict[str, Any], least: float) -> tuple[float, float]:
-            start, stop = instant(each["start"]), instant(each["end"])
+        def at(stretch: dict[str, Any], least: float) -> tuple[float, float]:
+            start, stop = instant(stretch["start"]), instant(stretch["end"])
             width = share((stop - start).total_seconds(), whole)
             return share((start - begin).total_seconds(), whole), max(width, least)
 
         shown = ["[0 100 ground]"]
-        for each in timeline["spans"]:
-            left, width = at(each, 0.04)
-            kind = f"s-{each['state']}" + (" inferred" if each["inferred"] else "")
-            why = f": {self.reason(each['reason'])}" if each["reason"] else ""
+        for span in timeline["spans"]:
+            left, width = at(span, 0.04)
+            kind = f"s-{span['state']}" + (" inferred" if span["inferred"] else "")
+            why = f": {self.reason(span['reason'])}" if span["reason"] else ""
             shown.append(
-                f"[{left} {width} {kind}] {clock(each['start'])}–{clock(each['end'])} {word(each['state'])}{why}"
+                f"[{left} {width} {kind}] {clock(span['start'])}–{clock(span['end'])} {word(span['state'])}{why}"
             )
-        for each in timeline["planned"]:
-            left, width = at(each, 0.0)
+        for stretch in timeline["planned"]:
+            left, width = at(stretch, 0.0)
             shown.append(f"[{left} {width} planned]")
         return " ".join(shown)
 
@@ -135,8 +135,8 @@ async def looking(
     async with plant_board(folder, events=told, telemetry=telemetry(), now=now) as plant:
         look = Look(plant, await plant.enter(name))
         look.site = await look.answer("/site")
-        for each in look.site["stations"]:
-            look.reasons[each["station"]] = await look.answer(f"/stations/{each['station']}/reasons")
+        for station in look.site["stations"]:
+            look.reasons[station["station"]] = await look.answer(f"/stations/{station['station']}/reasons")
         yield look
 
 

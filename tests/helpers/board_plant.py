@@ -149,7 +149,7 @@ async def plant_board(
     for batch in shows:
         tags[batch.controller].take(batch)
     seen = {ControllerId(controller): now for controller in config.controllers}
-    ordered = sorted(events, key=lambda each: each.received_time)
+    ordered = sorted(events, key=lambda event: event.received_time)
     async with Journal.open(config.journal_path) as journal:
         if events:
             await journal.append(Entry(events=ordered, telemetry=telemetry, observed=seen))

@@ -69,9 +69,9 @@ async def barriers(page: Page) -> list[str]:
     asked = json.dumps({"runOnly": {"type": "tag", "values": AA}, "resultTypes": ["violations"]})
     found: dict[str, Any] = await page.evaluate(f"async () => await axe.run(document, {asked})")
     return [
-        f"{each['id']}: {each['help']}: {node['html'][:120]} {node['failureSummary'][:200]}"
-        for each in found["violations"]
-        for node in each["nodes"][:3]
+        f"{violation['id']}: {violation['help']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for violation in found["violations"]
+        for node in violation["nodes"][:3]
     ]
 
 

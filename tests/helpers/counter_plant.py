@@ -121,9 +121,9 @@ class Plant:
 
     def deliver(self, at_s: float, stamp_s: float, says: dict[str, Value], value: int, *, late_s: float) -> None:
         self.received_s = max(at_s, self.received_s + 0.001)
-        news = {tag: each for tag, each in says.items() if self.told.get(tag) != each}
+        news = {tag: raw for tag, raw in says.items() if self.told.get(tag) != raw}
         readings = tuple(
-            said(tag, each, self.received_s, stamped=stamp_s if self.stamped else None) for tag, each in news.items()
+            said(tag, raw, self.received_s, stamped=stamp_s if self.stamped else None) for tag, raw in news.items()
         )
         self.told |= says
         self.scenes.append(Observation(readings, at(self.received_s), baseline=False))
@@ -231,7 +231,7 @@ def histories(view: list[Look], pace: Pace, register: Register) -> Histories:
                     old = found.get(cost, (least + low, most + high))
                     found[cost] = (min(old[0], least + low), max(old[1], most + high))
         fewest = min(found)
-        best.append({cost: each for cost, each in found.items() if cost <= fewest + 1})
+        best.append({cost: counts for cost, counts in found.items() if cost <= fewest + 1})
     strange = min(best[-1])
     return Histories(strange, *best[-1][strange])
 

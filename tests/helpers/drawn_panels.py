@@ -60,8 +60,8 @@ def _stretched(panel: Panel, frame: Frame, longest: Mapping[str, Sequence[Value]
     rows = len(names[by]) if names.get(by) else rows
     return Frame(
         {
-            name: [of[place % len(of)] for place in range(rows) for of in (names.get(name) or each,)]
-            for name, each in frame.columns.items()
+            name: [of[place % len(of)] for place in range(rows) for of in (names.get(name) or column,)]
+            for name, column in frame.columns.items()
         },
         frame.name,
     )

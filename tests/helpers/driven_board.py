@@ -81,8 +81,8 @@ async def driven_board(
         web = WebShape().model_copy(update={"port": 0})  # the system's choice
         serving = serve_board(config, running.monitor, web, people=people, listening=port.set_result)
         tasks = [
-            asyncio.create_task(each)
-            for each in (serving, served.run(), running.monitor.count_audit.follow(), running.monitor.follow())
+            asyncio.create_task(work)
+            for work in (serving, served.run(), running.monitor.count_audit.follow(), running.monitor.follow())
         ]
         try:
             link = Link(await port)

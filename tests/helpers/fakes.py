@@ -28,9 +28,9 @@ class FakeAdapter:
 
     async def run(self, emit: Emit) -> None:
         """One connection, as scripted."""
-        for each in self.batches:
+        for scripted in self.batches:
             try:
-                await emit(each)
+                await emit(scripted)
             except Exception:
                 if self.wrap is not None:
                     raise self.wrap from None
@@ -87,9 +87,9 @@ def script(*adapters: FakeAdapter | Exception) -> Callable[[], FakeAdapter]:
     left = list(adapters)
 
     def make() -> FakeAdapter:
-        each = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(each, Exception):
-            raise each
-        return each
+        adapter = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(adapter, Exception):
+            raise adapter
+        return adapter
 
     return make

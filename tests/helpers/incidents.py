@@ -74,7 +74,7 @@ def setup_of(
 def schedule_of(plant: Plant) -> ResetSchedule | None:
     """The times at which the register was due to start again, as the plant's file gives them."""
     zone = plant.draw.choice(ZONES)
-    times = tuple(at(each).astimezone(zone).time() for each in plant.due_s)
+    times = tuple(at(due_s).astimezone(zone).time() for due_s in plant.due_s)
     return ResetSchedule(zone, times, timedelta(seconds=DUE_WITHIN_S)) if times else None
 
 
@@ -298,6 +298,6 @@ def incident(draw: Random, labels: tuple[Label, ...]) -> Incident:
         longest_blind_s=longest,
         turned_unseen=plant.turned_unseen,
         short_of_turn=plant.short_of_turn,
-        due_s=tuple((each - DUE_WITHIN_S, each + DUE_WITHIN_S) for each in plant.due_s),
+        due_s=tuple((due_s - DUE_WITHIN_S, due_s + DUE_WITHIN_S) for due_s in plant.due_s),
         name=name,
     )

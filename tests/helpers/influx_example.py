@@ -98,8 +98,8 @@ CURRENTS = [
 
 async def example(path: Path) -> None:
     """Journals it, in the order in which it was seen."""
-    ordered = sorted(EVENTS, key=lambda each: each.received_time)
-    seen = {ControllerId(each): END for each in ("weld-plc", "final-plc")}
+    ordered = sorted(EVENTS, key=lambda event: event.received_time)
+    seen = {ControllerId(name): END for name in ("weld-plc", "final-plc")}
     async with Journal.open(path) as journal:
         await journal.append(Entry(events=ordered, telemetry=CURRENTS, observed=seen))
 

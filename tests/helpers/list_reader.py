@@ -49,7 +49,7 @@ class ListReader:
         return from_us(min(affected_windows)) if affected_windows else None
 
     def last_before(self, station: StationId, instant: datetime) -> datetime | None:
-        return max((each for each in self._seen(station) if each < instant), default=None)
+        return max((seen for seen in self._seen(station) if seen < instant), default=None)
 
     def _seen(self, station: StationId) -> list[datetime]:
         return sorted(
@@ -85,17 +85,17 @@ class ListReader:
         found = [
             journaled for journaled in self._of(station) if journaled.event.time < instant and _says_state(journaled)
         ]
-        return sorted(found, key=lambda each: each.event.time, reverse=True)[:limit]
+        return sorted(found, key=lambda journaled: journaled.event.time, reverse=True)[:limit]
 
     def states_from(self, station: StationId, instant: datetime, limit: int) -> list[Journaled]:
         found = [
             journaled for journaled in self._of(station) if journaled.event.time >= instant and _says_state(journaled)
         ]
-        return sorted(found, key=lambda each: each.event.time)[:limit]
+        return sorted(found, key=lambda journaled: journaled.event.time)[:limit]
 
     def links_before(self, station: StationId, instant: datetime) -> list[Journaled]:
         before = [journaled for journaled in self._of(station) if journaled.event.time < instant]
-        by_time = sorted(before, key=lambda each: each.event.time)
+        by_time = sorted(before, key=lambda journaled: journaled.event.time)
         returns = [journaled for journaled in by_time if isinstance(journaled.event, ConnectionRestored)][-2:]
         since = [journaled.event.time for journaled in returns]
         if len(since) < 2:
@@ -112,7 +112,7 @@ class ListReader:
         return list(found.values())
 
     def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
-        before = [each for each in self._of(station) if each.event.time < instant]
+        before = [journaled for journaled in self._of(station) if journaled.event.time < instant]
         found: dict[str, Journaled] = {}
         for journaled in sorted(before, key=lambda one: (one.event.time, one.seq)):
             if isinstance(journaled.event, QualityChanged) and journaled.event.signal in signals:
@@ -143,5 +143,5 @@ class ListReader:
         return [journaled for journaled in self.journal if journaled.event.station == station]
 
 
-def _says_state(each: Journaled) -> bool:
-    return isinstance(each.event, STATE_EVENTS)
+def _says_state(journaled: Journaled) -> bool:
+    return isinstance(journaled.event, STATE_EVENTS)

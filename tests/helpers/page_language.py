@@ -44,7 +44,7 @@ def latin_words(page: str, language: str, names: Collection[str], ids: Collectio
     named = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names, key=len, reverse=True)))
     left = []
     for text in shown(parsed(page), language, ids):
-        words = [each for each in LATIN.findall(named.sub("", COMMAND.sub("", text))) if each not in TERMS]
+        words = [word for word in LATIN.findall(named.sub("", COMMAND.sub("", text))) if word not in TERMS]
         if words:
             left.append(f"{' '.join(words)} | {' '.join(text.split())}")
     return left

@@ -84,7 +84,7 @@ def _organize(frame: Frame, options: Options) -> Frame:
 
 def _without_fields(frame: Frame, options: Options) -> Frame:
     left_out = options["exclude"]["names"]
-    return replace(frame, columns={name: each for name, each in frame.columns.items() if name not in left_out})
+    return replace(frame, columns={name: column for name, column in frame.columns.items() if name not in left_out})
 
 
 def _filter_rows(frame: Frame, options: Options) -> Frame:
@@ -167,7 +167,7 @@ def _partition(frames: list[Frame], options: Options) -> list[Frame]:
         for value in dict.fromkeys(frame.columns[by]):
             part = frame.with_rows([row for row in frame.rows() if row[place] == value])
             columns = {
-                str(value) if name == "Value" else name: each for name, each in part.columns.items() if name != by
+                str(value) if name == "Value" else name: column for name, column in part.columns.items() if name != by
             }
             found.append(Frame(columns, str(value)))
     return found

@@ -15,7 +15,7 @@ from mes.model import CountFlag, CountKind, Journaled, ProductId, State, Station
 
 LENGTH_MIN = 240
 S2 = ProductId("S2")
-SAID = [each for each in State if each is not State.NO_DATA]
+SAID = [kind for kind in State if kind is not State.NO_DATA]
 WINDOW = Interval(at(0), at(LENGTH_MIN))
 
 # shifts that begin and end inside hours, with a break, and one that meets the next
@@ -49,11 +49,13 @@ def gaps(draw: st.DrawFn) -> list[StationEvent]:
 @st.composite
 def histories(draw: st.DrawFn) -> list[Journaled]:
     times = st.lists(instants, max_size=20)
-    events: list[StationEvent] = [state(each, draw(st.sampled_from(SAID))) for each in draw(times)]
-    events.extend(counted(each, draw(st.integers(0, 3)), draw(kinds), product=draw(products)) for each in draw(times))
-    for each in draw(st.lists(instants, max_size=2)):
-        doubted = unreconciled(each, draw(kinds))
-        events += [doubted, counted(each, 2, doubted.kind, flag=CountFlag.RESET)]
+    events: list[StationEvent] = [state(minute, draw(st.sampled_from(SAID))) for minute in draw(times)]
+    events.extend(
+        counted(minute, draw(st.integers(0, 3)), draw(kinds), product=draw(products)) for minute in draw(times)
+    )
+    for minute in draw(st.lists(instants, max_size=2)):
+        doubted = unreconciled(minute, draw(kinds))
+        events += [doubted, counted(minute, 2, doubted.kind, flag=CountFlag.RESET)]
         words = st.tuples(st.integers(0, 5), st.integers(490, 495), products)
         for parts, minutes, product in draw(st.lists(words, max_size=3, unique=True)):  # the same word twice is one
             events.append(decided(doubted, parts, when=minutes, product=product))
@@ -66,8 +68,8 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
         reason = draw(st.sampled_from([None, "unheard-of", *CATALOGUE.reasons]))
         events.append(assigned(draw(instants), start, end, reason))
     qualities = st.sampled_from([Quality.GOOD, Quality.BAD, Quality.UNCERTAIN])
-    for each in draw(st.lists(instants, max_size=4)):
-        events.append(quality(each, draw(qualities), draw(kinds)))
+    for minute in draw(st.lists(instants, max_size=4)):
+        events.append(quality(minute, draw(qualities), draw(kinds)))
     # each count shows a totaliser reading of its own, as controllers do
     told = [
         replace(event, raw=place) if isinstance(event, UnitsCounted) else event for place, event in enumerate(events)
@@ -77,7 +79,7 @@ def histories(draw: st.DrawFn) -> list[Journaled]:
 
 standards = st.builds(
     lambda ideal, minor_s: StationStandard(
-        ideal_cycle={product: timedelta(seconds=each) for product, each in ideal.items()},
+        ideal_cycle={product: timedelta(seconds=ideal_s) for product, ideal_s in ideal.items()},
         minor_stop=timedelta(seconds=minor_s),
         reasons=CATALOGUE,
     ),

@@ -23,7 +23,7 @@ from mes.oee.biography import Outcome, ProcessLimit, Visit, all_biographies, pro
 from mes.oee.flow import dwells, first_time_quality, wip
 
 DOWNSTREAM = StationId("downstream")
-units = st.sampled_from([UnitId(each) for each in "ABC"])
+units = st.sampled_from([UnitId(letter) for letter in "ABC"])
 results = st.sampled_from(UnitResult)
 waits = st.sampled_from([0.0, 0.01, 0.05, 0.4, 1.0, 9.0])
 
@@ -36,7 +36,7 @@ def events(draw: st.DrawFn) -> list[Journaled]:
     for kind in draw(st.lists(st.sampled_from(["entered", "left", "completed", "state", "lost", "restored"]))):
         minute += draw(waits)
         found.append(event(draw, kind, minute))
-    return [Journaled(seq, each) for seq, each in enumerate(found, 1)]
+    return [Journaled(seq, station_event) for seq, station_event in enumerate(found, 1)]
 
 
 def event(draw: st.DrawFn, kind: str, minute: float) -> StationEvent:
@@ -59,11 +59,13 @@ def event(draw: st.DrawFn, kind: str, minute: float) -> StationEvent:
 @given(events())
 def test_every_result_is_in_one_visit(history: list[Journaled]) -> None:
     """Every result is in exactly one visit, and in one of its own unit."""
-    found = [(each.unit, outcome.time, outcome.result) for each in visits(STATION, history) for outcome in each.results]
+    found = [(stay.unit, outcome.time, outcome.result) for stay in visits(STATION, history) for outcome in stay.results]
     said = [journaled.event for journaled in history]
 
     assert Counter(found) == Counter(
-        (each.unit, each.time, each.result) for each in said if isinstance(each, UnitCompleted)
+        (station_event.unit, station_event.time, station_event.result)
+        for station_event in said
+        if isinstance(station_event, UnitCompleted)
     )
 
 
@@ -73,14 +75,14 @@ def test_visits_are_in_order(history: list[Journaled]) -> None:
     found = visits(STATION, history)
     passages: Counter[UnitId] = Counter()
 
-    assert [each.first_seen for each in found] == sorted(each.first_seen for each in found)
-    for each in found:
-        passages[each.unit] += 1
-        assert each.passage == passages[each.unit]
-        times = [outcome.time for outcome in each.results]
+    assert [stay.first_seen for stay in found] == sorted(stay.first_seen for stay in found)
+    for stay in found:
+        passages[stay.unit] += 1
+        assert stay.passage == passages[stay.unit]
+        times = [outcome.time for outcome in stay.results]
         assert times == sorted(times)
-        known = [each.entered, each.left, *times]
-        assert all(each.first_seen <= time <= each.last_seen for time in known if time is not None)
+        known = [stay.entered, stay.left, *times]
+        assert all(stay.first_seen <= time <= stay.last_seen for time in known if time is not None)
 
 
 @given(events(), st.data())
@@ -98,8 +100,8 @@ def test_lives_lose_no_visit(history: list[Journaled]) -> None:
     found = visits(STATION, history)
     lives = all_biographies({STATION: found}, [STATION])
 
-    assert sorted((each.unit, each.first_seen) for life in lives for each in life.visits) == sorted(
-        (each.unit, each.first_seen) for each in found
+    assert sorted((stay.unit, stay.first_seen) for life in lives for stay in life.visits) == sorted(
+        (stay.unit, stay.first_seen) for stay in found
     )
     assert sum(live.loops for live in lives) == len(found) - len(lives)
 
@@ -137,12 +139,12 @@ def flows(draw: st.DrawFn) -> tuple[list[Visit], list[Visit]]:
                 downstream.append(visit(unit, DOWNSTREAM, minute, UnitResult.GOOD, passage=passage))
             minute += draw(st.integers(10, 30))
     last = draw(st.integers(0, 200))
-    kept = [each for each in downstream if each.first_seen <= at(last)]
-    return [each for each in upstream if each.last_seen <= at(last)], kept
+    kept = [stay for stay in downstream if stay.first_seen <= at(last)]
+    return [stay for stay in upstream if stay.last_seen <= at(last)], kept
 
 
 def of_unit(found: list[Visit]) -> Counter[UnitId]:
-    return Counter(each.unit for each in found)
+    return Counter(stay.unit for stay in found)
 
 
 @given(flows(), st.integers(0, 200))
@@ -151,9 +153,9 @@ def test_what_came_and_did_not_go_is_there(flow: tuple[list[Visit], list[Visit]]
     upstream, downstream = flow
     instant = at(minute)
     sent = [
-        each for each in upstream if each.results[-1].result is UnitResult.GOOD and each.results[-1].time <= instant
+        stay for stay in upstream if stay.results[-1].result is UnitResult.GOOD and stay.results[-1].time <= instant
     ]
-    come = [each for each in downstream if each.first_seen <= instant]
+    come = [stay for stay in downstream if stay.first_seen <= instant]
 
     assert Counter(wip(upstream, downstream, instant)) == of_unit(sent) - of_unit(come)
     assert len(wip(upstream, downstream, instant)) == len(sent) - len(come)
@@ -166,7 +168,7 @@ def test_every_arrival_ends_a_wait(flow: tuple[list[Visit], list[Visit]]) -> Non
     found = dwells(upstream, downstream)
     ended = [(dwell.unit, dwell.until) for dwell in found if dwell.until is not None]
 
-    assert Counter(ended) == Counter((each.unit, each.entered) for each in downstream)
+    assert Counter(ended) == Counter((stay.unit, stay.entered) for stay in downstream)
     assert all(dwell.length is None or dwell.length >= timedelta() for dwell in found)
 
 

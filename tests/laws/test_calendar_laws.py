@@ -20,8 +20,8 @@ THREE_SHIFTS = (
     Shift("night", time(22), time(6), ((time(1, 45), time(2, 30)), (time(2, 45), time(3, 15)))),
 )
 zones = st.sampled_from(ZONES)
-clock = st.times().map(lambda each: each.replace(second=0, microsecond=0))
-starts = st.datetimes(datetime(2023, 1, 1), datetime(2027, 1, 1)).map(lambda each: each.replace(tzinfo=UTC))  # noqa: DTZ001 - bounds are naive
+clock = st.times().map(lambda local: local.replace(second=0, microsecond=0))
+starts = st.datetimes(datetime(2023, 1, 1), datetime(2027, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))  # noqa: DTZ001 - bounds are naive
 lengths = st.timedeltas(timedelta(minutes=1), timedelta(days=6))
 
 
@@ -36,7 +36,7 @@ def test_hours_and_days_are_laid_end_to_end(
 ) -> None:
     """Hours and days cover any window without a hole and without overlap, so that each instant is in one of each."""
     window = Interval(start, start + length)
-    found = [each.interval for each in Calendar(zone, (), day_start).windows(kind, window)]
+    found = [cell.interval for cell in Calendar(zone, (), day_start).windows(kind, window)]
 
     assert touching(found)
     assert found[0].start <= window.start
@@ -75,7 +75,7 @@ def test_cutting_a_window_changes_no_planned_second(
 @given(zones, st.dates(date(2023, 1, 1), date(2027, 1, 1)), st.lists(clock, min_size=2, max_size=2).map(sorted))
 def test_local_order_is_kept(zone: ZoneInfo, day: date, clocks: list[time]) -> None:
     """An earlier local time is never a later instant."""
-    early, late = (Calendar(zone, ()).to_utc(datetime.combine(day, each)) for each in clocks)
+    early, late = (Calendar(zone, ()).to_utc(datetime.combine(day, local)) for local in clocks)
 
     assert early <= late
 
@@ -134,7 +134,7 @@ dates = st.dates(date(2023, 1, 1), date(2027, 1, 1))
 def calendars(draw: st.DrawFn) -> Calendar:
     """Calendars with all that there is: special days, holidays, overtime, rotations, maintenance, near to `MIDDLE`."""
     zone, middle = draw(st.sampled_from(list(MIDDLE.items())))
-    near = st.integers(-9, 9).map(lambda each: middle + timedelta(days=each))
+    near = st.integers(-9, 9).map(lambda days: middle + timedelta(days=days))
     plans = draw(st.lists(st.tuples(near, clock, st.timedeltas(timedelta(minutes=1), timedelta(days=2))), max_size=3))
     pattern = draw(st.sampled_from([(), TWO_SHIFTS, THREE_SHIFTS, (Shift("round", time(8), time(8)),)]))
     return Calendar(
@@ -163,7 +163,7 @@ def scenes(draw: st.DrawFn) -> tuple[Calendar, Interval]:
 
 def all_shifts(calendar: Calendar, window: Interval) -> list[Window]:
     found = [*calendar.shifts(window), *calendar.off_shift(window)]
-    return sorted(found, key=lambda each: each.interval)
+    return sorted(found, key=lambda part: part.interval)
 
 
 def holding(windows: list[Window], instant: datetime) -> list[Window]:
@@ -189,11 +189,11 @@ def test_shifts_and_the_stretches_between_them_tile_time(scene: tuple[Calendar, 
     calendar, window = scene
     found = all_shifts(calendar, window)
 
-    assert touching([each.interval for each in found])
+    assert touching([shift.interval for shift in found])
     assert found[0].interval.start <= window.start
     assert window.end <= found[-1].interval.end
-    for each in found:
-        assert all_shifts(calendar, each.interval) == [each]
+    for shift in found:
+        assert all_shifts(calendar, shift.interval) == [shift]
 
 
 @settings(deadline=None)
@@ -220,12 +220,12 @@ def test_production_days_tile_weeks_months_and_years(scene: tuple[Calendar, Inte
     calendar, window = scene
     found = calendar.windows(kind, window)
 
-    assert touching([each.interval for each in found])
-    for each in found:
-        days = calendar.days(each.interval)
+    assert touching([span.interval for span in found])
+    for span in found:
+        days = calendar.days(span.interval)
         assert touching([day.interval for day in days])
-        assert Interval(days[0].interval.start, days[-1].interval.end) == each.interval
-        assert each.day == days[0].day
+        assert Interval(days[0].interval.start, days[-1].interval.end) == span.interval
+        assert span.day == days[0].day
 
 
 @settings(deadline=None)

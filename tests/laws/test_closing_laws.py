@@ -28,7 +28,7 @@ SHIFT = between(0, 510)
 CALENDAR: Calendar = load(default_config()).config.calendar
 STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=2)}, minor_stop=timedelta(minutes=2), reasons=CATALOGUE)
 OTHER = replace(STANDARD, ideal_cycle={None: timedelta(seconds=77)}, minor_stop=timedelta(minutes=9))
-minutes = st.integers(0, 700 * 60).map(lambda each: each / 60)
+minutes = st.integers(0, 700 * 60).map(lambda second: second / 60)
 things = st.one_of(
     st.builds(state, minutes, st.sampled_from(list(State))),
     st.builds(counted, minutes, st.integers(0, 9), st.sampled_from([CountKind.GOOD, CountKind.SCRAP])),

@@ -154,7 +154,7 @@ def test_the_last_change_holds_whatever_the_times(
         readings = tuple(said(tag, value, second, stamped=stamp) for value in values)
         scenes.append(Observation(readings, at(second), baseline=False, clock_offset=timedelta()))
     done = live(station(), *scenes)
-    by_time = sorted(dict.fromkeys(done.events), key=lambda each: (each.time, each.received_time))
+    by_time = sorted(dict.fromkeys(done.events), key=lambda event: (event.time, event.received_time))
     state = fault = unit = product = None
     quality = Quality.GOOD
     for event in by_time:
@@ -211,7 +211,7 @@ def test_nothing_is_early_and_no_far_clock_is_believed(far: float, sign: int) ->
 def test_what_is_on_time_ends_the_doubt() -> None:
     """Once a reading came on time, what follows in the same burst cannot be from before it."""
     delivery = Delivery()
-    scenes = [observed(delivery, each, timedelta()) for each in (batch(0, (0, 6), baseline=True), batch(20, (20, 9)))]
+    scenes = [observed(delivery, scene, timedelta()) for scene in (batch(0, (0, 6), baseline=True), batch(20, (20, 9)))]
     scenes += [observed(delivery, batch(20.2, (12, 6)), timedelta())]
     changed = only(StateChanged, live(SETUP, *scenes))
 
@@ -221,7 +221,7 @@ def test_what_is_on_time_ends_the_doubt() -> None:
 def test_a_clock_of_ours_that_is_set_back_opens_no_door() -> None:
     """After our own clock went back nothing is believed that is older than the new time by more than the tolerance."""
     delivery = Delivery()
-    scenes = [observed(delivery, each, timedelta()) for each in (batch(0, (0, 6), baseline=True), batch(100))]
+    scenes = [observed(delivery, scene, timedelta()) for scene in (batch(0, (0, 6), baseline=True), batch(100))]
     done = live(SETUP, *scenes, observed(delivery, batch(50, (40, 9)), timedelta()))
 
     assert [change.time for change in only(StateChanged, done)[1:]] == [at(50)]

@@ -79,7 +79,7 @@ def test_stored_components_say_what_was_made_in_each_window(
         for first, last in ((0, len(events) // 2), (len(events) // 2, len(events))):
             reader.journal.extend(events[first:last])
             direct, stored = both(reader, standard, file)
-            expected = {each: direct.kpi(STATION, each, until=until).produced for each in some}
+            expected = {part: direct.kpi(STATION, part, until=until).produced for part in some}
             assert stored.produced(STATION, some, until=until) == expected
             assert direct.produced(STATION, some, until=until) == expected
 
@@ -168,9 +168,9 @@ def test_cells_are_cut_where_any_window_begins() -> None:
     cuts = set(cell_cuts(CALENDAR, window))
 
     for kind in WindowKind:
-        for each in CALENDAR.windows(kind, window):
-            if window.start <= each.interval.start <= window.end:
-                assert each.interval.start in cuts
+        for hour in CALENDAR.windows(kind, window):
+            if window.start <= hour.interval.start <= window.end:
+                assert hour.interval.start in cuts
 
 
 def test_a_calendar_has_a_name_of_its_own() -> None:

@@ -102,12 +102,12 @@ def judge(case: Incident) -> str:
 def test_an_incident_is_exact_or_flagged(label: Label) -> None:
     """Whatever befalls a counter: no part is invented or dropped in silence, and nothing ordinary is doubted."""
     draw = Random(f"{SEED} {label}")
-    each = examples(EACH)
-    found = Counter(judge(incident(draw, (label,))) for _ in range(each))
+    number = examples(EACH)
+    found = Counter(judge(incident(draw, (label,))) for _ in range(number))
 
     print(SEED, label, dict(found))  # noqa: T201  # shown with -s, for the record
-    assert found.total() == each
-    assert found["looks ordinary"] <= each * LOOKS_ORDINARY.get(label, 0)
+    assert found.total() == number
+    assert found["looks ordinary"] <= number * LOOKS_ORDINARY.get(label, 0)
 
 
 @pytest.mark.timeout(300)

@@ -25,8 +25,8 @@ intervals = st.lists(
 )
 
 
-def held(each: list[Interval] | tuple[Interval, ...]) -> set[int]:
-    return {number for number in range(MINUTES) if any(minute(number) in one for one in each)}
+def held(intervals: list[Interval] | tuple[Interval, ...]) -> set[int]:
+    return {number for number in range(MINUTES) if any(minute(number) in one for one in intervals)}
 
 
 @given(intervals)

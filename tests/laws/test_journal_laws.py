@@ -34,7 +34,7 @@ def _events(event_type: type[StationEvent]) -> st.SearchStrategy[StationEvent]:
     return st.builds(event_type, **{name: _values(hint) for name, hint in get_type_hints(event_type).items()})
 
 
-@given(st.one_of([_events(each) for each in KINDS.values()]))
+@given(st.one_of([_events(event_type) for event_type in KINDS.values()]))
 def test_every_event_comes_back_as_it_was(event: StationEvent) -> None:
     """Encoding an event of any class and decoding its row gives an equal event, times exact to the microsecond."""
     station, kind, time_us, received_us, from_us_, to_us_, body = encode_event(event)

@@ -106,8 +106,8 @@ def test_the_label_of_the_zone_changes_nothing(
     """The same window and plan, written in another zone, have the same figures."""
     zone = timezone(timedelta(hours=offset_h))
 
-    def there(each: Interval) -> Interval:
-        return Interval(each.start.astimezone(zone), each.end.astimezone(zone))
+    def there(interval: Interval) -> Interval:
+        return Interval(interval.start.astimezone(zone), interval.end.astimezone(zone))
 
     moved = figures(events, there(WINDOW), [there(span) for span in planned], standard)
 
@@ -132,7 +132,7 @@ def test_a_time_line_is_gapless_and_each_unit_has_one_instant(events: list[Journ
 def _decided_last(events: list[Journaled], kind: CountKind) -> dict[datetime, int]:
     """The last word on each instant's undecided reading; a history has but one of a kind at an instant."""
     words = [event.event for event in events if isinstance(event.event, CountReconciled)]
-    in_order = sorted(words, key=lambda each: each.recorded_time)
+    in_order = sorted(words, key=lambda event: event.recorded_time)
     return {decision.time: decision.parts for decision in in_order if decision.kind is kind}
 
 

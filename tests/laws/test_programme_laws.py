@@ -96,7 +96,7 @@ def test_months_add_up_to_the_year(programme: BuildProgramme, calendar: Calendar
     for product in programme.products(YEAR):
         months = [targets.target((product,), targets.month(YEAR, month)) for month in range(1, 13)]
         own = [programme.plan.get((YEAR, month), {}).get(product) for month in range(1, 13)]
-        planned = sum(each or 0 for each in own)
+        planned = sum(figure or 0 for figure in own)
 
         assert sum(months) == programme.plan.get((YEAR, None), {}).get(product, planned)
         assert [cars for cars, figure in zip(months, own, strict=True) if figure is not None] == [
@@ -125,7 +125,7 @@ def test_the_label_of_a_zone_changes_nothing(
 ) -> None:
     """The same instants have the same target, whatever offset they are written with and whoever remembers months."""
     targets = Targets(programme, calendar)
-    start, end = (targets.year(YEAR).start + timedelta(seconds=each) for each in sorted((one, other)))
+    start, end = (targets.year(YEAR).start + timedelta(seconds=second) for second in sorted((one, other)))
     zone = timezone(timedelta(hours=offset_h))
     labelled = Interval(start.astimezone(zone), end.astimezone(zone))
 
@@ -148,7 +148,7 @@ def test_takt_times_demand_is_the_time(planned_s: int, demand: Fraction, cycles_
     """Takt × demand is the available time within half a microsecond a car; cycles at takt overrun by nothing."""
     planned = timedelta(seconds=planned_s)
     found = takt(planned, demand)
-    cycles = [timedelta(seconds=each) for each in cycles_s]
+    cycles = [timedelta(seconds=cycle_s) for cycle_s in cycles_s]
 
     assert found is not None
     assert abs(found // timedelta(microseconds=1) * demand - planned_s * 10**6) <= demand / 2
@@ -206,7 +206,7 @@ def test_at_the_end_of_the_year_the_forecast_is_what_was_built(
     """With all of the year's planned time spent, the present rate foretells what is there."""
     targets = Targets(programme, calendar)
     year = targets.year(YEAR)
-    cars = [Car(UnitId(f"{each}"), S3, year.start + timedelta(days=30 * each)) for each in range(number)]
+    cars = [Car(UnitId(f"{index}"), S3, year.start + timedelta(days=30 * index)) for index in range(number)]
 
     report = programme_report(cars, FACTS, targets, calendar, year, datetime(YEAR + 1, 3, 1, tzinfo=UTC))
 

@@ -51,12 +51,12 @@ def test_stretches_add_up_to_the_figures(events: list[Journaled], standard: Stat
     }
     starts = sorted(kpis)
     spent: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for each in (point for point in points if point.measurement == "state"):
-        hour = max(start for start in starts if start <= each.stamp_ns)
-        spent[hour][str(each.fields["loss"])] += us(each, "seconds")
-        if each.fields["loss"] != "not_planned":
-            spent[hour][str(each.fields["loss"])] -= us(each, "inferred_s")
-            spent[hour]["apt"] += us(each, "inferred_s")
+    for state_point in (point for point in points if point.measurement == "state"):
+        hour = max(start for start in starts if start <= state_point.stamp_ns)
+        spent[hour][str(state_point.fields["loss"])] += us(state_point, "seconds")
+        if state_point.fields["loss"] != "not_planned":
+            spent[hour][str(state_point.fields["loss"])] -= us(state_point, "inferred_s")
+            spent[hour]["apt"] += us(state_point, "inferred_s")
 
     for start, kpi in kpis.items():
         for bucket in LOSSES:
@@ -71,14 +71,14 @@ def test_losses_by_reason_add_up_to_the_figures(events: list[Journaled], standar
     """All reasons of an hour together are its losses."""
     points = published(events, standard)
     losses: dict[tuple[int, Bucket], int] = defaultdict(int)
-    for each in (point for point in points if point.measurement == "loss"):
-        assert us(each, "seconds") == sum(us(each, f"{bucket}_s") for bucket in LOSSES)
+    for loss_point in (point for point in points if point.measurement == "loss"):
+        assert us(loss_point, "seconds") == sum(us(loss_point, f"{bucket}_s") for bucket in LOSSES)
         for bucket in LOSSES:
-            losses[each.stamp_ns, bucket] += us(each, f"{bucket}_s")
-    for each in points:
-        if (each.measurement, each.tags.get("window")) == ("kpi", "hour"):
-            assert [losses[each.stamp_ns, bucket] for bucket in LOSSES] == [
-                us(each, f"{bucket}_s") for bucket in LOSSES
+            losses[loss_point.stamp_ns, bucket] += us(loss_point, f"{bucket}_s")
+    for point in points:
+        if (point.measurement, point.tags.get("window")) == ("kpi", "hour"):
+            assert [losses[point.stamp_ns, bucket] for bucket in LOSSES] == [
+                us(point, f"{bucket}_s") for bucket in LOSSES
             ]
 
 

@@ -122,7 +122,7 @@ def test_a_decision_survives_export_and_import(events: list[Journaled], order: R
     texts = [line(journaled) for journaled in told]
     order.shuffle(texts)
     lines = Lines()
-    brought = [each for text in texts if (each := lines.event(text)) is not None]
+    brought = [event for text in texts if (event := lines.event(text)) is not None]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "journal.sqlite"
         for _ in range(2):
@@ -135,7 +135,7 @@ def test_a_decision_survives_export_and_import(events: list[Journaled], order: R
 
     assert {_bare(decision) for decision in held} == {_bare(word) for word in words}
     if not _ties(words):
-        mine, theirs = (_of_doubts(each) for each in (told, found))
+        mine, theirs = (_of_doubts(history) for history in (told, found))
         assert theirs.unreconciled == mine.unreconciled
         assert Counter(theirs.counts) == Counter(mine.counts)
 
@@ -209,7 +209,7 @@ def test_counted_and_decided_is_what_was_made(days: list[int | tuple[int, int] |
     account = Account(MODULUS)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "journal.sqlite"
-        rows = Rows(events=[encode_event(each) for each in done.events], states=[(STATION, encode_state(done.state))])
+        rows = Rows(events=[encode_event(event) for event in done.events], states=[(STATION, encode_state(done.state))])
         with Store(path) as store:
             store.write([rows])
         with JournalReader(path) as reader:

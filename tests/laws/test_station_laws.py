@@ -195,7 +195,7 @@ SAYS: Mapping[str, st.SearchStrategy[Value]] = {
     "product": st.sampled_from(["S3", "S2", "S9", "", 3]),
     "fault": st.integers(0, 2),
     "current": st.floats() | st.just("warm"),
-    "log": st.lists(entries | st.sampled_from(["", "torn;"]), max_size=16).map(lambda each: ring(*each)[:16])
+    "log": st.lists(entries | st.sampled_from(["", "torn;"]), max_size=16).map(lambda log: ring(*log)[:16])
     | st.just(1),
 }
 
@@ -227,10 +227,10 @@ def scenes(draw: st.DrawFn) -> list[Observation | Gap]:
 def heard(story: list[Observation | Gap], setup: StationSetup) -> list[Observation | Gap]:
     """What of it concerns the signals of this station."""
     return [
-        replace(each, readings=tuple(one for one in each.readings if one.tag in setup.signals))
-        if isinstance(each, Observation)
-        else each
-        for each in story
+        replace(scene, readings=tuple(one for one in scene.readings if one.tag in setup.signals))
+        if isinstance(scene, Observation)
+        else scene
+        for scene in story
     ]
 
 
@@ -252,7 +252,7 @@ def test_nothing_said_makes_a_false_event(story: list[Observation | Gap], log: b
     setup, state = station(log=log), initial_state()
     for scene in heard(story, setup):
         done = step(setup, state, scene)
-        good: set[object] = {each.raw for each in state.held.values()}  # they were good when they were said
+        good: set[object] = {counter.raw for counter in state.held.values()}  # they were good when they were said
         state = done.state
         if isinstance(scene, Observation):
             good |= {
@@ -264,9 +264,9 @@ def test_nothing_said_makes_a_false_event(story: list[Observation | Gap], log: b
                 assert event.since is None or event.since <= event.time
             if isinstance(event, CountUnreconciled):
                 assert event.raw in good
-        counted = [each for each in done.events if isinstance(each, UnitsCounted)]
+        counted = [event for event in done.events if isinstance(event, UnitsCounted)]
         # before a fall that a person has to decide, the record of units may say what the totaliser had counted up to
-        recorded = {(each.kind, each.previous_raw) for each in done.events if isinstance(each, CountUnreconciled)}
+        recorded = {(event.kind, event.previous_raw) for event in done.events if isinstance(event, CountUnreconciled)}
         for kind in CountKind:
             last = next((count.raw for count in reversed(counted) if count.kind is kind), None)
             assert last is None or last in good or (kind, last) in recorded

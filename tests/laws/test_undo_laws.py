@@ -20,14 +20,14 @@ reasons = st.sampled_from([None, *CATALOGUE.reasons])
 def reasons_by_time(events: list[StationEvent]) -> list[tuple[Interval, ReasonId | None]]:
     """What persons said of which stretch of the past; stretches of one reason that touch are one."""
     merged: list[tuple[Interval, ReasonId | None]] = []
-    for each in timeline(events).assigned:
-        part = each.interval.clip(PAST)
+    for assignment in timeline(events).assigned:
+        part = assignment.interval.clip(PAST)
         if part is None:
             continue
-        if merged and merged[-1][0].end == part.start and merged[-1][1] == each.reason:
-            merged[-1] = (Interval(merged[-1][0].start, part.end), each.reason)
+        if merged and merged[-1][0].end == part.start and merged[-1][1] == assignment.reason:
+            merged[-1] = (Interval(merged[-1][0].start, part.end), assignment.reason)
         else:
-            merged.append((part, each.reason))
+            merged.append((part, assignment.reason))
     return merged
 
 
@@ -43,8 +43,8 @@ def test_an_undone_word_leaves_what_stood_before(
     back = undo(said, timeline(events), by="serik", now=UNDONE_AT, comment="undo")
 
     assert reasons_by_time([*events, said, *back]) == reasons_by_time(events)
-    assert all(each.by == "serik" and each.time == UNDONE_AT for each in back)
-    assert [was.reason for each in back for was in each.before] == [reason] * len(back)
+    assert all(entry.by == "serik" and entry.time == UNDONE_AT for entry in back)
+    assert [was.reason for entry in back for was in entry.before] == [reason] * len(back)
 
 
 @settings(deadline=None)
@@ -60,7 +60,11 @@ def test_a_word_undone_while_the_stop_lasts_says_nothing_of_the_rest(
 
     back = undo(said, line, by="serik", now=UNDONE_AT, comment="undo")
 
-    assert sum(each.end is None for each in back) == min(1, len(back))
+    assert sum(entry.end is None for entry in back) == min(1, len(back))
     if open_end:
-        after = [each.reason for each in timeline([*events, said, *back]).assigned if each.interval.end > UNDONE_AT]
-        assert after == [each.reason for each in line.assigned if each.interval.end > UNDONE_AT]
+        after = [
+            assignment.reason
+            for assignment in timeline([*events, said, *back]).assigned
+            if assignment.interval.end > UNDONE_AT
+        ]
+        assert after == [assignment.reason for assignment in line.assigned if assignment.interval.end > UNDONE_AT]

@@ -245,7 +245,7 @@ class Controller:
         for code in self.stations:
             if code not in self.bad and not self.stuck:
                 self.acknowledged[code] = self._totals(code)
-                for key in [each for each in self.unread if each[0] == code]:
+                for key in [unread for unread in self.unread if unread[0] == code]:
                     self.rereads += self.unread.pop(key)
 
     def heard(self) -> bool:

@@ -99,9 +99,9 @@ class Disk:
                     file.seek(change.offset)
                     file.write(change.before)
                     file.truncate(change.size_before)
-                for each in changes:
-                    if spare and not each.doomed and self.rng.random() < 0.5:
-                        self._redo(file.fileno(), each)
+                for change in changes:
+                    if spare and not change.doomed and self.rng.random() < 0.5:
+                        self._redo(file.fileno(), change)
                     else:
                         self.lost_writes += 1
         self.changes.clear()

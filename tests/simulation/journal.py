@@ -223,13 +223,13 @@ class SimulatedJournal(Journal):
         answered, self._answered_now = self._answered_now, []
         if self._medium.disk.dead and not self._baton.killed:  # whoever would answer is gone as well
             self._baton.killed = self._baton.ended
-            answered = [[each for each in some if self._is_an_end(*each)] for some in answered]
+            answered = [[answer for answer in some if self._is_an_end(*answer)] for some in answered]
             self._medium.power_failed()
-        for each in answered:
+        for batch in answered:
             if self._baton.ended:
-                super()._answer(each)
+                super()._answer(batch)
             else:
-                self._loop.call_later(self._medium.rng.uniform(*ANSWER_S), super()._answer, each)
+                self._loop.call_later(self._medium.rng.uniform(*ANSWER_S), super()._answer, batch)
         retry_s = self._closing_in_time.retry_s
         if retry_s is not None and not self._baton.ended:
             self._turn = self._loop.call_later(retry_s, self._lend)

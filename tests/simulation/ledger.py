@@ -27,8 +27,8 @@ class Times:
 
     def add(self, other: "Times") -> None:
         """Both together."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        for figure in fields(self):
+            setattr(self, figure.name, getattr(self, figure.name) + getattr(other, figure.name))
 
 
 @dataclass(slots=True)

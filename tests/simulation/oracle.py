@@ -49,7 +49,7 @@ def judge(
     with Store(path) as store:
         events = list(_all_events(store))
         values = list(_all_values(store))
-    if [each.seq for each in events] != list(range(1, len(events) + 1)):
+    if [event.seq for event in events] != list(range(1, len(events) + 1)):
         ledger.problem("the journal's numbers have holes")
     digest = hashlib.sha256()
     for event in events:
@@ -220,7 +220,7 @@ def _judge_units(station: StationId, events: list[Journaled], truth: Truth, ledg
         )
     if len(gone) < missing:
         ledger.problem(f"{station}: {missing} ids are told to be missing, {len(gone)} are")
-    if seen != sorted(seen, key=lambda each: each[0] or 0):
+    if seen != sorted(seen, key=lambda stamp: stamp[0] or 0):
         ledger.problem(f"{station}: ids out of order")
     ledger.overrun += missing
 

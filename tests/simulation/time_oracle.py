@@ -53,7 +53,7 @@ class _Clock:
 
     def at(self, at_s: float) -> ClockStretch | None:
         """The stretch that an instant is in; None where nothing can be judged."""
-        place = bisect_right(self.dated, at_s, key=lambda each: each.begin_s) - 1
+        place = bisect_right(self.dated, at_s, key=lambda stretch: stretch.begin_s) - 1
         return self.dated[place] if place >= 0 and at_s < self.dated[place].end_s else None
 
 
@@ -132,11 +132,11 @@ def _pieces(known: _Known, shown: _Shown, clock: _Clock, length_s: float) -> Ite
     cuts = {0.0, length_s, *known.starts}
     for stretches in (known.unknown, known.edges, known.near):
         cuts.update(at_s for stretch in stretches for at_s in stretch)
-    for each in clock.dated:
-        cuts.update((each.begin_s, each.end_s))
-        first = bisect_left(shown.starts, each.begin_s + each.offset_s)
-        last = bisect_right(shown.starts, each.end_s + each.offset_s)
-        cuts.update(at_s - each.offset_s for at_s in shown.starts[first:last])
+    for stretch in clock.dated:
+        cuts.update((stretch.begin_s, stretch.end_s))
+        first = bisect_left(shown.starts, stretch.begin_s + stretch.offset_s)
+        last = bisect_right(shown.starts, stretch.end_s + stretch.offset_s)
+        cuts.update(at_s - stretch.offset_s for at_s in shown.starts[first:last])
     ordered = sorted(at_s for at_s in cuts if 0.0 <= at_s <= length_s)
     return pairwise(ordered)
 
@@ -197,7 +197,7 @@ def _near(seen: Observations, at_s: float, interval_s: float, clock: _Clock) -> 
     look that told it. Just after the controller's clock was set, also from the look before on. One stamp alone does not
     tell a clock that was set back from a late delivery.
     """
-    before = [each for each in seen.controller_clock if each[0] <= at_s]
+    before = [stamp for stamp in seen.controller_clock if stamp[0] <= at_s]
     set_s, offset_s = before[-1] if before else (-CLOCK_SETTLES_S, 0.0)
     by = clock.at(at_s)
     if by is not None:  # what counts is how far the two clocks are apart
@@ -232,9 +232,9 @@ def _clock(clocks: Sequence[ClockStretch], length_s: float) -> _Clock:
         mixed.append(_met(before, stretch))
         mixed.append(_met(stretch, after))
     mixed = _joined(mixed)
-    parts = [(each, _without([(each.begin_s, each.end_s)], mixed)) for each in whole]
-    dated = [ClockStretch(begin_s, end_s, each.offset_s) for each, left in parts for begin_s, end_s in left]
-    return _Clock(sorted(dated, key=lambda each: each.begin_s), _joined(undated))
+    parts = [(span, _without([(span.begin_s, span.end_s)], mixed)) for span in whole]
+    dated = [ClockStretch(begin_s, end_s, span.offset_s) for span, left in parts for begin_s, end_s in left]
+    return _Clock(sorted(dated, key=lambda span: span.begin_s), _joined(undated))
 
 
 def _met(one: ClockStretch, other: ClockStretch) -> Stretch:

@@ -107,7 +107,7 @@ class World:
         loop, end = asyncio.get_running_loop(), START + self.plan.length
         while (now := self.clock.true()) < end:
             changes = self.plant.advance(min(now + AHEAD, end))
-            for (time, code), group in groupby(changes, key=lambda each: (each.time, each.station)):
+            for (time, code), group in groupby(changes, key=lambda change: (change.time, change.station)):
                 loop.call_at(self.clock.at_s(time), self._by_code[code].apply, code, list(group))
             await asyncio.sleep(AHEAD.total_seconds())
 
@@ -164,7 +164,7 @@ class World:
                 self.clock.offset = timedelta(seconds=_step_s(rng))
                 later(self._clock_right)
             case Fault.INFLUX:
-                self._influx_ill(rng.choice([each for each in Mood if each is not Mood.WELL]))
+                self._influx_ill(rng.choice([mood for mood in Mood if mood is not Mood.WELL]))
                 later(self._influx_well)
             case Fault.DISK_FULL:
                 self.disk.refuse = rng.choice([apsw.FullError, apsw.FullError, apsw.ReadOnlyError])
@@ -274,9 +274,9 @@ class World:
             controller.spoil(sorted(controller.stations), on=False)
         for _ in range(3):
             await asyncio.sleep(QUIET_S)
-            for each in self.controllers.values():
-                each.cut()
-                each.heal()
+            for controller in self.controllers.values():
+                controller.cut()
+                controller.heal()
         await asyncio.sleep(QUIET_S)
         waited_s = 0.0
         while not await self._caught_up():
@@ -311,14 +311,14 @@ class World:
             ledger.problem(broken)
         ledger.lost += self.promises.missing
         seen = {
-            StationId(spec.path): (each.seen, code)
-            for each in self.controllers.values()
-            for code, spec in each.stations.items()
+            StationId(spec.path): (controller.seen, code)
+            for controller in self.controllers.values()
+            for code, spec in controller.stations.items()
         }
         lines = judge(self.path, self.setups, self.plant.truth, at_risk, seen, ledger)
-        for each in self.controllers.values():
-            judge_time(self.path, each, self.plant.truth, self.plan.length.total_seconds(), ledger)
-        rereads = sum(each.rereads for each in self.controllers.values())
+        for controller in self.controllers.values():
+            judge_time(self.path, controller, self.plant.truth, self.plan.length.total_seconds(), ledger)
+        rereads = sum(controller.rereads for controller in self.controllers.values())
         if ledger.remapped < rereads:
             ledger.problem(f"{rereads} registers were changed, and the journal tells of {ledger.remapped}")
         judge_points(lines, self.influx.points, ledger)

@@ -87,7 +87,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a journal in which the shift was explained and closed by commands, and files to import."""
     folder = tmp_path_factory.mktemp("closed")
     with Store(folder / "journal.sqlite") as store:
-        store.write([Rows(events=[encode_event(each) for each in EVENTS])])
+        store.write([Rows(events=[encode_event(event) for event in EVENTS])])
     for name, event in LATE.items():
         (folder / name).write_text("\n".join([header(at(600)), line(Journaled(0, event))]) + "\n")
     done(folder, "reason", "framing", *STOP, "no-parts", "--by", "aigul")
@@ -112,7 +112,7 @@ def report(folder: Path, by: str, *words: str) -> list[dict[str, Any]]:
     span = ("--from", at(0).isoformat(), "--to", at(510).isoformat())
     told = done(folder, "report", "--by", by, "--format", "json", "--of", "framing", *span, *words)
     found: list[dict[str, Any]] = json.loads(told)
-    return [{name: each[name] for name in ("oee", "good", "flags")} for each in found]
+    return [{name: row[name] for name in ("oee", "good", "flags")} for row in found]
 
 
 def test_a_process_is_refused_in_the_same_way(closed: Path) -> None:
@@ -133,7 +133,7 @@ def test_another_plant_file_leaves_a_closed_shift_as_it_is(closed: Path) -> None
     assert after["oee"] == before["oee"] > 0
     assert ("after_closing" in before["flags"], "after_closing" in after["flags"]) == (False, True)
     hours, other = report(closed, "hour"), report(closed, "hour", *changed)
-    assert [hour["oee"] for hour in hours] != [each["oee"] for each in other]
+    assert [hour["oee"] for hour in hours] != [hour["oee"] for hour in other]
 
 
 def test_a_shift_that_is_opened_again_takes_each_command(closed: Path, tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def test_an_hour_of_plant_agrees_with_the_truth(tmp_path: Path) -> None:
     result = json.loads(result_file.read_text())
     assert (run.exit_code, result["verdict"], result["problems"]) == (0, "ok", []), run.output
     assert len(result["stations"]) == 15
-    assert all(each["truth"]["good"] > 0 for each in result["stations"].values())
+    assert all(station["truth"]["good"] > 0 for station in result["stations"].values())
     assert result["units"]["truth"] == result["units"]["measured"] > 50
-    assert all(each["measured"]["no_data_s"] == 0 for each in result["stations"].values())
+    assert all(station["measured"]["no_data_s"] == 0 for station in result["stations"].values())
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -55,7 +55,7 @@ class Page(HTMLParser):
             self.links.append(values["content"].rpartition("url=")[2])
         else:
             self.loaded += [values[name] for name in ("src", "href", "data", "poster") if name in values]
-            self.loaded += [each.split()[0] for each in values.get("srcset", "").split(",") if each.strip()]
+            self.loaded += [source.split()[0] for source in values.get("srcset", "").split(",") if source.strip()]
 
 
 def page(path: Path) -> Page:

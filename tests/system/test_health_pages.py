@@ -109,7 +109,7 @@ async def test_a_page_that_fails_is_logged_and_ends_nothing(client: aiohttp.Clie
         shown.now = STATUS
         async with client.get(f"{url}/healthz") as answer:
             assert answer.status == 200
-    assert [(each["event"], each["path"]) for each in logged] == [("page_failed", "/healthz")]
+    assert [(line["event"], line["path"]) for line in logged] == [("page_failed", "/healthz")]
 
 
 async def test_a_taken_port_is_a_sentence() -> None:
@@ -150,10 +150,10 @@ async def test_it_stops_promptly_and_gives_the_port_back(client: aiohttp.ClientS
 
 async def test_signals_stay_as_they_are() -> None:
     """While it serves, SIGINT and SIGTERM are handled by whom they were before."""
-    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with served(Shown()) as url, aiohttp.ClientSession() as session:
         await session.get(f"{url}/healthz")
-        assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 async def test_nothing_is_printed(client: aiohttp.ClientSession, capfd: pytest.CaptureFixture[str]) -> None:

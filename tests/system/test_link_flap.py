@@ -95,7 +95,9 @@ async def booked(running: Collector) -> tuple[Counter[tuple[str, str]], Counter[
     for event in events:
         if isinstance(event, UnitsCounted):
             parts[str(event.station), str(event.kind)] += event.delta
-    return +parts, Counter((str(each.station), str(each.unit)) for each in events if isinstance(each, UnitCompleted))
+    return +parts, Counter(
+        (str(event.station), str(event.unit)) for event in events if isinstance(event, UnitCompleted)
+    )
 
 
 def made(plant: Plant) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:

@@ -100,8 +100,8 @@ async def black_hole() -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        for each in taken:
-            each.close()
+        for writer in taken:
+            writer.close()
         server.close()
 
 

@@ -50,7 +50,7 @@ async def test_what_happened_while_the_program_stood_still_is_not_known(tmp_path
         words = [str(MES), "run", "--config", str(config)]
         running = await asyncio.create_subprocess_exec(*words, cwd=tmp_path, stdout=output, stderr=output)
     try:
-        await until(lambda: any(isinstance(each.event, StateChanged) for each in journaled(journal)))
+        await until(lambda: any(isinstance(record.event, StateChanged) for record in journaled(journal)))
         start = datetime.now(UTC)
         running.send_signal(signal.SIGSTOP)
         server.write(STATE_AT, [DOWN])
@@ -59,7 +59,7 @@ async def test_what_happened_while_the_program_stood_still_is_not_known(tmp_path
         server.write(GOOD_AT, [1])
         await asyncio.sleep(STOPPED_S - DOWN_S)
         running.send_signal(signal.SIGCONT)
-        await until(lambda: any(isinstance(each.event, ConnectionRestored) for each in journaled(journal)))
+        await until(lambda: any(isinstance(record.event, ConnectionRestored) for record in journaled(journal)))
         end = datetime.now(UTC)
         asked = ("--by", "interval", "--from", start.isoformat(), "--to", end.isoformat(), "--now", end.isoformat())
         words = [str(MES), "report", "--config", str(config), "--format", "json", *asked]
@@ -70,7 +70,7 @@ async def test_what_happened_while_the_program_stood_still_is_not_known(tmp_path
         await running.wait()
         await server.stop()
 
-    events = [each.event for each in journaled(journal)]
+    events = [record.event for record in journaled(journal)]
     lost = next(event for event in events if isinstance(event, ConnectionLost))
     caught_up = [event for event in events if isinstance(event, UnitsCounted) and event.delta]
     [row] = json.loads(said)

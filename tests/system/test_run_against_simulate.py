@@ -100,7 +100,7 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
         with process(run, log) as last:
             await until(lambda: asyncio.to_thread(truth_file.exists), 60 + LENGTH_S / SPEED)
             truth = json.loads(truth_file.read_text())["stations"]
-            assert sum(each["good"] for each in truth.values()) > 5 * KILLS
+            assert sum(counts["good"] for counts in truth.values()) > 5 * KILLS
             async with InfluxServer(Target(influxd.url, "plant")) as server:
 
                 async def all_there() -> bool:
@@ -176,13 +176,13 @@ async def book(server: InfluxServer, truth: dict[str, Any], happened: Counter[st
 
 def good(truth: dict[str, Any]) -> dict[str, int]:
     """Good units by station."""
-    return {path: each["good"] for path, each in truth.items()}
+    return {path: counts["good"] for path, counts in truth.items()}
 
 
 def true_counts(truth: dict[str, Any]) -> dict[tuple[str, str], int]:
     """Units by station and kind; what was not made is left out."""
     kinds = ("good", "rework", "scrap")
-    return {(path, kind): each[kind] for path, each in truth.items() for kind in kinds if each[kind]}
+    return {(path, kind): counts[kind] for path, counts in truth.items() for kind in kinds if counts[kind]}
 
 
 async def stored_counts(server: InfluxServer) -> dict[tuple[str, str], int]:
@@ -195,7 +195,7 @@ async def stored_counts(server: InfluxServer) -> dict[tuple[str, str], int]:
 
 def true_units(truth: dict[str, Any]) -> Counter[tuple[str, str]]:
     """Finished units by station."""
-    return Counter((path, unit.split(" ")[0]) for path, each in truth.items() for unit in each["units"])
+    return Counter((path, unit.split(" ")[0]) for path, counts in truth.items() for unit in counts["units"])
 
 
 async def stored_units(server: InfluxServer) -> Counter[tuple[str, str]]:

@@ -112,7 +112,9 @@ def test_a_seed_is_one_history() -> None:
 def test_a_commit_that_does_not_wait_for_the_disk_is_found_out() -> None:
     """With SQLite's `synchronous = NORMAL` a power cut takes what was acknowledged, and the simulation sees it."""
     cuts: Mapping[Fault, float] = {Fault.POWER_CUT: 400}
-    careful, careless = (judged(Plan(4, timedelta(hours=2), cuts, careless=each)) for each in (False, True))
+    careful, careless = (
+        judged(Plan(4, timedelta(hours=2), cuts, careless=is_careless)) for is_careless in (False, True)
+    )
 
     assert careful.problems == []
     assert careless.lost > 0

@@ -115,7 +115,7 @@ def test_the_production_day_of_a_night_shift_is_the_one_in_which_it_starts() -> 
     shift = calendar.shifts(window)
     days = calendar.days(window)
 
-    assert [(each.name, each.day) for each in shift] == [("late", date(2026, 3, 2))]
+    assert [(night.name, night.day) for night in shift] == [("late", date(2026, 3, 2))]
     assert days == (
         Window(
             WindowKind.DAY, "2026-03-02", date(2026, 3, 2), Interval(utc(date(2026, 3, 2), 1), utc(date(2026, 3, 3), 1))
@@ -221,7 +221,7 @@ CONTINENTAL = "AABBAAABBAABBB"  # two days on, two off, three on; then the other
 
 def test_three_teams_change_every_week() -> None:
     """Weeks count from the rotation's start, the cycle comes again, and a night shift keeps the team of its start."""
-    cycle = tuple(dict(zip(("early", "late", "night"), each, strict=True)) for each in ("ABC", "CAB", "BCA"))
+    cycle = tuple(dict(zip(("early", "late", "night"), order, strict=True)) for order in ("ABC", "CAB", "BCA"))
     calendar = Calendar(KOSTANAY, THREE, rotations=(Rotation(date(2026, 1, 5), Every.WEEK, cycle),))
 
     assert teams(calendar, date(2026, 1, 11)) == {"early": "A", "late": "B", "night": "C"}
@@ -234,9 +234,9 @@ def test_three_teams_change_every_week() -> None:
 def test_four_teams_in_the_continental_pattern() -> None:
     """With a cycle of fourteen days, two teams share the days and two the nights, without a day off for the plant."""
     shifts = (Shift("day", time(7), time(19)), Shift("night", time(19), time(7)))
-    cycle = tuple({"day": each, "night": {"A": "C", "B": "D"}[each]} for each in CONTINENTAL)
+    cycle = tuple({"day": team, "night": {"A": "C", "B": "D"}[team]} for team in CONTINENTAL)
     calendar = Calendar(KOSTANAY, shifts, rotations=(Rotation(date(2026, 1, 5), Every.DAY, cycle),))
-    days = [date(2026, 1, 19) + timedelta(days=each) for each in range(14)]
+    days = [date(2026, 1, 19) + timedelta(days=day) for day in range(14)]
 
     assert "".join(str(teams(calendar, day)["day"]) for day in days) == CONTINENTAL
     assert {len(teams(calendar, day)) for day in days} == {2}
@@ -327,7 +327,7 @@ def test_off_shift_is_cut_at_production_days() -> None:
     friday, monday = date(2026, 3, 6), date(2026, 3, 9)
     found = calendar.off_shift(Interval(calendar.to_utc(wall(friday, 17)), calendar.to_utc(wall(monday, 8))))
 
-    assert [window.interval.length for window in found] == [timedelta(hours=each) for each in (7, 24, 24, 8)]
+    assert [window.interval.length for window in found] == [timedelta(hours=hours) for hours in (7, 24, 24, 8)]
     assert {(window.kind, window.name, window.team) for window in found} == {(WindowKind.SHIFT, "off shift", None)}
     assert [window.day for window in found] == [date(2026, 3, day) for day in (6, 7, 8, 9)]
 
@@ -337,7 +337,7 @@ def test_long_holidays_are_off_shift() -> None:
     window = span(date(2026, 1, 1), date(2026, 9, 1))
     days = Calendar(KOSTANAY, ()).days(window)
 
-    assert [each.interval for each in Calendar(KOSTANAY, ()).off_shift(window)] == [day.interval for day in days]
+    assert [stretch.interval for stretch in Calendar(KOSTANAY, ()).off_shift(window)] == [day.interval for day in days]
     assert len(days) == 243
 
 
@@ -411,7 +411,7 @@ def test_a_month_is_made_of_whole_production_days() -> None:
 def test_days_in_which_the_date_itself_jumps(zone: str, day: date) -> None:
     """Every instant is in the production day that `day_of` names, also where clocks change around midnight."""
     calendar = Calendar(ZoneInfo(zone), (NIGHT,))
-    instants = [utc(day) + timedelta(minutes=30 * each) for each in range(-96, 144)]
+    instants = [utc(day) + timedelta(minutes=30 * step) for step in range(-96, 144)]
     days = calendar.days(Interval(instants[0], instants[-1]))
 
     assert all(left.interval.end == right.interval.start for left, right in pairwise(days))

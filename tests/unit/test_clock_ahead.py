@@ -117,7 +117,7 @@ async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) 
     await plant.run(max_per_hour=60)
     config = load(plant_file(tmp_path, 1502)).config
     with PlantResults(config, plant.path, now=plant.now) as query:
-        station, days = query.nodes("station", [])[0], [query.window(each) for each in ("2026-03-01", "2026-03-02")]
+        station, days = query.nodes("station", [])[0], [query.window(day) for day in ("2026-03-01", "2026-03-02")]
         good = sum(query.row(station, day, (config.definition,)).kpi.good for day in days)
 
     assert plant.booked() == plant.good - 1 - 5
@@ -243,7 +243,7 @@ async def test_process_values_of_the_future_stop_no_thinning(tmp_path: Path) -> 
         await journal.thin_telemetry(START + SECOND, 2, now=START + 2 * HOUR)
         left = await journal.read_telemetry(0, 100)
 
-    assert [each.time for _, each in left] == [START + HOUR]
+    assert [stored.time for _, stored in left] == [START + HOUR]
 
 
 @settings(max_examples=15, deadline=None)

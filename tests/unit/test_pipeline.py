@@ -120,7 +120,7 @@ async def test_a_stuck_controller_is_blind_since_its_last_heartbeat(bench: Bench
     await bench.pipeline.accept(counts(5))
     await bench.pipeline.lost(PLC, cause=GapCause.STUCK, detail="heartbeat", since=at(3))
 
-    assert [each.time for each in await bench.connection(FIRST)] == [at(3)]
+    assert [event.time for event in await bench.connection(FIRST)] == [at(3)]
     assert bench.pipeline.last_observed(PLC) == at(3)
 
 
@@ -210,7 +210,7 @@ async def test_a_clock_set_back_makes_no_negative_gap(bench: Bench) -> None:
     await bench.pipeline.lost(PLC, cause=GapCause.CONNECTION, detail="cut", since=None)
     await bench.pipeline.accept(counts(4, 10, 20, baseline=True))
 
-    assert [each.time for each in await bench.connection(FIRST)] == [at(5), at(5)]
+    assert [event.time for event in await bench.connection(FIRST)] == [at(5), at(5)]
 
 
 async def test_a_refused_entry_moves_no_state(bench: Bench, tmp_path: Path) -> None:

@@ -239,5 +239,5 @@ async def test_what_still_runs_is_named() -> None:
     thread.join()
     task.cancel()
 
-    assert any(each.startswith("thread stuck thread: ") for each in named)
+    assert any(line.startswith("thread stuck thread: ") for line in named)
     assert "task controller paint-plc: Event.wait" in named

@@ -42,7 +42,7 @@ async def test_it_backs_off_with_full_jitter(logged: Lines) -> None:
     slept_s = await run(FakeAdapter(end=GONE), tries=40)
 
     ceilings_s = [min(30.0, 2.0**n) for n in range(40)]
-    assert all(0 <= each <= ceiling for each, ceiling in zip(slept_s, ceilings_s, strict=True))
+    assert all(0 <= wait_s <= ceiling for wait_s, ceiling in zip(slept_s, ceilings_s, strict=True))
     assert max(slept_s) > 20
     assert min(slept_s[6:]) < 5
     assert [line["event"] for line in logged] == ["controller_lost"]

@@ -156,7 +156,7 @@ def _last_cycle(visits: Sequence[Visit]) -> tuple[float | None, str | None]:
     ended = [(result.time, result.cycle_time, visit.product) for visit in visits for result in visit.results]
     if not ended:
         return None, None
-    _, cycle, product = max(ended, key=lambda each: each[0])
+    _, cycle, product = max(ended, key=lambda result: result[0])
     return seconds(cycle), product
 
 

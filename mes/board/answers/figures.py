@@ -148,12 +148,12 @@ def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
     )
 
 
-def _figures(each: Figures) -> FiguresAnswer:
+def _figures(figures: Figures) -> FiguresAnswer:
     return FiguresAnswer(
-        definition=each.definition.name,
-        title=each.definition.title,
-        source=each.definition.source,
-        **definition_values(each),  # type: ignore[arg-type]  # the two times are never None
+        definition=figures.definition.name,
+        title=figures.definition.title,
+        source=figures.definition.source,
+        **definition_values(figures),  # type: ignore[arg-type]  # the two times are never None
     )
 
 
@@ -167,7 +167,7 @@ def _losses(kpi: Kpi) -> list[LossAnswer]:
         )
         for loss in kpi.losses
     ]
-    return sorted(found, key=lambda each: (-each.time_s, each.bucket, each.reason))
+    return sorted(found, key=lambda loss: (-loss.time_s, loss.bucket, loss.reason))
 
 
 def timeline_answer(query: PlantResults, station: StationId, window: Window) -> TimelineAnswer:
@@ -213,7 +213,7 @@ def stops_answer(query: PlantResults, stations: Sequence[StationId], window: Int
         for station in stations
         for stop in query.stops(station, seen)
     ]
-    return sorted(found, key=lambda each: (each.start, each.station))
+    return sorted(found, key=lambda stop: (stop.start, stop.station))
 
 
 def reasons_answer(query: PlantResults, station: StationId) -> list[ReasonAnswer]:
@@ -233,7 +233,7 @@ def reasons_answer(query: PlantResults, station: StationId) -> list[ReasonAnswer
         )
         for code, reason in catalogue.reasons.items()
     ]
-    return sorted(found, key=lambda each: (-each.used, each.reason in told_by_controllers))
+    return sorted(found, key=lambda reason: (-reason.used, reason.reason in told_by_controllers))
 
 
 def hours_answer(query: PlantResults, node: Node, window: Interval) -> list[HourAnswer]:

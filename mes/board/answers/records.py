@@ -120,7 +120,7 @@ def recent_answers(query: PlantResults) -> list[SeenAnswer]:
         for journaled in query.reader.between(station, now - RECENT, now)
         if isinstance(journaled.event, UnitCompleted)
     ]
-    return sorted(found, key=lambda each: each.time, reverse=True)[:RECENT_MOST]
+    return sorted(found, key=lambda event: event.time, reverse=True)[:RECENT_MOST]
 
 
 def reason_log_answer(told: Journaled) -> ReasonLogAnswer:
@@ -142,7 +142,7 @@ def reason_log_answer(told: Journaled) -> ReasonLogAnswer:
 def said_answers(query: PlantResults, station: StationId, window: Interval) -> list[ReasonLogAnswer]:
     """What persons said of a station's time in a window, the last word first."""
     told = [event for event in query.events(station, window) if isinstance(event.event, ReasonAssigned)]
-    return [reason_log_answer(journaled) for journaled in sorted(told, key=lambda each: -each.seq)]
+    return [reason_log_answer(journaled) for journaled in sorted(told, key=lambda journaled: -journaled.seq)]
 
 
 def shift_closing_answer(query: PlantResults, station: StationId, shift: Window) -> ShiftClosingAnswer:
@@ -154,7 +154,7 @@ def shift_closing_answer(query: PlantResults, station: StationId, shift: Window)
         for closing in told
         if isinstance(closing, ShiftClosed | ShiftReopened) and (closing.start, closing.end) == _ends(shift.interval)
     ]
-    ordered = sorted(said, key=lambda each: (each.time, each.received_time))
+    ordered = sorted(said, key=lambda event: (event.time, event.received_time))
     last = ordered[-1] if ordered else None
     until = query.until
     seen = shift.interval.before(until)
@@ -198,26 +198,26 @@ def doubt_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:
     return [doubt_answer(case) for case in cases(query.reader, query.config.setups)]
 
 
-def doubt_answer(each: Case) -> UnreconciledCountAnswer:
+def doubt_answer(case: Case) -> UnreconciledCountAnswer:
     """A doubtful count."""
-    event = each.event
+    event = case.event
     return UnreconciledCountAnswer(
-        number=each.seq,
+        number=case.seq,
         station=event.station,
         kind=event.kind,
         time=event.time,
         raw_before=event.previous_raw,
         raw_after=event.raw,
-        assessment=each.assessment,
-        at_most=each.most,
-        shown=list(each.shown),
-        possible=each.possible,
+        assessment=case.assessment,
+        at_most=case.most,
+        shown=list(case.shown),
+        possible=case.possible,
         explanation=event.explanation,
         decisions=[
             DecisionAnswer(
                 parts=said.parts, product=said.product, by=said.by, why=said.why, recorded_time=said.recorded_time
             )
-            for said in each.said
+            for said in case.said
         ],
     )
 

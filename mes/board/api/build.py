@@ -36,8 +36,8 @@ def api(board: Board) -> FastAPI:
         separate_input_output_schemas=False,
     )
     made.state.board = board
-    for each in (reading.router, changing.router, session.router, stream.router):
-        made.include_router(each)
+    for router in (reading.router, changing.router, session.router, stream.router):
+        made.include_router(router)
     made.add_exception_handler(HttpProblem, _refused)
     made.add_exception_handler(PeopleError, _unreachable)
     made.add_exception_handler(ConfigError, _empty)

@@ -61,7 +61,7 @@ def _of_day(board: Board, text: str, near: datetime) -> datetime | None:
     local = near.astimezone(board.config.calendar.zone)
     days = [local.date() + timedelta(days=offset) for offset in (-1, 0, 1)]
     found = [board.config.calendar.to_utc(datetime.combine(day, wall)) for day in days]
-    return min(found, key=lambda each: abs(each - near))
+    return min(found, key=lambda instant: abs(instant - near))
 
 
 def _inside(typed: datetime | None, start: datetime, end: datetime) -> datetime | None:

@@ -286,7 +286,7 @@ async def stops(board: Board, request: Request, *, problem: str = "", status: in
             "other_stops": [stop for stop in shown if not stop.needs_reason][::-1],
             "before": _before(found),
             "reasons_of": {place: figures.reasons_answer(query, place) for place in node.stations},
-            "said": sorted(words, key=lambda each: -each.seq),
+            "said": sorted(words, key=lambda word: -word.seq),
             "may_explain": person is not None and any(may_explain_at(place) for place in node.stations),
         }
 

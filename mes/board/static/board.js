@@ -24,8 +24,8 @@ function lasting(ms) {
 const wallClock = new Intl.DateTimeFormat("en-GB", { timeZone: body.dataset.zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 function tick() {
-  for (const each of document.querySelectorAll("[data-since]")) each.textContent = lasting(now() - Number(each.dataset.since));
-  for (const each of document.querySelectorAll("[data-clock]")) each.textContent = wallClock.format(now());
+  for (const element of document.querySelectorAll("[data-since]")) element.textContent = lasting(now() - Number(element.dataset.since));
+  for (const element of document.querySelectorAll("[data-clock]")) element.textContent = wallClock.format(now());
 }
 
 // A reload changes neither what a person has opened, entered or chosen, nor the result of the last action. Each form is inside
@@ -110,4 +110,4 @@ document.addEventListener("keydown", (event) => {
   const free = !document.activeElement || ["BODY", "MAIN", "A"].includes(document.activeElement.tagName);
   if (field && isTyped && free) field.focus();
 });
-for (const each of document.querySelectorAll("[data-print]")) each.addEventListener("click", () => window.print());
+for (const element of document.querySelectorAll("[data-print]")) element.addEventListener("click", () => window.print());

@@ -2,7 +2,7 @@
 "use strict";
 
 for (const box of document.querySelectorAll("[data-chart]")) {
-  const numbers = (text) => text.split(",").map((each) => (each === "None" || each === "" ? null : Number(each)));
+  const numbers = (text) => text.split(",").map((value) => (value === "None" || value === "" ? null : Number(value)));
   const [time, cycle, ideal, unit] = box.dataset.names.split("|");
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--soft");

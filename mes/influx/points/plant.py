@@ -242,7 +242,7 @@ class PlantPoints:
             if not passed.length:
                 continue
             made = Counter(car.product or NO_PRODUCT for car in cars if car.time in passed)
-            plan, plan_whole = (targets.whole_by_product(each) for each in (passed, window.interval))
+            plan, plan_whole = (targets.whole_by_product(interval) for interval in (passed, window.interval))
             for product in dict.fromkeys([*config.products, *made, NO_PRODUCT]):
                 facts = config.products.get(product)
                 content = None if facts is None else facts.local_content_pct

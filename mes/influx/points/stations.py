@@ -55,7 +55,7 @@ def loss_points(results: Results, station: StationId, cell: Window, found: Kpi) 
         return []
     said = results.said_reasons(station, cell.interval)  # one that the plant's file has no more keeps its name
     reasons: list[str] = [*results.stations[station].reasons.reasons, *WITHOUT_REASON.values(), *said]
-    times: dict[str, dict[Bucket, timedelta]] = {each: dict.fromkeys(LOSSES, NO_TIME) for each in reasons}
+    times: dict[str, dict[Bucket, timedelta]] = {name: dict.fromkeys(LOSSES, NO_TIME) for name in reasons}
     stops: dict[str, int] = defaultdict(int)
     for loss in found.losses:
         if loss.bucket not in WITHOUT_REASON:
@@ -101,14 +101,14 @@ def _stretch(
     results: Results, station: StationId, part: Interval, laid: Sequence[Piece], *, until: datetime, is_planned: bool
 ) -> Point:
     """A stretch of one state; where nothing is known, parts of it may be proved to be producing later."""
-    first = bisect_right(laid, part.start, key=lambda each: each.interval.start) - 1
+    first = bisect_right(laid, part.start, key=lambda piece: piece.interval.start) - 1
     inside = []
     for piece in laid[max(first, 0) :]:
         if piece.interval.start >= part.end:
             break
         inside.append(piece)
-    told = next((each for each in inside if not each.is_inferred), inside[0])
-    inferred = total(intersect([each.interval for each in inside if each.is_inferred], [part]))
+    told = next((segment for segment in inside if not segment.is_inferred), inside[0])
+    inferred = total(intersect([segment.interval for segment in inside if segment.is_inferred], [part]))
     stop = told.stop
     start = part.start if stop.start == BEGINNING_OF_TIME else stop.start
     waits = (

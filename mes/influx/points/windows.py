@@ -77,7 +77,7 @@ class PublishedPlant:
         """Back to the results of the units that left in a span: what they were exposed to is told by when they left."""
         reached = {}
         with self._reading:
-            self._query.set_now(max([now, *(each.end for each in spans.values())]))
+            self._query.set_now(max([now, *(interval.end for interval in spans.values())]))
             for station, span in spans.items():
                 begun = [span.start]
                 if station in self._query.config.limits:
@@ -212,7 +212,7 @@ def station_points(results: Results, station: StationId, affected_windows: Inter
     for _, some in groupby(hours, key=lambda hour: results.days_around(hour.interval)):
         of_day = list(some)
         for hour, kpi in zip(
-            of_day, results.hours(station, [each.interval for each in of_day], until=until), strict=True
+            of_day, results.hours(station, [window.interval for window in of_day], until=until), strict=True
         ):
             found.append(kpi_point(results, station, hour, kpi))
             found += loss_points(results, station, hour, kpi)

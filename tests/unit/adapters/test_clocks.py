@@ -69,9 +69,9 @@ def reading(seconds: float, offset_s: float, delay_s: float = 0.05) -> Reading:
     return Reading(TagId("t"), 1, Quality.GOOD, received + (offset_s - delay_s) * SECOND, received)
 
 
-def fed(meter: OffsetMeter, *each: tuple[float, float, float]) -> list[Step]:
+def fed(meter: OffsetMeter, *samples: tuple[float, float, float]) -> list[Step]:
     """The steps that are told while readings (second, offset, delay) come in."""
-    found = [meter.take([reading(*one)], START + one[0] * SECOND) for one in each]
+    found = [meter.take([reading(*one)], START + one[0] * SECOND) for one in samples]
     return [step for step in found if step is not None]
 
 

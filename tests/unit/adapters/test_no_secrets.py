@@ -87,8 +87,8 @@ def test_settings_and_what_is_made_of_them_show_no_secret(tmp_path: Path, secret
 
     shown = [loaded, loaded.config, controller, subject, subject.status(), session, target, InfluxServer(target), guard]
     assert target.secret == MARK
-    assert [each for each in shown if MARK in f"{each!r} {each}"] == []
-    assert MARK not in repr([vars(each) for each in (subject, session)])
+    assert [item for item in shown if MARK in f"{item!r} {item}"] == []
+    assert MARK not in repr([vars(item) for item in (subject, session)])
 
 
 FORMS = {
@@ -236,7 +236,9 @@ def test_the_refusal_says_where_a_key_belongs(tmp_path: Path) -> None:
 def test_the_refusal_says_where_a_secret_belongs(tmp_path: Path, where: str, what: str, key: str) -> None:
     """The error names the folder of credentials, the unit's line for it, and the key that takes the file's name."""
     (problem,) = [
-        each for each in check(written(tmp_path, SMALL.replace(where, what))).problems if "secret" in each.what
+        candidate
+        for candidate in check(written(tmp_path, SMALL.replace(where, what))).problems
+        if "secret" in candidate.what
     ]
 
     assert all(word in problem.remedy for word in ("$CREDENTIALS_DIRECTORY", "LoadCredential=", key, "its history"))

@@ -26,7 +26,7 @@ def table(head: str) -> list[list[str]]:
     for line in lines:
         if not line.startswith("|"):
             break
-        rows.append([each.strip() for each in line.strip("|").split("|")])
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
     return [rows[0], *rows[2:]]
 
 
@@ -35,10 +35,10 @@ def test_the_table_of_rights_is_the_code_s() -> None:
     head, *rows = table("| | reads")
     said = {row[0]: {name: cell for name, cell in zip(head[1:], row[1:], strict=True) if cell} for row in rows}
     for role in Role:
-        assert {RIGHT_OF[each] for each in said[str(role).replace("_", " ")]} == RIGHTS[role], role
-    assert {RIGHT_OF[each] for each in said["tablet of a station"]} == RIGHTS[Role.OPERATOR]
+        assert {RIGHT_OF[right] for right in said[str(role).replace("_", " ")]} == RIGHTS[role], role
+    assert {RIGHT_OF[right] for right in said["tablet of a station"]} == RIGHTS[Role.OPERATOR]
     assert set(said["nobody"]) == {"reads"}
-    assert set(said) == {"nobody", "tablet of a station", *(str(each).replace("_", " ") for each in Role)}
+    assert set(said) == {"nobody", "tablet of a station", *(str(role).replace("_", " ") for role in Role)}
 
 
 def test_the_table_of_pages_names_every_page() -> None:

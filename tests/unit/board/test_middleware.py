@@ -54,7 +54,7 @@ class Answer:
     body: str
 
     def all(self, name: str) -> list[str]:
-        return [value for each, value in self.fields if each == name]
+        return [value for field_name, value in self.fields if field_name == name]
 
 
 async def ask(
@@ -68,8 +68,8 @@ async def ask(
 ) -> Answer:
     """One request, its body in pieces; `broken`: the sender goes away after them."""
     messages: list[Message] = [
-        {"type": "http.request", "body": each, "more_body": broken or number < len(body)}
-        for number, each in enumerate(body, 1)
+        {"type": "http.request", "body": part, "more_body": broken or number < len(body)}
+        for number, part in enumerate(body, 1)
     ]
     sent: list[Message] = []
     scope: Scope = {
@@ -88,7 +88,7 @@ async def ask(
 
     await app(scope, receive, send)
     head = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
-    return Answer(sent[0]["status"], head, b"".join(each.get("body", b"") for each in sent[1:]).decode())
+    return Answer(sent[0]["status"], head, b"".join(message.get("body", b"") for message in sent[1:]).decode())
 
 
 @pytest.mark.parametrize("layer", ["headers", "hosts", "sessions", "same site"])
@@ -228,7 +228,7 @@ async def test_the_cookie_tells_the_person(people: People, name: str, *, tls: bo
         await ask(app, fields=(HOST, ("cookie", cookie)))
     await ask(app)
 
-    assert [each["state"]["person"] for each in page.seen] == [person, None, None, None, None]
+    assert [request["state"]["person"] for request in page.seen] == [person, None, None, None, None]
 
 
 async def test_while_people_are_unknown_others_are_answered(
@@ -249,7 +249,7 @@ async def test_while_people_are_unknown_others_are_answered(
         assert (await ask(app)).status == 200
         await asyncio.to_thread(aside.rename, file)
         assert (await ask(app, fields=fields)).status == 200
-    assert [each["event"] for each in logged] == ["people_unreadable"] * 2
+    assert [line["event"] for line in logged] == ["people_unreadable"] * 2
     assert page.seen[-1]["state"]["person"] == person
 
 
@@ -372,7 +372,7 @@ async def test_a_page_gets_the_form_that_was_looked_at(pieces: int) -> None:
     page = Page()
     body = urlencode({"csrf": CSRF, "comment": "Болт, 2 × 5 %"}).encode()
     step = -(-len(body) // pieces)
-    parts = [body[each : each + step] for each in range(0, len(body), step)]
+    parts = [body[offset : offset + step] for offset in range(0, len(body), step)]
     answer = await ask(SameSite(page), "POST", (HOST, FORM, ("content-length", str(len(body)))), parts, person=ANNA)
 
     assert answer.status == 200
@@ -448,6 +448,6 @@ async def test_the_layers_stand_together(people: People) -> None:
         await ask(app, "POST", (HOST, FORM, cookie, ("origin", "http://evil.example")), form),
         await ask(app, "POST", (HOST, FORM, cookie), [b"csrf=" + b"0" * 64]),
     ]
-    assert [each.status for each in refused] == [400, 403, 403]
-    assert all(each.all("x-frame-options") == ["DENY"] for each in (good, *refused))
+    assert [answer.status for answer in refused] == [400, 403, 403]
+    assert all(answer.all("x-frame-options") == ["DENY"] for answer in (good, *refused))
     assert len(page.seen) == 1

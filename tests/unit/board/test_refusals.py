@@ -15,21 +15,21 @@ SENTENCES = {key.removeprefix("refusal."): message for key, message in messages(
 RAISED = raised()
 
 
-@pytest.mark.parametrize("each", RAISED, ids=lambda each: f"{each.where}-{each.code}")
-def test_every_refusal_has_a_sentence(each: Raised) -> None:
+@pytest.mark.parametrize("refusal", RAISED, ids=lambda refusal: f"{refusal.where}-{refusal.code}")
+def test_every_refusal_has_a_sentence(refusal: Raised) -> None:
     """Its code is known, and it names every fact that the sentences ask for."""
-    if each.code in HANDED_ON:
+    if refusal.code in HANDED_ON:
         return
-    assert each.code in SENTENCES, f"{each.where}: `{each.code}` has no sentence in mes/translations"
-    assert each.facts is not None
-    missing = frozenset().union(*facts(SENTENCES[each.code].id)) - each.facts
-    assert not missing, f"{each.where}: the sentence asks for {missing}"
+    assert refusal.code in SENTENCES, f"{refusal.where}: `{refusal.code}` has no sentence in mes/translations"
+    assert refusal.facts is not None
+    missing = frozenset().union(*facts(SENTENCES[refusal.code].id)) - refusal.facts
+    assert not missing, f"{refusal.where}: the sentence asks for {missing}"
 
 
 def test_no_sentence_is_without_its_refusal() -> None:
     """Each code is raised somewhere, or belongs to a status of the layers below."""
     below: Mapping[int, str] = {**CODES, **{status: code_of(status) for status in (400, 404, 405)}}
-    assert set(SENTENCES) == {each.code for each in RAISED if each.code not in HANDED_ON} | set(below.values())
+    assert set(SENTENCES) == {refusal.code for refusal in RAISED if refusal.code not in HANDED_ON} | set(below.values())
 
 
 def test_no_answer_refuses_by_a_text_of_its_own() -> None:

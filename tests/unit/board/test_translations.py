@@ -34,7 +34,7 @@ from mes.translations import LANGUAGES, of_source, text, texts
 SHIFTS = {"shift.day", "shift.night", "shift.off_shift"}
 TROUBLES = {"trouble_accounts", "trouble_board", "trouble_influx", "trouble_events", "trouble_newer"}
 EVENTS = {
-    each.__name__ for each in vars(mes.model).values() if isinstance(each, type) and issubclass(each, mes.model.Event)
+    kind.__name__ for kind in vars(mes.model).values() if isinstance(kind, type) and issubclass(kind, mes.model.Event)
 }
 DEFINITIONS = {f"definition.{name}.{field}" for name in BUILT_IN for field in ("title", "source")}
 PLACES = {f"place.{place.replace(' ', '_')}" for place in Place}
@@ -42,47 +42,48 @@ WATERFALL = (
     {"calendar", "pbt", "apt", "speed_loss", "quality_loss", "valuable"} | {*LOSSES} | {"not_planned", "planned_stop"}
 )
 CHANGES = set(re.findall(r"audit\.\w+", (ROOT / "mes/board/pages/audit.py").read_text())) - {"audit.html"}
-REFUSALS = {each.code for each in raised() if each.code not in HANDED_ON}
+REFUSALS = {problem.code for problem in raised() if problem.code not in HANDED_ON}
 REFUSALS |= {*CODES.values(), *map(code_of, (400, 404, 405))}
 
 # the keys that an expression can choose from, by the expression as the source or the template has it
 CHOSEN: Mapping[str, Set[str]] = {
     # templates
     "'glossary.' ~ name": {f"glossary.{abbreviation}" for abbreviation in ABBREVIATIONS},
-    "'connection_' ~ each.state": {f"connection_{each}" for each in ConnectionState},
+    "'connection_' ~ controller.state": {f"connection_{state}" for state in ConnectionState},
     "'diagnostic_' ~ said.code": {f"diagnostic_{code}" for code in DiagnosticCode},
-    "'diagnostic_' ~ each.problem": {f"diagnostic_{code}" for code in DiagnosticCode},
+    "'diagnostic_' ~ tag.problem": {f"diagnostic_{code}" for code in DiagnosticCode},
     "'remedy_' ~ said.code": {f"remedy_{code}" for code in DiagnosticCode},
-    "'doubt.' ~ kind": {f"doubt.{each}" for each in Doubt},
-    "'quality_' ~ each.quality": {f"quality_{quality}" for quality in Quality},
-    "'count_flag.' ~ each.facts.flag": {f"count_flag.{each}" for each in CountFlag},
-    "'event.' ~ each.kind": {f"event.{each}" for each in EVENTS - {"Event"}},
-    "name": {each for _, each in NAV} | {"audit"},
+    "'doubt.' ~ kind": {f"doubt.{doubt}" for doubt in Doubt},
+    "'quality_' ~ tag.quality": {f"quality_{quality}" for quality in Quality},
+    "'count_flag.' ~ count.facts.flag": {f"count_flag.{flag}" for flag in CountFlag},
+    "'event.' ~ event.kind": {f"event.{event}" for event in EVENTS - {"Event"}},
+    "name": {page for _, page in NAV} | {"audit"},
     "person.role": {*Role},
     "state": {*State},
-    "each.state": {*State},
+    "span.state": {*State},
     "stop.state": {*State},
     "tile.state": {*State},
-    "each.bucket": {*Bucket},
+    "span.bucket": {*Bucket},
     "group.bucket": {*Bucket},
     "flag": {*KpiFlag, *VisitFlag},
     "step.name": WATERFALL,
-    "each.kind": {*CountKind},
-    "each.facts.kind": {*CountKind},
-    "each.cause": {*Cause},
+    "count.kind": {*CountKind},
+    "count.facts.kind": {*CountKind},
     "line.cause": {*Cause},
     "culprit.cause": {*Cause},
-    "each.largest_loss": {*LossKind},
-    "each.result": {*UnitResult},
+    "hour.largest_loss": {*LossKind},
+    "cycle.result": {*UnitResult},
     "result.result": {*UnitResult},
-    "each.means": {*State},
+    "tag.means": {*State},
     # source
     "piece.state": {*State},
     "loss": {*LOSSES},
     "name_": WATERFALL,
     "f'trouble_{part}'": TROUBLES,
     "f\"shift.{name.replace(' ', '_')}\"": SHIFTS,
-    "f'possible.{count.assessment}'": {f"possible.{each}" for each in Assessment if each is not Assessment.REAL},
+    "f'possible.{count.assessment}'": {
+        f"possible.{assessment}" for assessment in Assessment if assessment is not Assessment.REAL
+    },
     "_action(event)": CHANGES,
     "key": set(ACTIONS.values()),  # audit
     "code": {"unexplained"},  # of a reason: the plant's, or a bucket
@@ -95,9 +96,9 @@ CHOSEN: Mapping[str, Set[str]] = {
     "f'definition.{definition.name}.title'": {
         definition for definition in DEFINITIONS if definition.endswith(".title")
     },
-    "f'definition.{definition.name}.source'": {each for each in DEFINITIONS if each.endswith(".source")},
+    "f'definition.{definition.name}.source'": {key for key in DEFINITIONS if key.endswith(".source")},
     "f\"place.{where.replace(' ', '_')}\"": PLACES,
-    "f'rollup.{roll_up}'": {f"rollup.{each}" for each in RollUp},
+    "f'rollup.{roll_up}'": {f"rollup.{roll_up}" for roll_up in RollUp},
 }
 MAPPINGS = {
     "t",
@@ -196,7 +197,7 @@ def used() -> tuple[set[str], list[str]]:
         if constants is not None:
             keys |= {group for group in constants.groups() if group}
         elif expression in chosen:
-            keys |= {str(each) for each in chosen[expression]}
+            keys |= {str(word) for word in chosen[expression]}
         else:
             unknown.append(f"{where}: {expression}")
     return keys, unknown
@@ -210,7 +211,7 @@ def test_every_key_is_a_message_and_every_message_is_used() -> None:
     assert set(messages()) - keys == set(), "without a use"
 
 
-@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
 def test_a_catalogue_has_every_message(language: str) -> None:
     """The same keys with the same English texts: none is missing, none is left over, none obsolete or fuzzy."""
     source, translated = messages(), messages(language)
@@ -222,7 +223,7 @@ def test_a_catalogue_has_every_message(language: str) -> None:
     assert not catalogue(language).obsolete
 
 
-@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
 def test_every_translation_is_whole(language: str) -> None:
     """None is empty, each has every plural form, asks for the facts of the English text, and is in its own letters."""
     wrong = []

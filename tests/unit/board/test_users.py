@@ -397,7 +397,7 @@ def test_a_revoked_tablet_is_dead(people: People) -> None:
 
     assert people.person(first) is None
     assert known(people, second).station == PAINT
-    assert [each.number for each in people.tablets()] == [2]
+    assert [account.number for account in people.tablets()] == [2]
     for number in (1, 0, 10**30):
         with pytest.raises(NotAccepted, match=f"there is no tablet {number}"):
             people.revoke(number, BOSS)
@@ -485,11 +485,11 @@ def test_no_secret_is_in_the_file(tmp_path: Path, people: People) -> None:
     done = people.enrol(spent)
     assert done is not None
     people.set_password("Anna", "another password", BOSS)
-    written = b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
     secrets = (SECRET, "another password", token, code, spent, done[0], done[1].csrf)
     assert [secret for secret in secrets if secret.encode() in written] == []
-    assert [bytes.fromhex(each) for each in (done[1].csrf,) if bytes.fromhex(each) in written] == []
+    assert [bytes.fromhex(csrf) for csrf in (done[1].csrf,) if bytes.fromhex(csrf) in written] == []
     assert b"Anna" in written
 
 
@@ -528,7 +528,7 @@ def test_one_code_enrols_one_tablet_whoever_is_quicker(people: People) -> None:
     """Of several tablets that give the same code at once, one is enrolled."""
     code = people.invite(FRAMING, BOSS)
     with ThreadPoolExecutor(8) as pool:
-        done = [each for each in pool.map(people.enrol, [code] * 8) if each is not None]
+        done = [token for token in pool.map(people.enrol, [code] * 8) if token is not None]
 
     assert len(done) == len(people.tablets()) == 1
 

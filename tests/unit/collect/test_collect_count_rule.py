@@ -42,7 +42,7 @@ def doubts(done: Step) -> list[tuple[int, int]]:
 
 
 def units(done: Step) -> int:
-    return sum(each.delta for each in only(UnitsCounted, done) if each.kind is CountKind.GOOD)
+    return sum(event.delta for event in only(UnitsCounted, done) if event.kind is CountKind.GOOD)
 
 
 def test_a_fall_by_one_is_no_reset() -> None:
@@ -113,7 +113,7 @@ def test_a_count_torn_between_its_words_loses_no_part(wrong: tuple[int, ...]) ->
     done = watched(WIDE, *polled(65534, 65534, 65534, 65534, 65535, *wrong, 65536, 65536, 65537))
 
     assert units(done) == 3
-    assert {each.flag for each in only(UnitsCounted, done)} == {CountFlag.BASELINE, CountFlag.NORMAL}
+    assert {event.flag for event in only(UnitsCounted, done)} == {CountFlag.BASELINE, CountFlag.NORMAL}
 
 
 @pytest.mark.parametrize(("cycle", "total"), [((0, 1, 1, 2), 2), ((1, 2, 3), 3)])
@@ -122,7 +122,7 @@ def test_a_watched_reset_is_found(cycle: tuple[int, ...], total: int) -> None:
     done = watched(FAST, *polled(480, 480, 480), *polled(*cycle, begin_s=2, every_s=1))
 
     assert (units(done), doubts(done)) == (total, [])
-    assert [each.flag for each in only(UnitsCounted, done)][1] is CountFlag.RESET
+    assert [event.flag for event in only(UnitsCounted, done)][1] is CountFlag.RESET
 
 
 def test_a_reset_to_zero_needs_no_part_to_be_found() -> None:
@@ -158,7 +158,7 @@ def test_a_zero_that_leads_nowhere_is_flagged() -> None:
 def test_a_zero_while_the_totaliser_is_bad_waits() -> None:
     """A fall is not confirmed by time in which the totaliser could not be read."""
     waiting = watched(FAST, *polled(480, 480, 480), seen(2, good=0), seen(3, good=None), seen(40))
-    assert [each.flag for each in only(UnitsCounted, waiting)] == [CountFlag.BASELINE]
+    assert [event.flag for event in only(UnitsCounted, waiting)] == [CountFlag.BASELINE]
 
     done = watched(FAST, seen(41, good=480), state=waiting.state)
     assert (units(done), doubts(done)) == (0, [])
@@ -195,7 +195,7 @@ def test_a_unit_that_was_finished_between_two_reads_is_no_reset() -> None:
         seen(60.2, good=2),
     )
 
-    assert [each.flag for each in only(UnitsCounted, done)] == [CountFlag.BASELINE, CountFlag.CATCH_UP]
+    assert [event.flag for event in only(UnitsCounted, done)] == [CountFlag.BASELINE, CountFlag.CATCH_UP]
     assert (units(done), doubts(done)) == (1, [])
 
 
@@ -247,7 +247,7 @@ def test_a_rise_in_a_gap_that_the_unit_log_does_not_show_is_flagged(
     )
 
     assert (units(done), doubts(done)) == (proved + 1, [((first + proved) % 65536, shown)])
-    assert [each.since for each in only(UnitsCounted, done) if each.delta == proved > 1] == [at(1)] * (proved > 1)
+    assert [event.since for event in only(UnitsCounted, done) if event.delta == proved > 1] == [at(1)] * (proved > 1)
 
 
 def test_a_value_that_waits_and_that_the_unit_log_shows_was_true() -> None:
@@ -335,7 +335,7 @@ def test_what_comes_in_a_bunch_after_a_pause_is_not_doubted() -> None:
         Observation((said("good", 10 + made_, 90 + wait_s, stamped=insane + made_),), at(90 + wait_s), baseline=False)
         for made_, wait_s in ((1, 0), (12, 0.02), (24, 0.1))
     ]
-    together = Observation(tuple(reading for each in late for reading in each.readings), at(90), baseline=False)
+    together = Observation(tuple(reading for batch in late for reading in batch.readings), at(90), baseline=False)
     begin = (seen(0, baseline=True, good=10), seen(1))
     for scenes in (late, [together]):
         done = watched(station(log=False, max_per_hour=960), *begin, *scenes)
@@ -433,7 +433,7 @@ def test_a_value_that_waits_for_its_record_waits_on_as_the_totaliser_goes_on() -
         seen(80),
     )
 
-    assert [(each, flag) for each, flag, _ in booked(done)] == [(2, "reset")]
+    assert [(delta, flag) for delta, flag, _ in booked(done)] == [(2, "reset")]
     assert doubts(done) == []
 
 

@@ -47,7 +47,7 @@ def test_no_baseline_is_taken_from_an_impossible_value(raw: int) -> None:
     assert isinstance(outcome, Unreconciled)
 
     done = live(station(log=False), seen(0, baseline=True, good=raw), seen(60, good=7), seen(120, good=8))
-    assert [each.flag for each in only(UnitsCounted, done)] == [CountFlag.BASELINE, CountFlag.NORMAL]
+    assert [event.flag for event in only(UnitsCounted, done)] == [CountFlag.BASELINE, CountFlag.NORMAL]
     assert [doubt.raw for doubt in only(CountUnreconciled, done)] == [raw]
 
 
@@ -92,7 +92,7 @@ def test_a_long_bad_stretch_is_not_guessed() -> None:
 
     assert booked(live(fast, seen(7201, good=21), state=done.state))[-1:] == []
     after = live(fast, seen(7201, good=21), state=done.state)
-    assert [(each.delta, each.flag) for each in only(UnitsCounted, after)] == [(1, CountFlag.NORMAL)]
+    assert [(event.delta, event.flag) for event in only(UnitsCounted, after)] == [(1, CountFlag.NORMAL)]
 
 
 def test_a_turn_in_a_gap_completes_no_unit_that_was_there_before() -> None:
@@ -121,7 +121,7 @@ def test_what_no_database_holds_is_no_totaliser(misread: float) -> None:
     """A value beyond 64 bits, read in the wrong byte order, is of bad quality and is journaled nowhere as a count."""
     done = live(station(), seen(0, baseline=True, good=100), seen(60, good=misread), seen(120, good=101))
 
-    assert [each.raw for each in only(UnitsCounted, done) if each.kind is CountKind.GOOD] == [100, 101]
+    assert [event.raw for event in only(UnitsCounted, done) if event.kind is CountKind.GOOD] == [100, 101]
     assert only(CountUnreconciled, done) == []
 
 

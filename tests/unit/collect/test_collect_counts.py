@@ -260,7 +260,7 @@ def test_each_totaliser_has_its_own_gap() -> None:
         seen(3720, baseline=True, good=12, scrap=1),
     )
 
-    moved = {each.kind: each.since for each in only(UnitsCounted, done) if each.delta}
+    moved = {event.kind: event.since for event in only(UnitsCounted, done) if event.delta}
     assert moved == {CountKind.GOOD: at(3600), CountKind.SCRAP: at(10)}
     assert done.state.closed is not None
     assert not done.state.closed.unseen
@@ -283,7 +283,7 @@ def test_records_tell_the_products_of_a_delta() -> None:
         ),
     )
 
-    runs = [each for each in only(UnitsCounted, done)[2:] if each.kind is CountKind.GOOD]
+    runs = [event for event in only(UnitsCounted, done)[2:] if event.kind is CountKind.GOOD]
     assert [(run.product, run.delta, run.previous_raw, run.raw) for run in runs] == [
         (S3, 1, 10, 11),
         (S2, 2, 11, 13),
@@ -372,7 +372,7 @@ def test_an_overrun_record_names_what_it_lost() -> None:
         seen(1400, good=21, log=(*new[1:], entry(21, 1400, product="S2"))),
     )
 
-    assert [(each.missing, each.first_sequence) for each in only(UnitsUnidentified, done)] == [(3, 2)]
+    assert [(event.missing, event.first_sequence) for event in only(UnitsUnidentified, done)] == [(3, 2)]
     assert [completed.unit for completed in only(UnitCompleted, done)] == [f"V{number}" for number in range(5, 22)]
     assert booked(done) == [(19, "catch_up", S3), (1, "normal", S2)]
 
@@ -580,4 +580,4 @@ def test_units_whose_record_was_overwritten_await_their_count_for_a_minute() -> 
     unread = live(station(), *scenes, seen(1301, scrap=None), seen(1400, good=21))
     logs = [step.state.log for step in (at_once, later, unread)]
 
-    assert [(log.overrun, [each.units for each in log.owed]) for log in logs if log] == [(3, []), (0, [1]), (2, [])]
+    assert [(log.overrun, [debt.units for debt in log.owed]) for log in logs if log] == [(3, []), (0, [1]), (2, [])]

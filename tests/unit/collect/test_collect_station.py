@@ -108,7 +108,7 @@ def test_a_gap_is_lost_once_restored_once_and_the_state_stated_anew() -> None:
         lost(60, 61),
     )
 
-    assert [(each.time, each.cause) for each in only(ConnectionLost, done)] == [(at(5), GapCause.CONNECTION)]
+    assert [(event.time, event.cause) for event in only(ConnectionLost, done)] == [(at(5), GapCause.CONNECTION)]
     assert [(gap.time, gap.since) for gap in only(ConnectionRestored, done)] == [(at(60), at(5))]
     assert [change.time for change in only(StateChanged, done)] == [at(0), at(60)]
 

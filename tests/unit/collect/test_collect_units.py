@@ -28,7 +28,7 @@ def test_a_full_record_far_ahead_was_overrun() -> None:
         seen(9000, baseline=True, log=ring(*(entry(number, 60 * number) for number in range(100, 116)))),
     )
 
-    assert [(each.missing, each.first_sequence) for each in only(UnitsUnidentified, done)] == [(96, 4)]
+    assert [(event.missing, event.first_sequence) for event in only(UnitsUnidentified, done)] == [(96, 4)]
     assert len(only(UnitCompleted, done)) == 16
 
 

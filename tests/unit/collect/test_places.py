@@ -191,6 +191,6 @@ async def test_a_product_that_is_read_no_more_names_no_part(plant: Plant) -> Non
     without = "\n".join(line for line in MODBUS.splitlines() if "product: {address" not in line)
     await plant.run(MODBUS, *good(20, 21))
 
-    events = await plant.run(without, *[{k: v for k, v in each.items() if k != "product"} for each in good(22, 23)])
+    events = await plant.run(without, *[{k: v for k, v in values.items() if k != "product"} for values in good(22, 23)])
 
     assert [event.product for event in events if isinstance(event, UnitsCounted)][1:] == ["P", None, None]

@@ -184,8 +184,8 @@ def test_only_seen_producing_time_counts() -> None:
 def test_before_it_was_read_a_tag_shows_nothing() -> None:
     """Every configured tag is there, in order, without reading, meaning or problem; so is the heartbeat, always."""
     present = Plant().tags.present()
-    assert [each.tag for each in present][:2] == [HEARTBEAT, "state"]
-    assert {(each.reading, each.means, each.problem) for each in present} == {(None, None, None)}
+    assert [tag.tag for tag in present][:2] == [HEARTBEAT, "state"]
+    assert {(tag.reading, tag.means, tag.problem) for tag in present} == {(None, None, None)}
     plant = Plant()
     plant.tags.take(Batch(PLC, at(1), (said(HEARTBEAT, 8, 1),)))
     beat = plant.tags.present()[0]

@@ -115,7 +115,7 @@ def test_ratios_may_be_given_instead() -> None:
     text = oee(words).stdout
     assert "0.85 · 0.95 · 0.98" in text
     assert "79.14 % · 345600 s / 604800 s" in text
-    assert [each for each in ("45.22", "67.83", "79.14") if each not in text] == []
+    assert [figure for figure in ("45.22", "67.83", "79.14") if figure not in text] == []
     assert oee("--availability 85%").stdout.count("not enough given") == 3
 
 
@@ -175,8 +175,8 @@ def test_runs_are_rolled_up_by_sums(tmp_path: Path) -> None:
 
     assert (found["availability"], found["performance"], found["oee"]) == (350 / 400, 260 / 350, 240 / 400)
     assert (found["quality"], found["quality_count"]) == (240 / 260, 150 / 160)
-    assert [each["oee"] for each in found["runs"]] == [0.6, 0.6]
-    assert [each["flags"] for each in found["runs"]] == [["performance_above_one"], []]
+    assert [run["oee"] for run in found["runs"]] == [0.6, 0.6]
+    assert [run["flags"] for run in found["runs"]] == [["performance_above_one"], []]
     text = oee("--runs", str(tmp_path / "runs.csv")).stdout
     assert "260 s / 350 s" in text
     assert "Note: run 1: performance is above 100 %" in text

@@ -50,7 +50,10 @@ def test_a_changed_file_changes_what_it_says(journal: Path, tmp_path: Path) -> N
     changed.write_text(text, encoding="utf-8")
     words = [*WORDS, "--journal", str(journal), "--was", str(default_config()), "--config", str(changed)]
     found = CliRunner().invoke(mes, [*words, "--json"])
-    differences = {each["figure"]: (each["before"], each["after"]) for each in json.loads(found.output)["differences"]}
+    differences = {
+        difference["figure"]: (difference["before"], difference["after"])
+        for difference in json.loads(found.output)["differences"]
+    }
 
     assert found.exit_code == 0
     assert set(differences) == {

@@ -119,7 +119,7 @@ def test_four_teams_work_two_two_three() -> None:
               - {day: B, night: D}
         """,
     )
-    days = [date(2026, 1, 19) + timedelta(days=each) for each in range(14)]
+    days = [date(2026, 1, 19) + timedelta(days=day) for day in range(14)]
 
     assert "".join(str(crew(calendar, day)["day"]) for day in days) == "AABBAAABBAABBB"
     assert [sum(team in crew(calendar, day).values() for day in days) for team in "ABCD"] == [7, 7, 7, 7]

@@ -142,8 +142,8 @@ def test_a_name_is_short_and_can_be_seen(tmp_path: Path, name: str, wrong: str) 
 
     problems = check(file).problems
 
-    line = next(number for number, each in enumerate(text.splitlines(), 1) if f'{{en: "{name}"' in each)
-    assert [each.line for each in problems] == ([line] if wrong else [])
+    line = next(number for number, text_line in enumerate(text.splitlines(), 1) if f'{{en: "{name}"' in text_line)
+    assert [problem.line for problem in problems] == ([line] if wrong else [])
     for problem in problems:
         assert wrong in f"{problem.what} {problem.remedy}"
         assert str(problem).replace("\n", "").isprintable()

@@ -24,9 +24,9 @@ def links() -> list[tuple[str, str, str]]:
         for uid, board in BOARDS.items()
         for panel in board["panels"]
         for override in panel["fieldConfig"]["overrides"]
-        for each in override["properties"]
-        if each["id"] == "links"
-        for link in each["value"]
+        for setting in override["properties"]
+        if setting["id"] == "links"
+        for link in setting["value"]
         if link["url"].startswith("${board}")
     ]
 
@@ -67,7 +67,7 @@ def test_the_boards_address_is_that_of_the_shipped_file() -> None:
     web = load(default_config()).config.web
     assert web is not None
     for uid in ("taktline-plant", "taktline-station"):
-        (constant,) = (each for each in BOARDS[uid]["templating"]["list"] if each["name"] == "board")
+        (constant,) = (variable for variable in BOARDS[uid]["templating"]["list"] if variable["name"] == "board")
 
         assert constant["query"] == BOARD_AT == f"http://localhost:{web.port}"
         assert (constant["type"], constant["skipUrlSync"]) == ("constant", True)

@@ -80,12 +80,12 @@ def test_no_reason_is_no_bar() -> None:
     """`none` is transparent wherever reasons have colours; a reason of another plant is grey."""
     seen = 0
     for panel in PANELS:
-        overrides = [each["value"] for one in panel["fieldConfig"]["overrides"] for each in one["properties"]]
+        overrides = [setting["value"] for one in panel["fieldConfig"]["overrides"] for setting in one["properties"]]
         mappings = panel["fieldConfig"]["defaults"].get("mappings", [])
         text = json.dumps([mappings, overrides])
         if "clamp-timeout" in text:
             seen += 1
-            maps = [*mappings, *(one for each in overrides if isinstance(each, list) for one in each)]
+            maps = [*mappings, *(one for member in overrides if isinstance(member, list) for one in member)]
             valued = {name: result for one in maps if one["type"] == "value" for name, result in one["options"].items()}
             assert valued["none"]["color"] == "transparent"
             assert [one["options"]["pattern"] for one in maps if one["type"] == "regex"] == [".+"]

@@ -105,7 +105,7 @@ def test_every_variable_that_is_used_is_there(uid: str) -> None:
     known = {variable["name"] for variable in board["templating"].get("list", [])}
     for panel in panels(board):
         links = panel["fieldConfig"]["defaults"].get("links", [])
-        said = [panel["title"], *(each["query"] for each in panel["targets"]), *(link["url"] for link in links)]
+        said = [panel["title"], *(target["query"] for target in panel["targets"]), *(link["url"] for link in links)]
         for text in said:
             unknown = {name for name in USED.findall(text) if not GIVEN_BY_GRAFANA.match(name)} - known
             assert not unknown, f"{panel['title']}: {unknown}"
@@ -166,7 +166,9 @@ def test_this_shift_stays_this_shift() -> None:
     """What is chosen, and kept in a link, is a name; what that is now is asked for again and kept nowhere."""
     seen = 0
     for path in FOLDER.glob("dashboards/*.json"):
-        variables = {each["name"]: each for each in json.loads(path.read_text())["templating"].get("list", [])}
+        variables = {
+            variable["name"]: variable for variable in json.loads(path.read_text())["templating"].get("list", [])
+        }
         for name in {"shift", "month", "year", "week"} & variables.keys():
             seen += 1
             assert "choice" not in variables[name]["query"]
@@ -194,7 +196,7 @@ def unknown_to_oldest(panel: dict[str, Any]) -> list[str]:
     """What Grafana 9.4 does not know of a panel: transformations, options, options of fields, units."""
     known = OLDEST["panels"][panel["type"]]
     defaults, overrides = panel["fieldConfig"]["defaults"], panel["fieldConfig"]["overrides"]
-    own = [(each["id"], each["value"]) for one in overrides for each in one["properties"]]
+    own = [(setting["id"], setting["value"]) for one in overrides for setting in one["properties"]]
     fields = [*defaults.get("custom", {}), *(name[7:] for name, _ in own if name.startswith("custom."))]
     units = [defaults["unit"], *(value for name, value in own if name == "unit")]
     return [
@@ -243,13 +245,15 @@ def test_stations_have_an_order(uid: str, panel: dict[str, Any]) -> None:
     queries = [target for target in panel["targets"] if OF_STATIONS.search(target["query"])]
     if panel["type"] == "timeseries" or not queries:
         return  # curves have a common axis
-    (step,) = (each for each in panel["transformations"] if each["id"] == "sortBy")
+    (step,) = (transformation for transformation in panel["transformations"] if transformation["id"] == "sortBy")
     (by,) = step["options"]["sort"]
     assert by in ({"field": "position"}, {"field": "lost", "desc": True}, {"field": "for", "desc": True})
     if by == {"field": "position"}:
         assert any('"position"' in target["query"] for target in queries)  # rows of several queries are merged
         hidden = [
-            each["options"]["exclude"]["names"] for each in panel["transformations"] if "exclude" in each["options"]
+            transformation["options"]["exclude"]["names"]
+            for transformation in panel["transformations"]
+            if "exclude" in transformation["options"]
         ]
         assert ["position"] in hidden
 
@@ -258,9 +262,11 @@ def test_stations_have_an_order(uid: str, panel: dict[str, Any]) -> None:
 def test_a_unit_is_the_same_for_all_values(uid: str, panel: dict[str, Any]) -> None:
     """No unit turns minutes into hours or weeks as values grow; bars by time have dates that fit side by side."""
     overrides = [
-        (one["matcher"]["options"], each) for one in panel["fieldConfig"]["overrides"] for each in one["properties"]
+        (one["matcher"]["options"], setting)
+        for one in panel["fieldConfig"]["overrides"]
+        for setting in one["properties"]
     ]
-    units = {name: each["value"] for name, each in overrides if each["id"] == "unit"}
+    units = {name: setting["value"] for name, setting in overrides if setting["id"] == "unit"}
     fixed = re.compile(r"^(none|percent|percentunit|bytes|suffix:(min|s|ms|:00)|time:.*)$")
 
     assert all(fixed.match(unit) for unit in (panel["fieldConfig"]["defaults"]["unit"], *units.values()))
@@ -294,10 +300,10 @@ def columns(panel: dict[str, Any]) -> list[str]:
     hidden = {name for step in steps for name in step["options"].get("exclude", {}).get("names", [])}
     hidden |= {name for step in steps for name in step["options"].get("excludeByName", {})}
     shown = {
-        one["matcher"]["options"]: each["value"]
+        one["matcher"]["options"]: setting["value"]
         for one in panel["fieldConfig"]["overrides"]
-        for each in one["properties"]
-        if each["id"] == "displayName"
+        for setting in one["properties"]
+        if setting["id"] == "displayName"
     }
     return [shown.get(name, name) for name in dict.fromkeys(("Time", *names)) if name not in hidden]
 
@@ -319,7 +325,7 @@ def test_one_column_of_a_table_is_a_link(uid: str, panel: dict[str, Any]) -> Non
     assert "links" not in panel["fieldConfig"]["defaults"]
     overrides = panel["fieldConfig"]["overrides"]
     linked = [
-        one["matcher"]["options"] for one in overrides if any(each["id"] == "links" for each in one["properties"])
+        one["matcher"]["options"] for one in overrides if any(setting["id"] == "links" for setting in one["properties"])
     ]
     assert set(linked) <= {"line", "station", "unit", "label", "reason"} & set(columns(panel))
     assert len(set(linked) - {"reason"}) <= 1
@@ -341,7 +347,9 @@ def test_curves_have_one_axis_and_limits_are_lines() -> None:
     for board in BOARDS.values():
         for panel in panels(board):
             properties = {
-                each["id"]: each["value"] for one in panel["fieldConfig"]["overrides"] for each in one["properties"]
+                setting["id"]: setting["value"]
+                for one in panel["fieldConfig"]["overrides"]
+                for setting in one["properties"]
             }
             assert "custom.axisPlacement" not in properties
             if any('FROM "limit"' in target["query"] for target in panel["targets"]):
@@ -383,7 +391,7 @@ def rendered(text: str, labels: dict[str, str]) -> str:
 def test_an_alert_is_right_in_every_state(rule: alerts.Rule) -> None:
     """A text names the instance if there is one, and none if the query failed or found no data."""
     (group,) = alerts.model()["groups"]
-    (written,) = (each for each in group["rules"] if each["uid"] == f"taktline-{rule.name}")
+    (written,) = (provisioned for provisioned in group["rules"] if provisioned["uid"] == f"taktline-{rule.name}")
     tags = re.findall(r'"(\w+)"', rule.query.partition(" GROUP BY ")[2])
     for key in ("summary", "description"):
         text = written["annotations"][key]
@@ -446,11 +454,11 @@ def test_columns_of_two_measurements_keep_their_names(uid: str, panel: dict[str,
     """Newer Grafanas put the measurements' names before columns: rows are merged, or each column has its name set."""
     tables = [target["query"] for target in panel["targets"] if target["resultFormat"] == "table"]
     measurements = {re.findall(r'FROM "(\w+)"', query)[0] for query in tables}
-    steps = [each["id"] for each in panel.get("transformations", [])]
+    steps = [transformation["id"] for transformation in panel.get("transformations", [])]
     if len(measurements) > 1 and "merge" not in steps:
         named = {
             one["matcher"]["options"]
             for one in panel["fieldConfig"]["overrides"]
-            if any(each["id"] == "displayName" for each in one["properties"])
+            if any(setting["id"] == "displayName" for setting in one["properties"])
         }
         assert set(columns(panel)) - {"Time"} <= named

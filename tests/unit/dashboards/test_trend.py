@@ -40,7 +40,9 @@ def test_a_window_without_planned_time_has_no_bar() -> None:
     """To InfluxQL 0 / 0 is 0: rows whose divisor is 0 are left out before anything is drawn."""
     for panel in PANELS.values():
         if panel["type"] == "timeseries" and any(" / sum(" in text for text in asked(panel)):
-            filters = [each for each in panel["transformations"] if each["id"] == "filterByValue"]
+            filters = [
+                transformation for transformation in panel["transformations"] if transformation["id"] == "filterByValue"
+            ]
             assert len(filters) == 1, panel["title"]
             (rule,) = filters[0]["options"]["filters"]
             assert all(f'AS "{rule["fieldName"]}"' in text for text in asked(panel)[-1:])
@@ -82,7 +84,7 @@ def test_weeks_of_a_query_begin_when_the_plants_do() -> None:
 
     assert grouped
     assert all("time(7d, ${week_start:raw}ms)" in query for query in grouped)
-    variables = {each["name"]: each for each in BOARD["templating"]["list"]}
+    variables = {variable["name"]: variable for variable in BOARD["templating"]["list"]}
     assert re.findall(variables["week_start"]["regex"].strip("/"), "x|time >= 1772391600000ms AND time < 2ms") == [
         "1772391600000"
     ]

@@ -429,7 +429,7 @@ def test_the_ledger_s_lives_have_loops() -> None:
     again = [stay for life in found.values() for stay in life.stays if stay.passage > 1]
 
     assert sum(life.loops for life in found.values()) == len(again) > 2
-    assert {each.station.rpartition("/")[2] for each in again} <= {"topcoat", "oven", "inspection"}
+    assert {stay.station.rpartition("/")[2] for stay in again} <= {"topcoat", "oven", "inspection"}
 
 
 @pytest.mark.parametrize("code", [spec.code for spec in STATIONS])
@@ -445,7 +445,7 @@ def test_a_long_breakdown_is_charged_to_who_broke(code: str) -> None:
     blamed = broken(plant, (breakdown,), window)
     everybody = dict.fromkeys(CONFIG.setups, GOOD)
 
-    assert [each.station for each in blamed] == [spec.path for spec in STATIONS if spec.code == code]
+    assert [failure.station for failure in blamed] == [spec.path for spec in STATIONS if spec.code == code]
     causes = Causes(truth=charged, measured=charged, broken=blamed)
     assert not [problem for problem in compare(everybody, WINDOW, causes=causes).problems if "broke down" in problem]
 

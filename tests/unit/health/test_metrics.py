@@ -46,7 +46,7 @@ def test_the_table_of_the_documentation_is_what_is_scraped() -> None:
     assert [[name.strip("`"), meaning] for name, _, _, meaning in table] == helps
     assert {name.strip("`"): set(re.findall(r"\w+", said)) for name, said, _, _ in table} == labels
     for name, _, unit, _ in table:
-        assert [each for end, each in UNITS.items() if name.strip("`").endswith(end)] in ([], [unit])
+        assert [measure for end, measure in UNITS.items() if name.strip("`").endswith(end)] in ([], [unit])
 
 
 def test_samples_are_the_status() -> None:
@@ -133,7 +133,7 @@ def test_what_is_not_known_has_no_sample() -> None:
         "taktline_station_stored_units",
         "taktline_station_count_audit_difference_units",
     }
-    assert all(f"# HELP {each} " in exposition(unknown, "")[0].decode() for each in lost)
+    assert all(f"# HELP {name} " in exposition(unknown, "")[0].decode() for name in lost)
 
 
 def test_errors_and_notes_are_no_labels() -> None:
@@ -166,7 +166,7 @@ def test_a_client_may_ask_for_openmetrics() -> None:
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert page.endswith(b"# EOF\n")
     parsed = parse_openmetrics(page.decode())  # type: ignore[no-untyped-call]  # the library has no types here
-    families = [each.name for each in parsed]
+    families = [family.name for family in parsed]
     assert families == [family.name.removesuffix("_total") for family in FAMILIES]
     assert exposition(STATUS, "*/*")[1].startswith("text/plain; version=0.0.4")
 

@@ -269,7 +269,7 @@ def test_a_lost_or_doubled_event_is_a_difference(made: Sequence[int], first: int
     setup = CounterSetup(CountKind.GOOD, 1000, ResetPolicy.NEVER, max_per_hour=240)
     raws = [(first + sum(made[:n])) % 1000 for n in range(len(made) + 1)]
     events, state = read(setup, raws)
-    units = [n for n, each in enumerate(events) if isinstance(each, UnitsCounted) and each.flag is CountFlag.NORMAL]
+    units = [n for n, event in enumerate(events) if isinstance(event, UnitsCounted) and event.flag is CountFlag.NORMAL]
     if not units:
         return
     at_event = data.draw(st.sampled_from(units))

@@ -207,10 +207,10 @@ def test_no_key_ever_gets_a_second_content(steps: list[tuple[str, int]]) -> None
                     file.__exit__()
                     path.unlink()
                     file = FiguresFile(path)
-                    file.learn(wanted.values(), {key_of(each): server.stands(each) for each in wanted.values()})
+                    file.learn(wanted.values(), {key_of(figure): server.stands(figure) for figure in wanted.values()})
                     file.want(wanted.values())
                 case "backfill":
-                    file.learn(wanted.values(), {key_of(each): server.stands(each) for each in wanted.values()})
+                    file.learn(wanted.values(), {key_of(figure): server.stands(figure) for figure in wanted.values()})
                     file.want(wanted.values())
                     send(file, server, now, all_of_them=True)
         send(file, server, now, all_of_them=True)

@@ -52,7 +52,7 @@ def test_a_restore_brings_back_the_accounts(plant: Path, lost: str) -> None:
     assert again.exit_code == 0, again.output
     assert people_of(plant).login("Anna", PASSWORD) is not None
     assert people_of(plant).person(login[0]) is None
-    assert [each.read_bytes() for each in plant.glob("people.sqlite.before-*")] == ([before] if before else [])
+    assert [file.read_bytes() for file in plant.glob("people.sqlite.before-*")] == ([before] if before else [])
     for path in (people, plant / "copy.sqlite.people"):
         assert path.stat().st_mode & 0o777 == 0o600
 

@@ -54,7 +54,7 @@ def test_a_reader_never_sees_half_a_commit() -> None:
     times.add(Duration(1.0))
     look.join()
 
-    assert [sum(each.counts) for each in looks] == [each.sum_s for each in looks] == [1]
+    assert [sum(snapshot.counts) for snapshot in looks] == [snapshot.sum_s for snapshot in looks] == [1]
 
 
 async def test_each_commit_of_a_journal_is_counted(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ GARBAGE = b"garbage" * 1000
 STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
 WHOLE = Interval(at(0), at(900))
 READER = ListReader(
-    *(state(each, State.PRODUCING if each % 10 else State.DOWN) for each in range(0, 900, 5)), counted(7, 3)
+    *(state(minute, State.PRODUCING if minute % 10 else State.DOWN) for minute in range(0, 900, 5)), counted(7, 3)
 )
 STATES = [
     "'{'",
@@ -107,7 +107,7 @@ async def test_a_damaged_station_state_is_rebuilt_from_counts(
         ConnectionLost,
         ConnectionRestored,
     ]
-    assert [each["stations"] for each in logged if each["event"] == "station_states_damaged"] == [[FIRST]]
+    assert [line["stations"] for line in logged if line["event"] == "station_states_damaged"] == [[FIRST]]
 
 
 @pytest.mark.parametrize("value", ["'yesterday'", "x'ff'", "9223372036854775807", "-9223372036854775808", "1.5"])
@@ -152,7 +152,7 @@ def test_a_damaged_hourly_file_is_made_anew(tmp_path: Path, content: bytes) -> N
             assert kpi(file) == expected
             assert file.variants(STATION)
     assert len(list(tmp_path.glob("*.damaged-*"))) <= 3
-    assert {each.read_bytes() for each in tmp_path.glob("*.damaged-*")} == ({content} if content else set())
+    assert {copy.read_bytes() for copy in tmp_path.glob("*.damaged-*")} == ({content} if content else set())
 
 
 @pytest.mark.parametrize(

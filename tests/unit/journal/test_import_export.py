@@ -171,7 +171,7 @@ def test_counts_without_a_reading_stay_apart(tmp_path: Path) -> None:
     assert "2 events are new" in bring(text, tmp_path)
     assert "0 events are new" in bring(text, tmp_path)
     other = {**COUNT, "product": "S2"}
-    mixed = [json.dumps(each) for each in (COUNT, other, COUNT, {**COUNT, "delta": 2})]
+    mixed = [json.dumps(event) for event in (COUNT, other, COUNT, {**COUNT, "delta": 2})]
     assert "2 events are new, 2 were known" in bring("\n".join(mixed), tmp_path)
     assert "0 events are new" in bring("\n".join(mixed[::-1]), tmp_path)
     assert "0 events are new" in bring("\n".join(mixed[2:]), tmp_path)
@@ -212,8 +212,8 @@ def test_the_last_state_of_imported_events_lasts_as_long_as_is_asked(tmp_path: P
     station = "acme/press/press-1/press"
     said = ["producing", "producing", "down", "producing"]
     lines: list[dict[str, object]] = [
-        {"event": "state_changed", "station": station, "time": f"2026-03-02T{hour:02}:00:00Z", "state": each}
-        for hour, each in enumerate(said)
+        {"event": "state_changed", "station": station, "time": f"2026-03-02T{hour:02}:00:00Z", "state": state_name}
+        for hour, state_name in enumerate(said)
     ]
     counts = {"event": "units_counted", "station": station, "time": "2026-03-02T02:30:00Z"}
     lines += [{**counts, "kind": "good", "delta": 236}, {**counts, "kind": "scrap", "delta": 4}]

@@ -99,7 +99,7 @@ async def test_nobody_else_may_read(tmp_path: Path) -> None:
         await journal.append(Entry(events=[fault(1)]))
 
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-        assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
 async def test_a_reader_sees_what_is_committed(tmp_path: Path) -> None:

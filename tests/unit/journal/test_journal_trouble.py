@@ -74,7 +74,7 @@ async def test_a_full_disk_stops_acknowledging_and_nothing_else(
         disk.refuse = refusal
         queued = [journal.append(Entry(events=[fault(n)])) for n in range(2, 50)]
         await until(lambda: disk.refusals > 3)
-        assert not any(each.done() for each in queued)
+        assert not any(append.done() for append in queued)
         assert "takes nothing" in str(journal.blocked)
         assert journal.waiting_s > 0
         disk.refuse = None

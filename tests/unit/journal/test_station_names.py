@@ -92,10 +92,10 @@ async def test_a_station_with_a_new_name_goes_on_as_itself(tmp_path: Path, chang
     now, changed = NEW_NAMES[change]
     after = changed(MODBUS)
     renamed, same = Plant(tmp_path / "renamed"), Plant(tmp_path / "same")
-    for each, text in ((renamed, after), (same, MODBUS)):
-        each.folder.mkdir()
-        await each.run(MODBUS, *good(20, 21, 23))
-        events = await each.run(text, *good(27, 28))
+    for variant, text in ((renamed, after), (same, MODBUS)):
+        variant.folder.mkdir()
+        await variant.run(MODBUS, *good(20, 21, 23))
+        events = await variant.run(text, *good(27, 28))
         assert counts(events) == [(0, "baseline"), (1, "normal"), (2, "normal"), (4, "catch_up"), (1, "normal")]
         assert {event.station for event in events} == {now if text == after else STATION}
 
@@ -221,7 +221,7 @@ async def test_time_without_configuration_is_no_data(plant: Plant, runs: int) ->
     second = of(events, "st2")
     lost = [event for event in second if isinstance(event, ConnectionLost)]
     restored = [event for event in second if isinstance(event, ConnectionRestored)]
-    assert [(each.time, each.cause) for each in lost] == [(at(last_seen), GapCause.NOT_CONFIGURED)]
+    assert [(event.time, event.cause) for event in lost] == [(at(last_seen), GapCause.NOT_CONFIGURED)]
     assert [(gap.since, gap.cause) for gap in restored] == [(at(last_seen), GapCause.NOT_CONFIGURED)]
     caught_up = [event for event in second if isinstance(event, UnitsCounted)][2]
     assert (caught_up.delta, caught_up.flag, caught_up.since) == (6, "catch_up", at(last_seen))

@@ -61,7 +61,7 @@ def part(number: int) -> UnitsCounted:
 
 async def written(path: Path, events: Sequence[StationEvent] | None = None) -> None:
     async with Journal.open(path) as journal:
-        await journal.append(Entry(events=[part(each) for each in range(1, 9)] if events is None else events))
+        await journal.append(Entry(events=[part(number) for number in range(1, 9)] if events is None else events))
 
 
 def changed(path: Path, *assignments: str, seq: int = DAMAGED) -> None:
@@ -71,7 +71,7 @@ def changed(path: Path, *assignments: str, seq: int = DAMAGED) -> None:
             journal.execute(f"UPDATE event SET {assignment} WHERE seq = ?", (seq,))
 
 
-@pytest.mark.parametrize(("how", "newer"), [*((each, False) for each in ROT), *((each, True) for each in NEWER)])
+@pytest.mark.parametrize(("how", "newer"), [*((seq, False) for seq in ROT), *((seq, True) for seq in NEWER)])
 async def test_one_event_that_cannot_be_read_is_passed_over_and_named(
     tmp_path: Path, how: str, logged: list[EventDict], *, newer: bool
 ) -> None:
@@ -92,7 +92,7 @@ async def test_one_event_that_cannot_be_read_is_passed_over_and_named(
     (sentence,) = count_audit.unread.sentences().values()
     assert f"event {DAMAGED} (" in sentence
     assert (f"of {STATION} at 2026-03-02 06:00:04 UTC" in sentence, "newer version" in sentence) == (True, newer)
-    assert [each["event"] for each in logged] == ["journal_events_passed_over"]
+    assert [line["event"] for line in logged] == ["journal_events_passed_over"]
     assert [line.difference for line in count_audit.lines()] == [1]
     with JournalReader(path) as reader:
         assert [event.seq for event in reader.events(STATION)] == [1, 2, 3, 5, 6, 7, 8]
@@ -119,7 +119,7 @@ async def test_the_check_lists_it(tmp_path: Path, how: str, code: int) -> None:
 async def test_many_in_a_row_stop_nobody(tmp_path: Path) -> None:
     """Whole chunks that cannot be read are passed over, by those who ask for a few at a time, too."""
     path = tmp_path / "journal.sqlite"
-    await written(path, [part(each) for each in range(1, 1001)])
+    await written(path, [part(number) for number in range(1, 1001)])
     with contextlib.closing(sqlite3.connect(path)) as journal, journal:
         journal.execute("UPDATE event SET body = '{' WHERE seq BETWEEN 2 AND 999")
     async with Journal.open(path) as journal_:
@@ -137,7 +137,7 @@ async def test_many_in_a_row_stop_nobody(tmp_path: Path) -> None:
 async def test_a_state_that_cannot_be_read_is_no_data(tmp_path: Path) -> None:
     """From an unreadable change of state on the state is not known, until the next one: never the one before it."""
     path = tmp_path / "journal.sqlite"
-    states = [state(part(each).time, State.PRODUCING if each % 2 else State.DOWN) for each in range(1, 5)]
+    states = [state(part(number).time, State.PRODUCING if number % 2 else State.DOWN) for number in range(1, 5)]
     await written(path, states)
     changed(path, "body = replace(body, 'down', 'cleaning')", seq=2)
     with JournalReader(path) as reader:
@@ -155,8 +155,8 @@ async def test_backup_salvage_export_and_import_keep_an_event_of_a_newer_version
     await written(path)
     changed(path, "kind = 'robot_moved'", 'body = \'{"axis": 6, "name": "Қостанай"}\'')
     backup(path, tmp_path / "copy.sqlite")
-    for each in (path, tmp_path / "copy.sqlite"):
-        with JournalReader(each) as reader:
+    for file in (path, tmp_path / "copy.sqlite"):
+        with JournalReader(file) as reader:
             assert [row.kind for row in reader.read_rows(0, 100) if isinstance(row, Unreadable)] == ["robot_moved"]
     exported, other = tmp_path / "lines", tmp_path / "other.sqlite"
     invoke = CliRunner().invoke

@@ -297,7 +297,7 @@ def test_the_record_knows_the_product_best() -> None:
     assert (first.product, second.product) == (S3, s2)
 
 
-ROUTE = [StationId(each) for each in ("weld", "topcoat", "inspection", "eol")]
+ROUTE = [StationId(place) for place in ("weld", "topcoat", "inspection", "eol")]
 
 
 def stay(place: int, start: float, result: UnitResult | None = GOOD, *, unit: str = "A") -> Visit:
@@ -429,7 +429,7 @@ def test_values_without_limits() -> None:
     values = [measured(15, 62.0, "humidity"), measured(10, 1e9)]
     found = process_summary(values, at(10), at(20), {"temperature": ProcessLimit(None, None)})
 
-    assert [(each.name, each.in_limits) for each in found] == [("humidity", None), ("temperature", minutes(10))]
+    assert [(value.name, value.in_limits) for value in found] == [("humidity", None), ("temperature", minutes(10))]
 
 
 @dataclass(slots=True)

@@ -86,8 +86,8 @@ def test_rework_waits_upstream() -> None:
     inspection = [visit(A, 20, (29, REWORK)), visit(A, 60, (69, GOOD))]
     trim: list[Visit] = []
 
-    assert [wip(inspection, trim, at(each)) for each in (30, 50, 70)] == [(), (), (A,)]
-    assert [wip(inspection, topcoat, at(each), sent=REWORK) for each in (30, 50)] == [(A,), ()]
+    assert [wip(inspection, trim, at(minute)) for minute in (30, 50, 70)] == [(), (), (A,)]
+    assert [wip(inspection, topcoat, at(minute), sent=REWORK) for minute in (30, 50)] == [(A,), ()]
     assert dwells(inspection, topcoat, sent=REWORK) == (Dwell(A, at(29), at(40)),)
     assert dwells(topcoat, inspection) == (Dwell(A, at(9), at(20)), Dwell(A, at(49), at(60)))
 
@@ -96,7 +96,7 @@ def test_rework_in_place_waits_when_good() -> None:
     """A unit that is worked again where it stands waits from its last result on."""
     upstream = [visit(A, 0, (9, REWORK), (18, GOOD))]
 
-    assert [wip(upstream, [], at(each)) for each in (10, 18)] == [(), (A,)]
+    assert [wip(upstream, [], at(minute)) for minute in (10, 18)] == [(), (A,)]
 
 
 def test_back_without_an_entry_downstream() -> None:
@@ -104,7 +104,7 @@ def test_back_without_an_entry_downstream() -> None:
     upstream = [visit(A, 0, (9, GOOD)), visit(A, 20, (29, GOOD))]
     downstream = [visit(A, 35)]
 
-    assert [wip(upstream, downstream, at(each)) for each in (10, 25, 30, 36)] == [(A,), (), (A,), ()]
+    assert [wip(upstream, downstream, at(minute)) for minute in (10, 25, 30, 36)] == [(A,), (), (A,), ()]
     assert dwells(upstream, downstream) == (Dwell(A, at(29), at(35)),)
 
 
@@ -112,7 +112,7 @@ def test_an_unseen_entry_ends_a_wait_of_unknown_length() -> None:
     """A unit that came downstream unseen does not wait any more, but how long it did is not known."""
     upstream, downstream = [visit(A, 0, (9, GOOD))], [visit(A, 30, (30, GOOD), seen=False)]
 
-    assert [wip(upstream, downstream, at(each)) for each in (10, 30)] == [(A,), ()]
+    assert [wip(upstream, downstream, at(minute)) for minute in (10, 30)] == [(A,), ()]
     assert dwells(upstream, downstream) == ()
 
 

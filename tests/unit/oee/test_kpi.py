@@ -196,7 +196,7 @@ def test_starved_and_blocked_are_not_the_equipments() -> None:
 
 def test_every_state_has_its_bucket_and_no_other_is_taken() -> None:
     """A state that is none of the closed set is a defect of the caller and is put nowhere."""
-    for each in State:
-        assert figures(state(0, each)).length == 60 * MINUTE
+    for kind in State:
+        assert figures(state(0, kind)).length == 60 * MINUTE
     with pytest.raises(KeyError):
         figures(state(0, cast("State", "dreaming")))

@@ -20,17 +20,17 @@ def test_all_cases_are_found() -> None:
     assert len(CASES) >= 6
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda folder: folder.name)
 def test_a_published_example_comes_out(case: Path) -> None:
     """Counts are equal and ratios equal to the four places to which the oracle was computed."""
     given: dict[str, Any] = json.loads((case / "input.json").read_text())
     expected: dict[str, Any] = json.loads((case / "expected.json").read_text())
     events: list[StationEvent] = [
-        *(state(each["at_min"], State(each["state"])) for each in given["states"]),
-        *(counted(each["at_min"], each["units"], CountKind(each["kind"])) for each in given["counts"]),
+        *(state(change["at_min"], State(change["state"])) for change in given["states"]),
+        *(counted(count["at_min"], count["units"], CountKind(count["kind"])) for count in given["counts"]),
     ]
     window = between(*given["window_min"])
-    planned = [between(*each) for each in given["planned_min"]]
+    planned = [between(*bounds) for bounds in given["planned_min"]]
     ideal = standard(given["ideal_cycle_s"], given["minor_stop_s"])
 
     found = kpi(timeline(events), window, planned, ideal, until=at(given["window_min"][1]))

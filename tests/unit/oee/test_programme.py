@@ -69,11 +69,11 @@ def car(number: int, product: ProductId | None, when: datetime) -> Car:
 
 
 def told(rows: tuple[ProgrammeRow, ...]) -> list[tuple[object, ...]]:
-    return [(each.label, each.built, each.plan, each.plan_to_date) for each in rows]
+    return [(entry.label, entry.built, entry.plan, entry.plan_to_date) for entry in rows]
 
 
 def row(rows: tuple[ProgrammeRow, ...], label: str) -> ProgrammeRow:
-    return next(each for each in rows if each.label == label)
+    return next(entry for entry in rows if entry.label == label)
 
 
 def test_a_month_takes_its_own_figure_and_the_others_share_the_rest() -> None:
@@ -232,13 +232,13 @@ def test_an_hour_shows_its_largest_loss() -> None:
 
     rows = hour_by_hour(figures, [Fraction(25, 2)] * 5)
 
-    assert [each.window for each in rows] == hours
-    assert [each.planned for each in rows] == [HOUR] * 5
-    assert [each.actual for each in rows] == [12, 10, 10, 30, 0]
-    assert [each.cumulative_actual for each in rows] == [12, 22, 32, 62, 62]
-    assert [each.target for each in rows] == [Fraction(25, 2)] * 5
-    assert [each.cumulative_target for each in rows] == [Fraction(25 * each, 2) for each in range(1, 6)]
-    assert [(each.largest_loss, each.largest_loss_time) for each in rows] == [
+    assert [slot.window for slot in rows] == hours
+    assert [slot.planned for slot in rows] == [HOUR] * 5
+    assert [slot.actual for slot in rows] == [12, 10, 10, 30, 0]
+    assert [slot.cumulative_actual for slot in rows] == [12, 22, 32, 62, 62]
+    assert [slot.target for slot in rows] == [Fraction(25, 2)] * 5
+    assert [slot.cumulative_target for slot in rows] == [Fraction(25 * number, 2) for number in range(1, 6)]
+    assert [(slot.largest_loss, slot.largest_loss_time) for slot in rows] == [
         (LossKind.DOWN, 20 * MINUTE),
         (LossKind.SPEED, 40 * MINUTE),
         (LossKind.QUALITY, 40 * MINUTE),
@@ -293,9 +293,9 @@ def test_the_report_holds_built_against_plan_to_date() -> None:
     assert january.total.ahead == -63
     assert told((february.total,)) == [(ALL, 10, 84, 42)]
     assert told(report.whole.by_model) == [("Pickup", 10, 28, 14), ("Sedan", 30, 87, 59), ("Wagon", 0, 62, 62)]
-    assert [each.share for each in report.whole.by_model] == [Fraction(1, 4), Fraction(3, 4), 0]
+    assert [entry.share for entry in report.whole.by_model] == [Fraction(1, 4), Fraction(3, 4), 0]
     assert told(report.whole.by_assembly_method) == [("CKD", 30, 149, 121), ("DKD", 10, 28, 14)]
-    assert [(each.label, each.built) for each in report.whole.by_market] == [("KZ", 30), ("UZ", 0), (UNKNOWN, 10)]
+    assert [(entry.label, entry.built) for entry in report.whole.by_market] == [("KZ", 30), ("UZ", 0), (UNKNOWN, 10)]
     assert report.forecast == Fraction(40 * 365, 45)
     assert report.unplaced == 0
 
@@ -316,7 +316,7 @@ def test_what_is_not_known_is_a_line_of_its_own() -> None:
 
     whole = programme_report(cars, PRODUCTS, TARGETS, CALENDAR, JANUARY, JANUARY.end).whole
 
-    assert [(each.label, each.built) for each in whole.by_model] == [
+    assert [(entry.label, entry.built) for entry in whole.by_model] == [
         ("Pickup", 0),
         ("Sedan", 1),
         ("Wagon", 0),

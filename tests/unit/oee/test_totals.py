@@ -250,7 +250,7 @@ def test_a_row_of_cells_names_all_its_mistakes() -> None:
 
     _, wrong = from_totals.of_cells(cells, ",")
 
-    assert [each.partition(":")[0] for each in wrong] == ["ideal_cycle_s", "total", "good", "run_s"]
+    assert [text.partition(":")[0] for text in wrong] == ["ideal_cycle_s", "total", "good", "run_s"]
 
 
 @pytest.mark.parametrize(

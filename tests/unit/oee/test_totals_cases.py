@@ -26,8 +26,8 @@ def words(given: dict[str, Any], folder: Path) -> list[str]:
             rows.writeheader()
             rows.writerows(given["runs"])
         return ["--runs", str(file)]
-    every = [(name, each) for name, each in given["totals"].items()]
-    flat = [(name, one) for name, each in every for one in (each if isinstance(each, list) else [each])]
+    every = [(name, value) for name, value in given["totals"].items()]
+    flat = [(name, one) for name, value in every for one in (value if isinstance(value, list) else [value])]
     return [word for name, one in flat for word in (f"--{name}", str(one))]
 
 
@@ -42,14 +42,14 @@ def test_all_cases_are_found() -> None:
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"totals": 9, "runs": 4, "lengths": 1}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda folder: folder.name)
 def test_a_published_example_comes_out(case: Path, tmp_path: Path) -> None:
     """Ratios are equal to the places in which they were computed, and are not those of the known wrong ways."""
     given: dict[str, Any] = json.loads((case / "input.json").read_text())
     expected: dict[str, Any] = json.loads((case / "expected.json").read_text())
     if "lengths" in given:
-        means = {name: mean_time([length(one) for one in each]) for name, each in given["lengths"].items()}
-        assert means == {name: length(each) for name, each in expected["means"].items()}
+        means = {name: mean_time([length(one) for one in lengths]) for name, lengths in given["lengths"].items()}
+        assert means == {name: length(mean) for name, mean in expected["means"].items()}
         return
 
     result = CliRunner().invoke(oee_command, [*words(given, tmp_path), "--json"])
@@ -59,7 +59,7 @@ def test_a_published_example_comes_out(case: Path, tmp_path: Path) -> None:
     pct = {name: found[name] * 100 for name in expected["ratios_pct"]}
     assert pct == pytest.approx(expected["ratios_pct"], abs=AS_GIVEN_PCT)
     assert [found[name] for name in expected.get("undefined", ())] == [None] * len(expected.get("undefined", ()))
-    runs_pct = [each["oee"] * 100 for each in found.get("runs", ())]
+    runs_pct = [run["oee"] * 100 for run in found.get("runs", ())]
     assert runs_pct == pytest.approx(expected.get("runs_oee_pct", runs_pct), abs=AS_GIVEN_PCT)
     for name, wrong in expected.get("must_not_pct", {}).items():
-        assert all(abs(found[name] * 100 - each) > CLEARLY_PCT for each in wrong)
+        assert all(abs(found[name] * 100 - wrong_pct) > CLEARLY_PCT for wrong_pct in wrong)

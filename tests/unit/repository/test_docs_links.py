@@ -88,20 +88,22 @@ def broken_mention(words: str, file: Path, root: Path) -> Iterator[str]:
 
 def faults(file: Path, root: Path) -> Iterator[str]:
     """Everything wrong in one file, each with its path and line."""
-    for each in inlines(file.read_text(encoding="utf-8")):
-        token, wrong = each.token, list[str | None]()
+    for inline in inlines(file.read_text(encoding="utf-8")):
+        token, wrong = inline.token, list[str | None]()
         if token.type in ("link_open", "image"):
             wrong.append(broken_link(str(token.attrs.get("href") or token.attrs["src"]), file, root))
-        elif token.type in ("text", "code_inline") and not each.is_linked:
+        elif token.type in ("text", "code_inline") and not inline.is_linked:
             wrong += broken_mention(token.content, file, root)
-        yield from (f"{file.relative_to(root)}:{each.line}: {fault}" for fault in wrong if fault)
+        yield from (f"{file.relative_to(root)}:{inline.line}: {fault}" for fault in wrong if fault)
 
 
 def test_every_link_leads_somewhere() -> None:
     """No relative link, anchor or path is broken, and pages are named by links; the search finds many links."""
     files = markdown_files(ROOT)
     assert [fault for file in files for fault in faults(file, ROOT)] == []
-    links = [each for file in files for each in inlines(file.read_text("utf-8")) if each.token.type == "link_open"]
+    links = [
+        inline for file in files for inline in inlines(file.read_text("utf-8")) if inline.token.type == "link_open"
+    ]
     assert len(links) > 70
 
 

@@ -41,4 +41,4 @@ def test_every_file_is_there() -> None:
     named = re.findall(r"share/taktline/(config/[\w./-]+)", TEXT)
 
     assert len(named) >= 6
-    assert [each for each in named if not (ROOT / each).exists()] == []
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -39,8 +39,8 @@ GLIBC = (
 )
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
 MACHINES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
-    "linux-x86_64": ({**LINUX, "platform_machine": "x86_64"}, tuple(f"{each}_x86_64" for each in GLIBC)),
-    "linux-aarch64": ({**LINUX, "platform_machine": "aarch64"}, tuple(f"{each}_aarch64" for each in GLIBC)),
+    "linux-x86_64": ({**LINUX, "platform_machine": "x86_64"}, tuple(f"{glibc}_x86_64" for glibc in GLIBC)),
+    "linux-aarch64": ({**LINUX, "platform_machine": "aarch64"}, tuple(f"{glibc}_aarch64" for glibc in GLIBC)),
     "macos-arm64": (
         {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
         tuple(mac_platforms((14, 0), "arm64")),
@@ -87,11 +87,11 @@ def environment(minor: int, machine: str) -> dict[str, str]:
 
 def group(name: str) -> Iterator[str]:
     """The requirements of a dependency group of the project, those of the groups in it included."""
-    for each in PROJECT["dependency-groups"][name]:
-        if isinstance(each, str):
-            yield each
+    for item in PROJECT["dependency-groups"][name]:
+        if isinstance(item, str):
+            yield item
         else:
-            yield from group(each["include-group"])
+            yield from group(item["include-group"])
 
 
 @cache
@@ -123,7 +123,7 @@ def required_by(package: str, extra: str, here: Here) -> tuple[Requirement, ...]
     """What a package, or an extra of it, requires in an environment."""
     asked = frozenset({*here, ("extra", extra)})
     all_of_it = map(requirement, METADATA[package]["requires"])
-    return tuple(each for each in all_of_it if each.marker is None or holds(each.marker, asked))
+    return tuple(wanted for wanted in all_of_it if wanted.marker is None or holds(wanted.marker, asked))
 
 
 def lacking(lock: dict[str, Pin], first: list[str], place: dict[str, str]) -> list[str]:
@@ -131,7 +131,7 @@ def lacking(lock: dict[str, Pin], first: list[str], place: dict[str, str]) -> li
     here = frozenset(place.items())
     wrong: list[str] = []
     seen: set[tuple[str, str]] = set()
-    left = [("taktline", requirement(each)) for each in first]
+    left = [("taktline", requirement(text)) for text in first]
     while left:
         by, wanted = left.pop()
         name = canonicalize_name(wanted.name)
@@ -143,9 +143,9 @@ def lacking(lock: dict[str, Pin], first: list[str], place: dict[str, str]) -> li
             wrong.append(f"{by} requires {wanted}, and {pin.version} is locked")
         if not satisfies(place["python_full_version"], python_of(name)):
             wrong.append(f"{name} {pin.version} wants Python {METADATA[name]['requires_python']}")
-        for extra in sorted({"", *wanted.extras} - {each for package, each in seen if package == name}):
+        for extra in sorted({"", *wanted.extras} - {asked_extra for package, asked_extra in seen if package == name}):
             seen.add((name, extra))
-            left += [(name, each) for each in required_by(name, extra, here)]
+            left += [(name, demand) for demand in required_by(name, extra, here)]
     return wrong
 
 
@@ -185,11 +185,11 @@ def test_a_locked_wheel_serves_every_machine(minor: int, machine: str) -> None:
 
 def test_metadata_is_that_of_the_locks() -> None:
     """The file speaks of the locked versions and of nothing else; both locks hold the same versions."""
-    assert {name: Version(each["version"]) for name, each in METADATA.items()} == {
-        name: Version(each.version) for name, each in LOCKS["dev"].items()
+    assert {name: Version(package["version"]) for name, package in METADATA.items()} == {
+        name: Version(pin.version) for name, pin in LOCKS["dev"].items()
     }
     assert LOCKS["run"].items() <= LOCKS["dev"].items()
-    assert all(set(each["wheels"].values()) <= LOCKS["dev"][name].hashes for name, each in METADATA.items())
+    assert all(set(package["wheels"].values()) <= LOCKS["dev"][name].hashes for name, package in METADATA.items())
 
 
 def test_metadata_is_that_of_what_is_installed() -> None:
@@ -199,8 +199,8 @@ def test_metadata_is_that_of_what_is_installed() -> None:
         if pin.marker is None or pin.marker.evaluate():
             installed = importlib.metadata.distribution(name)
             assert Version(installed.version) == Version(pin.version), name
-            theirs = {str(Requirement(each)) for each in installed.requires or ()}
-            assert theirs <= {str(Requirement(each)) for each in METADATA[name]["requires"]}, name
+            theirs = {str(Requirement(text)) for text in installed.requires or ()}
+            assert theirs <= {str(Requirement(text)) for text in METADATA[name]["requires"]}, name
             compared += 1
     assert compared > 80
 
@@ -219,7 +219,7 @@ def test_what_is_imported_is_declared() -> None:
     foreign = (
         {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {"mes", "adapters", "simulators"}
     )
-    declared = {canonicalize_name(Requirement(each).name) for each in PROJECT["project"]["dependencies"]}
+    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]}
     assert foreign
     for module in sorted(foreign):
         assert declared & {canonicalize_name(name) for name in distributions[module]}, module

@@ -61,6 +61,7 @@ PRIVATE_PROSE = {
     "upkeep": "maintenance",
 }
 ANY_PRIVATE_PROSE = re.compile(rf"\b({'|'.join(PRIVATE_PROSE)})\b", re.IGNORECASE)
+LOOP_OVER_EACH = re.compile(r"{%-? for [^%]*\beach\b[^%]* in ")
 
 
 def sources() -> list[Path]:
@@ -114,15 +115,32 @@ def private_words(text: str) -> list[str]:
     ]
 
 
+def nameless(text: str) -> list[str]:
+    """The lines of a module where a variable is called `each`, which says nothing of what it holds."""
+    return [
+        f"{node.lineno}: name it after what it holds, not `each`"
+        for node in nodes(text)
+        if (isinstance(node, ast.Name) and node.id == "each" and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.arg) and node.arg == "each")
+    ]
+
+
 def test_the_source_is_in_plain_english() -> None:
     """No docstring has a sentence of more than 25 words, and no private word stands for the field's."""
     places = [
-        f"{path.relative_to(ROOT)}:{each}"
+        f"{path.relative_to(ROOT)}:{place}"
         for path in sources()
         for text in [path.read_text()]
-        for each in long_sentences(text) + private_words(text)
+        for place in long_sentences(text) + private_words(text)
     ]
     assert places == []
+
+
+def test_a_variable_is_named_after_its_thing() -> None:
+    """No loop, comprehension, function or lambda calls its variable `each`, in the source and in templates."""
+    places = [f"{path.relative_to(ROOT)}:{place}" for path in sources() for place in nameless(path.read_text())]
+    templates = [path.name for path in (ROOT / "mes").rglob("*.html") if LOOP_OVER_EACH.search(path.read_text())]
+    assert places + templates == []
 
 
 def test_no_module_has_a_private_name() -> None:
@@ -139,3 +157,9 @@ def test_what_is_not_plain_english_is_found() -> None:
     assert private_words("x = 1  # the books agree\n") == ["1: 'books': write shift closing, count audit, counts"]
     assert private_words("x = 1  # counted anew\n") == ["1: 'anew': write again"]
     assert private_words("class _Taker: ...\n") == ["1: class _Taker: call it BatchSink"]
+    assert nameless("for each in stations: pass\nsorted(stops, key=lambda each: each.start)\n") == [
+        f"{line}: name it after what it holds, not `each`" for line in (1, 2)
+    ]
+    assert nameless("for station in stations: each.stop()\n") == []
+    assert LOOP_OVER_EACH.search("{% for number, each in months.items() %}")
+    assert not LOOP_OVER_EACH.search("{% for month in months %}")

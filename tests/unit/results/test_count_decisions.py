@@ -70,8 +70,8 @@ HISTORY: list[StationEvent] = [
     *(state(0, State.PRODUCING), read(0, 100, None), read(10, 101, 100), JUMP, read(30, 9001, 9000), GLITCH),
     *(read(50, 9002, 9001), LATEST, state(480, State.PRODUCING)),
 ]
-NUMBER = {id(each): str(HISTORY.index(each) + 1) for each in (JUMP, GLITCH, LATEST)}
-FIRST, SECOND, THIRD = (NUMBER[id(each)] for each in (JUMP, GLITCH, LATEST))
+NUMBER = {id(event): str(HISTORY.index(event) + 1) for event in (JUMP, GLITCH, LATEST)}
+FIRST, SECOND, THIRD = (NUMBER[id(event)] for event in (JUMP, GLITCH, LATEST))
 
 
 def journal(path: Path, events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> Path:
@@ -154,7 +154,7 @@ def test_readings_that_follow_each_other_are_all_real() -> None:
     assert leading([blind, stale, jump, again], 100, 9000) == [again, blind]
     assert leading([blind, stale, jump], None, 7) == []
     known = around(blind, stale, jump, again, before=BEFORE, after=after)
-    assessments = [case(1, each, known, ()).assessment for each in known.doubted]
+    assessments = [case(1, event, known, ()).assessment for event in known.doubted]
     assert assessments == [Assessment.REAL, Assessment.PASSED, Assessment.PASSED, Assessment.REAL]
 
 
@@ -262,7 +262,7 @@ def test_open_counts_are_listed_with_what_can_be(desk: Desk) -> None:
     for word in (FIRST, "weld/weld-1/framing", "2026-03-02 08:20:00", "9000", "0 to 15", "8899", "lower"):
         assert word in text, word
     known = desk.listed()
-    assert [(each["number"], each["assessment"]) for each in known] == [
+    assert [(row["number"], row["assessment"]) for row in known] == [
         (int(FIRST), "real"),
         (int(SECOND), "passed"),
         (int(THIRD), "open"),
@@ -281,11 +281,11 @@ def test_a_decision_is_booked_and_the_last_one_holds(desk: Desk) -> None:
     assert "12 parts (good) count at 2026-03-02 08:20:00, decided by aigul: by hand." in said
     assert after["figures"]["good"] - before["figures"]["good"] == 12
     assert before["figures"]["unreconciled"] - after["figures"]["unreconciled"] == 1
-    assert [each["number"] for each in desk.listed()] == [int(SECOND), int(THIRD)]
+    assert [row["number"] for row in desk.listed()] == [int(SECOND), int(THIRD)]
     assert "Before: 12 S3, by aigul" in desk.decide(FIRST, 9)
     assert desk.hour("08:00")["figures"]["good"] - before["figures"]["good"] == 9
-    (known,) = [each for each in desk.listed("--all") if each["number"] == int(FIRST)]
-    assert [(each["parts"], each["by"], each["why"]) for each in known["decisions"]] == [
+    (known,) = [row for row in desk.listed("--all") if row["number"] == int(FIRST)]
+    assert [(decision["parts"], decision["by"], decision["why"]) for decision in known["decisions"]] == [
         (12, "aigul", "by hand"),
         (9, "aigul", "by hand"),
     ]
@@ -307,9 +307,9 @@ def test_explain_names_who_decided_and_why(desk: Desk) -> None:
     assert "decided: 9 parts (good)" in text
     assert ": by hand" in text
     assert f"mes reconcile {FIRST}" not in text
-    assert [(each["parts"], each["holds"]) for each in known["decisions"]] == [(12, False), (9, True)]
-    assert [each["delta"] for each in known["counts"] if each["flag"] == "decided"] == [9]
-    assert sum(each["units"] for each in known["ideal"]) == known["figures"]["good"]
+    assert [(decision["parts"], decision["holds"]) for decision in known["decisions"]] == [(12, False), (9, True)]
+    assert [row["delta"] for row in known["counts"] if row["flag"] == "decided"] == [9]
+    assert sum(row["units"] for row in known["ideal"]) == known["figures"]["good"]
     assert known["unreconciled"] == [int(SECOND)]
 
 
@@ -339,8 +339,8 @@ def test_mistakes_are_explained(desk: Desk) -> None:
     assert "say which count is decided" in desk.say("reconcile", "--parts", "2")
     assert len(desk.listed()) == 3
     assert "there is no journal" in Desk(desk.path.with_name("none")).say("reconcile")
-    for each in (FIRST, SECOND, THIRD):
-        desk.decide(each, 0)
+    for number in (FIRST, SECOND, THIRD):
+        desk.decide(number, 0)
     assert f"Undecided counts: {THIRD}." in desk.decide("1", 2)
 
 
@@ -361,7 +361,7 @@ def test_a_station_that_left_the_plant_can_still_be_decided(tmp_path: Path) -> N
     moved = [replace(event, station=gone) for event in HISTORY]
     path = journal(tmp_path / "journal.sqlite", [*moved, replace(JUMP, station=gone, kind=CountKind.SCRAP)], None)
 
-    assert [(each.assessment, each.most) for each in found(path)] == [
+    assert [(listed.assessment, listed.most) for listed in found(path)] == [
         (Assessment.REAL, None),
         (Assessment.OPEN, None),
         (Assessment.PASSED, None),
@@ -489,12 +489,14 @@ def test_whatever_is_read_and_decided_the_books_close(raws: list[int], reset: Re
         elif isinstance(outcome, Unreconciled):
             events.append(unreconciled(minute, raw=raw, previous_raw=outcome.previous_raw))
     known = decide_all(events, state, setup)
-    words = [decided(each.event, each.shown[0] if each.assessment is Assessment.REAL else 0) for each in known]
+    words = [decided(listed.event, listed.shown[0] if listed.assessment is Assessment.REAL else 0) for listed in known]
     line = books_of([*events, *order.sample(words, len(words))], state, 1000)
 
     assert line.unreconciled == 0
     assert line.difference == (0 if events else None)
-    moves = sum(each.event.raw - each.event.previous_raw for each in known if each.assessment is Assessment.REAL)
+    moves = sum(
+        listed.event.raw - listed.event.previous_raw for listed in known if listed.assessment is Assessment.REAL
+    )
     if state is not None and not line.resets and not line.rollovers and line.baseline_raw is not None:
         made = sum(event.delta for event in events if isinstance(event, UnitsCounted))
         assert state.raw - line.baseline_raw == made + moves

@@ -46,7 +46,7 @@ def test_a_part_of_the_plant_is_found_by_its_path(tmp_path: Path) -> None:
     """A line has its stations in the order of the flow, a station itself; a beginning of a name is no part."""
     with PlantResults(CONFIG, journal(tmp_path, [])) as query:
         line = query.node("kostanay/weld/weld-1")
-        assert [each.rpartition("/")[2] for each in line.stations] == [
+        assert [path.rpartition("/")[2] for path in line.stations] == [
             *("underbody", "body-sides", "framing", "respot", "closures", "finish"),
         ]
         assert query.node(RESPOT) == Node(RESPOT, (RESPOT,))
@@ -169,7 +169,7 @@ def test_planned_units_of_a_line_are_whole_and_add_up(tmp_path: Path) -> None:
         shift, exact = query.whole_target(weld, SHIFT), query.target(weld, SHIFT)
         assert shift is not None
         assert exact is not None
-        assert sum(each or 0 for each in quarters) == shift
+        assert sum(quarter or 0 for quarter in quarters) == shift
         assert abs(shift - exact) < 1
         assert shift < (query.whole_target(final, SHIFT) or 0)
 

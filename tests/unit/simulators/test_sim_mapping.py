@@ -86,9 +86,9 @@ def test_first_totalisers_stand_near_the_wrap() -> None:
     short = mapping.first_zeros(PAINT, modbus=True)
     long = mapping.first_zeros(WELD, modbus=False)
 
-    assert all(65_500 <= raw <= 65_535 for each in short.values() for raw in (each.good, each.rework, each.scrap))
+    assert all(65_500 <= raw <= 65_535 for zeros in short.values() for raw in (zeros.good, zeros.rework, zeros.scrap))
     assert long["W010"].good == 2**32 - 3
-    assert len({each.good for each in long.values()}) == len(WELD)
+    assert len({zeros.good for zeros in long.values()}) == len(WELD)
     assert mapping.first_zeros(PAINT, modbus=True) == short != mapping.first_zeros(PAINT, modbus=True, seed=1)
 
 

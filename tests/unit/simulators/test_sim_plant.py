@@ -108,7 +108,7 @@ def test_each_value_of_the_air_lies_at_its_own_register() -> None:
         for change in changes:
             if change.station == spec.code:
                 image = image.after(change)
-        told = {each.field: each.value for each in changes if each.station == spec.code}
+        told = {change.field: change.value for change in changes if change.station == spec.code}
         base = base_register(spec.code) + 30
         shown = register_values(spec.code, image)
         for place, value in enumerate(spec.climate):

@@ -394,20 +394,21 @@ def test_a_renewal_of_several_that_stopped_between_them_can_be_run_again(tmp_pat
     """What was put in place before stays, what waits follows: each controller gets what it was made to trust."""
     pairs = [Pair(tmp_path / f"c{at}.pem", tmp_path / f"k{at}.pem") for at in (0, 1)]
     controllers = [
-        secured(tmp_path, at, files=(each.certificate.name, each.key.name)) for at, each in enumerate(pairs, 1)
+        secured(tmp_path, at, files=(key_pair.certificate.name, key_pair.key.name))
+        for at, key_pair in enumerate(pairs, 1)
     ]
     file = plant(tmp_path, *controllers)
     certs(file, "create")
     certs(file, "renew", "--prepare")
-    trusted = [read_certificate(each.prepared.certificate) for each in pairs]
+    trusted = [read_certificate(key_pair.prepared.certificate) for key_pair in pairs]
     swap(pairs[0], now=NOW)
 
     said = certs(file, *words)
 
     assert said.exit_code == 0, said.output
     assert f"{pairs[0].certificate} stays" in said.output
-    assert [read_certificate(each.certificate) for each in pairs] == trusted
-    assert all(whole(each) for each in pairs)
+    assert [read_certificate(key_pair.certificate) for key_pair in pairs] == trusted
+    assert all(whole(key_pair) for key_pair in pairs)
 
 
 def test_a_changed_application_is_not_renewed_to_the_old_one(tmp_path: Path) -> None:

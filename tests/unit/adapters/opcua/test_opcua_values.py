@@ -91,9 +91,9 @@ def test_null_string_is_empty() -> None:
 def test_order_by_source_time() -> None:
     """One publish is sorted by source time; a tag's own values keep their order even if its clock stepped back."""
     grouped = [sample(1, 1), sample(3, 3), sample(2, 2, tag="b"), sample(4, 4, tag="b"), sample(5, None, tag="c")]
-    assert [each.value for each in in_order(grouped)] == [1, 2, 3, 4, 5]
+    assert [received.value for received in in_order(grouped)] == [1, 2, 3, 4, 5]
     stepped = [sample(1, 10), sample(2, 5), sample(3, 7, tag="b")]
-    assert [each.value for each in in_order(stepped) if each.tag == "a"] == [1, 2]
+    assert [received.value for received in in_order(stepped) if received.tag == "a"] == [1, 2]
 
 
 def test_overlap_drops_what_the_baseline_says() -> None:
@@ -137,7 +137,7 @@ def test_what_one_scan_showed_comes_together_from_several_sources() -> None:
 
     assert delayed.due_s(0.5) == 100.5
     assert delayed.take(100.4, 0.5) == ()
-    assert [(str(each.tag), each.value) for each in delayed.take(100.5, 0.5)] == [
+    assert [(str(received.tag), received.value) for received in delayed.take(100.5, 0.5)] == [
         ("a", 1),
         ("c", 1),
         ("a", 2),
@@ -153,7 +153,7 @@ def test_what_is_younger_waits_on() -> None:
     delayed.put([sample(1, 0.0)], 100.0)
     delayed.put([sample(2, 0.2), sample(7, None, tag="b")], 100.3)
 
-    assert [each.value for each in delayed.take(100.5, 0.5)] == [1]
+    assert [received.value for received in delayed.take(100.5, 0.5)] == [1]
     assert delayed.due_s(0.5) == 100.8
-    assert [each.value for each in delayed.take(100.8, 0.5)] == [2, 7]
+    assert [received.value for received in delayed.take(100.8, 0.5)] == [2, 7]
     assert delayed.due_s(0.5) is None
