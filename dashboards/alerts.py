@@ -83,7 +83,7 @@ RULES = (
         "OK",
         "station",
         "critical",
-        "Units that are not booked at the {{ $labels.kind }} counter of {{ $labels.line }}/{{ $labels.station }}",
+        "Units that are not counted at the {{ $labels.kind }} counter of {{ $labels.line }}/{{ $labels.station }}",
         "A defect of the program or a damaged journal: `mes journal check`, then report it with the journal's backup.",
         "taktline-collector",
     ),

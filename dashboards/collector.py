@@ -1,4 +1,4 @@
-"""7 Collector: whether every reading arrives, every unit is booked, and InfluxDB has it."""
+"""7 Collector: whether every reading arrives, every unit is counted, and InfluxDB has it."""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -36,7 +36,7 @@ def build() -> dashboard.Dashboard:
     """The dashboard."""
     made = board(
         "taktline-collector",
-        "Whether every reading arrives, every unit is booked, and InfluxDB has it.",
+        "Whether every reading arrives, every unit is counted, and InfluxDB has it.",
         since="now-6h",
     )
     made = made.with_panel(_controllers()).with_panel(_journal()).with_panel(_ages()).with_panel(_offsets())
@@ -167,14 +167,14 @@ def _backlog() -> Panel:
 
 def _count_audit() -> Panel:
     what = (
-        'last("counted") AS "booked", last("stored") AS "in InfluxDB", last("unreconciled") AS "to decide", '
+        'last("counted") AS "counted", last("stored") AS "in InfluxDB", last("unreconciled") AS "to decide", '
         'last("difference") AS "difference", last("resets") AS "resets", last("rollovers") AS "rollovers", '
         f"{POSITION}"
     )
     made = panel(
         "table",
         "Count audit, now",
-        "The count audit of every counter: units booked in the journal, those that InfluxDB was given, those that only a person "
+        "The count audit of every counter: units recorded in the journal, those that InfluxDB was given, those that only a person "
         "can decide. Difference is what the counter shows and nobody accounts for: it must be 0.",
         Query(select(what, "count_audit", JUST_NOW, group='"line", "station", "kind"')),
         span=24,

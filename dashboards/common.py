@@ -146,12 +146,12 @@ def mapping(texts: dict[str, tuple[str, str]]) -> models.ValueMap:
     )
 
 
-BOOKED = {
+LOSSES_OF_STATES = {
     "apt": ("producing", GREEN),
     "minor_stops": ("minor stop", "#F0AB6E"),
     "not_planned": ("not planned", "#808080"),
 }
-STATE_MAPPING = mapping({state: (state.replace("_", " "), color) for state, color in STATES.items()} | BOOKED)
+STATE_MAPPING = mapping({state: (state.replace("_", " "), color) for state, color in STATES.items()} | LOSSES_OF_STATES)
 # Far apart for all eyes; a test measures it. Reasons of the shipped plant's file, and stops without one.
 PALETTE = (
     "#668811", "#0000FF", "#77BBEE", "#005544", "#1144AA", "#44CC99", "#CCBB00", "#006688", "#0099FF", "#225511", "#0066FF",

@@ -126,7 +126,7 @@ def _timeline() -> Panel:
     made = panel(
         "state-timeline",
         "States and reasons, over the time picker's range",
-        "What the station did, where its time was booked (`loss`), and why it stood (`reason`).",
+        "What the station did, how its time counts (`loss`), and why it stopped (`reason`).",
         Query(select('"state", "loss", "reason"', "state", f"{HERE} AND $timeFilter"), SERIES, "$col"),
         span=24,
         height=7,

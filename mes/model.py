@@ -95,7 +95,7 @@ class UnitsCounted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountUnreconciled(Event):
-    """Two totaliser readings that allow more than one truth; nothing was booked, a person decides."""
+    """Two totaliser readings that allow more than one truth; nothing was counted, a person decides."""
 
     kind: CountKind
     raw: int

@@ -55,8 +55,8 @@ class Figures(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Book:
-    """One station's ledger: state i holds from starts[i] to starts[i + 1]; units in order of time."""
+class _StationTruth:
+    """What happened at one station: state i holds from starts[i] to starts[i + 1]; units in order of time."""
 
     spec: StationSpec
     starts: list[datetime]
@@ -76,7 +76,7 @@ class _Book:
 
 
 class Truth:
-    """The ledger of all stations from the plant's start to its present; stations are named by their paths.
+    """What happened at all stations from the plant's start to its present; stations are named by their paths.
 
     Raises KeyError for a path that the plant has not.
     """
@@ -84,24 +84,24 @@ class Truth:
     def __init__(self, stations: Iterable[tuple[StationSpec, SimState]], start: datetime) -> None:
         """Each station with its state at `start` (aware UTC)."""
         self._now = start
-        self._books = {spec.path: _Book(spec, [start], [state]) for spec, state in stations}
+        self._stations = {spec.path: _StationTruth(spec, [start], [state]) for spec, state in stations}
 
     def enter(self, path: str, time: datetime, state: SimState) -> None:
         """The station is in `state` from `time` on; the plant calls this in order of time."""
-        self._books[path].enter(time, state)
+        self._stations[path].enter(time, state)
 
     def show(self, path: str, time: datetime, unit: str) -> None:
         """The station shows another unit from `time` on, or none (""); the plant calls this in order of time."""
-        book = self._books[path]
+        truth = self._stations[path]
         if unit:
-            book.passages[unit] += 1
-            book.visits.append(Visit(unit, book.passages[unit], time))
+            truth.passages[unit] += 1
+            truth.visits.append(Visit(unit, truth.passages[unit], time))
 
     def complete(self, path: str, unit: UnitRecord) -> None:
         """The station has counted the unit that it shows; the plant calls this in order of time."""
-        book = self._books[path]
-        book.units.append(unit)
-        book.visits[-1].results.append(unit)
+        truth = self._stations[path]
+        truth.units.append(unit)
+        truth.visits[-1].results.append(unit)
 
     def reach(self, now: datetime) -> None:
         """The open states last at least until `now`."""
@@ -109,30 +109,30 @@ class Truth:
 
     def states(self, path: str) -> list[StateSpan]:
         """Contiguous from the plant's start to its present, no two neighbours alike, none empty."""
-        book = self._books[path]
-        spans = zip(book.starts, [*book.starts[1:], self._now], book.states, strict=True)
+        truth = self._stations[path]
+        spans = zip(truth.starts, [*truth.starts[1:], self._now], truth.states, strict=True)
         return [StateSpan(start, end, state) for start, end, state in spans if start < end]
 
     def seconds(self, path: str, intervals: Iterable[tuple[datetime, datetime]]) -> dict[SimState, timedelta]:
         """How long each state lasted within the intervals (disjoint); all states are there."""
-        book = self._books[path]
+        truth = self._stations[path]
         lengths = dict.fromkeys(SimState, timedelta())
         for start, end in intervals:
-            first = max(bisect_right(book.starts, start) - 1, 0)
-            last = bisect_left(book.starts, end)
+            first = max(bisect_right(truth.starts, start) - 1, 0)
+            last = bisect_left(truth.starts, end)
             for index in range(first, last):
-                until = book.starts[index + 1] if index + 1 < len(book.starts) else self._now
-                part = min(until, end) - max(book.starts[index], start)
-                lengths[book.states[index]] += max(part, timedelta())
+                until = truth.starts[index + 1] if index + 1 < len(truth.starts) else self._now
+                part = min(until, end) - max(truth.starts[index], start)
+                lengths[truth.states[index]] += max(part, timedelta())
         return lengths
 
     def units(self, path: str) -> list[UnitRecord]:
         """Every result in the order of counting; a reworked unit has several."""
-        return list(self._books[path].units)
+        return list(self._stations[path].units)
 
     def visits(self, path: str) -> list[Visit]:
         """The stays of all units in the order of their coming; the last may have no result yet."""
-        return list(self._books[path].visits)
+        return list(self._stations[path].visits)
 
     def counts(self, path: str, start: datetime, end: datetime) -> dict[Result, int]:
         """Results counted in `[start, end)`."""
@@ -150,7 +150,7 @@ class Truth:
 
         Availability x performance x quality of ISO 22400-2 multiply out to this.
         """
-        spec = self._books[path].spec
+        spec = self._stations[path].spec
         planned = sum((span.end - span.start for span in self.planned(start, end)), timedelta())
         if not planned:
             return None
@@ -173,7 +173,7 @@ class Truth:
         Set-up that is not lost adds to availability and not to run time; starved and blocked time that is not planned
         is taken out of planned time.
         """
-        spec = self._books[path].spec
+        spec = self._stations[path].spec
         times = dict.fromkeys(SimState, timedelta())
         minor = timedelta()
         spans = self.states(path)
@@ -194,7 +194,7 @@ class Truth:
         )
 
     def _between(self, path: str, start: datetime, end: datetime) -> Sequence[UnitRecord]:
-        units = self._books[path].units
+        units = self._stations[path].units
         first = bisect_left(units, start, key=lambda unit: unit.time)
         return units[first : bisect_left(units, end, key=lambda unit: unit.time)]
 

@@ -1,9 +1,9 @@
-"""The counting rule: what two readings of a totaliser prove, and what may not be booked (docs/decisions/0012).
+"""The counting rule: what two readings of a totaliser prove, and what may not be counted (docs/decisions/0012).
 
 From two readings alone 5000 -> 3 is three units after a reset or sixty thousand through a rollover. And 100 -> 90 is a
 stale value, a restored backup or a rollover. So a reading is measured against the last look: the last time at which the
-totaliser is known to have held the old value. A rise, or a turn, is booked if the station can have made it since then.
-A fall is a reset only with evidence. What cannot be decided is not booked, and a person decides.
+totaliser is known to have held the old value. A rise, or a turn, is counted if the station can have made it since then.
+A fall is a reset only with evidence. What cannot be decided is not counted, and a person decides.
 """
 
 import math
@@ -124,7 +124,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Unreconciled:
-    """More than one truth is possible; nothing was booked but the `proved` units that the unit log shows."""
+    """More than one truth is possible; nothing was counted but the `proved` units that the unit log shows."""
 
     previous_raw: int
     explanation: str
@@ -133,7 +133,7 @@ class Unreconciled:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The next readings, or the controller's unit log, will tell; nothing is booked until then."""
+    """The next readings, or the controller's unit log, will tell; nothing is counted until then."""
 
 
 Outcome = Unchanged | Counted | Unreconciled | Undecided

@@ -207,17 +207,17 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirme
         case Unchanged():
             return
         case Unreconciled():
-            outcome = _book_proved(work, setup, outcome, (time, source), since)
+            outcome = _count_proved(work, setup, outcome, (time, source), since)
             _doubt(work, setup.kind, now, (time, source), outcome)
         case Counted():
             if outcome.flag is CountFlag.BASELINE:
                 outcome = first_reading(work, setup.kind, outcome, now.raw, (time, source))
-            _booked(work, setup, outcome, now.raw, (time, source), since)
+            _count(work, setup, outcome, now.raw, (time, source), since)
         case _:
             assert_never(outcome)
 
 
-def _book_proved(
+def _count_proved(
     work: Work, setup: CounterSetup, outcome: Unreconciled, when: tuple[datetime, TimeSource], since: datetime | None
 ) -> Unreconciled:
     """Counts the units that the unit log shows of a flagged reading; what is left is unreconciled from there."""
@@ -225,7 +225,7 @@ def _book_proved(
         return outcome
     reached = (outcome.previous_raw + outcome.proved) % setup.modulus
     flag = CountFlag.NORMAL if since is None else CountFlag.CATCH_UP
-    _booked(work, setup, Counted(outcome.proved, flag, outcome.previous_raw), reached, when, since)
+    _count(work, setup, Counted(outcome.proved, flag, outcome.previous_raw), reached, when, since)
     return replace(outcome, previous_raw=reached)
 
 
@@ -306,7 +306,7 @@ def _recorded(work: Work, kind: CountKind, until: datetime | None) -> int | None
     return waiting_units(log, RESULT_OF[kind], until)
 
 
-def _booked(
+def _count(
     work: Work,
     setup: CounterSetup,
     counted: Counted,

@@ -62,7 +62,7 @@ def adopt(
     """Takes over the places of the plant's file at the program's start; `at`: when the station was last seen.
 
     `others`: totalisers of stations that are no longer in the file. Where such a station read this place last, its
-    parts may be booked there already. Then this station begins with a new baseline.
+    parts may be counted there already. Then this station begins with a new baseline.
 
     A state without places is of a program that did not keep them, and takes the present ones. A totaliser that the
     file does not name at all keeps its state and place, for it may come back; any other signal is over.

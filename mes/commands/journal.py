@@ -150,7 +150,7 @@ def restore_command(*, source: Path, config: Path | None, journal: Path | None) 
         click.echo("Everybody signs in again.")
     else:
         click.echo(f"there is no {beside.name} beside it: the accounts stay as they are.")
-    click.echo("What was made since the backup is booked as caught up at the first reading, from the totalisers.")
+    click.echo("What was made since the backup is counted as caught up at the first reading, from the totalisers.")
 
 
 @journal_group.command("quarantine")

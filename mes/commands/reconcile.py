@@ -46,7 +46,7 @@ def reconcile_command(
     of: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """List the counts that need a decision; with the NUMBER of one, book how many parts were made.
+    """List the counts that need a decision; with the NUMBER of one, record how many parts were made.
 
     They count at the time of that reading, in every figure of that hour. Deciding once more replaces what was decided
     before, and keeps it in the journal. While `mes run` is running it holds the journal, and nothing can be decided.

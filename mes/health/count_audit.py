@@ -63,7 +63,7 @@ class Account:
     """One totaliser as its events tell it, in the order of the journal; CountAuditLine says what the figures mean.
 
     Each event says from where to where the totaliser moved, so the moves must join without a break. Each must be as
-    long as what it booked, except for the turn of a rollover and the fall of a reset. A move that could not be decided
+    long as what it counted, except for the turn of a rollover and the fall of a reset. A move that could not be decided
     is as long as a person says. `seq`: of the last event.
     """
 
@@ -71,7 +71,7 @@ class Account:
     seq: int = 0
     baseline: int | None = None
     last: int | None = None  # where the last event left the totaliser
-    booked: int = 0
+    recorded: int = 0
     resets: int = 0
     rollovers: int = 0
     difference: int = 0
@@ -79,13 +79,13 @@ class Account:
     moves: dict[Doubt, int] = field(default_factory=dict)  # of the totaliser, that nobody has decided
     decided: dict[Doubt, CountReconciled] = field(default_factory=dict)
     shown: int | None = None  # the collector's state
-    unbooked: int = 0  # by how much it is ahead of the events in silence
+    unrecorded: int = 0  # by how much it is ahead of the events in silence
     undecided: int = 0  # and by how much as was said
 
     def take(self, seq: int, event: Count) -> None:
         """The next event."""
         self.seq = seq
-        self.unbooked = self.undecided = 0
+        self.unrecorded = self.undecided = 0
         if isinstance(event, CountReconciled):
             keep(self.decided, event)
             self.moves.pop(doubt(event), None)
@@ -98,13 +98,13 @@ class Account:
             self._leave(self.doubted.pop(event.raw, None))
             self.last = self.shown = event.raw
             return
-        self.booked += event.delta
+        self.recorded += event.delta
         if event.previous_raw is None and event.flag is not CountFlag.BASELINE:
             return  # an imported count: nobody read a totaliser
         self._joins(event.raw if event.previous_raw is None else event.previous_raw)
         self.doubted.clear()
         if event.previous_raw is not None:
-            self._booked(event, event.raw - event.previous_raw)
+            self._moved(event, event.raw - event.previous_raw)
         self.shown = self.last = event.raw
 
     def compare(self, raw: int, suspect: int | None) -> None:
@@ -112,7 +112,7 @@ class Account:
         self.shown = raw
         ahead = 0 if self.last is None else raw - self.last
         is_doubted = raw in self.doubted
-        self.unbooked = 0 if is_doubted else ahead
+        self.unrecorded = 0 if is_doubted else ahead
         self.undecided = sum(self._undecided(raw, ahead).values()) if is_doubted else 0
         if suspect is not None and not self._is_decided(suspect):
             self.undecided += suspect - raw
@@ -120,7 +120,7 @@ class Account:
     @property
     def counted(self) -> int:
         """Units that were counted, and those that persons decided."""
-        return self.booked + sum(decision.parts for decision in self.decided.values())
+        return self.recorded + sum(decision.parts for decision in self.decided.values())
 
     def line(self, key: Key, stored: int | None) -> CountAuditLine:
         """The audit as it stands."""
@@ -133,7 +133,7 @@ class Account:
             resets=self.resets,
             rollovers=self.rollovers,
             unreconciled=sum(self.moves.values()) + self.undecided,
-            difference=None if self.seq == 0 else self.difference + self.unbooked,
+            difference=None if self.seq == 0 else self.difference + self.unrecorded,
             stored=stored,
         )
 
@@ -163,7 +163,7 @@ class Account:
     def _is_decided(self, raw: int) -> bool:
         return raw in self.doubted and doubt(self.doubted[raw]) in self.decided
 
-    def _booked(self, event: UnitsCounted, moved: int) -> None:
+    def _moved(self, event: UnitsCounted, moved: int) -> None:
         over = moved - event.delta
         if over and event.flag is CountFlag.RESET:
             self.resets += 1
@@ -283,7 +283,7 @@ class CountAudit:
         await self._read_on(until)
         self.damaged_events = await in_thread(_damaged, self._path)
         self.unread.log()
-        # What was booked after the states were asked for may or may not be in them; it is compared next time.
+        # What was counted after the states were asked for may or may not be in them; it is compared next time.
         for station, body in states.items():
             state = readable_state(body)
             for kind, counter in state.counters.items() if state is not None else ():
@@ -300,7 +300,7 @@ class CountAudit:
             tally = self._stored[after]
             if after == 0 and end >= self.position:  # the accounts pass by there themselves: nothing is read twice
                 await self._read_on(end)
-                units = {key: account.booked for key, account in self._accounts.items()}
+                units = {key: account.recorded for key, account in self._accounts.items()}
                 words = {about: said for account in self._accounts.values() for about, said in account.decided.items()}
                 self._stored[0] = _Tally(end, units, words)
             elif end > tally.position:

@@ -257,7 +257,7 @@ FAMILIES: tuple[Family | Histogram, ...] = (
     _count_audit(
         "totaliser_units", "The last raw value that counts were taken from.", lambda audit: audit.totaliser_raw
     ),
-    _count_audit("counted_units", "Units that are booked in the journal.", lambda audit: audit.counted),
+    _count_audit("counted_units", "Units that are recorded in the journal.", lambda audit: audit.counted),
     _count_audit("stored_units", "Those of them that the sink was given.", lambda audit: audit.stored),
     _count_audit("count_audit_resets", "Times that the totaliser started again.", lambda audit: audit.resets),
     _count_audit("count_audit_rollovers", "Times that the totaliser wrapped.", lambda audit: audit.rollovers),
@@ -268,7 +268,7 @@ FAMILIES: tuple[Family | Histogram, ...] = (
     ),
     _count_audit(
         "count_audit_difference_units",
-        "Units that the totaliser showed and that are neither booked nor said to be undecided; must be 0.",
+        "Units that the totaliser showed and that are neither counted nor said to be undecided; must be 0.",
         lambda audit: audit.difference,
     ),
 )

@@ -97,18 +97,18 @@ class Sink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountAuditLine:
-    """The count audit of one totaliser: what the controller showed, what the journal booked, what the sink was given.
+    """The count audit of one totaliser: what the controller showed, what the journal recorded, what the sink was given.
 
     `baseline_raw` and `totaliser_raw`: the first value ever and the last one that counts were taken from. `counted`:
-    units booked in the journal, those that persons decided among them. `stored`: those of them up to the sink's cursor,
+    units recorded in the journal, those that persons decided among them. `stored`: those up to the sink's cursor,
     that is stored there or in quarantine; None without a sink. `unreconciled`: units by which the totaliser moved
     without a decision (`CountUnreconciled`), and without one of a person since. It is negative where the totaliser
     fell, and takes the last unbelievable value for true.
 
     `difference`: (last raw - first raw) - counted - unreconciled. Moves that are flagged on the events are left out:
     the turn of a rollover, the fall of a reset, the step to another place. So is what a decided move differs from its
-    parts. 0: every unit that the totaliser showed is booked once, or said to be undecided. Above 0: units that the
-    totaliser showed are not in the journal, and nobody said so. Below 0: units are booked more than once, or the
+    parts. 0: every unit that the totaliser showed is counted once, or said to be undecided. Above 0: units that the
+    totaliser showed are not in the journal, and nobody said so. Below 0: units are counted more than once, or the
     totaliser fell and nobody said so. None: the journal has no count of a totaliser that the collector knows. What was
     made between the last look and a reset no totaliser shows, and so no count audit.
     """
@@ -126,7 +126,7 @@ class CountAuditLine:
 
     @property
     def not_stored(self) -> int | None:
-        """Units that are booked and that the sink was not given yet; None without a sink."""
+        """Units that are recorded and that the sink was not given yet; None without a sink."""
         return None if self.stored is None else self.counted - self.stored
 
 

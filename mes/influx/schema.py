@@ -414,7 +414,7 @@ HEALTH = (
         "the moment of the look",
         (*STATION, KIND),
         (
-            number("counted", "units booked in the journal", "units"),
+            number("counted", "units recorded in the journal", "units"),
             number("stored", "of them given to InfluxDB", "units", maybe=True),
             number("unreconciled", "units that wait for a person's decision", "units"),
             number("difference", "units that the totaliser shows and nobody accounts for: 0", "units", maybe=True),

@@ -107,12 +107,12 @@ def visits(station: StationId, events: Iterable[Journaled]) -> tuple[Visit, ...]
     the turn; that unit left then. A set-up that goes on after a break is no turn.
     """
     told = {event.seq: event for event in events if isinstance(event.event, TOLD) and event.event.station == station}
-    book = _Book()
+    station_stays = _Stays()
     for journaled in sorted(
         told.values(), key=lambda journaled: (journaled.event.time, journaled.event.received_time, journaled.seq)
     ):
-        book.take(journaled.event)
-    return tuple(stay.visit(station) for stay in book.stays)
+        station_stays.take(journaled.event)
+    return tuple(stay.visit(station) for stay in station_stays.stays)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class _Stay:
 
 
 @dataclass(slots=True)
-class _Book:
+class _Stays:
     """One station's stays while its events are read in order of time.
 
     `here`: stays that are not over. `turned`: when the station last turned from waiting to work with no unfinished unit

@@ -120,8 +120,8 @@ def only(kind: type[SomeEvent], done: Step) -> list[SomeEvent]:
     return [event for event in done.events if isinstance(event, kind)]
 
 
-def booked(done: Step, kind: CountKind = CountKind.GOOD) -> list[tuple[int, str, ProductId | None]]:
-    """What one totaliser booked after its baseline: units, flag, product."""
+def counts_of(done: Step, kind: CountKind = CountKind.GOOD) -> list[tuple[int, str, ProductId | None]]:
+    """What one totaliser counted after its baseline: units, flag, product."""
     return [(count.delta, count.flag.value, count.product) for count in only(UnitsCounted, done) if count.kind is kind][
         1:
     ]

@@ -93,7 +93,7 @@ class SmallPlant:
         lines = (self.folder / "log").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and f'"event": "{event}"' in line]
 
-    def booked(self) -> int:
+    def counted(self) -> int:
         """Parts in the journal; -1 before the totaliser was read for the first time."""
         try:
             with JournalReader(self.journal) as reader:
@@ -111,11 +111,11 @@ class SmallPlant:
                 await asyncio.sleep(0.05)
 
     async def collects(self, parts: int = 3) -> None:
-        """Parts that are made now are booked, each once."""
-        await self.until(lambda: self.booked() >= 0)
+        """Parts that are made now are counted, each once."""
+        await self.until(lambda: self.counted() >= 0)
         for _ in range(parts):
             self.make()
-            await self.until(lambda: self.booked() == self.made)
+            await self.until(lambda: self.counted() == self.made)
 
     async def page(self, path: str) -> tuple[int, str]:
         """Status and text of a page of the board; waits until it is served."""

@@ -1,4 +1,4 @@
-"""Laws of totalisers (test 13 of the pitfalls): booked is true whenever the rule can tell, else it is flagged."""
+"""Laws of totalisers (test 13 of the pitfalls): the count is true whenever the rule can tell, else it is flagged."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,19 +33,19 @@ class Reader:
 
     setup: CounterSetup
     state: CounterState | None = None
-    booked: int = 0
+    counted: int = 0
 
     def read(self, raw: int, minutes: float, gap: timedelta | None = None, unread: timedelta = timedelta()) -> Outcome:
         self.state, outcome = count(self.setup, self.state, raw, at(60 * minutes), gap=gap, unread=unread)
         if isinstance(outcome, Counted):
             assert outcome.delta >= 0
-            self.booked += outcome.delta
+            self.counted += outcome.delta
         return outcome
 
 
 @given(start=st.integers(0, MODULUS - 1), steps=st.lists(st.tuples(made, st.booleans()), max_size=80))
 def test_increments_wraps_and_duplicates_are_exact(start: int, steps: list[tuple[int, bool]]) -> None:
-    """Without resets and stale values every unit is booked once, through any number of turns, and nothing flagged."""
+    """Without resets and stale values every unit is counted once, through any number of turns, and nothing flagged."""
     reader = Reader(NEVER)
     reader.read(start, 0)
     truth = start
@@ -54,7 +54,7 @@ def test_increments_wraps_and_duplicates_are_exact(start: int, steps: list[tuple
         for _ in range(1 + again):
             assert not isinstance(reader.read(truth % MODULUS, minute), Unreconciled)
 
-    assert reader.booked == truth - start
+    assert reader.counted == truth - start
 
 
 @given(start=st.integers(0, MODULUS - 1), units=st.integers(0, 2 * MODULUS), idle=st.integers(0, 10_000))
@@ -66,7 +66,7 @@ def test_a_gap_is_exact_or_flagged(start: int, units: int, idle: int) -> None:
     raw = (start + units) % MODULUS
     outcome = reader.read(raw, idle + minutes, gap=timedelta(minutes=minutes))
 
-    assert isinstance(outcome, Unreconciled) or reader.booked == units
+    assert isinstance(outcome, Unreconciled) or reader.counted == units
     assert isinstance(outcome, Unreconciled) or minutes * PER_STEP < MODULUS
 
 
@@ -88,7 +88,7 @@ def test_stale_values_are_flagged_and_count_nothing(start: int, steps: list[tupl
             assert isinstance(reader.read((truth - behind) % MODULUS, minute + 0.2), Unreconciled)
             reader.read(truth % MODULUS, minute + 0.4)
 
-        assert reader.booked == truth - start
+        assert reader.counted == truth - start
 
 
 @given(steps=st.lists(st.tuples(made, st.booleans()), max_size=60))
@@ -106,7 +106,7 @@ def test_decidable_resets_are_exact_and_flagged(steps: list[tuple[int, bool]]) -
             assert isinstance(outcome, Counted)
             assert outcome.flag is CountFlag.RESET
 
-    assert reader.booked == truth
+    assert reader.counted == truth
 
 
 class Way(StrEnum):
@@ -127,7 +127,7 @@ mixed = st.lists(
 
 @given(start=st.integers(0, MODULUS - 1), steps=mixed)
 def test_a_mixed_stream_is_exact_or_flagged(start: int, steps: list[tuple[Way, int, int, int]]) -> None:
-    """Any mix of turns, duplicates, untrue values, bad values and gaps: what the rule can tell is booked, exactly."""
+    """Any mix of turns, duplicates, untrue values, bad values and gaps: what the rule can tell is counted, exactly."""
     reader, truth, minute, unread, made_unread = Reader(NEVER), start, 0, 0, 0
     reader.read(start, 0)
     for way, minutes, percent, untrue in steps:
@@ -143,7 +143,7 @@ def test_a_mixed_stream_is_exact_or_flagged(start: int, steps: list[tuple[Way, i
         outcome = reader.read(truth % MODULUS, minute, blind, held)
         turned = PER_STEP * (unread + minutes) >= MODULUS and (unread > 0 or way is Way.GAP)
         seen = units + made_unread
-        assert isinstance(outcome, Unreconciled) or reader.booked == truth - start
+        assert isinstance(outcome, Unreconciled) or reader.counted == truth - start
         assert not isinstance(outcome, Unreconciled) or turned or seen > HALF
         if way is Way.TWICE:
             reader.read(truth % MODULUS, minute)
@@ -157,12 +157,12 @@ def test_a_mixed_stream_is_exact_or_flagged(start: int, steps: list[tuple[Way, i
             reader, start = Reader(NEVER), truth
             reader.read(truth % MODULUS, minute)
 
-        assert reader.booked == truth - start
+        assert reader.counted == truth - start
 
 
 @given(jump=st.integers(PER_STEP * 2, HALF), idle=st.integers(1, 10_000), steps=st.lists(made.filter(bool), min_size=1))
-def test_what_was_flagged_is_never_booked_later(jump: int, idle: int, steps: list[int]) -> None:
-    """A jump beyond belief stays unbooked however long the totaliser then stands still; what follows it is counted."""
+def test_what_was_flagged_is_never_counted_later(jump: int, idle: int, steps: list[int]) -> None:
+    """A jump beyond belief stays uncounted however long the totaliser then stands still; what follows it is counted."""
     reader = Reader(NEVER)
     reader.read(0, 0)
     assert isinstance(reader.read(jump, 1), Unreconciled)
@@ -172,7 +172,7 @@ def test_what_was_flagged_is_never_booked_later(jump: int, idle: int, steps: lis
         if units < raw:
             reader.read(raw % MODULUS, minute)
 
-    assert reader.booked == raw - jump
+    assert reader.counted == raw - jump
 
 
 @given(
@@ -184,7 +184,7 @@ def test_the_total_never_falls(readings: list[tuple[int, int]], policy: CounterS
     reader, minutes = Reader(policy), 0
     for raw, later in readings:
         minutes += later
-        before = reader.booked
+        before = reader.counted
         reader.read(raw, minutes)
 
-        assert before <= reader.booked < before + MODULUS
+        assert before <= reader.counted < before + MODULUS

@@ -18,7 +18,7 @@ from mes.model import ConnectionRestored, CountFlag, CountUnreconciled, StationE
 EACH, PAIRS, SEED = 520, 1200, 20261129
 ORDINARY = {Label.NIGHT, Label.BUNCH, Label.GAP, Label.UNREADABLE, Label.TURN}
 AT_A_LOOK = 16  # units at most that any of these stations makes between two looks
-# nothing was made for a value like this; what it shows may never be booked as made since a reset
+# nothing was made for a value like this; what it shows may never be counted as made since a reset
 UNTRUE = {Label.RETAINED, Label.STALE, Label.LASTING_STALE, Label.MISREAD, Label.TORN, Label.PRESET}
 
 # how often at most the readings are those of an ordinary gap, or of an ordinary turn
@@ -47,52 +47,52 @@ def judge(case: Incident) -> str:
     """Holds one incident against what was made and what a reader can know; returns what became of it."""
     events = events_of(case)
     counted = [event for event in events if isinstance(event, UnitsCounted)]
-    booked = sum(count.delta for count in counted)
+    units = sum(count.delta for count in counted)
     doubts = [event for event in events if isinstance(event, CountUnreconciled)]
     resets = [count for count in counted if count.flag is CountFlag.RESET]
     told = [("reset", reset.delta, reset.raw, reset.previous_raw) for reset in resets]
     told += [("doubt", 0, doubt.raw, doubt.previous_raw) for doubt in doubts]
-    what = f"{case.name}: made {case.made}, booked {booked}, flagged {told}"
+    what = f"{case.name}: made {case.made}, counted {units}, flagged {told}"
     labels = {*case.labels}
 
     assert all(count.delta >= 0 for count in counted), what
     may_reset = case.policy is ResetPolicy.ALLOWED or Label.DUE_RESET in labels
     is_either = case.turned_unseen and may_reset and not case.setup.has_unit_log
     if labels <= ORDINARY and not is_either and case.longest_blind_s / case.cycle_s < case.modulus:
-        assert booked == case.made, what
+        assert units == case.made, what
         assert not doubts, f"needless: {what}"
         assert not resets, f"needless: {what}"
         return "exact"
     if labels == {Label.DUE_RESET} and not any(isinstance(scene, Gap) for scene in case.scenes):
-        assert (booked, len(resets), doubts) == (case.made, len(case.labels), []), what
+        assert (units, len(resets), doubts) == (case.made, len(case.labels), []), what
         return "exact, flagged"
     if case.setup.has_unit_log:
-        assert booked <= case.made or doubts, f"invented: {what}"
-        assert booked == case.made or doubts, f"dropped: {what}"
+        assert units <= case.made or doubts, f"invented: {what}"
+        assert units == case.made or doubts, f"dropped: {what}"
         if doubts:
-            return "exact, flagged" if booked == case.made else "flagged"
-    if booked == case.made and not doubts and not resets:
+            return "exact, flagged" if units == case.made else "flagged"
+    if units == case.made and not doubts and not resets:
         return "exact"
     register = Register(case.modulus, case.policy is ResetPolicy.ALLOWED, case.due_s)
     known = histories(list(case.view), Pace(case.cycle_s), register)
-    if booked > case.made:
+    if units > case.made:
         # who reads knows the cycle roughly, not whether two parts are finished at once, nor how late a value is told
         pace = Pace(case.cycle_s / 2, at_once=2, late_s=2)
         rough = histories(list(case.view), pace, register)
-        assert booked <= rough.most, f"more than can be: {rough} {what}"
+        assert units <= rough.most, f"more than can be: {rough} {what}"
         # only what he cannot tell from parts that were made: a reset that is marked, or nothing strange at all
-        is_turn = booked - case.made <= case.short_of_turn < AT_A_LOOK
+        is_turn = units - case.made <= case.short_of_turn < AT_A_LOOK
         told_apart = rough.strange and not is_turn and (not resets or (labels & UNTRUE and Label.BACKUP not in labels))
-        assert doubts or (known.least <= booked and not told_apart), f"invented: {known} {rough} {what}"
+        assert doubts or (known.least <= units and not told_apart), f"invented: {known} {rough} {what}"
     if known.strange and known.least == known.most == case.made:
-        assert booked == case.made or doubts or resets, f"decidable: {known} {what}"
+        assert units == case.made or doubts or resets, f"decidable: {known} {what}"
     if not case.setup.has_unit_log and case.longest_blind_s / case.cycle_s < case.modulus:
         assert known.strange or not (doubts or resets), f"needless: {known} {what}"
     if doubts or resets:
-        return "exact, flagged" if booked == case.made else "flagged"
+        return "exact, flagged" if units == case.made else "flagged"
     # what a reader sees is ordinary, over a gap or a turn, and that is marked as such
     marked = any(count.flag in (CountFlag.CATCH_UP, CountFlag.ROLLOVER) for count in counted)
-    assert not known.strange or known.least == known.most == booked or booked > case.made, f"silent: {known} {what}"
+    assert not known.strange or known.least == known.most == units or units > case.made, f"silent: {known} {what}"
     assert marked or any(isinstance(event, ConnectionRestored) for event in events), f"silent: {known} {what}"
     return "looks ordinary"
 

@@ -115,7 +115,7 @@ class Plc:
             self.cut_s = None
             self.see({"product": product, **self.all()}, baseline=True)
 
-    def booked(self, kind: CountKind) -> Counter[str]:
+    def counted(self, kind: CountKind) -> Counter[str]:
         """Units by product."""
         found: Counter[str] = Counter()
         for event in self.events:
@@ -138,9 +138,9 @@ def test_every_unit_is_counted_once_and_named_once(made: list[tuple[Way, str, st
         plc.make(way, product, kind)
     plc.heal("S3")
 
-    good, scrap = plc.booked(CountKind.GOOD), plc.booked(CountKind.SCRAP)
+    good, scrap = plc.counted(CountKind.GOOD), plc.counted(CountKind.SCRAP)
     assert (good.total(), scrap.total()) == (plc.kinds["good"], plc.kinds["scrap"])
-    assert plc.booked(CountKind.TOTAL).total() == len(made)
+    assert plc.counted(CountKind.TOTAL).total() == len(made)
     assert not [event for event in plc.events if isinstance(event, CountUnreconciled)]
 
     missing = sum(event.missing for event in plc.events if isinstance(event, UnitsUnidentified))
@@ -152,7 +152,7 @@ def test_every_unit_is_counted_once_and_named_once(made: list[tuple[Way, str, st
 
 @given(units)
 def test_raw_values_of_counts_follow_each_other(made: list[tuple[Way, str, str]]) -> None:
-    """Each booking begins where the one before it ended and moves by its delta, modulo the totaliser's width."""
+    """Each count begins where the one before it ended and moves by its delta, modulo the totaliser's width."""
     plc = Plc()
     for way, product, kind in made:
         plc.make(way, product, kind)

@@ -139,7 +139,7 @@ class _File(apsw.VFSFile):
         super().xTruncate(newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
-        del flags  # what is synced here is a matter of our book, no real disk has to hurry
+        del flags  # what is synced here is a matter of our own record, no real disk has to hurry
         try:
             self.disk.trouble(sync=True)
         except apsw.Error:

@@ -117,7 +117,7 @@ class Made:
 class _Count:
     """One totaliser's events so far; `open_by_remap`: parts that a change of its register left open, by the journal."""
 
-    booked: int = 0
+    counted: int = 0
     last: int | None = None
     flagged: int = 0
     open_by_remap: int = 0
@@ -132,7 +132,7 @@ def _judge_counts(
     at_risk: Mapping[tuple[str, str], int],
     ledger: Ledger,
 ) -> None:
-    """Booked is made, but for what the journal itself says it could not decide, and what a reset took unseen."""
+    """Counted is made, but for what the journal itself says it could not decide, and what a reset took unseen."""
     for kind in KINDS:
         count = _Count()
         for journaled in events:
@@ -146,18 +146,18 @@ def _judge_counts(
                     ledger.problem(f"{station}: {kind} {wrong} ({journaled.seq})")
                 if event.flag is CountFlag.REMAPPED:
                     _remapped(station, event, count, made, moduli[kind], ledger)
-                count.booked, count.last, count.doubted = count.booked + event.delta, event.raw, None
+                count.counted, count.last, count.doubted = count.counted + event.delta, event.raw, None
         total = len(made.by_kind[str(kind)])
-        off = total - count.booked
+        off = total - count.counted
         ledger.parts += total
         if off < 0:
-            ledger.problem(f"{station}: {kind} {count.booked} booked, {total} made", doubled=-off)
+            ledger.problem(f"{station}: {kind} {count.counted} counted, {total} made", doubled=-off)
         excused = count.flagged + count.open_by_remap + at_risk.get((str(station), str(kind)), 0)
         excused = min(max(off, 0), excused)
         ledger.unreconciled += excused
         if off > excused:
             ledger.problem(
-                f"{station}: {kind} {count.booked} booked, {total} made, {count.flagged} flagged, "
+                f"{station}: {kind} {count.counted} counted, {total} made, {count.flagged} flagged, "
                 f"{count.open_by_remap} open by a remap",
                 lost=off - excused,
             )
@@ -187,12 +187,12 @@ def _remapped(station: StationId, event: UnitsCounted, count: _Count, made: Made
     count.flagged -= _ahead(count.doubted, modulus)
     read_s = made.seen.arrived_s[event.received_time]
     until_then = made.until(event.kind, read_s)
-    if count.booked > until_then:
+    if count.counted > until_then:
         ledger.problem(
-            f"{station}: {event.kind} {count.booked} booked, {until_then} made when another register was read",
-            doubled=count.booked - until_then,
+            f"{station}: {event.kind} {count.counted} counted, {until_then} made when another register was read",
+            doubled=count.counted - until_then,
         )
-    missing = max(until_then - count.booked - count.flagged - count.open_by_remap, 0)
+    missing = max(until_then - count.counted - count.flagged - count.open_by_remap, 0)
     count.open_by_remap += min(missing, until_then - made.until(event.kind, made.read_before_s(read_s)))
     ledger.remapped += 1
 

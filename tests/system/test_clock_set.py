@@ -49,14 +49,14 @@ async def until(happens: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("wrong", [YEAR, -20 * YEAR])
 async def test_a_clock_that_is_set_right_is_gone_by(tmp_path: Path, wrong: timedelta) -> None:
-    """A year ahead or 20 behind at the start, then set right: states have right times again, every part is booked."""
+    """A year ahead or 20 behind at the start, then set right: states have right times again, every part is counted."""
     server, machine, journal = device(), Machine(wrong), tmp_path / "journal.sqlite"
     await server.start()
     server.write(STATE_AT, [PRODUCING])
     config = load(plant_file(tmp_path, server.port)).config
     program = asyncio.create_task(run(config, SteadyClock(machine.now), opened=lambda: None, set_for_s=0.5))
 
-    def booked() -> int:
+    def counted() -> int:
         return sum(event.delta for event in events(journal) if isinstance(event, UnitsCounted))
 
     def state() -> StateChanged | None:
@@ -65,12 +65,12 @@ async def test_a_clock_that_is_set_right_is_gone_by(tmp_path: Path, wrong: timed
     try:
         await until(lambda: state() is not None)
         server.write(GOOD_AT, [1])
-        await until(lambda: booked() == 1)
+        await until(lambda: counted() == 1)
         machine.wrong = timedelta()
         server.write(GOOD_AT, [3])
         right = datetime.now(UTC)
         await until(lambda: any(right <= event.time <= datetime.now(UTC) for event in events(journal)))
-        await until(lambda: booked() == 3)
+        await until(lambda: counted() == 3)
         server.write(STATE_AT, [DOWN])
         await until(lambda: (last := state()) is not None and last.state is State.DOWN)
         last = state()

@@ -16,7 +16,7 @@ GARBAGE = b"garbage" * 1000
 
 
 async def test_everything_that_is_derived_may_be_damaged_at_once(tmp_path: Path) -> None:
-    """Accounts, hourly components, station states, proofs of life, cursors: every part is booked once all the same."""
+    """Accounts, hourly components, station states, proofs of life, cursors: every part is counted once all the same."""
     async with small_plant(tmp_path) as plant:
         await plant.start()
         await plant.collects()
@@ -32,7 +32,7 @@ async def test_everything_that_is_derived_may_be_damaged_at_once(tmp_path: Path)
         await plant.collects()
         assert [(await plant.page(path))[0] for path in ("/healthz", "/", "/shift")] == [200, 200, 200]
         assert await plant.stop() == 0
-        assert plant.booked() == plant.made == 8
+        assert plant.counted() == plant.made == 8
         assert plant.log("hourly_file_unusable")
         assert plant.log("station_states_damaged")
 

@@ -88,7 +88,7 @@ async def all_connected(running: Collector) -> None:
             await asyncio.sleep(0.1)
 
 
-async def booked(running: Collector) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+async def counted(running: Collector) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """Parts by station and kind, and unit ids by station."""
     events = [journaled.event for journaled in await running.journal.read(0, 1_000_000)]
     parts: Counter[tuple[str, str]] = Counter()
@@ -143,7 +143,7 @@ async def test_cables_that_fail_at_random_cost_nothing(tmp_path: Path) -> None:
             await all_connected(running)
             truth = made(plant)
             async with patiently(30):
-                while await booked(running) != truth:
+                while await counted(running) != truth:
                     await asyncio.sleep(0.5)
             await eventually(lambda: not piled_up(before, resources()))
     finally:

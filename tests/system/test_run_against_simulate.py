@@ -109,7 +109,7 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
                 with suppress(TimeoutError):
                     await until(all_there, 30)
                 if LEDGER:
-                    await book(server, truth, happened, Path(LEDGER))
+                    await write_ledger(server, truth, happened, Path(LEDGER))
                 assert await stored_counts(server) == true_counts(truth), log.read_text()[-3000:]
                 stored, known = await stored_units(server), true_units(truth)
                 assert not stored - known
@@ -156,7 +156,7 @@ async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float, lif
     return happened
 
 
-async def book(server: InfluxServer, truth: dict[str, Any], happened: Counter[str], ledger: Path) -> None:
+async def write_ledger(server: InfluxServer, truth: dict[str, Any], happened: Counter[str], ledger: Path) -> None:
     """Writes down what became of all parts and their ids."""
     counted, units = await stored_counts(server), await stored_units(server)
     made, known = Counter(true_counts(truth)), true_units(truth)

@@ -78,7 +78,7 @@ def test_late_deliveries_move_no_state() -> None:
 
 @pytest.mark.timeout(120)
 def test_orderly_stops_end_in_time_and_cost_nothing() -> None:
-    """SIGTERM at random moments, with links cut, late and half-open: it ends within its limit, and all is booked."""
+    """SIGTERM at random moments, with links cut, late and half-open: it ends within its limit, and all is counted."""
     faults = (Fault.STOP, Fault.LINK_CUT, Fault.LATE, Fault.HALF_OPEN, Fault.STUCK)
     stops: Mapping[Fault, float] = dict.fromkeys(faults, 300)
     ledger = judged(Plan(17, timedelta(hours=2), stops))
@@ -89,8 +89,8 @@ def test_orderly_stops_end_in_time_and_cost_nothing() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_another_register_books_no_part_of_its_own() -> None:
-    """Counters that the plant's file reads from other registers, and back. Each change is flagged, nothing is booked
+def test_another_register_counts_no_part_of_its_own() -> None:
+    """Counters that the plant's file reads from other registers, and back. Each change is flagged, nothing is counted
     twice, and no more is open than was made since the last reading.
     """
     remaps: Mapping[Fault, float] = {Fault.REMAP: 300, Fault.RESET: 30}

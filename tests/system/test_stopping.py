@@ -85,7 +85,7 @@ async def test_a_slow_question_does_not_hold_up_the_end(tmp_path: Path) -> None:
     async with small_plant(tmp_path) as plant:
         await with_a_year(plant)
         await plant.start()
-        await plant.until(lambda: plant.booked() >= 0)
+        await plant.until(lambda: plant.counted() >= 0)
         await plant.page("/healthz")
         begun = asyncio.Event()
         questions = [asyncio.create_task(asked(plant, begun)) for _ in range(3)]

@@ -28,7 +28,7 @@ def add(journal: Path, kind: str, body: str) -> int:
 
 
 async def forwards(plant: SmallPlant, influx: StandIn) -> None:
-    """Parts that are made now are booked, and arrive at the server."""
+    """Parts that are made now are counted, and arrive at the server."""
     before = len(influx.points)
     await plant.collects()
     await plant.until(lambda: len(influx.points) > before)
@@ -60,4 +60,4 @@ async def test_an_event_that_cannot_be_read_ends_no_start(tmp_path: Path, how: s
         )
         output, _ = await check.communicate()
         assert (check.returncode, f"event {number} (".encode() in output) == (code, True)
-        assert plant.booked() == plant.made
+        assert plant.counted() == plant.made

@@ -83,7 +83,7 @@ class Plant:
         with JournalReader(self.path) as reader:
             return list(timeline(reader.events(STATION)).states(until))
 
-    def booked(self) -> int:
+    def counted(self) -> int:
         return sum(event.delta for event in self.events() if isinstance(event, UnitsCounted))
 
 
@@ -105,7 +105,7 @@ async def test_what_comes_after_the_start_under_a_wrong_clock_is_known(tmp_path:
 
 @pytest.mark.parametrize("first", ["right", "ahead"])
 async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) -> None:
-    """What was counted under the wrong clock, and made between the starts, is booked once, up to the present."""
+    """What was counted under the wrong clock, and made between the starts, is counted once, up to the present."""
     plant = Plant(tmp_path / "journal.sqlite")
     if first == "right":
         await plant.run()
@@ -120,21 +120,21 @@ async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) 
         station, days = query.nodes("station", [])[0], [query.window(day) for day in ("2026-03-01", "2026-03-02")]
         good = sum(query.row(station, day, (config.definition,)).kpi.good for day in days)
 
-    assert plant.booked() == plant.good - 1 - 5
-    assert good == plant.booked()
+    assert plant.counted() == plant.good - 1 - 5
+    assert good == plant.counted()
     assert not [event for event in plant.events() if isinstance(event, CountUnreconciled)]
 
 
 @pytest.mark.parametrize("ahead", [HOUR, YEAR, -56 * YEAR, -26 * YEAR])
 async def test_a_time_that_nobody_knows_is_no_reason_for_a_doubt(tmp_path: Path, ahead: timedelta) -> None:
-    """A totaliser that turns within a day: what was made between the wrong start and the right one is booked."""
+    """A totaliser that turns within a day: what was made between the wrong start and the right one is counted."""
     plant = Plant(tmp_path / "journal.sqlite")
     plant.modulus = 2**16  # a turn in 18 hours at the most that it may make
     await plant.run(ahead=ahead)
     plant.good += 2
     await plant.run()
 
-    assert plant.booked() == plant.good - 1 - 5
+    assert plant.counted() == plant.good - 1 - 5
     assert not [event for event in plant.events() if isinstance(event, CountUnreconciled)]
 
 
@@ -199,7 +199,7 @@ async def test_a_clock_that_is_behind_rewrites_no_history(tmp_path: Path, behind
     known = [(state, interval) for state, interval in after[:-1] if state is not State.NO_DATA]
     assert [(state, interval.length) for state, interval in known] == [(State.PRODUCING, 9 * SECOND)]
     assert all(right_until < interval.start < right_until + 3 * SECOND for _, interval in known)
-    assert plant.booked() == plant.good - 1 - 5
+    assert plant.counted() == plant.good - 1 - 5
 
 
 async def test_dying_while_it_is_brought_back_loses_nothing(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ async def test_dying_while_it_is_brought_back_loses_nothing(tmp_path: Path) -> N
     assert found is not None
     assert found.events > 0
     assert plant.spans(plant.now)[-1].state is State.DOWN
-    assert plant.booked() == plant.good - 1 - 5
+    assert plant.counted() == plant.good - 1 - 5
 
 
 async def test_what_was_stamped_is_kept(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ async def test_process_values_of_the_future_stop_no_thinning(tmp_path: Path) -> 
 
 @settings(max_examples=15, deadline=None)
 @given(starts=st.lists(st.sampled_from([timedelta(), HOUR, YEAR, -HOUR, 12 * YEAR]), min_size=1, max_size=5))
-def test_whatever_the_clock_was_at_each_start_every_part_is_booked_once(
+def test_whatever_the_clock_was_at_each_start_every_part_is_counted_once(
     tmp_path_factory: pytest.TempPathFactory, starts: list[timedelta]
 ) -> None:
     """Any starts under any clocks, then one under the right one: all parts once, and no event is in the future."""
@@ -262,7 +262,7 @@ def test_whatever_the_clock_was_at_each_start_every_part_is_booked_once(
         return plant
 
     plant = asyncio.run(live())
-    assert plant.booked() == plant.good - 1 - 5
+    assert plant.counted() == plant.good - 1 - 5
     assert all(event.time <= plant.now for event in plant.events())
 
 

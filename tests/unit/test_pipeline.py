@@ -173,7 +173,7 @@ async def test_nothing_new_costs_no_commit_and_is_remembered(bench: Bench) -> No
 
 
 async def test_a_keep_alive_is_a_look_at_what_is_held(bench: Bench) -> None:
-    """After an idle night of empty batches, a day's parts within a second are flagged; a possible rise is booked."""
+    """After an idle night of empty batches, a day's parts within a second are flagged; a possible rise is counted."""
     await bench.pipeline.accept(counts(0, 1000, 1000, baseline=True))
     for minute in range(600):
         await bench.pipeline.accept(counts(minute))

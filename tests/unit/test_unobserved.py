@@ -123,7 +123,7 @@ async def test_a_pause_of_the_program_is_a_gap(bench: Bench) -> None:
 
 
 async def test_what_was_made_meanwhile_is_caught_up_and_what_comes_later_is_not(bench: Bench) -> None:
-    """The part of the pause is booked over the gap; a count of a tag that said nothing new then is an ordinary one."""
+    """The part of the pause is counted over the gap; a count of a tag that said nothing new then is an ordinary one."""
     await bench.poll(baseline=True, state=1, good=5, other=7)
     bench.wait(40)
     await bench.poll(good=6)

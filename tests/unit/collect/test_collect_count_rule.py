@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from collect_scenes import S3, at, booked, entry, live, lost, only, ring, said, seen, station, watched
+from collect_scenes import S3, at, counts_of, entry, live, lost, only, ring, said, seen, station, watched
 
 from adapters.reading import Gap
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unreconciled, count
@@ -46,7 +46,7 @@ def units(done: Step) -> int:
 
 
 def test_a_fall_by_one_is_no_reset() -> None:
-    """20 made, still for 16 s, 19 once, then 20: 20 are booked, and the fall is flagged once."""
+    """20 made, still for 16 s, 19 once, then 20: 20 are counted, and the fall is flagged once."""
     done = watched(FAST, *made(20), *alive(13, 29), seen(29.2, good=19), seen(29.4, good=20), seen(40), seen(100))
 
     assert (units(done), doubts(done)) == (20, [(20, 19)])
@@ -68,7 +68,7 @@ def test_a_fall_by_one_with_a_unit_log_is_no_reset() -> None:
 
 @pytest.mark.parametrize("gap", [False, True])
 def test_a_night_does_not_make_a_fall_by_one_a_reset(gap: bool) -> None:
-    """500 to 499 after a night, watched or not: the parts of a day are not booked for it, though there was time."""
+    """500 to 499 after a night, watched or not: the parts of a day are not counted for it, though there was time."""
     night_s = 15 * HOUR_S
     scenes: list[Observation | Gap] = [seen(0, baseline=True, good=500)]
     scenes += [lost(1), lost(1, night_s)] if gap else alive(1, night_s - 0.2)
@@ -126,7 +126,7 @@ def test_a_watched_reset_is_found(cycle: tuple[int, ...], total: int) -> None:
 
 
 def test_a_reset_to_zero_needs_no_part_to_be_found() -> None:
-    """A zero that lasts is a reset; it is booked at the time of the fall, after a restart too."""
+    """A zero that lasts is a reset; it is counted at the time of the fall, after a restart too."""
     done = watched(FAST, *polled(480, 480, 480), seen(2, good=0), seen(10), seen(40))
 
     (reset,) = only(UnitsCounted, done)[1:]
@@ -135,14 +135,14 @@ def test_a_reset_to_zero_needs_no_part_to_be_found() -> None:
 
 
 def test_a_zero_that_does_not_last_was_misread() -> None:
-    """480, 0, 480 within a second can be nothing but a wrong value: nothing is booked and nothing flagged."""
+    """480, 0, 480 within a second can be nothing but a wrong value: nothing is counted and nothing flagged."""
     done = watched(FAST, *polled(480, 480, 0, 480, 481))
 
     assert (units(done), doubts(done)) == (1, [])
 
 
 def test_a_zero_that_may_be_either_is_flagged() -> None:
-    """2, 0, 2 can be a wrong value, or a reset and two parts: flagged, and no part is booked."""
+    """2, 0, 2 can be a wrong value, or a reset and two parts: flagged, and no part is counted."""
     done = watched(FAST, *polled(2, 2, 2, 0, 2, 2))
 
     assert (units(done), doubts(done)) == (0, [(2, 0)])
@@ -165,7 +165,7 @@ def test_a_zero_while_the_totaliser_is_bad_waits() -> None:
 
 
 def test_a_reset_in_a_gap_is_proved_by_the_unit_log() -> None:
-    """5 seen, 2 and then 12 after a reset in a gap, all in the unit log. 14 more are booked, and flagged as a reset."""
+    """5 seen, 2 and then 12 after a reset in a gap, all in the unit log. 14 more are counted and flagged as a reset."""
     before = [entry(number, number) for number in range(1, 6)]
     after = [*before, *(entry(number, 10 + number) for number in range(6, 20))][-16:]
     counting = [seen(number, baseline=number == 0, good=number, log=ring(*before[:number])) for number in range(6)]
@@ -180,7 +180,7 @@ def test_a_reset_in_a_gap_is_proved_by_the_unit_log() -> None:
         )
 
         assert units(done) == 5 + 14 + 1
-        assert booked(done)[5:] == [(14, "reset", S3), (1, "normal", S3)]
+        assert counts_of(done)[5:] == [(14, "reset", S3), (1, "normal", S3)]
         assert doubts(done) == []
 
 
@@ -210,11 +210,11 @@ def test_a_unit_that_the_totaliser_never_shows_is_counted_by_its_record() -> Non
         seen(121),
     )
 
-    assert booked(done) == [(1, "reset", S3)]
+    assert counts_of(done) == [(1, "reset", S3)]
 
 
 def test_more_than_can_be_believed_is_believed_where_the_unit_log_proves_it() -> None:
-    """Ten units at one look, each in the unit log: they are booked."""
+    """Ten units at one look, each in the unit log: they are counted."""
     log = ring(*(entry(number, number / 10) for number in range(1, 11)))
     done = watched(station(), seen(0, baseline=True, good=0, log=ring()), seen(1), seen(2, good=10, log=log))
 
@@ -275,7 +275,7 @@ def test_a_turn_that_shows_less_than_the_unit_log_is_a_reset() -> None:
         seen(90),
     )
 
-    assert booked(done) == [(2, "reset", S3)]
+    assert counts_of(done) == [(2, "reset", S3)]
 
 
 def test_the_unit_log_proves_units_of_a_gap_that_was_long_enough_for_a_turn() -> None:
@@ -315,7 +315,7 @@ def test_a_rise_while_the_totaliser_was_bad_waits_for_the_unit_log() -> None:
 
 
 def test_a_unit_log_that_was_never_written_or_is_bad_proves_nothing() -> None:
-    """A rise in a gap is booked as without a unit log, if the log was always empty or is of bad quality."""
+    """A rise in a gap is counted as without a unit log, if the log was always empty or is of bad quality."""
     for before, after in ((ring(), ring()), (logged(5, begin_s=-10), None)):
         done = watched(
             station(max_per_hour=3600),
@@ -329,7 +329,7 @@ def test_a_unit_log_that_was_never_written_or_is_bad_proves_nothing() -> None:
 
 
 def test_what_comes_in_a_bunch_after_a_pause_is_not_doubted() -> None:
-    """90 s of a controller's changes come at once, its clock ten years off: all 24 parts are booked, none flagged."""
+    """90 s of a controller's changes come at once, its clock ten years off: all 24 parts are counted, none flagged."""
     insane = -10 * 365 * 86400
     late = [
         Observation((said("good", 10 + made_, 90 + wait_s, stamped=insane + made_),), at(90 + wait_s), baseline=False)
@@ -433,7 +433,7 @@ def test_a_value_that_waits_for_its_record_waits_on_as_the_totaliser_goes_on() -
         seen(80),
     )
 
-    assert [(delta, flag) for delta, flag, _ in booked(done)] == [(2, "reset")]
+    assert [(delta, flag) for delta, flag, _ in counts_of(done)] == [(2, "reset")]
     assert doubts(done) == []
 
 
@@ -483,7 +483,7 @@ REPORTED = {
 
 @pytest.mark.parametrize("name", REPORTED)
 def test_sequences_that_were_reported_of_other_collectors(name: str) -> None:
-    """Whatever can be decided is booked as it was made, what cannot is flagged: 60 an hour at most, no unit log."""
+    """Whatever can be decided is counted as it was made, what cannot is flagged: 60 an hour at most, no unit log."""
     sequence, made_, flagged = REPORTED[name]
     setup = station(log=False, modulus=10_000)
     scenes = [seen(now_s, baseline=now_s == 0, good=raw) for now_s, raw in sequence]

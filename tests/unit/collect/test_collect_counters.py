@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from collect_scenes import S3, at, booked, entry, live, lost, only, ring, said, seen, station
+from collect_scenes import S3, at, counts_of, entry, live, lost, only, ring, said, seen, station
 
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unchanged, Unreconciled, count
 from mes.collect.station import Observation
@@ -15,7 +15,7 @@ DAY_S = 86400
 
 @pytest.mark.parametrize(("old", "jump"), [(60000, 0), (100, 300)])
 def test_time_does_not_make_a_flagged_jump_true(old: int, jump: int) -> None:
-    """A jump that was flagged is not booked when the totaliser has stood still for long enough to explain it."""
+    """A jump that was flagged is not counted when the totaliser has stood still for long enough to explain it."""
     state, outcome = count(SETUP, CounterState(old, at(0)), jump, at(60))
     assert isinstance(outcome, Unreconciled)
 
@@ -52,7 +52,7 @@ def test_no_baseline_is_taken_from_an_impossible_value(raw: int) -> None:
 
 
 def test_an_impossible_value_does_not_end_a_gap() -> None:
-    """What was made in a gap is booked into it, although the first value after it was out of range."""
+    """What was made in a gap is counted into it, although the first value after it was out of range."""
     done = live(
         station(log=False),
         seen(0, baseline=True, good=10),
@@ -62,12 +62,12 @@ def test_an_impossible_value_does_not_end_a_gap() -> None:
         seen(3601, good=30),
     )
 
-    assert booked(done) == [(20, "catch_up", None)]
+    assert counts_of(done) == [(20, "catch_up", None)]
     assert only(UnitsCounted, done)[1].since == at(10)
 
 
 def test_a_totaliser_that_comes_back_later_than_the_link_is_believed() -> None:
-    """What it moved until it could be read is booked into its gap, and its own time says how much may be believed."""
+    """What it moved until it could be read is counted into its gap, and its own time says how much may be believed."""
     done = live(
         station(log=False),
         seen(0, baseline=True, good=10),
@@ -78,7 +78,7 @@ def test_a_totaliser_that_comes_back_later_than_the_link_is_believed() -> None:
         seen(3660, good=41),
     )
 
-    assert booked(done) == [(30, "catch_up", None), (1, "normal", None)]
+    assert counts_of(done) == [(30, "catch_up", None), (1, "normal", None)]
     caught = only(UnitsCounted, done)[1]
     assert (caught.since, caught.time, caught.time_source) == (at(10), at(20), TimeSource.EDGE)
 
@@ -87,10 +87,10 @@ def test_a_long_bad_stretch_is_not_guessed() -> None:
     """A totaliser that was of bad quality for longer than a turn takes is flagged once, though the link stood."""
     fast = station(log=False, max_per_hour=36000, modulus=1000)
     done = live(fast, seen(0, baseline=True, good=10), seen(10, good=None), seen(20, good=None), seen(7200, good=20))
-    assert booked(done) == []
+    assert counts_of(done) == []
     assert len(only(CountUnreconciled, done)) == 1
 
-    assert booked(live(fast, seen(7201, good=21), state=done.state))[-1:] == []
+    assert counts_of(live(fast, seen(7201, good=21), state=done.state))[-1:] == []
     after = live(fast, seen(7201, good=21), state=done.state)
     assert [(event.delta, event.flag) for event in only(UnitsCounted, after)] == [(1, CountFlag.NORMAL)]
 
@@ -105,7 +105,7 @@ def test_a_turn_in_a_gap_completes_no_unit_that_was_there_before() -> None:
         seen(20, baseline=True, good=0, unit="V7"),
     )
 
-    assert booked(done) == [(1, "rollover", None)]
+    assert counts_of(done) == [(1, "rollover", None)]
     assert only(UnitCompleted, done) == []
 
 
@@ -135,7 +135,7 @@ def test_an_overrun_record_proves_no_reset() -> None:
         seen(1800, baseline=True, good=14, log=tuple(entry(number, 80 * number) for number in range(6, 22))),
     )
 
-    assert booked(done) == [(20, "rollover", S3)]
+    assert counts_of(done) == [(20, "rollover", S3)]
 
 
 def test_a_value_from_before_the_last_one_is_no_reset() -> None:
@@ -150,7 +150,7 @@ def test_a_value_from_before_the_last_one_is_no_reset() -> None:
         Observation((said("good", 4, 400, stamped=400),), at(400), baseline=False),
     )
 
-    assert booked(done) == [(1, "normal", None)] * 3
+    assert counts_of(done) == [(1, "normal", None)] * 3
     assert [(doubt.previous_raw, doubt.raw) for doubt in only(CountUnreconciled, done)] == [(3, 2)]
 
 
@@ -159,7 +159,7 @@ def test_more_than_half_a_turn_in_a_bad_stretch_is_counted() -> None:
     fast = station(log=False, max_per_hour=3600, modulus=10_000)
     done = live(fast, seen(0, baseline=True, good=10), seen(10, good=None), seen(9000, good=8000))
 
-    assert booked(done) == [(7990, "normal", None)]
+    assert counts_of(done) == [(7990, "normal", None)]
 
 
 def test_saying_it_again_does_not_decide_what_waits_for_its_record() -> None:
@@ -172,4 +172,4 @@ def test_saying_it_again_does_not_decide_what_waits_for_its_record() -> None:
         seen(122, log=ring(entry(10, -5), entry(11, 120))),
     )
 
-    assert booked(done) == [(1, "rollover", S3)]
+    assert counts_of(done) == [(1, "rollover", S3)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from collect_scenes import S2, S3, at, booked, entry, live, lost, only, ring, said, seen, station
+from collect_scenes import S2, S3, at, counts_of, entry, live, lost, only, ring, said, seen, station
 
 from adapters.reading import Quality
 from mes.collect.counters import (
@@ -62,8 +62,8 @@ def test_two_readings_within_an_hour(old: int, new: int, reset: ResetPolicy, exp
         (100, -1, ResetPolicy.ALLOWED),
     ],
 )
-def test_what_cannot_be_told_is_not_booked(old: int, new: int, reset: ResetPolicy) -> None:
-    """A fall without an explanation, a jump beyond belief and an impossible value book nothing and say so."""
+def test_what_cannot_be_told_is_not_counted(old: int, new: int, reset: ResetPolicy) -> None:
+    """A fall without an explanation, a jump beyond belief and an impossible value count nothing and say so."""
     state, outcome = count(replace(SETUP, reset=reset), CounterState(old, at(0)), new, at(3600))
 
     assert isinstance(outcome, Unreconciled)
@@ -125,7 +125,7 @@ def test_the_record_of_units_tells_a_rollover_from_a_reset() -> None:
 
 
 def test_a_rollover_whose_record_comes_later_is_one() -> None:
-    """The count waits for its record, through other observations and a restart, and is booked at its own time."""
+    """The count waits for its record, through other observations and a restart, and is counted at its own time."""
     done = live(
         station(),
         seen(0, baseline=True, good=65535, product="S3", log=ring(entry(10, -5))),
@@ -134,7 +134,7 @@ def test_a_rollover_whose_record_comes_later_is_one() -> None:
         seen(122, log=ring(entry(10, -5), entry(11, 120))),
     )
 
-    assert booked(done) == [(1, "rollover", S3)]
+    assert counts_of(done) == [(1, "rollover", S3)]
     assert only(UnitsCounted, done)[-1].time == at(120)
     assert (done.state.held, done.state.log and done.state.log.owed) == ({}, ())
 
@@ -153,7 +153,7 @@ def test_a_unit_after_a_reset_does_not_count_twice() -> None:
         Observation(together, at(140), baseline=False),
     )
 
-    assert booked(done) == [(1, "reset", S3)]
+    assert counts_of(done) == [(1, "reset", S3)]
 
 
 @pytest.mark.parametrize("later", [seen(180, current=9.0), seen(240, good=1)])
@@ -167,8 +167,8 @@ def test_a_reset_before_the_turn_is_one(later: Observation) -> None:
         later,
     )
 
-    assert sum(units for units, _, _ in booked(done)) == (1 if "good" in {r.tag for r in later.readings} else 0)
-    assert booked(done)[0][:2] == (0, "reset")
+    assert sum(units for units, _, _ in counts_of(done)) == (1 if "good" in {r.tag for r in later.readings} else 0)
+    assert counts_of(done)[0][:2] == (0, "reset")
 
 
 def test_a_reset_in_a_gap_is_told_after_it() -> None:
@@ -199,7 +199,7 @@ def test_only_good_values_count() -> None:
         seen(200, good=103),
     )
 
-    assert booked(done) == [(3, "normal", None)]
+    assert counts_of(done) == [(3, "normal", None)]
     assert [(change.signal, change.quality) for change in only(QualityChanged, done)] == [
         ("good_count", Quality.BAD),
         ("good_count", Quality.UNCERTAIN),
@@ -213,11 +213,11 @@ def test_a_value_that_cannot_be_a_total_is_of_bad_quality(value: str | bool | fl
     done = live(station(log=False), seen(0, baseline=True, good=100), seen(9, good=value), seen(60, good=101.0))
 
     assert [change.quality for change in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
-    assert booked(done) == [(1, "normal", None)]
+    assert counts_of(done) == [(1, "normal", None)]
 
 
 def test_a_gap_is_caught_up_once() -> None:
-    """Units made while we were blind are booked into the gap, rollover or not; after it counting is as before."""
+    """Units made while we were blind are counted into the gap, rollover or not; after it counting is as before."""
     done = live(
         station(log=False, reset=ResetPolicy.NEVER),
         seen(0, baseline=True, good=65534, product="S3"),
@@ -227,7 +227,7 @@ def test_a_gap_is_caught_up_once() -> None:
         seen(760, good=2),
     )
 
-    assert booked(done) == [(3, "rollover", S3), (1, "normal", S3)]
+    assert counts_of(done) == [(3, "rollover", S3), (1, "normal", S3)]
     caught, normal = only(UnitsCounted, done)[1:]
     assert (caught.since, caught.time) == (at(100), at(700))
     assert normal.since is None
@@ -243,7 +243,7 @@ def test_a_gap_that_might_hide_a_turn_is_unreconciled() -> None:
         seen(8000, baseline=True, good=9),
     )
 
-    assert booked(done) == []
+    assert counts_of(done) == []
     assert [(doubt.previous_raw, doubt.raw) for doubt in only(CountUnreconciled, done)] == [(5, 9)]
 
 
@@ -288,7 +288,7 @@ def test_records_tell_the_products_of_a_delta() -> None:
         (S3, 1, 10, 11),
         (S2, 2, 11, 13),
     ]
-    assert booked(done, CountKind.TOTAL) == [(3, "catch_up", S3)]
+    assert counts_of(done, CountKind.TOTAL) == [(3, "catch_up", S3)]
     units = only(UnitCompleted, done)
     assert [(unit.unit, unit.time, unit.time_source) for unit in units] == [
         (f"V{number}", at(seconds), TimeSource.CONTROLLER) for number, seconds in ((11, 100), (12, 300), (13, 500))
@@ -308,7 +308,7 @@ def test_a_record_after_its_count_is_not_counted_again() -> None:
         seen(330),
     )
 
-    assert booked(done) == [(1, "normal", S3), (1, "normal", S2), (1, "reset", S2)]
+    assert counts_of(done) == [(1, "normal", S3), (1, "normal", S2), (1, "reset", S2)]
     assert done.state.log is not None
     assert (done.state.log.waiting, done.state.log.owed) == ((), ())
 
@@ -322,7 +322,7 @@ def test_a_count_that_was_never_recorded_takes_no_later_record() -> None:
         seen(300, good=12, log=ring(entry(10, -5), entry(11, 300, product="S2"))),
     )
 
-    assert booked(done) == [(1, "normal", S3), (1, "normal", S2)]
+    assert counts_of(done) == [(1, "normal", S3), (1, "normal", S2)]
 
 
 def test_a_record_that_was_never_counted_names_no_later_count() -> None:
@@ -334,7 +334,7 @@ def test_a_record_that_was_never_counted_names_no_later_count() -> None:
         seen(180, good=12, log=ring(entry(11, 10), entry(12, 20, product="S2"), entry(13, 180))),
     )
 
-    assert booked(done) == [(1, "normal", S3), (1, "normal", S3)]
+    assert counts_of(done) == [(1, "normal", S3), (1, "normal", S3)]
 
 
 def test_a_reset_hides_no_recorded_unit() -> None:
@@ -345,7 +345,7 @@ def test_a_reset_hides_no_recorded_unit() -> None:
         seen(600, good=1, log=ring(entry(7, -5), entry(8, 200), entry(9, 400), entry(10, 600))),
     )
 
-    assert booked(done) == [(3, "reset", S3)]
+    assert counts_of(done) == [(3, "reset", S3)]
 
 
 def test_a_record_that_cannot_be_read_decides_nothing() -> None:
@@ -357,7 +357,7 @@ def test_a_record_that_cannot_be_read_decides_nothing() -> None:
         seen(630),
     )
 
-    assert booked(done) == [(1, "reset", S3)]
+    assert counts_of(done) == [(1, "reset", S3)]
 
 
 def test_an_overrun_record_names_what_it_lost() -> None:
@@ -374,7 +374,7 @@ def test_an_overrun_record_names_what_it_lost() -> None:
 
     assert [(event.missing, event.first_sequence) for event in only(UnitsUnidentified, done)] == [(3, 2)]
     assert [completed.unit for completed in only(UnitCompleted, done)] == [f"V{number}" for number in range(5, 22)]
-    assert booked(done) == [(19, "catch_up", S3), (1, "normal", S2)]
+    assert counts_of(done) == [(19, "catch_up", S3), (1, "normal", S2)]
 
 
 def test_a_torn_record_is_waited_for() -> None:
@@ -527,7 +527,7 @@ def test_an_unknown_product_is_not_the_one_before() -> None:
         seen(240, good=4, log=ring(entry(1, 59, product=""), entry(2, 180), entry(3, 240, product="S7"))),
     )
 
-    assert booked(done) == [(1, "normal", S3), (1, "normal", None), (1, "normal", None)]
+    assert counts_of(done) == [(1, "normal", S3), (1, "normal", None), (1, "normal", None)]
 
 
 def test_a_poll_is_one_scan_though_its_blocks_were_read_one_after_the_other() -> None:
@@ -537,7 +537,7 @@ def test_a_poll_is_one_scan_though_its_blocks_were_read_one_after_the_other() ->
     )
     done = live(station(), seen(0, baseline=True, good=65535, product="S3", log=ring(entry(10, -5))), polled)
 
-    assert booked(done) == [(1, "rollover", S3)]
+    assert counts_of(done) == [(1, "rollover", S3)]
     assert done.state.held == {}
 
 
@@ -558,7 +558,7 @@ def test_a_count_of_more_units_than_the_record_holds_leaves_nothing_behind() -> 
         seen(12190),
     )
 
-    assert booked(done) == [(200, "catch_up", S3), (2, "normal", S3), (1, "reset", S3)]
+    assert counts_of(done) == [(200, "catch_up", S3), (2, "normal", S3), (1, "reset", S3)]
     assert done.state.log is not None
     assert (done.state.log.waiting, done.state.log.owed, done.state.log.overrun) == ((), (), 0)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from collect_scenes import S2, S3, at, booked, entry, live, lost, only, ring, seen, station
+from collect_scenes import S2, S3, at, counts_of, entry, live, lost, only, ring, seen, station
 
 from mes.collect.station import Observation, StationState
 from mes.collect.units import LogState
@@ -29,7 +29,7 @@ def test_a_clock_that_is_off_makes_no_reset_of_a_rollover(ahead: float) -> None:
     begin = seen(0, baseline=True, good=65533, product="S3", log=ring(entry(9, -60 + ahead)))
     done = live(NEAR, begin, *made(5, [65534, 65535, 0, 1, 2, 3], every=5, ahead=ahead))
 
-    assert [(units, flag) for units, flag, _ in booked(done)] == [
+    assert [(units, flag) for units, flag, _ in counts_of(done)] == [
         (1, "normal"),
         (1, "normal"),
         (1, "rollover"),
@@ -67,8 +67,8 @@ def test_a_unit_that_no_count_claims_is_taken_for_no_later_one(story: list[Obser
     slow = station(max_per_hour=60)
     done = live(slow, *story, seen(300, good=0), seen(330))
 
-    assert booked(done)[:-1] == [*((units, "normal", S3) for units in first), (1, "normal", S2), (1, "normal", S2)]
-    assert booked(done)[-1][:2] == (0, "reset")
+    assert counts_of(done)[:-1] == [*((units, "normal", S3) for units in first), (1, "normal", S2), (1, "normal", S2)]
+    assert counts_of(done)[-1][:2] == (0, "reset")
 
 
 def test_a_value_that_was_held_proves_nothing_of_the_time_after_it() -> None:
@@ -87,7 +87,7 @@ def test_a_value_that_was_held_proves_nothing_of_the_time_after_it() -> None:
     )
 
     for done in (unread, blind):
-        assert booked(done) == []
+        assert counts_of(done) == []
         assert "full turn" in only(CountUnreconciled, done)[-1].explanation
 
 

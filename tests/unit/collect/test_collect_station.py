@@ -152,7 +152,7 @@ def test_the_state_survives_other_versions() -> None:
 
 
 def test_the_totalisers_are_rebuilt_from_the_last_counts() -> None:
-    """After a journal lost its station states, counting goes on from the last reading booked: no part twice."""
+    """After a journal lost its station states, counting goes on from the last reading counted: no part twice."""
     before = live(
         station(), seen(0, baseline=True, state=6, good=10, scrap=3), seen(60, good=11, scrap=4), seen(120, good=12)
     )

@@ -81,7 +81,7 @@ async def test_another_place_is_a_new_baseline_that_a_person_decides(plant: Plan
 
 @pytest.mark.parametrize("change", OTHER_PLACES)
 async def test_a_lower_value_of_another_place_is_no_reset(plant: Plant, change: str) -> None:
-    """A totaliser at another place that shows less than the former one did was not reset: nothing is booked."""
+    """A totaliser at another place that shows less than the former one did was not reset: nothing is counted."""
     before, change_of = OTHER_PLACES[change]
     await plant.run(before, *good(40, 41))
 
@@ -105,7 +105,7 @@ async def test_the_same_place_continues_the_count(plant: Plant, change: str) -> 
     assert plant.logged == []
 
 
-async def test_two_totalisers_that_were_exchanged_book_nothing_of_each_other(plant: Plant) -> None:
+async def test_two_totalisers_that_were_exchanged_count_nothing_of_each_other(plant: Plant) -> None:
     """Two stations whose counters change places: each begins with a baseline of its own, and no part is invented."""
     stations = MODBUS.replace("journal: {path", "UNUSED {path")
     head, _, tail = stations.partition("          st1:\n")
@@ -187,7 +187,7 @@ async def test_nothing_of_the_former_place_is_kept_as_present(plant: Plant) -> N
 
 
 async def test_a_product_that_is_read_no_more_names_no_part(plant: Plant) -> None:
-    """Parts are not booked for a product of which the file says no more where to read it."""
+    """Parts are not counted for a product of which the file says no more where to read it."""
     without = "\n".join(line for line in MODBUS.splitlines() if "product: {address" not in line)
     await plant.run(MODBUS, *good(20, 21))
 

@@ -1,4 +1,4 @@
-"""Counts that the controller's unit log does not show: booked at once, flagged when their record does not come."""
+"""Counts that the controller's unit log does not show: counted at once, flagged when their record does not come."""
 
 import pytest
 from collect_scenes import entry, lost, only, ring, seen, station, watched

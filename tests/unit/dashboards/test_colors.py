@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboards.common import BOOKED, REASON_COLORS
+from dashboards.common import LOSSES_OF_STATES, REASON_COLORS
 from dashboards.write import FOLDER
 from mes.config.load import default_config, load
 
@@ -73,7 +73,7 @@ def test_each_reason_is_seen(background: str) -> None:
 
 def test_letters_are_read_on_what_is_not_planned() -> None:
     """Tiles have white letters: large text wants a contrast of 3."""
-    assert contrast(BOOKED["not_planned"][1], WHITE) > 3
+    assert contrast(LOSSES_OF_STATES["not_planned"][1], WHITE) > 3
 
 
 def test_no_reason_is_no_bar() -> None:

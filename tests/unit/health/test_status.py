@@ -249,8 +249,8 @@ steps = st.lists(st.integers(0, 4), min_size=2, max_size=30)
 
 
 @given(raw_values, st.sampled_from(ResetPolicy))
-def test_whatever_is_read_the_books_balance(raws: Sequence[int], reset: ResetPolicy) -> None:
-    """Resets, rollovers, glitches and jumps in any order leave no difference: each is booked or said to be open."""
+def test_whatever_is_read_the_count_audit_balances(raws: Sequence[int], reset: ResetPolicy) -> None:
+    """Resets, rollovers, glitches and jumps in any order leave no difference: each is counted or said to be open."""
     setup = CounterSetup(CountKind.GOOD, 1000, reset, max_per_hour=120)
     events, state = read(setup, raws)
     line = kept(events, state, modulus=1000)
@@ -282,7 +282,7 @@ def test_a_lost_or_doubled_event_is_a_difference(made: Sequence[int], first: int
 
 
 def test_a_state_that_is_ahead_in_silence_is_a_difference() -> None:
-    """Units that the collector knows and the journal never booked show, until they are booked."""
+    """Units that the collector knows and the journal never counted show, until they are counted."""
     events = [part(100, None, delta=0, flag=CountFlag.BASELINE), part(103, 100, delta=3)]
 
     assert kept(events, CounterState(103, START)).difference == 0
@@ -394,7 +394,7 @@ async def test_the_count_audit_follows_a_journal(tmp_path: Path) -> None:
 
 
 def units(events: Sequence[object]) -> dict[CountKind, int]:
-    """Units of each kind that these events book."""
+    """Units of each kind that these events count."""
     sums = dict.fromkeys((CountKind.GOOD, CountKind.SCRAP, CountKind.TOTAL), 0)
     for event in events:
         if isinstance(event, UnitsCounted):

@@ -55,6 +55,7 @@ PRIVATE_MODULES = {
 }
 PRIVATE_PROSE = {
     "anew": "again",
+    "booked": "counted, recorded",
     "books": "shift closing, count audit, counts",
     "inquiry": "query",
     "that which": "what, which",

@@ -170,7 +170,7 @@ def take(about: Case, parts: int, product: ProductId | None = None, **more: Any)
 
 
 def test_a_decision_says_who_when_and_why() -> None:
-    """It is booked at the time of the reading; it holds what it is about, who said it and when that was recorded."""
+    """It is counted at the time of the reading; it holds what it is about, who said it and when that was recorded."""
     event = take(real(), 12)
 
     assert event == decided(UP, 12, when=500, why="seen")
@@ -272,7 +272,7 @@ def test_open_counts_are_listed_with_what_can_be(desk: Desk) -> None:
     assert "unknown station" in desk.say("reconcile", "--of", "moon")
 
 
-def test_a_decision_is_booked_and_the_last_one_holds(desk: Desk) -> None:
+def test_a_decision_is_recorded_and_the_last_one_holds(desk: Desk) -> None:
     """The parts stand in the hour of the reading; a second word replaces the first, and both are kept."""
     before = desk.hour("08:00")
     said = desk.decide(FIRST, 12)
@@ -476,7 +476,7 @@ raw_values = st.lists(st.integers(0, 3) | st.integers(0, 1010) | st.integers(990
 
 @settings(deadline=None, max_examples=60)
 @given(raw_values, st.sampled_from(ResetPolicy), st.randoms(use_true_random=False))
-def test_whatever_is_read_and_decided_the_books_close(raws: list[int], reset: ResetPolicy, order: Any) -> None:
+def test_whatever_is_read_and_decided_the_count_audit_balances(raws: list[int], reset: ResetPolicy, order: Any) -> None:
     """When every doubt is decided nothing is undecided and nothing differs; real ones are ahead of the counts alone."""
     setup = CounterSetup(GOOD, 1000, reset, max_per_hour=120)
     events: list[UnitsCounted | CountUnreconciled] = []
@@ -490,7 +490,7 @@ def test_whatever_is_read_and_decided_the_books_close(raws: list[int], reset: Re
             events.append(unreconciled(minute, raw=raw, previous_raw=outcome.previous_raw))
     known = decide_all(events, state, setup)
     words = [decided(listed.event, listed.shown[0] if listed.assessment is Assessment.REAL else 0) for listed in known]
-    line = books_of([*events, *order.sample(words, len(words))], state, 1000)
+    line = audit_of([*events, *order.sample(words, len(words))], state, 1000)
 
     assert line.unreconciled == 0
     assert line.difference == (0 if events else None)
@@ -521,7 +521,7 @@ def decide_all(
     return known
 
 
-def books_of(events: Sequence[StationEvent], shown: CounterState | None, modulus: int) -> CountAuditLine:
+def audit_of(events: Sequence[StationEvent], shown: CounterState | None, modulus: int) -> CountAuditLine:
     account = Account(modulus)
     for seq, event in enumerate(events, start=1):
         assert isinstance(event, UnitsCounted | CountUnreconciled | CountReconciled)

@@ -129,7 +129,7 @@ def _tile(core: PlantResults, station: StationId, seen: Interval, shift: Interva
 
 
 @pytest.mark.parametrize("over", [False, True])
-async def test_books_and_stores_are_the_core_s(tmp_path: Path, *, over: bool) -> None:
+async def test_shift_closings_and_stores_are_the_core_s(tmp_path: Path, *, over: bool) -> None:
     """Whether each station's shift is closed, by whom, and what keeps it open; what waits between the stations."""
     now = at(600) if over else END
     async with looking(tmp_path, now=now) as look:
