@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from board_plant import LINE, PlantBoard, Visitor, plant_board
 from board_plant import config_of as plant_config
 from board_scene import scene, telemetry, until
 from controller_scenes import SHOWN, WELD
+from driven_board import chromium, open_page, signed_in
 from events import STATION, at, state
 from influx_example import CAR, END, FINISH
 from page_language import latin_words, plant_ids
@@ -93,6 +95,18 @@ FORMS: Addresses = [
     ("/login", {"name": "engineer", "password": "123"}),
     ("/enrol", {"code": "123"}),
 ]
+SEND = """([path, fields]) => {
+  const form = document.createElement("form");
+  Object.assign(form, {method: "post", action: path});
+  const csrf = document.querySelector("input[name=csrf]").value;
+  for (const [name, value] of Object.entries({...fields, csrf})) {
+    const input = document.createElement("input");
+    Object.assign(input, {type: "hidden", name, value});
+    form.append(input);
+  }
+  document.body.append(form);
+  form.submit();
+}"""
 TYPED = {"counted by hand", "1 of 2 was double", "a count was wrong", "timer 7 <again> & again"}
 PEOPLE = {"anna", "boris", "aigul", "aigul 2", "a test", "boss", "clerk", *Role}
 
@@ -125,7 +139,7 @@ async def test_no_page_has_english_left(tmp_path: Path, language: str) -> None:
     events = until(scene(plant_config(tmp_path)), END)
     made = plant_board(tmp_path, events=events, telemetry=telemetry(), now=END, status=TROUBLED, shows=SHOWN)
     async with made as plant:
-        accounts(plant)
+        make_accounts(plant)
         visitor = await plant.enter("engineer")
         await visitor.page(f"/language/{language}")
         left = await left_on(visitor, plant, language, PAGES)
@@ -144,6 +158,35 @@ async def test_no_refusal_has_english_left(tmp_path: Path, language: str) -> Non
             status, text, _ = await visitor.send(path, **fields)
             assert status >= 400, (path, fields)
             left += [f"{path} {dict(fields)}: {word}" for word in english(text, language, plant)]
+    assert not left, "\n".join(dict.fromkeys(left))
+
+
+@pytest.mark.chromium
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("language", OTHERS)
+async def test_a_browser_shows_no_english(tmp_path: Path, language: str) -> None:
+    """In a real Chromium: every page as its scripts leave it, and every address and form that is refused."""
+    events = until(scene(plant_config(tmp_path)), END)
+    made = plant_board(tmp_path, events=events, telemetry=telemetry(), now=END, status=TROUBLED, shows=SHOWN)
+    left: list[str] = []
+    async with made as plant, chromium() as browser:
+        make_accounts(plant)
+        page = await open_page(browser, plant.url)
+        await signed_in(page, plant.url, "engineer")
+        await page.goto(f"{plant.url}/language/{language}")
+        for path, query in [*PAGES, *REFUSED]:
+            await page.goto(f"{plant.url}{path}?{urlencode(query)}")
+            found = english(await page.content(), language, plant, {*query.values()})
+            left += [f"{path} {dict(query)}: {word}" for word in found]
+        for path, fields in FORMS:
+            await page.goto(f"{plant.url}/glossary")
+            async with page.expect_navigation() as answered:
+                await page.evaluate(SEND, [path, fields])
+            answer = await answered.value
+            assert answer is not None
+            assert answer.status >= 400, (path, fields)
+            found = english(await page.content(), language, plant)
+            left += [f"{path} {dict(fields)}: {word}" for word in found]
     assert not left, "\n".join(dict.fromkeys(left))
 
 
@@ -172,14 +215,14 @@ async def test_no_report_has_english_left(tmp_path: Path, language: str) -> None
     assert not left, "\n".join(dict.fromkeys(left))
 
 
-def accounts(plant: PlantBoard) -> None:
+def make_accounts(plant: PlantBoard) -> None:
     """Something of every kind happens to the accounts."""
-    plant.people.add("clerk", "long enough", Role.VIEWER, by="boss (command line)")
-    plant.people.set_password("clerk", "longer enough", by="engineer")
-    plant.people.set_role("clerk", Role.TEAM_LEADER, by="engineer")
-    plant.people.remove("clerk", by="engineer")
-    found = plant.people.enrol(plant.people.invite(STATION, by="engineer"))
+    plant.accounts.add("clerk", "long enough", Role.VIEWER, by="boss (command line)")
+    plant.accounts.set_password("clerk", "longer enough", by="engineer")
+    plant.accounts.set_role("clerk", Role.TEAM_LEADER, by="engineer")
+    plant.accounts.remove("clerk", by="engineer")
+    found = plant.accounts.enrol(plant.accounts.invite(STATION, by="engineer"))
     assert found is not None
-    plant.people.logout(found[0])
-    plant.people.enrol(plant.people.invite(STATION, by="engineer"))
-    plant.people.revoke(2, by="engineer")
+    plant.accounts.logout(found[0])
+    plant.accounts.enrol(plant.accounts.invite(STATION, by="engineer"))
+    plant.accounts.revoke(2, by="engineer")
