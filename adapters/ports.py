@@ -27,7 +27,7 @@ class AdapterStatus:
     doubts: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def diagnostic_texts(self) -> tuple[str, ...]:
         """The sentences of the diagnostics."""
         return tuple(diagnostic.text for diagnostic in self.diagnostics)
 

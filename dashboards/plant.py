@@ -176,7 +176,7 @@ def _open() -> Panel:
         Query(
             select(
                 'last("state") AS "state", last("reason") AS "reason", last("fault") AS "fault", '
-                'last("stop_s") / 60 AS "for", last("stands") AS "stands"',
+                'last("stop_s") / 60 AS "for", last("stopped") AS "stopped"',
                 "now",
                 JUST_NOW,
                 group='"area", "line", "station"',
@@ -188,7 +188,7 @@ def _open() -> Panel:
         links=[STATION_LINK],
         link_on="station",
     )
-    made = only(made, "stands", "equal", 1)
+    made = only(made, "stopped", "equal", 1)
     made = transform(made, "sortBy", fields={}, sort=[{"field": "for", "desc": True}])
     made = with_reason_link(made, "${__data.fields.area}/${__data.fields.line}/${__data.fields.station}")
     return with_fields(

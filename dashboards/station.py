@@ -323,7 +323,7 @@ def _readings() -> Panel:
         "table",
         "Counter readings, ${shift_is:text}",
         "The raw readings behind the units, the newest first: what the totaliser showed, and how many units that was. "
-        "`catch_up`: made while nobody looked; `rollover`, `reset`: the totaliser began anew; "
+        "`catch_up`: counted after a connection gap; `rollover`, `reset`: the totaliser started again; "
         "`remapped`: another place is read.",
         Query(
             select(

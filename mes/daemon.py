@@ -120,7 +120,7 @@ async def collector(
         journal.names = Names(config.former)
         tags = present_tags(config)
         health = Health(clock, findings=lambda controller: tags[controller].findings())
-        monitor = _gauge(config, journal, health, clock, forwarded=config.influx is not None)
+        monitor = _status_monitor(config, journal, health, clock, forwarded=config.influx is not None)
         monitor.tags = tags
         clocks = ControllerClocks()
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.offset)
@@ -200,7 +200,9 @@ def target_of(influx: InfluxShape, secret: Callable[[str], str]) -> Target:
     )
 
 
-def _gauge(config: PlantConfig, journal: Journal, health: Health, clock: Clock, *, forwarded: bool) -> StatusMonitor:
+def _status_monitor(
+    config: PlantConfig, journal: Journal, health: Health, clock: Clock, *, forwarded: bool
+) -> StatusMonitor:
     path = config.journal_path
     return StatusMonitor(
         journal=journal,

@@ -8,7 +8,7 @@ from adapters.clock import Clock
 from adapters.diagnostics import Diagnostic
 from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUnavailable
 from adapters.opcua.client import LeftOpen
-from adapters.opcua.connection import Life, real_s
+from adapters.opcua.connection import Connection, real_s
 from adapters.opcua.items import Items
 from adapters.opcua.session import Session, translated
 from adapters.opcua.subscription import Came, Subscribed
@@ -43,7 +43,7 @@ class OpcUaAdapter:
         self._left = left or LeftOpen()
         self._items = Items(tags)
         self._diagnostics: list[Diagnostic] = []
-        self._life: Life | None = None  # None before the connection is up
+        self._connection: Connection | None = None  # None before the connection is up
         if settings.password_credential is not None and settings.security.policy is SecurityPolicy.NONE:
             raise ControllerMisconfigured("a password would go over the wire in clear: choose a security policy")
         if settings.heartbeat is not None and settings.heartbeat.tag not in tags:
@@ -51,12 +51,12 @@ class OpcUaAdapter:
 
     def status(self) -> AdapterStatus:
         """What it sees of its own connection."""
-        lifeless = () if self._life is None else self._life.lifeless()
+        lifeless = () if self._connection is None else self._connection.lifeless()
         diagnostics = (*self._diagnostics, *self._items.diagnostics(), *lifeless)
         return AdapterStatus(len(self._items.tags), len(self._items.active), diagnostics)
 
     async def run(self, emit: Emit) -> None:
-        """One connection's life; see adapters.ports.Adapter. Every error that `emit` raises goes through."""
+        """One connection; see adapters.ports.Adapter. Every error that `emit` raises goes through."""
         inbox: asyncio.Queue[Came | AdapterError] = asyncio.Queue()
 
         def lost(reason: str) -> None:
@@ -64,23 +64,23 @@ class OpcUaAdapter:
 
         session = Session(self._settings, self._left, password=self._password(), on_lost=lost)
         self._diagnostics = session.diagnostics
-        life = Life(self._controller, self._settings, self._items, self._clock, session, emit)
+        connection = Connection(self._controller, self._settings, self._items, self._clock, session, emit)
         try:
             await session.open()
             with translated("reading the namespaces"):
                 self._items.resolve(await session.namespaces())
-            self._life = life
+            self._connection = connection
             match self._settings.mode:
                 case "subscribe":
-                    await Subscribed(life, inbox, self._left.doubts).run()
+                    await Subscribed(connection, inbox, self._left.doubts).run()
                 case "poll":
-                    await _poll(life)
+                    await _poll(connection)
                 case _:
                     assert_never(self._settings.mode)
         except ControllerUnavailable as error:
-            raise life.attributed(error) from error
+            raise connection.attributed(error) from error
         finally:
-            life.close()
+            connection.close()
             self._items.active.clear()
             await session.close()
 
@@ -94,35 +94,35 @@ class OpcUaAdapter:
             raise ControllerMisconfigured(f"the credential {name} cannot be read") from error
 
 
-async def _poll(life: Life) -> None:
+async def _poll(connection: Connection) -> None:
     """Mode "poll": one bulk read each interval; emits what changed, and an empty batch where nothing did."""
-    interval_s = life.settings.publish_interval_ms / 1000
+    interval_s = connection.settings.publish_interval_ms / 1000
     known: dict[TagId, Reading] | None = None
     while True:
         due_s = real_s() + interval_s
-        answer = Answer(life.stood_still_s)
-        readings = await _poll_once(life)
+        answer = Answer(connection.stood_still_s)
+        readings = await _poll_once(connection)
         answered_in = answer.took()
-        life.watch(readings)
+        connection.watch(readings)
         if known is not None:
             news = tuple(reading for reading in readings if differs(known.get(reading.tag), reading))
-            await life.emit(in_order(news), answered_in=answered_in)
+            await connection.emit(in_order(news), answered_in=answered_in)
             known.update((reading.tag, reading) for reading in news)
-        elif life.alive():
-            await life.emit(readings, baseline=True)
+        elif connection.alive():
+            await connection.emit(readings, baseline=True)
             known = {reading.tag: reading for reading in readings}
         await asyncio.sleep(max(due_s - real_s(), 0.0))
 
 
-async def _poll_once(life: Life) -> tuple[Reading, ...]:
-    if life.items.absent():
+async def _poll_once(connection: Connection) -> tuple[Reading, ...]:
+    if connection.items.absent():
         with translated("reading the namespaces"):
-            life.items.resolve(await life.session.namespaces())
-    values = await life.items.values(life.session)
+            connection.items.resolve(await connection.session.namespaces())
+    values = await connection.items.values(connection.session)
     for tag, data in values:
-        life.items.judge(tag, data)
-    for tag in life.items.absent():
-        life.items.refuse(tag, "its namespace is missing")
-    life.require_items()
-    now = life.now()
-    return tuple(life.items.read(tag, data, now) for tag, data in values)
+        connection.items.judge(tag, data)
+    for tag in connection.items.absent():
+        connection.items.refuse(tag, "its namespace is missing")
+    connection.require_items()
+    now = connection.now()
+    return tuple(connection.items.read(tag, data, now) for tag, data in values)

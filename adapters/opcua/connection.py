@@ -22,8 +22,8 @@ _QUICK = timedelta(seconds=2)  # an answer that took longer says nothing of a cl
 _PAUSE_LEAST_S = 3.0  # a shorter pause ends no connection
 
 
-class Life:
-    """One connection's life, whichever mode it is in."""
+class Connection:
+    """One connection, whichever mode it is in."""
 
     def __init__(
         self,

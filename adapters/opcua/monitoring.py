@@ -9,7 +9,7 @@ from asyncua.common.utils import ServiceError
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode
-from adapters.opcua.connection import Life, real_s
+from adapters.opcua.connection import Connection, real_s
 from adapters.opcua.items import refusal
 from adapters.opcua.session import NO_ROOM, translated
 from adapters.opcua.values import InSequence
@@ -56,11 +56,11 @@ class Stream:
 class Monitoring:
     """Has every tag monitored, or read where the server does not monitor it, or refused where it cannot be read."""
 
-    def __init__(self, life: Life, doubts: Mapping[TagId, int]) -> None:
+    def __init__(self, connection: Connection, doubts: Mapping[TagId, int]) -> None:
         """`doubts`: how often notifications of a tag were lost on earlier connections."""
-        self._life = life
-        self._items = life.items
-        self._session = life.session
+        self._life = connection
+        self._items = connection.items
+        self._session = connection.session
         self._distrusted = frozenset(tag for tag, count in doubts.items() if count >= _DOUBTS)
         self._placed: dict[TagId, tuple[int, int]] = {}  # subscription and id of the monitored item
         self.streams: dict[int, Stream] = {}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from asyncua import ua
 
 from adapters.errors import AdapterError, ControllerUnavailable
-from adapters.opcua.connection import Life, real_s
+from adapters.opcua.connection import Connection, real_s
 from adapters.opcua.items import refusal
 from adapters.opcua.monitoring import Arrival, Monitoring, Stream
 from adapters.opcua.publishing import Publishing
@@ -55,14 +55,16 @@ class Subscribed:
     So a slow commit makes batches longer and holds up nothing, and each notification is acknowledged after its commit.
     """
 
-    def __init__(self, life: Life, inbox: asyncio.Queue[Came | AdapterError], doubts: dict[TagId, int]) -> None:
+    def __init__(
+        self, connection: Connection, inbox: asyncio.Queue[Came | AdapterError], doubts: dict[TagId, int]
+    ) -> None:
         """`doubts`: how often notifications of a tag were found to have been lost; is added to."""
-        self._life = life
-        self._items = life.items
-        self._session = life.session
+        self._life = connection
+        self._items = connection.items
+        self._session = connection.session
         self._inbox = inbox
         self._doubts = doubts
-        self._monitoring = Monitoring(life, doubts)
+        self._monitoring = Monitoring(connection, doubts)
         self._streams = self._monitoring.streams
         self._delayed = Delayed()
         self._unhandled: deque[Arrival] = deque()
@@ -217,7 +219,7 @@ class Subscribed:
                 self._check_lost()
                 if real_s() >= self._silent_s():
                     silence_s = min(stream.silence_s for stream in self._streams.values())
-                    raise ControllerUnavailable(f"no sign of life for {silence_s:.0f} s") from None
+                    raise ControllerUnavailable(f"no sign of connection for {silence_s:.0f} s") from None
                 if due_s is not None and real_s() >= due_s:
                     return None
 

@@ -199,8 +199,8 @@ def _states(query: PlantResults, station: StationId, hour: Interval) -> Iterator
             "stop_s": stop_s,
         }
         if end == until:
-            stands = int(in_plan and main.state is not State.PRODUCING)
-            fields: dict[str, Value] = {**common, "stands": stands, "unexplained_s": stop_s if waits else 0.0}
+            stopped = int(in_plan and main.state is not State.PRODUCING)
+            fields: dict[str, Value] = {**common, "stopped": stopped, "unexplained_s": stop_s if waits else 0.0}
             yield Row("now", _ms(until) * 10**6, _place(station), fields)
         yield _figure(
             "state",

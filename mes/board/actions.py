@@ -6,10 +6,10 @@ Whatever is changed is checked against the journal as it is at that moment, one 
 from collections.abc import Callable
 from typing import TypeVar
 
-from mes.board.accounts.permitted_time import demand_recent
+from mes.board.accounts.permitted_time import require_recent
 from mes.board.accounts.users import Permission, Person
 from mes.board.answers.record_models import ReasonLogAnswer, ShiftClosingAnswer, UnreconciledCountAnswer
-from mes.board.answers.records import doubt_answer, reason_log_answer, shift_closing_answer
+from mes.board.answers.records import reason_log_answer, shift_closing_answer, unreconciled_count_answer
 from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, ShiftClosingRequest, UndoRequest
 from mes.board.context import Board, HttpProblem
 from mes.calendar import Window
@@ -56,7 +56,7 @@ async def give_reason(board: Board, person: Person | None, request: ReasonReques
 
     def event_of(query: PlantResults) -> ReasonAssigned:
         station = station_of(query, request.station)
-        demand_recent(query.config, person, request.start, query.until)
+        require_recent(query.config, person, request.start, query.until)
         return _allowed(
             lambda: changes.given_reason(
                 query,
@@ -88,7 +88,7 @@ async def take_back(board: Board, person: Person | None, request: UndoRequest) -
     def events_of(query: PlantResults) -> tuple[ReasonAssigned, ...]:
         given = _allowed(lambda: changes.reason_numbered(query, request.seq))
         board.require(person, Permission.EXPLAIN, given.station)
-        demand_recent(query.config, person, given.start, query.until)
+        require_recent(query.config, person, given.start, query.until)
         return _allowed(lambda: changes.undone(query, request.seq, given, by=by, now=query.until))
 
     async with board.writing:
@@ -163,7 +163,7 @@ async def decide_count(
     by = person.name
 
     def event_of(query: PlantResults) -> StationEvent:
-        about = _allowed(lambda: changes.doubtful_count(query, number))
+        about = _allowed(lambda: changes.unreconciled_count(query, number))
         return _allowed(
             lambda: changes.decided_count(
                 query, about, request.parts, request.product, by=by, why=request.why, now=query.until
@@ -173,4 +173,4 @@ async def decide_count(
     async with board.writing:
         event = await board.ask(event_of)
         await board.append([event])
-    return await board.ask(lambda query: doubt_answer(changes.doubtful_count(query, number)))
+    return await board.ask(lambda query: unreconciled_count_answer(changes.unreconciled_count(query, number)))

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, TypeVar
 from adapters.cancelling import end_tasks
 from adapters.clock import Clock, ScaledClock
 from adapters.reading import ControllerId
-from mes.board.accounts.users import LoginRateLimit, People, Permission, Person
+from mes.board.accounts.users import Accounts, LoginRateLimit, Permission, Person
 from mes.board.answers.andon_board import AndonBoardMaker
 from mes.board.answers.live_updates import LiveUpdates
 from mes.collect.present import PresentTags
@@ -77,7 +77,7 @@ class Board:
     status: Callable[[], Status]
     seq: Callable[[], int]
     append: Append
-    people: People
+    accounts: Accounts
     everybody_reads: bool = True
     tls: bool = False
     hosts: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from mes.board.accounts.middleware import Headers, Hosts, SameSite, Sessions
-from mes.board.accounts.users import PeopleError, Permission
+from mes.board.accounts.users import AccountsError, Permission
 from mes.board.api.build import api
 from mes.board.context import Board, HttpProblem
 from mes.board.pages import audit, controllers, forms, handover, views
@@ -85,7 +85,7 @@ def with_board(more: Sequence[BaseRoute], board: Board, failed: Failed) -> ASGIA
         middleware=[
             Middleware(Headers, tls=board.tls),
             Middleware(Hosts, allowed=board.hosts),
-            Middleware(Sessions, people=board.people, tls=board.tls),
+            Middleware(Sessions, accounts=board.accounts, tls=board.tls),
             Middleware(SameSite),
         ],
         exception_handlers={HTTPException: partial(_missing, board), Exception: failed},
@@ -111,7 +111,7 @@ def _shown(board: Board, page: Page, *, reads: bool) -> Callable[[Request], Awai
             if refused.status == 401:
                 return RedirectResponse(f"/login?back={request.url.path}", status_code=303)
             return _told(board, request, refused.status, _sentence(board, request, refused))
-        except PeopleError as error:
+        except AccountsError as error:
             return _told(board, request, 503, _sentence(board, request, accounts_unavailable(error)))
         except ConfigError:  # the journal is empty
             localizer = Localizer(language_of(request), board.config)
@@ -125,7 +125,7 @@ def _sent(board: Board, page: Page, path: str) -> Callable[[Request], Awaitable[
         try:
             try:
                 return await page(board, request)
-            except PeopleError as error:
+            except AccountsError as error:
                 raise accounts_unavailable(error) from error
         except HttpProblem as refused:
             behind = BEHIND.get(path)

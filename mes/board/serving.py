@@ -7,8 +7,8 @@ from functools import partial
 from adapters.cancelling import end_tasks
 from adapters.clock import SystemClock
 from mes.board.accounts.middleware import own_names
-from mes.board.accounts.store import people_path
-from mes.board.accounts.users import People
+from mes.board.accounts.store import accounts_path
+from mes.board.accounts.users import Accounts
 from mes.board.context import Board, Cables
 from mes.board.server import Tls, app, serve
 from mes.config.build import PlantConfig
@@ -31,7 +31,7 @@ async def serve_board(
     monitor: StatusMonitor,
     web: WebShape,
     *,
-    people: People | None = None,
+    accounts: Accounts | None = None,
     cables: Cables | None = None,
     listening: Callable[[int], None] | None = None,
 ) -> None:
@@ -48,7 +48,7 @@ async def serve_board(
         status=monitor.status,
         seq=lambda: monitor.journal.last_seq,
         append=append,
-        people=people or People(people_path(config.journal_path), SystemClock().now, must_open=False),
+        accounts=accounts or Accounts(accounts_path(config.journal_path), SystemClock().now, must_open=False),
         everybody_reads=web.read == "everybody",
         tls=web.certificate is not None or web.proxy,
         hosts=tuple(web.hosts),
@@ -78,7 +78,7 @@ async def serve_board(
 async def _watch_accounts(board: Board, monitor: StatusMonitor) -> None:
     """Tells health while nobody can sign in, and the log when that begins and ends."""
     while True:
-        trouble = await in_thread(board.people.trouble)
+        trouble = await in_thread(board.accounts.trouble)
         known = monitor.troubles.get("accounts")
         if trouble is not None:
             monitor.troubles["accounts"] = trouble

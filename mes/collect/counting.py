@@ -113,7 +113,7 @@ def _read_after_held(work: Work, setup: CounterSetup, held: Held, now: Held) -> 
     else:
         _done_with(work, setup.kind, doubted(known, held.raw, held.received_time), held.received_time, ends_gap=False)
         why = f"fell from {known.raw} to {held.raw} and then showed {now.raw}: a reset, or a value that was misread"
-        _doubt(work, setup.kind, held, (held.time, held.time_source), Unreconciled(known.raw, why))
+        _emit_unreconciled(work, setup.kind, held, (held.time, held.time_source), Unreconciled(known.raw, why))
     _read(work, setup, now, settled=False, confirmed=False)
 
 
@@ -208,7 +208,7 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirme
             return
         case Unreconciled():
             outcome = _count_proved(work, setup, outcome, (time, source), since)
-            _doubt(work, setup.kind, now, (time, source), outcome)
+            _emit_unreconciled(work, setup.kind, now, (time, source), outcome)
         case Counted():
             if outcome.flag is CountFlag.BASELINE:
                 outcome = first_reading(work, setup.kind, outcome, now.raw, (time, source))
@@ -229,7 +229,9 @@ def _count_proved(
     return replace(outcome, previous_raw=reached)
 
 
-def _doubt(work: Work, kind: CountKind, now: Held, when: tuple[datetime, TimeSource], outcome: Unreconciled) -> None:
+def _emit_unreconciled(
+    work: Work, kind: CountKind, now: Held, when: tuple[datetime, TimeSource], outcome: Unreconciled
+) -> None:
     work.emit(
         CountUnreconciled,
         when,

@@ -128,7 +128,7 @@ def _taken_over(
         other, own = others.get(place), state.counters.get(kind)
         if other is not None and kind not in state.remapped and (own is None or own.time < other.counter.time):
             former[kind] = FormerPlace(other.counter.raw, place, other.station)
-    return _begin_anew(state, former)
+    return _begin_again(state, former)
 
 
 def _moved(state: StationState, moved: Mapping[CountKind, str]) -> StationState:
@@ -138,10 +138,10 @@ def _moved(state: StationState, moved: Mapping[CountKind, str]) -> StationState:
         for kind, name in moved.items()
         if kind in state.counters
     }
-    return _begin_anew(state, former)
+    return _begin_again(state, former)
 
 
-def _begin_anew(state: StationState, former: Mapping[CountKind, FormerPlace]) -> StationState:
+def _begin_again(state: StationState, former: Mapping[CountKind, FormerPlace]) -> StationState:
     """Forgets totalisers, but for what they were counted up to."""
     closed = state.closed
     if closed is not None:

@@ -157,7 +157,7 @@ def _fresh(
     places. In each case everything younger than the last unit is new.
     """
     if state.last is None:
-        return _anew(0, list(ring.values()), modulus)
+        return _after_restart(0, list(ring.values()), modulus)
     last = state.last
     ahead = {(number - last) % modulus: record for number, record in ring.items()}
     same = ahead.pop(0, None)
@@ -168,11 +168,11 @@ def _fresh(
         # a place that is written while it is read may look empty, two are empty
         began_again = not fresh or (empty > 1 and fresh[0].sequence - last > len(ring) + empty)
     if began_again and state.last_time is not None:
-        return _anew(last, [record for record in ring.values() if record.time > state.last_time], modulus)
+        return _after_restart(last, [record for record in ring.values() if record.time > state.last_time], modulus)
     return last, fresh
 
 
-def _anew(last: int, records: Sequence[UnitRecord], modulus: int) -> tuple[int, list[UnitRecord]]:
+def _after_restart(last: int, records: Sequence[UnitRecord], modulus: int) -> tuple[int, list[UnitRecord]]:
     """All of a ring that nothing is known of, from its oldest on; the endless numbers do not fall below `last`."""
     if not records:
         return last, []

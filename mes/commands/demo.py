@@ -114,7 +114,7 @@ def demo_command(
     long that connections broke, and nothing else differs: try a lower --speed.
     """
     from mes.demo import screen
-    from mes.demo.board import BoardShown
+    from mes.demo.board import DemoBoard
     from mes.demo.forwarding import given_server
     from mes.demo.pacing import TooSlow
     from mes.demo.result import as_json
@@ -126,7 +126,7 @@ def demo_command(
     forwarding = Forwarding(given_server()) if influx else None
     output = console()
     said = screen.open_board if open_board else screen.say_board
-    board = BoardShown(board_port, lambda _: said(output, board))
+    board = DemoBoard(board_port, lambda _: said(output, board))
     options = Options(length, speed, seed, faults, journal, breakdowns, forwarding, board)
     stays = screen.stays_by_default() if stay is None else stay
 

@@ -14,7 +14,7 @@ import click
 from rich.progress import track
 
 from mes.board.accounts import store
-from mes.board.accounts.store import PeopleError, people_path
+from mes.board.accounts.store import AccountsError, accounts_path
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, beginning, plant
 from mes.commands.refusals import allowed
 from mes.errors import ConfigError
@@ -111,13 +111,13 @@ def backup_command(*, target: Path, config: Path | None, journal: Path | None) -
     with _working("copying"):
         size = backup(path, target)
     click.echo(f"wrote {target}, {size:,} bytes, and checked it.")
-    people, beside = people_path(path), accounts_of(target)
-    if not people.exists():
+    accounts, beside = accounts_path(path), accounts_of(target)
+    if not accounts.exists():
         click.echo("there are no accounts yet.")
         return
     try:
-        store.backup(people, beside)
-    except PeopleError as error:
+        store.backup(accounts, beside)
+    except AccountsError as error:
         click.echo(f"NO ACCOUNTS in this backup: {error}", err=True)
         sys.exit(1)
     click.echo(f"wrote {beside}, the accounts, and checked it.")
@@ -138,15 +138,15 @@ def restore_command(*, source: Path, config: Path | None, journal: Path | None) 
     The accounts come back from SOURCE.people, if that is beside it.
     """
     path = journal or plant(config).config.journal_path
-    beside, people = accounts_of(source), people_path(path)
+    beside, accounts = accounts_of(source), accounts_path(path)
     if beside.exists():
         store.sound(beside)  # before anything is changed
     with _working("restoring"):
         kept = restore(source, path)
     click.echo(f"{path} is {source} now" + (f"; what was there is {kept}." if kept else "."))
     if beside.exists():
-        kept = store.restore(beside, people)
-        click.echo(f"{people} is {beside} now" + (f"; what was there is {kept}." if kept else "."))
+        kept = store.restore(beside, accounts)
+        click.echo(f"{accounts} is {beside} now" + (f"; what was there is {kept}." if kept else "."))
         click.echo("Everybody signs in again.")
     else:
         click.echo(f"there is no {beside.name} beside it: the accounts stay as they are.")

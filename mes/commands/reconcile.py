@@ -15,7 +15,7 @@ from mes.commands.refusals import allowed
 from mes.config.build import PlantConfig
 from mes.model import CountReconciled
 from mes.oee.unreconciled_counts import Case
-from mes.results.changes import decided_count, doubtful_count
+from mes.results.changes import decided_count, unreconciled_count
 from mes.results.unreconciled import cases
 from mes.terminal import console, label, local_time
 
@@ -62,7 +62,7 @@ def reconcile_command(
     if parts is None or by is None or why is None:
         raise click.UsageError(f"a decision has a number of parts, a person and a reason: {HOW}")
     with query(loaded, path) as opened, allowed(loaded.calendar.zone):
-        about = doubtful_count(opened, number)
+        about = unreconciled_count(opened, number)
         event = decided_count(opened, about, parts, product, by=by, why=why, now=datetime.now(UTC))
     append(path, [event])
     _tell(about, event, loaded.calendar.zone)

@@ -64,7 +64,7 @@ def replay_command(
             click.echo("The journal is empty: there is nothing to compute.")
             return
         span = Interval(start or known.start, max(end or known.end, start or known.start))
-        before = _stored(reader, now, path, stack) if was is None else _anew(reader, plant(was).config, stack)
+        before = _stored(reader, now, path, stack) if was is None else _recomputed(reader, plant(was).config, stack)
         chosen = [
             station
             for station in now.standards
@@ -75,7 +75,7 @@ def replay_command(
             raise ConfigError(f"unknown station {', '.join(stations)}; there are: {', '.join(now.standards)}")
         parts = occupied(reader, now.standards, span)
         windows = list(dict.fromkeys(window for part in parts for window in now.calendar.windows(WindowKind(by), part)))
-        compared = list(replayed(before, _anew(reader, now, stack), windows, chosen))
+        compared = list(replayed(before, _recomputed(reader, now, stack), windows, chosen))
     found = [difference for _, _, several in compared for difference in several]
     _say(found, windows=len(compared), as_json=as_json)
     if found and was is None:
@@ -88,7 +88,7 @@ def _stored(reader: JournalReader, config: PlantConfig, path: Path, stack: ExitS
     return Results(reader, config.standards, config.calendar, hourly=hourly, at_once=None)
 
 
-def _anew(reader: JournalReader, config: PlantConfig, stack: ExitStack) -> Results:
+def _recomputed(reader: JournalReader, config: PlantConfig, stack: ExitStack) -> Results:
     """Figures from the events alone."""
     hourly = Hourly(reader, stack.enter_context(HourlyFile(None)), config.calendar)
     return Results(reader, config.standards, config.calendar, hourly=hourly)

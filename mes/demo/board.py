@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mes.board.accounts.users import CODE_LETTERS, NotAccepted, People, Role
+from mes.board.accounts.users import CODE_LETTERS, Accounts, NotAccepted, Role
 from mes.board.serving import serve_board
 from mes.config.build import PlantConfig
 from mes.config.models.plant import WebShape
@@ -31,19 +31,19 @@ class Account:
     password: str
 
 
-def make_accounts(people_file: Path) -> tuple[Account, ...]:
+def make_accounts(accounts_file: Path) -> tuple[Account, ...]:
     """An operator, a team leader and an engineer with fresh passwords; those of an earlier demo get new ones.
 
-    Takes a moment of the processor: call it in a thread. Raises PeopleError.
+    Takes a moment of the processor: call it in a thread. Raises AccountsError.
     """
-    people = People(people_file, lambda: datetime.now(UTC))
+    store = Accounts(accounts_file, lambda: datetime.now(UTC))
     accounts = tuple(Account(name, role, _password()) for name, role in ACCOUNTS.items())
     for account in accounts:
         try:
-            people.add(account.name, account.password, account.role, by="mes demo")
+            store.add(account.name, account.password, account.role, by="mes demo")
         except NotAccepted:  # the folder was used before
-            people.set_password(account.name, account.password, by="mes demo")
-            people.set_role(account.name, account.role, by="mes demo")
+            store.set_password(account.name, account.password, by="mes demo")
+            store.set_role(account.name, account.role, by="mes demo")
     return accounts
 
 
@@ -53,7 +53,7 @@ def _password() -> str:
 
 
 @dataclass(slots=True)
-class BoardShown:
+class DemoBoard:
     """The board while the plant runs. `port` 0: the system's choice; `tell` hears the address.
 
     `stays` is called with the result while everything still answers, and returns when the visitor has seen enough.
@@ -109,15 +109,15 @@ class PulledByHand:
 
 
 @asynccontextmanager
-async def board_shown(
-    shown: BoardShown | None, config: PlantConfig, running: Collector, served: ServedPlant
+async def demo_board(
+    shown: DemoBoard | None, config: PlantConfig, running: Collector, served: ServedPlant
 ) -> AsyncIterator[PulledByHand]:
     """Serves the board while the block runs, where it is wanted; yields the cables."""
     cables = PulledByHand(served)
     if shown is None:
         yield cables
         return
-    shown.accounts = await asyncio.to_thread(make_accounts, config.journal_path.with_name("people.sqlite"))
+    shown.accounts = await asyncio.to_thread(make_accounts, config.journal_path.with_name("store.sqlite"))
     web = WebShape().model_copy(update={"port": shown.port})
     serving = asyncio.create_task(
         serve_board(config, running.monitor, web, cables=cables, listening=shown.listening), name="board"

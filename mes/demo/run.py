@@ -20,7 +20,7 @@ from mes.config.load import default_config, load
 from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector, OpenJournal, collector
 from mes.demo import truth
-from mes.demo.board import BoardShown, PulledByHand, board_shown
+from mes.demo.board import DemoBoard, PulledByHand, demo_board
 from mes.demo.compare import compare
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, check_given, settled, with_influx
 from mes.demo.measured import lives_measured, station_measured
@@ -72,7 +72,7 @@ class Options:
     journal: Path | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     influx: Forwarding | None = None
-    board: BoardShown | None = None
+    board: DemoBoard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ async def run_demo(
                     collector(
                         config, run.clock, backoff=BACKOFF, open_journal=open_journal, tap=run.seen.note, pace=PACE
                     ) as running,
-                    board_shown(options.board, config, running, run.served) as cables,
+                    demo_board(options.board, config, running, run.served) as cables,
                     _watched(running, watched=options.influx is not None),
                     run.moving(config, stop),
                 ):

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mes.board.accounts.users import Role
-from mes.demo.board import BoardShown
+from mes.demo.board import DemoBoard
 from mes.demo.result import Finished
 from mes.demo.run import Options, Progress, run_demo
 from mes.demo.truth import Station, blind, seconds
@@ -68,7 +68,7 @@ def stays_by_default() -> bool:
     return sys.stdout.isatty() and not os.environ.get("CI")
 
 
-def say_board(console: Console, board: BoardShown) -> None:
+def say_board(console: Console, board: DemoBoard) -> None:
     """Where the board is, and who can sign in there; on standard error where the output is no terminal."""
     lines = [f"The board: {board.url}  (sign in at {board.url}login)"]
     lines += [f"  {account.name:<9} {account.password}   {CAN[account.role]}" for account in board.accounts]
@@ -79,7 +79,7 @@ def say_board(console: Console, board: BoardShown) -> None:
             click.echo(line, err=True)
 
 
-def open_board(console: Console, board: BoardShown) -> None:
+def open_board(console: Console, board: DemoBoard) -> None:
     """Says where the board is, and opens it where somebody sits before a screen."""
     seen = sys.platform in {"darwin", "win32"} or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
     if seen and console.is_terminal and sys.stdin.isatty():

@@ -17,7 +17,7 @@ from mes.journal.consumers import stretches
 from mes.journal.names import NO_NAMES, Names
 from mes.logs import get_logger
 from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
-from mes.oee.count_decisions import Doubt, doubt, keep, leading
+from mes.oee.count_decisions import CountKey, count_key, keep, leading
 from mes.stopping import in_thread
 
 log = get_logger()
@@ -76,8 +76,8 @@ class Account:
     rollovers: int = 0
     difference: int = 0
     doubted: dict[int, CountUnreconciled] = field(default_factory=dict)  # by value, since the last count; newest last
-    moves: dict[Doubt, int] = field(default_factory=dict)  # of the totaliser, that nobody has decided
-    decided: dict[Doubt, CountReconciled] = field(default_factory=dict)
+    moves: dict[CountKey, int] = field(default_factory=dict)  # of the totaliser, that nobody has decided
+    decided: dict[CountKey, CountReconciled] = field(default_factory=dict)
     shown: int | None = None  # the collector's state
     unrecorded: int = 0  # by how much it is ahead of the events in silence
     undecided: int = 0  # and by how much as was said
@@ -88,7 +88,7 @@ class Account:
         self.unrecorded = self.undecided = 0
         if isinstance(event, CountReconciled):
             keep(self.decided, event)
-            self.moves.pop(doubt(event), None)
+            self.moves.pop(count_key(event), None)
             return
         if isinstance(event, CountUnreconciled):
             self.doubted.pop(event.raw, None)
@@ -152,16 +152,16 @@ class Account:
             self._joins(said.previous_raw)
         self.doubted.clear()
 
-    def _undecided(self, raw: int, moved: int) -> dict[Doubt, int]:
+    def _undecided(self, raw: int, moved: int) -> dict[CountKey, int]:
         """The doubtful readings that lead to `raw` and are open, each with its part of what the totaliser `moved`."""
         led = leading(list(self.doubted.values()), self.last, raw)
-        parts = {doubt(event): event.raw - event.previous_raw for event in led}
+        parts = {count_key(event): event.raw - event.previous_raw for event in led}
         if led:  # should the first not begin where the last count ended, the way there is its own
-            parts[doubt(led[-1])] += moved - sum(parts.values())
+            parts[count_key(led[-1])] += moved - sum(parts.values())
         return {about: part for about, part in parts.items() if about not in self.decided}
 
     def _is_decided(self, raw: int) -> bool:
-        return raw in self.doubted and doubt(self.doubted[raw]) in self.decided
+        return raw in self.doubted and count_key(self.doubted[raw]) in self.decided
 
     def _moved(self, event: UnitsCounted, moved: int) -> None:
         over = moved - event.delta
@@ -179,7 +179,7 @@ class _Tally:
 
     position: int
     units: dict[Key, int] = field(default_factory=dict)
-    decided: dict[Doubt, CountReconciled] = field(default_factory=dict)
+    decided: dict[CountKey, CountReconciled] = field(default_factory=dict)
 
     def take(self, seq: int, event: Count | Unreadable) -> None:
         self.position = seq
@@ -327,7 +327,7 @@ class CountAudit:
     def _stored_units(self, key: Key) -> int | None:
         if self._consumer is None:
             return None
-        held: dict[Doubt, CountReconciled] = {}
+        held: dict[CountKey, CountReconciled] = {}
         for after in sorted(self._stored):
             for said in self._stored[after].decided.values():
                 keep(held, said)

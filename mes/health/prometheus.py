@@ -170,7 +170,7 @@ FAMILIES: tuple[Family | Histogram, ...] = (
         lambda controller: controller.connections,
     ),
     _controller(
-        "notes",
+        "diagnostics",
         "Sentences about the connection that an engineer should read.",
         lambda controller: len(controller.diagnostics),
     ),

@@ -164,9 +164,9 @@ class _Sending:
         began were overwritten by what was known then.
         """
         reader, was = self.query.reader, self.query.until
-        touched = [reader.earliest_touched(changed_station, seq) for changed_station in reader.changed_stations(seq)]
+        affected = [reader.earliest_affected(changed_station, seq) for changed_station in reader.changed_stations(seq)]
         span = reader.span()
-        starts = [instant for instant in touched if instant is not None]
+        starts = [instant for instant in affected if instant is not None]
         if span is None or (not starts and span.end <= was):
             return False
         self.query.set_now(max(span.end, was))

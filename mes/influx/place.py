@@ -41,8 +41,8 @@ def holds_until(query: PlantResults, stretch: Interval | None, kept: Place) -> d
     if kept.made_with != _made_with(query, stretch, kept.seq) or query.until - kept.present > KEPT:
         return None
     reader = query.reader
-    touched = (reader.earliest_touched(station, kept.seq) for station in reader.changed_stations(kept.seq))
-    first = min([kept.present, query.until, *(instant for instant in touched if instant is not None)])
+    affected = (reader.earliest_affected(station, kept.seq) for station in reader.changed_stations(kept.seq))
+    first = min([kept.present, query.until, *(instant for instant in affected if instant is not None)])
     since = (query.results.in_force_since(station, first) for station in query.config.standards)
     return min([kept.until, first - RENAMED, *(instant for instant in since if instant is not None)])
 

@@ -76,7 +76,8 @@ EVENTS = (
         number("delta", "units since the last reading", "units"),
         number("raw", "the totaliser's reading"),
         text(
-            "flag", "`normal`, `catch_up` (made while nobody looked), `reset`, `rollover`, `remapped` (another place)"
+            "flag",
+            "`normal`, `catch_up` (counted after a connection gap), `reset`, `rollover`, `remapped` (another place)",
         ),
     ),
     _event(
@@ -366,7 +367,7 @@ NOW = Measurement(
         text("reason", "why; `none` where nobody knows"),
         text("fault", "the controller's fault code; `none` without one"),
         seconds("stop_s", "for how long it has been in this state"),
-        number("stands", "1 where it does not produce in planned time, else 0"),
+        number("stopped", "1 where it does not produce in planned time, else 0"),
         seconds("unexplained_s", "`stop_s` of a stop that waits for a person's reason, else 0"),
         _position("the station"),
     ),

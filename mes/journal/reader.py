@@ -27,7 +27,6 @@ from mes.journal.schema import (
     COMPLETED,
     COUNT_KIND,
     COUNTS,
-    DOUBTS,
     EVENT,
     LOST,
     QUALITIES,
@@ -41,6 +40,7 @@ from mes.journal.schema import (
     STATE_KINDS,
     UNIT,
     UNIT_KINDS,
+    UNRECONCILED,
     check_identity,
     failed,
     fetch,
@@ -218,9 +218,9 @@ class JournalReader:
         """The lines that a sink refuses by themselves, the oldest first."""
         return [RejectedPoint(*row) for row in self._fetch(REFUSED, sink)]
 
-    def doubts(self) -> list[Journaled]:
+    def unreconciled_counts(self) -> list[Journaled]:
         """Every count that could not be decided, and every decision of a person about one, in journal order."""
-        return self._decoded(f"{CORRECTED} WHERE {DOUBTS} ORDER BY seq")
+        return self._decoded(f"{CORRECTED} WHERE {UNRECONCILED} ORDER BY seq")
 
     def counts_around(self, station: StationId, kind: CountKind, seq: int) -> tuple[Journaled | None, Journaled | None]:
         """The last reading of a totaliser before a number in the journal that counted, and the first one after it."""
@@ -240,7 +240,7 @@ class JournalReader:
         """All units that were finished at a station, in the order of time."""
         return self._decoded(f"{CORRECTED} WHERE station = ? AND {COMPLETED} ORDER BY time_us, seq", station)
 
-    def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
+    def earliest_affected(self, station: StationId, after_seq: int) -> datetime | None:
         """The first instant on which the events after a sequence number bear; None if there are none."""
         statement = "SELECT min(from_us) FROM event WHERE station = ? AND seq > ?"
         found = self._fetch_of(statement, station, after_seq)[0][0]

@@ -61,7 +61,7 @@ COUNT_KIND = "CASE WHEN json_valid(body) THEN json_extract(body, '$.kind') END" 
 COMPLETED = "kind = 'unit_completed'"
 QUALITIES = "kind = 'quality_changed'"
 SIGNAL = "CASE WHEN json_valid(body) THEN json_extract(body, '$.signal') END"
-DOUBTS = "kind IN ('count_unreconciled', 'count_reconciled')"
+UNRECONCILED = "kind IN ('count_unreconciled', 'count_reconciled')"
 CLOSINGS = "('shift_closed', 'shift_reopened')"
 # persons say the others, later
 SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened', 'count_reconciled')"
@@ -77,7 +77,7 @@ CREATE INDEX IF NOT EXISTS event_quality ON event (station, {SIGNAL}, time_us) W
 CREATE INDEX IF NOT EXISTS event_completed ON event (station, time_us) WHERE {COMPLETED};
 CREATE INDEX IF NOT EXISTS telemetry_by_station ON telemetry (station, time_us);
 CREATE INDEX IF NOT EXISTS event_of_unit ON event ({UNIT}) WHERE {UNIT_KINDS};
-CREATE INDEX IF NOT EXISTS event_doubt ON event (kind) WHERE {DOUBTS};
+CREATE INDEX IF NOT EXISTS event_doubt ON event (kind) WHERE {UNRECONCILED};
 DROP INDEX IF EXISTS event_count_kind;
 DROP INDEX IF EXISTS event_unit;
 """

@@ -5,24 +5,24 @@ from datetime import datetime
 
 from mes.model import CountKind, CountReconciled, CountUnreconciled, StationEvent, StationId
 
-Doubt = tuple[StationId, CountKind, datetime, int, int]  # when, and the readings before and after
+CountKey = tuple[StationId, CountKind, datetime, int, int]  # when, and the readings before and after
 
 
-def doubt(event: CountUnreconciled | CountReconciled) -> Doubt:
+def count_key(event: CountUnreconciled | CountReconciled) -> CountKey:
     """What names an undecided count in every journal: numbers of events differ between journals, readings do not."""
     return (event.station, event.kind, event.time, event.previous_raw, event.raw)
 
 
-def keep(held: dict[Doubt, CountReconciled], said: CountReconciled) -> None:
+def keep(held: dict[CountKey, CountReconciled], said: CountReconciled) -> None:
     """Puts a decision in the place of the one that held before it, unless that was recorded later."""
-    about = doubt(said)
+    about = count_key(said)
     if about not in held or held[about].recorded_time <= said.recorded_time:
         held[about] = said
 
 
-def decided(events: Iterable[StationEvent]) -> dict[Doubt, CountReconciled]:
+def decided(events: Iterable[StationEvent]) -> dict[CountKey, CountReconciled]:
     """The decision that holds for each count that somebody decided."""
-    held: dict[Doubt, CountReconciled] = {}
+    held: dict[CountKey, CountReconciled] = {}
     for event in events:
         if isinstance(event, CountReconciled):
             keep(held, event)

@@ -36,7 +36,7 @@ class SecondaryKpis:
     denominator: FailureCount
 
 
-def further(kpi: Kpi, denominator: FailureCount = FailureCount.FAILURES) -> SecondaryKpis:
+def secondary_kpis(kpi: Kpi, denominator: FailureCount = FailureCount.FAILURES) -> SecondaryKpis:
     """From a window's sums, or from those of several."""
     delay = kpi.down + kpi.minor_stops
     busy = kpi.setup + kpi.apt + delay

@@ -27,7 +27,7 @@ from mes.model import (
     StationEvent,
     UnitsCounted,
 )
-from mes.oee.count_decisions import decided, doubt
+from mes.oee.count_decisions import count_key, decided
 from mes.oee.unread import UnreadSpan, unread_spans
 
 SAID_LATER = (ReasonAssigned, ShiftClosed, ShiftReopened, CountReconciled)
@@ -129,7 +129,9 @@ def timeline(events: Iterable[StationEvent] | Iterable[Journaled], *, known_sinc
         slices=slices,
         kinds=frozenset(count.kind for count in counted),
         unreconciled=tuple(
-            event.time for event in ordered if isinstance(event, CountUnreconciled) and doubt(event) not in by_persons
+            event.time
+            for event in ordered
+            if isinstance(event, CountUnreconciled) and count_key(event) not in by_persons
         ),
         faults=_faults(ordered),
         assigned=_assigned(ordered, states),

@@ -134,7 +134,7 @@ def _headline(sheet: _Sheet) -> list[tuple[str, str]]:
         text["performance"]: first.performance,
         text["quality"]: first.quality,
         text["standalone"]: kpi.oee_standalone,
-        text["teep"]: sheet.row.further.teep,
+        text["teep"]: sheet.row.secondary.teep,
         text["coverage"]: kpi.coverage,
     }
     return [(name, text["not_defined"] if ratio is None else f"{percent(ratio)} %") for name, ratio in ratios.items()]

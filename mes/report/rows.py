@@ -84,7 +84,7 @@ def _nested(row: Row) -> dict[str, object]:
     return {
         **place(row),
         **kpi_values(row.kpi),
-        **secondary_values(row.further),
+        **secondary_values(row.secondary),
         "flags": sorted(row.kpi.flags),
         "losses": [
             {"bucket": str(loss.bucket), "reason": reason_of(loss.bucket, loss.reason), "s": seconds(loss.time)}
@@ -118,4 +118,4 @@ def _flat(row: Row) -> dict[str, Value]:
         for figure in row.figures
         for key, value in definition_values(figure).items()
     }
-    return {**place(row), **kpi_values(row.kpi), **secondary_values(row.further), **named}
+    return {**place(row), **kpi_values(row.kpi), **secondary_values(row.secondary), **named}

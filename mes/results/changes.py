@@ -134,7 +134,7 @@ def reopened_shift(
     return reopen(station, shift, events, by=by, why=why, now=now)
 
 
-def doubtful_count(query: PlantResults, number: int) -> Case:
+def unreconciled_count(query: PlantResults, number: int) -> Case:
     """The count that a person has to decide, by the number of its event. Raises NotAllowed if it is none."""
     found = cases(query.reader, query.config.setups)
     for case in found:
@@ -147,7 +147,7 @@ def doubtful_count(query: PlantResults, number: int) -> Case:
 def decided_count(
     query: PlantResults, about: Case, parts: int, product: str | None, *, by: str, why: str, now: datetime
 ) -> CountReconciled:
-    """Decides how many parts a doubtful count stands for; `about`: see `doubtful_count`. Raises NotAllowed."""
+    """Decides how many parts a doubtful count stands for; `about`: see `unreconciled_count`. Raises NotAllowed."""
     if product is not None and product not in query.config.products:
         raise NotAllowed("product_unknown", product=product, products=nearest(product, query.config.products))
     made = None if product is None else ProductId(product)

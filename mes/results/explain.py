@@ -18,7 +18,7 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.components import Bucket
-from mes.oee.count_decisions import Doubt, decided, doubt
+from mes.oee.count_decisions import CountKey, count_key, decided
 from mes.oee.segments import Piece
 from mes.results.plant import Node, PlantResults, Row
 
@@ -87,9 +87,9 @@ def explain(query: PlantResults, station: StationId, window: Window) -> Explanat
             for event in events
             if isinstance(event.event, CountUnreconciled)
             and event.event.time in seen
-            and doubt(event.event) not in held
+            and count_key(event.event) not in held
         ),
-        decisions=tuple((decision, held[doubt(decision)] is decision) for decision in said),
+        decisions=tuple((decision, held[count_key(decision)] is decision) for decision in said),
     )
 
 
@@ -98,13 +98,18 @@ def _counts(
     station: StationId,
     window: Interval,
     events: Sequence[Journaled],
-    held: Mapping[Doubt, CountReconciled],
+    held: Mapping[CountKey, CountReconciled],
 ) -> tuple[tuple[Journaled, int], ...]:
     """Each counting event, and each decision that holds, with how many of its units fall into the window."""
     found = []
     for journaled in events:
         event = journaled.event
-        if isinstance(event, CountReconciled) and event.parts and event.time in window and held[doubt(event)] is event:
+        if (
+            isinstance(event, CountReconciled)
+            and event.parts
+            and event.time in window
+            and held[count_key(event)] is event
+        ):
             found.append((journaled, event.parts))
         if not isinstance(event, UnitsCounted):
             continue

@@ -47,7 +47,7 @@ class EventReader(Protocol):
         """The stations that have events after a seq."""
         ...
 
-    def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
+    def earliest_affected(self, station: StationId, after_seq: int) -> datetime | None:
         """The first instant on which the station's events after a seq bear; None if there are none."""
         ...
 

@@ -143,7 +143,7 @@ class Hourly:
         done = self.file.progress(station, variant)
         if done is None:
             return self._compute(station, standard, variant, known.start, known.end, seq)
-        affected_windows = self.reader.earliest_touched(station, done[0]) if done[0] != seq else None
+        affected_windows = self.reader.earliest_affected(station, done[0]) if done[0] != seq else None
         if affected_windows is None:  # the news, if any, was of other stations
             return done[1]
         # the stop in force before the news may be of another class now

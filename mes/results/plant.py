@@ -26,7 +26,7 @@ from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition, Figures, apply
 from mes.oee.flow import Flow
 from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
-from mes.oee.secondary_kpis import SecondaryKpis, further
+from mes.oee.secondary_kpis import SecondaryKpis, secondary_kpis
 from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
 from mes.oee.unread import UnreadCount
@@ -65,7 +65,7 @@ class Row:
     window: Window
     kpi: Kpi
     figures: tuple[Figures, ...]
-    further: SecondaryKpis
+    secondary: SecondaryKpis
     out: int | None
     target: Fraction | None
 
@@ -180,7 +180,7 @@ class PlantResults:
             own = kpis if definition.minor_stop is None else self.kpis(node, window.interval, definition)
             found.append(apply(definition, own))
         whole = combine(kpis)
-        more = further(whole, self.config.mean_times_per)
+        more = secondary_kpis(whole, self.config.mean_times_per)
         return Row(node, window, whole, tuple(found), more, kpis[-1].count("good"), self.target(node, window.interval))
 
     def kpis(self, node: Node, window: Interval, definition: Definition | None = None) -> list[Kpi]:

@@ -8,7 +8,7 @@ from mes.collect.signals import CounterSignal, StationSetup
 from mes.collect.station import readable_state
 from mes.journal import JournalReader
 from mes.model import CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
-from mes.oee.count_decisions import Doubt, doubt
+from mes.oee.count_decisions import CountKey, count_key
 from mes.oee.unreconciled_counts import Around, Case, case
 
 Key = tuple[StationId, CountKind]
@@ -16,12 +16,12 @@ Key = tuple[StationId, CountKind]
 
 def cases(reader: JournalReader, setups: Mapping[StationId, StationSetup]) -> list[Case]:
     """Every doubtful count of a journal, decided or not, in the order of time; `setups`: the plant's stations."""
-    told = reader.doubts()
-    said: dict[Doubt, list[CountReconciled]] = defaultdict(list)
+    told = reader.unreconciled_counts()
+    said: dict[CountKey, list[CountReconciled]] = defaultdict(list)
     doubted: dict[Key, list[tuple[int, CountUnreconciled]]] = defaultdict(list)
     for journaled in told:
         if isinstance(journaled.event, CountReconciled):
-            said[doubt(journaled.event)].append(journaled.event)
+            said[count_key(journaled.event)].append(journaled.event)
         else:
             assert isinstance(journaled.event, CountUnreconciled)
             doubted[journaled.event.station, journaled.event.kind].append((journaled.seq, journaled.event))
@@ -31,7 +31,7 @@ def cases(reader: JournalReader, setups: Mapping[StationId, StationSetup]) -> li
         setup = _setup(setups, key)
         for seq, event in readings:
             around = _around(reader, key, seq, readings, shown.get(key), setup)
-            found.append(case(seq, event, around, said[doubt(event)]))
+            found.append(case(seq, event, around, said[count_key(event)]))
     return sorted(found, key=lambda journaled: (journaled.event.time, journaled.seq))
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from board_plant import PlantBoard, plant_board, stands_since
+from board_plant import PlantBoard, plant_board, stopped_since
 from controller_scenes import TROUBLED
 from driven_board import chromium, open_page, signed_in
 from events import STATION, at, counted, state, unreconciled
@@ -47,7 +47,7 @@ async def form_with(page: Page, action: str, name: str, text: str) -> Locator:
 
 async def test_a_stop_keeps_what_was_entered_for_it(tmp_path: Path) -> None:
     """A comment, times and a tick stay with their stop while another one begins before them in the list."""
-    events = [*EVENTS, state(95, State.DOWN), state(98, State.PRODUCING), stands_since(100)]
+    events = [*EVENTS, state(95, State.DOWN), state(98, State.PRODUCING), stopped_since(100)]
     async with plant_board(tmp_path, events=events, now=at(119)) as plant, chromium() as browser:
         page = await open_page(browser, plant.url)
         await signed_in(page, plant.url, "operator")
@@ -134,7 +134,7 @@ async def test_a_trouble_is_shown_as_long_as_it_lasts(tmp_path: Path, path: str)
 
 async def test_a_refusal_stays_to_be_read(tmp_path: Path) -> None:
     """It does not vanish when the page behind it changes."""
-    async with plant_board(tmp_path, events=[*EVENTS, stands_since(100)], now=at(119)) as plant, chromium() as browser:
+    async with plant_board(tmp_path, events=[*EVENTS, stopped_since(100)], now=at(119)) as plant, chromium() as browser:
         page = await open_page(browser, plant.url)
         await signed_in(page, plant.url, "operator")
         await page.goto(f"{plant.url}/stops?of={LINE}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from board_plant import LINE, PASSWORD, PlantBoard, config_of, plant_board, stands_since
+from board_plant import LINE, PASSWORD, PlantBoard, config_of, plant_board, stopped_since
 from browser_looks import barriers, faults, focus
 from controller_scenes import SHOWN, TROUBLED, WELD
 from driven_board import ARTEFACTS, chromium
@@ -23,7 +23,7 @@ WIDTHS = {360: 740, 1024: 768, 1920: 1080, 3840: 2160}
 LANGUAGES = {"en": "en-GB", "ru": "ru-RU", "kk": "kk-KZ"}
 DAY = "2026-03-02/day"
 TILE = "#tile-" + STATION.replace("/", "-")
-HAPPENED = [*EVENTS, stands_since(100)]
+HAPPENED = [*EVENTS, stopped_since(100)]
 PAGES = {
     "wall": "/",
     "shift": f"/shift?of={LINE}&window={DAY}",

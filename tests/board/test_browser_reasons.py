@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from board_plant import PlantBoard, plant_board, stands_since
+from board_plant import PlantBoard, plant_board, stopped_since
 from driven_board import ARTEFACTS, chromium, open_page, signed_in
 from events import STATION, at
 from influx_example import EVENTS
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.chromium]
 
 async def test_enter_never_chooses_a_reason(tmp_path: Path) -> None:
     """In every field of a stop Enter sends nothing; the button that is pressed is the reason."""
-    async with plant_board(tmp_path, events=[*EVENTS, stands_since(100)], now=at(119)) as plant, chromium() as browser:
+    async with plant_board(tmp_path, events=[*EVENTS, stopped_since(100)], now=at(119)) as plant, chromium() as browser:
         page = await open_page(browser, plant.url)
         await signed_in(page, plant.url, "operator")
         sent: list[str] = []
@@ -46,7 +46,7 @@ async def _events(plant: PlantBoard) -> list[Journaled]:
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_a_refusal_is_read_in_russian(tmp_path: Path, width: int) -> None:
     """A time outside the stop comes back to the page with a sentence above it, in the reader's language."""
-    async with plant_board(tmp_path, events=[*EVENTS, stands_since(100)], now=at(119)) as plant, chromium() as browser:
+    async with plant_board(tmp_path, events=[*EVENTS, stopped_since(100)], now=at(119)) as plant, chromium() as browser:
         page = await open_page(browser, plant.url, language="ru-RU", width=width)
         await signed_in(page, plant.url, "operator")
         await page.goto(f"{plant.url}/stops?of={STATION}")

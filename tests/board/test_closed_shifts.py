@@ -10,7 +10,7 @@ from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board
 from driven_board import ARTEFACTS, chromium, open_page
 from events import STATION, at, counted, shift_closed, shift_reopened, state
 from journals import journal_of
-from oee_histories import shift_with_a_stop_and_a_doubt
+from oee_histories import shift_with_a_stop_and_an_unreconciled_count
 from playwright.async_api import expect
 
 from mes.collect.counters import CounterState
@@ -26,7 +26,7 @@ from mes.results.plant import PlantResults
 pytestmark = pytest.mark.timeout(60)
 SHIFT_END = 510  # minutes; the day shift of the example plant
 NOW = at(600)
-EVENTS = shift_with_a_stop_and_a_doubt(1, raw=58)
+EVENTS = shift_with_a_stop_and_an_unreconciled_count(1, raw=58)
 CLOSING = {"station": STATION, "window": WINDOW}
 REASON = {"station": STATION, "start": at(40).isoformat(), "end": at(50).isoformat(), "reason": "no-parts"}
 

@@ -45,7 +45,7 @@ FLAGS = {
     "performance_above_one": "performance above 100 %: check the ideal cycle time",
     "no_ideal_cycle": "a product without ideal cycle time was made",
     "unreconciled": "counts that a person has to decide are not in the figures",
-    "reset": "a totaliser started anew: units before that may be missing",
+    "reset": "a totaliser started again: units before that may be missing",
     "counts_not_read": "a counter was not read: units are missing, or not known",
     "after_closing": "the shift is closed; what came after closing is not in the figures",
     "counts_disagree": "all units are not the sum of good, rework and scrap",

@@ -21,7 +21,7 @@ from mes.oee.biography import Biography, Visit
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import apply
 from mes.oee.programme import hour_by_hour
-from mes.oee.secondary_kpis import further
+from mes.oee.secondary_kpis import secondary_kpis
 from mes.results.plant import Node, PlantResults
 
 pytestmark = pytest.mark.timeout(60)
@@ -33,7 +33,7 @@ def kpi_of(core: PlantResults, node: Node, window: Window, definitions: Sequence
     """The figures of a part of the plant, from the sums of its stations."""
     kpis = [core.results.kpi(station, window.interval, until=core.until) for station in node.stations]
     whole = combine(kpis)
-    more = further(whole, core.config.mean_times_per)
+    more = secondary_kpis(whole, core.config.mean_times_per)
     found = sorted(whole.losses, key=lambda loss: (-loss.time, loss.bucket, _reason(loss.bucket, loss.reason)))
     losses = [
         {"bucket": e.bucket, "reason": _reason(e.bucket, e.reason), "time_s": e.time, "stops": e.stops} for e in found
@@ -118,7 +118,7 @@ async def test_figures_are_the_core_s(tmp_path: Path, window: str) -> None:
 @pytest.mark.parametrize("of", [STATION, LINE, "kostanay"])
 @pytest.mark.parametrize("window", [WINDOW, DAY])
 @pytest.mark.parametrize("now", [END, at(107.5)])
-async def test_hours_and_culprits_are_the_core_s(tmp_path: Path, of: str, window: str, now: datetime) -> None:
+async def test_hours_and_line_stops_are_the_core_s(tmp_path: Path, of: str, window: str, now: datetime) -> None:
     """Hour by hour the last station, up to the present; and what others cost it."""
     async with looking(tmp_path, now=now) as look:
         with core_of(look, now) as core:
@@ -196,7 +196,7 @@ async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
                 same(await look.answer(f"/stations/{place}/timeline", window=WINDOW), whole)
 
 
-async def test_words_events_and_cycles_are_the_core_s(tmp_path: Path) -> None:
+async def test_reasons_events_and_cycles_are_the_core_s(tmp_path: Path) -> None:
     """What was said, what was journaled and which cycles there were at every station, and its reasons."""
     async with looking(tmp_path) as look:
         with core_of(look) as core:

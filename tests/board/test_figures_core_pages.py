@@ -33,7 +33,7 @@ MOMENT = timedelta(microseconds=1)
 SEEN = timedelta(days=4)
 
 
-async def test_the_wall_is_the_core_s(tmp_path: Path) -> None:
+async def test_the_andon_board_is_the_core_s(tmp_path: Path) -> None:
     """Every tile, line and way at this moment; the age of what the controllers said."""
     async with looking(tmp_path) as look:
         wall = await look.answer("/wall")
@@ -208,7 +208,7 @@ def _row(row: ProgrammeRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in ("label", "built", "plan", "plan_to_date", "attainment", "share")}
 
 
-async def test_doubtful_counts_are_the_core_s(tmp_path: Path) -> None:
+async def test_unreconciled_counts_are_the_core_s(tmp_path: Path) -> None:
     """Their readings, what can be, and every decision."""
     async with looking(tmp_path) as look:
         with core_of(look) as core:

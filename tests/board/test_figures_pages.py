@@ -51,7 +51,7 @@ FLAGS = {
 LOSSES_SHOWN = 10
 
 
-async def test_the_wall_shows_the_interface_s_figures(tmp_path: Path) -> None:
+async def test_the_andon_board_shows_the_interface_s_figures(tmp_path: Path) -> None:
     """The shift, the clock, the collector; each line with its verdict and sums; each station; what waits between."""
     async with looking(tmp_path) as look:
         page = await look.page("/")

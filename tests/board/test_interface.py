@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stands_since
+from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stopped_since
 from events import STATION, at, state
 from influx_example import END, EVENTS
 from patience import patiently, promised_s
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[PlantBoard]:
     """A board on which a stop waits for its reason."""
-    async with plant_board(tmp_path, events=[*EVENTS, stands_since(100)]) as made:
+    async with plant_board(tmp_path, events=[*EVENTS, stopped_since(100)]) as made:
         yield made
 
 
@@ -182,7 +182,7 @@ async def test_events_come_as_they_happen_and_resume_by_number(plant: PlantBoard
 
     async def happen() -> None:
         await asyncio.sleep(0.3)
-        await plant.add(stands_since(119))
+        await plant.add(stopped_since(119))
 
     happening = asyncio.create_task(happen())
     live = await stream(visitor, "/api/v1/events", 2)
@@ -190,7 +190,7 @@ async def test_events_come_as_they_happen_and_resume_by_number(plant: PlantBoard
     assert live == [(str(last), "beat"), (str(last + 1), "event")]
 
 
-async def test_the_wall_changes_within_a_second(plant: PlantBoard) -> None:
+async def test_the_andon_board_changes_within_a_second(plant: PlantBoard) -> None:
     """A stop that is journaled stands on the wall of everybody who looks, a second later at most."""
     visitor = await plant.enter(None)
     async with visitor.session.get(plant.url + "/live/wall") as answer:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from board_figures import percent
 from board_pages import parsed, text_of
-from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stands_since
+from board_plant import LINE, WINDOW, PlantBoard, Visitor, plant_board, stopped_since
 from events import STATION, at, counted, state, unreconciled
 from influx_example import END, EVENTS
 
@@ -15,7 +15,7 @@ from mes.model import State, StateChanged, StationEvent
 from mes.results.plant import PlantResults
 
 pytestmark = pytest.mark.timeout(30)
-STOOD = [*EVENTS, stands_since(100)]
+STOOD = [*EVENTS, stopped_since(100)]
 
 
 def iso(minutes: float) -> str:
@@ -47,7 +47,7 @@ async def open_stops(visitor: Visitor) -> list[dict[str, Any]]:
 async def test_an_open_stop_keeps_its_reason_until_it_is_over(tmp_path: Path) -> None:
     """What is said of a stop that still lasts holds to its end, and not for what comes after."""
     stood = [event for event in EVENTS if not (isinstance(event, StateChanged) and event.state is State.STARVED)]
-    async with plant_board(tmp_path, events=[*stood, stands_since(110)], now=at(118)) as plant:
+    async with plant_board(tmp_path, events=[*stood, stopped_since(110)], now=at(118)) as plant:
         operator = await plant.enter("operator")
         assert [(stop["start"], stop["open"]) for stop in await open_stops(operator)] == [(iso(110), True)]
         status, said = await given(operator, "no-parts", 110, None)
@@ -55,7 +55,7 @@ async def test_an_open_stop_keeps_its_reason_until_it_is_over(tmp_path: Path) ->
         assert await open_stops(operator) == []
         plant.clock.shown = at(150)
         assert await open_stops(operator) == []
-        await plant.add(*(event for event in [stands_since(160)]))
+        await plant.add(*(event for event in [stopped_since(160)]))
         _, spans = await operator.get(f"/stations/{STATION}/timeline", window=WINDOW)
         last = spans["spans"][-1]
         assert (last["reason"], last["bucket"], last["start"]) == ("no-parts", "idle", iso(110))
@@ -201,7 +201,7 @@ async def test_a_shift_is_closed_when_all_is_explained(tmp_path: Path) -> None:
         assert "team leader" in text
 
 
-async def test_a_doubtful_count_is_decided(tmp_path: Path) -> None:
+async def test_an_unreconciled_count_is_decided(tmp_path: Path) -> None:
     """An engineer decides it on the page; it is shown with who and why, and counted."""
     doubt = unreconciled(70, raw=3, previous_raw=58)
     went_on = counted(90, 1, raw=4, previous_raw=3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from board_pages import Page
-from board_plant import ROLES, WINDOW, PlantBoard, plant_board, stands_since
+from board_plant import ROLES, WINDOW, PlantBoard, plant_board, stopped_since
 from events import STATION, at
 from influx_example import EVENTS
 from starlette.applications import Starlette
@@ -84,7 +84,7 @@ ENTRY = {"/login", "/logout", "/enrol", "/api/v1/session"}  # posts that anybody
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[PlantBoard]:
     """A board on which a stop waits for its reason."""
-    async with plant_board(tmp_path, events=[*EVENTS, stands_since(100)]) as made:
+    async with plant_board(tmp_path, events=[*EVENTS, stopped_since(100)]) as made:
         yield made
 
 
@@ -186,7 +186,7 @@ async def test_reading_can_be_for_people_alone(tmp_path: Path) -> None:
 
 async def test_a_tablet_explains_at_its_own_station_alone(plant: PlantBoard) -> None:
     """A code makes a browser the tablet of a station, once; elsewhere and for all else it may nothing."""
-    code = plant.people.invite(STATION, by="a test")
+    code = plant.accounts.invite(STATION, by="a test")
     tablet = await plant.enter(None)
     status, _, where = await tablet.send("/enrol", code=f"{code[:4]}-{code[4:]}".lower())
     assert (status, where) == (303, "/stops")
@@ -202,7 +202,7 @@ async def test_a_tablet_explains_at_its_own_station_alone(plant: PlantBoard) -> 
     assert (await tablet.post("/api/v1/shift-closing/close", CLOSING))[0] == 403
     again = await plant.enter(None)
     assert (await again.send("/enrol", code=code))[0] == 401
-    plant.people.revoke(1, by="a test")
+    plant.accounts.revoke(1, by="a test")
     assert (await tablet.post("/api/v1/undo", {"seq": said["seq"]}))[0] == 401
 
 

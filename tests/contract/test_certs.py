@@ -256,7 +256,7 @@ async def test_expired_and_pinned_is_a_warning_that_the_adapter_gives_too(scene:
     assert await scene.check() == {Code.SERVER_CERTIFICATE_EXPIRED}
     subject = adapter(scene.settings(), ("state",))
     async with running(subject, Journal()):
-        assert any("taken only as it is pinned" in note for note in subject.status().notes)
+        assert any("taken only as it is pinned" in note for note in subject.status().diagnostic_texts)
 
 
 Story = Callable[[Scene], Awaitable[None]]
@@ -686,7 +686,7 @@ async def test_our_ended_certificate_is_a_note_of_the_connection(scene: Scene) -
     lay(scene.ours, replace(YEAR, days=0))
     subject = adapter(scene.settings(), ("state",))
     async with running(subject, Journal()):
-        assert any(note.startswith("our certificate ended on") for note in subject.status().notes)
+        assert any(note.startswith("our certificate ended on") for note in subject.status().diagnostic_texts)
 
 
 def test_every_code_is_provoked() -> None:

@@ -235,7 +235,7 @@ async def test_who_does_not_say_what_it_is_gets_nothing() -> None:
         assert there.requests == 0
 
 
-async def test_another_server_that_comes_back_is_known_anew() -> None:
+async def test_another_server_that_comes_back_is_known_again() -> None:
     """After a lost connection the server is asked again what it is."""
     async with stand_in("v2.7.11") as there, InfluxServer(Target(there.url, "plant")) as server:
         assert await server.about() == "2.x (2.7.11)"
@@ -247,7 +247,7 @@ async def test_another_server_that_comes_back_is_known_anew() -> None:
         assert await server.about() == "1.x (1.8.10)"
 
 
-async def test_who_refuses_is_asked_anew_what_it_is() -> None:
+async def test_who_refuses_is_asked_again_what_it_is() -> None:
     """Another server may refuse before any connection is lost; lines that are refused are no sign of that."""
     async with stand_in("v2.7.11") as there, InfluxServer(Target(there.url, "plant")) as server:
         await server.kind()

@@ -246,7 +246,7 @@ async def test_it_runs_through_outage_and_refusal(
     assert [line["event"] for line in logged] == ["influx_known", "influx_lost", "influx_refused", "influx_restored"]
 
 
-async def test_touched_reaches_back_to_the_start_of_a_gap(tmp_path: Path) -> None:
+async def test_affected_windows_reach_back_to_the_start_of_a_gap(tmp_path: Path) -> None:
     """An event that bears on the past touches all of it; the next events go as far as is asked."""
     async with Journal.open(tmp_path / "journal.sqlite") as journal:
         await append(journal, part(40, 5), restored(50, since=10), part(60, 6))

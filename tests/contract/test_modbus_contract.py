@@ -130,7 +130,7 @@ async def test_refused_block_is_bad_and_the_others_go_on(kind: str) -> None:
     assert {reading.tag: reading.quality for reading in first.readings} == {"good": Quality.GOOD, "gap": Quality.BAD}
     assert values(first.readings) == {"good": 0, "gap": None}
     assert (status.items_configured, status.items_active) == (2, 1)
-    assert "500" in status.notes[0]
+    assert "500" in status.diagnostic_texts[0]
     assert values(change.readings) == {"good": 1}
 
 

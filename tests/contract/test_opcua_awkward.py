@@ -64,9 +64,9 @@ async def test_small_limits_are_kept(chosen: OpcUaController, server: OpcUaServe
         status = subject.status()
     assert len(journal.batches[0].readings) == len(NAMES)
     assert status.items_active == len(NAMES)
-    assert any("keeps only 5 values" in note for note in status.notes)
-    assert any("every 125 ms" in note for note in status.notes)
-    assert any("publishes every 80 ms" in note for note in status.notes)
+    assert any("keeps only 5 values" in note for note in status.diagnostic_texts)
+    assert any("every 125 ms" in note for note in status.diagnostic_texts)
+    assert any("publishes every 80 ms" in note for note in status.diagnostic_texts)
 
 
 async def test_acknowledged_after_commit(chosen: OpcUaController, server: OpcUaServer) -> None:
@@ -183,7 +183,9 @@ async def test_refused_node_is_tried_again(chosen: OpcUaController, server: OpcU
         server.faults.refused_nodes.clear()
         await journal.until(lambda: 3 in journal.values("n3"))
         assert subject.status().items_active == len(NAMES)
-        assert subject.status().notes == tuple(note for note in subject.status().notes if "n3" not in note)
+        assert subject.status().diagnostic_texts == tuple(
+            note for note in subject.status().diagnostic_texts if "n3" not in note
+        )
         assert not task.done()
 
 

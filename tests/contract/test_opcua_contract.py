@@ -213,7 +213,7 @@ async def test_unknown_node_does_not_hinder_the_others(chosen: OpcUaController, 
         await journal.until(lambda: 7 in journal.values("good"))
         status = subject.status()
     assert (status.items_configured, status.items_active) == (5, 4)
-    assert any("nowhere" in note for note in status.notes)
+    assert any("nowhere" in note for note in status.diagnostic_texts)
     (nowhere,) = journal.readings("nowhere")
     assert nowhere.quality is Quality.BAD
 
@@ -289,7 +289,7 @@ async def test_missing_namespace_is_no_crash(chosen: OpcUaController) -> None:
     journal = Journal()
     async with running(subject, journal):
         await journal.until(lambda: len(journal.batches) > 1)
-        assert any("gone is refused (its namespace is missing)" in note for note in subject.status().notes)
+        assert any("gone is refused (its namespace is missing)" in note for note in subject.status().diagnostic_texts)
 
 
 @pytest.mark.parametrize("node", ["ns=2;s=a", "state"])

@@ -111,9 +111,11 @@ async def test_room_that_appears_is_used(chosen: OpcUaController, server: OpcUaS
     server.faults.max_items_per_subscription, server.faults.max_subscriptions = 7, 1
     subject = adapter(chosen, NAMES)
     async with running(subject, Journal()):
-        assert any("BadTooManyMonitoredItems" in note for note in subject.status().notes)
+        assert any("BadTooManyMonitoredItems" in note for note in subject.status().diagnostic_texts)
         server.faults.max_items_per_subscription = None
-        await eventually(lambda: not any("BadTooManyMonitoredItems" in note for note in subject.status().notes))
+        await eventually(
+            lambda: not any("BadTooManyMonitoredItems" in note for note in subject.status().diagnostic_texts)
+        )
         assert subject.status().items_active == len(NAMES)
 
 
@@ -123,7 +125,7 @@ async def test_a_node_that_is_deleted_in_silence_is_noticed(chosen: OpcUaControl
     async with running(subject, journal) as task:
         server.faults.refused_nodes.update({"n1", "n2"})
         await eventually(lambda: subject.status().items_active == len(NAMES) - 2)
-        assert any("n1 is refused (BadNodeIdUnknown)" in note for note in subject.status().notes)
+        assert any("n1 is refused (BadNodeIdUnknown)" in note for note in subject.status().diagnostic_texts)
         await journal.until(lambda: last(journal, "n1").quality is Quality.BAD)
         server.faults.refused_nodes.clear()
         await eventually(lambda: subject.status().items_active == len(NAMES))

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from status_scenes import STATUS
 
 from adapters.reading import Batch, ControllerId
-from mes.board.accounts.users import People, Role
+from mes.board.accounts.users import Accounts, Role
 from mes.board.context import Board
 from mes.board.server import app, serve
 from mes.calendar import Calendar
@@ -55,7 +55,7 @@ class PlantBoard:
     application: ASGIApp
     journal: Journal
     clock: StillClock
-    people: People
+    accounts: Accounts
     config: PlantConfig
     sessions: list[aiohttp.ClientSession] = field(default_factory=list)
 
@@ -114,12 +114,12 @@ def config_of(folder: Path) -> PlantConfig:
 
 
 @contextmanager
-def people_of(folder: Path, clock: StillClock) -> Iterator[People]:
+def accounts_of(folder: Path, clock: StillClock) -> Iterator[Accounts]:
     """One person of each role, called by it."""
-    people = People(folder / "people.sqlite", clock.now, hasher=QUICK)
+    accounts = Accounts(folder / "people.sqlite", clock.now, hasher=QUICK)
     for name, role in ROLES.items():
-        people.add(name, PASSWORD, role, by="a test")
-    yield people
+        accounts.add(name, PASSWORD, role, by="a test")
+    yield accounts
 
 
 @asynccontextmanager
@@ -158,14 +158,14 @@ async def plant_board(
             return await journal.append(Entry(events=list(said)))
 
         with (
-            people_of(folder, clock) as people,
+            accounts_of(folder, clock) as accounts,
             Board(
                 config=config,
                 clock=clock,
                 status=lambda: status,
                 seq=lambda: journal.last_seq,
                 append=append,
-                people=people,
+                accounts=accounts,
                 everybody_reads=everybody_reads,
                 tags=tags,
             ) as board,
@@ -176,7 +176,7 @@ async def plant_board(
                 asyncio.create_task(board.live.follow()),
                 asyncio.create_task(serve(application, host="127.0.0.1", port=0, listening=port.set_result)),
             ]
-            made = PlantBoard(f"http://127.0.0.1:{await port}", board, application, journal, clock, people, config)
+            made = PlantBoard(f"http://127.0.0.1:{await port}", board, application, journal, clock, accounts, config)
             try:
                 yield made
             finally:
@@ -189,6 +189,6 @@ async def plant_board(
                         await task
 
 
-def stands_since(minutes: float) -> StationEvent:
+def stopped_since(minutes: float) -> StationEvent:
     """The station is down from then on, without a fault code."""
     return state(minutes, State.DOWN)

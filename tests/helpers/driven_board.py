@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 
 from adapters.clock import ScaledClock
 from adapters.reading import ControllerId
-from mes.board.accounts.users import People
+from mes.board.accounts.users import Accounts
 from mes.board.serving import serve_board
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
@@ -74,12 +74,12 @@ async def driven_board(
         config = for_simulation(load(default_config()).config, ports=ports, journal=folder / "journal.sqlite")
         config = await beside.enter_async_context(with_influx(config, None))
         running = await beside.enter_async_context(collector(config, clock, backoff=BACKOFF, pace=PACE))
-        people = People(folder / "people.sqlite", lambda: datetime.now().astimezone(), hasher=QUICK)
+        accounts = Accounts(folder / "people.sqlite", lambda: datetime.now().astimezone(), hasher=QUICK)
         for name, role in ROLES.items():
-            people.add(name, PASSWORD, role, by="a test")
+            accounts.add(name, PASSWORD, role, by="a test")
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         web = WebShape().model_copy(update={"port": 0})  # the system's choice
-        serving = serve_board(config, running.monitor, web, people=people, listening=port.set_result)
+        serving = serve_board(config, running.monitor, web, accounts=accounts, listening=port.set_result)
         tasks = [
             asyncio.create_task(work)
             for work in (serving, served.run(), running.monitor.count_audit.follow(), running.monitor.follow())

@@ -42,7 +42,7 @@ class ListReader:
     def changed_stations(self, after: int) -> frozenset[StationId]:
         return frozenset(journaled.event.station for journaled in self.journal if journaled.seq > after)
 
-    def earliest_touched(self, station: StationId, after_seq: int) -> datetime | None:
+    def earliest_affected(self, station: StationId, after_seq: int) -> datetime | None:
         affected_windows = [
             encode_event(journaled.event)[4] for journaled in self._of(station) if journaled.seq > after_seq
         ]

@@ -26,7 +26,7 @@ def standard(ideal_s: float = 120, minor_stop_s: float = 360) -> StationStandard
     return StationStandard(ideal_cycle={None: timedelta(seconds=ideal_s)}, minor_stop=timedelta(seconds=minor_stop_s))
 
 
-def shift_with_a_stop_and_a_doubt(units: int, *, raw: int) -> list[StationEvent]:
+def shift_with_a_stop_and_an_unreconciled_count(units: int, *, raw: int) -> list[StationEvent]:
     """A stop from minute 40 to 50 and a count to decide at 70; `units` are counted before, up to `raw`, and after."""
     return [
         state(0, State.PRODUCING),

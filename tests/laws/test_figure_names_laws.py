@@ -18,7 +18,7 @@ from mes.commands.explain import explanation_values
 from mes.influx.points.stations import kpi_point
 from mes.model import Journaled, StationStandard
 from mes.oee.definitions import TAKTLINE, apply
-from mes.oee.secondary_kpis import further
+from mes.oee.secondary_kpis import secondary_kpis
 from mes.report.rows import as_csv, as_json
 from mes.results.compare import differences
 from mes.results.explain import Explanation
@@ -33,7 +33,9 @@ SHIFT = Window(WindowKind.SHIFT, "early", WINDOW.start.date(), WINDOW)
 def report(results: Results) -> tuple[Row, dict[str, Any]]:
     """The row of the window, and its figures as the report's JSON has them."""
     kpi = results.kpi(STATION, WINDOW, until=WINDOW.end)
-    row = Row(Node(STATION, (STATION,)), SHIFT, kpi, (apply(TAKTLINE, [kpi]),), further(kpi), kpi.count("good"), None)
+    row = Row(
+        Node(STATION, (STATION,)), SHIFT, kpi, (apply(TAKTLINE, [kpi]),), secondary_kpis(kpi), kpi.count("good"), None
+    )
     return row, json.loads(as_json([row]))[0]
 
 

@@ -33,7 +33,7 @@ def reasons_by_time(events: list[StationEvent]) -> list[tuple[Interval, ReasonId
 
 @settings(deadline=None)
 @given(histories(), instants, st.integers(1, LENGTH_MIN) | st.none(), reasons)
-def test_an_undone_word_leaves_what_stood_before(
+def test_an_undone_reason_leaves_what_was_there_before(
     history: list[Journaled], start: float, length: int | None, reason: ReasonId | None
 ) -> None:
     """Over one stop, several, a part of one or until it is over: after the undo each minute has the reason it had."""

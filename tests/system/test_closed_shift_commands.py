@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from board_plant import WINDOW
 from events import assigned, at, counted, state
-from oee_histories import shift_with_a_stop_and_a_doubt
+from oee_histories import shift_with_a_stop_and_an_unreconciled_count
 from small_plant import MES
 
 from mes.cli import main
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(120)
 
 BAD_INPUT = 2
 SHIFT = ("framing", WINDOW)
-EVENTS = shift_with_a_stop_and_a_doubt(100, raw=158)
+EVENTS = shift_with_a_stop_and_an_unreconciled_count(100, raw=158)
 STOP = (at(40).isoformat(), at(50).isoformat())
 COMMANDS: dict[str, tuple[str, ...]] = {
     "a reason taken back": ("undo", str(len(EVENTS) + 1), "--by", "serik"),

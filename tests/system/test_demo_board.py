@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from patience import eventually
 
-from mes.demo.board import BoardShown
+from mes.demo.board import DemoBoard
 from mes.demo.result import Finished
 from mes.demo.run import Options, run_demo
 
@@ -67,7 +67,7 @@ async def test_a_cable_is_pulled_on_the_board() -> None:
 
     visiting = asyncio.create_task(visit())
     finished = await run_demo(
-        Options(timedelta(minutes=90), speed=240, seed=3, board=BoardShown(0, ready.set_result, stays))
+        Options(timedelta(minutes=90), speed=240, seed=3, board=DemoBoard(0, ready.set_result, stays))
     )
     await visiting
     page, verdict = seen

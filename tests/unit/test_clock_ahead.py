@@ -104,7 +104,7 @@ async def test_what_comes_after_the_start_under_a_wrong_clock_is_known(tmp_path:
 
 
 @pytest.mark.parametrize("first", ["right", "ahead"])
-async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) -> None:
+async def test_no_count_is_lost_or_unreconciled(tmp_path: Path, first: str) -> None:
     """What was counted under the wrong clock, and made between the starts, is counted once, up to the present."""
     plant = Plant(tmp_path / "journal.sqlite")
     if first == "right":
@@ -126,7 +126,7 @@ async def test_no_count_is_lost_and_none_is_doubted(tmp_path: Path, first: str) 
 
 
 @pytest.mark.parametrize("ahead", [HOUR, YEAR, -56 * YEAR, -26 * YEAR])
-async def test_a_time_that_nobody_knows_is_no_reason_for_a_doubt(tmp_path: Path, ahead: timedelta) -> None:
+async def test_an_unknown_time_leaves_no_count_unreconciled(tmp_path: Path, ahead: timedelta) -> None:
     """A totaliser that turns within a day: what was made between the wrong start and the right one is counted."""
     plant = Plant(tmp_path / "journal.sqlite")
     plant.modulus = 2**16  # a turn in 18 hours at the most that it may make

@@ -48,7 +48,7 @@ async def test_it_backs_off_with_full_jitter(logged: Lines) -> None:
     assert [line["event"] for line in logged] == ["controller_lost"]
 
 
-async def test_a_baseline_starts_the_backoff_anew(logged: Lines) -> None:
+async def test_a_baseline_starts_the_backoff_again(logged: Lines) -> None:
     """After a connection that gave its baseline, the first wait is short again, and both changes are logged."""
     down, up = FakeAdapter(end=GONE), FakeAdapter([batch(baseline=True), batch()], end=GONE)
 

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mes.board.accounts.users import People, PeopleError, Person
+from mes.board.accounts.users import Accounts, AccountsError, Person
 from mes.board.refusals import refusal
 from mes.logs import get_logger
 from mes.stopping import in_thread
@@ -98,9 +98,9 @@ class Sessions:
     change something is answered with 503. The requests without a session are answered as ever.
     """
 
-    def __init__(self, app: ASGIApp, people: People, *, tls: bool) -> None:
+    def __init__(self, app: ASGIApp, accounts: Accounts, *, tls: bool) -> None:
         self._app = app
-        self._people = people
+        self._people = accounts
         self._cookie = session_cookie(tls=tls)
         self._unreadable = False
 
@@ -110,7 +110,7 @@ class Sessions:
             person: Person | None = None
             try:
                 person = await self._person(HTTPConnection(scope).cookies.get(self._cookie))
-            except PeopleError as error:
+            except AccountsError as error:
                 if not self._unreadable:
                     log.error("people_unreadable", error=str(error))  # noqa: TRY400  the board's line says it all
                 self._unreadable = True

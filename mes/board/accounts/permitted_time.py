@@ -12,7 +12,7 @@ SEARCHED = timedelta(days=31)  # the longest holidays without a shift; where the
 DAY = timedelta(days=1)
 
 
-def demand_recent(config: PlantConfig, person: Person, start: datetime, now: datetime) -> None:
+def require_recent(config: PlantConfig, person: Person, start: datetime, now: datetime) -> None:
     """Raises HttpProblem (403) where a stretch begins too long ago for the role of whoever speaks."""
     earliest = earliest_of(config, person.role, now)
     if earliest is None or start >= earliest:

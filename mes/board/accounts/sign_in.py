@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mes.board.accounts.middleware import SESSION_DAYS, TABLET_DAYS, clear_session, session_cookie, set_session
-from mes.board.accounts.users import PeopleError, Person
+from mes.board.accounts.users import AccountsError, Person
 from mes.board.context import Board, HttpProblem
 from mes.board.refusals import accounts_unavailable
 from mes.stopping import in_thread
@@ -33,7 +33,7 @@ def _reachable(board: Board, name: str | None, address: str) -> Iterator[None]:
     """Refuses while the accounts cannot be read, which is no failure of whoever tries."""
     try:
         yield
-    except PeopleError as error:
+    except AccountsError as error:
         board.tries.succeeded(name, address)
         raise accounts_unavailable(error) from error
 
@@ -43,7 +43,7 @@ async def sign_in(board: Board, request: Request, response: Response, name: str,
     address = _address(request)
     _try(board, name, address)
     with _reachable(board, name, address):
-        found = await in_thread(board.people.login, name, password)
+        found = await in_thread(board.accounts.login, name, password)
     if found is None:
         raise HttpProblem(401, "wrong_password")
     board.tries.succeeded(name, address)
@@ -57,7 +57,7 @@ async def enrol(board: Board, request: Request, response: Response, code: str) -
     address = _address(request)
     _try(board, None, address)
     with _reachable(board, None, address):
-        found = await in_thread(board.people.enrol, code)
+        found = await in_thread(board.accounts.enrol, code)
     if found is None:
         raise HttpProblem(401, "wrong_code")
     board.tries.succeeded(None, address)
@@ -70,5 +70,5 @@ async def leave(board: Board, request: Request, response: Response) -> None:
     """Ends the session and takes the cookie away."""
     token = request.cookies.get(session_cookie(tls=board.tls))
     if token is not None:
-        await in_thread(board.people.logout, token)
+        await in_thread(board.accounts.logout, token)
     clear_session(response, tls=board.tls)

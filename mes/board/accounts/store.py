@@ -42,26 +42,26 @@ TABLETS = """
 """
 
 
-class PeopleError(MesError):
+class AccountsError(MesError):
     """The file of the board's people cannot be used; mend what the line below names, collecting goes on meanwhile."""
 
 
-def people_path(journal: Path) -> Path:
+def accounts_path(journal: Path) -> Path:
     """Where the accounts of a plant are: beside its journal."""
     return journal.with_name("people.sqlite")
 
 
 def prepare(path: Path) -> None:
-    """Makes the file where there is none, and lets nobody but its owner read it. Raises PeopleError."""
+    """Makes the file where there is none, and lets nobody but its owner read it. Raises AccountsError."""
     try:
         if not path.exists():
             _create(path)
         if not path.is_file():
-            raise PeopleError(f"{path} is no file: move it away")
+            raise AccountsError(f"{path} is no file: move it away")
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
     except OSError as error:
-        raise PeopleError(f"{path}: {error.strerror}") from error
+        raise AccountsError(f"{path}: {error.strerror}") from error
     with _opened(path) as db:
         if _is_empty(db):
             with db:
@@ -75,14 +75,14 @@ def prepare(path: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Raises PeopleError unless the accounts in the file can be read."""
+    """Raises AccountsError unless the accounts in the file can be read."""
     with reading(path) as db:
         db.execute("SELECT name, role, hash, created FROM users").fetchall()
         db.execute(SESSION, (b"",)).fetchall()
 
 
 def backup(path: Path, target: Path) -> None:
-    """Copies the accounts as they are at this moment, checked, for the owner only. Raises PeopleError.
+    """Copies the accounts as they are at this moment, checked, for the owner only. Raises AccountsError.
 
     The copy gets its name when it is whole and on disk.
     """
@@ -94,7 +94,7 @@ def backup(path: Path, target: Path) -> None:
             db.backup(copy)
     try:
         sound(begun)
-    except PeopleError:
+    except AccountsError:
         begun.unlink()
         raise
     to_disk(begun)
@@ -103,18 +103,18 @@ def backup(path: Path, target: Path) -> None:
 
 
 def sound(path: Path) -> None:
-    """Raises PeopleError unless the file is whole, and one of accounts."""
+    """Raises AccountsError unless the file is whole, and one of accounts."""
     check(path)
     with reading(path) as db:
         found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
-        raise PeopleError(f"{path} is damaged: {found}; take another backup")
+        raise AccountsError(f"{path} is damaged: {found}; take another backup")
 
 
 def restore(source: Path, path: Path) -> Path | None:
     """Puts a backup of the accounts in their place; what was there is kept and returned, None if nothing was.
 
-    Everybody signs in again, for a session of then may have been ended since. Raises PeopleError.
+    Everybody signs in again, for a session of then may have been ended since. Raises AccountsError.
     """
     sound(source)
     fresh = path.with_name(path.name + ".new")
@@ -135,7 +135,7 @@ def restore(source: Path, path: Path) -> Path | None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file, to read. Raises PeopleError."""
+    """The file, to read. Raises AccountsError."""
     with _opened(path) as db:
         _check(path, db)
         yield db
@@ -143,7 +143,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def changing(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file in a transaction of its own, which holds only if the block ends well. Raises PeopleError."""
+    """The file in a transaction of its own, which holds only if the block ends well. Raises AccountsError."""
     with _opened(path) as db, db:
         db.execute("BEGIN IMMEDIATE")
         _check(path, db)
@@ -181,9 +181,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA synchronous = FULL")
             yield db
     except sqlite3.OperationalError as error:  # busy, full, gone
-        raise PeopleError(f"{path}: {error}") from error
+        raise AccountsError(f"{path}: {error}") from error
     except sqlite3.Error as error:
-        raise PeopleError(f"{path}: {error}; {REMEDY}") from error
+        raise AccountsError(f"{path}: {error}; {REMEDY}") from error
 
 
 def _create(path: Path) -> None:
@@ -206,10 +206,10 @@ def _is_empty(db: sqlite3.Connection) -> bool:
 
 def _check(path: Path, db: sqlite3.Connection) -> None:
     if _number(db, "application_id") != APPLICATION:
-        raise PeopleError(f"{path} is a database, but not one of the board's people: move it away")
+        raise AccountsError(f"{path} is a database, but not one of the board's people: move it away")
     version = _number(db, "user_version")
     if version > VERSION:
-        raise PeopleError(
+        raise AccountsError(
             f"{path} is of format {version}, this program knows format {VERSION}: a newer one has written it, use that"
         )
 

@@ -30,7 +30,7 @@ from mes.board.accounts.store import (
     reading,
     write_line,
 )
-from mes.board.accounts.store import PeopleError as PeopleError
+from mes.board.accounts.store import AccountsError as AccountsError
 from mes.errors import did_you_mean
 from mes.model import StationId
 
@@ -148,12 +148,12 @@ class AuditLine:
     detail: str
 
 
-class People:
+class Accounts:
     """The users, sessions and tablets of a plant, in one file that processes and threads share.
 
     `now` is asked for aware UTC. Passwords are kept as Argon2 hashes, tokens and codes as digests. Every method may
-    wait for the disk, and `login` and `enrol` for the processor: call them in a thread. All raise PeopleError where the
-    file cannot be used; those that change something raise NotAccepted for what a person has to correct.
+    wait for the disk, and `login` and `enrol` for the processor: call them in a thread. All raise AccountsError where
+    the file cannot be used; those that change something raise NotAccepted for what a person has to correct.
     """
 
     def __init__(
@@ -172,14 +172,14 @@ class People:
         self._now = now
         self._hasher = hasher or PasswordHasher()
         self._hashing = threading.BoundedSemaphore(HASHING_AT_ONCE)
-        with nullcontext() if must_open else suppress(PeopleError):
+        with nullcontext() if must_open else suppress(AccountsError):
             prepare(path)
 
     def trouble(self) -> str | None:
         """Why nobody can sign in; None while the file can be used."""
         try:
             check(self._path)
-        except PeopleError as error:
+        except AccountsError as error:
             return str(error)
         return None
 
@@ -248,13 +248,13 @@ class People:
             return None
         name, role, tablet, station, created, seen = row
         if not isinstance(created, int) or not isinstance(seen, int):
-            raise PeopleError(f"{self._path} is damaged: a session has no time; {REMEDY}")
+            raise AccountsError(f"{self._path} is damaged: a session has no time; {REMEDY}")
         if tablet is None and now_ms > min(seen + _length_ms(IDLE), created + _length_ms(AT_MOST)):
             return None
         if tablet is not None and now_ms > seen + _length_ms(TABLET_IDLE):
             return None
         if abs(now_ms - seen) >= _length_ms(TOUCHED_EVERY):
-            with suppress(PeopleError), changing(self._path) as db:  # a full disk ends no session
+            with suppress(AccountsError), changing(self._path) as db:  # a full disk ends no session
                 db.execute("UPDATE sessions SET seen = ? WHERE token = ?", (now_ms, secret))
         csrf = hmac.digest(token.encode(errors="replace"), b"csrf", "sha256").hex()
         if tablet is not None:
@@ -396,7 +396,7 @@ def _role(text: str) -> Role:
     try:
         return Role(text)
     except ValueError:
-        raise PeopleError(f"the file of accounts is damaged: it has a role {text!r}; {REMEDY}") from None
+        raise AccountsError(f"the file of accounts is damaged: it has a role {text!r}; {REMEDY}") from None
 
 
 def _user(db: sqlite3.Connection, name: str) -> int:

@@ -133,7 +133,7 @@ def kpi_answer(query: PlantResults, node: Node, window: Window, definitions: Seq
 def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
     """The figures of a row."""
     kpi = row.kpi
-    values = {**kpi_values(kpi), **secondary_values(row.further)}
+    values = {**kpi_values(kpi), **secondary_values(row.secondary)}
     return KpiAnswer(
         scope=row.node.path,
         level=row.node.level,  # type: ignore[arg-type]  # one of the four, by construction

@@ -139,7 +139,7 @@ def reason_log_answer(told: Journaled) -> ReasonLogAnswer:
     )
 
 
-def said_answers(query: PlantResults, station: StationId, window: Interval) -> list[ReasonLogAnswer]:
+def reason_log_answers(query: PlantResults, station: StationId, window: Interval) -> list[ReasonLogAnswer]:
     """What persons said of a station's time in a window, the last word first."""
     told = [event for event in query.events(station, window) if isinstance(event.event, ReasonAssigned)]
     return [reason_log_answer(journaled) for journaled in sorted(told, key=lambda journaled: -journaled.seq)]
@@ -193,12 +193,12 @@ def _ends(interval: Interval) -> tuple[datetime, datetime]:
     return interval.start, interval.end
 
 
-def doubt_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:
+def unreconciled_count_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:
     """Every doubtful count, decided or not, in the order of time."""
-    return [doubt_answer(case) for case in cases(query.reader, query.config.setups)]
+    return [unreconciled_count_answer(case) for case in cases(query.reader, query.config.setups)]
 
 
-def doubt_answer(case: Case) -> UnreconciledCountAnswer:
+def unreconciled_count_answer(case: Case) -> UnreconciledCountAnswer:
     """A doubtful count."""
     event = case.event
     return UnreconciledCountAnswer(

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from mes.board.accounts.users import PeopleError
+from mes.board.accounts.users import AccountsError
 from mes.board.api import changing, reading, session, stream
 from mes.board.context import Board, HttpProblem
 from mes.board.pages.rendering import Localizer
@@ -39,7 +39,7 @@ def api(board: Board) -> FastAPI:
     for router in (reading.router, changing.router, session.router, stream.router):
         made.include_router(router)
     made.add_exception_handler(HttpProblem, _refused)
-    made.add_exception_handler(PeopleError, _unreachable)
+    made.add_exception_handler(AccountsError, _unreachable)
     made.add_exception_handler(ConfigError, _empty)
     made.add_exception_handler(RequestValidationError, _nonsense)
     made.add_exception_handler(HTTPException, _http)

@@ -135,7 +135,7 @@ async def hours(
 
 
 @router.get("/line-stops", summary="Stations that stopped a line, with time and cars lost", responses=TABLE)
-async def culprits(
+async def line_stops(
     board: OnBoard, of: Path, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
 ) -> list[LineStopAnswer]:
     """Lost time of the last station of a part of the plant, charged through all buffers to its cause."""
@@ -194,13 +194,13 @@ async def reasons(
 
 
 @router.get("/stations/{station:path}/reason-log", summary="Reason log of a station", responses=TABLE)
-async def said(
+async def reason_log(
     board: OnBoard, station: str, within: Within, form: Annotated[Format, Query(alias="format")] = "json"
 ) -> list[ReasonLogAnswer]:
     """Reasons given, corrected and taken back, the last word first."""
     return table(
         await board.ask(
-            lambda query: records.said_answers(
+            lambda query: records.reason_log_answers(
                 query, station_of(query, station), bounded(within.of(query), FINE).interval
             )
         ),
@@ -268,7 +268,7 @@ async def counters(
     board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json", undecided: bool = False
 ) -> list[UnreconciledCountAnswer]:
     """All of them, or only the undecided."""
-    found = await board.ask(records.doubt_answers)
+    found = await board.ask(records.unreconciled_count_answers)
     return table([count for count in found if not (undecided and count.decisions)], form)
 
 

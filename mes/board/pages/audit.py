@@ -26,7 +26,7 @@ async def page(board: Board, request: Request) -> Response:
     """Everything that people changed in the last days."""
     board.require(views.person_of(request), Permission.AUDIT)
     localizer = Localizer(language_of(request), board.config)
-    lines = [_of_accounts(line, localizer) for line in await in_thread(board.people.audit, LINES_SHOWN)]
+    lines = [_of_accounts(line, localizer) for line in await in_thread(board.accounts.audit, LINES_SHOWN)]
     lines += await board.ask(lambda query: list(_of_journal(query, localizer)))
     newest = sorted(lines, key=lambda line: str(line["time"]), reverse=True)[:LINES_SHOWN]
     return views.page(board, request, "audit.html", lines=newest)

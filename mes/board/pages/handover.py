@@ -71,7 +71,7 @@ async def counters(board: Board, request: Request, *, problem: str = "", status:
 
     def asked(query: PlantResults) -> dict[str, Any]:
         standards = query.config.standards
-        found = records.doubt_answers(query)
+        found = records.unreconciled_count_answers(query)
         return {
             "doubts": sorted(found, key=lambda count: (bool(count.decisions), -count.number)),
             "unread": figures.unread_answers(query, standards),

@@ -18,7 +18,7 @@ from mes.oee.unreconciled_counts import Assessment
 from mes.results.charts import share
 from mes.translations import Fact, text, texts
 
-TABLET = re.compile(r"tablet (\d+)")  # how People names a tablet
+TABLET = re.compile(r"tablet (\d+)")  # how Accounts names a tablet
 COMMAND_LINE = " (command line)"  # how `mes user` signs
 UNDO = re.compile(r"undo of (\d+)")  # the comment of an undo
 HOUR_S, MINUTE_S = 3600, 60

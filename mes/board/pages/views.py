@@ -276,7 +276,7 @@ async def stops(board: Board, request: Request, *, problem: str = "", status: in
         words = [
             said_answer
             for place in node.stations
-            for said_answer in records.said_answers(query, place, window.interval)
+            for said_answer in records.reason_log_answers(query, place, window.interval)
         ]
         return {
             "chosen": chosen,

@@ -34,7 +34,7 @@ class Looks:
 def _look(stretch: Point, earliest_ns: int) -> Point:
     fields: dict[str, Field] = {name: stretch.fields[name] for name in SAME}
     fields["stop_s"] = stretch.fields["stop_s"]
-    fields["stands"] = int(stretch.fields["loss"] not in NO_STOP)
+    fields["stopped"] = int(stretch.fields["loss"] not in NO_STOP)
     fields["unexplained_s"] = stretch.fields["stop_s"] if stretch.fields["unexplained"] else 0.0
     seen_ns = int(stretch.fields["end_ms"]) * OF_A_MILLISECOND_NS
     return Point("now", stretch.tags, fields, max(seen_ns, earliest_ns))

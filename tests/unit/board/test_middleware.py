@@ -15,7 +15,7 @@ from structlog.typing import EventDict
 
 from mes.board.accounts import middleware
 from mes.board.accounts.middleware import Hosts, SameSite, Sessions, clear_session, set_session
-from mes.board.accounts.users import People, Person, Role
+from mes.board.accounts.users import Accounts, Person, Role
 
 CSRF = "f0" * 32
 ANNA = Person("Anna", Role.OPERATOR, None, CSRF)
@@ -98,7 +98,7 @@ async def test_what_is_no_request_passes(layer: str, tmp_path: Path) -> None:
     layers: dict[str, ASGIApp] = {
         "headers": middleware.Headers(page, tls=True),
         "hosts": Hosts(page, [], []),
-        "sessions": Sessions(page, People(tmp_path / "people.sqlite", lambda: datetime.now(UTC)), tls=False),
+        "sessions": Sessions(page, Accounts(tmp_path / "people.sqlite", lambda: datetime.now(UTC)), tls=False),
         "same site": SameSite(page),
     }
 
@@ -205,25 +205,25 @@ async def test_this_machine_knows_its_own_name() -> None:
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> People:
+def accounts(tmp_path: Path) -> Accounts:
     quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    found = People(tmp_path / "people.sqlite", lambda: datetime(2026, 3, 2, tzinfo=UTC), hasher=quick)
+    found = Accounts(tmp_path / "people.sqlite", lambda: datetime(2026, 3, 2, tzinfo=UTC), hasher=quick)
     found.add("Anna", "correct horse", Role.OPERATOR, "boss")
     return found
 
 
-def login(people: People) -> tuple[str, Person]:
-    done = people.login("Anna", "correct horse")
+def login(accounts: Accounts) -> tuple[str, Person]:
+    done = accounts.login("Anna", "correct horse")
     assert done is not None
     return done
 
 
 @pytest.mark.parametrize(("tls", "name"), [(False, "taktline-session"), (True, "__Host-taktline-session")])
-async def test_the_cookie_tells_the_person(people: People, name: str, *, tls: bool) -> None:
+async def test_the_cookie_tells_the_person(accounts: Accounts, name: str, *, tls: bool) -> None:
     """The session's cookie puts its person into the state; none, a wrong one and that of the other kind put None."""
-    token, person = login(people)
+    token, person = login(accounts)
     page = Page()
-    app = Sessions(page, people, tls=tls)
+    app = Sessions(page, accounts, tls=tls)
     for cookie in (f"theme=dark; {name}={token}", f"{name}=wrong", f"{name}=", f"x{name}={token}"):
         await ask(app, fields=(HOST, ("cookie", cookie)))
     await ask(app)
@@ -232,13 +232,13 @@ async def test_the_cookie_tells_the_person(people: People, name: str, *, tls: bo
 
 
 async def test_while_people_are_unknown_others_are_answered(
-    people: People, tmp_path: Path, logged: list[EventDict]
+    accounts: Accounts, tmp_path: Path, logged: list[EventDict]
 ) -> None:
     """Without the file of people a session only reads, as nobody; a change is 503; the log says it once a time."""
-    token, person = login(people)
+    token, person = login(accounts)
     file, aside = tmp_path / "people.sqlite", tmp_path / "aside"
     page = Page()
-    app = Sessions(page, people, tls=False)
+    app = Sessions(page, accounts, tls=False)
     fields = (HOST, ("cookie", f"taktline-session={token}"))
 
     for _ in range(2):
@@ -433,11 +433,11 @@ async def test_without_sessions_nothing_is_changed() -> None:
     assert page.seen == []
 
 
-async def test_the_layers_stand_together(people: People) -> None:
+async def test_the_layers_stand_together(accounts: Accounts) -> None:
     """Headers, hosts, sessions and forms in this order: a form of the session passes, each other one is told why."""
-    token, person = login(people)
+    token, person = login(accounts)
     page = Page()
-    app = middleware.Headers(Hosts(Sessions(SameSite(page), people, tls=False), ["board.plant"], []), tls=False)
+    app = middleware.Headers(Hosts(Sessions(SameSite(page), accounts, tls=False), ["board.plant"], []), tls=False)
     cookie = ("cookie", f"taktline-session={token}")
     form = [f"csrf={person.csrf}".encode()]
 

@@ -16,10 +16,10 @@ from mes.board.accounts.users import (
     CODE_LETTERS,
     RIGHTS,
     TRIES_KEPT,
+    Accounts,
+    AccountsError,
     LoginRateLimit,
     NotAccepted,
-    People,
-    PeopleError,
     Permission,
     Person,
     Role,
@@ -54,31 +54,31 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def people(path: Path, clock: Hand) -> People:
-    return People(path, clock, hasher=QUICK)
+def accounts(path: Path, clock: Hand) -> Accounts:
+    return Accounts(path, clock, hasher=QUICK)
 
 
-def signed_in(people: People, name: str = "Anna", role: Role = Role.OPERATOR) -> str:
+def signed_in(accounts: Accounts, name: str = "Anna", role: Role = Role.OPERATOR) -> str:
     """The token of a new user's session."""
-    people.add(name, SECRET, role, BOSS)
-    return again(people, name)
+    accounts.add(name, SECRET, role, BOSS)
+    return again(accounts, name)
 
 
-def again(people: People, name: str = "Anna") -> str:
-    done = people.login(name, SECRET)
+def again(accounts: Accounts, name: str = "Anna") -> str:
+    done = accounts.login(name, SECRET)
     assert done is not None
     return done[0]
 
 
-def tablet(people: People, station: StationId = FRAMING) -> str:
+def tablet(accounts: Accounts, station: StationId = FRAMING) -> str:
     """The token of a newly enrolled tablet."""
-    done = people.enrol(people.invite(station, BOSS))
+    done = accounts.enrol(accounts.invite(station, BOSS))
     assert done is not None
     return done[0]
 
 
-def known(people: People, token: str) -> Person:
-    found = people.person(token)
+def known(accounts: Accounts, token: str) -> Person:
+    found = accounts.person(token)
     assert found is not None
     return found
 
@@ -104,9 +104,9 @@ def test_each_role_may_what_its_rights_say_and_nothing_else(role: Role, rights: 
     assert set(RIGHTS) == set(Role)
 
 
-def test_a_tablet_explains_at_its_own_station_only(people: People) -> None:
+def test_a_tablet_explains_at_its_own_station_only(accounts: Accounts) -> None:
     """A station's tablet reads everything, explains there, and nothing where no station is named or another one."""
-    person = known(people, tablet(people))
+    person = known(accounts, tablet(accounts))
 
     assert (person.role, person.station, person.name) == (Role.OPERATOR, FRAMING, "tablet 1")
     assert person.may(Permission.EXPLAIN, FRAMING)
@@ -123,59 +123,59 @@ def test_a_tablet_explains_at_its_own_station_only(people: People) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "An\nna", "An\x00na", "An\u202ena", "An\u200bna", "An\ud800na"])
-def test_names_that_mislead_are_not_accepted(people: People, name: str) -> None:
+def test_names_that_mislead_are_not_accepted(accounts: Accounts, name: str) -> None:
     """A name has 1 to 64 characters, all of which can be seen."""
     with pytest.raises(NotAccepted, match="a name "):
-        people.add(name, SECRET, Role.VIEWER, BOSS)
-    assert people.users() == []
+        accounts.add(name, SECRET, Role.VIEWER, BOSS)
+    assert accounts.users() == []
 
 
 @pytest.mark.parametrize(("length", "fits"), [(7, False), (8, True), (256, True), (257, False)])
-def test_a_password_has_8_to_256_characters(people: People, length: int, *, fits: bool) -> None:
+def test_a_password_has_8_to_256_characters(accounts: Accounts, length: int, *, fits: bool) -> None:
     """Shorter and longer passwords are not accepted, neither at first nor later, and the text says how long it was."""
     password = "п" * length
-    people.add("Old", SECRET, Role.VIEWER, BOSS)
+    accounts.add("Old", SECRET, Role.VIEWER, BOSS)
     if fits:
-        people.add("Anna", password, Role.VIEWER, BOSS)
-        people.set_password("Old", password, BOSS)
-        assert people.login("Anna", password) is not None
-        assert people.login("Old", password) is not None
+        accounts.add("Anna", password, Role.VIEWER, BOSS)
+        accounts.set_password("Old", password, BOSS)
+        assert accounts.login("Anna", password) is not None
+        assert accounts.login("Old", password) is not None
         return
     with pytest.raises(NotAccepted, match=f"8 to 256 characters, this one has {length}"):
-        people.add("Anna", password, Role.VIEWER, BOSS)
+        accounts.add("Anna", password, Role.VIEWER, BOSS)
     with pytest.raises(NotAccepted, match="8 to 256"):
-        people.set_password("Old", password, BOSS)
-    assert people.login("Old", SECRET) is not None
+        accounts.set_password("Old", password, BOSS)
+    assert accounts.login("Old", SECRET) is not None
 
 
 @pytest.mark.parametrize("other", ["айгүл", "АЙГҮЛ", "  Айгүл ", "А\u0438\u0306гүл"])
-def test_a_name_is_one_name_however_it_is_written(people: People, other: str) -> None:
+def test_a_name_is_one_name_however_it_is_written(accounts: Accounts, other: str) -> None:
     """Case, spaces around it and how a letter is put together make no second user, and no difference at login."""
-    people.add(" Айгүл ", SECRET, Role.VIEWER, BOSS)
+    accounts.add(" Айгүл ", SECRET, Role.VIEWER, BOSS)
 
-    assert [user.name for user in people.users()] == ["Айгүл"]
+    assert [user.name for user in accounts.users()] == ["Айгүл"]
     with pytest.raises(NotAccepted, match="already"):
-        people.add(other, SECRET, Role.ENGINEER, BOSS)
-    assert people.login(other, SECRET) is not None
+        accounts.add(other, SECRET, Role.ENGINEER, BOSS)
+    assert accounts.login(other, SECRET) is not None
 
 
-def test_a_password_is_the_same_however_a_keyboard_composes_it(people: People) -> None:
+def test_a_password_is_the_same_however_a_keyboard_composes_it(accounts: Accounts) -> None:
     """Letters with marks match in both forms of Unicode; case does matter."""
-    people.add("Anna", "й" * 8, Role.VIEWER, BOSS)
+    accounts.add("Anna", "й" * 8, Role.VIEWER, BOSS)
 
-    assert people.login("Anna", "и\u0306" * 8) is not None
-    assert people.login("Anna", "Й" * 8) is None
+    assert accounts.login("Anna", "и\u0306" * 8) is not None
+    assert accounts.login("Anna", "Й" * 8) is None
 
 
 @pytest.mark.parametrize("name", ["Nobody", "", "x" * 100_000, "\ud800", "' OR 1=1 --"])
 @pytest.mark.parametrize("password", [SECRET, "", "x" * 100_000, "\ud800"])
-def test_what_is_wrong_is_refused_whatever_it_is(people: People, name: str, password: str) -> None:
+def test_what_is_wrong_is_refused_whatever_it_is(accounts: Accounts, name: str, password: str) -> None:
     """An unknown name signs nobody in, and nothing that can be typed fails otherwise."""
-    people.add("Anna", SECRET, Role.VIEWER, BOSS)
+    accounts.add("Anna", SECRET, Role.VIEWER, BOSS)
 
-    assert people.login(name, password) is None
-    assert people.person(name) is None
-    assert people.enrol(password) is None
+    assert accounts.login(name, password) is None
+    assert accounts.person(name) is None
+    assert accounts.enrol(password) is None
 
 
 class Counting(PasswordHasher):
@@ -192,26 +192,26 @@ class Counting(PasswordHasher):
 def test_an_unknown_name_costs_what_a_wrong_password_costs(path: Path, clock: Hand) -> None:
     """For both, one password is held against one hash of the same cost."""
     hasher = Counting(time_cost=1, memory_cost=64, parallelism=1)
-    people = People(path, clock, hasher=hasher)
-    people.add("Anna", SECRET, Role.VIEWER, BOSS)
+    accounts = Accounts(path, clock, hasher=hasher)
+    accounts.add("Anna", SECRET, Role.VIEWER, BOSS)
 
     for name in ("Anna", "Nobody"):
         hasher.verified = 0
-        assert people.login(name, "wrong password") is None
+        assert accounts.login(name, "wrong password") is None
         assert hasher.verified == 1
 
 
-def test_a_hash_of_another_cost_is_replaced_at_login(path: Path, clock: Hand, people: People) -> None:
+def test_a_hash_of_another_cost_is_replaced_at_login(path: Path, clock: Hand, accounts: Accounts) -> None:
     """Signing in brings a password's hash to today's cost, and the password stays the same."""
-    people.add("Anna", SECRET, Role.VIEWER, BOSS)
+    accounts.add("Anna", SECRET, Role.VIEWER, BOSS)
     before = stored_hash(path)
     stronger = PasswordHasher(time_cost=2, memory_cost=128, parallelism=1)
 
-    assert People(path, clock, hasher=stronger).login("Anna", "wrong password") is None
+    assert Accounts(path, clock, hasher=stronger).login("Anna", "wrong password") is None
     assert stored_hash(path) == before
-    assert People(path, clock, hasher=stronger).login("Anna", SECRET) is not None
+    assert Accounts(path, clock, hasher=stronger).login("Anna", SECRET) is not None
     assert not stronger.check_needs_rehash(stored_hash(path))
-    assert people.login("Anna", SECRET) is not None
+    assert accounts.login("Anna", SECRET) is not None
 
 
 def stored_hash(path: Path) -> str:
@@ -221,7 +221,7 @@ def stored_hash(path: Path) -> str:
 
 def test_the_hasher_is_argon2id_at_its_defaults(path: Path, clock: Hand) -> None:
     """Without another hasher, passwords are kept as Argon2id with the library's recommended cost."""
-    People(path, clock).add("Anna", SECRET, Role.VIEWER, BOSS)
+    Accounts(path, clock).add("Anna", SECRET, Role.VIEWER, BOSS)
 
     assert stored_hash(path).startswith("$argon2id$")
     assert not PasswordHasher().check_needs_rehash(stored_hash(path))
@@ -235,7 +235,7 @@ def test_who_is_removed_while_the_password_is_looked_at_gets_no_session(path: Pa
             opened.remove("Anna", BOSS)
             return super().verify(hash, password)
 
-    opened = People(path, clock, hasher=Slow(time_cost=1, memory_cost=64, parallelism=1))
+    opened = Accounts(path, clock, hasher=Slow(time_cost=1, memory_cost=64, parallelism=1))
     opened.add("Anna", SECRET, Role.VIEWER, BOSS)
 
     assert opened.login("Anna", SECRET) is None
@@ -245,193 +245,193 @@ def test_who_is_removed_while_the_password_is_looked_at_gets_no_session(path: Pa
 # Sessions
 
 
-def test_a_session_has_its_person_and_a_token_for_its_forms(people: People) -> None:
+def test_a_session_has_its_person_and_a_token_for_its_forms(accounts: Accounts) -> None:
     """Each session has a token of its own for forms, which stays the same and does not tell the session's token."""
-    token = signed_in(people)
-    other = again(people)
-    person = known(people, token)
+    token = signed_in(accounts)
+    other = again(accounts)
+    person = known(accounts, token)
 
     assert (person.name, person.role, person.station) == ("Anna", Role.OPERATOR, None)
-    assert person.csrf == known(people, token).csrf != known(people, other).csrf
+    assert person.csrf == known(accounts, token).csrf != known(accounts, other).csrf
     assert token not in person.csrf
     assert len(person.csrf) == 64
-    assert people.person(token + "x") is None
-    assert people.person("") is None
+    assert accounts.person(token + "x") is None
+    assert accounts.person("") is None
 
 
-def test_another_role_holds_at_once(people: People) -> None:
+def test_another_role_holds_at_once(accounts: Accounts) -> None:
     """Who is signed in may at once what the new role says, and no more."""
-    token = signed_in(people, role=Role.ENGINEER)
-    people.set_role("anna", Role.VIEWER, BOSS)
+    token = signed_in(accounts, role=Role.ENGINEER)
+    accounts.set_role("anna", Role.VIEWER, BOSS)
 
-    assert known(people, token).role is Role.VIEWER
+    assert known(accounts, token).role is Role.VIEWER
 
 
 @pytest.mark.parametrize(
     "end",
     [
-        lambda people, _: people.remove("ANNA", BOSS),
-        lambda people, _: people.set_password("anna", "another password", BOSS),
-        lambda people, token: people.logout(token),
+        lambda accounts, _: accounts.remove("ANNA", BOSS),
+        lambda accounts, _: accounts.set_password("anna", "another password", BOSS),
+        lambda accounts, token: accounts.logout(token),
     ],
     ids=["removed", "password", "signed out"],
 )
-def test_sessions_end_at_once(people: People, end: Callable[[People, str], None]) -> None:
+def test_sessions_end_at_once(accounts: Accounts, end: Callable[[Accounts, str], None]) -> None:
     """A removed user, one with another password, and who signs out: the session is dead, others' are not."""
-    bert, anna = signed_in(people, "Bert"), signed_in(people)
-    end(people, anna)
+    bert, anna = signed_in(accounts, "Bert"), signed_in(accounts)
+    end(accounts, anna)
 
-    assert people.person(anna) is None
-    assert known(people, bert).name == "Bert"
+    assert accounts.person(anna) is None
+    assert known(accounts, bert).name == "Bert"
 
 
-def test_a_name_that_is_given_again_has_no_old_sessions(people: People) -> None:
+def test_a_name_that_is_given_again_has_no_old_sessions(accounts: Accounts) -> None:
     """Sessions belong to a user, not to a name: who gets the name of a removed user does not get those."""
-    token = signed_in(people)
-    people.remove("Anna", BOSS)
-    people.add("Anna", SECRET, Role.ENGINEER, BOSS)
+    token = signed_in(accounts)
+    accounts.remove("Anna", BOSS)
+    accounts.add("Anna", SECRET, Role.ENGINEER, BOSS)
 
-    assert people.person(token) is None
+    assert accounts.person(token) is None
 
 
-def test_a_session_ends_after_twelve_idle_hours(people: People, clock: Hand) -> None:
+def test_a_session_ends_after_twelve_idle_hours(accounts: Accounts, clock: Hand) -> None:
     """Twelve hours after its last use a session still holds, a moment later it does not, nor ever again."""
-    token = signed_in(people)
+    token = signed_in(accounts)
     clock.at += 12 * HOUR
-    assert people.person(token) is not None
+    assert accounts.person(token) is not None
     clock.at += 12 * HOUR
-    assert people.person(token) is not None
+    assert accounts.person(token) is not None
     clock.at += 12 * HOUR + timedelta(milliseconds=1)
-    assert people.person(token) is None
-    assert people.person(token) is None
+    assert accounts.person(token) is None
+    assert accounts.person(token) is None
 
 
-def test_a_session_ends_after_seven_days_however_busy(people: People, clock: Hand) -> None:
+def test_a_session_ends_after_seven_days_however_busy(accounts: Accounts, clock: Hand) -> None:
     """Use does not keep a session longer than seven days."""
-    token = signed_in(people)
+    token = signed_in(accounts)
     for _ in range(7 * 24):
         clock.at += HOUR
-        assert people.person(token) is not None
+        assert accounts.person(token) is not None
     clock.at += timedelta(milliseconds=1)
-    assert people.person(token) is None
+    assert accounts.person(token) is None
 
 
-def test_ended_sessions_are_forgotten(path: Path, people: People, clock: Hand) -> None:
+def test_ended_sessions_are_forgotten(path: Path, accounts: Accounts, clock: Hand) -> None:
     """A login forgets sessions that are over, so that they do not pile up, and keeps those that are not."""
-    signed_in(people)
+    signed_in(accounts)
     clock.at += 13 * HOUR
-    first, second = again(people), again(people)
+    first, second = again(accounts), again(accounts)
 
-    assert people.person(first) is not None
-    assert people.person(second) is not None
+    assert accounts.person(first) is not None
+    assert accounts.person(second) is not None
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM sessions").fetchone() == (2,)
 
 
-def test_use_is_written_at_most_once_a_minute(path: Path, people: People, clock: Hand) -> None:
+def test_use_is_written_at_most_once_a_minute(path: Path, accounts: Accounts, clock: Hand) -> None:
     """Requests within a minute only read the file."""
-    token = signed_in(people)
+    token = signed_in(accounts)
     before = path.read_bytes()
     clock.at += timedelta(seconds=59)
-    assert people.person(token) is not None
+    assert accounts.person(token) is not None
     assert path.read_bytes() == before
     clock.at += timedelta(seconds=1)
-    assert people.person(token) is not None
+    assert accounts.person(token) is not None
     assert path.read_bytes() != before
 
 
-def test_a_session_outlives_a_file_that_cannot_be_written(path: Path, people: People, clock: Hand) -> None:
+def test_a_session_outlives_a_file_that_cannot_be_written(path: Path, accounts: Accounts, clock: Hand) -> None:
     """Where its use cannot be written down, as on a full disk, whoever is signed in stays so."""
-    token = signed_in(people)
+    token = signed_in(accounts)
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TRIGGER full BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     clock.at += HOUR
 
-    assert known(people, token).name == "Anna"
+    assert known(accounts, token).name == "Anna"
 
 
 # Tablets
 
 
-def test_a_code_is_readable_and_enrols_once(people: People) -> None:
+def test_a_code_is_readable_and_enrols_once(accounts: Accounts) -> None:
     """Eight characters that are not taken for each other enrol one tablet, however they are spaced and cased."""
-    code = people.invite(FRAMING, BOSS)
+    code = accounts.invite(FRAMING, BOSS)
 
     assert len(code) == 8
     assert not set(code) & set("0O1IL")
     assert set(code) <= set(CODE_LETTERS)
-    done = people.enrol(f" {code[:4].lower()}-{code[4:]} ")
+    done = accounts.enrol(f" {code[:4].lower()}-{code[4:]} ")
     assert done is not None
-    assert done[1] == known(people, done[0])
-    assert people.enrol(code) is None
+    assert done[1] == known(accounts, done[0])
+    assert accounts.enrol(code) is None
 
 
-def test_a_code_holds_for_fifteen_minutes(people: People, clock: Hand) -> None:
+def test_a_code_holds_for_fifteen_minutes(accounts: Accounts, clock: Hand) -> None:
     """Just before fifteen minutes are over a code enrols, then it does not."""
-    early, late = people.invite(FRAMING, BOSS), people.invite(FRAMING, BOSS)
+    early, late = accounts.invite(FRAMING, BOSS), accounts.invite(FRAMING, BOSS)
     clock.at += 15 * MINUTE - timedelta(milliseconds=1)
-    assert people.enrol(early) is not None
+    assert accounts.enrol(early) is not None
     clock.at += timedelta(milliseconds=1)
-    assert people.enrol(late) is None
+    assert accounts.enrol(late) is None
 
 
-def test_a_tablet_stays_for_ninety_idle_days(people: People, clock: Hand) -> None:
+def test_a_tablet_stays_for_ninety_idle_days(accounts: Accounts, clock: Hand) -> None:
     """Each use gives a tablet ninety days more; afterwards it is in the list, with the day on which it ended."""
-    token = tablet(people)
+    token = tablet(accounts)
     for _ in range(5):
         clock.at += 90 * DAY
-        assert people.person(token) is not None
+        assert accounts.person(token) is not None
     used = clock.at
     clock.at += 90 * DAY + timedelta(milliseconds=1)
 
-    assert people.person(token) is None
-    (found,) = people.tablets()
+    assert accounts.person(token) is None
+    (found,) = accounts.tablets()
     assert (found.number, found.station, found.invited_by) == (1, FRAMING, BOSS)
     assert (found.enrolled, found.seen, found.ends) == (used - 450 * DAY, used, used + 90 * DAY)
 
 
-def test_a_revoked_tablet_is_dead(people: People) -> None:
+def test_a_revoked_tablet_is_dead(accounts: Accounts) -> None:
     """Revoking ends a tablet at once and leaves the others; a number that is not there is not accepted."""
-    first, second = tablet(people), tablet(people, PAINT)
-    people.revoke(1, BOSS)
+    first, second = tablet(accounts), tablet(accounts, PAINT)
+    accounts.revoke(1, BOSS)
 
-    assert people.person(first) is None
-    assert known(people, second).station == PAINT
-    assert [account.number for account in people.tablets()] == [2]
+    assert accounts.person(first) is None
+    assert known(accounts, second).station == PAINT
+    assert [account.number for account in accounts.tablets()] == [2]
     for number in (1, 0, 10**30):
         with pytest.raises(NotAccepted, match=f"there is no tablet {number}"):
-            people.revoke(number, BOSS)
+            accounts.revoke(number, BOSS)
 
 
-def test_a_tablet_that_signs_out_is_no_tablet_any_more(people: People) -> None:
+def test_a_tablet_that_signs_out_is_no_tablet_any_more(accounts: Accounts) -> None:
     """Signing out on a tablet takes it from the list; its number is not given again."""
-    token = tablet(people)
-    people.logout(token)
-    people.logout(token)
+    token = tablet(accounts)
+    accounts.logout(token)
+    accounts.logout(token)
 
-    assert people.person(token) is None
-    assert people.tablets() == []
-    assert known(people, tablet(people)).name == "tablet 2"
+    assert accounts.person(token) is None
+    assert accounts.tablets() == []
+    assert known(accounts, tablet(accounts)).name == "tablet 2"
 
 
 # Audit
 
 
-def test_everything_that_changes_is_in_the_audit(people: People, clock: Hand) -> None:
+def test_everything_that_changes_is_in_the_audit(accounts: Accounts, clock: Hand) -> None:
     """Each change has a line with time, who and what, the newest first; what was refused has none."""
-    token = signed_in(people)
-    people.set_role("Anna", Role.VIEWER, BOSS)
-    people.logout(token)
-    people.set_password("Anna", "another password", BOSS)
-    people.remove("Anna", BOSS)
-    board = tablet(people)
+    token = signed_in(accounts)
+    accounts.set_role("Anna", Role.VIEWER, BOSS)
+    accounts.logout(token)
+    accounts.set_password("Anna", "another password", BOSS)
+    accounts.remove("Anna", BOSS)
+    board = tablet(accounts)
     clock.at += HOUR
-    people.revoke(1, BOSS)
-    people.logout(board)
+    accounts.revoke(1, BOSS)
+    accounts.logout(board)
     with pytest.raises(NotAccepted):
-        people.remove("Nobody", BOSS)
+        accounts.remove("Nobody", BOSS)
 
-    lines = people.audit()
+    lines = accounts.audit()
     assert [(line.who, line.what, line.detail) for line in reversed(lines)] == [
         (BOSS, "user added", "Anna, operator"),
         ("Anna", "signed in", ""),
@@ -444,23 +444,23 @@ def test_everything_that_changes_is_in_the_audit(people: People, clock: Hand) ->
         (BOSS, "tablet revoked", "tablet 1"),
     ]
     assert (lines[0].time, lines[1].time) == (clock.at, clock.at - HOUR)
-    assert people.audit(limit=2) == lines[:2]
+    assert accounts.audit(limit=2) == lines[:2]
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda people: people.set_role("Ana", Role.VIEWER, BOSS),
-        lambda people: people.set_password("Ana", SECRET, BOSS),
-        lambda people: people.remove("Ana", BOSS),
+        lambda accounts: accounts.set_role("Ana", Role.VIEWER, BOSS),
+        lambda accounts: accounts.set_password("Ana", SECRET, BOSS),
+        lambda accounts: accounts.remove("Ana", BOSS),
     ],
     ids=["role", "password", "remove"],
 )
-def test_an_unknown_user_is_answered_with_the_nearest(people: People, change: Callable[[People], None]) -> None:
+def test_an_unknown_user_is_answered_with_the_nearest(accounts: Accounts, change: Callable[[Accounts], None]) -> None:
     """A name that is not there is not accepted, and the text offers the one that was meant."""
-    signed_in(people)
+    signed_in(accounts)
     with pytest.raises(NotAccepted, match="there is no user `Ana`: did you mean `Anna`"):
-        change(people)
+        change(accounts)
 
 
 # The file
@@ -469,22 +469,22 @@ def test_an_unknown_user_is_answered_with_the_nearest(people: People, change: Ca
 def test_the_file_is_its_owners(tmp_path: Path, clock: Hand) -> None:
     """The file is made with its folder, both for the owner only; one that others may read is closed to them."""
     path = tmp_path / "new" / "people.sqlite"
-    People(path, clock)
+    Accounts(path, clock)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
     path.chmod(0o644)
-    People(path, clock)
+    Accounts(path, clock)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_no_secret_is_in_the_file(tmp_path: Path, people: People) -> None:
+def test_no_secret_is_in_the_file(tmp_path: Path, accounts: Accounts) -> None:
     """Passwords, tokens, codes and the forms' tokens are nowhere in the bytes of the file, before and after use."""
-    token, code = signed_in(people), people.invite(PAINT, BOSS)
-    spent = people.invite(FRAMING, BOSS)
-    done = people.enrol(spent)
+    token, code = signed_in(accounts), accounts.invite(PAINT, BOSS)
+    spent = accounts.invite(FRAMING, BOSS)
+    done = accounts.enrol(spent)
     assert done is not None
-    people.set_password("Anna", "another password", BOSS)
+    accounts.set_password("Anna", "another password", BOSS)
     written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
     secrets = (SECRET, "another password", token, code, spent, done[0], done[1].csrf)
@@ -493,13 +493,13 @@ def test_no_secret_is_in_the_file(tmp_path: Path, people: People) -> None:
     assert b"Anna" in written
 
 
-def test_what_is_removed_is_wiped_out(path: Path, people: People) -> None:
+def test_what_is_removed_is_wiped_out(path: Path, accounts: Accounts) -> None:
     """The hash of a removed user is not left in unused parts of the file."""
-    people.add("Anna", SECRET, Role.VIEWER, BOSS)
+    accounts.add("Anna", SECRET, Role.VIEWER, BOSS)
     digest = stored_hash(path).rpartition("$")[2].encode()
     assert digest in path.read_bytes()
 
-    people.remove("Anna", BOSS)
+    accounts.remove("Anna", BOSS)
     assert digest not in path.read_bytes()
 
 
@@ -507,7 +507,7 @@ def test_threads_and_openings_add_side_by_side(path: Path, clock: Hand) -> None:
     """Users that are added at once through several openings are all there, and of one name only one."""
 
     def add(number: int) -> bool:
-        opened = People(path, clock, hasher=QUICK)
+        opened = Accounts(path, clock, hasher=QUICK)
         opened.add(f"user {number}", SECRET, Role.VIEWER, BOSS)
         try:
             opened.add("The One", SECRET, Role.VIEWER, BOSS)
@@ -519,48 +519,48 @@ def test_threads_and_openings_add_side_by_side(path: Path, clock: Hand) -> None:
         first = list(pool.map(add, range(16)))
 
     assert sum(first) == 1
-    people = People(path, clock)
-    assert {user.name for user in people.users()} == {f"user {number}" for number in range(16)} | {"The One"}
-    assert len(people.audit()) == 17
+    accounts = Accounts(path, clock)
+    assert {user.name for user in accounts.users()} == {f"user {number}" for number in range(16)} | {"The One"}
+    assert len(accounts.audit()) == 17
 
 
-def test_one_code_enrols_one_tablet_whoever_is_quicker(people: People) -> None:
+def test_one_code_enrols_one_tablet_whoever_is_quicker(accounts: Accounts) -> None:
     """Of several tablets that give the same code at once, one is enrolled."""
-    code = people.invite(FRAMING, BOSS)
+    code = accounts.invite(FRAMING, BOSS)
     with ThreadPoolExecutor(8) as pool:
-        done = [token for token in pool.map(people.enrol, [code] * 8) if token is not None]
+        done = [token for token in pool.map(accounts.enrol, [code] * 8) if token is not None]
 
-    assert len(done) == len(people.tablets()) == 1
+    assert len(done) == len(accounts.tablets()) == 1
 
 
-def test_another_opening_sees_what_was_changed(path: Path, people: People, clock: Hand) -> None:
+def test_another_opening_sees_what_was_changed(path: Path, accounts: Accounts, clock: Hand) -> None:
     """What the command line changes holds at once for the daemon that has the file, too."""
-    token = signed_in(people)
-    People(path, clock).remove("Anna", BOSS)
+    token = signed_in(accounts)
+    Accounts(path, clock).remove("Anna", BOSS)
 
-    assert people.person(token) is None
+    assert accounts.person(token) is None
 
 
-def test_a_newer_file_is_not_touched(path: Path, people: People, clock: Hand) -> None:
+def test_a_newer_file_is_not_touched(path: Path, accounts: Accounts, clock: Hand) -> None:
     """A file of a newer format is refused with both numbers, when it is opened and while it is open."""
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 2")
     before = path.read_bytes()
 
-    with pytest.raises(PeopleError, match="is of format 2, this program knows format 1"):
-        People(path, clock)
-    with pytest.raises(PeopleError, match="format 2"):
-        people.add("Anna", SECRET, Role.VIEWER, BOSS)
-    with pytest.raises(PeopleError, match="format 2"):
-        people.users()
+    with pytest.raises(AccountsError, match="is of format 2, this program knows format 1"):
+        Accounts(path, clock)
+    with pytest.raises(AccountsError, match="format 2"):
+        accounts.add("Anna", SECRET, Role.VIEWER, BOSS)
+    with pytest.raises(AccountsError, match="format 2"):
+        accounts.users()
     assert path.read_bytes() == before
 
 
 def test_a_file_that_is_no_database_is_refused(path: Path, clock: Hand) -> None:
     """Text in the place of the file is refused by name, and stays as it is."""
     path.write_text("this is a letter, and no database at all\n" * 100)
-    with pytest.raises(PeopleError, match=r"people\.sqlite: file is not a database"):
-        People(path, clock)
+    with pytest.raises(AccountsError, match=r"people\.sqlite: file is not a database"):
+        Accounts(path, clock)
     assert path.read_text().startswith("this is a letter")
 
 
@@ -568,30 +568,30 @@ def test_a_database_of_something_else_is_refused(path: Path, clock: Hand) -> Non
     """Another program's database is not taken for one of people."""
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE apples (id INTEGER)")
-    with pytest.raises(PeopleError, match="not one of the board's people: move it away"):
-        People(path, clock)
+    with pytest.raises(AccountsError, match="not one of the board's people: move it away"):
+        Accounts(path, clock)
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(path: Path, clock: Hand) -> None:
     """A folder of that name is named, and keeps its mode."""
     path.mkdir(mode=0o755)
-    with pytest.raises(PeopleError, match="is no file"):
-        People(path, clock)
+    with pytest.raises(AccountsError, match="is no file"):
+        Accounts(path, clock)
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
 
 
 def test_a_place_that_cannot_be_is_refused(tmp_path: Path, clock: Hand) -> None:
     """Where no folder can be made, the error names the file and why."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(PeopleError, match=r"people\.sqlite: "):
-        People(tmp_path / "file" / "people.sqlite", clock)
+    with pytest.raises(AccountsError, match=r"people\.sqlite: "):
+        Accounts(tmp_path / "file" / "people.sqlite", clock)
 
 
-def test_a_file_that_is_taken_away_is_missed(path: Path, people: People) -> None:
+def test_a_file_that_is_taken_away_is_missed(path: Path, accounts: Accounts) -> None:
     """While it runs, the program does not go on with an empty file in the place of one that is gone."""
     path.unlink()
-    with pytest.raises(PeopleError, match="unable to open"):
-        people.users()
+    with pytest.raises(AccountsError, match="unable to open"):
+        accounts.users()
     assert not path.exists()
 
 

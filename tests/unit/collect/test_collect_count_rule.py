@@ -328,7 +328,7 @@ def test_a_unit_log_that_was_never_written_or_is_bad_proves_nothing() -> None:
         assert (units(done), doubts(done)) == (20, [])
 
 
-def test_what_comes_in_a_bunch_after_a_pause_is_not_doubted() -> None:
+def test_what_comes_in_a_bunch_after_a_pause_is_counted() -> None:
     """90 s of a controller's changes come at once, its clock ten years off: all 24 parts are counted, none flagged."""
     insane = -10 * 365 * 86400
     late = [
@@ -375,7 +375,7 @@ def test_a_turn_in_a_gap_or_a_reset_is_flagged_where_both_can_be(old: int, polic
     ("max_per_hour", "every_s", "values", "total"),
     [(60, 0.2, (65535, 65535, 0, 0, 1), 2), (3600, 0.2, (65534, 65535, 0), 2), (3600, 5, (65530, 65533, 2, 6), 12)],
 )
-def test_a_watched_turn_at_an_ordinary_pace_is_not_doubted(
+def test_a_watched_turn_at_an_ordinary_pace_is_counted(
     max_per_hour: float, every_s: float, values: tuple[int, ...], total: int
 ) -> None:
     """A totaliser that is read all the time goes through its end, as many units at a look as at any other look."""

@@ -392,7 +392,7 @@ def test_a_torn_record_is_waited_for() -> None:
     assert [change.quality for change in only(QualityChanged, done)] == [Quality.BAD, Quality.GOOD]
 
 
-def test_a_record_that_begins_anew_is_followed() -> None:
+def test_a_record_that_begins_again_is_followed() -> None:
     """After the controller's program was loaded the numbers begin at 1; nothing is missed and nothing comes twice."""
     old = ring(entry(499, -60), entry(500, -9))
     done = live(

@@ -96,7 +96,7 @@ def test_dropped_states_are_not_guessed() -> None:
     ]
 
 
-def test_a_gap_is_lost_once_restored_once_and_the_state_stated_anew() -> None:
+def test_a_gap_is_lost_once_restored_once_and_the_state_stated_again() -> None:
     """Two reports of one loss are one event; after it even an unchanged state is said again."""
     done = live(
         station(),

@@ -5,7 +5,7 @@ from collect_scenes import at, entry, live, lost, only, ring, seen, station
 from mes.model import TimeSource, UnitCompleted, UnitsUnidentified
 
 
-def test_a_record_that_begins_anew_far_behind_misses_nothing() -> None:
+def test_a_record_that_begins_again_far_behind_misses_nothing() -> None:
     """Number 1 after 40000 is nearer ahead than behind; the empty places tell that it is a new record."""
     done = live(
         station(),

@@ -161,9 +161,7 @@ def test_what_a_reset_in_a_gap_may_hide_is_flagged(setup: StationSetup, old: int
         (20, 32, CHANGE_S - 400, CHANGE_S - 1000),  # not at the time of a reset
     ],
 )
-def test_an_ordinary_gap_is_not_doubted(
-    setup: StationSetup, old: int, new: int, until_s: float, since_s: float
-) -> None:
+def test_an_ordinary_gap_is_counted(setup: StationSetup, old: int, new: int, until_s: float, since_s: float) -> None:
     """Configured times make no doubt where a reset is impossible, or is to come yet."""
     units, flags, doubts = outcome(after_gap(setup, old, new, until_s, since_s=since_s))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mes.board.accounts.users import AuditLine, People, PeopleError, Role
+from mes.board.accounts.users import Accounts, AccountsError, AuditLine, Role
 from mes.cli import mes
 from mes.config.load import default_config
 from mes.errors import ConfigError
@@ -45,8 +45,8 @@ class Desk:
         return str(result.exception)
 
     @property
-    def people(self) -> People:
-        return People(self.file, lambda: datetime.now(UTC))
+    def accounts(self) -> Accounts:
+        return Accounts(self.file, lambda: datetime.now(UTC))
 
 
 @pytest.fixture
@@ -62,19 +62,19 @@ def test_a_user_from_nobody_to_removed(desk: Desk) -> None:
     assert desk.say("add", "Anna", "--role", "operator", typed=f"{SECRET}\n") == "Anna may sign in now, as operator."
     assert re.search(r"Anna operator \d{4}-\d\d-\d\d \d\d:\d\d", desk.say("list"))
     assert desk.say("role", "anna", "team_leader") == "anna is team_leader now."
-    assert desk.people.users()[0].role is Role.TEAM_LEADER
+    assert desk.accounts.users()[0].role is Role.TEAM_LEADER
     assert "is changed" in desk.say("password", "Anna", typed="battery staple\r\n")
-    assert desk.people.login("Anna", SECRET) is None
-    assert desk.people.login("Anna", "battery staple") is not None
+    assert desk.accounts.login("Anna", SECRET) is None
+    assert desk.accounts.login("Anna", "battery staple") is not None
     assert desk.say("remove", "Anna") == "Anna cannot sign in any more."
-    assert desk.people.users() == []
+    assert desk.accounts.users() == []
 
 
 def test_the_audit_names_the_command_line(desk: Desk) -> None:
     """What is done here stands in the audit under the system's name of who did it."""
     desk.say("add", "Anna", "--role", "viewer", typed=SECRET)
 
-    (line,) = desk.people.audit()
+    (line,) = desk.accounts.audit()
     assert line == AuditLine(line.time, "boss (command line)", "user added", "Anna, viewer")
 
 
@@ -92,13 +92,13 @@ def test_a_tablet_from_its_code_to_its_end(desk: Desk) -> None:
     assert "at /enrol" in told
     assert "weld/weld-1/framing" in told
     assert "15 minutes" in told
-    done = desk.people.enrol(told.split()[0])
+    done = desk.accounts.enrol(told.split()[0])
     assert done is not None
     assert done[1].station is not None
     assert done[1].station.endswith("/weld/weld-1/framing")
     assert re.search(r" 1 weld/weld-1/framing \d{4}-.* boss \(command line\) ", desk.say("tablets"))
     assert "Tablet 1 is signed out" in desk.say("revoke", "1")
-    assert desk.people.person(done[0]) is None
+    assert desk.accounts.person(done[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_each_mistake_has_a_sentence(desk: Desk, words: tuple[str, ...], typed: 
     desk.say("add", "Bert", "--role", "viewer", typed=SECRET)
 
     assert why in desk.refusal(*words, typed=typed)
-    assert [line.what for line in desk.people.audit()] == ["user added"]
+    assert [line.what for line in desk.accounts.audit()] == ["user added"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_only_the_first_line_of_a_pipe_is_the_password(desk: Desk) -> None:
     """What follows the first line is not part of the password; spaces in it are."""
     desk.say("add", "Anna", "--role", "viewer", typed=f"  {SECRET} \nmore\n")
 
-    assert desk.people.login("Anna", f"  {SECRET} ") is not None
+    assert desk.accounts.login("Anna", f"  {SECRET} ") is not None
 
 
 def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(desk: Desk) -> None:
@@ -163,7 +163,7 @@ def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(desk: Desk)
     assert process.returncode == 0, shown
     assert asked == 4
     assert SECRET.encode() not in shown
-    assert desk.people.login("Anna", SECRET) is not None
+    assert desk.accounts.login("Anna", SECRET) is not None
 
 
 def read(terminal: int) -> bytes:
@@ -181,7 +181,7 @@ def test_a_file_of_a_newer_program_is_refused(desk: Desk) -> None:
         db.execute("PRAGMA user_version = 9")
     result = desk.run("list")
 
-    assert isinstance(result.exception, PeopleError)
+    assert isinstance(result.exception, AccountsError)
     assert f"{desk.file.name} is of format 9" in str(result.exception)
 
 

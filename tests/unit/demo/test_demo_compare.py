@@ -401,7 +401,7 @@ LINKS = [Link(buffer.upstream, buffer.downstream) for buffer in CONFIG.buffers]
 
 
 @pytest.mark.parametrize("hours", [0.0, 0.001, 0.4, 2.1, 8.5, 10.0, 26.0])
-def test_a_perfect_observer_has_the_ledger_s_figures(hours: float) -> None:
+def test_a_perfect_observer_has_the_true_figures(hours: float) -> None:
     """From no time at all, through breaks and the shift's end, to the next day: both ways of counting agree exactly."""
     plant = Plant(seed=3, start=T0)
     plant.advance(T0 + timedelta(hours=hours))
@@ -421,7 +421,7 @@ def test_a_perfect_observer_has_the_ledger_s_figures(hours: float) -> None:
                 )
 
 
-def test_the_ledger_s_lives_have_loops() -> None:
+def test_true_lives_have_loops() -> None:
     """A day has repaints; every loop is a visit of topcoat, oven or inspection once more."""
     plant = Plant(seed=3, start=T0)
     plant.advance(T0 + timedelta(hours=30))

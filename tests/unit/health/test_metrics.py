@@ -136,7 +136,7 @@ def test_what_is_not_known_has_no_sample() -> None:
     assert all(f"# HELP {name} " in exposition(unknown, "")[0].decode() for name in lost)
 
 
-def test_errors_and_notes_are_no_labels() -> None:
+def test_errors_and_diagnostics_are_no_labels() -> None:
     """Texts of errors, that may hold anything, are in no sample; that there are some shows as a number."""
     secret = "opc.tcp://user:secret@plc"
     status = replace(
@@ -154,7 +154,7 @@ def test_errors_and_notes_are_no_labels() -> None:
     )
 
     assert "secret" not in exposition(status, "")[0].decode()
-    assert scraped(status)["taktline_controller_notes", ("weld-plc",)] == 1
+    assert scraped(status)["taktline_controller_diagnostics", ("weld-plc",)] == 1
     assert scraped(status)["taktline_journal_blocked", ()] == 1
     assert scraped(status)["taktline_sink_held", ("influx",)] == 1
 

@@ -48,7 +48,7 @@ async def test_a_look_says_how_a_station_stands(
     """State, loss, reason, for how long, whether that is a stop in planned time, and one that waits for a reason."""
     found = await look(tmp_path, minute, *events)
 
-    names = ("state", "loss", "reason", "stop_s", "stands", "unexplained_s")
+    names = ("state", "loss", "reason", "stop_s", "stopped", "unexplained_s")
     assert tuple(found.fields[name] for name in names) == expected
     assert found.tags == place(STATION)
     assert found.stamp_ns == window_ns(at(minute))

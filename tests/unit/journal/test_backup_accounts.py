@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 from click.testing import CliRunner, Result
 
-from mes.board.accounts.users import People, Role
+from mes.board.accounts.users import Accounts, Role
 from mes.cli import mes
 from mes.journal import Journal
 
@@ -15,8 +15,8 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 PASSWORD = "correct horse"
 
 
-def people_of(folder: Path) -> People:
-    return People(folder / "people.sqlite", lambda: datetime.now(UTC), hasher=QUICK)
+def accounts_of(folder: Path) -> Accounts:
+    return Accounts(folder / "people.sqlite", lambda: datetime.now(UTC), hasher=QUICK)
 
 
 def ran(folder: Path, command: str, file: Path) -> Result:
@@ -27,33 +27,33 @@ def ran(folder: Path, command: str, file: Path) -> Result:
 async def plant(tmp_path: Path) -> Path:
     """A folder with a journal and one account."""
     async with Journal.open(tmp_path / "journal.sqlite"):
-        people_of(tmp_path).add("Anna", PASSWORD, Role.ENGINEER, "a test")
+        accounts_of(tmp_path).add("Anna", PASSWORD, Role.ENGINEER, "a test")
     return tmp_path
 
 
 @pytest.mark.parametrize("lost", ["garbage", "gone", "another account"])
 def test_a_restore_brings_back_the_accounts(plant: Path, lost: str) -> None:
     """Whoever had an account at the backup has it again, signed out; what was there is kept; nobody else reads it."""
-    people, target = plant / "people.sqlite", plant / "copy.sqlite"
-    login = people_of(plant).login("Anna", PASSWORD)
+    accounts, target = plant / "people.sqlite", plant / "copy.sqlite"
+    login = accounts_of(plant).login("Anna", PASSWORD)
     assert login is not None
     first = ran(plant, "backup", target)
     assert first.exit_code == 0, first.output
     match lost:
         case "garbage":
-            people.write_bytes(b"garbage" * 1000)
+            accounts.write_bytes(b"garbage" * 1000)
         case "gone":
-            people.unlink()
+            accounts.unlink()
         case _:
-            people_of(plant).remove("Anna", "a test")
-    before = people.read_bytes() if people.exists() else None
+            accounts_of(plant).remove("Anna", "a test")
+    before = accounts.read_bytes() if accounts.exists() else None
     again = ran(plant, "restore", target)
 
     assert again.exit_code == 0, again.output
-    assert people_of(plant).login("Anna", PASSWORD) is not None
-    assert people_of(plant).person(login[0]) is None
+    assert accounts_of(plant).login("Anna", PASSWORD) is not None
+    assert accounts_of(plant).person(login[0]) is None
     assert [file.read_bytes() for file in plant.glob("people.sqlite.before-*")] == ([before] if before else [])
-    for path in (people, plant / "copy.sqlite.people"):
+    for path in (accounts, plant / "copy.sqlite.people"):
         assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -65,7 +65,7 @@ def test_a_backup_without_accounts_restores_still(plant: Path) -> None:
     again = ran(plant, "restore", target)
 
     assert again.exit_code == 0, again.output
-    assert people_of(plant).login("Anna", PASSWORD) is not None
+    assert accounts_of(plant).login("Anna", PASSWORD) is not None
 
 
 def test_accounts_that_cannot_be_copied_are_named(plant: Path) -> None:
@@ -84,4 +84,4 @@ def test_a_damaged_file_of_accounts_changes_nothing(plant: Path) -> None:
     (plant / "copy.sqlite.people").write_bytes(b"garbage" * 1000)
     assert ran(plant, "restore", target).exit_code != 0
     assert not list(plant.glob("*.before-*"))
-    assert people_of(plant).login("Anna", PASSWORD) is not None
+    assert accounts_of(plant).login("Anna", PASSWORD) is not None

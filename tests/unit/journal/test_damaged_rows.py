@@ -140,7 +140,7 @@ def kpi(file: HourlyFile) -> object:
 @pytest.mark.parametrize(
     "content", [GARBAGE, b"", b"SQLite format 3\x00" + GARBAGE], ids=["garbage", "empty", "only its head"]
 )
-def test_a_damaged_hourly_file_is_made_anew(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_hourly_file_is_rebuilt(tmp_path: Path, content: bytes) -> None:
     """The figures are those of an undamaged one; what was there is kept beside it, three times at most."""
     path = tmp_path / "journal.sqlite.hourly"
     with HourlyFile(None) as sound:
@@ -168,7 +168,7 @@ def test_a_damaged_hourly_file_is_made_anew(tmp_path: Path, content: bytes) -> N
         "ALTER TABLE progress RENAME COLUMN seq TO other",
     ],
 )
-def test_damaged_rows_of_the_hourly_file_are_made_anew(tmp_path: Path, statement: str) -> None:
+def test_damaged_rows_of_the_hourly_file_are_rebuilt(tmp_path: Path, statement: str) -> None:
     """A cell that is not as it was written is never added up, though it may still look like one."""
     path = tmp_path / "journal.sqlite.hourly"
     with HourlyFile(path) as file:

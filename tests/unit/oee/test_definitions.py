@@ -11,7 +11,7 @@ from mes.model import CountKind, State, StationEvent
 from mes.oee.components import Bucket, Kpi
 from mes.oee.definitions import BUILT_IN, ISO22400, NEE, STANDALONE, TAKTLINE, VORNE, Definition, Place, RollUp, apply
 from mes.oee.kpi import kpi
-from mes.oee.secondary_kpis import FailureCount, further
+from mes.oee.secondary_kpis import FailureCount, secondary_kpis
 from mes.oee.timeline import timeline
 from mes.report.rules import rules
 
@@ -127,9 +127,9 @@ def test_time_without_data_goes_where_the_plant_says() -> None:
     assert apply(replace(TAKTLINE, no_data=Place.PERFORMANCE), [dark]).performance == 40 / 60
 
 
-def test_the_further_figures_of_iso() -> None:
+def test_the_secondary_kpis_of_iso() -> None:
     """TEEP, OOE, efficiencies, setup rate, ratios and mean times come from the same sums."""
-    found = further(figures(*HISTORY))
+    found = secondary_kpis(figures(*HISTORY))
 
     assert found.teep == found.ooe == 18 / 60
     assert found.utilisation == 54 / 60
@@ -139,9 +139,9 @@ def test_the_further_figures_of_iso() -> None:
     assert found.setup_rate == 5 / 35
     assert (found.scrap_ratio, found.rework_ratio) == (1 / 12, 2 / 12)
     assert (found.failures, found.mtbf, found.mttr) == (1, 30 * MINUTE, 8 * MINUTE)
-    other = further(figures(*HISTORY), FailureCount.FAILURES_AND_ONE)
+    other = secondary_kpis(figures(*HISTORY), FailureCount.FAILURES_AND_ONE)
     assert (other.mtbf, other.denominator) == (15 * MINUTE, FailureCount.FAILURES_AND_ONE)
-    empty = further(figures(state(0, State.STARVED)))
+    empty = secondary_kpis(figures(state(0, State.STARVED)))
     assert (empty.scrap_ratio, empty.rework_ratio, empty.mtbf, empty.mttr, empty.setup_rate) == (None,) * 5
 
 

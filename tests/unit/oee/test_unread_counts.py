@@ -14,7 +14,7 @@ from mes.model import CountKind, ProductId, StationStandard
 from mes.oee.components import Kpi, KpiFlag, combine
 from mes.oee.kpi import kpi
 from mes.oee.programme import hour_by_hour
-from mes.oee.secondary_kpis import further
+from mes.oee.secondary_kpis import secondary_kpis
 from mes.oee.timeline import timeline
 from mes.oee.unread import UnreadCount, unknown_figures, unread_counts, without_unread
 
@@ -103,7 +103,7 @@ def test_oee_with_an_unknown_count_is_not_known() -> None:
     assert whole.oee is not None
     assert (found.count("good"), found.count("produced"), found.count("scrap")) == (None, None, 1)
     assert (found.oee, found.performance, found.quality, found.quality_count) == (None, None, None, None)
-    assert further(found).scrap_ratio is None
+    assert secondary_kpis(found).scrap_ratio is None
     assert found.availability == whole.availability
     assert found.flags == {KpiFlag.COUNTS_NOT_READ}
     rework = without_unread(whole, [UnreadCount(REWORK, None, ever=False)], {TOTAL, GOOD, REWORK})

@@ -234,7 +234,7 @@ def test_a_biography_goes_through_the_stations(query: PlantResults) -> None:
     assert query.biography(UnitId("nobody")) == ()
 
 
-def test_the_starved_station_charges_the_one_that_stood(query: PlantResults) -> None:
+def test_the_starved_station_charges_the_one_that_stopped(query: PlantResults) -> None:
     """Respot starved because framing was down; the bottleneck of the moment is framing."""
     line = Node("kostanay/weld/weld-1", (FRAMING, RESPOT))
     window = Interval(at(0), at(48))

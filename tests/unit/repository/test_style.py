@@ -97,7 +97,7 @@ def long_sentences(text: str) -> list[str]:
 
 
 def private_words(text: str) -> list[str]:
-    """The private words in a module's docstrings and comments, and its private class names, with their lines."""
+    """The private words in a module's docstrings, comments, and names of classes and functions, with their lines."""
     prose: list[tuple[int, str]] = []
     if ANY_PRIVATE_PROSE.search(text):
         prose += docstrings(text)
@@ -109,10 +109,17 @@ def private_words(text: str) -> list[str]:
         for word, better in PRIVATE_PROSE.items()
         if re.search(rf"\b{word}\b", said, re.IGNORECASE)
     ]
-    return found + [
+    found += [
         f"{node.lineno}: class {node.name}: call it {PRIVATE_NAMES[node.name.lstrip('_')]}"
         for node in nodes(text)
         if isinstance(node, ast.ClassDef) and node.name.lstrip("_") in PRIVATE_NAMES
+    ]
+    return found + [
+        f"{node.lineno}: function {node.name}: say {PRIVATE_PROSE[word]}"
+        for node in nodes(text)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for word in node.name.split("_")
+        if word in PRIVATE_PROSE
     ]
 
 
@@ -158,6 +165,7 @@ def test_what_is_not_plain_english_is_found() -> None:
     assert private_words("x = 1  # the books agree\n") == ["1: 'books': write shift closing, count audit, counts"]
     assert private_words("x = 1  # counted anew\n") == ["1: 'anew': write again"]
     assert private_words("class _Taker: ...\n") == ["1: class _Taker: call it BatchSink"]
+    assert private_words("def begin_anew(): ...\n") == ["1: function begin_anew: say again"]
     assert nameless("for each in stations: pass\nsorted(stops, key=lambda each: each.start)\n") == [
         f"{line}: name it after what it holds, not `each`" for line in (1, 2)
     ]

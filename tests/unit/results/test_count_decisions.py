@@ -29,7 +29,7 @@ from mes.health.status import CountAuditLine
 from mes.influx.encode import window_ns
 from mes.influx.points.windows import PublishedFigures
 from mes.journal import JournalReader
-from mes.journal.schema import DOUBTS, EVENT
+from mes.journal.schema import EVENT, UNRECONCILED
 from mes.journal.store import Store
 from mes.model import (
     CountFlag,
@@ -43,8 +43,8 @@ from mes.model import (
     StationStandard,
     UnitsCounted,
 )
+from mes.oee.count_decisions import count_key, leading
 from mes.oee.count_decisions import decided as in_force
-from mes.oee.count_decisions import doubt, leading
 from mes.oee.stops import NotAllowed
 from mes.oee.unreconciled_counts import Around, Assessment, Case, case, decide
 from mes.results.unreconciled import cases
@@ -174,7 +174,7 @@ def test_a_decision_says_who_when_and_why() -> None:
     event = take(real(), 12)
 
     assert event == decided(UP, 12, when=500, why="seen")
-    assert doubt(event) == doubt(UP)
+    assert count_key(event) == count_key(UP)
     assert take(real(), 8900).parts == 8900
     assert take(real(), 0).product is None
 
@@ -213,7 +213,7 @@ def test_a_clock_that_was_set_back_changes_no_order() -> None:
     second = take(real(first), 2, now=at(400))
 
     assert second.recorded_time > first.recorded_time
-    assert in_force([second, first, state(0, State.DOWN)]) == {doubt(UP): second}
+    assert in_force([second, first, state(0, State.DOWN)]) == {count_key(UP): second}
     assert [decision.parts for decision in real(second, first).said] == [1, 2]
 
 
@@ -392,14 +392,14 @@ def test_a_journal_of_before_is_found_through_the_same_index(tmp_path: Path) -> 
             assert store.last_seq == len(HISTORY)
             disk.refuse = None
     with Store(path), closing(apsw.Connection(str(path))) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {EVENT} WHERE {DOUBTS} ORDER BY seq").fetchall()
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {EVENT} WHERE {UNRECONCILED} ORDER BY seq").fetchall()
     assert "event_doubt" in str(plan)
 
 
 # The count audit and what is published
 
 
-async def test_published_figures_are_made_anew(tmp_path: Path) -> None:
+async def test_published_figures_are_rebuilt(tmp_path: Path) -> None:
     """However late a decision comes, the hour, the shift and the day of its reading are published again."""
     config = load(default_config()).config
     path = journal(tmp_path / "journal.sqlite", [*HISTORY, decided(JUMP, 12, when=5000)])
@@ -440,7 +440,7 @@ def test_a_decision_closes_the_count_audit() -> None:
     assert (open_one.unreconciled, closed.unreconciled, closed.difference) == (8899, 0, 0)
 
 
-async def test_the_ledger_of_a_journal_knows_decisions(tmp_path: Path) -> None:
+async def test_the_count_audit_of_a_journal_knows_decisions(tmp_path: Path) -> None:
     """What was stored counts a decision once, also where the first word waits and the second was sent ahead."""
 
     class Told:

@@ -131,7 +131,7 @@ def test_process_values_belong_to_the_unit_that_was_there(tmp_path: Path) -> Non
         assert [(visit.unit, query.process(visit)) for visit in others] == [(cars[1], ()), (cars[2], ())]
 
 
-def test_every_line_has_its_culprits(tmp_path: Path) -> None:
+def test_every_line_has_its_line_stops(tmp_path: Path) -> None:
     """The end of the weld line waits 30 minutes for the station before it; nothing is known of the other lines."""
     lines = {"/".join(name.split("/")[:3]): name for name in CONFIG.standards}  # the last station of each line
     names = list(CONFIG.standards)

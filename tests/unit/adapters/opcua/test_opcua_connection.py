@@ -6,7 +6,7 @@ from typing import Any, cast
 from fakes import START
 
 from adapters.clock import ManualClock
-from adapters.opcua.connection import Life
+from adapters.opcua.connection import Connection
 from adapters.reading import Batch, ControllerId
 from adapters.settings import OpcUaController
 
@@ -21,13 +21,15 @@ async def test_no_batch_is_received_before_the_one_before_it() -> None:
     settings = OpcUaController.model_validate(
         {"kind": "opcua", "url": "opc.tcp://127.0.0.1:1", "security": {"policy": "None", "insecure": True}}
     )
-    life = Life(ControllerId("plc"), settings, cast("Any", None), ManualClock(START), cast("Any", None), emit)
+    connection = Connection(
+        ControllerId("plc"), settings, cast("Any", None), ManualClock(START), cast("Any", None), emit
+    )
     try:
-        await life.emit((), received_time=START + timedelta(seconds=5))
-        await life.emit((), received_time=START + timedelta(seconds=4))
-        await life.emit((), received_time=START + timedelta(seconds=6))
+        await connection.emit((), received_time=START + timedelta(seconds=5))
+        await connection.emit((), received_time=START + timedelta(seconds=4))
+        await connection.emit((), received_time=START + timedelta(seconds=6))
     finally:
-        life.close()
+        connection.close()
 
     assert [(batch.received_time - START).total_seconds() for batch in batches] == [5, 5, 6]
-    assert life.last_batch == START + timedelta(seconds=6)
+    assert connection.last_batch == START + timedelta(seconds=6)

@@ -74,7 +74,7 @@ async def test_a_missing_folder_trusts_nobody(tmp_path: Path) -> None:
     assert not TrustFolder(tmp_path).is_trusted(CERTIFICATE)
 
 
-async def test_the_folder_is_read_anew_by_each_load(folder: Path) -> None:
+async def test_the_folder_is_read_again_by_each_load(folder: Path) -> None:
     """A file counts from the load after it came to the load after it went."""
     store = TrustFolder(folder)
     await store.load()
