@@ -20,8 +20,8 @@ from mes.collect.station import (
     rebuilt,
     step,
 )
-from mes.future import NOT_BEFORE, TOLERANCE, not_after
 from mes.journal import Entry, Future, Journal
+from mes.journal.future import NOT_BEFORE, TOLERANCE, not_after
 from mes.logs import get_logger
 from mes.model import CountKind, ProcessValue, StationEvent, StationId
 

@@ -81,9 +81,11 @@ class Delivery:
             if refused is None:
                 continue
             if not asked and refused.status != TOO_LARGE:
+                # a server that is full or set up wrongly refuses good lines with the same statuses
                 await self._canary(refused)
                 asked = True
             if len(part) > 1:
+                # halves find one bad line of n in about 2 log2(n) requests; the earlier half is sent first
                 middle = len(part) // 2
                 waiting += [part[middle:], part[:middle]]
             else:

@@ -15,6 +15,7 @@ from typing import Self
 from mes.influx.encode import Point
 from mes.influx.place import Place
 from mes.influx.revisions import Fields, Key, hold, key_of, revised, said
+from mes.intervals import MICROSECOND
 from mes.journal.codec import from_us, to_us
 from mes.journal.replace import put_aside
 from mes.logs import get_logger
@@ -205,7 +206,7 @@ def _wanted(points: Iterable[Point]) -> Iterator[tuple[str, int, int, str]]:
 
 
 def _us(length: timedelta | None) -> int:
-    return 0 if length is None else length // timedelta(microseconds=1)
+    return 0 if length is None else length // MICROSECOND
 
 
 def _opened(path: Path) -> sqlite3.Connection:

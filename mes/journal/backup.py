@@ -10,8 +10,8 @@ from pathlib import Path
 import apsw
 
 from mes.errors import ConfigError, JournalDamaged, JournalError
-from mes.future import TOLERANCE
 from mes.journal.codec import Unreadable, from_us, to_us
+from mes.journal.future import TOLERANCE
 from mes.journal.replace import replace, to_disk
 from mes.journal.schema import check_identity, failed, fetch, placed, read_rows
 from mes.journal.store import locked

@@ -8,8 +8,8 @@ from typing import get_type_hints
 import msgspec
 
 from mes.errors import JournalError
-from mes.future import not_after
 from mes.intervals import EPOCH, MICROSECOND, Interval
+from mes.journal.future import not_after
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,

@@ -13,9 +13,9 @@ import apsw
 
 from adapters.reading import ControllerId
 from mes.errors import JournalError
-from mes.future import TOLERANCE, is_behind
 from mes.intervals import MICROSECOND, Interval
 from mes.journal.codec import LATEST_US, EventRow, Unreadable, from_us, read_row, to_us
+from mes.journal.future import TOLERANCE, is_behind
 from mes.journal.replace import finish_replacing, to_disk
 from mes.journal.schema import (
     COUNT_KIND,

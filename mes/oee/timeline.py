@@ -306,6 +306,8 @@ def _spread(since: datetime, filled: Sequence[UnitsCounted]) -> list[tuple[Count
     length = max(count.time for count in filled) - since
     units = [count for count in filled for _ in range(count.delta)]
     n = len(units)
+    # Nobody saw when in the gap they were made. An even spread favours no part, and the middle of a slice is never
+    # at an end of the gap, where the unit would be counted in the window before or after it.
     return [
         (
             Count(since + length * (2 * i + 1) // (2 * n), unit.kind, unit.product, 1, unit.flag),

@@ -1,4 +1,4 @@
-"""Laws of totalisers (test 13 of the pitfalls): the count is true whenever the rule can tell, else it is flagged."""
+"""Laws of totalisers: the count is true whenever the rule can tell, else it is flagged."""
 
 from dataclasses import dataclass
 from datetime import timedelta

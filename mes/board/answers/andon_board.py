@@ -15,7 +15,7 @@ from mes.board.answers.models import (
 )
 from mes.calendar import Window, WindowKind
 from mes.health.status import Status, ready
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.model import State, StationId
 from mes.oee.biography import Visit, VisitFlag
 from mes.oee.causes import Culprit
@@ -28,7 +28,6 @@ from mes.results.plant import Node, PlantResults
 SEEN = timedelta(days=4)  # how far back a car that is still there may have come
 LATELY = timedelta(minutes=1)  # a line that lost time in it stands now
 STALE = timedelta(seconds=5)  # real time after which figures that grow with time are made again
-MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -64,7 +63,7 @@ class AndonBoardMaker:
         for station in query.config.standards:
             known = self._known.get(station)
             if known is None or station in changed:
-                visits = query.visits(station, Interval(now - SEEN, now + MOMENT))
+                visits = query.visits(station, Interval(now - SEEN, now + MICROSECOND))
                 self._known[station] = _Known(visits, self._tile(station, visits, shift, now), monotonic_s)
             elif monotonic_s - known.made > STALE.total_seconds():
                 known.tile, known.made = self._tile(station, known.visits, shift, now), monotonic_s
@@ -98,7 +97,7 @@ class AndonBoardMaker:
             reason=None if piece is None else piece.reason,
             fault=None if piece is None else piece.fault,
             needs_reason=any(stop.needs_reason and stop.interval.end >= now for stop in stops),
-            planned=bool(query.config.calendar.planned(Interval(now, now + MOMENT))),
+            planned=bool(query.config.calendar.planned(Interval(now, now + MICROSECOND))),
             unit=None if unit is None else unit.unit,
             product=product,
             last_cycle_s=cycle_s,
@@ -148,7 +147,7 @@ def current_shift(query: PlantResults, now: datetime) -> Window:
 def last_shift(query: PlantResults, now: datetime) -> Window:
     """The shift that is on, else the last one; the stretch between shifts where there was none in two weeks."""
     on = current_shift(query, now)
-    found = query.config.calendar.windows(WindowKind.SHIFT, Interval(now - timedelta(days=14), now + MOMENT))
+    found = query.config.calendar.windows(WindowKind.SHIFT, Interval(now - timedelta(days=14), now + MICROSECOND))
     return found[-1] if found else on
 
 

@@ -19,7 +19,7 @@ from mes.board.refusals import language_of
 from mes.calendar import Window, WindowKind
 from mes.errors import ConfigError
 from mes.health.status import Status
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.model import StationId, UnitsCounted
 from mes.oee.components import Bucket, KpiFlag
 from mes.results import charts
@@ -141,7 +141,7 @@ def offered(query: PlantResults, localizer: Localizer, chosen: Window) -> list[t
     span = Interval(now - OFFERED, now)
     known = query.known
     if known is not None:
-        span = Interval(min(max(known.start, span.start), now), now + timedelta(microseconds=1))
+        span = Interval(min(max(known.start, span.start), now), now + MICROSECOND)
     shifts = query.config.calendar.windows(WindowKind.SHIFT, span)
     days = query.config.calendar.windows(WindowKind.DAY, span)
     found = [*reversed(shifts), *reversed(days)]
