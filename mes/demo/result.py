@@ -85,7 +85,7 @@ def _station_json(both: Station, window: Interval) -> dict[str, object]:
         "measured": {
             **_counts_json(both.measured.counts),
             "seconds": _seconds_json(both.measured.states, (window,)),
-            "no_data_s": total(holes).total_seconds(),
+            "unobserved_s": total(holes).total_seconds(),
             "oee": both.measured.oee,
             "availability": both.measured.availability,
             "performance": both.measured.performance,

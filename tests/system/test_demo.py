@@ -36,7 +36,7 @@ def test_an_hour_of_plant_agrees_with_the_truth(tmp_path: Path) -> None:
     assert len(result["stations"]) == 15
     assert all(station["truth"]["good"] > 0 for station in result["stations"].values())
     assert result["units"]["truth"] == result["units"]["measured"] > 50
-    assert all(station["measured"]["no_data_s"] == 0 for station in result["stations"].values())
+    assert all(station["measured"]["unobserved_s"] == 0 for station in result["stations"].values())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
