@@ -28,7 +28,7 @@ STATUSES = {
     "said_since": 409,
     "no_such_reason": 404,
     "part_unknown": 404,
-    "no_doubtful_count": 404,
+    "no_unreconciled_count": 404,
 }
 """The HTTP status of a refusal by its code; the others are 422."""
 

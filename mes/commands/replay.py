@@ -109,8 +109,8 @@ def _say(found: list[Difference], *, windows: int, as_json: bool) -> None:
     if not found:
         click.echo(f"Nothing differs in {windows} windows of stations.")
         return
-    touched = len({(difference.station, difference.window.interval) for difference in found})
-    table = Table(title=f"{touched} of {windows} windows of stations differ")
+    differing = len({(difference.station, difference.window.interval) for difference in found})
+    table = Table(title=f"{differing} of {windows} windows of stations differ")
     for heading in ("station", "window", "figure", "before", "after"):
         table.add_column(heading, justify="right" if heading in {"before", "after"} else "left")
     for difference in found[:MOST_SHOWN]:

@@ -200,20 +200,20 @@ class _Sending:
         """Of all stations that the plant's file has, from the first thing that was seen of each."""
         for station in self.query.config.standards:
             seen = self.query.reader.span_of(station)
-            touched = None if seen is None else _part(day, seen.start, self.query.until)
-            if touched is not None:
-                yield from station_points(self.query.results, station, touched, self.query.until)
+            affected = None if seen is None else _part(day, seen.start, self.query.until)
+            if affected is not None:
+                yield from station_points(self.query.results, station, affected, self.query.until)
         known = self.query.known
-        touched = None if known is None else _part(day, known.start, self.query.until)
-        if touched is not None:
-            yield from self.plant.points(touched)
+        affected = None if known is None else _part(day, known.start, self.query.until)
+        if affected is not None:
+            yield from self.plant.points(affected)
 
     def _longest(self, stretch: Interval) -> Iterator[Point]:
         for station in self.query.config.standards:
             seen = self.query.reader.span_of(station)
-            touched = None if seen is None else _part(stretch, seen.start, self.query.until)
-            if touched is not None:
-                yield from longest_points(self.query.results, station, touched, self.query.until)
+            affected = None if seen is None else _part(stretch, seen.start, self.query.until)
+            if affected is not None:
+                yield from longest_points(self.query.results, station, affected, self.query.until)
 
     async def _revise(self, figures: Iterator[Point]) -> None:
         """Whatever the file knows, the server is asked: its database may have been lost."""

@@ -141,7 +141,7 @@ def unreconciled_count(query: PlantResults, number: int) -> Case:
         if case.seq == number:
             return case
     undecided = ", ".join(str(case.seq) for case in found if not case.said) or "–"
-    raise NotAllowed("no_doubtful_count", number=number, undecided=undecided)
+    raise NotAllowed("no_unreconciled_count", number=number, undecided=undecided)
 
 
 def decided_count(

@@ -36,7 +36,7 @@ SENT: list[tuple[str, Mapping[str, Any], int, str]] = [
     ("/api/v1/undo", {"seq": 1}, 404, "no_such_reason"),
     ("/api/v1/shift-closing/close", {"station": STATION, "window": "2026-03-02/day"}, 422, "shift_not_over"),
     ("/api/v1/shift-closing/reopen", {"station": STATION, "window": "2026-03-02/day"}, 422, "shift_not_closed"),
-    ("/api/v1/unreconciled-counts/1", {"parts": 1, "why": "seen"}, 404, "no_doubtful_count"),
+    ("/api/v1/unreconciled-counts/1", {"parts": 1, "why": "seen"}, 404, "no_unreconciled_count"),
 ]
 PAGES: list[tuple[str, Mapping[str, str], int, str]] = [
     ("/nowhere", {}, 404, "not_found"),

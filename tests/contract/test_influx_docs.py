@@ -16,11 +16,11 @@ from status_scenes import STATUS
 from mes.config.load import default_config, load
 from mes.health.influx_points import health_points
 from mes.influx.backfill import backfill
-from mes.influx.document import page
 from mes.influx.encode import body
 from mes.influx.examples import EXAMPLES
 from mes.influx.figures_file import FiguresFile
 from mes.influx.schema import MEASUREMENTS
+from mes.influx.schema_docs import page
 from mes.influx.server import InfluxServer, Target
 from mes.results.plant import PlantResults
 

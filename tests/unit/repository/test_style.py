@@ -32,6 +32,7 @@ PRIVATE_MODULES = {
     "cards",
     "care",
     "deeds",
+    "document",
     "doubts",
     "drawing",
     "entry",
