@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adapters.reading import Value
+from mes.collect.values import code
 from mes.model import State
 
 # ISA-TR88.00.02 states by name. Suspension has an outer cause that PackML does not tell apart: starved unless the
@@ -72,17 +73,17 @@ PACKML_OPC30060: Mapping[str, State] = {str(number): _PACKML[name] for number, n
 
 @dataclass(frozen=True, slots=True)
 class CodeMap:
-    """States by the code that the controller sends, written as text: 6 and "6" are one code."""
+    """States by the code that the controller sends, as `values.code` writes it."""
 
     codes: Mapping[str, State]
 
     def state(self, raw: Value) -> State:
         """The state, or NO_DATA for a code that nobody explained: it is never guessed."""
-        return self.codes.get(_code(raw), State.NO_DATA)
+        return self.codes.get(code(raw), State.NO_DATA)
 
     def names(self, raw: Value) -> bool:
         """Whether the code is in the map."""
-        return _code(raw) in self.codes
+        return code(raw) in self.codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,6 @@ class BitMap:
         if not isinstance(raw, int):
             return False
         return self.otherwise is not State.NO_DATA or any(raw & rule.mask == rule.value for rule in self.rules)
-
-
-def _code(raw: Value) -> str:
-    """A code as text: 6.0 and 6 are one."""
-    return str(int(raw) if isinstance(raw, float) and raw.is_integer() else raw)
 
 
 StateMap = CodeMap | BitMap

@@ -26,7 +26,7 @@ from mes.collect.signals import (
     UnitLogSignal,
     UnitSignal,
 )
-from mes.collect.values import NO_PRODUCT, code, measured, whole
+from mes.collect.values import NO_PRODUCT, code, measured, text, whole
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -183,6 +183,8 @@ def _same_scan(one: Reading, other: Reading) -> bool:
 def _take(work: Work, reading: Reading) -> None:
     signal = work.setup.signals[reading.tag]
     if not isinstance(signal, UnitLogSignal):
+        if isinstance(reading.value, tuple):
+            reading = replace(reading, value=None)  # a list says nothing where one value is wanted
         work.judge(signal, reading, malformed=_unusable(signal, reading))
     match signal:
         case StateSignal():
@@ -207,7 +209,7 @@ def _state(work: Work, signal: StateSignal, reading: Reading) -> None:
     if reading.value is None:
         state, raw = State.NO_DATA, "bad quality"
     else:
-        state, raw = signal.map.state(reading.value), str(reading.value)
+        state, raw = signal.map.state(reading.value), text(reading.value)
     known = work.state
     since = known.changes.get(signal.name)
     if reading.overflow and known.state is not None and since is not None:
@@ -220,13 +222,13 @@ def _state(work: Work, signal: StateSignal, reading: Reading) -> None:
 
 
 def _unit(work: Work, signal: UnitSignal, reading: Reading) -> None:
-    if reading.value is None or str(reading.value) == work.state.unit:
+    if reading.value is None or text(reading.value) == work.state.unit:
         return
     # at a baseline the unit was there before we looked, nobody knows since when
     baseline, when = work.seen.baseline, work.changed(signal.name, reading)
     if work.state.unit:
         work.emit(UnitLeft, when, unit=UnitId(work.state.unit), baseline=baseline)
-    if unit := str(reading.value):
+    if unit := text(reading.value):
         work.emit(UnitEntered, when, unit=UnitId(unit), product=work.state.product, baseline=baseline)
     since = None if baseline else when[0]
     work.state = replace(work.state, unit=unit, unit_since=since)

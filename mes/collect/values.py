@@ -5,6 +5,8 @@ import math
 from adapters.reading import Value
 
 LARGEST = 2**63  # what a database can hold; only a misread value is larger
+FILLING = " \t\r\n\0"
+_TRUTH = {"false": "0", "true": "1"}
 NO_PRODUCT = frozenset({"", "0"})  # raw codes of an empty station
 
 
@@ -27,6 +29,17 @@ def measured(value: Value | None) -> float | None:
 
 
 def code(value: Value | None) -> str:
-    """A code as text: 3, 3.0 and "3" are one code."""
-    number = whole(value)
-    return str(value) if number is None else str(number)
+    """A code as text, so that equal codes are equal texts on every protocol and in the plant's file.
+
+    3, 3.0 and "3" are one code; so are true, 1 and "True". Blanks and NULs around a text do not count.
+    """
+    number = int(value) if isinstance(value, bool) else whole(value)
+    if number is not None:
+        return str(number)
+    said = text(value)
+    return _TRUTH.get(said.lower(), said)
+
+
+def text(value: Value | None) -> str:
+    """What was said, without the blanks and NULs that controllers fill up texts with."""
+    return str(value).strip(FILLING)

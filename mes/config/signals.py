@@ -19,6 +19,7 @@ from mes.collect.signals import (
     UnitSignal,
 )
 from mes.collect.states import BitMap, StateMap
+from mes.collect.values import code
 from mes.config.findings import Findings
 from mes.config.models.plant import CounterShape, FaultShape, ProcessShape, SignalShape, StateShape, UnitLogShape
 from mes.config.problems import did_you_mean
@@ -61,7 +62,7 @@ def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, fin
         case CounterShape():
             return _counter(signal, signal.shape, zone, findings)
         case FaultShape():
-            return FaultSignal(frozenset(map(str, signal.shape.none)))
+            return FaultSignal(frozenset(map(code, signal.shape.none)))
         case UnitLogShape():
             return _unit_log(signal, signal.shape, findings)
         case ProcessShape():

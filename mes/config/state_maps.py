@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mes.collect.states import PACKML_OPC30060, PACKML_TAGS, BitMap, BitRule, CodeMap, StateMap
+from mes.collect.values import code
 from mes.config.findings import Findings
 from mes.config.models.plant import ProductShape, StateMapShape
 from mes.config.problems import did_you_mean
@@ -32,7 +33,7 @@ def state_maps(shapes: Mapping[str, StateMapShape], findings: Findings) -> dict[
             findings.problem(place, "the map is empty", "give `numbers`, `bits` or `like`")
         else:
             base = BUILT_IN[shape.like].codes if shape.like else {}
-            found[name] = CodeMap({**base, **{str(code): state for code, state in shape.numbers.items()}})
+            found[name] = CodeMap({**base, **{code(raw): state for raw, state in shape.numbers.items()}})
     return found
 
 
@@ -40,7 +41,7 @@ def raw_products(shapes: Mapping[str, ProductShape], findings: Findings) -> dict
     """Products by the codes that controllers say for them, written as text."""
     found: dict[str, ProductId] = {}
     for name, shape in shapes.items():
-        for raw in map(str, shape.raw):
+        for raw in map(code, shape.raw):
             if raw in found and found[raw] != name:
                 what = f"`{raw}` stands for {found[raw]} already"
                 findings.problem(("products", name, "raw"), what, "give each code to one product")

@@ -1,0 +1,58 @@
+"""One code, however a controller types it or a text is filled up; a list is no code at all."""
+
+from dataclasses import replace
+
+import pytest
+from collect_scenes import live, only, seen, station
+
+from adapters.reading import Quality, TagId, Value
+from mes.collect.signals import FaultSignal, StateSignal
+from mes.collect.states import CodeMap
+from mes.collect.values import code
+from mes.model import FaultRaised, ProductChanged, ProductId, QualityChanged, State, StateChanged, UnitEntered
+
+ON: tuple[Value, ...] = (True, 1, 1.0, "1", "True", "true", "TRUE", " 1\0\0")
+OFF: tuple[Value, ...] = (False, 0, 0.0, "0", "False", "false", "false  ")
+
+
+@pytest.mark.parametrize("raw", ON)
+def test_true_is_1_wherever_a_code_stands(raw: Value) -> None:
+    """In a state map, a product's codes and a fault: what a coil, a register or a text says is one thing."""
+    signals = {**station().signals, TagId("state"): StateSignal(CodeMap({"0": State.IDLE, "1": State.PRODUCING}))}
+    setup = replace(station(), signals=signals, products={"1": ProductId("A")})
+    done = live(setup, seen(0, baseline=True, state=0, product=0, fault=0), seen(5, state=raw, product=raw, fault=raw))
+
+    assert only(StateChanged, done)[-1].state is State.PRODUCING
+    assert [change.product for change in only(ProductChanged, done)] == ["A"]
+    assert [fault.code for fault in only(FaultRaised, done)] == ["1"]
+
+
+@pytest.mark.parametrize("raw", OFF)
+def test_a_fault_bit_that_is_not_set_raises_no_fault(raw: Value) -> None:
+    """False is no fault, as 0 is none."""
+    done = live(station(), seen(0, baseline=True, fault=raw), seen(5, fault=raw))
+
+    assert code(raw) in FaultSignal().none
+    assert only(FaultRaised, done) == []
+
+
+@pytest.mark.parametrize("raw", ["Running", " Running ", "Running\0\0\0", "Running\r\n"])
+def test_what_fills_up_a_text_is_no_part_of_it(raw: str) -> None:
+    """Blanks and NULs, as fixed-length texts have them, are stripped: of codes and of ids."""
+    assert CodeMap({"Running": State.PRODUCING}).state(raw) is State.PRODUCING
+    entered = only(UnitEntered, live(station(), seen(0, baseline=True, unit=""), seen(5, unit=raw)))
+
+    assert [event.unit for event in entered] == ["Running"]
+
+
+@pytest.mark.parametrize("tag", ["state", "unit", "product", "fault", "good", "current"])
+def test_a_list_is_bad_quality_and_nothing_else(tag: str) -> None:
+    """An array where one value is wanted is never an id, a state or a code made of its elements."""
+    signals = {TagId(tag): station().signals[TagId(tag)]}
+    setup = replace(station(), signals=signals)
+    done = live(setup, seen(0, baseline=True, **{tag: (76, 74, 49)}), seen(5, **{tag: (76, 74, 50)}))
+    changed = only(QualityChanged, done)
+
+    assert [change.quality for change in changed] == [Quality.BAD]
+    assert {type(event) for event in done.events} <= {QualityChanged, StateChanged}
+    assert all(change.state is State.NO_DATA for change in only(StateChanged, done))
