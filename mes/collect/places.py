@@ -77,12 +77,14 @@ def adopt(
     moved = {kind: name for name, kind in counters.items() if name in over}
     events = _events(setup, state, over, at)
     log = None if "unit_log" in over else state.log
+    told_otherwise = any(name.partition(".")[0] == "state" for name in over)
     state = _taken_over(_moved(state, moved), counters, present, others or {})
     state = replace(
         state,
         places=present,
-        state=None if "state" in over else state.state,
-        raw_state="" if "state" in over else state.raw_state,
+        state=None if told_otherwise else state.state,
+        raw_state="" if told_otherwise else state.raw_state,
+        inputs={} if told_otherwise else state.inputs,
         unit="" if "unit_id" in over else state.unit,
         unit_since=None if "unit_id" in over else state.unit_since,
         product=None if "product" in over else state.product,

@@ -14,11 +14,14 @@ from mes.collect.signals import (
     ProcessSignal,
     ProductSignal,
     SignalSetup,
+    StateInputSignal,
     StateSignal,
     StationSetup,
     UnitLogSignal,
     UnitSignal,
+    single,
 )
+from mes.collect.states import Input
 from mes.collect.values import NO_PRODUCT, code, measured, whole
 from mes.model import CountKind, State, StationId, StationStandard
 
@@ -65,6 +68,7 @@ class _Station:
     setup: StationSetup
     longest: timedelta
     producing: bool = False
+    inputs: dict[TagId, Input] = field(default_factory=dict)  # what the state is told by
     raw: dict[CountKind, int] = field(default_factory=dict)
     produced: dict[CountKind, timedelta] = field(default_factory=dict)
     unread: dict[TagId, str] = field(default_factory=dict)  # signal names of tags without a value
@@ -161,20 +165,23 @@ class PresentTags:
             station.unread[tag] = signal.name
         if isinstance(signal, StateSignal):
             station.producing = judged.means == State.PRODUCING
+        elif isinstance(signal, StateInputSignal) and station.setup.state_rules is not None:
+            station.inputs[tag] = None if isinstance(reading.value, tuple) else reading.value
+            station.producing = station.setup.state_rules.state(station.inputs)[0] is State.PRODUCING
         elif isinstance(signal, CounterSignal):
             _follow_counter(station, signal.setup.kind, whole(reading.value))
 
     def _judge(self, setup: StationSetup, signal: SignalSetup, reading: Reading) -> _Judged:
         """What a value means by the plant's file."""
-        value = reading.value
+        value = single(signal, reading.value)
         if value is None:
-            return _Judged(None)
-        if isinstance(value, tuple) and not isinstance(signal, UnitLogSignal):
-            return _unusable(reading.tag, "a list")
+            return _Judged(None) if reading.value is None else _unusable(reading.tag, "a list")
         match signal:
             case StateSignal():
                 known, means = signal.map.names(value), str(signal.map.state(value))
                 return _Judged(means) if known else self._unmapped(reading.tag, value, "state")
+            case StateInputSignal():
+                return _told_by_rules(setup, reading.tag, value)
             case ProductSignal():
                 raw = code(value)
                 product = setup.products.get(raw)
@@ -211,6 +218,15 @@ class PresentTags:
             "product": "give a product this `raw` code; until then units are counted without a product",
         }[what]
         return _Judged(None, Diagnostic(DiagnosticCode.VALUE_UNMAPPED, text, remedy, (tag,)))
+
+
+def _told_by_rules(setup: StationSetup, tag: TagId, value: Value) -> _Judged:
+    """A value that rules look at: each of them must be able to say whether it is what is wanted."""
+    rules = () if setup.state_rules is None else setup.state_rules.rules
+    looked = [condition for rule in rules for condition in rule.conditions if condition.tag == tag]
+    if any(condition.holds(value) is None for condition in looked):
+        return _unusable(tag, _kind(value), "a number")
+    return _Judged(shown(code(value)))
 
 
 def _unusable(tag: TagId, what: str, wanted: str = "one number or code") -> _Judged:

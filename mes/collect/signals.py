@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from adapters.reading import GapCause, Quality, Reading, TagId
+from adapters.reading import GapCause, Quality, Reading, TagId, Value
 from mes.collect.counters import CounterSetup, CounterState
-from mes.collect.states import StateMap
+from mes.collect.states import BitMap, Input, StateMap, StateRules
 from mes.collect.units import LogState
+from mes.collect.values import status_word
 from mes.model import CountKind, ProductId, State, StationId, TimeSource
 
 
@@ -17,6 +18,13 @@ class StateSignal:
 
     map: StateMap
     name: str = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class StateInputSignal:
+    """One of several values that tell by the station's rules what it is doing."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,23 @@ class ProcessSignal:
     deadband: float = 0.0
 
 
-SignalSetup = StateSignal | CounterSignal | UnitSignal | UnitLogSignal | ProductSignal | FaultSignal | ProcessSignal
+SignalSetup = (
+    StateSignal
+    | StateInputSignal
+    | CounterSignal
+    | UnitSignal
+    | UnitLogSignal
+    | ProductSignal
+    | FaultSignal
+    | ProcessSignal
+)
+
+
+def single(signal: SignalSetup, value: Value | None) -> Value | None:
+    """A value as the signal wants it: a list says nothing where one value is wanted, but for the bits of a word."""
+    if not isinstance(value, tuple) or isinstance(signal, UnitLogSignal):
+        return value
+    return status_word(value) if isinstance(signal, StateSignal) and isinstance(signal.map, BitMap) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +107,8 @@ class StationSetup:
 
     `products` maps raw codes, written as text, to products. `max_source_offset`: how far a controller's time stamp
     may be from our clock and still be the event's time. `places`: where each signal is read, by its name in the plant's
-    file; texts are equal if and only if it is the same value in the plant.
+    file; texts are equal if and only if it is the same value in the plant. `state_rules`: what the station is doing, if
+    several values tell it.
     """
 
     station: StationId
@@ -91,6 +116,7 @@ class StationSetup:
     products: Mapping[str, ProductId]
     max_source_offset: timedelta
     places: Mapping[str, str] = field(default_factory=dict)
+    state_rules: StateRules | None = None
 
     @property
     def has_unit_log(self) -> bool:
@@ -156,6 +182,7 @@ class StationState:
 
     state: State | None = None
     raw_state: str = ""
+    inputs: Mapping[TagId, Input] = field(default_factory=dict)  # by tag, what the state is told by
     changes: Mapping[str, datetime] = field(default_factory=dict)  # when each thing changed last
     counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
     held: Mapping[CountKind, Held] = field(default_factory=dict)

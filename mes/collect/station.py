@@ -1,6 +1,6 @@
 """The heart of collecting: one station's readings and gaps in, its events and its new state out; pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, assert_never
@@ -20,12 +20,15 @@ from mes.collect.signals import (
     ProcessSignal,
     ProductSignal,
     SignalSetup,
+    StateInputSignal,
     StateSignal,
     StationSetup,
     StationState,
     UnitLogSignal,
     UnitSignal,
+    single,
 )
+from mes.collect.states import UNKNOWN
 from mes.collect.values import NO_PRODUCT, code, measured, text, whole
 from mes.model import (
     ConnectionLost,
@@ -63,7 +66,16 @@ ONE_SCAN = timedelta(milliseconds=100)  # what changed by one cycle of a control
 # Within one scan the record of units first, since it says what the counts were; then counts, while product and unit are
 # still those of the unit that was counted; then what has changed since.
 ORDER: tuple[type[Any], ...] = (
-    *(UnitLogSignal, CounterSignal, StateSignal, ProductSignal, UnitSignal, FaultSignal, ProcessSignal),
+    *(
+        UnitLogSignal,
+        CounterSignal,
+        StateSignal,
+        StateInputSignal,
+        ProductSignal,
+        UnitSignal,
+        FaultSignal,
+        ProcessSignal,
+    ),
 )
 
 
@@ -121,6 +133,7 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
             for scan in _scans(seen):
                 for reading in sorted(scan, key=lambda reading: ORDER.index(type(setup.signals[reading.tag]))):
                     _take(work, reading)
+                _told_by_rules(work, scan)
             settle_counters(work, state.held)
             flag_unrecorded(work)
             return Step(work.state, tuple(work.events), tuple(work.telemetry))
@@ -157,7 +170,7 @@ def _restored(setup: StationSetup, state: StationState, gap: Gap) -> Step:
     earlier = state.closed.unseen if state.closed is not None else {}
     unseen = {kind: earlier.get(kind, state.blind.since) for kind in state.counters}
     closed = Closed(state.blind.since, gap.until, unseen)
-    return Step(replace(state, blind=None, state=None, closed=closed), (event,))
+    return Step(replace(state, blind=None, state=None, inputs={}, closed=closed), (event,))
 
 
 def _scans(seen: Observation) -> Iterator[list[Reading]]:
@@ -184,11 +197,16 @@ def _take(work: Work, reading: Reading) -> None:
     signal = work.setup.signals[reading.tag]
     if not isinstance(signal, UnitLogSignal):
         if isinstance(reading.value, tuple):
-            reading = replace(reading, value=None)  # a list says nothing where one value is wanted
+            reading = replace(reading, value=single(signal, reading.value))
         work.judge(signal, reading, malformed=_unusable(signal, reading))
     match signal:
         case StateSignal():
-            _state(work, signal, reading)
+            value = reading.value
+            told = (State.NO_DATA, UNKNOWN) if value is None else (signal.map.state(value), text(value))
+            _state(work, told, reading, dropped=reading.overflow)
+        case StateInputSignal():
+            assert not isinstance(reading.value, tuple)
+            work.state = replace(work.state, inputs={**work.state.inputs, reading.tag: reading.value})
         case CounterSignal():
             read_counter(work, signal.setup, reading)
         case UnitLogSignal():
@@ -205,19 +223,26 @@ def _take(work: Work, reading: Reading) -> None:
             assert_never(signal)
 
 
-def _state(work: Work, signal: StateSignal, reading: Reading) -> None:
-    if reading.value is None:
-        state, raw = State.NO_DATA, "bad quality"
-    else:
-        state, raw = signal.map.state(reading.value), text(reading.value)
+def _told_by_rules(work: Work, scan: Sequence[Reading]) -> None:
+    """The state by the values that several tags show after one scan; between two tags of one scan nothing happens."""
+    rules = work.setup.state_rules
+    told = [reading for reading in scan if isinstance(work.setup.signals[reading.tag], StateInputSignal)]
+    if rules is not None and told:
+        last = max(told, key=lambda reading: reading.source_time or reading.received_time)
+        _state(work, rules.state(work.state.inputs), last, dropped=any(reading.overflow for reading in told))
+
+
+def _state(work: Work, told: tuple[State, str], reading: Reading, *, dropped: bool) -> None:
+    """A state and how it was told. `dropped`: the controller dropped values that it was told by."""
+    state, raw = told
     known = work.state
-    since = known.changes.get(signal.name)
-    if reading.overflow and known.state is not None and since is not None:
+    since = known.changes.get("state")
+    if dropped and known.state is not None and since is not None:
         # the controller dropped changes: what it did since the last one we have is not known
         work.emit(StateChanged, (since, TimeSource.EDGE), state=State.NO_DATA, raw="overflow")
     elif (state, raw) == (known.state, known.raw_state):
         return
-    work.emit(StateChanged, work.changed(signal.name, reading), state=state, raw=raw)
+    work.emit(StateChanged, work.changed("state", reading), state=state, raw=raw)
     work.state = replace(work.state, state=state, raw_state=raw)
 
 

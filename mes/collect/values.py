@@ -1,11 +1,13 @@
 """What may be made of a raw value: a totaliser's whole number, a code as text, a measured value."""
 
 import math
+import re
 
 from adapters.reading import Value
 
 LARGEST = 2**63  # what a database can hold; only a misread value is larger
 FILLING = " \t\r\n\0"
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _TRUTH = {"false": "0", "true": "1"}
 NO_PRODUCT = frozenset({"", "0"})  # raw codes of an empty station
 
@@ -19,6 +21,21 @@ def whole(value: Value | None) -> int | None:
             return int(value)
         case _:
             return None
+
+
+def status_word(value: Value | None) -> int | None:
+    """A word of bits: a whole number, a bool, or several bools, of which the first one is bit 0."""
+    if isinstance(value, tuple):
+        if not all(isinstance(bit, bool) for bit in value):
+            return None
+        return sum(1 << place for place, bit in enumerate(value) if bit)
+    return int(value) if isinstance(value, bool) else whole(value)
+
+
+def number_of(value: Value | None) -> int | None:
+    """The whole number that a code is: 3, 3.0 and "3" are one; None for a text that is none."""
+    said = code(value)
+    return int(said) if _WHOLE.fullmatch(said) else None
 
 
 def measured(value: Value | None) -> float | None:

@@ -27,6 +27,7 @@ from mes.config.findings import Findings
 from mes.config.former import former_names
 from mes.config.models.plant import (
     AssemblyMethod,
+    ConditionShape,
     InfluxShape,
     ModbusHeartbeat,
     ModbusRtuEntry,
@@ -42,7 +43,8 @@ from mes.config.names import DisplayNames, display_names
 from mes.config.problems import did_you_mean
 from mes.config.production import Buffer, Programme
 from mes.config.signals import Signal, check_complete, role, standard
-from mes.config.source import Plain
+from mes.config.source import Place, Plain
+from mes.config.state_rules import state_rules
 from mes.config.stations import Resolved, resolve
 from mes.config.tags import Tag, Use, check_uses, signals, source, tag
 from mes.config.web import check_web
@@ -245,13 +247,21 @@ def _station(station: Resolved, work: _Work) -> None:
     controller = ControllerId(named)
     found: dict[TagId, SignalSetup] = {}
     places: dict[str, str] = {}
+    inputs: dict[Place, tuple[TagId, Tag]] = {}  # what the state is told by
     for name, within, shape in signals(station):
-        read = tag(station, within, shape, work.controllers[controller], work.findings)
+        looked_at = shape.model_copy(update={"bit": None}) if isinstance(shape, ConditionShape) else shape
+        read = tag(station, within, looked_at, work.controllers[controller], work.findings)
         if read is None:
             continue
         tag_id = TagId(f"{station.path}:{name}")
+        if isinstance(shape, ConditionShape):
+            known = next((other for other, same in inputs.values() if same == read), None)
+            inputs[within] = (known or tag_id, read)
+            if known is not None:
+                continue  # several rules look at it
         setup = role(Signal(station, name, within, shape, read), work.state_maps, work.zone, work.findings)
-        work.uses[controller].append(Use(tag_id, read, name, station.path, station.origin(*within)))
+        use = Use(tag_id, read, name, station.path, station.origin(*within), shape.shared)
+        work.uses[controller].append(use)
         if setup is not None:
             found[tag_id] = setup
             modulus = setup.setup.modulus if isinstance(setup, CounterSignal) else None
@@ -259,7 +269,8 @@ def _station(station: Resolved, work: _Work) -> None:
     check_complete(station, work.findings)
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
-    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places)
+    rules = state_rules(station, inputs, work.findings)
+    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places, rules)
     counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
     planned = standard(station, list(work.plant.products), work.findings)
     work.standards[identity] = replace(planned, counted=counted)

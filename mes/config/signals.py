@@ -14,6 +14,7 @@ from mes.collect.signals import (
     ProcessSignal,
     ProductSignal,
     SignalSetup,
+    StateInputSignal,
     StateSignal,
     UnitLogSignal,
     UnitSignal,
@@ -21,7 +22,15 @@ from mes.collect.signals import (
 from mes.collect.states import BitMap, StateMap
 from mes.collect.values import code
 from mes.config.findings import Findings
-from mes.config.models.plant import CounterShape, FaultShape, ProcessShape, SignalShape, StateShape, UnitLogShape
+from mes.config.models.plant import (
+    ConditionShape,
+    CounterShape,
+    FaultShape,
+    ProcessShape,
+    SignalShape,
+    StateShape,
+    UnitLogShape,
+)
 from mes.config.problems import did_you_mean
 from mes.config.source import Place
 from mes.config.stations import Resolved
@@ -57,6 +66,8 @@ class Signal:
 def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, findings: Findings) -> SignalSetup | None:
     """What the collector does with the signal; None if the file does not say it rightly. `zone`: the site's."""
     match signal.shape:
+        case ConditionShape():
+            return StateInputSignal(signal.name)
         case StateShape():
             return _state(signal, signal.shape, state_maps, findings)
         case CounterShape():
@@ -75,8 +86,11 @@ def _state(
     signal: Signal, shape: StateShape, state_maps: Mapping[str, StateMap], findings: Findings
 ) -> StateSignal | None:
     path = signal.station.path
+    if shape.otherwise is not None:
+        remedy = "write it in the map, in `state_maps`"
+        findings.problem(signal.place("otherwise"), "`otherwise` goes with `rules` here", remedy, station=path)
     if shape.map is None:
-        remedy = f"add `map`; {did_you_mean('', state_maps)}"
+        remedy = f"add `map`, or say it by `rules`; {did_you_mean('', state_maps)}"
         findings.problem(signal.place("map"), "the state has no map", remedy, station=path)
         return None
     found = state_maps.get(shape.map)
@@ -86,9 +100,15 @@ def _state(
         return None
     if isinstance(found, BitMap) and isinstance(signal.tag, ModbusTag):
         highest = max(rule.mask.bit_length() for rule in found.rules)
-        if highest > 16 * signal.tag.size or signal.tag.type is DataType.BOOL or signal.tag.bit is not None:
+        bits = signal.tag.size if signal.tag.type is DataType.BOOL else 16 * signal.tag.size
+        if highest > bits or signal.tag.bit is not None:
             what = f"the map {shape.map} looks at bit {highest - 1}, which this tag does not have"
-            findings.problem(signal.place("map"), what, "read the whole status word: `type: bits`", station=path)
+            findings.problem(
+                signal.place("map"),
+                what,
+                "read the whole status word: `type: bits`, or as many coils by `count`",
+                station=path,
+            )
     return StateSignal(found)
 
 

@@ -24,10 +24,16 @@ class Resolved:
 
     def origin(self, *within: str | int) -> Place:
         """Where a value of this station stands in the file; for what is not there, the mapping around it."""
-        place: Place = within
-        while place and place not in self.origins:
-            place = place[:-1]
-        return self.origins.get(place, self.place)
+        return _origin(self.origins, within) or self.place
+
+
+def _origin(origins: Mapping[Place, Place], within: Place) -> Place:
+    """Where a value within a station stands in the file; a list comes whole from one place."""
+    place = within
+    while place and place not in origins:
+        place = place[:-1]
+    left = within[len(place) :]
+    return (*origins.get(place, ()), *(left if left and isinstance(left[0], int) else ()))
 
 
 def resolve(data: Mapping[str | int, Plain], site: str, findings: Findings) -> list[Resolved]:
@@ -128,7 +134,7 @@ class _Filling:
             case dict():
                 return {key: self.fill(item, (*within, key)) for key, item in value.items()}
             case list():
-                return [self.fill(item, within) for item in value]
+                return [self.fill(item, (*within, number)) for number, item in enumerate(value)]
             case str():
                 text = self._text(value, within)
                 return int(text) if within[-1] == "address" and re.fullmatch(r"-?\d+", text) else text
@@ -160,4 +166,4 @@ class _Filling:
 
     def _fail(self, within: Place, what: str, remedy: str) -> None:
         self.failed = True
-        self._findings.problem(self._origins.get(within, ()), what, remedy, station=self._path)
+        self._findings.problem(_origin(self._origins, within), what, remedy, station=self._path)

@@ -1,6 +1,6 @@
 """The tags of a plant: where each signal is read, and which places are read twice or overlap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -17,17 +17,19 @@ from adapters.settings import (
     ModbusTcpController,
     OpcUaController,
     OpcUaTag,
+    Table,
     host_and_port,
 )
 from mes.config.findings import Findings
-from mes.config.models.plant import ProcessShape, SignalShape
+from mes.config.models.plant import ProcessShape, SignalShape, StateRuleShape, StateShape
 from mes.config.source import Place
 from mes.config.stations import Resolved
 from mes.config.validate import sentence
 
 Tag = OpcUaTag | ModbusTag
+_TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared"}
 _OPC_UA_KEYS = frozenset({"node", "scale", "offset"})
-_MODBUS_KEYS = frozenset(SignalShape.model_fields) - {"node"}
+_MODBUS_KEYS = _TAG_KEYS - {"node"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Use:
     signal: str
     station: str | None
     place: Place
+    shared: bool = False
 
 
 def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
@@ -47,7 +50,9 @@ def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
     shapes = station.shape.signals
     for name in type(shapes).model_fields:
         signal = getattr(shapes, name)
-        if isinstance(signal, SignalShape):
+        if isinstance(signal, StateShape) and signal.rules:
+            found += _conditions(signal.rules)
+        elif isinstance(signal, SignalShape):
             found.append((name, ("signals", name), signal))
     for name, process in shapes.process.items():
         assert isinstance(process, ProcessShape)
@@ -55,17 +60,28 @@ def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
     return found
 
 
+def _conditions(rules: Sequence[StateRuleShape]) -> Iterator[tuple[str, Place, SignalShape]]:
+    """What the rules look at: `state.1` is the first rule's value, `state.1.2` the second that it wants beside it."""
+    for number, rule in enumerate(rules):
+        within = ("signals", "state", "rules", number)
+        yield f"state.{number + 1}", within, rule
+        for beside, condition in enumerate(rule.and_):
+            yield f"state.{number + 1}.{beside + 1}", (*within, "and", beside), condition
+
+
 def tag(
     station: Resolved, within: Place, signal: SignalShape, controller: Controller, findings: Findings
 ) -> Tag | None:
     """The tag that a signal is read from; None where the file does not give one that can be."""
-    given = {key: value for key in SignalShape.model_fields if (value := getattr(signal, key)) is not None}
+    given = {key: value for key in sorted(_TAG_KEYS) if (value := getattr(signal, key)) is not None}
     opc_ua = isinstance(controller, OpcUaController)
     foreign = sorted(given.keys() - (_OPC_UA_KEYS if opc_ua else _MODBUS_KEYS))
     for key in foreign:
         protocol, instead = ("OPC UA", "`node`") if opc_ua else ("Modbus", "`address`, `table`, `type`")
         what = f"`{key}` does not go with {protocol}, which {station.shape.controller} speaks"
         _say(station, (*within, key), what, f"use {instead}, or name another controller", findings)
+    if given.get("table") in (Table.COIL, Table.DISCRETE):
+        given.setdefault("type", DataType.BOOL)
     key = "node" if opc_ua else "address"
     if foreign or key not in given:
         if not foreign:
@@ -115,7 +131,7 @@ def check_uses(uses: Sequence[Use], findings: Findings) -> None:
             if _first(right)[0] >= end:
                 break
             if _place(left.tag) != _place(right.tag) and _overlap(left.tag, right.tag):
-                what = f"{_span(right.tag)} overlaps {left.tag_id}, {_span(left.tag)}"
+                what = f"{span(right.tag)} overlaps {left.tag_id}, {span(left.tag)}"
                 remedy = "look at the type, the length and the address of both"
                 findings.warning(right.place, what, remedy, station=right.station)
 
@@ -128,15 +144,23 @@ def _doubles(uses: Sequence[Use], findings: Findings) -> None:
             continue
         other = first.setdefault(_place(use.tag), use)
         shared = other.station != use.station and use.signal == other.signal and not _owned(use.signal)
-        if other is not use and not shared:
-            what = f"`{_span(use.tag)}` is read for {other.tag_id} already"
-            remedy = "two signals cannot share a place; look for a copied address or a wrong value in `with`"
+        if other is not use and not shared and not (use.shared and not _counts(use.signal)):
+            what = f"`{span(use.tag)}` is read for {other.tag_id} already"
+            remedy = "look for a copied address or a wrong value in `with`" + (
+                "; one totaliser counts for one signal of one station"
+                if _counts(use.signal)
+                else "; if both are right, write `shared: true` here"
+            )
             findings.problem(use.place, what, remedy, station=use.station)
 
 
 def _owned(signal: str) -> bool:
     """Whether it would count or time the same thing at two stations."""
-    return signal.endswith("_count") or signal in ("state", "unit_log")
+    return _counts(signal) or signal == "state"
+
+
+def _counts(signal: str) -> bool:
+    return signal.endswith("_count") or signal == "unit_log"
 
 
 def _place(tag: Tag) -> object:
@@ -161,7 +185,8 @@ def _overlap(left: Tag, right: Tag) -> bool:
     return left.address < right.address + right.size and right.address < left.address + left.size
 
 
-def _span(tag: Tag) -> str:
+def span(tag: Tag) -> str:
+    """Where a tag is read, in a few words."""
     match tag:
         case OpcUaTag():
             return tag.node

@@ -27,6 +27,10 @@ Address = Annotated[
 Seconds = Annotated[float, Field(gt=0, description="seconds, above 0")]
 
 
+BitField = Annotated[str, Field(pattern=r"^\d{1,2}-\d{1,2}$", description="first and last bit of a field: 4-7")]
+Code = bool | int | float | str
+
+
 class Shape(BaseModel):
     """One mapping of the file; a key that is not known is a mistake."""
 
@@ -65,17 +69,25 @@ class ProductShape(Shape):
 
 
 class BitRule(Shape):
-    """If this bit of the status word is set (0 is the least significant), the station is in `state`."""
+    """If these bits of the status word are what is said, the station is in `state`; bit 0 is the least significant.
 
-    bit: Annotated[int, Field(ge=0, le=31)]
+    One `bit` holds if it is set, or if it `is` 0; the number in a field of `bits` if it `is` that, or from `from` to
+    `to`.
+    """
+
+    bit: Annotated[int, Field(ge=0, le=63)] | None = None
+    bits: BitField | None = None
+    is_: Annotated[int | None, Field(ge=0, alias="is")] = None
+    from_: Annotated[int | None, Field(ge=0, alias="from")] = None
+    to: Annotated[int | None, Field(ge=0)] = None
     state: State
 
 
 class StateMapShape(Shape):
-    """Turns what a controller says into our states: by `numbers` (or texts), or by `bits` (first match wins).
+    """Turns what a controller says into our states: by `numbers`, or by `bits`, of which the first match wins.
 
-    A number that the map does not name is no_data: a state is never guessed. A word of which no rule holds becomes
-    `otherwise`, which is no_data unless it is given.
+    Among the numbers may be texts, and ranges such as "100-199". What the map does not name is `otherwise`: no_data
+    unless it is given, for a state is never guessed.
     """
 
     like: Annotated[str, Field(description="a built-in map to begin with: packml-tags or packml-opc30060")] | None = (
@@ -143,12 +155,40 @@ class SignalShape(Shape):
     count: Annotated[int, Field(ge=1, le=1000)] | None = None
     scale: float | None = None
     offset: float | None = None
+    shared: Annotated[bool, Field(description="another signal or station is read from the same place, rightly")] = False
+
+
+class ConditionShape(SignalShape):
+    """A value that is looked at, and what it must be: true, if nothing is said.
+
+    It holds if the value `is` what is given, one of a list, not what `is_not` gives, or lies from `from` to `to`.
+    `bits` looks at a field of a whole number, "4-7".
+    """
+
+    bit: Annotated[int, Field(ge=0, le=63)] | None = None
+    bits: BitField | None = None
+    is_: Annotated[Code | list[Code] | None, Field(alias="is")] = None
+    is_not: Code | list[Code] | None = None
+    from_: Annotated[float | None, Field(alias="from")] = None
+    to: float | None = None
+
+
+class StateRuleShape(ConditionShape):
+    """If the condition holds, and every one of `and`, the station is in `state`; the first rule that holds decides."""
+
+    state: State
+    and_: Annotated[list[ConditionShape], Field(alias="and")] = []
 
 
 class StateShape(SignalShape):
-    """What the station is doing; `map` names one of `state_maps` or a built-in map."""
+    """What the station is doing: one value and the `map` that explains it, or `rules` over several values.
+
+    `map` names one of `state_maps` or a built-in map. Where no rule holds the state is `otherwise`, or no_data.
+    """
 
     map: str | None = None
+    rules: list[StateRuleShape] = []
+    otherwise: State | None = None
 
 
 class CounterShape(SignalShape):

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from collect_scenes import live, only, seen, station
+from collect_scenes import at, live, only, said, seen, station
 
 from adapters.reading import Quality, TagId, Value
 from mes.collect.signals import FaultSignal, StateSignal
 from mes.collect.states import CodeMap
+from mes.collect.station import Observation
 from mes.collect.values import code
 from mes.model import FaultRaised, ProductChanged, ProductId, QualityChanged, State, StateChanged, UnitEntered
 
@@ -50,9 +51,11 @@ def test_a_list_is_bad_quality_and_nothing_else(tag: str) -> None:
     """An array where one value is wanted is never an id, a state or a code made of its elements."""
     signals = {TagId(tag): station().signals[TagId(tag)]}
     setup = replace(station(), signals=signals)
-    done = live(setup, seen(0, baseline=True, **{tag: (76, 74, 49)}), seen(5, **{tag: (76, 74, 50)}))
+    lists = ((76, 74, 49), (76, 74, 50))
+    scenes = [Observation((said(tag, value, place),), at(place), place == 0) for place, value in enumerate(lists)]
+    done = live(setup, *scenes)
     changed = only(QualityChanged, done)
 
     assert [change.quality for change in changed] == [Quality.BAD]
-    assert {type(event) for event in done.events} <= {QualityChanged, StateChanged}
+    assert all(isinstance(event, QualityChanged | StateChanged) for event in done.events)
     assert all(change.state is State.NO_DATA for change in only(StateChanged, done))
