@@ -15,8 +15,8 @@ from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.ports import AdapterStatus
 from adapters.reading import Batch, TagId, Value
 from mes.collect.present import RAW_SHOWN, VALUES_NAMED, PresentTags, longest_without_count, shown
-from mes.collect.signals import SignalSetup, StateSignal
-from mes.collect.states import BitMap, BitRule
+from mes.collect.signals import SignalSetup, StateInputSignal, StateSignal
+from mes.collect.states import BitMap, BitRule, Condition, StateRule, StateRules
 from mes.health.controllers import Health
 from mes.model import ProductId, State, StationStandard
 
@@ -132,6 +132,39 @@ def test_a_status_word_is_explained_by_a_rule_or_by_the_rest(otherwise: State, w
     words = StateSignal(BitMap((BitRule(1, 1, State.PRODUCING),), otherwise))
     plant = Plant({TagId("state"): words}).batch(0, state=word)
     assert (plant.codes() == {}) is named
+
+
+def test_several_coils_are_a_status_word() -> None:
+    """A list of bools is explained by its bits; any other list is no word."""
+    plant = Plant({TagId("state"): StateSignal(BitMap((BitRule(4, 4, State.DOWN),), State.IDLE))})
+
+    assert plant.batch(0, state=(True, False, True)).means("state") == ("down", None)
+    assert plant.batch(1, state=("on", "off")).means("state") == (None, "value_unusable")
+
+
+def test_each_value_that_rules_look_at_is_shown() -> None:
+    """With its code, and with a sentence where a rule wants a number; the rules decide whether the station produces."""
+    step, faulted = TagId("step"), TagId("faulted")
+    rules = StateRules(
+        (
+            StateRule((Condition(faulted),), State.DOWN, "faulted"),
+            StateRule((Condition(step, lowest=1, highest=9),), State.PRODUCING, "step from 1 to 9"),
+        )
+    )
+    setup = station()
+    signals = {TagId("good"): setup.signals[TagId("good")], step: StateInputSignal("state.2")}
+    setup = replace(setup, signals={**signals, faulted: StateInputSignal("state.1")}, state_rules=rules)
+    plant = Plant()
+    plant.tags = PresentTags([*setup.signals], [setup], {FRAMING: timedelta(seconds=HALF_AN_HOUR)})
+    plant.batch(0, baseline=True, step=3, faulted=False, good=1)
+    assert plant.means("step") == ("3", None)
+    plant.batch(HALF_AN_HOUR + 1)
+    assert plant.codes() == {"counter_still": ("good",)}
+    plant.batch(HALF_AN_HOUR + 2, step="three", good=2)
+
+    assert plant.means("step") == (None, "value_unusable")
+    plant.batch(3 * HALF_AN_HOUR)
+    assert plant.codes() == {"value_unusable": ("step",)}
 
 
 def test_tags_without_a_value_share_a_sentence() -> None:
