@@ -105,7 +105,7 @@ class CodeMap:
         number = number_of(raw) if self.ranges else None
         if number is None:
             return None
-        return next((each.state for each in self.ranges if each.lowest <= number <= each.highest), None)
+        return next((steps.state for steps in self.ranges if steps.lowest <= number <= steps.highest), None)
 
 
 @dataclass(frozen=True, slots=True)

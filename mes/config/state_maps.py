@@ -47,7 +47,7 @@ def state_maps(shapes: Mapping[str, StateMapShape], findings: Findings) -> dict[
 def _states(found: StateMap) -> set[State]:
     match found:
         case CodeMap():
-            return {*found.codes.values(), *(each.state for each in found.ranges), found.otherwise}
+            return {*found.codes.values(), *(steps.state for steps in found.ranges), found.otherwise}
         case BitMap():
             return {*(rule.state for rule in found.rules), found.otherwise}
 
@@ -65,7 +65,7 @@ def _code_map(shape: StateMapShape, place: Place, findings: Findings) -> CodeMap
             codes[code(raw)] = state
             continue
         lowest, highest = int(limits[1]), int(limits[2])
-        other = next((each for each in ranges if lowest <= each.highest and each.lowest <= highest), None)
+        other = next((steps for steps in ranges if lowest <= steps.highest and steps.lowest <= highest), None)
         if lowest > highest:
             findings.problem(here, f"the range {raw} is empty", "write the lower number first")
         elif other is not None:
@@ -83,7 +83,7 @@ def _bit_rules(shapes: Sequence[BitShape], place: Place, findings: Findings) -> 
         rule = _bit_rule(shape, here, findings)
         if rule is None:
             continue
-        same = next((each for each in rules if replace(each, state=rule.state) == rule), None)
+        same = next((above for above in rules if replace(above, state=rule.state) == rule), None)
         if same is not None:
             findings.problem(here, "the same bits stand in a rule above, which wins", "delete one, or correct its bits")
         rules.append(rule)
