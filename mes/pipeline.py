@@ -329,11 +329,14 @@ class Pipeline:
     def _shares(self, batch: Batch, dark: Collection[StationId]) -> dict[StationId, list[Reading]]:
         """The readings of each station; of the `dark` ones, whose gap is over, all that is known now.
 
-        A baseline concerns all of them, even those of whom nothing can be read; time alone those that hold a count.
+        A baseline concerns all of them, even those of whom nothing can be read; time alone those that hold a count, or
+        wait for one that tells their state.
         """
         stations = self._stations[batch.controller]
         shares: dict[StationId, list[Reading]] = {
-            station: [] for station in stations if batch.baseline or self._states[station].held
+            station: []
+            for station in stations
+            if batch.baseline or self._states[station].held or self._setups[station].told_by_counts is not None
         }
         routes = self._routes[batch.controller]
         for reading in batch.readings:

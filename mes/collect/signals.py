@@ -102,13 +102,21 @@ def single(signal: SignalSetup, value: Value | None) -> Value | None:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldByCounts:
+    """The state of a station that shows none: without a part for `stopped_after` it is `stopped` since the last one."""
+
+    stopped_after: timedelta
+    stopped: State = State.DOWN
+
+
+@dataclass(frozen=True, slots=True)
 class StationSetup:
     """A station as configured: which tag plays which role.
 
     `products` maps raw codes, written as text, to products. `max_source_offset`: how far a controller's time stamp
     may be from our clock and still be the event's time. `places`: where each signal is read, by its name in the plant's
     file; texts are equal if and only if it is the same value in the plant. `state_rules`: what the station is doing, if
-    several values tell it.
+    several values tell it. `told_by_counts`: the same, if no value does.
     """
 
     station: StationId
@@ -117,6 +125,7 @@ class StationSetup:
     max_source_offset: timedelta
     places: Mapping[str, str] = field(default_factory=dict)
     state_rules: StateRules | None = None
+    told_by_counts: ToldByCounts | None = None
 
     @property
     def has_unit_log(self) -> bool:
@@ -188,6 +197,7 @@ class StationState:
     held: Mapping[CountKind, Held] = field(default_factory=dict)
     unread: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when a totaliser could not be read
     log: LogState | None = None
+    part: datetime | None = None  # the last part, or since when parts are watched, if they tell the state
     unit: str = ""
     unit_since: datetime | None = None
     product: ProductId | None = None

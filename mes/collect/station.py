@@ -28,6 +28,7 @@ from mes.collect.signals import (
     UnitSignal,
     single,
 )
+from mes.collect.state_from_counts import tell_by_counts
 from mes.collect.states import UNKNOWN
 from mes.collect.values import NO_PRODUCT, code, measured, text, whole
 from mes.model import (
@@ -136,6 +137,7 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
                 _told_by_rules(work, scan)
             settle_counters(work, state.held)
             flag_unrecorded(work)
+            tell_by_counts(work)
             return Step(work.state, tuple(work.events), tuple(work.telemetry))
         case _:
             assert_never(seen)
@@ -170,7 +172,7 @@ def _restored(setup: StationSetup, state: StationState, gap: Gap) -> Step:
     earlier = state.closed.unseen if state.closed is not None else {}
     unseen = {kind: earlier.get(kind, state.blind.since) for kind in state.counters}
     closed = Closed(state.blind.since, gap.until, unseen)
-    return Step(replace(state, blind=None, state=None, inputs={}, closed=closed), (event,))
+    return Step(replace(state, blind=None, state=None, inputs={}, part=None, closed=closed), (event,))
 
 
 def _scans(seen: Observation) -> Iterator[list[Reading]]:

@@ -42,7 +42,7 @@ from mes.config.models.plant import (
 from mes.config.names import DisplayNames, display_names
 from mes.config.problems import did_you_mean
 from mes.config.production import Buffer, Programme
-from mes.config.signals import Signal, check_complete, role, standard
+from mes.config.signals import Signal, check_complete, role, standard, told_by_counts
 from mes.config.source import Place, Plain
 from mes.config.state_rules import state_rules
 from mes.config.stations import Resolved, resolve
@@ -270,9 +270,10 @@ def _station(station: Resolved, work: _Work) -> None:
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
     rules = state_rules(station, inputs, work.findings)
-    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places, rules)
-    counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
     planned = standard(station, list(work.plant.products), work.findings)
+    by_counts = told_by_counts(station, planned)
+    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places, rules, by_counts)
+    counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
     work.standards[identity] = replace(planned, counted=counted)
     work.limits[identity] = {
         name: ProcessLimit(shape.low, shape.high)

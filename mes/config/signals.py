@@ -16,6 +16,7 @@ from mes.collect.signals import (
     SignalSetup,
     StateInputSignal,
     StateSignal,
+    ToldByCounts,
     UnitLogSignal,
     UnitSignal,
 )
@@ -177,11 +178,31 @@ def check_complete(station: Resolved, findings: Findings) -> None:
     signals = station.shape.signals
     place = station.origin("signals")
     if signals.state is None:
-        remedy = "add `signals: {state: …}`: without it no second can be accounted for"
-        findings.problem(place, "there is no state signal", remedy, station=station.path)
+        if signals.good_count is None and signals.total_count is None:
+            remedy = "add `signals: {state: …}`: without it no second can be accounted for"
+            findings.problem(place, "there is no state signal", remedy, station=station.path)
+        else:
+            cycles = station.shape.stopped_after_cycles
+            what = (
+                f"no state signal: it is producing while parts come, and down after {cycles:g} ideal cycles without one"
+            )
+            remedy = "nothing, if the controller shows no state; `stopped_after_cycles` changes the limit"
+            findings.warning(place, what, remedy, station=station.path)
+    elif "stopped_after_cycles" in station.shape.model_fields_set:
+        remedy = "delete it; it is for stations without a state signal"
+        place_of_it = station.origin("stopped_after_cycles")
+        findings.warning(place_of_it, "`stopped_after_cycles` has no meaning here", remedy, station=station.path)
     if signals.good_count is None and signals.total_count is None:
         remedy = "add `good_count`, or `total_count` with `reject_count`"
         findings.warning(place, "nothing counts units here, so there is no OEE", remedy, station=station.path)
+
+
+def told_by_counts(station: Resolved, planned: StationStandard) -> ToldByCounts | None:
+    """How counts tell the state of a station without a state signal, by its longest ideal cycle."""
+    ideal = planned.ideal_cycle.values()
+    if station.shape.signals.state is not None or not ideal:
+        return None
+    return ToldByCounts(station.shape.stopped_after_cycles * max(ideal))
 
 
 def standard(station: Resolved, products: Sequence[str], findings: Findings) -> StationStandard:

@@ -253,6 +253,10 @@ class TemplateShape(Shape):
         Field(description="seconds for one unit by product; `any` for all others; null: never comes here"),
     ] = {}
     minor_stop_s: Annotated[float, Field(ge=0, description="shorter stops are minor stops; 0: none are")] | None = None
+    stopped_after_cycles: Annotated[
+        float,
+        Field(ge=1, le=1000, description="without a state signal: it stands when no part came for so many cycles"),
+    ] = 3.0
     max_source_offset_s: Annotated[
         float, Field(gt=0, description="a controller's clock that is further off than this is not believed")
     ] = 2.0

@@ -17,7 +17,7 @@ from adapters.settings import (
     OpcUaTag,
 )
 from mes.collect.counters import CounterSetup, ResetPolicy
-from mes.collect.signals import CounterSignal, FaultSignal, ProcessSignal, StateSignal, UnitLogSignal
+from mes.collect.signals import CounterSignal, FaultSignal, ProcessSignal, StateSignal, ToldByCounts, UnitLogSignal
 from mes.collect.states import BitMap, CodeMap
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.load import default_config, load
@@ -198,3 +198,16 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
     assert config.standards[framing].minor_stop == timedelta()
     simulated = for_simulation(config, ports={ControllerId("rtu"): 1, ControllerId("gateway"): 2})
     assert simulated.controllers[ControllerId("rtu")] == config.controllers[ControllerId("rtu")]
+
+
+def test_a_station_without_a_state_is_told_by_its_counts() -> None:
+    """By three of its longest ideal cycles, unless the file says otherwise; one with a state is not."""
+    file = Path(__file__).parents[2] / "cases" / "config" / "no-state-but-counts" / "plant.yaml"
+    config = load(file).config
+    told = {str(station): setup.told_by_counts for station, setup in config.setups.items()}
+
+    assert told == {
+        "demo/weld/weld-1/underbody": None,
+        "demo/weld/weld-1/framing": None,
+        "demo/paint/paint-1/oven": ToldByCounts(timedelta(seconds=3 * 555), State.DOWN),
+    }
