@@ -264,7 +264,7 @@ class TileAnswer(Answer):
     since: AwareDatetime | None = Field(description="null for a station that was never seen")
     reason: str | None
     fault: str | None
-    needs_reason: bool = Field(description="it stands, has stood long enough to matter, and nobody has said why")
+    needs_reason: bool = Field(description="it is open, has lasted long enough to matter, and has no reason yet")
     planned: bool = Field(description="work is planned now")
     unit: str | None
     product: str | None

@@ -10,7 +10,7 @@ Text = Annotated[str, Field(max_length=1000)]
 
 
 class ReasonRequest(Answer):
-    """Why a station stood in `[start, end)`. `end` null: until the stop is over; `reason` null takes it back.
+    """Why a station was stopped in `[start, end)`. `end` null: until the stop is over; `reason` null takes it back.
 
     `seen_reason`, if given, is the reason that was shown when this was chosen: where somebody else has said something
     meanwhile, nothing is changed.
