@@ -58,7 +58,7 @@ class Monitoring:
 
     def __init__(self, connection: Connection, doubts: Mapping[TagId, int]) -> None:
         """`doubts`: how often notifications of a tag were lost on earlier connections."""
-        self._life = connection
+        self._connection = connection
         self._items = connection.items
         self._session = connection.session
         self._distrusted = frozenset(tag for tag, count in doubts.items() if count >= _DOUBTS)
@@ -92,7 +92,7 @@ class Monitoring:
         names = {tag: why.name for tag, why in unmonitored.items()}
         names |= dict.fromkeys(self._distrusted & set(self._items.tags) - absent, _DISTRUSTED)
         await self._read_instead(names)
-        self._life.require_items()
+        self._connection.require_items()
         self._tell_of_revisions(granted)
 
     async def try_again(self) -> None:
@@ -114,7 +114,7 @@ class Monitoring:
 
     async def _subscribe(self) -> Stream:
         """May raise what asyncua raises."""
-        settings = self._life.settings
+        settings = self._connection.settings
         created = await self._session.subscribe()
         interval_ms = float(created.RevisedPublishingInterval)
         keepalive_s = interval_ms / 1000 * int(created.RevisedMaxKeepAliveCount)
@@ -181,7 +181,7 @@ class Monitoring:
                 self._items.refuse(tag, unmonitored[tag])
 
     def _tell_of_revisions(self, granted: Sequence[ua.MonitoredItemCreateResult]) -> None:
-        settings = self._life.settings
+        settings = self._connection.settings
         interval_ms = self.interval_s * 1000
         if interval_ms > settings.publish_interval_ms:
             self._note_limit(f"the server publishes every {interval_ms:g} ms, not {settings.publish_interval_ms} ms")

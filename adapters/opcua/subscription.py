@@ -59,7 +59,7 @@ class Subscribed:
         self, connection: Connection, inbox: asyncio.Queue[Came | AdapterError], doubts: dict[TagId, int]
     ) -> None:
         """`doubts`: how often notifications of a tag were found to have been lost; is added to."""
-        self._life = connection
+        self._connection = connection
         self._items = connection.items
         self._session = connection.session
         self._inbox = inbox
@@ -83,18 +83,18 @@ class Subscribed:
         publishing = Publishing(self._session, len(self._streams), self._arrived)
         tasks = [asyncio.create_task(self._retry_refused()), asyncio.create_task(self._read_unmonitored())]
         try:
-            while not self._life.alive():
+            while not self._connection.alive():
                 came = await self._next(publishing)
-                self._life.watch([reading for one in came for reading in self._readings(one)])
+                self._connection.watch([reading for one in came for reading in self._readings(one)])
                 self._room.set()
                 for arrival in came:
                     if isinstance(arrival, Arrival):
                         publishing.handled(arrival.result)  # what it said is in the baseline, which is read later
             began_s = real_s()
-            baseline = await self._life.present()
+            baseline = await self._connection.present()
             read_s = real_s()
             await self._emit(baseline, baseline=True)
-            self._agreed = self._life.last_batch
+            self._agreed = self._connection.last_batch
             settled_s = read_s + max(_SETTLING_LEAST_S, 3 * self._monitoring.interval_s)
             tasks.append(asyncio.create_task(self._look_regularly(settled_s)))
             await self._follow(publishing, Overlap(baseline), began_s, read_s, settled_s)
@@ -128,10 +128,10 @@ class Subscribed:
                     self._polls.append(arrival)
                 self._delayed.put(news, arrival.received_s)
                 watched += news
-            self._life.watch(watched)
+            self._connection.watch(watched)
             if not unflushed and real_s() >= settled_s:
                 self._settled.set()
-            await self._emit_due(publishing, came[-1].received_time if came else self._life.now())
+            await self._emit_due(publishing, came[-1].received_time if came else self._connection.now())
 
     def _younger(self, readings: Sequence[Reading], overlap: Overlap, *, earlier: bool) -> list[Reading]:
         news = []
@@ -167,7 +167,9 @@ class Subscribed:
         baseline: bool = False,
         part: PolledPart | None = None,
     ) -> None:
-        held_up = await self._life.emit(readings, received_time=received_time, baseline=baseline, polled_part=part)
+        held_up = await self._connection.emit(
+            readings, received_time=received_time, baseline=baseline, polled_part=part
+        )
         self._last.update((reading.tag, reading) for reading in readings)
         if held_up:
             for stream in self._streams.values():
@@ -185,7 +187,7 @@ class Subscribed:
             return
         if (stream := self._streams.get(int(result.SubscriptionId))) is not None:
             stream.heard_s = real_s()
-        self._inbox.put_nowait(Arrival(result, self._life.now(), real_s(), asked_s))
+        self._inbox.put_nowait(Arrival(result, self._connection.now(), real_s(), asked_s))
 
     async def _next(self, publishing: Publishing) -> list[Came]:
         """All that waits, in order; nothing if readings are due. Raises the error that stands behind what came."""
@@ -205,7 +207,7 @@ class Subscribed:
         """What comes next; watches silence, heartbeat and what was overtaken meanwhile. None: readings are due."""
         while True:
             due_s = self._delayed.due_s(self._hold_s())
-            patience_s = self._life.patience_s()
+            patience_s = self._connection.patience_s()
             waits_s = [self._silent_s() - real_s()]
             waits_s += [] if due_s is None else [due_s - real_s()]
             waits_s += [] if patience_s is None else [patience_s]
@@ -214,18 +216,18 @@ class Subscribed:
                 async with asyncio.timeout(min(waits_s)):
                     return await self._inbox.get()
             except TimeoutError:
-                self._life.watch(())
-                self._life.notice_pause()
+                self._connection.watch(())
+                self._connection.notice_pause()
                 self._check_lost()
                 if real_s() >= self._silent_s():
                     silence_s = min(stream.silence_s for stream in self._streams.values())
-                    raise ControllerUnavailable(f"no sign of connection for {silence_s:.0f} s") from None
+                    raise ControllerUnavailable(f"no sign of life for {silence_s:.0f} s") from None
                 if due_s is not None and real_s() >= due_s:
                     return None
 
     def _silent_s(self) -> float:
         """When a subscription counts as dead; a pause of this process is no silence of the server's."""
-        resumed_s = self._life.resumed_s or 0.0
+        resumed_s = self._connection.resumed_s or 0.0
         return min(max(stream.heard_s, resumed_s) + stream.silence_s for stream in self._streams.values())
 
     def _overtaken(self) -> list[Stream]:
@@ -242,7 +244,7 @@ class Subscribed:
                 raise ControllerUnavailable(
                     f"notification {stream.sequence.missing} was lost, later ones came",
                     cause=GapCause.OVERFLOW,
-                    blind_since=self._life.last_batch,
+                    blind_since=self._connection.last_batch,
                 )
 
     def _take(self, arrived: Came | AdapterError, came: list[Came], publishing: Publishing) -> None:
@@ -363,7 +365,7 @@ class Subscribed:
                     settling = not settled
                     await self._settled.wait()
                     continue
-                await asyncio.sleep(_RETRY_FIRST_S if settling else self._life.settings.audit_interval_s)
+                await asyncio.sleep(_RETRY_FIRST_S if settling else self._connection.settings.audit_interval_s)
         except AdapterError as error:
             self._inbox.put_nowait(error)
 
@@ -371,7 +373,7 @@ class Subscribed:
         """Reads, waits until notifications must have come, and reads again what they did not tell."""
         began_s = real_s()
         values = await self._items.values(self._session)
-        received_time = self._life.now()
+        received_time = self._connection.now()
         await asyncio.sleep(self._hold_s() + self._monitoring.interval_s + self._monitoring.sampling_s + _LATE_S)
         first = {tag: self._items.read(tag, data, received_time) for tag, data in values}
         suspects = [tag for tag, new in first.items() if self._untold(tag, new, began_s)]
@@ -392,9 +394,9 @@ class Subscribed:
                 await asyncio.sleep(self._monitoring.interval_s)
                 tags = tuple(self._items.polled)
                 if tags:
-                    answer = Answer(self._life.stood_still_s)
+                    answer = Answer(self._connection.stood_still_s)
                     values = await self._items.values(self._session, tags)
-                    polled = Polled(values, self._life.now(), real_s(), answer.took())
+                    polled = Polled(values, self._connection.now(), real_s(), answer.took())
                     self._room.clear()
                     self._inbox.put_nowait(polled)
                     await self._room.wait()
