@@ -69,15 +69,10 @@ def build() -> dashboard.Dashboard:
     cars = panel(
         "stat",
         "Cars built, ${shift_is:text}",
-        "Cars that were good at the last station for the first time, beside those planned up to now and for all "
-        "hours that have begun. The plan of the month is spread over its planned time.",
-        Query(
-            select(
-                'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned, begun hours"',
-                "built",
-                HOURS,
-            )
-        ),
+        "Cars that were good at the last station for the first time, beside those planned up to now and for the whole "
+        "shift, or for the shifts of a day that have begun. The plan of the month is spread over its planned time.",
+        Query(select('sum("built") AS "built", sum("plan") AS "planned so far"', "built", HOURS)),
+        Query(select('sum("plan_whole") AS "planned"', "built", SHIFTS), ref="B"),
         span=12,
         height=5,
         empty="No programme in the plant's file",
@@ -96,7 +91,7 @@ def build() -> dashboard.Dashboard:
         empty="No word from the collector: is it running?",
     )
     made = made.with_panel(where_planned(factors.reduce_options(last_value()).decimals(1)))
-    made = made.with_panel(cars.reduce_options(last_value()).decimals(0))
+    made = made.with_panel(transform(cars.reduce_options(last_value()).decimals(0), "merge"))
     made = made.with_panel(alive.reduce_options(last_value()).mappings([RUNS]))
     made = made.with_panel(_lines()).with_panel(_hours()).with_panel(_culprits()).with_panel(_open())
     return made.with_panel(_output()).with_panel(_stations())

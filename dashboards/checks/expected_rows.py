@@ -351,7 +351,7 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
     for car in sorted(query.built(config.programme.built_at), key=lambda car: car.time):
         first.setdefault(car.unit, (car.time, car.product))
     whole = Interval(query.known.start, until + MICROSECOND)
-    kinds = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
+    kinds = (WindowKind.SHIFT, WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
     for window in (*hours, *(longer for kind in kinds for longer in config.calendar.windows(kind, whole))):
         passed = window.interval.before(until)
         if passed.start >= passed.end:

@@ -328,7 +328,7 @@ BUILT = _figure(
         PRODUCT,
         Tag("assembly_method", "`CKD`, `DKD` or `unknown`"),
         Tag("market", "the market in the plant's file; `unknown` without one"),
-        Tag("window", "`hour` (cut as in `kpi`), `day`, `month` or `year`"),
+        Tag("window", "`hour` (cut as in `kpi`), `shift`, `day`, `month` or `year`"),
     ),
     number("built", "cars", "units"),
     Field("plan", Type.FLOAT, "units", "cars planned for the window as far as it has passed, in whole cars"),

@@ -32,7 +32,7 @@ CAUSES: Mapping[Cause, str] = {
     Cause.PACE: "pace_s",
 }
 OTHER = "other_s"
-BUILT_IN = (WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
+BUILT_IN = (WindowKind.SHIFT, WindowKind.DAY, WindowKind.MONTH, WindowKind.YEAR)
 LABELS = {
     WindowKind.SHIFT: ("this shift", "last shift"),
     WindowKind.DAY: ("today", "yesterday"),
