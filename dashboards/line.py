@@ -265,7 +265,7 @@ def _hours() -> Panel:
         "Good units of the line's last station in each hour beside those planned for it.",
         Query(
             select(
-                'sum("good") AS "good", sum("plan_whole") AS "planned"',
+                'sum("out") AS "good", sum("planned_units") AS "planned"',
                 "output",
                 FIGURES,
                 group="time(1h)",

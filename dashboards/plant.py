@@ -71,8 +71,8 @@ def build() -> dashboard.Dashboard:
         "Cars built, ${shift_is:text}",
         "Cars that were good at the last station for the first time, beside those planned up to now and for the whole "
         "shift, or for the shifts of a day that have begun. The plan of the month is spread over its planned time.",
-        Query(select('sum("built") AS "built", sum("plan") AS "planned so far"', "built", HOURS)),
-        Query(select('sum("plan_whole") AS "planned"', "built", SHIFTS), ref="B"),
+        Query(select('sum("built") AS "built", sum("planned_units_to_date") AS "planned so far"', "built", HOURS)),
+        Query(select('sum("planned_units") AS "planned"', "built", SHIFTS), ref="B"),
         span=12,
         height=5,
         empty="No programme in the plant's file",
@@ -127,7 +127,7 @@ def _hours() -> Panel:
         "Cars built in each hour beside those planned for it. An hour without planned time has no plan.",
         Query(
             select(
-                'sum("built") AS "built", sum("plan_whole") AS "planned"',
+                'sum("built") AS "built", sum("planned_units") AS "planned"',
                 "built",
                 HOURS,
                 group="time(1h)",
@@ -201,13 +201,13 @@ def _output() -> Panel:
         "shifts of a day that have begun.",
         Query(
             select(
-                f'sum("good") AS "good", sum("plan") AS "planned so far", {POSITION}',
+                f'sum("out") AS "good", sum("planned_units_to_date") AS "planned so far", {POSITION}',
                 "output",
                 HOURS,
                 group='"area", "line"',
             )
         ),
-        Query(select('sum("plan_whole") AS "planned"', "output", SHIFTS, group='"area", "line"'), ref="B"),
+        Query(select('sum("planned_units") AS "planned"', "output", SHIFTS, group='"area", "line"'), ref="B"),
         span=12,
         height=7,
         unit=UNITS,

@@ -24,8 +24,8 @@ from mes.influx.select import select
 
 MONTH_NAME = "time:MMMM"
 YEAR, MONTH = "${year_is:raw}", "${month_is:raw}"
-CARS = 'sum("built") AS "built", sum("plan") AS "planned so far", sum("plan_whole") AS "planned"'
-ANY = '("built" > 0 OR "plan_whole" > 0)'
+CARS = 'sum("built") AS "built", sum("planned_units_to_date") AS "planned so far", sum("planned_units") AS "planned"'
+ANY = '("built" > 0 OR "planned_units" > 0)'
 CONTENT = 'sum("content_pct") / sum("content_cars") AS "local content"'
 
 
@@ -82,7 +82,7 @@ def _months() -> Panel:
         "Cars built in each month beside those planned for it.",
         Query(
             select(
-                'sum("built") AS "built", sum("plan_whole") AS "planned"',
+                'sum("built") AS "built", sum("planned_units") AS "planned"',
                 "built",
                 f"\"window\" = 'month' AND {YEAR}",
                 group="time(1h)",
@@ -103,7 +103,7 @@ def _days() -> Panel:
         "Cars built on each day beside those planned for it.",
         Query(
             select(
-                'sum("built") AS "built", sum("plan_whole") AS "planned"',
+                'sum("built") AS "built", sum("planned_units") AS "planned"',
                 "built",
                 f"\"window\" = 'day' AND {MONTH}",
                 group="time(1h)",

@@ -300,15 +300,15 @@ def _of_lines(query: PlantResults, hours: list[Window], longer: list[Window]) ->
             row = query.row(node, window, [TAKTLINE])
             passed = window.interval.before(query.until)
             plans = {
-                "plan": query.whole_target(node, passed),
-                "plan_whole": query.whole_target(node, window.interval),
+                "planned_units_to_date": query.whole_target(node, passed),
+                "planned_units": query.whole_target(node, window.interval),
             }
-            fields: dict[str, Value] = {name: float(value) for name, value in plans.items() if value is not None}
+            fields: dict[str, Value] = {name: value for name, value in plans.items() if value is not None}
             last = query.results.kpi(node.stations[-1], passed, until=query.until)
-            fields["unread_s"] = last.unread.total_seconds()
+            fields["out_unread_s"] = last.unread.total_seconds()
             fields["position"] = _position(query, node.stations[-1])
             if row.out is not None:
-                fields["good"] = row.out
+                fields["out"] = row.out
             tags = {**_place(node.path), "window": str(window.kind)}
             yield _figure("output", _ns(window.interval.start), tags, fields)
 
@@ -356,7 +356,7 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
         passed = window.interval.before(until)
         if passed.start >= passed.end:
             continue
-        plan, plan_whole = (targets.whole_by_product(interval) for interval in (passed, window.interval))
+        to_date, whole_window = (targets.whole_by_product(interval) for interval in (passed, window.interval))
         made = Counter(product or "none" for time, product in first.values() if time in passed)
         for name in (*config.products, "none"):
             facts = config.products.get(name) if name != "none" else None  # type: ignore[call-overload]
@@ -374,8 +374,8 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
                 },
                 {
                     "built": made[name],
-                    "plan": float(plan.get(ProductId(name), 0)),
-                    "plan_whole": float(plan_whole.get(ProductId(name), 0)),
+                    "planned_units_to_date": to_date.get(ProductId(name), 0),
+                    "planned_units": whole_window.get(ProductId(name), 0),
                     "content_pct": float(Fraction(str(content)) * with_content) if content is not None else 0.0,
                     "content_cars": with_content,
                 },

@@ -71,7 +71,7 @@ EXAMPLES = {
         "\"station\" = 'framing' AND \"name\" = 'weld_current'" + TWO_HOURS,
     ),
     "output": select(
-        '"good", "plan_whole"',
+        '"out", "planned_units"',
         "output",
         "\"line\" = 'weld-1' AND \"window\" = 'shift' AND time >= '2026-03-02T00:00:00Z'",
     ),
@@ -87,7 +87,7 @@ EXAMPLES = {
         group='"culprit"',
     ),
     "built": select(
-        'sum("built") AS "built", sum("plan") AS "plan"',
+        'sum("built") AS "built", sum("planned_units_to_date") AS "planned"',
         "built",
         "\"window\" = 'day' AND time >= '2026-03-01T00:00:00Z'",
         group='"product"',

@@ -4,7 +4,7 @@
 """
 
 from mes.influx.declare import Field, Measurement, Origin, Tag, Type, flag, number, seconds, text
-from mes.results.fields import STORED_FIELDS, KpiField, Unit
+from mes.results.fields import PLANNED_UNITS, STORED_FIELDS, KpiField, Unit
 
 __all__ = [
     "EVENTS",
@@ -273,22 +273,9 @@ OUTPUT = _figure(
     "What came off the end of a line, against the plan.",
     AT_WINDOW_START,
     (SITE, AREA, LINE, WINDOW),
-    number("good", f"good units of the line's last station; {_UNREAD}", "units", maybe=True),
-    seconds("unread_s", "for how long a counter of that station was not read: the units are at least what is said"),
-    Field(
-        "plan",
-        Type.FLOAT,
-        "units",
-        "units planned for the window as far as it has passed, in whole units",
-        maybe=True,
-    ),
-    Field(
-        "plan_whole",
-        Type.FLOAT,
-        "units",
-        "units planned for the whole window, in whole units that add up",
-        maybe=True,
-    ),
+    number("out", f"good units of the line's last station; {_UNREAD}", "units", maybe=True),
+    seconds("out_unread_s", "for how long a counter of that station was not read: `out` is at least what is shown"),
+    *(number(name, meaning, "units", maybe=True) for name, meaning in PLANNED_UNITS.items()),
     _position("the line's last station"),
 )
 
@@ -331,8 +318,7 @@ BUILT = _figure(
         Tag("window", "`hour` (cut as in `kpi`), `shift`, `day`, `month` or `year`"),
     ),
     number("built", "cars", "units"),
-    Field("plan", Type.FLOAT, "units", "cars planned for the window as far as it has passed, in whole cars"),
-    Field("plan_whole", Type.FLOAT, "units", "cars planned for the whole window, in whole cars that add up"),
+    *(number(name, meaning, "units") for name, meaning in PLANNED_UNITS.items()),
     Field("content_pct", Type.FLOAT, "% · units", "Σ(local content · cars), over cars whose product has a figure"),
     number("content_cars", "cars whose product has a figure of local content", "units"),
 )

@@ -115,6 +115,12 @@ KPI_FIELDS = (
     _ratio("coverage", "share of `pbt_s` in which the station was seen", lambda kpi: kpi.coverage),
 )
 STORED_FIELDS = tuple(field for field in KPI_FIELDS if field.is_stored)
+# Of the build programme, for panels that show whole units. Reports and the interface have the exact shares, which
+# have other names: `target`, `plan`, `plan_to_date`.
+PLANNED_UNITS = {
+    "planned_units": "units planned for the whole window, rounded so that hours add up to shifts and days to months",
+    "planned_units_to_date": "the same for the part of the window that has passed",
+}
 
 
 def table() -> str:
@@ -144,6 +150,12 @@ def kpi_values(kpi: Kpi) -> dict[str, int | float | None]:
 def stored_values(kpi: Kpi) -> dict[str, int | float]:
     """The figures that InfluxDB stores, without those that are not known."""
     values = ((field.name, _value(field.of(kpi))) for field in STORED_FIELDS)
+    return {name: value for name, value in values if value is not None}
+
+
+def planned_values(whole: int | None, passed: int | None) -> dict[str, int]:
+    """Units planned for a whole window and for the part that has passed, by their names; nothing without a plan."""
+    values = zip(PLANNED_UNITS, (whole, passed), strict=True)
     return {name: value for name, value in values if value is not None}
 
 

@@ -19,6 +19,7 @@ from mes.oee.causes import Cause
 from mes.oee.components import NO_TIME
 from mes.oee.flow import Stores
 from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car, first_time_built
+from mes.results.fields import planned_values
 from mes.results.period_text import no_shift_text, period_text
 from mes.results.plant import AROUND, LOOK_BACK, Node, PlantResults
 
@@ -168,15 +169,13 @@ class PlantPoints:
         passed = window.interval.before(self.query.until)
         last = line.stations[-1]
         kpi = self.query.results.kpi(last, passed, until=self.query.until)
-        plans = {
-            "plan": self.query.whole_target(line, passed),
-            "plan_whole": self.query.whole_target(line, window.interval),
-        }
+        whole, so_far = (self.query.whole_target(line, each) for each in (window.interval, passed))
         tags = _path(line.path) | {"window": str(window.kind)}
         position = self.query.results.position(last)
-        fields: dict[str, Field] = {"unread_s": kpi.unread.total_seconds(), "position": position, **_known(plans)}
-        if (good := kpi.count("good")) is not None:
-            fields["good"] = good
+        planned = planned_values(whole, so_far)
+        fields: dict[str, Field] = {"out_unread_s": kpi.unread.total_seconds(), "position": position, **planned}
+        if (out := kpi.count("good")) is not None:
+            fields["out"] = out
         return Point("output", tags, fields, window_ns(window.interval.start))
 
     def _buffers(self, hour: Window) -> Iterator[Point]:
@@ -242,7 +241,7 @@ class PlantPoints:
             if not passed.length:
                 continue
             made = Counter(car.product or NO_PRODUCT for car in cars if car.time in passed)
-            plan, plan_whole = (targets.whole_by_product(interval) for interval in (passed, window.interval))
+            whole, so_far = (targets.whole_by_product(interval) for interval in (window.interval, passed))
             for product in dict.fromkeys([*config.products, *made, NO_PRODUCT]):
                 facts = config.products.get(product)
                 content = None if facts is None else facts.local_content_pct
@@ -252,8 +251,7 @@ class PlantPoints:
                     self._of_product(product, facts) | {"window": str(window.kind)},
                     {
                         "built": made[product],
-                        "plan": float(plan.get(product, 0)),
-                        "plan_whole": float(plan_whole.get(product, 0)),
+                        **planned_values(whole.get(product, 0), so_far.get(product, 0)),
                         "content_pct": float(exact),
                         "content_cars": made[product] if content is not None else 0,
                     },

@@ -281,7 +281,7 @@ def test_planned_cars_are_whole() -> None:
         panel
         for board in BOARDS.values()
         for panel in panels(board)
-        if any('"plan_whole"' in target["query"] for target in panel["targets"])
+        if any('"planned_units"' in target["query"] for target in panel["targets"])
     ]
 
     assert len(cars) == 11
