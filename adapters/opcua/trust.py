@@ -1,4 +1,4 @@
-"""The folder of trusted certificates: which of its files count, for the connection and for whoever explains it."""
+"""The folder of trusted certificates as asyncua asks it: each file that counts, and no other."""
 
 from pathlib import Path
 
@@ -6,11 +6,7 @@ from asyncua.crypto.truststore import TrustStore
 from cryptography import x509
 
 from adapters.opcua.certificate_info import read_certificate
-
-
-def trusted_files(folder: Path) -> list[Path]:
-    """The files of a trust folder that count: those that end in .pem or .der. A file is withdrawn by another ending."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in (".pem", ".der"))
+from adapters.opcua.certificates import trusted_files
 
 
 class TrustFolder(TrustStore):

@@ -1,4 +1,7 @@
-"""The commands `mes certs …`: certificates of OPC UA connections made, shown, trusted, renewed and explained."""
+"""The commands `mes certs …`: certificates of OPC UA connections made, shown, trusted, renewed and explained.
+
+The protocol is imported where a command speaks it: `trust` and `check`.
+"""
 
 import asyncio
 import contextlib
@@ -7,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from cryptography import x509
@@ -25,16 +29,18 @@ from adapters.opcua.certificates import (
     readable_by_others,
     resume,
     swap,
+    trusted_files,
 )
-from adapters.opcua.diagnose import Report, examine, server_certificate
 from adapters.opcua.findings import own_card_findings
-from adapters.opcua.trust import trusted_files
 from adapters.reading import ControllerId
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 from mes.commands.options import CONFIG, plant
 from mes.config.build import PlantConfig
 from mes.daemon import credential
 from mes.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from adapters.opcua.diagnose import Report
 
 FIVE_YEARS_DAYS = 1825
 
@@ -174,10 +180,11 @@ def check_command(*, names: tuple[str, ...], config: Path | None, no_login: bool
         sys.exit(1)
 
 
-async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) -> dict[ControllerId, Report]:
+async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) -> "dict[ControllerId, Report]":
     """All at the same time: of many controllers that cannot be reached each takes its while."""
+    from adapters.opcua.diagnose import examine
 
-    async def one(name: ControllerId, settings: OpcUaController) -> Report:
+    async def one(name: ControllerId, settings: OpcUaController) -> "Report":
         most = [
             built.setups[station].max_source_offset for station, at in built.station_controllers.items() if at == name
         ]
@@ -299,6 +306,8 @@ def _renew(wanted: Mapping[Pair, Wanted]) -> list[Pair]:
 
 
 def _shown_by(name: str, settings: OpcUaController) -> x509.Certificate:
+    from adapters.opcua.diagnose import server_certificate
+
     try:
         return asyncio.run(server_certificate(settings))
     except (AdapterError, LookupError, ValueError) as error:
@@ -388,7 +397,7 @@ def _tell_trust(security: OpcUaSecurity) -> None:
         click.echo(f"    {file}: {theirs.subject}, SHA-256 {theirs.sha256}, until {theirs.ends:%Y-%m-%d}")
 
 
-def _tell_report(name: ControllerId, settings: OpcUaController, report: Report, *, logged_in: bool) -> None:
+def _tell_report(name: ControllerId, settings: OpcUaController, report: "Report", *, logged_in: bool) -> None:
     click.echo(f"{name}  {settings.url}")
     if report.offers is not None:
         click.echo(f"  offers: {', '.join(report.offers) or 'nothing'}")

@@ -73,6 +73,12 @@ def test_a_command_imports_only_what_it_needs(words: tuple[str, ...]) -> None:
     assert imported(*words) == set()
 
 
+@pytest.mark.parametrize("words", [("certs", "--help"), ("certs", "check", "--help"), ("certs", "show")], ids=" ".join)
+def test_certificates_are_shown_without_the_protocol(words: tuple[str, ...]) -> None:
+    """Only a command that speaks OPC UA imports it; certificates themselves are read by `cryptography` alone."""
+    assert imported(*words) == {"cryptography"}
+
+
 RUNS = """
 import asyncio, sys
 from adapters import registry
