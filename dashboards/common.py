@@ -468,12 +468,12 @@ NAMES = {
 
 
 def board(uid: str, about: str, *, since: str = "now-24h", refresh: str = "30s") -> dashboard.Dashboard:
-    """An empty dashboard with the links to all others."""
+    """An empty dashboard with the links to all others; `dashboards.write` adds the choices that go along."""
     made = dashboard.Dashboard(f"Taktline {NAMES[uid]}").uid(uid).description(about).tags(["taktline"]).editable()
     made = made.time(since, "now").refresh(refresh).timezone("").tooltip(models.DashboardCursorSync.CROSSHAIR)
     for other, name in NAMES.items():
         if other != uid:
             link = dashboard.DashboardLink(name[2:]).type(models.DashboardLinkType.LINK).url(f"/d/{other}")
             keeps = "taktline-car" not in (uid, other)  # a car's way is longer than what one looks at elsewhere
-            made = made.link(link.icon("dashboard").include_vars(True).keep_time(keeps).tooltip("").tags([]))
+            made = made.link(link.icon("dashboard").include_vars(False).keep_time(keeps).tooltip("").tags([]))
     return made

@@ -10,6 +10,7 @@ from dashboards.common import (
     RED,
     SERIES,
     SHIFT,
+    STATION,
     Panel,
     Query,
     board,
@@ -29,9 +30,8 @@ from dashboards.common import (
 )
 from mes.influx.select import select
 
-STATIONS = '"station" =~ /^${station:regex}$/'
 NAME = '"name" =~ /^${value:regex}$/'
-HERE = f"{AREA} AND {STATIONS} AND {NAME}"
+HERE = f"{AREA} AND {STATION} AND {NAME}"
 CAR_LINK = car_link()
 
 
@@ -40,7 +40,7 @@ def build() -> dashboard.Dashboard:
     made = board("taktline-paint", "Baths, booths and ovens against their windows, and which bodies were there.")
     area = variable("area", "Area", tag_values("area", "limit"), at_first="paint")
     stations = tag_values("station", "limit", AREA)
-    names = tag_values("name", "limit", AREA, STATIONS)
+    names = tag_values("name", "limit", AREA, STATION)
     for choice in (
         area,
         variable("station", "Station", stations, multi=True),

@@ -6,16 +6,19 @@ from grafana_foundation_sdk.models import common as commonmodels
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.common import (
+    AREA,
     BLUE,
     DARK,
     FACTORS,
     GREY,
+    LINE,
     MINUTES,
     OEE_TEXT,
     POSITION,
     RATIO,
     REASON_COLORS,
     SERIES,
+    STATION,
     UNJUDGED,
     Panel,
     Query,
@@ -43,10 +46,7 @@ from dashboards.common import (
 )
 from mes.influx.select import select
 
-# Names of their own: those of other dashboards stand for one area, one line and one station, these for any number.
-AREAS, LINES = '"area" =~ /^${areas:regex}$/', '"line" =~ /^${lines:regex}$/'
-STATIONS = '"station" =~ /^${stations:regex}$/'
-HERE = f"{AREAS} AND {LINES} AND {STATIONS}"
+HERE = f"{AREA} AND {LINE} AND {STATION}"
 PERIODS = f"{HERE} AND \"window\" = '${{by:raw}}' AND $timeFilter"
 DAYS = f"{HERE} AND \"window\" = 'day' AND $timeFilter"
 WHOLE_DAYS = "Production days that begin in the time picker's range."
@@ -82,9 +82,10 @@ def build() -> dashboard.Dashboard:
         refresh="15m",
     )
     for choice in (
-        variable("areas", "Area", tag_values("area", "kpi"), multi=True),
-        variable("lines", "Line", tag_values("line", "kpi", AREAS), multi=True),
-        variable("stations", "Station", tag_values("station", "kpi", AREAS, LINES), multi=True),
+        # any number of each, whereas other dashboards choose one
+        variable("area", "Area", tag_values("area", "kpi"), multi=True),
+        variable("line", "Line", tag_values("line", "kpi", AREA), multi=True),
+        variable("station", "Station", tag_values("station", "kpi", AREA, LINE), multi=True),
         _custom("by", "By", "shift", "day", "week", "month"),
         _custom("mean", "Moving mean of", "7", "3", "4", "14", "28"),
         *period("week", "Week", ("week",), WEEKS_BACK, "this week"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def texts() -> dict[str, str]:
         ALERTS: WRITTEN + _yaml(alerts.model()),
         CONTACT_POINTS: WRITTEN + _yaml(alerts.contact_points()) + SWITCHED_OFF,
     }
+    models: dict[str, dict[str, Any]] = {}
     for board in BOARDS:
         model: dict[str, Any] = json.loads(json.dumps(board.build().build(), cls=JSONEncoder))
         for number, panel in enumerate(model["panels"], start=1):
@@ -49,11 +51,29 @@ def texts() -> dict[str, str]:
                 variable["skipUrlSync"] = True  # else a bookmark would keep what this shift was
         if any(panel["type"] in WITH_TIME_AXIS for panel in model["panels"]):
             model["annotations"] = {"list": annotations(model["uid"])}
-        for link in model.get("links", []):
+        models[model["uid"]] = model
+    for uid, model in models.items():
+        for link in model["links"]:
             link.pop("placement", None)  # beside the variables, for all to see
-        found[f"dashboards/{model['uid']}.json"] = (
-            json.dumps(model, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-        )
+            names = going_along(model, models[link["url"].removeprefix("/d/")])
+            link["url"] += "?" * bool(names) + "&".join(f"${{{name}:queryparam}}" for name in names)
+        found[f"dashboards/{uid}.json"] = json.dumps(model, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return found
+
+
+def going_along(source: dict[str, Any], target: dict[str, Any]) -> list[str]:
+    """The variables whose choice goes along with a link: both dashboards have them, and the target can take the values.
+
+    Several values, or all, fit no variable that takes one. A choice among those of a line needs that line, too.
+    """
+    chosen = {variable["name"]: variable for variable in source["templating"].get("list", [])}
+    found: list[str] = []
+    for variable in target["templating"].get("list", []):
+        own = chosen.get(variable["name"])
+        if own is None or variable.get("skipUrlSync") or (own.get("multi") and not variable.get("multi")):
+            continue
+        if set(re.findall(r"\$\{(\w+)", str(variable["query"]))) <= set(found):
+            found.append(variable["name"])
     return found
 
 

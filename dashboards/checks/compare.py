@@ -25,9 +25,6 @@ EACH_VALUE_OF = (
     "station",
     "shift",
     "loss",
-    "areas",
-    "lines",
-    "stations",
     "by",
 )  # variables whose every value is chosen once
 TOLERANCE = 1e-9  # floats of both databases may be added in another order

@@ -67,9 +67,9 @@ def chosen(by: str, mean: str) -> Mapping[str, Chosen]:
     """What a person chose."""
     start_ms, end_ms = (int(at.timestamp()) * 1000 for at in (MONDAY, MONDAY + 7 * DAY))
     values = {
-        "areas": "weld",
-        "lines": "weld-1",
-        "stations": "framing",
+        "area": "weld",
+        "line": "weld-1",
+        "station": "framing",
         "by": by,
         "mean": mean,
         "week_is": f"time >= {start_ms}ms AND time < {end_ms}ms",

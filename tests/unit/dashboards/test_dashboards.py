@@ -127,10 +127,34 @@ def test_panels_do_not_overlap(uid: str) -> None:
 def test_every_link_leads_to_a_dashboard() -> None:
     """Links of dashboards, panels and alerts name dashboards that are there; each dashboard links to all others."""
     for uid, board in BOARDS.items():
-        leads = {link["url"].removeprefix("/d/") for link in board["links"]}
+        leads = {link["url"].removeprefix("/d/").partition("?")[0] for link in board["links"]}
         assert leads == set(BOARDS) - {uid}
         assert set(re.findall(r"/d/([\w-]+)", json.dumps(board))) <= set(BOARDS)
     assert {rule.board for rule in alerts.RULES} <= set(BOARDS)
+
+
+ALONG = {
+    ("line", "station"): ["area", "line", "shift"],
+    ("station", "line"): ["area", "line", "shift"],
+    ("line", "trend"): ["area", "line"],
+    ("station", "trend"): ["area", "line", "station"],
+    ("trend", "line"): [],  # all lines, or several, are no value of a variable that takes one
+    ("trend", "station"): [],
+    ("paint", "station"): ["area", "shift"],  # several stations
+    ("station", "paint"): ["area", "station", "value", "shift"],
+    ("plant", "trend"): [],
+    ("plant", "station"): ["shift"],
+}
+
+
+@pytest.mark.parametrize(("source", "target"), ALONG)
+def test_a_choice_goes_along_with_a_link(source: str, target: str) -> None:
+    """What both dashboards let people choose is passed on where the other can take it; nothing else is."""
+    (link,) = (
+        link for link in BOARDS[f"taktline-{source}"]["links"] if link["url"].startswith(f"/d/taktline-{target}")
+    )
+    assert re.findall(r"\$\{(\w+):queryparam\}", link["url"]) == ALONG[source, target]
+    assert not link["includeVars"]
 
 
 def test_provisioning_finds_everything() -> None:
