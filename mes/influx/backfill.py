@@ -16,7 +16,7 @@ from mes.calendar import Window
 from mes.influx.delivery import Delivery, Writes
 from mes.influx.encode import Point, event_line, process_line
 from mes.influx.figures_file import FiguresFile
-from mes.influx.place import holds_until, place
+from mes.influx.place import Known, holds_until, known, place
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.windows import longest_points, station_points
 from mes.influx.revisions import key_of
@@ -88,10 +88,8 @@ async def backfill(
     `file` is that of the journal. Raises SinkError, and ConfigError for an empty journal.
     """
     query.reader.keep_days(KEPT_DAYS * len(query.config.standards))
-    known = query.reader.span()
-    measured = query.reader.measured()
     until = query.until  # raises for an empty journal
-    whole = [span for span in (known, measured) if span is not None]
+    whole = [span for span in (query.reader.span(), query.reader.measured()) if span is not None]
     asked = stretch or Interval(
         min(span.start for span in whole), max([until, *(span.end for span in whole)]) + MICROSECOND
     )
@@ -99,15 +97,16 @@ async def backfill(
     written = Written(Interval(days[0].interval.start, days[-1].interval.end) if days else asked)
     delivery = Delivery(server, _Remembered(written.refused), SystemClock())
     sending = _Sending(query, PlantPoints(query), delivery, server, file, written)
-    seq = query.reader.last_seq()
+    begun_with = known(query.reader)
     here = await sending.here(days, stretch)
     for number, day in enumerate(days, start=1):
         if here is None or day.interval.end > here:
             await sending.day(day.interval)
-            await asyncio.to_thread(sending.keep_place, stretch, day.interval.end, seq)
+            await asyncio.to_thread(sending.keep_place, stretch, day.interval.end, begun_with)
         if shown is not None:
             shown(day, number, len(days))
     await sending.weeks_and_months(written.stretch)
+    seq = begun_with.seq
     for _ in range(AGAIN_AT_MOST):
         before, seq = seq, query.reader.last_seq()
         if not await sending.what_came_after(before):
@@ -151,11 +150,11 @@ class _Sending:
                 return None
         return done[-1].end
 
-    def keep_place(self, stretch: Interval | None, until: datetime, seq: int) -> None:
+    def keep_place(self, stretch: Interval | None, until: datetime, begun_with: Known) -> None:
         """Everything before `until` is written; where lines were refused, the next run says so again."""
         self.file.forget(self.delivery.clock.now())
         if not self.written.refused:
-            self.file.keep_place(place(self.query, stretch, until, seq))
+            self.file.keep_place(place(self.query, stretch, until, begun_with))
 
     async def what_came_after(self, seq: int) -> bool:
         """The figures that events after a number, or the time since, bear on; False if nothing has changed.

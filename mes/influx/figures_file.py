@@ -7,13 +7,14 @@ revision gets its number in the same commit as its line, so that after a crash t
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Self
 
 from mes.influx.encode import Point
-from mes.influx.place import Place
+from mes.influx.place import Known, Place
 from mes.influx.revisions import Fields, Key, hold, key_of, revised, said
 from mes.intervals import MICROSECOND
 from mes.journal.codec import from_us, to_us
@@ -22,7 +23,7 @@ from mes.logs import get_logger
 
 log = get_logger()
 
-FORMAT = 2
+FORMAT = 3
 KEPT = timedelta(days=14)  # figures that start earlier are asked from the server when they change
 FORGOTTEN_AT_ONCE_NS = 86_400 * 10**9
 BUSY_S = 30.0  # real seconds; `mes influx backfill` and the collector share the file
@@ -39,9 +40,9 @@ CREATE TABLE IF NOT EXISTS known (id INTEGER PRIMARY KEY CHECK (id = 1), since_n
 INSERT OR IGNORE INTO known VALUES (1, 4611686018427387904);
 CREATE TABLE IF NOT EXISTS place (
     id INTEGER PRIMARY KEY CHECK (id = 1), made_with TEXT NOT NULL, until_us INTEGER NOT NULL, seq INTEGER NOT NULL,
-    present_us INTEGER NOT NULL
+    process_value INTEGER NOT NULL, present_us INTEGER NOT NULL
 );
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 COMMIT;
 """
 LEARN = """
@@ -158,16 +159,19 @@ class FiguresFile:
     def place(self) -> Place | None:
         """Where a backfill was stopped; None where none was."""
         with self._turn:
-            row = self._file.execute("SELECT made_with, until_us, seq, present_us FROM place").fetchone()
-        return None if row is None else Place(row[0], from_us(row[1]), row[2], from_us(row[3]))
+            row = self._file.execute("SELECT made_with, until_us, seq, process_value, present_us FROM place").fetchone()
+        if row is None:
+            return None
+        made_with, until_us, seq, process_value, present_us = row
+        return Place(made_with, from_us(until_us), Known(seq, process_value), from_us(present_us))
 
     def keep_place(self, place: Place | None) -> None:
         """None: nothing is left to be done."""
         with self._change():
             self._file.execute("DELETE FROM place")
             if place is not None:
-                row = (place.made_with, to_us(place.until), place.seq, to_us(place.present))
-                self._file.execute("INSERT INTO place VALUES (1, ?, ?, ?, ?)", row)
+                row = (place.made_with, to_us(place.until), *astuple(place.known), to_us(place.present))
+                self._file.execute("INSERT INTO place VALUES (1, ?, ?, ?, ?, ?)", row)
 
     def _forget(self, now: datetime) -> None:
         if self._file.execute("SELECT 1 FROM on_its_way LIMIT 1").fetchone():

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from mes.errors import JournalError
 from mes.intervals import Interval
+from mes.journal import JournalReader
 from mes.results.plant import PlantResults
 
 RENAMED = timedelta(days=14)  # before the present the names of periods change as time passes: this shift, yesterday
@@ -15,21 +16,34 @@ KEPT = timedelta(days=14)  # of journaled time; after that a backfill begins aga
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """The last event of a journal and its last process value, by their numbers."""
+
+    seq: int
+    process_value: int
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Everything before `until` is written, as the journal told it up to event `seq` at its then `present`.
+    """Everything before `until` is written, as the journal told it up to `known` at its then `present`.
 
     `made_with`: names the plant's file, the program, the journal and the beginning of the stretch.
     """
 
     made_with: str
     until: datetime
-    seq: int
+    known: Known
     present: datetime
 
 
-def place(query: PlantResults, stretch: Interval | None, until: datetime, seq: int) -> Place:
-    """A place in the query's journal, of which event `seq` is the last one that is known."""
-    return Place(_made_with(query, stretch, seq), until, seq, query.until)
+def known(reader: JournalReader) -> Known:
+    """What the journal has now."""
+    return Known(reader.last_seq(), reader.last_process_value())
+
+
+def place(query: PlantResults, stretch: Interval | None, until: datetime, known: Known) -> Place:
+    """A place in the query's journal, of which no more is `known`."""
+    return Place(_made_with(query, stretch, known.seq), until, known, query.until)
 
 
 def holds_until(query: PlantResults, stretch: Interval | None, kept: Place) -> datetime | None:
@@ -38,10 +52,13 @@ def holds_until(query: PlantResults, stretch: Interval | None, kept: Place) -> d
     What came since bears on its own time, and on the state that was in force then. It also bears on the days before,
     in which a unit was that has moved since, and on the names of periods.
     """
-    if kept.made_with != _made_with(query, stretch, kept.seq) or query.until - kept.present > KEPT:
+    reader, seq = query.reader, kept.known.seq
+    if kept.made_with != _made_with(query, stretch, seq) or query.until - kept.present > KEPT:
         return None
-    reader = query.reader
-    affected = (reader.earliest_affected(station, kept.seq) for station in reader.changed_stations(kept.seq))
+    if reader.last_process_value() < kept.known.process_value:  # those of another journal, or too old to be kept
+        return None
+    affected = [reader.earliest_affected(station, seq) for station in reader.changed_stations(seq)]
+    affected.append(reader.earliest_measured(kept.known.process_value))
     first = min([kept.present, query.until, *(instant for instant in affected if instant is not None)])
     since = (query.results.in_force_since(station, first) for station in query.config.standards)
     return min([kept.until, first - RENAMED, *(instant for instant in since if instant is not None)])

@@ -403,6 +403,15 @@ class JournalReader:
         statement = "SELECT DISTINCT CAST(station AS BLOB) FROM event NOT INDEXED WHERE seq > ?"
         return frozenset(self._names.now(_station(row[0])) for row in self._fetch(statement, after))
 
+    def last_process_value(self) -> int:
+        """The number of the last process value that is kept; 0 without any."""
+        return int(self._fetch("SELECT coalesce(max(id), 0) FROM telemetry")[0][0])
+
+    def earliest_measured(self, after: int) -> datetime | None:
+        """The earliest time of the process values after a number; None if there are none."""
+        first = self._fetch("SELECT min(time_us) FROM telemetry WHERE id > ?", after)[0][0]
+        return None if first is None else from_us(first)
+
     def measured(self) -> Interval | None:
         """From the first process value that is kept to the last, by their times; None without any."""
         first, last = self._fetch("SELECT min(time_us), max(time_us) FROM telemetry")[0]

@@ -279,7 +279,9 @@ async def filled(server: InfluxServer, journal: Path, *, writes: int = -1) -> in
     return counting.lines
 
 
-@pytest.mark.parametrize("meanwhile", ["nothing", "a late event", "a lost database", "another file"])
+@pytest.mark.parametrize(
+    "meanwhile", ["nothing", "a late event", "a late process value", "a lost database", "another file"]
+)
 async def test_a_backfill_that_was_stopped_goes_on(
     server: InfluxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
 ) -> None:
@@ -292,6 +294,8 @@ async def test_a_backfill_that_was_stopped_goes_on(
         match meanwhile:
             case "a late event":
                 await journal.append(Entry(events=[state(10, State.SETUP)]))
+            case "a late process value":
+                await journal.append(Entry(events=[], telemetry=[current(10, 900.0)]))
             case "a lost database":
                 await lose(server)
             case "another file":
