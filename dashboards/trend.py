@@ -103,7 +103,8 @@ def build() -> dashboard.Dashboard:
     made = made.with_panel(_heat_map()).with_panel(_losses()).with_panel(_lines()).with_panel(_lines_over_time())
     made = made.with_panel(_windows()).with_panel(_same_shift()).with_panel(_failures())
     made = made.with_panel(_between_failures()).with_panel(_to_repair())
-    return made.with_panel(_reasons()).with_panel(_reasons_by_week())
+    made = made.with_panel(_reasons()).with_panel(_reasons_by_week())
+    return made.with_panel(_first_time()).with_panel(_route())
 
 
 def _custom(name: str, label: str, *values: str) -> dashboard.CustomVariable:
@@ -431,3 +432,59 @@ def _reasons_by_week() -> Panel:
     )
     made = made.stacking(StackingConfig().mode(commonmodels.StackingMode.NORMAL).group("A"))
     return with_fields(made, *(colored(reason, color) for reason, color in REASON_COLORS.items()))
+
+
+def _first_time() -> Panel:
+    made = panel(
+        "table",
+        "First-time yield of the stations, over the time picker's range",
+        "Units that were good at the first attempt / units that got their first result at the station. Rework, scrap and a "
+        f"second passage are not first time. {WHOLE_DAYS} Click a station.",
+        Query(
+            select(
+                'sum("inspected") AS "inspected", sum("first_time_good") AS "good at once", '
+                f'sum("first_time_good") / sum("inspected") AS "yield", {POSITION}',
+                "first_time",
+                f'{HERE} AND "inspected" > 0 AND "window" = \'day\' AND $timeFilter',
+                group='"area", "line", "station"',
+            )
+        ),
+        span=12,
+        height=13,
+        empty="No unit got a result in this time",
+        links=[STATION_LINK],
+        link_on="station",
+    )
+    made = in_flow_order(without_time(made.decimals(0), "area", "line", "station"))
+    return with_fields(made, field("yield", unit=RATIO, decimals=1))
+
+
+def _route() -> Panel:
+    made = panel(
+        "timeseries",
+        "First-time yield of the whole plant by day, over the time picker's range",
+        "Rolled: the product of the first-time yields of all stations of the plant, on days on which each of them inspected "
+        "units. Good everywhere: of the cars that were finished on the day, those that were good at once at every station. "
+        "The chosen area, line and station change nothing here.",
+        Query(
+            select(
+                'last("rolled") AS "rolled", sum("first_time_good") / sum("inspected") AS "good everywhere", '
+                f'sum("inspected") AS "{DIVISOR}"',
+                "first_time_route",
+                "\"window\" = 'day' AND $timeFilter",
+                group=EACH,
+                ending="fill(none)",
+            )
+        ),
+        span=12,
+        height=13,
+        unit=RATIO,
+        empty="No car was finished in this time",
+    )
+    made = _divided(made.legend(legend()).tooltip(tooltip()).min(0).max(1).decimals(1))
+    shown = {"custom__showPoints": "always", "custom__pointSize": 6}
+    return with_fields(
+        made,
+        field("rolled", color={"mode": "fixed", "fixedColor": BLUE}, **shown),
+        field("good everywhere", color={"mode": "fixed", "fixedColor": GREY}, **shown),
+    )

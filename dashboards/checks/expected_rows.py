@@ -119,6 +119,7 @@ def expected_rows(query: PlantResults) -> Iterator[Row]:
         yield from _limits(query, hour.interval, until)
         if calendar.planned(hour.interval):
             yield from _culprits(query, hour)
+    yield from _first_times(query, longer)
     yield from _built(query, hours)
     yield from _periods(query)
 
@@ -341,6 +342,22 @@ def _culprits(query: PlantResults, hour: Window) -> Iterator[Row]:
             fields["other_s"] = other.total_seconds()
             name = "outside" if station is None else station.partition("/")[2]
             yield _figure("culprit", _ns(hour.interval.start), {**_place(node.path), "culprit": name}, fields)
+
+
+def _first_times(query: PlantResults, longer: list[Window]) -> Iterator[Row]:
+    for window in longer:
+        found, tags = query.flow(window.interval).first_times, {"window": str(window.kind)}
+        for station, of_station in found.stations.items():
+            fields: dict[str, Value] = {
+                "inspected": of_station.inspected,
+                "first_time_good": of_station.first_time_good,
+            }
+            fields["position"] = _position(query, station)
+            yield _figure("first_time", _ns(window.interval.start), {**_place(station), **tags}, fields)
+        cars: dict[str, Value] = {"inspected": found.cars.inspected, "first_time_good": found.cars.first_time_good}
+        if found.rolled is not None:
+            cars["rolled"] = found.rolled
+        yield _figure("first_time_route", _ns(window.interval.start), {"site": query.config.site, **tags}, cars)
 
 
 def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:

@@ -38,7 +38,9 @@ def flow_command(
     with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         found = opened.flow(wanted.interval)
-        pace = {station: _pace(opened, station, wanted, found.cycles[station]) for station in found.first_time}
+        pace = {
+            station: _pace(opened, station, wanted, found.cycles[station]) for station in found.first_times.stations
+        }
     if as_json:
         click.echo(json.dumps(_json(found, pace), indent=2, ensure_ascii=False))
         return
@@ -75,12 +77,13 @@ def _pace(opened: PlantResults, station: StationId, window: Window, cycles: Sequ
 
 
 def _stations(found: Flow, pace: dict[StationId, Pace]) -> Table:
-    rolled = f"rolled over all stations {percent(found.rolled)} %"
-    cars = f"{found.cars.first_time_good} of {found.cars.inspected} finished cars were good everywhere at once"
+    times = found.first_times
+    rolled = f"rolled over all stations {percent(times.rolled)} %"
+    cars = f"{times.cars.first_time_good} of {times.cars.inspected} finished cars were good everywhere at once"
     table = Table(title="First-time quality and pace", caption=f"{rolled}; {cars}.")
     for name in ("station", "inspected", "good at first", "FTQ %", "mean cycle s", "takt s", "over takt min"):
         table.add_column(name, justify="left" if name == "station" else "right")
-    for station, first in found.first_time.items():
+    for station, first in times.stations.items():
         mean, beat, over = pace[station]
         table.add_row(
             label(station),
@@ -120,8 +123,11 @@ def _json(found: Flow, pace: dict[StationId, Pace]) -> dict[str, object]:
                 "takt_s": seconds(pace[station][1]),
                 "over_takt_s": seconds(pace[station][2]),
             }
-            for station, first in found.first_time.items()
+            for station, first in found.first_times.stations.items()
         },
-        "rolled": found.rolled,
-        "cars": {"inspected": found.cars.inspected, "first_time_good": found.cars.first_time_good},
+        "rolled": found.first_times.rolled,
+        "cars": {
+            "inspected": found.first_times.cars.inspected,
+            "first_time_good": found.first_times.cars.first_time_good,
+        },
     }

@@ -206,6 +206,7 @@ class _Sending:
         affected = None if known is None else _part(day, known.start, self.query.until)
         if affected is not None:
             yield from self.plant.points(affected)
+            yield from self.plant.first_times(affected)
 
     def _longest(self, stretch: Interval) -> Iterator[Point]:
         for station in self.query.config.standards:

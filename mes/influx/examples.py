@@ -86,6 +86,17 @@ EXAMPLES = {
         '"line" = \'weld-1\' AND "culprit" =~ /finish|framing/' + TWO_HOURS,
         group='"culprit"',
     ),
+    "first_time": select(
+        'sum("first_time_good") / sum("inspected") AS "yield"',
+        "first_time",
+        "\"window\" = 'day' AND \"inspected\" > 0 AND time >= '2026-03-01T00:00:00Z'",
+        group='"station"',
+    ),
+    "first_time_route": select(
+        '"inspected", "first_time_good"',
+        "first_time_route",
+        "\"window\" = 'day' AND time >= '2026-03-01T00:00:00Z'",
+    ),
     "built": select(
         'sum("built") AS "built", sum("planned_units_to_date") AS "planned"',
         "built",

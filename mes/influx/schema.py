@@ -4,7 +4,7 @@
 """
 
 from mes.influx.declare import Field, Measurement, Origin, Tag, Type, flag, number, seconds, text
-from mes.results.fields import PLANNED_UNITS, STORED_FIELDS, KpiField, Unit
+from mes.results.fields import FIRST_TIME, PLANNED_UNITS, ROLLED, STORED_FIELDS, KpiField, Unit
 
 __all__ = [
     "EVENTS",
@@ -306,6 +306,34 @@ CULPRIT = _figure(
     seconds("other_s", "of it for any other cause, or an unknown one"),
 )
 
+_FIRST_TIME = tuple(number(name, meaning, "units") for name, meaning in FIRST_TIME.items())
+
+FIRST_TIMES = _figure(
+    "first_time",
+    "What was good at the first attempt at a station, as `mes flow` has it. First-time yield = `first_time_good` / "
+    "`inspected`: sum over windows first, divide last.",
+    AT_WINDOW_START,
+    (*STATION, Tag("window", "`shift` or `day`")),
+    *_FIRST_TIME,
+    _position("the station"),
+)
+
+ROUTE = _figure(
+    "first_time_route",
+    "The same of the whole route: cars that were finished in the window, and of them those that were good everywhere "
+    "at once.",
+    AT_WINDOW_START,
+    (SITE, Tag("window", "`shift` or `day`")),
+    *_FIRST_TIME,
+    Field(
+        ROLLED,
+        Type.FLOAT,
+        "ratio",
+        "rolled yield: the product of the stations' first-time yields; left out where a station inspected nothing",
+        maybe=True,
+    ),
+)
+
 BUILT = _figure(
     "built",
     "Cars built against the programme, by product; a car counts once, when it is first good at the last station.",
@@ -338,7 +366,7 @@ PERIOD = _figure(
     number("end_ms", "end", "ms"),
 )
 
-FIGURES = (KPI, STATE, LOSS, EXPOSURE, LIMIT, OUTPUT, BUFFER, CULPRIT, BUILT, PERIOD)
+FIGURES = (KPI, STATE, LOSS, EXPOSURE, LIMIT, OUTPUT, BUFFER, CULPRIT, FIRST_TIMES, ROUTE, BUILT, PERIOD)
 
 NOW = Measurement(
     "now",

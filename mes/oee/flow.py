@@ -195,6 +195,29 @@ def _is_good_at_once(life: Biography) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstTimes:
+    """What was good at the first attempt: at each station, and of finished cars all along.
+
+    `rolled` is the product of the stations' ratios, None where one is not known.
+    """
+
+    stations: Mapping[StationId, FirstTime]
+    rolled: float | None
+    cars: FirstTime
+
+    @staticmethod
+    def of(lives: Sequence[Biography], stations: Iterable[StationId], window: Interval) -> "FirstTimes":
+        """`lives` are those of all units that were at one of the stations, from some time before `window` on."""
+        stays: dict[StationId, list[Visit]] = {station: [] for station in stations}
+        for life in lives:
+            for visit in life.visits:
+                stays[visit.station].append(visit)
+        found = {station: first_time_quality(visits, window) for station, visits in stays.items()}
+        ratios = [quality.ratio for quality in found.values()]
+        return FirstTimes(found, rolled(ratios), route_first_time(lives, window))
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """The units between two stations at the end of a window, and how long those waited that went on in it.
 
@@ -247,15 +270,10 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A plant's stores, and what was good at the first attempt: at each station, and of finished cars all along.
-
-    `rolled` is the product of the stations' ratios, None where one is not known.
-    """
+    """A plant's stores, what was good at the first attempt, and the cycles of the stations."""
 
     stores: tuple[Store, ...]
-    first_time: Mapping[StationId, FirstTime]
-    rolled: float | None
-    cars: FirstTime
+    first_times: FirstTimes
     cycles: Mapping[StationId, tuple[Cycle, ...]]
 
     @staticmethod
@@ -268,12 +286,5 @@ class Flow:
         """`stays` are those of all stations along the route, from some time before `window` on."""
         end = min(window.end, until)
         lives = all_biographies(stays, list(stays))
-        known: dict[StationId, list[Visit]] = {stay: [] for stay in stays}
-        for life in lives:
-            for visit in life.visits:
-                known[visit.station].append(visit)
-        first_time = {station: first_time_quality(known[station], window) for station in stays}
-        stores = stores_between(stays, ways, window, end)
-        ratios = [quality.ratio for quality in first_time.values()]
         cycles = {station: cycle_times(stays[station], window) for station in stays}
-        return Flow(stores, first_time, rolled(ratios), route_first_time(lives, window), cycles)
+        return Flow(stores_between(stays, ways, window, end), FirstTimes.of(lives, stays, window), cycles)

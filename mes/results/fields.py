@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from mes.oee.components import Bucket, Kpi
 from mes.oee.definitions import Figures
+from mes.oee.flow import FirstTime
 from mes.oee.secondary_kpis import SecondaryKpis
 
 Value = str | int | float | None
@@ -121,6 +122,12 @@ PLANNED_UNITS = {
     "planned_units": "units planned for the whole window, rounded so that hours add up to shifts and days to months",
     "planned_units_to_date": "the same for the part of the window that has passed",
 }
+# Of units whose first result lies in the window; `mes flow` divides the second by the first.
+FIRST_TIME = {
+    "inspected": "units that got their first result in the window, whatever it was",
+    "first_time_good": "of them, those that were good at the first attempt",
+}
+ROLLED = "rolled"
 
 
 def table() -> str:
@@ -151,6 +158,11 @@ def stored_values(kpi: Kpi) -> dict[str, int | float]:
     """The figures that InfluxDB stores, without those that are not known."""
     values = ((field.name, _value(field.of(kpi))) for field in STORED_FIELDS)
     return {name: value for name, value in values if value is not None}
+
+
+def first_time_values(found: FirstTime) -> dict[str, int]:
+    """What was good at the first attempt, by the names of these figures."""
+    return dict(zip(FIRST_TIME, (found.inspected, found.first_time_good), strict=True))
 
 
 def planned_values(whole: int | None, passed: int | None) -> dict[str, int]:

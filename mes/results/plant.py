@@ -14,7 +14,7 @@ from mes.calendar import Window, WindowKind
 from mes.config.build import PlantConfig
 from mes.config.problems import did_you_mean
 from mes.errors import ConfigError
-from mes.intervals import Interval
+from mes.intervals import MICROSECOND, Interval
 from mes.journal import JournalReader
 from mes.journal.hourly import hourly_file
 from mes.journal.names import Names
@@ -311,8 +311,12 @@ class PlantResults:
         return self.results.kpi_to_close(station, shift, until=self.until, definition=definition)
 
     def flow(self, window: Interval) -> Flow:
-        """What stands in the stores at the end of a window, how long cars waited, and what was good at first."""
-        seen = Interval(window.start - LOOK_BACK, window.end)
+        """What stands in the stores at the end of a window, how long cars waited, and what was good at first.
+
+        Stays are known from some days before the window's first production day on.
+        """
+        first = self.config.calendar.days(Interval(window.start, window.start + MICROSECOND))[0].interval
+        seen = Interval(first.start - LOOK_BACK, window.end)
         stays = {station: self.visits(station, seen) for station in self.config.standards}
         return Flow.of(
             stays, [(buffer.upstream, buffer.downstream) for buffer in self.config.buffers], window, self.until

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from zlib import crc32
@@ -14,12 +14,12 @@ from mes.influx.encode import NONE, Field, Point, place, timestamp_ms, timestamp
 from mes.influx.points.stations import cells
 from mes.intervals import MILLISECOND, Interval
 from mes.model import ProductId, StationId, UnitId
-from mes.oee.biography import ProcessLimit, ProcessSummary, Visit
+from mes.oee.biography import ProcessLimit, ProcessSummary, Visit, all_biographies
 from mes.oee.causes import Cause
 from mes.oee.components import NO_TIME
-from mes.oee.flow import Stores
+from mes.oee.flow import FirstTimes, Stores
 from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car, first_time_built
-from mes.results.fields import planned_values
+from mes.results.fields import ROLLED, first_time_values, planned_values
 from mes.results.period_text import no_shift_text, period_text
 from mes.results.plant import AROUND, LOOK_BACK, Node, PlantResults
 
@@ -42,6 +42,7 @@ LABELS = {
     WindowKind.YEAR: ("this year", "last year"),
 }
 KEPT_STAYS = 256
+KEPT_WINDOWS = 16
 LIMIT_EVERY = timedelta(minutes=10)  # so that a curve's limits reach close to its right edge
 # how far back periods are stated again, for their names change as time passes: over two periods and a holiday
 NAMED = {
@@ -75,6 +76,7 @@ class PlantPoints:
     _cars: Sequence[Car] | None = field(default=None, init=False, repr=False)
     _stays: dict[tuple[StationId, Interval], _Stays] = field(default_factory=dict, init=False, repr=False)
 
+    _first_times: dict[Interval, FirstTimes] = field(default_factory=dict, init=False, repr=False)
     _stores: dict[Interval, Stores] = field(default_factory=dict, init=False, repr=False)
 
     def points(self, touched: Interval) -> Iterator[Point]:
@@ -96,6 +98,31 @@ class PlantPoints:
         yield from self._culprits(hours)
         yield from self._built([*hours, *_windows(calendar, BUILT_IN, parts)])
         yield from self._periods(touched, until)
+
+    def first_times(self, touched: Interval) -> Iterator[Point]:
+        """What was good at the first attempt in the shifts and days that overlap a stretch of time."""
+        self._forget_what_changed()
+        config = self.query.config
+        parts = self.query.occupied(touched.before(self.query.until))
+        windows = _windows(config.calendar, (WindowKind.SHIFT, WindowKind.DAY), parts)
+        for window in windows:
+            found = self._first_times_in(window.interval)
+            tags, stamp_ns = {"window": str(window.kind)}, window_ns(window.interval.start)
+            for station, first_time in found.stations.items():
+                fields = {**first_time_values(first_time), "position": self.query.results.position(station)}
+                yield Point("first_time", {**place(station), **tags}, fields, stamp_ns)
+            route = {**first_time_values(found.cars), **_known({ROLLED: found.rolled})}
+            yield Point("first_time_route", {"site": config.site, **tags}, route, stamp_ns)
+
+    def _first_times_in(self, window: Interval) -> FirstTimes:
+        """As `PlantResults.flow` has it: from stays and results up to the window's end."""
+        if window not in self._first_times:
+            if len(self._first_times) > KEPT_WINDOWS:
+                self._first_times.clear()
+            stations = list(self.query.config.standards)
+            stays = {station: _before(window.end, self._visits(station, window.start)) for station in stations}
+            self._first_times[window] = FirstTimes.of(all_biographies(stays, stations), stations, window)
+        return self._first_times[window]
 
     def _limits(self, hour: Window) -> Iterator[Point]:
         passed = hour.interval.before(self.query.until)
@@ -159,7 +186,7 @@ class PlantPoints:
         for key in [stay for stay in self._stays if stay[0] in changed]:
             del self._stays[key]
         if changed:
-            self._stores = {}
+            self._stores, self._first_times = {}, {}
         programme = self.query.config.programme
         if programme is not None and programme.built_at in changed:
             self._cars = None
@@ -297,6 +324,17 @@ class PlantPoints:
                     },
                     window_ns(window.interval.start),
                 )
+
+
+def _before(end: datetime, visits: Iterable[Visit]) -> list[Visit]:
+    """What was known of visits at an instant: those that had begun, with their results until then."""
+    return [
+        visit
+        if not visit.results or visit.results[-1].time < end
+        else replace(visit, results=tuple(result for result in visit.results if result.time < end))
+        for visit in visits
+        if visit.first_seen < end
+    ]
 
 
 def _exposure(unit: UnitId, seen: ProcessSummary, limit: ProcessLimit | None) -> dict[str, Field]:

@@ -21,7 +21,7 @@ from mes.journal.hourly import hourly_file
 from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId, StationStandard
 from mes.results.hourly import Hourly
-from mes.results.plant import PlantResults
+from mes.results.plant import LOOK_BACK, PlantResults
 from mes.results.stations import Results
 from mes.stopping import in_thread
 
@@ -98,8 +98,9 @@ class PublishedPlant:
         seen = [start for start in starts if start is not None]
         if not seen:
             return []
-        end = max(span.end for span in known.values()) + FARTHEST
-        return list(self._points.points(Interval(min(seen), end)))
+        start, end = min(seen), max(span.end for span in known.values())
+        points = list(self._points.points(Interval(start, end + FARTHEST)))
+        return points + list(self._points.first_times(Interval(start, end + LOOK_BACK)))  # a unit's first results
 
 
 class PublishedFigures:
