@@ -375,18 +375,21 @@ def _selected(points: Points, asked: re.Match[str], epoch_ns: int | None) -> lis
 def _newest(points: Points, asked: re.Match[str]) -> list[Series]:
     """Of each series, and of each microsecond in it, the last point."""
     names = ["revision", *asked["columns"].replace('"', "").split(", ")]
-    found: dict[tuple[str, int], dict[str, str]] = {}
+    found: dict[str, dict[int, dict[str, str]]] = {}
     for (series, stamp), fields in sorted(points.items(), key=lambda point: int(point[0][1])):
         if series.split(",")[0] == asked["name"] and int(asked["first"]) <= int(stamp) <= int(asked["last"]):
-            found[series, int(stamp) // 1000 * 1000] = fields
+            found.setdefault(series, {})[int(stamp) // 1000 * 1000] = fields
     return [
         {
             "name": asked["name"],
             "tags": dict(re.findall(r",((?:[^,= \\]|\\.)+)=((?:[^, \\]|\\.)+)", series)),
             "columns": ["time", *names],
-            "values": [[start, *(_value(fields[name]) if name in fields else None for name in names)]],
+            "values": [
+                [start, *(_value(fields[name]) if name in fields else None for name in names)]
+                for start, fields in starts.items()
+            ],
         }
-        for (series, start), fields in found.items()
+        for series, starts in found.items()
     ]
 
 

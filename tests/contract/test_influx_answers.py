@@ -194,7 +194,7 @@ async def test_every_request_is_answered_as_recorded(name: str, tmp_path: Path) 
         await asking.make()
         try:
             for number, case in enumerate(CASES):
-                if generation not in case:
+                if generation not in case or (case.get("real") and name.startswith("stand-in")):
                     continue
                 names = {"db": target.database, "m": f"m{number}"}
                 for step in filled(case["ask"], names):

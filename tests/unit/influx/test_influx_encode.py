@@ -7,6 +7,7 @@ import pytest
 
 from adapters.reading import GapCause, Quality
 from mes.influx.encode import event_line, line, process_line, timestamp_ns
+from mes.influx.schema import MEASUREMENTS
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -178,6 +179,11 @@ def test_what_cannot_be_carried_is_refused(value: float) -> None:
     """NaN, infinity and too large integers raise instead of vanishing."""
     with pytest.raises(ValueError, match=r"NaN|64 bits"):
         line("m", {"t": "x"}, {"f": value}, 1)
+
+
+def test_every_measurement_fits_a_table_of_3() -> None:
+    """InfluxDB 3 Core takes 500 columns: its tags, its fields and the time."""
+    assert all(len(each.tags) + len(each.fields) + 1 <= 500 for each in MEASUREMENTS.values())
 
 
 def test_no_point_without_fields_or_with_an_empty_tag() -> None:
