@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from append_only import append_only
 from click.testing import CliRunner
 from events import S3, STATION, assigned, at, entered, left, state
 from influx_example import CAR, CURRENTS, END, EVENTS, EXIT, example, made
@@ -53,8 +54,8 @@ async def influxd(tmp_path: Path) -> AsyncIterator[Influxd]:
 
 @pytest.fixture
 async def server(influxd: Influxd) -> AsyncIterator[InfluxServer]:
-    """A client of it, with an empty database."""
-    async with InfluxServer(Target(influxd.url, "plant")) as client:
+    """A client of it, with an empty database in which no point is ever written over."""
+    async with append_only(influxd.url) as watched, InfluxServer(Target(watched.url, "plant")) as client:
         await client.ensure()
         yield client
 
@@ -97,6 +98,21 @@ async def lose(server: InfluxServer) -> None:
     """Somebody drops the database."""
     await server.query('DROP DATABASE "plant"')
     await server.ensure()
+
+
+async def test_a_point_that_is_written_over_is_found(influxd: Influxd) -> None:
+    """The same line again is no second content; another value at the same time is, unless the database was dropped."""
+    async with append_only(influxd.url) as watched, InfluxServer(Target(watched.url, "plant")) as client:
+        await client.ensure()
+        for value in (1, 1):
+            await client.write(f"m,a=x v={value}i 1690000000000000000".encode())
+        await lose(client)
+        await client.write(b"m,a=x v=2i 1690000000000000000")
+        assert watched.second == []
+        await client.write(b"m,a=x v=3i 1690000000000000000")
+        assert len(watched.second) == 1
+        assert watched.lines == 4
+        watched.second.clear()
 
 
 async def test_the_database_is_dropped_in_mid_run(server: InfluxServer, tmp_path: Path) -> None:
