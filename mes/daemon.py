@@ -24,7 +24,7 @@ from mes.errors import ConfigError, JournalError
 from mes.health.clock_offsets import ControllerClocks
 from mes.health.controllers import Health
 from mes.health.count_audit import CountAudit, moduli
-from mes.health.influx_points import health_points
+from mes.health.influx_points import LookTimes, health_points
 from mes.health.monitor import StatusMonitor
 from mes.health.status import alive
 from mes.health.systemd import Manager, watch
@@ -230,10 +230,11 @@ async def _forward(
     target = influx_target(config, secret)
     assert target is not None
 
-    positions = flow_positions(config.standards)
+    positions, times = flow_positions(config.standards), LookTimes()
 
     def health() -> list[Point]:
-        return list(health_points(monitor.status(), config.site, socket.gethostname(), monitor.clock.now(), positions))
+        now = times.next(monitor.clock.now())
+        return list(health_points(monitor.status(), config.site, socket.gethostname(), now, positions))
 
     published = PublishedFigures(
         config.journal_path, config.standards, config.calendar, monitor.clock, monitor.journal.names

@@ -1,16 +1,30 @@
 """The program's own health as points: what a dashboard of the collector shows; it is in no journal."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from mes.health.controllers import ConnectionState
 from mes.health.status import Status
 from mes.influx.encode import Field, Point, place, window_ns
+from mes.intervals import MICROSECOND
 from mes.journal.consumers import EVENTS
 from mes.model import StationId
 
 NO_POSITIONS: Mapping[StationId, int] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class LookTimes:
+    """Times of looks, no two of them equal: a clock that stands, or is set back, writes over no point."""
+
+    _last: datetime | None = None
+
+    def next(self, now: datetime) -> datetime:
+        """The present, or a microsecond after the look before."""
+        self._last = now if self._last is None else max(now, self._last + MICROSECOND)
+        return self._last
 
 
 def health_points(

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from status_scenes import CONTROLLER, JOURNAL, LINE, SINK, STATUS
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from mes.health.controllers import ConnectionState
 from mes.health.diagnostics import PresentDiagnostic
-from mes.health.influx_points import health_points
+from mes.health.influx_points import LookTimes, health_points
 from mes.health.prometheus import FAMILIES, exposition
 from mes.health.status import JournalStatus, Status
+from mes.intervals import MICROSECOND
 
 TEXT = (Path(__file__).parents[3] / "docs" / "health.md").read_text(encoding="utf-8")
 UNITS = {"_seconds": "s", "_bytes": "bytes", "_per_hour": "1/h", "_units": "units"}
@@ -104,6 +106,16 @@ def test_influxdb_gets_the_percentile_of_the_same_commits() -> None:
 
     assert known.fields["commit_p99_s"] == JOURNAL.commits.p99_s == 0.09
     assert "commit_p99_s" not in unknown.fields
+
+
+def test_no_two_looks_at_health_have_one_time() -> None:
+    """A clock that stands, or is set back, writes over no point."""
+    times = LookTimes()
+    clock = [START, START, START - timedelta(minutes=1), START + timedelta(seconds=1)]
+
+    found = [(times.next(now) - START) / MICROSECOND for now in clock]
+
+    assert found == [0, 1, 2, 1_000_000]
 
 
 def test_what_is_not_known_has_no_sample() -> None:
