@@ -476,5 +476,5 @@ def test_the_result_file_has_the_promised_keys(pick: Callable[[dict[str, object]
     assert set(both[NAME]["truth"]) >= {"good", "rework", "scrap", "seconds", "oee"}
     assert set(both[NAME]["measured"]) >= {
         *("good", "rework", "scrap", "seconds", "oee"),
-        *("availability", "performance", "quality", "no_data_s"),
+        *("availability", "performance", "quality", "unobserved_s"),
     }
