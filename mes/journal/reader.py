@@ -395,6 +395,10 @@ class JournalReader:
         rows = self._fetch("SELECT first_seq, last_seq FROM damage ORDER BY first_seq")
         return [(int(first), int(last)) for first, last in rows]
 
+    def after(self, seq: int, until: int) -> list[Journaled]:
+        """The events of all stations after a sequence number, up to another, in journal order."""
+        return self._decoded(f"{CORRECTED} WHERE seq > ? AND seq <= ? ORDER BY seq", seq, until)
+
     def changed_stations(self, after: int) -> frozenset[StationId]:
         """The stations that have events after a sequence number."""
         if after <= 0:

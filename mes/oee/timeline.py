@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
+from typing import TypeGuard
 
 from mes.intervals import END_OF_TIME, Interval, subtract, union
 from mes.model import (
@@ -273,6 +274,16 @@ def _end_of_stop(spans: Sequence[Span], instant: datetime) -> datetime:
     return spans[at].interval.end if at >= 0 else instant
 
 
+def is_plain_count(event: StationEvent) -> TypeGuard[UnitsCounted]:
+    """Whether an event only says that units were counted at its instant, so that such events may be added up."""
+    return isinstance(event, UnitsCounted) and event.since is None and event.flag is CountFlag.NORMAL
+
+
+def counted_at(event: UnitsCounted) -> Count:
+    """The units of a count that is not spread over a gap."""
+    return Count(event.time, event.kind, event.product, event.delta, event.flag)
+
+
 def _counts(
     counted: Sequence[UnitsCounted], by_persons: Iterable[CountReconciled]
 ) -> tuple[tuple[Count, ...], tuple[Slice, ...]]:
@@ -290,7 +301,7 @@ def _counts(
         if event.since is not None and is_spread and event.delta > 0:
             gaps.setdefault((event.since, event.kind is CountKind.TOTAL), []).append(event)
         elif event.delta:
-            counts.append(Count(event.time, event.kind, event.product, event.delta, event.flag))
+            counts.append(counted_at(event))
     for (since, is_total), filled in gaps.items():
         spread = _spread(since, filled)
         counts.extend(count for count, _ in spread)

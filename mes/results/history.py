@@ -43,6 +43,10 @@ class EventReader(Protocol):
         """The seq of the last event; 0 if there is none."""
         ...
 
+    def after(self, seq: int, until: int) -> list[Journaled]:
+        """The events of all stations after a seq, up to another, in their order."""
+        ...
+
     def changed_stations(self, after: int) -> frozenset[StationId]:
         """The stations that have events after a seq."""
         ...

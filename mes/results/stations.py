@@ -1,11 +1,11 @@
 """The one door to every figure: board, report, InfluxDB, demo and replay all ask here and so give the same answer."""
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
@@ -13,13 +13,8 @@ from mes.collect.station import readable_state
 from mes.intervals import MICROSECOND, Interval, subtract
 from mes.model import (
     ConnectionLost,
-    ConnectionRestored,
     Journaled,
-    ReasonAssigned,
     ReasonId,
-    ShiftClosed,
-    StateChanged,
-    StationEvent,
     StationId,
     StationStandard,
     TimeSource,
@@ -34,7 +29,8 @@ from mes.oee.stops import closed_shifts
 from mes.oee.timeline import Timeline, timeline
 from mes.oee.unread import UnreadCount, in_sequence, unread_counts, with_unread, without_unknown
 from mes.results.history import EventReader, history, in_force_since, occupied, totalisers
-from mes.results.hourly import Hourly
+from mes.results.hourly import Hourly, cell_cuts
+from mes.results.known import Known
 
 __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 
@@ -42,30 +38,7 @@ READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components
 TOGETHER = timedelta(days=7)  # so much of a station's history is read for many windows at once
 KEPT_TIMELINES = 128
 KEPT_DAYS = 1024
-
-
-class _Known:
-    """A station's time line around some days, and what it was made of; what not everybody asks for is made late."""
-
-    def __init__(self, line: Timeline, told: Sequence[Journaled]) -> None:
-        self.line = line
-        self._told = told
-
-    @cached_property
-    def cuts(self) -> Sequence[datetime]:
-        """The instants that the events make borders of what a station did, in order."""
-        return sorted({instant for journaled in self._told for instant in _cuts(journaled.event)})
-
-    @cached_property
-    def reasons(self) -> Sequence[ReasonId]:
-        """What persons said, sorted."""
-        said = {event.event.reason for event in self._told if isinstance(event.event, ReasonAssigned)}
-        return sorted(reason for reason in said if reason is not None)
-
-    @cached_property
-    def closed(self) -> Mapping[Interval, ShiftClosed]:
-        """The closed shifts."""
-        return closed_shifts(journaled.event for journaled in self._told)
+NEWS_AT_ONCE = 20_000  # events; with more it is cheaper to read the days again
 
 
 class Results:
@@ -94,9 +67,21 @@ class Results:
         self._at_once = at_once or timedelta()
         self._blind_from = blind_from
         self.days_around: Callable[[Interval], Interval] = lru_cache(KEPT_DAYS)(partial(_days_around, calendar))
+        self._cell_cuts: Callable[[Interval], Sequence[datetime]] = lru_cache(KEPT_DAYS)(partial(cell_cuts, calendar))
         self._seq = -1
         self._unread: tuple[int, Mapping[StationId, tuple[UnreadCount, ...]]] = (-1, {})
-        self._kept: OrderedDict[tuple[StationId, Interval], _Known] = OrderedDict()
+        self._kept: OrderedDict[tuple[StationId, Interval], Known] = OrderedDict()
+        self._followed: datetime | None = None
+
+    def follow(self, now: datetime) -> None:
+        """Time lines grow from here on by new events; for callers that ask again and again while events come in.
+
+        They ask for windows of the calendar only, as of `now` or later. An earlier `now` than the last time, after a
+        clock was set back, makes all time lines again.
+        """
+        if self._followed is None or now < self._followed:
+            self._kept.clear()
+        self._followed = now
 
     def kpi(
         self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None
@@ -212,22 +197,39 @@ class Results:
         """Every reason that a person ever gave for a part of the days of a window, sorted; those taken back too."""
         return list(self._known(station, window).reasons)
 
-    def _known(self, station: StationId, window: Interval) -> "_Known":
+    def _known(self, station: StationId, window: Interval) -> Known:
         seq = self._reader.last_seq()
         if seq != self._seq:
-            changed = self._reader.changed_stations(self._seq)
-            for key in [key for key in self._kept if key[0] in changed]:
-                del self._kept[key]
-            self._seq = seq
+            self._take_news(seq)
         key = (station, self.days_around(window))
         if key not in self._kept:
-            told = history(self._reader, station, key[1])
-            line = timeline([*told, *self._end_of_collecting(station)], known_since=self.known_since(station))
-            self._kept[key] = _Known(line, told)
+            self._kept[key] = Known(key[1], history(self._reader, station, key[1]), partial(self._timeline, station))
             if len(self._kept) > KEPT_TIMELINES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
+        self._kept[key].was_asked = True
         return self._kept[key]
+
+    def _take_news(self, seq: int) -> None:
+        """Time lines of stations with events up to `seq` grow, or are dropped."""
+        after, self._seq = self._seq, seq
+        if self._followed is None or not self._kept or seq - after > NEWS_AT_ONCE:
+            changed = self._reader.changed_stations(after)
+            for key in [key for key in self._kept if key[0] in changed]:
+                del self._kept[key]
+            return
+        news: dict[StationId, list[Journaled]] = defaultdict(list)
+        for journaled in self._reader.after(after, seq):
+            news[journaled.event.station].append(journaled)
+        for key in [key for key in self._kept if key[0] in news]:
+            known = self._kept.pop(key)
+            if known.was_asked and (
+                grown := known.grown(news[key[0]], seq=seq, now=self._followed, cuts=self._cell_cuts)
+            ):
+                self._kept[key] = grown
+
+    def _timeline(self, station: StationId, told: Sequence[Journaled]) -> Timeline:
+        return timeline([*told, *self._end_of_collecting(station)], known_since=self.known_since(station))
 
     def pieces(self, station: StationId, window: Interval, *, until: datetime) -> tuple[Piece, ...]:
         """What each second of `window` up to `until` was and why, by the priority of `mes.oee.segments`; clipped."""
@@ -325,15 +327,3 @@ def _together(windows: Sequence[Interval]) -> list[list[Interval]]:
         else:
             found.append([window])
     return found
-
-
-def _cuts(event: StationEvent) -> tuple[datetime, ...]:
-    match event:
-        case StateChanged() | ConnectionLost():
-            return (event.time,)
-        case ConnectionRestored():
-            return (event.since, event.time)
-        case ReasonAssigned():
-            return (event.start,) if event.end is None else (event.start, event.end)
-        case _:
-            return ()

@@ -39,6 +39,9 @@ class ListReader:
             (journaled.seq for journaled in self.journal if station in (None, journaled.event.station)), default=0
         )
 
+    def after(self, seq: int, until: int) -> list[Journaled]:
+        return [journaled for journaled in self.journal if seq < journaled.seq <= until]
+
     def changed_stations(self, after: int) -> frozenset[StationId]:
         return frozenset(journaled.event.station for journaled in self.journal if journaled.seq > after)
 

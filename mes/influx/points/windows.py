@@ -158,6 +158,7 @@ class PublishedFigures:
         Weeks and months that still run are stated as time passes, and not with every event.
         """
         points = []
+        self._results.follow(now)
         for station, span in spans.items():
             if station not in self._results.stations:
                 continue  # it was taken out of the configuration, its events stay
