@@ -23,7 +23,7 @@ from mes.influx.writer import Pace
 from mes.journal.consumers import EVENTS, FIGURES, PLANT, TELEMETRY
 
 DATABASE = "taktline_demo"
-PACE = Pace(idle_s=0.2, restate_s=1.0)  # real seconds: the demo's hours pass in seconds
+PACE = Pace(idle_s=0.2, restate_s=1.0, units_s=1.0)  # real seconds: the demo's hours pass in seconds
 SETTLED_WITHIN_S = 60.0
 
 

@@ -45,6 +45,10 @@ class Followed(Quarantine, Protocol):
         """Up to which number the next events go, and the stretch of each station's time that they bear on."""
         ...
 
+    async def changed_beyond_units(self, after: int, until: int) -> frozenset[StationId]:
+        """The stations with events after a number, up to another, that say more than which units were made."""
+        ...
+
     async def read_rows(self, after: int, limit: int) -> Sequence[Journaled | Unreadable]:
         """Events after a sequence number, in order, and what this version cannot read."""
         ...

@@ -6,7 +6,7 @@ them. Points have an identity, so their order does not matter.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,10 +21,11 @@ from mes.influx.figures_file import FiguresFile
 from mes.influx.points.looks import Looks
 from mes.influx.ports import Figures, Followed, Published, Server
 from mes.influx.standing import has_figures, standing
+from mes.intervals import Interval
 from mes.journal.codec import Unreadable
 from mes.journal.consumers import EVENTS, FIGURES, LIVE, LIVE_FROM, PLANT, TELEMETRY
 from mes.logs import get_logger
-from mes.model import Journaled
+from mes.model import Journaled, StationId
 from mes.stopping import in_thread
 
 log = get_logger()
@@ -44,12 +45,14 @@ Step = Callable[[], Awaitable[bool]]
 class Pace:
     """Real seconds and lines; a refusal (`hold_s`) waits longer than an outage, for it needs a person.
 
-    `behind_lines`: with more than so many waiting, what is new goes first.
+    `behind_lines`: with more than so many waiting, what is new goes first. `units_s`: figures of stations that only
+    made units are computed so often at most.
     """
 
     batch_lines: int = 5000
     behind_lines: int = 20_000
     figures_events: int = 20_000
+    units_s: float = 15.0
     idle_s: float = 1.0
     restate_s: float = 30.0
     first_s: float = 1.0
@@ -94,7 +97,8 @@ class _Stream:
 class _Stated:
     """A kind of figures; `at`: when what is open was stated last, by the event loop's clock.
 
-    `kept`: up to when the journal remembers that they were stated.
+    `kept`: up to when the journal remembers that they were stated. `waiting`: what the events up to the number
+    `looked_at` bear on and is not computed yet; `computed_at`: when that of all stations was computed last.
     """
 
     name: str
@@ -102,6 +106,15 @@ class _Stated:
     file: FiguresFile
     at: float | None = None
     kept: datetime | None = None
+    looked_at: int = 0
+    waiting: dict[StationId, Interval] = field(default_factory=dict)
+    computed_at: float | None = None
+
+    def take(self, spans: Mapping[StationId, Interval]) -> None:
+        """Further stretches, joined with those of the same stations that wait."""
+        for station, span in spans.items():
+            known = self.waiting.get(station, span)
+            self.waiting[station] = Interval(min(known.start, span.start), max(known.end, span.end))
 
     @property
     def memo(self) -> str:
@@ -313,24 +326,37 @@ class InfluxWriter:
             after = found[-1][0]
         return lines
 
-    async def _forward_figures(self, figures: "_Stated") -> bool:
+    async def _forward_figures(self, figures: "_Stated", *, units_wait: bool = False) -> bool:
         """Figures have a cursor of their own, so that a crash between events and figures loses no figure.
 
         It moves once they are on disk as wanted. After a crash before that they are computed again, to the same.
+        `units_wait`: stations that only made units wait for the next time.
         """
-        after = await self._journal.cursor(figures.name)
+        after = max(await self._journal.cursor(figures.name), figures.looked_at)
         until, spans = await self._journal.affected_windows(after, self._pace.figures_events)
-        if until <= after:
+        if until <= after and (units_wait or not figures.waiting):
             return False
-        points = await figures.source.affected_windows(spans)
+        figures.take(spans)
+        due = await self._journal.changed_beyond_units(after, until) if units_wait else frozenset(figures.waiting)
+        figures.looked_at = until
+        if not due:
+            return True
+        points = await figures.source.affected_windows({station: figures.waiting[station] for station in due})
         await self._want(figures.file, points)
-        await self._journal.advance(figures.name, until)
+        for station in due:
+            del figures.waiting[station]
+        if not figures.waiting:
+            await self._journal.advance(figures.name, until)
         await self._send_owed(figures.file)
         await self._send_points(self._looks.of(points, all_of_them=False))
         return True
 
     async def _state(self, figures: "_Stated") -> bool:
-        moved = await self._forward_figures(figures)
+        now = asyncio.get_running_loop().time()
+        units_wait = figures.computed_at is not None and now - figures.computed_at < self._pace.units_s
+        moved = await self._forward_figures(figures, units_wait=units_wait)
+        if not figures.waiting:
+            figures.computed_at = now
         await self._restate(figures)
         await self._send_owed(figures.file)
         return moved

@@ -62,6 +62,11 @@ COMPLETED = "kind = 'unit_completed'"
 QUALITIES = "kind = 'quality_changed'"
 SIGNAL = "CASE WHEN json_valid(body) THEN json_extract(body, '$.signal') END"
 UNRECONCILED = "kind IN ('count_unreconciled', 'count_reconciled')"
+# units that came, went and were counted at the event's own time; no state, fault or reason changes by them
+ONLY_UNITS = (
+    "kind IN ('units_counted', 'unit_completed', 'unit_entered', 'unit_left', 'units_unidentified', 'product_changed') "
+    "AND from_us = to_us"
+)
 CLOSINGS = "('shift_closed', 'shift_reopened')"
 # persons say the others, later
 SEEN = "kind NOT IN ('reason_assigned', 'shift_closed', 'shift_reopened', 'count_reconciled')"

@@ -21,6 +21,7 @@ from mes.journal.schema import (
     COUNT_KIND,
     COUNTS,
     EVENT,
+    ONLY_UNITS,
     SELECT_LAST_SEQ,
     SELECT_OBSERVED,
     SELECT_STATES,
@@ -311,6 +312,12 @@ class Store:
             name: Interval(from_us(first), from_us(max(first, last)))
             for name, (_, first, last) in zip(names, found, strict=True)
         }
+
+    def changed_beyond_units(self, after: int, until: int) -> frozenset[StationId]:
+        """The stations with events after a number, up to another, that say more than which units were made."""
+        events = "SELECT DISTINCT CAST(station AS BLOB) FROM event NOT INDEXED WHERE seq > ? AND seq <= ?"
+        found = self._fetch(f"{events} AND NOT ({ONLY_UNITS})", after, until)
+        return frozenset(StationId(station.decode(errors="replace")) for (station,) in found)
 
     def thin_telemetry(self, before_us: int, now_us: int, limit: int) -> tuple[int, int]:
         """Drops the oldest process values, as far as they are from before an instant, at most `limit` at once.

@@ -169,6 +169,11 @@ class Journal:
             spans[station] = Interval(min(known.start, span.start), max(known.end, span.end))
         return until, spans
 
+    async def changed_beyond_units(self, after: int, until: int) -> frozenset[StationId]:
+        """The stations with events after a number, up to another, that say more than which units were made."""
+        found = await self._ask(lambda store: store.changed_beyond_units(after, until))
+        return frozenset(map(self.names.now, found))
+
     async def cursors(self) -> dict[str, int]:
         """Where every consumer stands."""
         return await self._ask(Store.cursors)

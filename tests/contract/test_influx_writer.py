@@ -27,7 +27,7 @@ from mes.influx.server import InfluxServer, Target
 from mes.influx.writer import InfluxWriter, Pace
 from mes.intervals import Interval
 from mes.journal import Entry, Journal
-from mes.journal.consumers import EVENTS, LIVE
+from mes.journal.consumers import EVENTS, FIGURES, LIVE
 from mes.model import (
     ProcessValue,
     State,
@@ -67,6 +67,18 @@ class NoFigures:
     def resume(self, until: datetime) -> None:
         """Nothing is kept back."""
         return
+
+
+class AskedFigures(NoFigures):
+    """Publishes nothing, and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[StationId, Interval]] = []
+
+    async def affected_windows(self, spans: Mapping[StationId, Interval]) -> Sequence[Point]:
+        """Keeps the stretches."""
+        self.asked.append(spans)
+        return ()
 
 
 def figures_of(path: Path, clock: ManualClock | None = None) -> PublishedFigures:
@@ -254,6 +266,42 @@ async def test_affected_windows_reach_back_to_the_start_of_a_gap(tmp_path: Path)
         assert await journal.affected_windows(0, 2) == (2, {STATION: Interval(at(10), at(50))})
         assert await journal.affected_windows(2, 2) == (3, {STATION: Interval(at(60), at(60))})
         assert await journal.affected_windows(3, 2) == (3, {})
+
+
+async def test_what_only_counts_waits(server: InfluxServer, journal: Journal) -> None:
+    """A station that only made units is computed now and then, and one whose state changed at once.
+
+    The cursor waits with it: after a crash nothing is left out.
+    """
+    other, figures = StationId("kostanay/weld/weld-1/respot"), AskedFigures()
+    file = file_beside(journal.path)
+
+    def following(units_s: float) -> InfluxWriter:
+        pace = replace(QUICK, units_s=units_s)
+        return InfluxWriter(server, journal, Published(file, figures), rng=random.Random(1), pace=pace)
+
+    async with patiently(10), asyncio.TaskGroup() as group:
+        task = group.create_task(following(3600).run())
+        while await journal.cursor(FIGURES) < 11:
+            await asyncio.sleep(0.01)
+        await append(journal, part(20, 111))
+        await append(journal, state(21, State.DOWN, station=other))
+        while len(figures.asked) < 2:
+            await asyncio.sleep(0.01)
+        task.cancel()
+    assert figures.asked[1] == {other: Interval(at(21), at(21))}
+    assert await journal.cursor(FIGURES) == 11
+
+    async with patiently(10), asyncio.TaskGroup() as group:
+        task = group.create_task(following(0.05).run())
+        while await journal.cursor(FIGURES) < 13:
+            await asyncio.sleep(0.01)
+        await append(journal, part(30, 112), part(31, 113))
+        while await journal.cursor(FIGURES) < 15:
+            await asyncio.sleep(0.01)
+        task.cancel()
+    assert figures.asked[2] == {STATION: Interval(at(20), at(20)), other: Interval(at(21), at(21))}
+    assert figures.asked[3:] == [{STATION: Interval(at(30), at(31))}]
 
 
 async def test_what_is_new_goes_first_after_a_long_outage(
