@@ -21,13 +21,13 @@ from mes.calendar import Calendar, WindowKind
 from mes.errors import DerivedError
 from mes.intervals import END_OF_TIME, MICROSECOND, Interval
 from mes.journal.hourly import HourlyFile, Row
-from mes.model import CountKind, ReasonId, StationId, StationStandard
+from mes.model import CountKind, ReasonId, State, StationId, StationStandard
 from mes.oee.components import IDEAL_TIMES, NUMBERS, TIMES, Bucket, Kpi, Loss
 from mes.oee.kpi import kpis
 from mes.oee.segments import STOPS
 from mes.oee.timeline import Timeline, timeline
 from mes.oee.unread import unknown_figures
-from mes.results.history import SILENT, EventReader, history, in_force_since, totalisers
+from mes.results.history import SILENT, EventReader, history, in_force, in_force_since, totalisers
 
 SEARCH = timedelta(hours=1)  # there is a cut in any hour
 CUTTING = (WindowKind.HOUR, WindowKind.SHIFT, WindowKind.DAY)
@@ -147,8 +147,12 @@ class Hourly:
         if affected_windows is None:  # the news, if any, was of other stations
             return done[1]
         # the stop in force before the news may be of another class now
-        line = timeline(history(self.reader, station, Interval(affected_windows, affected_windows + MICROSECOND)))
-        start = min(affected_windows, in_force_since(line, affected_windows), done[1])
+        held = in_force(self.reader, station, affected_windows)
+        begun = affected_windows if held.state is State.PRODUCING else held.interval.start
+        start = min(affected_windows, begun, done[1])
+        following = next(cut for cut in self._cuts_at(Interval(done[1], done[1] + SEARCH)) if cut > done[1])
+        if start == done[1] and known.end < following:
+            return done[1]  # no further cell is over
         # what was a silence before the news has no cells yet
         start = min(start, self.reader.last_before(station, affected_windows) or start)
         return self._compute(station, standard, variant, start, known.end, seq)

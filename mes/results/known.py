@@ -1,6 +1,7 @@
 """A station's time line around some days, with the events that it was made of, and how it grows by new events."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,7 +34,8 @@ from mes.oee.timeline import SAID_LATER, Count, Timeline, counted_at, is_plain_c
 LAG = timedelta(seconds=15)  # counts are added up this much later, because signals may arrive out of order
 UNTOLD = (UnitCompleted, UnitEntered, UnitLeft, UnitsUnidentified, ProductChanged)  # a time line has only their time
 
-Sums = Mapping[tuple[int, CountKind, ProductId | None], Count]  # by the number of the cell, kind and product
+Cell = tuple[int, CountKind, ProductId | None]  # its number, and what is counted in it
+Sums = Mapping[Cell, Count]
 NO_SUMS: Sums = {}
 
 
@@ -139,11 +141,17 @@ def _past(told: Iterable[Journaled], seq: int, now: datetime) -> list[Journaled]
 
 def _added(sums: Sums, counted: Iterable[UnitsCounted], cuts: Sequence[datetime]) -> Sums:
     """The sums with further counts, which are in the order of time and later than those in the sums."""
+    units: dict[Cell, int] = defaultdict(int)
+    last: dict[Cell, UnitsCounted] = {}
+    for event in dict.fromkeys(counted):
+        if event.delta:
+            key = (bisect_right(cuts, event.time), event.kind, event.product)
+            units[key] += event.delta
+            last[key] = event
     found = dict(sums)
-    for count in (counted_at(event) for event in dict.fromkeys(counted) if event.delta):
-        key = (bisect_right(cuts, count.time), count.kind, count.product)
-        before = found.get(key)
-        found[key] = count if before is None else replace(count, units=before.units + count.units)
+    for key, event in last.items():
+        before = found[key].units if key in found else 0
+        found[key] = replace(counted_at(event), units=before + units[key])
     return found
 
 
