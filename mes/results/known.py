@@ -53,7 +53,7 @@ class Known:
         sums: Sums = NO_SUMS,
     ) -> None:
         """`make` gives the time line of events."""
-        self.was_asked = False
+        self.asked_at: datetime | None = None
         self._days = days
         self._told = told
         self._make = make
@@ -102,7 +102,9 @@ class Known:
         sums = _added(self._sums, counted, cuts(self._days)) if counted else self._sums
         gone = {journaled.seq for journaled in past}
         kept = [journaled for number, journaled in told.items() if number not in gone]
-        return Known(self._days, kept, self._make, sums)
+        found = Known(self._days, kept, self._make, sums)
+        found.asked_at = self.asked_at
+        return found
 
     def _has_all_for(self, news: Sequence[Journaled]) -> bool:
         """Whether the days depend on no more events than these and `news`, which are before their end."""

@@ -37,6 +37,8 @@ __all__ = ["EventReader", "Results", "Window", "WindowKind"]
 READ_AT_ONCE = timedelta(days=2)  # longer windows are sums of stored components, where there are any
 TOGETHER = timedelta(days=7)  # so much of a station's history is read for many windows at once
 KEPT_TIMELINES = 128
+KEPT_OF_STATION = 6  # of those that grow; they hold no events of counted units
+KEPT_UNASKED = timedelta(minutes=5)
 KEPT_DAYS = 1024
 NEWS_AT_ONCE = 20_000  # events; with more it is cheaper to read the days again
 
@@ -203,12 +205,19 @@ class Results:
             self._take_news(seq)
         key = (station, self.days_around(window))
         if key not in self._kept:
-            self._kept[key] = Known(key[1], history(self._reader, station, key[1]), partial(self._timeline, station))
-            if len(self._kept) > KEPT_TIMELINES:
+            known = Known(key[1], history(self._reader, station, key[1]), partial(self._timeline, station))
+            self._kept[key] = known if self._followed is None else self._grown(known, (), self._followed) or known
+            if len(self._kept) > max(KEPT_TIMELINES, KEPT_OF_STATION * len(self.stations)):
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
-        self._kept[key].was_asked = True
+        self._kept[key].asked_at = self._followed
         return self._kept[key]
+
+    def _grown(self, known: Known, news: Sequence[Journaled], now: datetime) -> Known | None:
+        """The same with further events; None where nobody has asked for it for long, or it must be read again."""
+        if known.asked_at is not None and now - known.asked_at > KEPT_UNASKED:
+            return None
+        return known.grown(news, seq=self._seq, now=now, cuts=self._cell_cuts)
 
     def _take_news(self, seq: int) -> None:
         """Time lines of stations with events up to `seq` grow, or are dropped."""
@@ -222,10 +231,7 @@ class Results:
         for journaled in self._reader.after(after, seq):
             news[journaled.event.station].append(journaled)
         for key in [key for key in self._kept if key[0] in news]:
-            known = self._kept.pop(key)
-            if known.was_asked and (
-                grown := known.grown(news[key[0]], seq=seq, now=self._followed, cuts=self._cell_cuts)
-            ):
+            if grown := self._grown(self._kept.pop(key), news[key[0]], self._followed):
                 self._kept[key] = grown
 
     def _timeline(self, station: StationId, told: Sequence[Journaled]) -> Timeline:
