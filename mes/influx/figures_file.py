@@ -132,10 +132,10 @@ class FiguresFile:
             owed = self._file.execute(OWED).fetchall() if waiting < most else []
             lines, given = [], []
             for head, start_ns, revision, written_us, wanted in owed:
-                pause = hold(head, revision)
-                is_due = revision == NOTHING or all_of_them or now_us - written_us >= _us(pause)
-                if pause is None or not is_due:
-                    continue
+                if revision != NOTHING:
+                    pause = hold(head, revision)
+                    if pause is None or not (all_of_them or now_us - written_us >= _us(pause)):
+                        continue
                 lines.append((revised((head, start_ns), revision + 1, wanted),))
                 given.append((revision + 1, now_us, head, start_ns))
                 if waiting + len(lines) >= most:
@@ -209,8 +209,8 @@ def _wanted(points: Iterable[Point]) -> Iterator[tuple[str, int, int, str]]:
     return ((*key_of(point), NOTHING, said(point.fields)) for point in points)
 
 
-def _us(length: timedelta | None) -> int:
-    return 0 if length is None else length // MICROSECOND
+def _us(length: timedelta) -> int:
+    return length // MICROSECOND
 
 
 def _opened(path: Path) -> sqlite3.Connection:
