@@ -18,6 +18,7 @@ from events import (
     product_changed,
     shift_closed,
     shift_reopened,
+    state,
     unidentified,
 )
 from examples import examples
@@ -32,7 +33,7 @@ from mes.influx.points.windows import PublishedFigures, longest_points, station_
 from mes.intervals import Interval
 from mes.journal.codec import encode_event
 from mes.journal.store import Rows, Store
-from mes.model import CountFlag, Journaled, StationEvent, StationStandard
+from mes.model import CountFlag, Journaled, State, StationEvent, StationStandard
 from mes.oee.closed import ClosedKpi, encode_closed
 from mes.results.known import LAG
 from mes.results.stations import Results
@@ -165,3 +166,21 @@ def test_parts_that_were_counted_are_not_read_again() -> None:
     assert reads[-1] == reads[0]
     held = results.timeline(STATION, window).counts
     assert len(held) < 60 + LAG.seconds
+
+
+@pytest.mark.parametrize(
+    "late",
+    [state(-3 * 24 * 60, State.DOWN), state(2 * 24 * 60, State.DOWN), counted(3, 5, raw=77)],
+    ids=["before the days", "after the days, and then within them", "earlier than what was added up"],
+)
+def test_what_may_need_older_events_is_read_again(late: StationEvent) -> None:
+    """What bears on other days, or comes before counts that were added up, is worked out from all events."""
+    told: list[StationEvent] = [state(0, State.PRODUCING), *(counted(each, 1, raw=each) for each in range(9))]
+    reader = ListReader(*told)
+    standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
+    following = Results(reader, {STATION: standard}, CALENDAR)
+    look = Look((), at(3 * 24 * 60), 5 * DAY, closes=False)
+    for news in ((), (late,), (state(5, State.DOWN),), (counted(20, 1, raw=99),)):
+        reader.journal += [Journaled(len(reader.journal) + place, event) for place, event in enumerate(news, start=1)]
+        following.follow(look.now)
+        assert points(following, look) == points(Results(reader, {STATION: standard}, CALENDAR), look)
