@@ -175,7 +175,7 @@ def present_tags(config: PlantConfig) -> dict[ControllerId, PresentTags]:
     return {
         controller: PresentTags(
             config.tags[controller],
-            [config.setups[station] for station, its in config.station_controllers.items() if its == controller],
+            [shown for setup in config.setups.values() if (shown := config.shown_by(setup, controller)).signals],
             longest,
         )
         for controller in config.controllers

@@ -1,11 +1,11 @@
 """A batch in, committed events out: routes readings to stations, steps them, journals what came of it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from adapters.clock import Clock, ScaledClock, SteadyClock, boot_time_s
-from adapters.reading import Batch, ControllerId, Gap, GapCause, PolledPart, Reading, TagId, longest_observed
+from adapters.reading import Batch, ControllerId, Gap, GapCause, PolledPart, Quality, Reading, TagId, longest_observed
 from mes.collect.delivery import Delivery
 from mes.collect.looks import Looks
 from mes.collect.places import Vacated, adopt, vacated
@@ -81,7 +81,7 @@ class Pipeline:
         offset: Callable[[ControllerId], timedelta | None] = _unknown,
         monotonic_s: Callable[[], float] = boot_time_s,
     ) -> None:
-        """`controllers`: which controller each station of `setups` is seen through.
+        """`controllers`: each station's own controller, without which nothing is known of it.
 
         `offset`: a controller's clock minus ours, as its changes have shown it so far.
         `monotonic_s`: real seconds that only grow, those in which the machine slept included.
@@ -91,15 +91,17 @@ class Pipeline:
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._states: dict[StationId, StationState] = {station: initial_state() for station in setups}
-        self._stations: dict[ControllerId, list[StationId]] = {controller: [] for controller in controllers.values()}
-        self._routes: dict[ControllerId, dict[TagId, list[StationId]]] = {
-            controller: {} for controller in controllers.values()
-        }
+        others = (controller for setup in setups.values() for controller in setup.elsewhere.values())
+        known = dict.fromkeys((*controllers.values(), *others))
+        self._stations: dict[ControllerId, list[StationId]] = {controller: [] for controller in known}
+        self._guests: dict[ControllerId, dict[StationId, list[TagId]]] = {controller: {} for controller in known}
+        self._routes: dict[ControllerId, dict[TagId, list[StationId]]] = {controller: {} for controller in known}
         for station, setup in setups.items():
-            controller = controllers[station]
-            self._stations[controller].append(station)
+            self._stations[controllers[station]].append(station)
             for tag in setup.signals:
-                self._routes[controller].setdefault(tag, []).append(station)
+                self._routes[setup.elsewhere.get(tag, controllers[station])].setdefault(tag, []).append(station)
+            for tag, controller in setup.elsewhere.items():
+                self._guests[controller].setdefault(station, []).append(tag)
         self._offset = offset
         self._first_offsets: dict[ControllerId, timedelta | None] = {}  # as measured when a connection began
         self._deliveries: dict[ControllerId, Delivery] = {}
@@ -232,7 +234,7 @@ class Pipeline:
             seen = Observation(
                 readings=tuple(readings),
                 received_time=batch.received_time,
-                baseline=batch.baseline or station in dark,
+                baseline=station in dark or (batch.baseline and station not in self._guests[batch.controller]),
                 clock_offset=offset,
                 oldest=oldest,
                 looked=looked,
@@ -265,10 +267,15 @@ class Pipeline:
             return ()
         polled, at_s = before
         routes = self._routes[batch.controller]
-        dark = dict.fromkeys(station for tag in part.tags & polled.tags for station in routes.get(tag, ()))
+        guests = self._guests[batch.controller]
+        affected = dict.fromkeys(station for tag in part.tags & polled.tags for station in routes.get(tag, ()))
+        dark = {station: None for station in affected if station not in guests}
         silence_s = max(came_at_s - at_s, (part.time - polled.time).total_seconds() / self._speed)
-        if silence_s <= longest_observed(part.every).total_seconds() or not dark:
+        if silence_s <= longest_observed(part.every).total_seconds() or not affected:
             return ()
+        unread = part.tags & polled.tags
+        for station in affected.keys() & guests.keys():
+            self._unread(station, [tag for tag in guests[station] if tag in unread], polled.time, work)
         gap = _not_observed(batch.controller, polled.time, silence_s, part.every, longest_commit_s, part.answered_in)
         until = max(polled.time, batch.received_time)
         for station in dark:
@@ -325,6 +332,14 @@ class Pipeline:
         self._looks[controller].end()
         for station in self._stations[controller]:
             work.step(self._setups[station], gap)
+        for station, tags in self._guests[controller].items():
+            self._unread(station, tags, gap.since, work)
+
+    def _unread(self, station: StationId, tags: Iterable[TagId], since: datetime, work: _Work) -> None:
+        """What another controller than the station's own shows cannot be read; all else of the station is known."""
+        if work.states.get(station, self._states[station]).blind is None:
+            bad = tuple(Reading(tag, None, Quality.BAD, None, since) for tag in tags)
+            work.step(self._setups[station], Observation(bad, since, baseline=False))
 
     def _shares(self, batch: Batch, dark: Collection[StationId]) -> dict[StationId, list[Reading]]:
         """The readings of each station; of the `dark` ones, whose gap is over, all that is known now.
@@ -338,15 +353,26 @@ class Pipeline:
             for station in stations
             if batch.baseline or self._states[station].held or self._setups[station].told_by_counts is not None
         }
+        guests = self._guests[batch.controller]
         routes = self._routes[batch.controller]
         for reading in batch.readings:
             for station in routes.get(reading.tag, ()):  # a heartbeat belongs to no station
-                shares.setdefault(station, []).append(reading)
+                if station not in guests or self._states[station].blind is None:
+                    shares.setdefault(station, []).append(reading)
+        if batch.baseline:
+            for station in stations:
+                shares[station] += self._shown_elsewhere(station, batch.received_time)
         present = self._present[batch.controller]
         for station in dark:
             known = [present[tag] for tag in self._setups[station].signals if tag in present]
             shares[station] = [replace(reading, received_time=batch.received_time) for reading in known]
         return shares
+
+    def _shown_elsewhere(self, station: StationId, now: datetime) -> Iterator[Reading]:
+        """What other controllers show of a station whose own one is there again."""
+        for tag, controller in self._setups[station].elsewhere.items():
+            reading = None if controller in self._gaps else self._present.get(controller, {}).get(tag)
+            yield Reading(tag, None, Quality.BAD, None, now) if reading is None else replace(reading, received_time=now)
 
     async def _commit(self, work: _Work) -> None:
         overdue = self._unsaved and self._monotonic_s() - self._saved_at_s >= OBSERVED_EVERY_S

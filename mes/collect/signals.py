@@ -1,10 +1,10 @@
 """The roles that tags play for a station, and what of the past each role needs to be read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from adapters.reading import GapCause, Quality, Reading, TagId, Value
+from adapters.reading import ControllerId, GapCause, Quality, Reading, TagId, Value
 from mes.collect.counters import CounterSetup, CounterState
 from mes.collect.states import BitMap, Input, StateMap, StateRules
 from mes.collect.units import LogState
@@ -116,7 +116,8 @@ class StationSetup:
     `products` maps raw codes, written as text, to products. `max_source_offset`: how far a controller's time stamp
     may be from our clock and still be the event's time. `places`: where each signal is read, by its name in the plant's
     file; texts are equal if and only if it is the same value in the plant. `state_rules`: what the station is doing, if
-    several values tell it. `told_by_counts`: the same, if no value does.
+    several values tell it. `told_by_counts`: the same, if no value does. `elsewhere`: the tags that another controller
+    shows than the station's own, with that controller.
     """
 
     station: StationId
@@ -126,6 +127,12 @@ class StationSetup:
     places: Mapping[str, str] = field(default_factory=dict)
     state_rules: StateRules | None = None
     told_by_counts: ToldByCounts | None = None
+    elsewhere: Mapping[TagId, ControllerId] = field(default_factory=dict)
+
+    def shown_by(self, controller: ControllerId, own: ControllerId) -> "StationSetup":
+        """What of the station a controller shows; `own` is the station's."""
+        shown = {tag: signal for tag, signal in self.signals.items() if self.elsewhere.get(tag, own) == controller}
+        return replace(self, signals=shown)
 
     @property
     def has_unit_log(self) -> bool:

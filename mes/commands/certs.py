@@ -185,9 +185,7 @@ async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) ->
     from adapters.opcua.diagnose import examine
 
     async def one(name: ControllerId, settings: OpcUaController) -> "Report":
-        most = [
-            built.setups[station].max_source_offset for station, at in built.station_controllers.items() if at == name
-        ]
+        most = [setup.max_source_offset for setup in built.setups.values() if built.shown_by(setup, name).signals]
         return await examine(
             settings,
             clock=SystemClock(),

@@ -98,6 +98,10 @@ class PlantConfig:
     former: Mapping[StationId, StationId] = field(default_factory=dict)
     names: DisplayNames = field(default_factory=DisplayNames)
 
+    def shown_by(self, setup: StationSetup, controller: ControllerId) -> StationSetup:
+        """What of a station a controller shows."""
+        return setup.shown_by(controller, self.station_controllers[setup.station])
+
 
 @dataclass(slots=True)
 class _Work:
@@ -248,31 +252,48 @@ def _station(station: Resolved, work: _Work) -> None:
     found: dict[TagId, SignalSetup] = {}
     places: dict[str, str] = {}
     inputs: dict[Place, tuple[TagId, Tag]] = {}  # what the state is told by
+    elsewhere: dict[TagId, ControllerId] = {}
     for name, within, shape in signals(station):
+        shown_by = ControllerId(shape.controller or named)
+        if shown_by not in work.controllers:
+            place, remedy = station.origin(*within, "controller"), did_you_mean(shown_by, work.controllers)
+            work.findings.problem(place, f"there is no controller `{shown_by}`", remedy, station=station.path)
+            continue
         looked_at = shape.model_copy(update={"bit": None}) if isinstance(shape, ConditionShape) else shape
-        read = tag(station, within, looked_at, work.controllers[controller], work.findings)
+        read = tag(station, within, looked_at, work.controllers[shown_by], work.findings)
         if read is None:
             continue
         tag_id = TagId(f"{station.path}:{name}")
         if isinstance(shape, ConditionShape):
-            known = next((other for other, same in inputs.values() if same == read), None)
+            known = next(
+                (
+                    other
+                    for other, same in inputs.values()
+                    if same == read and elsewhere.get(other, controller) == shown_by
+                ),
+                None,
+            )
             inputs[within] = (known or tag_id, read)
             if known is not None:
                 continue  # several rules look at it
         setup = role(Signal(station, name, within, shape, read), work.state_maps, work.zone, work.findings)
         use = Use(tag_id, read, name, station.path, station.origin(*within), shape.shared)
-        work.uses[controller].append(use)
+        work.uses[shown_by].append(use)
         if setup is not None:
             found[tag_id] = setup
             modulus = setup.setup.modulus if isinstance(setup, CounterSignal) else None
-            places[name] = source(read, work.controllers[controller], modulus)
+            places[name] = source(read, work.controllers[shown_by], modulus)
+            if shown_by != controller:
+                elsewhere[tag_id] = shown_by
     check_complete(station, work.findings)
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
     rules = state_rules(station, inputs, work.findings)
     planned = standard(station, list(work.plant.products), work.findings)
     by_counts = told_by_counts(station, planned)
-    work.setups[identity] = StationSetup(identity, found, work.raw_products, offset, places, rules, by_counts)
+    work.setups[identity] = StationSetup(
+        identity, found, work.raw_products, offset, places, rules, by_counts, elsewhere
+    )
     counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
     work.standards[identity] = replace(planned, counted=counted)
     work.limits[identity] = {

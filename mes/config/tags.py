@@ -27,7 +27,7 @@ from mes.config.stations import Resolved
 from mes.config.validate import sentence
 
 Tag = OpcUaTag | ModbusTag
-_TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared"}
+_TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _OPC_UA_KEYS = frozenset({"node", "scale", "offset"})
 _MODBUS_KEYS = _TAG_KEYS - {"node"}
 
@@ -78,7 +78,7 @@ def tag(
     foreign = sorted(given.keys() - (_OPC_UA_KEYS if opc_ua else _MODBUS_KEYS))
     for key in foreign:
         protocol, instead = ("OPC UA", "`node`") if opc_ua else ("Modbus", "`address`, `table`, `type`")
-        what = f"`{key}` does not go with {protocol}, which {station.shape.controller} speaks"
+        what = f"`{key}` does not go with {protocol}, which {signal.controller or station.shape.controller} speaks"
         _say(station, (*within, key), what, f"use {instead}, or name another controller", findings)
     if given.get("table") in (Table.COIL, Table.DISCRETE):
         given.setdefault("type", DataType.BOOL)

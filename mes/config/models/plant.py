@@ -155,6 +155,9 @@ class SignalShape(Shape):
     count: Annotated[int, Field(ge=1, le=1000)] | None = None
     scale: float | None = None
     offset: float | None = None
+    controller: Annotated[str | None, Field(description="the controller that shows it, if not the station's own")] = (
+        None
+    )
     shared: Annotated[bool, Field(description="another signal or station is read from the same place, rightly")] = False
 
 
@@ -245,7 +248,10 @@ class SignalsShape(Shape):
 
 
 class TemplateShape(Shape):
-    """What stations have in common; a station may override any of it."""
+    """What stations have in common; a station may override any of it.
+
+    Nothing is known of a station while its own `controller` cannot be reached: name the one that shows the state.
+    """
 
     controller: str | None = None
     ideal_cycle_s: Annotated[

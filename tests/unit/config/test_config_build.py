@@ -211,3 +211,22 @@ def test_a_station_without_a_state_is_told_by_its_counts() -> None:
         "demo/weld/weld-1/framing": None,
         "demo/paint/paint-1/oven": ToldByCounts(timedelta(seconds=3 * 555), State.DOWN),
     }
+
+
+def test_a_signal_may_be_shown_by_another_controller(tmp_path: Path) -> None:
+    """Its tag is read there; the others stay with the station's own controller."""
+    file = tmp_path / "plant.yaml"
+    text = default_config().read_text(encoding="utf-8")
+    was = 'weld_current: {node: "nsu=urn:kostanay:weld;s={code}.WeldCurrent"'
+    assert was in text
+    file.write_text(text.replace(was, was.replace("{node", "{controller: final-plc, node")), encoding="utf-8")
+    config = load(file).config
+    station = StationId("kostanay/weld/weld-1/framing")
+    tag, setup = TagId(f"{station}:process.weld_current"), config.setups[station]
+
+    assert config.station_controllers[station] == WELD
+    assert setup.elsewhere == {tag: FINAL}
+    assert (tag in config.tags[FINAL], tag in config.tags[WELD]) == (True, False)
+    assert [*config.shown_by(setup, FINAL).signals] == [tag]
+    assert tag not in config.shown_by(setup, WELD).signals
+    assert config.shown_by(setup, PAINT).signals == {}
