@@ -29,9 +29,11 @@ class ResetPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CounterSetup:
-    """A totaliser: it wraps at `modulus`, and the station makes at most `max_per_hour` units.
+    """A totaliser: it wraps at `modulus` units, and the station makes at most `max_per_hour` of them.
 
     `schedule`: when the controller sets it to zero, whatever `reset` says of other times; None: at no known time.
+    `units_per_count`: what one count stands for, two parts of one stroke. `down`: it counts down. `signed`: the upper
+    half of its values is shown as negative numbers.
     """
 
     kind: CountKind
@@ -39,6 +41,17 @@ class CounterSetup:
     reset: ResetPolicy
     max_per_hour: float
     schedule: ResetSchedule | None = None
+    units_per_count: int = 1
+    down: bool = False
+    signed: bool = False
+
+    def units(self, shown: int) -> int:
+        """What the controller shows, as a totaliser of units that counts up; what it cannot show stays as it is."""
+        turn = self.modulus // self.units_per_count
+        counts = shown + turn if self.signed and -turn <= 2 * shown < 0 else shown
+        if not 0 <= counts < turn:
+            return shown * self.units_per_count
+        return ((turn - counts) % turn if self.down else counts) * self.units_per_count
 
     def holds(self, raw: int) -> bool:
         """Whether the totaliser can say this at all."""

@@ -61,11 +61,11 @@ def read_counter(work: Work, setup: CounterSetup, reading: Reading) -> None:
         work.state = replace(work.state, unread={setup.kind: reading.received_time, **work.state.unread})
         return
     time, source = work.when(reading)
-    now = Held(raw, time, source, reading.received_time, _looked(work, setup.kind))
+    now = Held(setup.units(raw), time, source, reading.received_time, _looked(work, setup.kind))
     held = work.state.held.get(setup.kind)
     if held is None:
         _read(work, setup, now, settled=False, confirmed=False)
-    elif held.raw != raw:  # the same value waits on
+    elif held.raw != now.raw:  # the same value waits on
         _read_after_held(work, setup, held, now)
 
 

@@ -169,7 +169,8 @@ class PresentTags:
             station.inputs[tag] = None if isinstance(reading.value, tuple) else reading.value
             station.producing = station.setup.state_rules.state(station.inputs)[0] is State.PRODUCING
         elif isinstance(signal, CounterSignal):
-            _follow_counter(station, signal.setup.kind, whole(reading.value))
+            raw = whole(reading.value)
+            _follow_counter(station, signal.setup.kind, None if raw is None else signal.setup.units(raw))
 
     def _judge(self, setup: StationSetup, signal: SignalSetup, reading: Reading) -> _Judged:
         """What a value means by the plant's file."""
@@ -190,7 +191,9 @@ class PresentTags:
                 return _Judged(product)
             case CounterSignal():
                 count = whole(value)
-                return _unusable(reading.tag, _kind(value)) if count is None else _Judged(str(count))
+                return (
+                    _unusable(reading.tag, _kind(value)) if count is None else _Judged(str(signal.setup.units(count)))
+                )
             case ProcessSignal():
                 number = measured(value)
                 return _unusable(reading.tag, _kind(value)) if number is None else _Judged(str(number))

@@ -281,8 +281,8 @@ def _station(station: Resolved, work: _Work) -> None:
         work.uses[shown_by].append(use)
         if setup is not None:
             found[tag_id] = setup
-            modulus = setup.setup.modulus if isinstance(setup, CounterSignal) else None
-            places[name] = source(read, work.controllers[shown_by], modulus)
+            counter = setup.setup if isinstance(setup, CounterSignal) else None
+            places[name] = source(read, work.controllers[shown_by], counter)
             if shown_by != controller:
                 elsewhere[tag_id] = shown_by
     check_complete(station, work.findings)

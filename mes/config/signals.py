@@ -41,6 +41,7 @@ from mes.model import CountKind, ProductId, StationStandard
 ANY = "any"
 DEFAULT_MINOR_STOP_S = 120.0
 SHORTEST_WRAP_H = 24
+SIGNED = (DataType.INT16, DataType.INT32, DataType.INT64)
 KINDS = {
     "good_count": CountKind.GOOD,
     "rework_count": CountKind.REWORK,
@@ -131,16 +132,30 @@ def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Find
         remedy = "add it: 65536 for UInt16, 4294967296 for UInt32, 2147483648 for Int32"
         findings.problem(signal.place("modulus"), "the counter has no `modulus`", remedy, station=path)
         return None
-    if shown is not None and modulus > shown:
+    integer = isinstance(signal.tag, ModbusTag) and signal.tag.type in SIGNED
+    signed = shape.signed or (integer and shown is not None and modulus == 2 * shown)
+    if shown is not None and modulus > shown * (2 if integer else 1):
         what = f"the counter cannot wrap at {modulus}: its type ends at {shown - 1}"
         findings.problem(signal.place("modulus"), what, f"give {shown}, or correct the type", station=path)
+    modulus *= shape.units_per_count
     wrap_h = modulus / shape.max_per_hour
     if wrap_h < SHORTEST_WRAP_H:
         what = f"at {shape.max_per_hour:g} units an hour the counter wraps within {wrap_h:.3g} h"
         remedy = "a longer gap cannot be reconciled; use a wider counter, or lower `max_per_hour` to what is possible"
         findings.warning(signal.place("modulus"), what, remedy, station=path)
     schedule = _schedule(signal, shape, zone, findings)
-    return CounterSignal(CounterSetup(KINDS[signal.name], modulus, shape.reset, shape.max_per_hour, schedule))
+    return CounterSignal(
+        CounterSetup(
+            KINDS[signal.name],
+            modulus,
+            shape.reset,
+            shape.max_per_hour,
+            schedule,
+            units_per_count=shape.units_per_count,
+            down=shape.counts == "down",
+            signed=signed,
+        )
+    )
 
 
 def _schedule(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> ResetSchedule | None:

@@ -20,6 +20,7 @@ from adapters.settings import (
     Table,
     host_and_port,
 )
+from mes.collect.counters import CounterSetup
 from mes.config.findings import Findings
 from mes.config.models.plant import ProcessShape, SignalShape, StateRuleShape, StateShape
 from mes.config.source import Place
@@ -196,10 +197,10 @@ def span(tag: Tag) -> str:
             return f"{tag.table} {tag.address} to {tag.address + tag.size - 1}"
 
 
-def source(tag: Tag, settings: Controller, modulus: int | None) -> str:
+def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
     """The value in the plant that a tag is, in one canonical text: two texts are equal if it is the same value.
 
-    A controller is known by where it is, so that one with a new name is still the same. `modulus`: of a totaliser.
+    A controller is known by where it is, so that one with a new name is still the same. `counter`: of a totaliser.
     """
     parts = [_endpoint(settings)]
     match tag:
@@ -213,7 +214,11 @@ def source(tag: Tag, settings: Controller, modulus: int | None) -> str:
             parts += [str(tag.table), str(tag.address), str(tag.type), order, bit, size]
             parts += [f"count {tag.count}"] if tag.count > 1 else []
     parts += [f"scale {tag.scale:g} offset {tag.offset:g}"] if (tag.scale, tag.offset) != (1.0, 0.0) else []
-    parts += [f"modulus {modulus}"] if modulus is not None else []
+    if counter is not None:
+        parts.append(f"modulus {counter.modulus}")
+        parts += [f"units {counter.units_per_count}"] if counter.units_per_count > 1 else []
+        parts += ["down"] if counter.down else []
+        parts += ["signed"] if counter.signed else []
     return " ".join(part for part in parts if part)
 
 

@@ -195,7 +195,7 @@ class StateShape(SignalShape):
 
 
 class CounterShape(SignalShape):
-    """A totaliser of units. `max_per_hour` tells a plausible step from a wrap, a reset and a wrong value.
+    """A totaliser. `max_per_hour`, in units, tells a plausible step from a wrap, a reset and a wrong value.
 
     `reset` says whether it may start again from zero at any time; at the times of `resets_at` it may in any case.
     """
@@ -209,6 +209,9 @@ class CounterShape(SignalShape):
         float, Field(gt=0, le=3600, description="how far from such a time it may happen, by this computer's clock")
     ] = 300.0
     max_per_hour: Annotated[float, Field(gt=0, description="more units than the station can ever make")] | None = None
+    units_per_count: Annotated[int, Field(ge=1, le=1000, description="parts of one stroke, cavities of one shot")] = 1
+    counts: Annotated[Literal["up", "down"], Field(description="whether a unit raises or lowers it")] = "up"
+    signed: Annotated[bool, Field(description="the upper half of `modulus` is shown as negative numbers")] = False
 
 
 class FaultShape(SignalShape):
