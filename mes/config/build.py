@@ -40,20 +40,19 @@ from mes.config.models.plant import (
     WebShape,
 )
 from mes.config.names import DisplayNames, display_names
+from mes.config.plausibility import check_controllers, check_flow, check_station, check_tags
 from mes.config.problems import did_you_mean
 from mes.config.production import Buffer, Programme
 from mes.config.signals import Signal, check_complete, role, standard, told_by_counts
 from mes.config.source import Place, Plain
 from mes.config.state_rules import state_rules
 from mes.config.stations import Resolved, resolve
-from mes.config.tags import Tag, Use, check_uses, signals, source, tag
+from mes.config.tags import Entry, Tag, Use, check_uses, signals, source, tag
 from mes.config.web import check_web
 from mes.model import ProductId, StationId, StationStandard
 from mes.oee.biography import ProcessLimit
 from mes.oee.definitions import BUILT_IN, TAKTLINE, Definition
 from mes.oee.secondary_kpis import FailureCount
-
-Entry = OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +132,14 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     for name, entry in plant.controllers.items():
         _controller(ControllerId(name), entry, work)
     _endpoints(plant.controllers, findings)
+    check_controllers(plant.controllers, findings)
     resolved = resolve(data, plant.site.name, findings)
     for station in resolved:
         _station(station, work)
     former = former_names(plant.site, resolved, findings)
     for controller, uses in work.uses.items():
         check_uses(uses, findings)
+        check_tags(uses, findings)
         if all(use.station is None for use in uses) and not findings.places():
             findings.warning(("controllers", controller), "no station uses this controller", "delete it, or use it")
     stations = list(work.standards)
@@ -146,6 +147,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     definitions = production.definitions(plant.definitions, plant.figures.definition, findings)
     programme = production.programme(plant.programme, plant.site.name, stations, plant.products, findings)
     buffers = production.buffers(plant.flow, plant.site.name, stations, findings)
+    check_flow(buffers, findings)
     names = display_names(plant, findings)
     check_web(plant.web, findings)
     if calendar is None or findings.places():
@@ -295,6 +297,8 @@ def _station(station: Resolved, work: _Work) -> None:
         identity, found, work.raw_products, offset, places, rules, by_counts, elsewhere
     )
     counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
+    where = {use.signal: use.place for uses in work.uses.values() for use in uses if use.station == station.path}
+    check_station(station, work.setups[identity], planned, where, work.findings)
     work.standards[identity] = replace(planned, counted=counted)
     work.limits[identity] = {
         name: ProcessLimit(shape.low, shape.high)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mes
 from mes.config.build import PlantConfig, build
+from mes.config.files import check_files
 from mes.config.findings import Findings
 from mes.config.problems import ConfigProblems, Problem
 from mes.config.source import read
@@ -48,6 +49,8 @@ def check(path: Path) -> CheckReport:
     problems = [*source.problems, *shaped.problems]
     findings = Findings(source)
     config = build(shaped.plant, shaped.data, findings) if shaped.plant is not None else None
+    if shaped.plant is not None:
+        check_files(shaped.plant, findings)
     problems += [problem for place, problem in findings.problems() if not shaped.explains(place)]
     warnings = tuple(sorted(problem for place, problem in findings.warnings() if not shaped.explains(place)))
     if problems or config is None:

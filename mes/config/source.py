@@ -73,6 +73,11 @@ def parse(text: str, file: str) -> Source:
         node = composed(text)
     except YAMLError as error:
         raise ConfigProblems([_syntax(file, error)]) from error
+    except RecursionError as error:
+        remedy = "look for brackets that are not closed; the example plant needs no more than ten levels"
+        raise ConfigProblems(
+            [Problem(file, 1, "file", "lists and mappings lie too deep in each other", remedy)]
+        ) from error
     if not isinstance(node, MappingNode):
         remedy = "start from config/kostanay.yaml, the example plant"
         raise ConfigProblems([Problem(file, 1, "file", "the file does not hold `key: value` lines", remedy)])

@@ -22,11 +22,21 @@ from adapters.settings import (
 )
 from mes.collect.counters import CounterSetup
 from mes.config.findings import Findings
-from mes.config.models.plant import ProcessShape, SignalShape, StateRuleShape, StateShape
+from mes.config.models.plant import (
+    ModbusRtuEntry,
+    ModbusRtuOverTcpEntry,
+    ModbusTcpEntry,
+    OpcUaEntry,
+    ProcessShape,
+    SignalShape,
+    StateRuleShape,
+    StateShape,
+)
 from mes.config.source import Place
 from mes.config.stations import Resolved
 from mes.config.validate import sentence
 
+Entry = OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 Tag = OpcUaTag | ModbusTag
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _OPC_UA_KEYS = frozenset({"node", "scale", "offset"})
@@ -89,7 +99,7 @@ def tag(
             remedy = "add `node: nsu=<namespace URI>;s=<id>`" if opc_ua else "add `address`, counted from 0"
             _say(station, within, f"`{key}` is missing", remedy, findings)
         return None
-    if problem := _address_problem(key, given[key]):
+    if problem := address_problem(key, given[key]):
         _say(station, (*within, key), *problem, findings)
         return None
     try:
@@ -104,11 +114,12 @@ def _say(station: Resolved, within: Place, what: str, remedy: str, findings: Fin
     findings.problem(station.origin(*within), what, remedy, station=station.path)
 
 
-def _address_problem(key: str, given: object) -> tuple[str, str] | None:
+def address_problem(key: str, given: object) -> tuple[str, str] | None:
     """What is wrong with a node id or a register address."""
     match given:
         case int():
-            return None if 0 <= given <= 65535 else (f"there is no register {given}", "addresses go from 0 to 65535")
+            remedy = "addresses go from 0 to 65535, as on the wire: 40101 or 400101 of a manual is 100 here"
+            return None if 0 <= given <= 65535 else (f"there is no register {given}", remedy)
         case str() if key == "address":
             return f"`{given}` is no register address", "write a whole number from 0; in a template `{name+10}`"
         case str():

@@ -21,6 +21,7 @@ CREDENTIAL = re.compile(r"(^|_)credential$")
 FILE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
 PEM_STANDS_HERE = "a certificate or key itself stands here, where only the path of its file may"
 ADDRESS_HOLDS_ONE = "this address holds a user and a password, and secrets do not stand in this file"
+LONGEST_SHOWN = 80  # characters of a value in a message
 DEEPEST = 8  # how many mappings may lie in each other around a mistake
 REFERRED_TO = ("products", "controllers", "state_maps")
 Node = Mapping[str, Any]
@@ -141,6 +142,8 @@ def sentence(detail: ErrorDetails) -> tuple[str, str]:
             )
         case "union_tag_not_found":
             return "`kind` is missing", "add `kind: opcua`, or modbus-tcp, modbus-rtu-over-tcp, modbus-rtu"
+        case "int_parsing_size":
+            return f"{shown(given)} cannot stand here", "no number in this file has so many digits"
         case _ if given is None:
             return "nothing stands here", "fill it in, or delete the key"
         case _:
@@ -152,7 +155,7 @@ def sentence(detail: ErrorDetails) -> tuple[str, str]:
                 .replace("String ", "")
                 .replace("valid ", "")
             )
-            wish = wish.replace("dictionary", "mapping of keys to values")
+            wish = wish.replace("dictionary", "mapping of keys to values").replace("a integer", "an integer")
             return f"{shown(given)} cannot stand here", f"it {wish}" if wish.startswith("should") else wish
 
 
@@ -164,7 +167,8 @@ def shown(value: object) -> str:
         case list() | tuple():
             return "a list"
         case _:
-            return f"`{value}`"
+            text = str(value)
+            return f"`{text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + '…'}`"
 
 
 def _problem(source: Source, place: Place, detail: ErrorDetails) -> Problem:
@@ -291,7 +295,8 @@ def _alternatives(node: Node, data: object) -> Iterator[Node]:
         return
     yield node
     mapping = node.get("discriminator", {}).get("mapping", {})
-    kind = data.get("kind") if isinstance(data, dict) else None
+    given = data.get("kind") if isinstance(data, dict) else None
+    kind = given if isinstance(given, str) else ""
     for alternative in node.get("anyOf", []) + node.get("oneOf", []):
         if not mapping or alternative.get("$ref") == mapping.get(kind):
             yield from _alternatives(alternative, data)

@@ -183,7 +183,7 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
         "  rtu: {kind: modbus-rtu, device: /dev/serial/by-id/one, unit: 3, heartbeat: {address: 0, table: input}}\n"
         "  gateway: {kind: modbus-rtu-over-tcp, host: 10.0.0.9, port: 4001, unit: 2, heartbeat: {address: 0}}\n"
         "templates:",
-    ).replace("with: {code: W020}}", "with: {code: W020}, minor_stop_s: 0, signals: {good_count: {max_per_hour: 5}}}")
+    ).replace("with: {code: W020}}", "with: {code: W020}, minor_stop_s: 0, signals: {good_count: {max_per_hour: 7}}}")
     file = tmp_path / "plant.yaml"
     file.write_text(text, encoding="utf-8")
 
@@ -194,7 +194,7 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
     assert type(config.controllers[ControllerId("rtu")]) is ModbusRtuController
     assert type(config.controllers[ControllerId("gateway")]) is ModbusRtuOverTcpController
     assert isinstance(counter, CounterSignal)
-    assert (counter.setup.max_per_hour, counter.setup.modulus) == (5, 2**32)
+    assert (counter.setup.max_per_hour, counter.setup.modulus) == (7, 2**32)
     assert config.standards[framing].minor_stop == timedelta()
     simulated = for_simulation(config, ports={ControllerId("rtu"): 1, ControllerId("gateway"): 2})
     assert simulated.controllers[ControllerId("rtu")] == config.controllers[ControllerId("rtu")]

@@ -30,7 +30,102 @@ SEEDED = [
 ]
 
 
-@pytest.mark.parametrize(("was", "instead", "what", "remedy"), SEEDED)
+# each by itself: some stand in the same lines
+IMPLAUSIBLE = [
+    (
+        "heartbeat: {address: 0, max_age_s: 10}",
+        "heartbeat: {address: 0, max_age_s: 1}",
+        "cannot be seen",
+        "three times",
+    ),
+    ('{node: "nsu=urn:kostanay:weld;s=Heartbeat"', '{node: "ns=weld Heartbeat"', "is no node address", "nsu=<namesp"),
+    (
+        'good_count: {address: "{base+1}", type: uint16, modulus: 65536, max_per_hour: 60}',
+        'good_count: {address: "{base+1}", type: uint16, modulus: 65536, max_per_hour: 5}',
+        "makes 6.667 units",
+        "raise it",
+    ),
+    ("low: 10, high: 11", "low: 12, high: 11", "no value lies between", "lower limit"),
+    ("low: 10, high: 11", "low: .inf, high: 11", "`inf` cannot stand here", "finite"),
+    ("    host: 127.0.0.1\n", "    host: http://10.0.0.5\n", "no host", "10.0.0.5"),
+    ("    host: 127.0.0.1\n", "    host: 10.0.0.5:502\n", "a port stands in the host", "port: 502"),
+    ("    host: 127.0.0.1\n", "    host: plc 7\n", "this is no host", "a name or an IP"),
+    ("    unit: 1\n", f"    unit: {'9' * 5000}\n", "9…` cannot stand here", "so many digits"),
+]
+SUSPICIOUS = [
+    (
+        "heartbeat: {address: 0, max",
+        "heartbeat: {address: 40101, max",
+        "looks like the number of a manual",
+        "write 100",
+    ),
+    ('product: {node: "nsu=urn:kostanay:weld', 'product: {node: "nsu=urn:kostanay:wled', "only tag of the", "slip"),
+    (
+        'None, insecure: true}\n    publish_interval_ms: 500\n    heartbeat: {node: "nsu=urn:kostanay:weld',
+        (
+            "Basic256Sha256, certificate: no.der, private_key: no.pem, trust_folder: no}\n"
+            '    heartbeat: {node: "nsu=urn:kostanay:weld'
+        ),
+        "there is no file `no.der` here",
+        "correct the path",
+    ),
+]
+
+
+@pytest.mark.parametrize(("was", "instead", "what", "remedy"), SUSPICIOUS)
+def test_what_can_hardly_be_meant_is_warned_about(
+    was: str, instead: str, what: str, remedy: str, tmp_path: Path
+) -> None:
+    """It may be right, so the plant runs; a person is told."""
+    text = default_config().read_text(encoding="utf-8")
+    assert text.count(was) == 1
+    file = tmp_path / "plant.yaml"
+    file.write_text(text.replace(was, instead), encoding="utf-8")
+    report = check(file)
+
+    assert report.problems == ()
+    assert [warning for warning in report.warnings if what in warning.what and remedy in warning.remedy]
+
+
+def test_a_credential_that_is_not_there_is_told_where_it_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the service manager hands over credentials, a name that it does not know is a slip."""
+    was = "    url: opc.tcp://127.0.0.1:48400\n"
+    text = default_config().read_text(encoding="utf-8")
+    file = tmp_path / "plant.yaml"
+    file.write_text(text.replace(was, f"{was}    user: mes\n    password_credential: plc\n"), encoding="utf-8")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert not [warning for warning in check(file).warnings if "credential" in warning.what]
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert [warning for warning in check(file).warnings if "no credential `plc`" in warning.what]
+    (tmp_path / "plc").write_text("secret", encoding="utf-8")
+    assert not [warning for warning in check(file).warnings if "credential" in warning.what]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a: ", "}")])
+def test_what_lies_too_deep_is_no_traceback(opening: str, closing: str, tmp_path: Path) -> None:
+    """Nine hundred brackets are a mistake with a sentence."""
+    file = tmp_path / "plant.yaml"
+    file.write_text(f"site: {opening * 900}1{closing * 900}\n", encoding="utf-8")
+
+    assert [problem.what for problem in check(file).problems] == ["lists and mappings lie too deep in each other"]
+
+
+def test_a_flow_that_goes_round_is_shown_with_its_stations(tmp_path: Path) -> None:
+    """A way back to an earlier line is a loop; its stations are named in order."""
+    text = default_config().read_text(encoding="utf-8")
+    assert text.count("flow:\n") == 1
+    back = "flow:\n  - {from: final/final-1/end-of-line, to: weld/weld-1/underbody, places: 5}\n"
+    file = tmp_path / "plant.yaml"
+    file.write_text(text.replace("flow:\n", back), encoding="utf-8")
+    [problem] = check(file).problems
+
+    assert problem.what.startswith("the flow goes round: ")
+    assert problem.what.count("weld/weld-1/underbody") == 2
+
+
+@pytest.mark.parametrize(("was", "instead", "what", "remedy"), [*SEEDED, *IMPLAUSIBLE])
 def test_each_seeded_mistake_is_found_in_its_line(
     was: str, instead: str, what: str, remedy: str, tmp_path: Path
 ) -> None:
