@@ -235,10 +235,14 @@ def import_command(*, file: Path, config: Path | None, journal: Path | None, dry
     """Append the events of FILE (- for standard input) that the journal does not hold yet.
 
     All lines are checked first; if one is wrong, or affects a shift that is closed in the journal, nothing is written.
-    Importing twice changes nothing.
+    Importing twice changes nothing. A journal that was there before and is missing is not made again.
     """
     loaded = plant(config)
     path = journal or loaded.config.journal_path
+    start = beginning(config, loaded.config.journal_path)
+    is_plants = path.absolute() == loaded.config.journal_path.absolute()
+    if is_plants:
+        start.allow(new=False)
     with ExitStack() as stack:
         source = _kept(file, stack)
         total, stations = _check(source, str(file))
@@ -251,6 +255,8 @@ def import_command(*, file: Path, config: Path | None, journal: Path | None, dry
             click.echo(f"{total} events are good; nothing was written.")
             return
         store = stack.enter_context(Store(path))
+        if is_plants:
+            start.remember()
         reader = stack.enter_context(JournalReader(path))
         new = 0
         events = _events(source)

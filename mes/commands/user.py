@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mes.board.accounts.store import accounts_path
 from mes.board.accounts.users import INVITED_FOR, Accounts, NotAccepted, Role
-from mes.commands.options import CONFIG, plant
+from mes.commands.options import CONFIG, beginning, plant
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError, did_you_mean
 from mes.model import StationId
@@ -38,7 +38,7 @@ def user_group() -> None:
 @click.option("--role", type=ROLE, required=True, help="What this person may do.")
 def add_command(*, name: str, config: Path | None, role: str) -> None:
     """Let NAME sign in. The password is asked for; from a pipe it is one line of standard input."""
-    with _people(plant(config).config) as accounts:
+    with _people(config, plant(config).config) as accounts:
         accounts.add(name, _password(), Role(role), _by())
     click.echo(f"{name.strip()} may sign in now, as {role}.")
 
@@ -48,7 +48,7 @@ def add_command(*, name: str, config: Path | None, role: str) -> None:
 def list_command(*, config: Path | None) -> None:
     """List who may sign in."""
     loaded = plant(config).config
-    with _people(loaded) as accounts:
+    with _people(config, loaded) as accounts:
         users = accounts.users()
     if not users:
         click.echo("Nobody can sign in yet. Begin with yourself: mes user add NAME --role engineer")
@@ -67,7 +67,7 @@ def list_command(*, config: Path | None) -> None:
 @CONFIG
 def role_command(*, name: str, role: str, config: Path | None) -> None:
     """Give NAME another ROLE; it holds at once, also for who is signed in."""
-    with _people(plant(config).config) as accounts:
+    with _people(config, plant(config).config) as accounts:
         accounts.set_role(name, Role(role), _by())
     click.echo(f"{name.strip()} is {role} now.")
 
@@ -77,7 +77,7 @@ def role_command(*, name: str, role: str, config: Path | None) -> None:
 @CONFIG
 def password_command(*, name: str, config: Path | None) -> None:
     """Give NAME another password; who is signed in under this name has to sign in again."""
-    with _people(plant(config).config) as accounts:
+    with _people(config, plant(config).config) as accounts:
         accounts.set_password(name, _password(), _by())
     click.echo(f"The password of {name.strip()} is changed, and whoever was signed in under this name is signed out.")
 
@@ -87,7 +87,7 @@ def password_command(*, name: str, config: Path | None) -> None:
 @CONFIG
 def remove_command(*, name: str, config: Path | None) -> None:
     """Let NAME sign in no more; sessions of this name end at once, what it did stays in the audit."""
-    with _people(plant(config).config) as accounts:
+    with _people(config, plant(config).config) as accounts:
         accounts.remove(name, _by())
     click.echo(f"{name.strip()} cannot sign in any more.")
 
@@ -99,7 +99,7 @@ def tablet_command(*, station: str, config: Path | None) -> None:
     """Make a code that enrols a tablet for STATION: whoever uses it explains the stops of that station."""
     loaded = plant(config).config
     found = _station(loaded, station)
-    with _people(loaded) as accounts:
+    with _people(config, loaded) as accounts:
         code = accounts.invite(found, _by())
     minutes = INVITED_FOR.total_seconds() / 60
     click.echo(f"{code}\nType this code at /enrol of the board, on the tablet of {label(found)}.")
@@ -111,7 +111,7 @@ def tablet_command(*, station: str, config: Path | None) -> None:
 def tablets_command(*, config: Path | None) -> None:
     """List the tablets of stations, and until when each can be left unused."""
     loaded = plant(config).config
-    with _people(loaded) as accounts:
+    with _people(config, loaded) as accounts:
         tablets = accounts.tablets()
     if not tablets:
         click.echo("No tablet is enrolled yet. Make a code for one: mes user tablet STATION")
@@ -130,14 +130,18 @@ def tablets_command(*, config: Path | None) -> None:
 @CONFIG
 def revoke_command(*, number: int, config: Path | None) -> None:
     """End the session of the tablet NUMBER at once."""
-    with _people(plant(config).config) as accounts:
+    with _people(config, plant(config).config) as accounts:
         accounts.revoke(number, _by())
     click.echo(f"Tablet {number} is signed out; `mes user tablet STATION` makes a code to enrol it again.")
 
 
 @contextmanager
-def _people(config: PlantConfig) -> Iterator[Accounts]:
-    """The people of a plant, beside its journal; what cannot be accepted of them is bad input."""
+def _people(file: Path | None, config: PlantConfig) -> Iterator[Accounts]:
+    """The people of a plant, beside its journal; what cannot be accepted of them is bad input.
+
+    Raises JournalMissing where the journal's disk is not mounted: an account made there would be hidden later.
+    """
+    beginning(file, config.journal_path).allow(new=False)
     try:
         yield Accounts(accounts_path(config.journal_path), lambda: datetime.now(UTC))
     except NotAccepted as error:

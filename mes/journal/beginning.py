@@ -28,19 +28,21 @@ def marker_of(plant_file: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The start of a collector on the journal at `path`; `plant_file` None: the example plant, which is only tried."""
+    """The start of a program on the journal at `path`; `plant_file` None: the example plant, which is only tried."""
 
     path: Path
     plant_file: Path | None
 
     def allow(self, *, new: bool) -> None:
-        """Raises JournalMissing where there is no journal and none may be made; `new`: a person asks for a new one."""
+        """Raises JournalMissing where there is no journal and none may be made; `new`: a person asks for a new one.
+
+        Called before anything that would make a file in the journal's folder.
+        """
         if new or self.exists or self.plant_file is None:
             return
         marker = marker_of(self.plant_file)
         known = _read(marker)
         if known is None and os.access(marker.parent, os.W_OK):
-            log.info("journal_begins", path=str(self._absolute))
             return
         if known is None:
             why = f"the folder of {self.plant_file} cannot be written, so nothing remembers whether there was one"
@@ -76,6 +78,9 @@ class Beginning:
             to_disk(marker.parent)
         except OSError as error:
             log.info("journal_marker_not_written", marker=str(marker), error=str(error.strerror))
+            return
+        if known is None:
+            log.info("journal_begins", path=str(self._absolute))
 
     @property
     def _absolute(self) -> Path:
