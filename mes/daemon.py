@@ -109,6 +109,7 @@ async def collector(
 ) -> AsyncIterator[Collector]:
     """Collects while the block runs; on leaving, closes the controllers' sessions first and the journal last.
 
+    The block begins before the journal was taken up: on a full disk that takes until there is room (`recovered`).
     `tap` sees every batch after it was journaled; `pace` is that of the forwarding to InfluxDB.
     A credential that cannot be read parks what needs it, and is asked for again. Raises JournalError.
     """
@@ -124,9 +125,6 @@ async def collector(
         monitor.tags = tags
         clocks = ControllerClocks()
         pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.offset)
-        await pipeline.recover()
-        monitor.recovered = True
-        monitor.unknown_stations = await in_thread(_unknown_stations, config)
         taps: list[Callable[[Batch], None]] = [lambda batch: tags[batch.controller].take(batch)]
         taps += [tap] if tap is not None else []
         if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
@@ -134,27 +132,36 @@ async def collector(
             taps.append(clocks.take)
         taker = _Tapped(pipeline, taps)
         async with asyncio.TaskGroup() as group:
-            tasks: list[asyncio.Task[None]] = [
-                group.create_task(
-                    supervise(
-                        controller,
-                        registry.maker(controller, settings, config.tags[controller], clock=clock, secret=secret),
-                        taker,
-                        health,
-                        rng=random.Random(),
-                        backoff=backoff,
-                    ),
-                    name=f"controller {controller}",
-                )
-                for controller, settings in config.controllers.items()
-            ]
-            if config.influx is not None:
-                forwarding = partial(_forward, secret, config, monitor, pace)
-                tasks.append(
+
+            async def begin() -> None:
+                """Takes up the journal, for as long as its disk takes nothing, and then connects."""
+                await pipeline.recover()
+                monitor.recovered.set()
+                monitor.unknown_stations = await in_thread(_unknown_stations, config)
+                tasks.extend(
                     group.create_task(
-                        run_forever("influx", forwarding, failing=monitor.failing("influx")), name="influx"
+                        supervise(
+                            controller,
+                            registry.maker(controller, settings, config.tags[controller], clock=clock, secret=secret),
+                            taker,
+                            health,
+                            rng=random.Random(),
+                            backoff=backoff,
+                        ),
+                        name=f"controller {controller}",
                     )
+                    for controller, settings in config.controllers.items()
                 )
+                if config.influx is not None:
+                    forwarding = run_forever(
+                        "influx",
+                        partial(_forward, secret, config, monitor, pace),
+                        failing=monitor.failing("influx"),
+                    )
+                    tasks.append(group.create_task(forwarding, name="influx"))
+
+            tasks: list[asyncio.Task[None]] = []
+            tasks.append(group.create_task(begin(), name="recovery"))
             yield Collector(pipeline, journal, health, monitor)
             await end_tasks(tasks)
 
@@ -257,6 +264,8 @@ async def _forward(
 
 async def _look_after(monitor: StatusMonitor, config: PlantConfig) -> None:
     """Everything beside the collecting, once that has begun."""
+    await monitor.recovered.wait()
+    log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
     await _settled(monitor, config)
     async with asyncio.TaskGroup() as group:
         group.create_task(run_forever("maintenance", monitor.maintenance.run))
@@ -345,7 +354,6 @@ async def _collect(
             tasks.append(group.create_task(trying))
         manager = Manager()
         tasks.append(group.create_task(watch(manager, partial(_standstill, monitor))))
-        log.info("collector_started", controllers=len(config.controllers), stations=len(config.setups))
         await told_or_set(stop, clock, running.journal, set_for_s)
         if stop.is_set():
             manager.tell("STOPPING=1")

@@ -30,11 +30,12 @@ from mes.logs import get_logger
 log = get_logger()
 
 REASONS_SHOWN = 20
+STARTING_RETRY_S = "5"
 CLOSE_WITHIN_S = 1  # for answers that are under way when the program stops
 
 
 def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
-    """`/healthz`, `/readyz` and `/metrics`, and the board where there is one.
+    """`/healthz`, `/readyz` and `/metrics`, and the board; without one every other page says that the program starts.
 
     `status` is asked again for each request, in the event loop.
     """
@@ -73,6 +74,8 @@ def _verdict(name: str, verdict: Verdict, notes: Sequence[str] = ()) -> Response
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = {**(error.headers or {}), **NO_STORE}
+    if error.status_code == 404:  # a page of the board, which is not open yet
+        return refusal(request.scope, 503, "starting", {**NO_STORE, "retry-after": STARTING_RETRY_S})
     return refusal(
         request.scope, error.status_code, code_of(error.status_code), headers, problems=f"HTTP {error.status_code}"
     )

@@ -1,6 +1,7 @@
 """The board of a running collector: its pages, health and metrics on the plant's network."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -24,6 +25,7 @@ from mes.translations import load as load_texts
 log = get_logger()
 
 ACCOUNTS_EVERY_S = 10.0
+STARTS_WITHIN_S = 1.0  # real seconds; a start that takes longer is waited for in public
 
 
 async def serve_board(
@@ -35,13 +37,18 @@ async def serve_board(
     cables: Cables | None = None,
     listening: Callable[[int], None] | None = None,
 ) -> None:
-    """The board, health and metrics, until it is cancelled; `people`: of another file than beside the journal."""
+    """The board, health and metrics, until it is cancelled; `people`: of another file than beside the journal.
+
+    Until the collector has taken up its journal, health and metrics are served alone.
+    """
 
     async def append(events: Sequence[StationEvent]) -> int:
         return await monitor.journal.append(Entry(events=list(events)))
 
     await asyncio.to_thread(own_names)  # which may wait for the network
     await asyncio.to_thread(load_texts)
+    tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None
+    await _recovered(monitor, web, tls)
     with Board(
         config=config,
         clock=monitor.clock,
@@ -55,7 +62,6 @@ async def serve_board(
         cables=cables,
         tags=monitor.tags,
     ) as board:
-        tls = Tls(web.certificate, web.key) if web.certificate is not None and web.key is not None else None
         beside = (
             run_forever("board", board.live.follow),
             run_forever("accounts", partial(_watch_accounts, board, monitor)),
@@ -73,6 +79,22 @@ async def serve_board(
         finally:
             await end_tasks(following)
             await board.end_questions()
+
+
+async def _recovered(monitor: StatusMonitor, web: WebShape, tls: Tls | None) -> None:
+    """Returns once the journal is taken up; where that takes longer, health and metrics say why meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            await monitor.recovered.wait()
+            return
+    serving = asyncio.create_task(serve(app(monitor.status), host=web.host, port=web.port, tls=tls))
+    recovered = asyncio.create_task(monitor.recovered.wait())
+    try:
+        await asyncio.wait((serving, recovered), return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+    finally:
+        await end_tasks([serving, recovered])
 
 
 async def _watch_accounts(board: Board, monitor: StatusMonitor) -> None:

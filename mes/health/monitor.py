@@ -45,7 +45,7 @@ class StatusMonitor:
     writer: InfluxWriter | None = None
     offsets: Callable[[], Mapping[ControllerId, float]] = _no_offsets
     tags: Mapping[ControllerId, PresentTags] = field(default_factory=dict)
-    recovered: bool = False
+    recovered: asyncio.Event = field(default_factory=asyncio.Event)
     troubles: dict[str, str] = field(default_factory=dict)  # why a part beside the collecting does not work now
     unknown_stations: tuple[StationId, ...] = ()
     _cursors: Mapping[str, int] = field(default_factory=dict, init=False)
@@ -95,7 +95,7 @@ class StatusMonitor:
     def _journal_status(self) -> JournalStatus:
         room = self.maintenance.room
         return JournalStatus(
-            recovered=self.recovered,
+            recovered=self.recovered.is_set(),
             last_seq=self.journal.last_seq,
             blocked=self.journal.blocked,
             waiting_s=self.journal.waiting_s,

@@ -25,11 +25,15 @@ from mes.journal.hourly import hourly_file
 from mes.journal.names import NO_NAMES
 from mes.journal.salvage import salvage
 from mes.journal.store import Footprint, Future, RejectedPoint, Rows, Store, locked
+from mes.logs import get_logger
 from mes.model import Journaled, ProcessValue, StationEvent, StationId
+
+log = get_logger()
 
 T = TypeVar("T")
 
 GROUP_LIMIT = 10_000  # requests in one transaction: bounds the memory and the time of a commit
+BLOCKED_REMEDY = "make room on the disk, or mount it writable; collecting then goes on by itself"
 RETRY_S = 1.0  # real seconds between tries while the disk takes nothing
 
 
@@ -319,7 +323,7 @@ class Journal:
                 last_seqs = store.write(requests) if store.last_seq == before else _numbers(before, requests, store)
                 break
             except JournalBlocked as error:
-                self.blocked = str(error)
+                self._note_blocked(str(error))
                 if self._closing.wait(self._retry_s):
                     raise
                 if not isinstance(error.__cause__, apsw.FullError):  # a full disk leaves the connection as it was
@@ -333,9 +337,16 @@ class Journal:
                 mended = True
                 with contextlib.suppress(JournalBlocked):
                     store.reopen()
+        if self.blocked is not None:
+            log.info("journal_writes_again", path=str(self.path), blocked_s=round(time.monotonic() - began, 1))
         self.blocked = None
         self._commit_times.add(time.monotonic() - began)
         return last_seqs
+
+    def _note_blocked(self, why: str) -> None:
+        if self.blocked is None:
+            log.error("journal_blocked", path=str(self.path), detail=why, remedy=BLOCKED_REMEDY)
+        self.blocked = why
 
     def _take(self) -> list[_Write | _Call | _Stop]:
         taken = [self._requests.get()]

@@ -40,21 +40,22 @@ class _File(apsw.VFSFile):
 
 
 class _Layer(apsw.VFS):
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, *, default: bool = False) -> None:
         self.disk = disk
-        super().__init__(NAME, "")
+        self.system = apsw.vfs_names()[0]  # the default until now
+        super().__init__(NAME, self.system, makedefault=default)
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
-        opened = _File("", name, flags)
+        opened = _File(self.system, name, flags)
         opened.disk = self.disk
         return opened
 
 
 @contextmanager
-def faulty_disk() -> Iterator[Disk]:
-    """The disk behind the layer NAME."""
-    disk = Disk()
-    layer = _Layer(disk)
+def faulty_disk(disk: Disk | None = None, *, default: bool = False) -> Iterator[Disk]:
+    """The disk behind the layer NAME; `default`: also behind what names no layer."""
+    disk = disk or Disk()
+    layer = _Layer(disk, default=default)
     try:
         yield disk
     finally:

@@ -33,6 +33,7 @@ class SmallPlant:
     tail: str = ""
     made: int = 0
     descriptors: int = 0  # how many the program may open; 0: as many as this process
+    program: tuple[str, ...] = (str(MES),)
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
@@ -60,7 +61,7 @@ class SmallPlant:
         with (self.folder / "log").open("ab") as log:
             self._running.append(
                 await asyncio.create_subprocess_exec(
-                    *("/bin/sh", "-c", f'{limit}exec "$0" "$@"', str(MES), "run", "--config", str(self.plant)),
+                    *("/bin/sh", "-c", f'{limit}exec "$0" "$@"', *self.program, "run", "--config", str(self.plant)),
                     cwd=self.folder,
                     env={**os.environ, **environment},
                     stdin=asyncio.subprocess.DEVNULL,

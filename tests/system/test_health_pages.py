@@ -85,10 +85,11 @@ async def test_pages_are_for_reading(client: aiohttp.ClientSession, page: str) -
                 assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_other_addresses_are_not_found(client: aiohttp.ClientSession) -> None:
-    """What there is not is 404, not stored either, and says nothing of the server."""
+async def test_without_a_board_other_pages_say_that_it_starts(client: aiohttp.ClientSession) -> None:
+    """Every other page is 503, not stored either, and says nothing of the server."""
     async with served(Shown()) as url, client.get(f"{url}/etc/passwd") as answer:
-        assert answer.status == 404
+        assert answer.status == 503
+        assert "still starting" in await answer.text()
         assert answer.headers["cache-control"] == "no-store"
         assert "server" not in answer.headers
 

@@ -65,9 +65,12 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("refusal", [apsw.FullError, apsw.ReadOnlyError])
 async def test_a_full_disk_stops_acknowledging_and_nothing_else(
-    tmp_path: Path, disk: Disk, refusal: type[apsw.Error]
+    tmp_path: Path, disk: Disk, logged: list[dict[str, object]], refusal: type[apsw.Error]
 ) -> None:
-    """While the disk takes nothing no append is acknowledged; once it does, all are there, in order, once each."""
+    """While the disk takes nothing no append is acknowledged; once it does, all are there, in order, once each.
+
+    The log has one line when that begins and one when it ends.
+    """
     path = tmp_path / "journal.sqlite"
     async with Journal.open(path, vfs=NAME, retry_s=SOON_S) as journal:
         await journal.append(Entry(events=[fault(1)]))
@@ -76,10 +79,12 @@ async def test_a_full_disk_stops_acknowledging_and_nothing_else(
         await until(lambda: disk.refusals > 3)
         assert not any(append.done() for append in queued)
         assert "takes nothing" in str(journal.blocked)
+        assert [line["event"] for line in logged] == ["journal_blocked"]
         assert journal.waiting_s > 0
         disk.refuse = None
         assert await asyncio.gather(*queued) == list(range(2, 50))
         assert journal.blocked is None
+        assert [line["event"] for line in logged] == ["journal_blocked", "journal_writes_again"]
         assert sum(journal.commits().counts) >= 2
         assert [journaled.event for journaled in await journal.read(0, 100)] == [fault(n) for n in range(1, 50)]
 
