@@ -1,6 +1,7 @@
 """What clients may use: connections, sizes and times are bounded, so that collecting never lacks a descriptor."""
 
 import asyncio
+import contextlib
 import resource
 import socket
 import sys
@@ -8,7 +9,6 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -25,7 +25,9 @@ from mes.translations import LANGUAGES
 log = get_logger()
 
 CONNECTIONS_MOST = 512
-HANDSHAKES = 32  # accepted connections beyond the limit: they are told 503, or are in their TLS handshake
+HANDSHAKES = 64  # accepted connections beyond the limit: they are told 503, or are in their TLS handshake
+HANDSHAKES_OF_ONE = HANDSHAKES // 2  # by address
+HANDSHAKE_SPARED_S = 0.2  # one that has just begun gives no room to another
 ACCEPT_LOG_S = 60.0
 DIGITS_MOST = 12
 STREAM_PATHS = frozenset({"/live/wall", "/live/changes", "/api/v1/events"})
@@ -67,20 +69,72 @@ class Limits:
         return cls(connections, per_client=connections // 2, streams=connections // 2)
 
 
+@dataclass(slots=True)
+class _Handshake:
+    """A connection that is accepted, and not yet one of the server's."""
+
+    connection: socket.socket
+    since_s: float
+
+    def end(self) -> None:
+        """Its transport sees the end of the stream, and closes the socket."""
+        with contextlib.suppress(OSError):  # it has ended by itself
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
 class BoundedListener(socket.socket):
-    """Accepts a connection beyond `most` only to close it at once; so descriptors are left whatever clients do."""
+    """Accepts a connection beyond `most` only to close it at once; so descriptors are left whatever clients do.
+
+    With `handshake_s`, TLS handshakes are bounded in time and number, by address too: the oldest makes room.
+    """
 
     most = CONNECTIONS_MOST + HANDSHAKES
+    handshake_s: float | None = None
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Raises BlockingIOError where there is none, or none more is taken."""
         accepted, address = super().accept()
         opened: weakref.WeakSet[socket.socket] = self.__dict__.setdefault("_opened", weakref.WeakSet())
-        if sum(connection.fileno() >= 0 for connection in opened) >= self.most:
+        if sum(connection.fileno() >= 0 for connection in opened) >= self.most or not self._begins(accepted, address):
             accepted.close()
             raise BlockingIOError
         opened.add(accepted)
         return accepted, address
+
+    def _begins(self, accepted: socket.socket, address: Any) -> bool:
+        """Whether its handshake may begin."""
+        if self.handshake_s is None:
+            return True
+        loop, under_way = asyncio.get_running_loop(), self._under_way()
+        for other in [other for other, handshake in under_way.items() if handshake.connection.fileno() < 0]:
+            del under_way[other]
+        for most, of_one in ((HANDSHAKES_OF_ONE, True), (HANDSHAKES, False)):
+            group = [other for other in under_way if not of_one or other[0] == address[0]]
+            if len(group) >= most and not self._made_room(group, loop.time()):
+                return False
+        handshake = under_way[address] = _Handshake(accepted, loop.time())
+        loop.call_later(self.handshake_s, self._late, address, handshake)
+        return True
+
+    def _made_room(self, group: list[Any], now_s: float) -> bool:
+        oldest = min(group, key=lambda other: self._under_way()[other].since_s)
+        if now_s - self._under_way()[oldest].since_s < HANDSHAKE_SPARED_S:
+            return False
+        self._under_way().pop(oldest).end()
+        return True
+
+    def _late(self, address: Any, handshake: _Handshake) -> None:
+        if self._under_way().get(address) is handshake:
+            self._under_way().pop(address).end()
+
+    def shook_hands(self, address: Any) -> None:
+        """The connection of this client is one of the server's now."""
+        self._under_way().pop(address, None)
+
+    def _under_way(self) -> dict[Any, _Handshake]:
+        """By the client's address and port."""
+        known: dict[Any, _Handshake] = self.__dict__.setdefault("_handshakes", {})
+        return known
 
 
 def quiet_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
@@ -103,12 +157,12 @@ def quiet_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
     loop.set_exception_handler(handle)
 
 
-@cache
-def bounded_protocol(limits: Limits) -> type[H11Protocol]:
-    """The protocol of a server with these limits."""
+def bounded_protocol(limits: Limits, listener: BoundedListener) -> type[H11Protocol]:
+    """The protocol of a server with these limits, whose connections a listener accepts."""
 
     class Bounded(_BoundedProtocol):
         of = limits
+        accepted_by = listener
 
     return Bounded
 
@@ -116,7 +170,8 @@ def bounded_protocol(limits: Limits) -> type[H11Protocol]:
 class _BoundedProtocol(H11Protocol):
     """One connection; beyond the limits the oldest idle one is closed, and a new one refused where none is idle."""
 
-    of = Limits()
+    of: Limits
+    accepted_by: BoundedListener
     since_s = 0.0
     refused = False
     deadline: asyncio.TimerHandle | None = None
@@ -130,6 +185,7 @@ class _BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self.accepted_by.shook_hands(transport.get_extra_info("peername"))
         self.since_s = self.loop.time()
         known = [connection for connection in self.connections if isinstance(connection, _BoundedProtocol)]
         own = [connection for connection in known if self.client is not None and connection.address == self.address]

@@ -123,12 +123,13 @@ async def serve(
         await asyncio.to_thread(_check_tls, tls)
     limits = limits or Limits.of_this_process()
     listener = _listener(host, port, limits)
+    listener.handshake_s = None if tls is None else limits.head_s
     quiet_accept_errors(asyncio.get_running_loop())
     server = _Server(
         uvicorn.Config(
             Bounds(application, limits),
             loop="none",
-            http=bounded_protocol(limits),
+            http=bounded_protocol(limits, listener),
             h11_max_incomplete_event_size=limits.head_bytes,
             timeout_keep_alive=limits.idle_s,  # type: ignore[arg-type]  # it goes to call_later, which takes a float
             backlog=HANDSHAKES,
@@ -177,7 +178,7 @@ def _check_tls(tls: Tls) -> None:
         ) from error
 
 
-def _listener(host: str, port: int, limits: Limits) -> socket.socket:
+def _listener(host: str, port: int, limits: Limits) -> BoundedListener:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.create_server((host, port), family=family) as created:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,11 +13,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from tls_files import certificate
 
-from mes.board.bounds import HANDSHAKES, Limits, quiet_accept_errors
+from mes.board.bounds import HANDSHAKE_SPARED_S, HANDSHAKES, HANDSHAKES_OF_ONE, Limits, quiet_accept_errors
 from mes.board.descriptors import raise_descriptor_limit
 from mes.board.refusals import refusal_text
-from mes.board.server import serve
+from mes.board.server import Tls, serve
 from mes.translations import LANGUAGES
 
 pytestmark = pytest.mark.timeout(60)
@@ -109,12 +111,12 @@ class Plain:
 
 
 @asynccontextmanager
-async def served(limits: Limits) -> AsyncIterator[tuple[Plain, int]]:
+async def served(limits: Limits, tls: Tls | None = None) -> AsyncIterator[tuple[Plain, int]]:
     """The application on a port."""
     plain = Plain()
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
-        serve(plain.application, host="127.0.0.1", port=0, listening=port.set_result, limits=limits)
+        serve(plain.application, host="127.0.0.1", port=0, listening=port.set_result, limits=limits, tls=tls)
     )
     try:
         yield plain, await port
@@ -133,9 +135,9 @@ async def connect(port: int) -> Client:
     return await asyncio.open_connection("127.0.0.1", port)
 
 
-async def ask(port: int, request: str) -> bytes:
+async def ask(port: int, request: str, trust: ssl.SSLContext | None = None) -> bytes:
     """Sends something and reads until the server ends the connection."""
-    reader, writer = await connect(port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
     writer.write(request.encode())
     async with patiently():
         answer = await reader.read()
@@ -204,6 +206,51 @@ async def test_a_flood_takes_no_more_descriptors_than_its_share() -> None:
             plug.close()
         await eventually(lambda: descriptors() <= before + PATIENT.connections)
         assert b"200 OK" in await ask(port, get("/"))
+
+
+async def test_by_tls_who_never_shakes_hands_keeps_nobody_out(tmp_path: Path) -> None:
+    """More connections than there are places begin no handshake: the oldest make room, and browsers are answered.
+
+    They hold no more descriptors than there are places, and one address no more than its share.
+    """
+    tls = certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=tls.certificate)
+    async with served(PATIENT, tls) as (_, port):
+        before = descriptors()
+        idle: list[Client] = []
+        while len(idle) < PATIENT.connections + 2 * HANDSHAKES:
+            idle += [await connect(port) for _ in range(HANDSHAKES_OF_ONE)]
+            await asyncio.sleep(1.5 * HANDSHAKE_SPARED_S)
+            assert b"200 OK" in await ask(port, get("/"), trust)
+            assert descriptors() - before - len(idle) <= HANDSHAKES_OF_ONE + 2
+        for _, writer in idle:
+            writer.close()
+        await eventually(lambda: descriptors() <= before + 1)
+
+
+async def test_by_tls_a_handshake_ends_in_time(tmp_path: Path) -> None:
+    """Who says nothing, or not enough, is ended as by plain HTTP."""
+    async with served(SMALL, certificate(tmp_path)) as (_, port):
+        for sent in (b"", b"\x16\x03\x01"):
+            reader, writer = await connect(port)
+            writer.write(sent)
+            async with patiently():
+                with suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+            writer.close()
+
+
+async def test_by_tls_the_limits_are_the_same(tmp_path: Path) -> None:
+    """After its handshake a connection that idles makes room, and ends in time."""
+    tls = certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=tls.certificate)
+    async with served(PATIENT, tls) as (_, port):
+        idle = [await asyncio.open_connection("127.0.0.1", port, ssl=trust) for _ in range(3 * PATIENT.connections)]
+        assert b"200 OK" in await ask(port, get("/"), trust)
+        for _, writer in idle:
+            writer.transport.abort()
+    async with served(SMALL, tls) as (_, port):
+        assert (await ask(port, HALF_A_HEAD, trust)).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize(
