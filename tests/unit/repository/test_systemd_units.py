@@ -72,10 +72,10 @@ def test_the_measure_can_fail(tmp_path: Path) -> None:
 
 
 def test_the_unit_keeps_its_promises() -> None:
-    """It never stays down, is watched by progress, waits for the time, and holds no secret."""
+    """It never stays down, is watched by progress, waits for the time, has files to open, and holds no secret."""
     lines = UNIT.read_text().splitlines()
 
-    for promised in ("Restart=always", "StartLimitIntervalSec=0", "Type=notify", "WatchdogSec=30"):
+    for promised in ("Restart=always", "StartLimitIntervalSec=0", "Type=notify", "WatchdogSec=30", "LimitNOFILE=8192"):
         assert promised in lines
     assert any(line.startswith("After=") and "time-sync.target" in line for line in lines)
     assert not any("password" in line.lower() or "token" in line.lower() for line in lines)
