@@ -2,10 +2,12 @@
 
 import importlib.machinery
 import importlib.util
+import re
 import sys
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from patience import limit_s
@@ -36,6 +38,22 @@ def test_each_mutation_finds_its_place_once(mutations: ModuleType) -> None:
 
     assert mutations.MUTATIONS
     assert lost == []
+
+
+def noticing(mutation: Any) -> set[str]:
+    """The files of the tests that must notice a mutation."""
+    places = [ROOT / word.partition("::")[0] for word in mutation.test.split() if word.startswith("tests/")]
+    return {file.stem for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py"))}
+
+
+def test_guarantees_and_mutations_belong_together(mutations: ModuleType) -> None:
+    """A line marked with scissors has a mutation that its tests notice, and each mutation such a line."""
+    lines = [line for line in (ROOT / "docs/guarantees.md").read_text().splitlines() if " ✂ |" in line]
+    named = {line: set(re.findall(r"\btest_\w+", line.split("|")[2])) for line in lines}
+    noticed = {mutation.guarantee: noticing(mutation) for mutation in mutations.MUTATIONS}
+
+    assert [line for line, tests in named.items() if not any(tests & those for those in noticed.values())] == []
+    assert [name for name, tests in noticed.items() if not any(tests & those for those in named.values())] == []
 
 
 def test_the_program_that_a_test_starts_is_the_copy(mutations: ModuleType, tmp_path: Path) -> None:
