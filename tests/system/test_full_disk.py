@@ -1,4 +1,4 @@
-"""The real program on a disk that is full: it says so, in the log and to those who watch it, and goes on by itself."""
+"""The real program on a full disk: the log and whoever watches it are told, and it goes on by itself."""
 
 import json
 import socket
