@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from opcua_servers import NAMESPACE, SERVER_URI, Certificates, Journal, adapter, running, settings
+from patience import limit_s
 
 from adapters.clock import SystemClock
 from adapters.diagnostics import DiagnosticCode
@@ -143,7 +144,7 @@ async def test_notifications_that_never_came_are_noticed(chosen: OpcUaController
             while not task.done():
                 value += 1
                 written = await write(server, "n3", value)
-                await asyncio.wait({task}, timeout=5)
+                await asyncio.wait({task}, timeout=limit_s(1.5))
             with pytest.raises(ControllerUnavailable, match=f"n3 reads {value}") as raised:
                 task.result()
         assert raised.value.cause is GapCause.OVERFLOW

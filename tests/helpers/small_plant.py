@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 from modbus_plant import FILE, STATION
+from patience import patiently
 
 from mes.demo.influxd import free_port
 from mes.errors import JournalError
@@ -18,7 +19,7 @@ from mes.journal import JournalReader
 from mes.model import UnitsCounted
 from simulators.modbus_server import ModbusServer
 
-WITHIN_S = 40.0  # generous: a condition is waited for, not a time
+WITHIN_S = 10.0  # of a quiet machine: a condition is waited for, not a time
 MES = Path(sys.executable).with_name("mes")
 
 
@@ -106,7 +107,7 @@ class SmallPlant:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits; raises TimeoutError, and AssertionError where the program has ended."""
-        async with asyncio.timeout(WITHIN_S):
+        async with patiently(WITHIN_S):
             while not condition():
                 assert self._running[-1].returncode is None, (self.folder / "log").read_text(encoding="utf-8")[-2000:]
                 await asyncio.sleep(0.05)
@@ -120,7 +121,7 @@ class SmallPlant:
 
     async def page(self, path: str) -> tuple[int, str]:
         """Status and text of a page of the board; waits until it is served."""
-        async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
+        async with patiently(WITHIN_S), aiohttp.ClientSession() as session:
             while True:
                 try:
                     async with session.get(f"http://127.0.0.1:{self.board}{path}", allow_redirects=False) as answer:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from events import state
 from modbus_plant import DOWN, GOOD_AT, PRODUCING, STATE_AT, STATION, device, plant_file
+from patience import patiently
 
 from adapters.clock import SteadyClock
 from mes.config.load import load
@@ -42,7 +43,7 @@ def events(journal: Path) -> list[StationEvent]:
 
 async def until(happens: Callable[[], bool]) -> None:
     """Waits until something is so."""
-    async with asyncio.timeout(45):
+    async with patiently(12):
         while not happens():
             await asyncio.sleep(0.1)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from modbus_plant import DOWN, GOOD_AT, PRODUCING, STATE_AT, STATION, device, plant_file
+from patience import patiently
 
 from mes.errors import JournalError
 from mes.journal import JournalReader
@@ -35,7 +36,7 @@ def journaled(journal: Path) -> list[Journaled]:
 
 async def until(happens: Callable[[], bool]) -> None:
     """Waits until something is so."""
-    async with asyncio.timeout(45):
+    async with patiently(12):
         while not happens():
             await asyncio.sleep(0.1)
 
