@@ -53,7 +53,7 @@ WEEKLY: Mapping[Fault, float] = {
     Fault.DISK_FULL: 5,
     Fault.DISK_ERROR: 5,
     Fault.DISK_STALL: 10,
-    Fault.STOP: 40,
+    Fault.STOP: 50,
     Fault.PAUSE: 30,
     Fault.LATE: 30,
     Fault.REMAP: 10,
