@@ -40,7 +40,7 @@ async def test_a_start_on_a_full_disk_says_so(tmp_path: Path) -> None:
         assert plant.log("journal_writes_again") == []
 
         (tmp_path / "full").unlink()
-        await plant.until(lambda: plant.booked() == plant.made)
+        await plant.until(lambda: plant.counted() == plant.made)
         await plant.collects(1)
         assert len(plant.log("journal_writes_again")) == 1
         assert len(plant.log("journal_blocked")) == 2
