@@ -1,9 +1,12 @@
 """What is wrong with a plant's file: every mistake with its line, its place and its remedy."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mes.errors import ConfigError, did_you_mean
+
+ENDLESS = re.compile(r"(\S{200})\S{100,}?(?=[`'\s]|$)")  # so long a word is no name, and hides the sentence
 
 __all__ = ["ConfigProblems", "Problem", "did_you_mean"]
 
@@ -17,6 +20,10 @@ class Problem:
     where: str
     what: str
     remedy: str
+
+    def __post_init__(self) -> None:
+        for part in ("where", "what", "remedy"):
+            object.__setattr__(self, part, ENDLESS.sub(r"\1…", getattr(self, part)))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.where}: {self.what}\n    {self.remedy}"

@@ -21,7 +21,6 @@ CREDENTIAL = re.compile(r"(^|_)credential$")
 FILE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
 PEM_STANDS_HERE = "a certificate or key itself stands here, where only the path of its file may"
 ADDRESS_HOLDS_ONE = "this address holds a user and a password, and secrets do not stand in this file"
-LONGEST_SHOWN = 80  # characters of a value in a message
 DEEPEST = 8  # how many mappings may lie in each other around a mistake
 REFERRED_TO = ("products", "controllers", "state_maps")
 Node = Mapping[str, Any]
@@ -167,8 +166,7 @@ def shown(value: object) -> str:
         case list() | tuple():
             return "a list"
         case _:
-            text = str(value)
-            return f"`{text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + '…'}`"
+            return f"`{value}`"
 
 
 def _problem(source: Source, place: Place, detail: ErrorDetails) -> Problem:
