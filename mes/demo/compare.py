@@ -108,9 +108,10 @@ def compare(
 
 def _compare_counts(station: StationId, both: Station, found: _Findings) -> None:
     for name in ("good", "rework", "scrap"):
-        true, seen = getattr(both.truth.counts, name), getattr(both.measured.counts, name)
-        found.lost += max(0, true - seen)
-        found.doubled += max(0, seen - true)
+        true, seen = getattr(both.truth.counts, name), both.measured.figures[name]
+        more = int(seen or 0) - true  # None: the counter was not read
+        found.lost += max(0, -more)
+        found.doubled += max(0, more)
         if true != seen:
             found.problems.append(f"{station}: {name} {seen}, the truth is {true}")
 
@@ -146,7 +147,7 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
 
 
 def _compare_oee(station: StationId, both: Station, found: _Findings) -> None:
-    true, seen = both.truth.oee, both.measured.oee
+    true, seen = both.truth.oee, both.measured.figures["oee"]
     if true is None and seen is None:
         return
     if true is None or seen is None or abs(true - seen) > OEE_TOLERANCE:
@@ -162,7 +163,7 @@ def _compare_definitions(station: StationId, both: Station, window: Interval, fo
             continue
         corners = [extreme.ratios() for extreme in _extremes(both, true, window)]
         for ratio in RATIOS:
-            expected, got = getattr(true.ratios, ratio), getattr(seen, ratio)
+            expected, got = getattr(true.ratios, ratio), seen[ratio]
             allowed = _reach(getattr(true.times.ratios(), ratio), [getattr(corner, ratio) for corner in corners])
             if not _agree(expected, got, allowed + OEE_TOLERANCE):
                 found.problems.append(
@@ -333,8 +334,8 @@ def _uncharged(causes: Causes) -> Iterator[str]:
     for charge in causes.measured:
         told[charge.victim, charge.loss] += charge.length
     for (station, loss), waited in causes.waits.items():
-        if told[station, loss] != waited:
-            yield f"{station}: {loss} for {waited}, charged to anybody are {told[station, loss]}"
+        if (charged_s := told[station, loss].total_seconds()) != waited:
+            yield f"{station}: {loss} for {waited} s, charged to anybody are {charged_s} s"
 
 
 def _not_blamed(causes: Causes) -> Iterator[str]:

@@ -1,34 +1,36 @@
 """The measured side of the demo's comparison: what the collector's journal says of stations and units."""
 
 from mes.config.build import PlantConfig
-from mes.demo.truth import Counts, Life, Measured, Ratios, Stay, record
+from mes.demo.truth import Life, Measured, Stay, record
 from mes.intervals import Interval
 from mes.model import CountUnreconciled, StationId, UnitCompleted
 from mes.oee.biography import all_biographies, visits
 from mes.oee.definitions import BUILT_IN, apply
 from mes.oee.kpi import Kpi
+from mes.results.fields import definition_values, kpi_values
 from mes.results.stations import Results
 
 
-def station_measured(results: Results, station: StationId, window: Interval, figures: Kpi) -> Measured:
-    """One station in `window`, of which `figures` are the sums."""
+def station_measured(results: Results, station: StationId, window: Interval, kpi: Kpi) -> Measured:
+    """One station in `window`, of which `kpi` are the sums."""
     timeline = results.timeline(station, window)
     completed = [event.event for event in results.events(station) if isinstance(event.event, UnitCompleted)]
     unreconciled = [event for event in results.events(station) if isinstance(event.event, CountUnreconciled)]
     return Measured(
-        counts=Counts(good=figures.good, rework=figures.rework, scrap=figures.scrap),
+        figures=kpi_values(kpi),
         states=tuple(
             (part, span.state)
             for span in timeline.states(window.end)
             if (part := span.interval.clip(window)) is not None
         ),
         units=tuple(record(event.unit, event.result, event.sequence) for event in completed),
-        oee=figures.oee,
-        availability=figures.availability,
-        performance=figures.performance,
-        quality=figures.quality,
         unreconciled=len(unreconciled),
-        definitions=_definitions(results, station, window),
+        definitions={
+            name: definition_values(
+                apply(definition, [results.kpi(station, window, until=window.end, definition=definition)])
+            )
+            for name, definition in BUILT_IN.items()
+        },
     )
 
 
@@ -45,11 +47,3 @@ def lives_measured(results: Results, config: PlantConfig) -> dict[str, Life]:
         )
         for biography in all_biographies(seen, list(config.standards))
     }
-
-
-def _definitions(results: Results, station: StationId, window: Interval) -> dict[str, Ratios]:
-    ratios = {}
-    for name, definition in BUILT_IN.items():
-        figures = apply(definition, [results.kpi(station, window, until=window.end, definition=definition)])
-        ratios[name] = Ratios(figures.availability, figures.performance, figures.quality, figures.oee)
-    return ratios

@@ -72,7 +72,7 @@ def _station_json(both: Station, window: Interval) -> dict[str, object]:
     holes = blind(both.measured.states, window)
     return {
         "definitions": {
-            name: {"truth": definition.ratios.oee, "measured": seen.oee if seen else None}
+            name: {"truth": definition.ratios.oee, "measured": seen["oee"] if seen else None}
             for name, definition in both.truth.definitions.items()
             for seen in (both.measured.definitions.get(name),)
         },
@@ -83,13 +83,9 @@ def _station_json(both: Station, window: Interval) -> dict[str, object]:
             "oee": both.truth.oee,
         },
         "measured": {
-            **_counts_json(both.measured.counts),
+            **both.measured.figures,
             "seconds": _seconds_json(both.measured.states, (window,)),
             "unobserved_s": total(holes).total_seconds(),
-            "oee": both.measured.oee,
-            "availability": both.measured.availability,
-            "performance": both.measured.performance,
-            "quality": both.measured.quality,
         },
     }
 

@@ -33,7 +33,6 @@ from mes.journal import Journal, JournalReader
 from mes.journal.names import Names
 from mes.model import State, StationId
 from mes.oee.causes import Link, charges
-from mes.oee.kpi import Kpi
 from mes.results.stations import Results
 from mes.supervisor import Backoff
 from simulators.faults import Fault, FaultName, parse_duration
@@ -375,7 +374,7 @@ def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
             scans=run.pacemaker.scans,
             controller=str(controller),
         )
-    causes = _causes(config, plant, results, kpis, window, options)
+    causes = _causes(config, plant, results, stations, window, options)
     lives = Lives(truth.lives(plant), lives_measured(results, config))
     outcome = compare(stations, window, lives, causes)
     excuses = run.pacemaker.excuses()
@@ -399,7 +398,7 @@ def _causes(
     config: PlantConfig,
     plant: Plant,
     results: Results,
-    kpis: Mapping[StationId, Kpi],
+    stations: Mapping[StationId, Station],
     window: Interval,
     options: Options,
 ) -> Causes:
@@ -411,9 +410,9 @@ def _causes(
         truth=charges(true, links, config.standards, planned, window, until=window.end),
         measured=charges(seen, links, config.standards, planned, window, until=window.end),
         waits={
-            (station, state): lasted
-            for station, kpi in kpis.items()
-            for state, lasted in ((State.STARVED, kpi.starved), (State.BLOCKED, kpi.blocked))
+            (station, state): both.measured.figures[f"{state}_s"]
+            for station, both in stations.items()
+            for state in (State.STARVED, State.BLOCKED)
         },
         broken=truth.broken(plant, options.breakdowns, window),
     )

@@ -23,6 +23,7 @@ from mes.demo.run import Options, Progress, run_demo
 from mes.demo.truth import Station, blind, seconds
 from mes.intervals import Interval, subtract, total
 from mes.model import State
+from mes.results.fields import kpi_values
 from mes.terminal import label, percent
 
 CAN = {
@@ -112,14 +113,14 @@ def _progress_table(progress: Progress, options: Options) -> Table:
     for heading in ("good", "rework", "scrap", "OEE %", "no data min"):
         table.add_column(heading, justify="right")
     for station in progress.results.stations:
-        kpi = progress.results.kpi(station, progress.window, until=progress.now)
+        figures = kpi_values(progress.results.kpi(station, progress.window, until=progress.now))
         spans = progress.results.timeline(station, progress.window).states(progress.now)
         table.add_row(
             label(station),
             str(spans[-1].state) if spans else "no_data",
-            *("–" if units is None else str(units) for units in map(kpi.count, ("good", "rework", "scrap"))),
-            percent(kpi.oee),
-            f"{kpi.no_data.total_seconds() / 60:.1f}",
+            *("–" if figures[name] is None else str(figures[name]) for name in ("good", "rework", "scrap")),
+            percent(figures["oee"]),
+            f"{(figures['no_data_s'] or 0) / 60:.1f}",
         )
     return table
 
@@ -170,13 +171,13 @@ def show(console: Console, finished: Finished) -> None:
 
 def _figures(both: Station, window: Interval) -> list[str]:
     true, seen = both.truth, both.measured
-    counts = [f"{getattr(seen.counts, kind)}/{getattr(true.counts, kind)}" for kind in ("good", "rework", "scrap")]
+    counts = [f"{seen.figures[kind]}/{getattr(true.counts, kind)}" for kind in ("good", "rework", "scrap")]
     return [
         *counts,
         _minutes(both, window, producing=True),
         _minutes(both, window, producing=False),
         f"{total(blind(seen.states, window)).total_seconds() / 60:.1f}",
-        f"{percent(seen.oee)}/{percent(true.oee)}",
+        f"{percent(seen.figures['oee'])}/{percent(true.oee)}",
     ]
 
 

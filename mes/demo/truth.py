@@ -132,17 +132,16 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the collector says of the same station and window; `states` cover it, with NO_DATA where it was blind."""
+    """What the collector says of the same station and window; `states` cover it, with NO_DATA where it was blind.
 
-    counts: Counts
+    `figures` and those under each definition have the names of `mes.results.fields`.
+    """
+
+    figures: Mapping[str, int | float | None]
     states: tuple[tuple[Interval, State], ...]
     units: tuple[str, ...]
-    oee: float | None
-    availability: float | None
-    performance: float | None
-    quality: float | None
     unreconciled: int
-    definitions: Mapping[str, Ratios] = field(default_factory=dict)
+    definitions: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +176,13 @@ class Broken:
 class Causes:
     """Charges out of what really happened and out of what was measured.
 
-    `waits`: how long each station was measured to be starved and blocked in planned time. `broken`: who must be
-    charged with most.
+    `waits`: for how many seconds each station was measured to be starved and blocked in planned time.
+    `broken`: who must be charged with most.
     """
 
     truth: tuple[Charge, ...] = ()
     measured: tuple[Charge, ...] = ()
-    waits: Mapping[tuple[StationId, State], timedelta] = field(default_factory=dict)
+    waits: Mapping[tuple[StationId, State], float | None] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
 
 
