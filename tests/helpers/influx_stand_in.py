@@ -1,8 +1,9 @@
 """A stand-in for InfluxDB 1.x, 2.x and 3 that answers writes and queries as real servers were recorded to answer.
 
-`influx_answers.yaml` holds the recorded answers, and `test_influx_answers.py` holds the stand-in to them. Equal
-measurement, tags and time are one point. Where its fields get another content, 1.x and 2.x unite them, the newer value
-winning, and 3 keeps either; a test in which that happens fails unless it says so (`may_overwrite`).
+`tests/contract/influx_answers.yaml` holds the recorded answers, and `test_influx_answers.py` beside it holds the
+stand-in to them. Equal measurement, tags and time are one point. Where its fields get another content, 1.x and 2.x
+unite them, the newer value winning, and 3 keeps either; a test in which that happens fails unless it says so
+(`may_overwrite`).
 """
 
 import asyncio

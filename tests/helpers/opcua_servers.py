@@ -29,7 +29,7 @@ from simulators.opcua_server import Limits, Node, OpcUaServer, Policy, Quality, 
 NAMESPACE = "urn:test:plc"
 SERVER_URI = "urn:test:server"
 CLIENT_URI = "urn:taktline:collector"
-NODE_FOLDER = Path(__file__).parent / "node_opcua"
+NODE_FOLDER = Path(__file__).parents[1] / "contract" / "node_opcua"
 
 
 @dataclass(frozen=True, slots=True)
