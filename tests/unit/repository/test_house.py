@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,13 @@ def test_each_helper_of_the_tests_is_listed() -> None:
     """tests/README.md says what each shared module gives."""
     text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
     assert [path.stem for path in (ROOT / "tests" / "helpers").glob("*.py") if f"| `{path.stem}` |" not in text] == []
+
+
+def test_the_page_of_the_architecture_has_the_floors_of_the_contract() -> None:
+    """docs/architecture.md lists the same rooms of mes on the same floors as the import contract."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "floors")
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", page, re.MULTILINE)
+    drawn = {int(floor): set(re.findall(r"`(?:mes/)?(\w+)(?:\.py|/)`", rooms)) for floor, rooms in rows}
+    assert drawn == {len(layers) - at: set(layer.split(" | ")) for at, layer in enumerate(layers)}
