@@ -20,7 +20,7 @@ from mes.influx.place import Known, holds_until, known, place
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.windows import longest_points, station_points
 from mes.influx.revisions import key_of
-from mes.influx.standing import Asks, standing
+from mes.influx.stored_figures import Asks, stored_revisions
 from mes.intervals import MICROSECOND, Interval
 from mes.journal.store import RejectedPoint
 from mes.results.history import SILENT, occupied
@@ -145,7 +145,7 @@ class _Sending:
             return None
         figures = self._figures(done[-1])
         while points := await asyncio.to_thread(_some, figures):
-            found = await standing(self.server, points)
+            found = await stored_revisions(self.server, points)
             if any(key_of(point) not in found for point in points):
                 return None
         return done[-1].end
@@ -218,7 +218,7 @@ class _Sending:
     async def _revise(self, figures: Iterator[Point]) -> None:
         """Whatever the file knows, the server is asked: its database may have been lost."""
         while points := await asyncio.to_thread(_some, figures):
-            found = await standing(self.server, points)
+            found = await stored_revisions(self.server, points)
             await asyncio.to_thread(self.file.revise, points, found)
             await self._send_owed()
 

@@ -62,7 +62,7 @@ UPDATE figure SET revision = ?, fields = wanted, written_us = ?, wanted = NULL W
 NOTHING = -1  # the revision of a figure that the server does not have
 
 
-Stands = tuple[int, Fields]  # a revision's number, and what it says
+StoredRevision = tuple[int, Fields]  # a revision's number, and what it says
 Line = tuple[int, str]  # its number in this file, and its text
 
 
@@ -102,7 +102,7 @@ class FiguresFile:
             since_ns = self._since_ns()
             return [point for point in points if point.stamp_ns < since_ns and not self._holds(key_of(point))]
 
-    def learn(self, asked: Iterable[Point], found: Mapping[Key, Stands]) -> None:
+    def learn(self, asked: Iterable[Point], found: Mapping[Key, StoredRevision]) -> None:
         """What the server answered about figures; those that it did not name it does not have.
 
         A number that was given once is not given again: its line may be on its way.
@@ -115,7 +115,7 @@ class FiguresFile:
         with self._change():
             self._file.executemany(WANT, _wanted(points))
 
-    def revise(self, points: Sequence[Point], found: Mapping[Key, Stands]) -> None:
+    def revise(self, points: Sequence[Point], found: Mapping[Key, StoredRevision]) -> None:
         """`learn` and `want` in one."""
         with self._change():
             self._file.executemany(LEARN, _learnt(points, found))
@@ -199,7 +199,7 @@ class FiguresFile:
             yield
 
 
-def _learnt(asked: Iterable[Point], found: Mapping[Key, Stands]) -> Iterator[tuple[str, int, int, str]]:
+def _learnt(asked: Iterable[Point], found: Mapping[Key, StoredRevision]) -> Iterator[tuple[str, int, int, str]]:
     for key in map(key_of, asked):
         revision, fields = found.get(key, (NOTHING, None))
         yield (*key, revision, "" if fields is None else said(fields))

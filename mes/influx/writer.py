@@ -20,7 +20,7 @@ from mes.influx.encode import Point, event_line, process_line
 from mes.influx.figures_file import FiguresFile
 from mes.influx.points.looks import Looks
 from mes.influx.ports import Figures, Followed, Published, Server
-from mes.influx.standing import has_figures, standing
+from mes.influx.stored_figures import has_figures, stored_revisions
 from mes.intervals import Interval
 from mes.journal.codec import Unreadable
 from mes.journal.consumers import EVENTS, FIGURES, LIVE, LIVE_FROM, PLANT, TELEMETRY
@@ -403,7 +403,7 @@ class InfluxWriter:
                 await in_thread(file.knows_everything)
             unknown = await in_thread(file.unknown, points)
             if unknown:
-                await in_thread(file.learn, unknown, await standing(self._server, unknown))
+                await in_thread(file.learn, unknown, await stored_revisions(self._server, unknown))
             await in_thread(file.want, points)
 
     async def _send_owed(self, file: FiguresFile, *, all_of_them: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from mes.errors import SinkRejected
 from mes.influx.encode import TYPES, Field, Point
-from mes.influx.figures_file import Stands
+from mes.influx.figures_file import StoredRevision
 from mes.influx.revisions import MOST, REVISION, Key, key_of
 from mes.influx.schema import FIGURES, MEASUREMENTS, STATE, Measurement
 from mes.influx.select import newest
@@ -25,12 +25,12 @@ class Asks(Protocol):
         ...
 
 
-async def standing(server: Asks, points: Sequence[Point]) -> Mapping[Key, Stands]:
+async def stored_revisions(server: Asks, points: Sequence[Point]) -> Mapping[Key, StoredRevision]:
     """The newest revisions of these figures, and maybe of others; one that is missing the server does not have."""
     by_measurement: dict[str, list[int]] = defaultdict(list)
     for point in points:
         by_measurement[point.measurement].append(point.stamp_ns)
-    found: dict[Key, Stands] = {}
+    found: dict[Key, StoredRevision] = {}
     for name, starts_ns in by_measurement.items():
         where = f"time >= {min(starts_ns)} AND time <= {max(starts_ns) + MOST}"
         for row in await server.query(newest(MEASUREMENTS[name], where)):
