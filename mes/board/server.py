@@ -45,8 +45,8 @@ def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
 
     async def readyz(_: Request) -> Response:
         now = status()
-        notes = [f"{part}: {why}"[:REASON_SHOWN] for part, why in sorted(now.notes.items())]
-        return _verdict("ready", ready(now), notes)
+        diagnostics = [f"{part}: {why}"[:REASON_SHOWN] for part, why in sorted(now.diagnostics.items())]
+        return _verdict("ready", ready(now), diagnostics)
 
     async def metrics(request: Request) -> Response:
         page, content_type = exposition(status(), request.headers.get("accept", ""))
@@ -60,14 +60,14 @@ def app(status: Callable[[], Status], board: Board | None = None) -> ASGIApp:
     return with_board(routes, board, _failed)
 
 
-def _verdict(name: str, verdict: Verdict, notes: Sequence[str] = ()) -> Response:
-    """200 or 503, with the reasons; more than twenty are only counted. `notes`: what does not work beside it."""
+def _verdict(name: str, verdict: Verdict, diagnostics: Sequence[str] = ()) -> Response:
+    """200 or 503, with the reasons; more than twenty are only counted. `diagnostics`: what does not work beside it."""
     reasons = list(verdict.reasons[:REASONS_SHOWN])
     if len(verdict.reasons) > REASONS_SHOWN:
         reasons.append(f"and {len(verdict.reasons) - REASONS_SHOWN} more")
     said: dict[str, object] = {name: verdict.holds, "reasons": reasons}
-    if notes:
-        said["notes"] = list(notes[:REASONS_SHOWN])
+    if diagnostics:
+        said["diagnostics"] = list(diagnostics[:REASONS_SHOWN])
     return JSONResponse(said, status_code=200 if verdict.holds else 503, headers=NO_STORE)
 
 

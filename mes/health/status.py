@@ -148,7 +148,7 @@ class Status:
     troubles: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def notes(self) -> Mapping[str, str]:
+    def diagnostics(self) -> Mapping[str, str]:
         """What people should know though the program collects: parts that do not work, events that are passed over."""
         return {**self.troubles, **self.journal.passed_over}
 

@@ -44,6 +44,9 @@ async def test_the_pages_follow_the_status(client: aiohttp.ClientSession) -> Non
         said = "the journal has committed nothing for 45 s though it was asked to"
         assert await asked("/healthz") == (503, {"alive": False, "reasons": [said]})
         assert (await asked("/readyz"))[0] == 503
+        shown.now = replace(STATUS, troubles={"board": "its port is taken"})
+        diagnosed = {"ready": True, "reasons": [], "diagnostics": ["board: its port is taken"]}
+        assert await asked("/readyz") == (200, diagnosed)
         shown.now = replace(STATUS, sinks=[Sink(name="influx", unavailable="gone")])
         assert (await asked("/healthz"))[0] == (await asked("/readyz"))[0] == 200
 

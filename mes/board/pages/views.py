@@ -82,7 +82,7 @@ def page(
 
 def troubles(localizer: Localizer, status: Status) -> list[tuple[str, str]]:
     """Parts of the program that do not work now: a sentence, and the reason as the log has it, in English."""
-    return [(localizer.texts.get(f"trouble_{part}", part), why) for part, why in sorted(status.notes.items())]
+    return [(localizer.texts.get(f"trouble_{part}", part), why) for part, why in sorted(status.diagnostics.items())]
 
 
 def wall_part(board: Board, wall: AndonBoardAnswer | None, language: str) -> str:
