@@ -157,7 +157,7 @@ def definition_of(query: PlantResults, name: str) -> Definition:
 async def decide_count(
     board: Board, person: Person | None, number: int, request: CountDecisionRequest
 ) -> UnreconciledCountAnswer:
-    """Decides how many parts a doubtful count stands for."""
+    """Decides how many parts an unreconciled count stands for."""
     board.require(person, Permission.RECONCILE)
     assert person is not None
     by = person.name

@@ -203,7 +203,7 @@ def judge(
         return state, outcome
     if isinstance(outcome, Unreconciled):
         proved = _counted(state, (state.raw + outcome.proved) % setup.modulus, time) if outcome.proved else state
-        return doubted(proved, raw, seen), outcome
+        return with_suspect(proved, raw, seen), outcome
     if isinstance(outcome, Counted) and outcome.flag is CountFlag.RESET and span.due is not None:
         state = replace(state, reset_due=span.due)
     return _counted(state, raw, time if raw != state.raw else state.time), outcome
@@ -214,7 +214,7 @@ def _counted(state: CounterState, raw: int, time: datetime) -> CounterState:
     return CounterState(raw, time, reset_due=state.reset_due)
 
 
-def doubted(state: CounterState, raw: int, seen: datetime) -> CounterState:
+def with_suspect(state: CounterState, raw: int, seen: datetime) -> CounterState:
     """The state after a reading that was flagged; `seen`: when it was received, by our clock."""
     return replace(state, suspect_raw=raw, suspect_time=seen)
 

@@ -14,9 +14,9 @@ from mes.collect.counters import (
     Unchanged,
     Undecided,
     Unreconciled,
-    doubted,
     follows,
     judge,
+    with_suspect,
 )
 from mes.collect.observation import Work
 from mes.collect.places import first_reading
@@ -111,7 +111,9 @@ def _read_after_held(work: Work, setup: CounterSetup, held: Held, now: Held) -> 
         work.state = replace(work.state, held=_others(work.state.held, setup.kind))
         now = replace(now, looked=held.looked)
     else:
-        _done_with(work, setup.kind, doubted(known, held.raw, held.received_time), held.received_time, ends_gap=False)
+        _done_with(
+            work, setup.kind, with_suspect(known, held.raw, held.received_time), held.received_time, ends_gap=False
+        )
         why = f"fell from {known.raw} to {held.raw} and then showed {now.raw}: a reset, or a value that was misread"
         _emit_unreconciled(work, setup.kind, held, (held.time, held.time_source), Unreconciled(known.raw, why))
     _read(work, setup, now, settled=False, confirmed=False)

@@ -75,7 +75,7 @@ class Account:
     resets: int = 0
     rollovers: int = 0
     difference: int = 0
-    doubted: dict[int, CountUnreconciled] = field(default_factory=dict)  # by value, since the last count; newest last
+    unreconciled: dict[int, CountUnreconciled] = field(default_factory=dict)  # by value, since the last count, in order
     moves: dict[CountKey, int] = field(default_factory=dict)  # of the totaliser, that nobody has decided
     decided: dict[CountKey, CountReconciled] = field(default_factory=dict)
     shown: int | None = None  # the collector's state
@@ -91,18 +91,18 @@ class Account:
             self.moves.pop(count_key(event), None)
             return
         if isinstance(event, CountUnreconciled):
-            self.doubted.pop(event.raw, None)
-            self.doubted[event.raw] = event
+            self.unreconciled.pop(event.raw, None)
+            self.unreconciled[event.raw] = event
             return
         if event.flag is CountFlag.REMAPPED:
-            self._leave(self.doubted.pop(event.raw, None))
+            self._leave(self.unreconciled.pop(event.raw, None))
             self.last = self.shown = event.raw
             return
         self.recorded += event.delta
         if event.previous_raw is None and event.flag is not CountFlag.BASELINE:
             return  # an imported count: nobody read a totaliser
         self._joins(event.raw if event.previous_raw is None else event.previous_raw)
-        self.doubted.clear()
+        self.unreconciled.clear()
         if event.previous_raw is not None:
             self._moved(event, event.raw - event.previous_raw)
         self.shown = self.last = event.raw
@@ -111,9 +111,9 @@ class Account:
         """The collector's state as of the last event, or later with no event of this totaliser in between."""
         self.shown = raw
         ahead = 0 if self.last is None else raw - self.last
-        is_doubted = raw in self.doubted
-        self.unrecorded = 0 if is_doubted else ahead
-        self.undecided = sum(self._undecided(raw, ahead).values()) if is_doubted else 0
+        is_unreconciled = raw in self.unreconciled
+        self.unrecorded = 0 if is_unreconciled else ahead
+        self.undecided = sum(self._undecided(raw, ahead).values()) if is_unreconciled else 0
         if suspect is not None and not self._is_decided(suspect):
             self.undecided += suspect - raw
 
@@ -141,7 +141,7 @@ class Account:
         """A move that begins at `raw`: where the last one ended, or elsewhere, as was said before or in silence."""
         if self.last is None:
             self.baseline = raw
-        elif raw in self.doubted:
+        elif raw in self.unreconciled:
             self.moves |= self._undecided(raw, raw - self.last)
         else:
             self.difference += raw - self.last
@@ -150,18 +150,18 @@ class Account:
         """Another place is read from here on, as was `said`: the step to its first value is no part of the audit."""
         if said is not None:
             self._joins(said.previous_raw)
-        self.doubted.clear()
+        self.unreconciled.clear()
 
     def _undecided(self, raw: int, moved: int) -> dict[CountKey, int]:
-        """The doubtful readings that lead to `raw` and are open, each with its part of what the totaliser `moved`."""
-        led = leading(list(self.doubted.values()), self.last, raw)
+        """The open ones that lead to `raw`, each with its part of what the totaliser `moved`."""
+        led = leading(list(self.unreconciled.values()), self.last, raw)
         parts = {count_key(event): event.raw - event.previous_raw for event in led}
         if led:  # should the first not begin where the last count ended, the way there is its own
             parts[count_key(led[-1])] += moved - sum(parts.values())
         return {about: part for about, part in parts.items() if about not in self.decided}
 
     def _is_decided(self, raw: int) -> bool:
-        return raw in self.doubted and count_key(self.doubted[raw]) in self.decided
+        return raw in self.unreconciled and count_key(self.unreconciled[raw]) in self.decided
 
     def _moved(self, event: UnitsCounted, moved: int) -> None:
         over = moved - event.delta

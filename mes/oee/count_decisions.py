@@ -29,13 +29,13 @@ def decided(events: Iterable[StationEvent]) -> dict[CountKey, CountReconciled]:
     return held
 
 
-def leading(doubted: Sequence[CountUnreconciled], start: int | None, end: int) -> list[CountUnreconciled]:
+def leading(unreconciled: Sequence[CountUnreconciled], start: int | None, end: int) -> list[CountUnreconciled]:
     """Which of the undecided readings between two counts lead from the value `start` to the value `end`; newest first.
 
     Those were real, for the totaliser went on from there. `start` None: nobody knows it.
     """
     found = []
-    for event in reversed(doubted):
+    for event in reversed(unreconciled):
         if end == start:
             break
         if event.raw == end:

@@ -1,6 +1,6 @@
 """Counts that a person has to decide: what the totaliser said next, how many parts can be, and what is then journaled.
 
-A decision must never count a part twice. Where the totaliser went on from where it was before the doubtful reading,
+A decision must never count a part twice. Where the totaliser went on from where it was before the unreconciled reading,
 the counts after it hold all that was made; where it has said nothing since, they may come to hold it.
 """
 
@@ -18,7 +18,7 @@ from mes.oee.stops import NotAllowed
 
 
 class Assessment(StrEnum):
-    """What became of a doubtful reading."""
+    """What became of an unreconciled reading."""
 
     REAL = "real"  # the totaliser went on from it: what it moved by is in no count
     PASSED = "passed"  # it went on from elsewhere: what was made is in the counts after it
@@ -27,13 +27,13 @@ class Assessment(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What the journal knows around a doubtful reading, of the same totaliser.
+    """What the journal knows around an unreconciled reading, of the same totaliser.
 
-    `doubted`: the doubtful readings between the counts `before` and `after`, in the journal's order. `shown`: the
+    `unreconciled`: such readings between the counts `before` and `after`, in the journal's order. `shown`: the
     collector's state, which tells more where there is no count after. `setup` None: the plant's file has none.
     """
 
-    doubted: Sequence[CountUnreconciled]
+    unreconciled: Sequence[CountUnreconciled]
     before: UnitsCounted | None
     after: UnitsCounted | None
     shown: CounterState | None
@@ -42,7 +42,7 @@ class Around:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A doubtful reading, by its number in the journal, and what may be decided of it.
+    """An unreconciled reading, by its number in the journal, and what may be decided of it.
 
     `most`: parts that can have been made since the count before, None where that is not known; `shown`: how many the
     totaliser itself shows, if it was no stale value; nothing, where another place is read. `products`: of the counts
@@ -77,7 +77,7 @@ class Case:
 
 
 def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[CountReconciled]) -> Case:
-    """What may be decided of a doubtful reading; `said` are the decisions about it, in any order."""
+    """What may be decided of an unreconciled reading; `said` are the decisions about it, in any order."""
     products = [
         count.product for count in (around.before, around.after) if count is not None and count.product is not None
     ]
@@ -105,7 +105,7 @@ def _assessed(event: CountUnreconciled, around: Around) -> Assessment:
     else:
         return Assessment.OPEN
     start = None if around.before is None else around.before.raw
-    if event in leading(around.doubted, start, end):
+    if event in leading(around.unreconciled, start, end):
         return Assessment.REAL
     is_open = after is None and shown is not None and shown.suspect_raw == event.raw
     return Assessment.OPEN if is_open else Assessment.PASSED

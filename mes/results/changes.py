@@ -1,4 +1,4 @@
-"""What people change, as events: reasons of stops, shift closings, decisions of doubtful counts.
+"""What people change, as events: reasons of stops, shift closings, decisions of unreconciled counts.
 
 Board, interface and command line come here for the same checks. Who may change what is checked by them.
 """
@@ -147,7 +147,7 @@ def unreconciled_count(query: PlantResults, number: int) -> Case:
 def decided_count(
     query: PlantResults, about: Case, parts: int, product: str | None, *, by: str, why: str, now: datetime
 ) -> CountReconciled:
-    """Decides how many parts a doubtful count stands for; `about`: see `unreconciled_count`. Raises NotAllowed."""
+    """Decides how many parts an unreconciled count stands for; `about`: see `unreconciled_count`. Raises NotAllowed."""
     if product is not None and product not in query.config.products:
         raise NotAllowed("product_unknown", product=product, products=nearest(product, query.config.products))
     made = None if product is None else ProductId(product)

@@ -15,19 +15,19 @@ Key = tuple[StationId, CountKind]
 
 
 def cases(reader: JournalReader, setups: Mapping[StationId, StationSetup]) -> list[Case]:
-    """Every doubtful count of a journal, decided or not, in the order of time; `setups`: the plant's stations."""
+    """Every unreconciled count of a journal, decided or not, in the order of time; `setups`: the plant's stations."""
     told = reader.unreconciled_counts()
     said: dict[CountKey, list[CountReconciled]] = defaultdict(list)
-    doubted: dict[Key, list[tuple[int, CountUnreconciled]]] = defaultdict(list)
+    unreconciled: dict[Key, list[tuple[int, CountUnreconciled]]] = defaultdict(list)
     for journaled in told:
         if isinstance(journaled.event, CountReconciled):
             said[count_key(journaled.event)].append(journaled.event)
         else:
             assert isinstance(journaled.event, CountUnreconciled)
-            doubted[journaled.event.station, journaled.event.kind].append((journaled.seq, journaled.event))
+            unreconciled[journaled.event.station, journaled.event.kind].append((journaled.seq, journaled.event))
     shown = _shown(reader)
     found = []
-    for key, readings in doubted.items():
+    for key, readings in unreconciled.items():
         setup = _setup(setups, key)
         for seq, event in readings:
             around = _around(reader, key, seq, readings, shown.get(key), setup)
@@ -47,7 +47,7 @@ def _around(
     first = 0 if before is None else before.seq
     last = readings[-1][0] if after is None else after.seq
     return Around(
-        doubted=[event for place, event in readings if first < place <= last],
+        unreconciled=[event for place, event in readings if first < place <= last],
         before=_counted(before),
         after=_counted(after),
         shown=shown,

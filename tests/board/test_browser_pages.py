@@ -174,7 +174,7 @@ async def test_the_keyboard_alone_is_enough(plant: PlantBoard) -> None:
         await focus(page, "input[name=why]")
         await page.keyboard.type("counted by hand")
         await entered(page)
-        await expect(page.locator(".doubt")).to_contain_text("counted by hand")
+        await expect(page.locator(".unreconciled")).to_contain_text("counted by hand")
 
         plant.clock.shown = at(600)
         await page.goto(f"{plant.url}/stops?of={STATION}&window={DAY}")

@@ -168,7 +168,7 @@ class ProgrammeAnswer(Answer):
 
 
 class DecisionAnswer(Answer):
-    """What a person decided of a doubtful count."""
+    """What a person decided of an unreconciled count."""
 
     parts: int
     product: str | None

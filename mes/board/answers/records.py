@@ -1,4 +1,4 @@
-"""Answers about single things: cars, shift closings, what persons said, doubtful counts, events, the programme."""
+"""Answers about single things: cars, shift closings, what persons said, unreconciled counts, events, the programme."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -194,12 +194,12 @@ def _ends(interval: Interval) -> tuple[datetime, datetime]:
 
 
 def unreconciled_count_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:
-    """Every doubtful count, decided or not, in the order of time."""
+    """Every unreconciled count, decided or not, in the order of time."""
     return [unreconciled_count_answer(case) for case in cases(query.reader, query.config.setups)]
 
 
 def unreconciled_count_answer(case: Case) -> UnreconciledCountAnswer:
-    """A doubtful count."""
+    """An unreconciled count."""
     event = case.event
     return UnreconciledCountAnswer(
         number=case.seq,

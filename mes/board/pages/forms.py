@@ -147,7 +147,7 @@ async def reopen(board: Board, request: Request) -> Response:
 
 
 async def count(board: Board, request: Request) -> Response:
-    """A doubtful count is decided."""
+    """An unreconciled count is decided."""
     form = await request.form()
     number, parts, why = (_text(form, field) for field in ("number", "parts", "why"))
     if not (number + parts).isascii() or not number.isdigit() or not parts.isdigit() or len(parts) > 9:

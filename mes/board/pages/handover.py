@@ -73,7 +73,7 @@ async def counters(board: Board, request: Request, *, problem: str = "", status:
         standards = query.config.standards
         found = records.unreconciled_count_answers(query)
         return {
-            "doubts": sorted(found, key=lambda count: (bool(count.decisions), -count.number)),
+            "counts": sorted(found, key=lambda count: (bool(count.decisions), -count.number)),
             "unread": figures.unread_answers(query, standards),
             "unknown": query.reader.unknown_stations(standards),
             "may_reconcile": board.may(views.person_of(request), Permission.RECONCILE),

@@ -96,7 +96,7 @@ def around(
     shown: CounterState | None = None,
     setup: CounterSetup | None = SETUP,
 ) -> Around:
-    return Around(doubted=doubted, before=before, after=after, shown=shown, setup=setup)
+    return Around(unreconciled=doubted, before=before, after=after, shown=shown, setup=setup)
 
 
 BEFORE = read(10, 100, 99)
@@ -154,7 +154,7 @@ def test_readings_that_follow_each_other_are_all_real() -> None:
     assert leading([blind, stale, jump, again], 100, 9000) == [again, blind]
     assert leading([blind, stale, jump], None, 7) == []
     known = around(blind, stale, jump, again, before=BEFORE, after=after)
-    assessments = [case(1, event, known, ()).assessment for event in known.doubted]
+    assessments = [case(1, event, known, ()).assessment for event in known.unreconciled]
     assert assessments == [Assessment.REAL, Assessment.PASSED, Assessment.PASSED, Assessment.REAL]
 
 
