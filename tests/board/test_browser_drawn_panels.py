@@ -207,7 +207,7 @@ async def test_a_running_shift_is_planned_to_its_end(server: InfluxServer, confi
 
     assert len(whole) == 3
     assert all(3 * one < other < 5 * one for one, other in zip(so_far, whole, strict=True))
-    (built,) = (each for each in found if each.title.startswith("Cars built"))
+    (built,) = (panel for panel in found if panel.title.startswith("Cars built"))
     tiles = {tile["title"]: int(tile["text"]) for tile in built.body["tiles"]}
     assert tiles.keys() == {"built", "planned so far", "planned"}
     assert 3 * tiles["planned so far"] < tiles["planned"] < 5 * tiles["planned so far"]

@@ -196,7 +196,7 @@ class PlantPoints:
         passed = window.interval.before(self.query.until)
         last = line.stations[-1]
         kpi = self.query.results.kpi(last, passed, until=self.query.until)
-        whole, so_far = (self.query.whole_target(line, each) for each in (window.interval, passed))
+        whole, so_far = (self.query.whole_target(line, part) for part in (window.interval, passed))
         tags = _path(line.path) | {"window": str(window.kind)}
         position = self.query.results.position(last)
         planned = planned_values(whole, so_far)

@@ -51,7 +51,7 @@ def test_nothing_is_told_before_a_part_or_the_time_without_one() -> None:
 
 
 def test_a_gap_is_no_stop() -> None:
-    """What was made in a gap, and when, tells no state; it begins anew behind it."""
+    """What was made in a gap, and when, tells no state; it begins again behind it."""
     before = (seen(0, baseline=True, good=10), seen(30, good=11))
     after = (lost(40), lost(40, 500), seen(500, baseline=True, good=25), seen(520, good=26))
 
@@ -59,7 +59,7 @@ def test_a_gap_is_no_stop() -> None:
 
 
 def test_a_counter_that_cannot_be_read_tells_nothing() -> None:
-    """From then on the state is no data, and no stop; it is told anew when the counter is back."""
+    """From then on the state is no data, and no stop; it is told again when the counter is back."""
     scenes = (seen(0, baseline=True, good=10), seen(30, good=11), seen(50, good=None), tick(400))
 
     assert changes(*scenes, seen(500, good=20), tick(560), seen(570, good=21)) == [

@@ -183,7 +183,7 @@ def test_what_cannot_be_carried_is_refused(value: float) -> None:
 
 def test_every_measurement_fits_a_table_of_3() -> None:
     """InfluxDB 3 Core takes 500 columns: its tags, its fields and the time."""
-    assert all(len(each.tags) + len(each.fields) + 1 <= 500 for each in MEASUREMENTS.values())
+    assert all(len(measurement.tags) + len(measurement.fields) + 1 <= 500 for measurement in MEASUREMENTS.values())
 
 
 def test_no_point_without_fields_or_with_an_empty_tag() -> None:
