@@ -1,7 +1,6 @@
 """The command `mes flow`: cars between the stations, how long they waited, first-time quality, cycles against takt."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,13 +8,10 @@ import click
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, NOW, plant, query
-from mes.intervals import total
 from mes.model import StationId
-from mes.oee.flow import Cycle, Flow
-from mes.oee.programme import over_takt, takt
+from mes.oee.flow import Flow
 from mes.report.text import title
-from mes.results.plant import Node, PlantResults
-from mes.results.stations import Window
+from mes.results.pace import Pace, pace
 from mes.terminal import console, label, percent
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -38,11 +34,12 @@ def flow_command(
     with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         found = opened.flow(wanted.interval)
-        pace = {
-            station: _pace(opened, station, wanted, found.cycles[station]) for station in found.first_times.stations
+        paces = {
+            station: pace(opened, station, wanted.interval, found.cycles[station])
+            for station in found.first_times.stations
         }
     if as_json:
-        click.echo(json.dumps(_json(found, pace), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_json(found, paces), indent=2, ensure_ascii=False))
         return
     heading = title(wanted, loaded.config.calendar.zone)
     places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in loaded.config.buffers}
@@ -58,25 +55,17 @@ def flow_command(
             str(len(store.waiting)),
             "–" if room is None else str(room),
             str(store.dwell.count),
-            *("–" if time is None else f"{time / MINUTE:.1f}" for time in times),
+            *(_in(time, MINUTE, 1) for time in times),
         )
     console().print(stores)
-    console().print(_stations(found, pace))
+    console().print(_stations(found, paces))
 
 
-Pace = tuple[timedelta | None, timedelta | None, timedelta | None]  # mean cycle, takt, time over takt
+def _in(time: timedelta | None, unit: timedelta, decimals: int) -> str:
+    return "–" if time is None else f"{time / unit:.{decimals}f}"
 
 
-def _pace(opened: PlantResults, station: StationId, window: Window, cycles: Sequence[Cycle]) -> Pace:
-    lengths = [cycle.length for cycle in cycles]
-    mean = sum(lengths, timedelta()) / len(lengths) if lengths else None
-    node = Node(station, (station,))
-    target = opened.target(node, window.interval)
-    beat = takt(total(opened.config.calendar.planned(window.interval)), target) if target else None
-    return mean, beat, over_takt(lengths, beat) if beat is not None else None
-
-
-def _stations(found: Flow, pace: dict[StationId, Pace]) -> Table:
+def _stations(found: Flow, paces: dict[StationId, Pace]) -> Table:
     times = found.first_times
     rolled = f"rolled over all stations {percent(times.rolled)} %"
     cars = f"{times.cars.first_time_good} of {times.cars.inspected} finished cars were good everywhere at once"
@@ -84,20 +73,19 @@ def _stations(found: Flow, pace: dict[StationId, Pace]) -> Table:
     for name in ("station", "inspected", "good at first", "FTQ %", "mean cycle s", "takt s", "over takt min"):
         table.add_column(name, justify="left" if name == "station" else "right")
     for station, first in times.stations.items():
-        mean, beat, over = pace[station]
         table.add_row(
             label(station),
             str(first.inspected),
             str(first.first_time_good),
             percent(first.ratio),
-            "–" if mean is None else f"{mean / SECOND:.0f}",
-            "–" if beat is None else f"{beat / SECOND:.0f}",
-            "–" if over is None else f"{over / MINUTE:.1f}",
+            _in(paces[station].mean_cycle, SECOND, 0),
+            _in(paces[station].takt, SECOND, 0),
+            _in(paces[station].over_takt, MINUTE, 1),
         )
     return table
 
 
-def _json(found: Flow, pace: dict[StationId, Pace]) -> dict[str, object]:
+def _json(found: Flow, paces: dict[StationId, Pace]) -> dict[str, object]:
     def seconds(time: timedelta | None) -> float | None:
         return None if time is None else time.total_seconds()
 
@@ -119,9 +107,9 @@ def _json(found: Flow, pace: dict[StationId, Pace]) -> dict[str, object]:
                 "inspected": first.inspected,
                 "first_time_good": first.first_time_good,
                 "first_time_quality": first.ratio,
-                "mean_cycle_s": seconds(pace[station][0]),
-                "takt_s": seconds(pace[station][1]),
-                "over_takt_s": seconds(pace[station][2]),
+                "mean_cycle_s": seconds(paces[station].mean_cycle),
+                "takt_s": seconds(paces[station].takt),
+                "over_takt_s": seconds(paces[station].over_takt),
             }
             for station, first in found.first_times.stations.items()
         },

@@ -206,13 +206,14 @@ class FirstTimes:
     cars: FirstTime
 
     @staticmethod
-    def of(lives: Sequence[Biography], stations: Iterable[StationId], window: Interval) -> "FirstTimes":
-        """`lives` are those of all units that were at one of the stations, from some time before `window` on."""
-        stays: dict[StationId, list[Visit]] = {station: [] for station in stations}
+    def of(stays: Mapping[StationId, Sequence[Visit]], window: Interval) -> "FirstTimes":
+        """`stays` are those of all stations along the route, from some time before `window` on."""
+        lives = all_biographies(stays, list(stays))
+        in_lives: dict[StationId, list[Visit]] = {station: [] for station in stays}
         for life in lives:
             for visit in life.visits:
-                stays[visit.station].append(visit)
-        found = {station: first_time_quality(visits, window) for station, visits in stays.items()}
+                in_lives[visit.station].append(visit)
+        found = {station: first_time_quality(visits, window) for station, visits in in_lives.items()}
         ratios = [quality.ratio for quality in found.values()]
         return FirstTimes(found, rolled(ratios), route_first_time(lives, window))
 
@@ -285,6 +286,5 @@ class Flow:
     ) -> "Flow":
         """`stays` are those of all stations along the route, from some time before `window` on."""
         end = min(window.end, until)
-        lives = all_biographies(stays, list(stays))
         cycles = {station: cycle_times(stays[station], window) for station in stays}
-        return Flow(stores_between(stays, ways, window, end), FirstTimes.of(lives, stays, window), cycles)
+        return Flow(stores_between(stays, ways, window, end), FirstTimes.of(stays, window), cycles)

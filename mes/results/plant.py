@@ -24,8 +24,8 @@ from mes.oee.causes import Charge, Culprit, Link, Tracks, bottleneck, charges
 from mes.oee.closed import ClosedKpi, encode_closed
 from mes.oee.components import Kpi, combine
 from mes.oee.definitions import Definition, Figures, apply
-from mes.oee.flow import Flow
-from mes.oee.programme import Car, ProgrammeReport, Targets, programme_report
+from mes.oee.flow import Flow, Store, stores_between
+from mes.oee.programme import Car, ProgrammeReport, Targets, first_time_built, programme_report
 from mes.oee.secondary_kpis import SecondaryKpis, secondary_kpis
 from mes.oee.stops import Stop, stops
 from mes.oee.timeline import Timeline
@@ -315,12 +315,21 @@ class PlantResults:
 
         Stays are known from some days before the window's first production day on.
         """
+        return Flow.of(self._stays(window), self._ways(), window, self.until)
+
+    def stores(self, window: Interval) -> tuple[Store, ...]:
+        """What stands in the stores at the end of a window, or now, and which waits ended in it until then."""
+        end = min(window.end, self.until)
+        passed = Interval(min(window.start, end), end)
+        return stores_between(self._stays(passed), self._ways(), passed, end)
+
+    def _stays(self, window: Interval) -> dict[StationId, tuple[Visit, ...]]:
         first = self.config.calendar.days(Interval(window.start, window.start + MICROSECOND))[0].interval
         seen = Interval(first.start - LOOK_BACK, window.end)
-        stays = {station: self.visits(station, seen) for station in self.config.standards}
-        return Flow.of(
-            stays, [(buffer.upstream, buffer.downstream) for buffer in self.config.buffers], window, self.until
-        )
+        return {station: self.visits(station, seen) for station in self.config.standards}
+
+    def _ways(self) -> list[tuple[StationId, StationId]]:
+        return [(buffer.upstream, buffer.downstream) for buffer in self.config.buffers]
 
     def charges(self, window: Interval) -> tuple[Charge, ...]:
         """All starved and blocked time of the plant in a window, charged to those who caused it."""
@@ -379,13 +388,13 @@ class PlantResults:
         cars = self.built(self.config.programme.built_at)
         return programme_report(cars, self.config.products, self.targets, self.config.calendar, window, self.until)
 
-    def built(self, station: StationId) -> list[Car]:
-        """All units that were ever good at a station; one that came again is there again."""
-        return [
+    def built(self, station: StationId) -> tuple[Car, ...]:
+        """All units that were ever good at a station, each once, when it first was; in the order of time."""
+        return first_time_built(
             Car(unit.event.unit, unit.event.product, unit.event.time)
             for unit in self.reader.units_of(station)
             if isinstance(unit.event, UnitCompleted) and unit.event.result is UnitResult.GOOD
-        ]
+        )
 
     def _products(self, station: StationId) -> frozenset[ProductId]:
         standard = self.config.standards[station]

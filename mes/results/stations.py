@@ -116,9 +116,13 @@ class Results:
         """The figures with which a shift was closed; None for another window, or where it is open."""
         if until < window.end or window.length > READ_AT_ONCE:
             return None
-        closing = self._known(station, window).closed.get(window)
+        closing = self.closing(station, window)
         minor_stop = None if definition is None else definition.minor_stop
         return None if closing is None else closed_kpi(decode_closed(closing.figures), minor_stop)
+
+    def closing(self, station: StationId, shift: Interval) -> ShiftClosed | None:
+        """The closing of a shift that holds; None where it is open."""
+        return self._known(station, shift).closed.get(shift)
 
     def live_kpi(
         self, station: StationId, window: Interval, *, until: datetime, definition: Definition | None = None

@@ -1,7 +1,7 @@
 """The plant as it stands now: every station, the cars between them, and who stops a line; kept up to date cheaply."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mes.board.answers.figures import number, unread_answers, window_answer
@@ -19,7 +19,7 @@ from mes.intervals import MICROSECOND, Interval
 from mes.model import State, StationId
 from mes.oee.biography import Visit, VisitFlag
 from mes.oee.causes import Culprit
-from mes.oee.components import Bucket, Kpi, combine
+from mes.oee.components import Bucket
 from mes.oee.flow import wip
 from mes.oee.segments import Piece
 from mes.results.fields import seconds
@@ -119,19 +119,19 @@ class AndonBoardMaker:
     def _line(self, line: Node, charged: Sequence[Culprit], shift: Window, now: datetime) -> LineAnswer:
         query = self._query
         seen = Interval(min(shift.interval.start, now), now)
+        row = query.row(line, replace(shift, interval=seen), ())
         tiles = [self._known[station].tile for station in line.stations]
         found = [culprit for culprit in charged if culprit.lost]
-        kpis: list[Kpi] = [query.kpi(station, seen) for station in line.stations]
         return LineAnswer(
             line=line.path,
             tiles=tiles,
             stopped=bool(found),
             stopped_by=found[0].station if found else None,
             cause=found[0].cause if found else None,
-            good=kpis[-1].count("good"),
-            target=number(query.target(line, seen)),
+            good=row.out,
+            target=number(row.target),
             target_whole=number(query.target(line, shift.interval)),
-            oee=combine(kpis).oee,
+            oee=row.kpi.oee,
         )
 
     def _way(self, upstream: StationId, downstream: StationId, places: int | None, now: datetime) -> WayAnswer:

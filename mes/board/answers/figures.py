@@ -28,7 +28,6 @@ from mes.intervals import Interval
 from mes.model import ReasonAssigned, StationId
 from mes.oee.components import Kpi
 from mes.oee.definitions import Definition, Figures
-from mes.oee.flow import stores_between
 from mes.report.rows import WHOLE
 from mes.results import charts
 from mes.results.fields import definition_values, kpi_values, reason_of, secondary_values, seconds
@@ -36,7 +35,6 @@ from mes.results.plant import Node, PlantResults, Row
 from mes.translations import LANGUAGES
 
 LATELY = timedelta(days=30)  # what people said in this time decides which reasons are offered first
-STAYS = timedelta(days=4)
 LONGEST = timedelta(days=1100)
 Value = float | None
 
@@ -267,10 +265,7 @@ def line_stops_answer(query: PlantResults, node: Node, window: Interval) -> list
 
 def stores_answer(query: PlantResults, window: Interval) -> list[StoreAnswer]:
     """What stands between the stations at the end of a window."""
-    end = min(window.end, query.until)
     places = {(buffer.upstream, buffer.downstream): buffer.places for buffer in query.config.buffers}
-    seen = Interval(min(window.start, end) - STAYS, end)
-    stays = {station: query.visits(station, seen) for way in places for station in way}
     return [
         StoreAnswer(
             upstream=store.upstream,
@@ -281,7 +276,7 @@ def stores_answer(query: PlantResults, window: Interval) -> list[StoreAnswer]:
             mean_wait_s=seconds(store.dwell.mean),
             longest_wait_s=seconds(store.dwell.longest),
         )
-        for store in stores_between(stays, list(places), Interval(min(window.start, end), end), end)
+        for store in query.stores(window)
     ]
 
 

@@ -1,7 +1,7 @@
 """Answers about single things: cars, shift closings, what persons said, unreconciled counts, events, the programme."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -26,11 +26,10 @@ from mes.board.answers.record_models import (
 )
 from mes.calendar import Window
 from mes.intervals import Interval
-from mes.model import Event, Journaled, ReasonAssigned, ShiftClosed, ShiftReopened, StationId, UnitCompleted, UnitId
+from mes.model import Event, Journaled, ReasonAssigned, StationId, UnitCompleted, UnitId
 from mes.oee.biography import Biography, Visit
 from mes.oee.components import Kpi
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
-from mes.oee.stops import is_closed
 from mes.oee.unreconciled_counts import Case
 from mes.results.fields import seconds
 from mes.results.plant import PlantResults
@@ -147,25 +146,17 @@ def reason_log_answers(query: PlantResults, station: StationId, window: Interval
 
 def shift_closing_answer(query: PlantResults, station: StationId, shift: Window) -> ShiftClosingAnswer:
     """Whether a station's shift is closed, and what still keeps it open."""
-    told = [event.event for event in query.events(station, shift.interval)]
-    closed = is_closed(told, shift.interval)
-    said = [
-        closing
-        for closing in told
-        if isinstance(closing, ShiftClosed | ShiftReopened) and (closing.start, closing.end) == _ends(shift.interval)
-    ]
-    ordered = sorted(said, key=lambda event: (event.time, event.received_time))
-    last = ordered[-1] if ordered else None
+    closing = query.results.closing(station, shift.interval)
     until = query.until
     seen = shift.interval.before(until)
     return ShiftClosingAnswer(
         station=station,
         window=window_answer(shift),
-        closed=closed,
-        closed_by=last.by if last is not None and closed else None,
-        closed_at=last.time if last is not None and closed else None,
+        closed=closing is not None,
+        closed_by=closing.by if closing is not None else None,
+        closed_at=closing.time if closing is not None else None,
         stops_without_reason=sum(stop.needs_reason for stop in query.stops(station, seen)),
-        after_closing=_after_closing(query, station, shift.interval) if closed else None,
+        after_closing=_after_closing(query, station, shift.interval) if closing is not None else None,
         over=until >= shift.interval.end,
     )
 
@@ -187,10 +178,6 @@ def _after_closing(query: PlantResults, station: StationId, shift: Interval) -> 
 def _difference(name: str, closed: Kpi, live: Kpi) -> int | None:
     before, after = closed.count(name), live.count(name)
     return None if before is None or after is None else after - before
-
-
-def _ends(interval: Interval) -> tuple[datetime, datetime]:
-    return interval.start, interval.end
 
 
 def unreconciled_count_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:

@@ -14,11 +14,11 @@ from mes.influx.encode import NONE, Field, Point, place, timestamp_ms, timestamp
 from mes.influx.points.stations import cells
 from mes.intervals import MILLISECOND, Interval
 from mes.model import ProductId, StationId, UnitId
-from mes.oee.biography import ProcessLimit, ProcessSummary, Visit, all_biographies
+from mes.oee.biography import ProcessLimit, ProcessSummary, Visit
 from mes.oee.causes import Cause
 from mes.oee.components import NO_TIME
 from mes.oee.flow import FirstTimes, Stores
-from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car, first_time_built
+from mes.oee.programme import NO_PRODUCT, UNKNOWN, Car
 from mes.results.fields import ROLLED, first_time_values, planned_values
 from mes.results.period_text import no_shift_text, period_text
 from mes.results.plant import AROUND, LOOK_BACK, Node, PlantResults
@@ -119,9 +119,11 @@ class PlantPoints:
         if window not in self._first_times:
             if len(self._first_times) > KEPT_WINDOWS:
                 self._first_times.clear()
-            stations = list(self.query.config.standards)
-            stays = {station: _before(window.end, self._visits(station, window.start)) for station in stations}
-            self._first_times[window] = FirstTimes.of(all_biographies(stays, stations), stations, window)
+            stays = {
+                station: _before(window.end, self._visits(station, window.start))
+                for station in self.query.config.standards
+            }
+            self._first_times[window] = FirstTimes.of(stays, window)
         return self._first_times[window]
 
     def _limits(self, hour: Window) -> Iterator[Point]:
@@ -295,7 +297,7 @@ class PlantPoints:
 
     def _built_cars(self, station: StationId) -> Sequence[Car]:
         if self._cars is None:
-            self._cars = first_time_built(self.query.built(station))
+            self._cars = self.query.built(station)
         return self._cars
 
     def _periods(self, touched: Interval, until: datetime) -> Iterator[Point]:

@@ -10,6 +10,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
+# Functions of mes/oee that others than mes/results may import: those that are asked about no history of a journal.
+OF_OEE = {
+    "mes/board/answers/andon_board.py": {"wip"},  # of stays that are kept between two looks at the plant
+    "mes/commands/oee.py": {"from_totals", "percent", "plain"},  # the calculator's figures are given by hand
+    "mes/demo/measured.py": {"all_biographies", "apply", "visits"},  # the demo compares whole histories
+    "mes/demo/run.py": {"charges"},  # with what really happened, too
+    "mes/demo/truth.py": {"timeline"},
+    "mes/health/count_audit.py": {"count_key", "keep", "leading"},  # of events as they are committed
+}
+
 
 @pytest.mark.parametrize("package", ["mes", "adapters", "simulators"])
 def test_packages_come_from_this_tree(package: str) -> None:
@@ -63,3 +73,21 @@ def test_the_page_of_the_architecture_has_the_floors_of_the_contract() -> None:
     rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", page, re.MULTILINE)
     drawn = {int(floor): set(re.findall(r"`(?:mes/)?(\w+)(?:\.py|/)`", rooms)) for floor, rooms in rows}
     assert drawn == {len(layers) - at: set(layer.split(" | ")) for at, layer in enumerate(layers)}
+
+
+def test_figures_are_asked_of_the_results() -> None:
+    """Outside mes/results no module imports a function of mes/oee; types and constants may be imported anywhere."""
+    found = {}
+    for path in (ROOT / "mes").rglob("*.py"):
+        if path.relative_to(ROOT).parts[1] in {"oee", "results"}:
+            continue
+        names = {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("mes.oee.")
+            for alias in node.names
+            if alias.name.islower()
+        }
+        if names:
+            found[str(path.relative_to(ROOT))] = names
+    assert found == OF_OEE

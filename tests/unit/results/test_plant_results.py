@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from collect_scenes import live, seen, station
-from events import STATION, at, completed, counted, entered, left, shift_closed, state
+from events import STATION, at, completed, counted, entered, left, shift_closed, shift_reopened, state
 from journals import journal_of
 from oee_histories import between
 
@@ -16,7 +16,7 @@ from mes.collect.station import encode_state
 from mes.config.load import default_config, load
 from mes.errors import ConfigError
 from mes.journal.codec import to_us
-from mes.model import CountKind, State, StationEvent, StationId, UnitId
+from mes.model import CountKind, State, StationEvent, StationId, UnitId, UnitResult
 from mes.results.plant import Node, PlantResults
 
 CONFIG = load(default_config()).config
@@ -179,3 +179,38 @@ def test_stations_have_their_place_in_the_flow(tmp_path: Path) -> None:
     with PlantResults(CONFIG, journal(tmp_path, [])) as query:
         assert query.results.position(StationId("kostanay/weld/weld-1/underbody")) == 1
         assert query.results.position(RESPOT) == 4
+
+
+def test_stores_are_those_of_the_flow(tmp_path: Path) -> None:
+    """A left framing and came to respot, B still waits: the stores of a running hour are what `flow` finds there."""
+    events: list[StationEvent] = [
+        *(entered(5, "A"), completed(10, "A"), entered(20, "A", station=RESPOT)),
+        *(entered(15, "B"), completed(20, "B")),
+    ]
+    with PlantResults(CONFIG, journal(tmp_path, events), now=at(45)) as query:
+        stores = query.stores(between(0, 60))
+        assert stores == query.flow(between(0, 60)).stores
+        (store,) = (store for store in stores if store.downstream == RESPOT)
+        assert (store.waiting, store.dwell.count, store.dwell.mean) == (("B",), 1, 10 * MINUTE)
+        assert all(not store.waiting for store in query.stores(between(-60, 0)))
+
+
+def test_a_car_is_built_once(tmp_path: Path) -> None:
+    """A unit that is good at a station twice was built when it first was; what is not good was not built."""
+    again = [completed(30, "A"), completed(10, "A"), completed(5, "B", UnitResult.REWORK), completed(20, "C")]
+    with PlantResults(CONFIG, journal(tmp_path, again), now=at(45)) as query:
+        assert [(car.unit, car.time) for car in query.built(STATION)] == [("A", at(10)), ("C", at(20))]
+
+
+def test_the_last_word_on_a_shift_holds(tmp_path: Path) -> None:
+    """A shift that was closed, opened and closed again is closed by the last one; one that was opened last is open."""
+    words: list[StationEvent] = [
+        *(shift_closed(511, 0, 510), shift_reopened(512, 0, 510), shift_closed(513, 0, 510, by="bolat")),
+        *(shift_closed(511, 0, 510, station=RESPOT), shift_reopened(512, 0, 510, station=RESPOT)),
+    ]
+    with PlantResults(CONFIG, journal(tmp_path, words), now=at(600)) as query:
+        closing = query.results.closing(STATION, SHIFT)
+        assert closing is not None
+        assert (closing.by, closing.time) == ("bolat", at(513))
+        assert query.results.closing(STATION, between(0, 60)) is None
+        assert query.results.closing(RESPOT, SHIFT) is None
