@@ -15,6 +15,7 @@ from mes.model import (
     ConnectionLost,
     Journaled,
     ReasonId,
+    ShiftClosed,
     StationId,
     StationStandard,
     TimeSource,
