@@ -347,7 +347,7 @@ def _products(work: Work, kind: CountKind, units: int, time: datetime) -> list[P
     if work.state.log is not None and kind in RESULT_OF:
         log, recorded = take(work.state.log, RESULT_OF[kind], units, time=time, now=work.seen.received_time)
         work.state = replace(work.state, log=log)
-    named = [work.state.product if code in NO_PRODUCT else work.setup.products.get(code) for code in recorded]
+    named = [work.state.product if code in NO_PRODUCT else work.setup.product(code) for code in recorded]
     return [*named, *([work.state.product] * (units - len(named)))]
 
 
@@ -398,7 +398,7 @@ def _completed(work: Work, record: UnitRecord, reading: Reading) -> None:
         UnitCompleted,
         (time, source),
         unit=UnitId(record.unit),
-        product=work.setup.products.get(record.product),
+        product=work.setup.product(record.product),
         result=record.result,
         cycle_time=time - since if since is not None and since <= time else None,
         sequence=record.sequence,

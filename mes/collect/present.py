@@ -22,7 +22,7 @@ from mes.collect.signals import (
     single,
 )
 from mes.collect.states import Input
-from mes.collect.values import NO_PRODUCT, code, measured, whole
+from mes.collect.values import NO_PRODUCT, code, measured, part_of, whole
 from mes.model import CountKind, State, StationId, StationStandard
 
 RAW_SHOWN = 120  # characters of a raw value
@@ -184,10 +184,10 @@ class PresentTags:
             case StateInputSignal():
                 return _told_by_rules(setup, reading.tag, value)
             case ProductSignal():
-                raw = code(value)
-                product = setup.products.get(raw)
+                raw = code(part_of(value, signal.characters))
+                product = setup.product(raw)
                 if product is None and raw not in NO_PRODUCT:
-                    return self._unmapped(reading.tag, value, "product")
+                    return self._unmapped(reading.tag, raw, "product")
                 return _Judged(product)
             case CounterSignal():
                 count = whole(value)
@@ -201,7 +201,7 @@ class PresentTags:
                 raw = code(value)
                 return _Judged(None if raw in signal.none else shown(raw))
             case UnitSignal():
-                return _Judged(shown(value) or None)
+                return _Judged(shown(part_of(value, signal.characters)) or None)
             case UnitLogSignal():
                 wanted = "a list of texts"
                 return _Judged(None) if isinstance(value, tuple) else _unusable(reading.tag, _kind(value), wanted)

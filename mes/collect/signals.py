@@ -1,5 +1,6 @@
 """The roles that tags play for a station, and what of the past each role needs to be read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from adapters.reading import ControllerId, GapCause, Quality, Reading, TagId, Va
 from mes.collect.counters import CounterSetup, CounterState
 from mes.collect.states import BitMap, Input, StateMap, StateRules
 from mes.collect.units import LogState
-from mes.collect.values import status_word
+from mes.collect.values import code, status_word
 from mes.model import CountKind, ProductId, State, StationId, TimeSource
 
 
@@ -46,9 +47,10 @@ class CounterSignal:
 
 @dataclass(frozen=True, slots=True)
 class UnitSignal:
-    """The id of the unit that is in the station; empty for none."""
+    """The id of the unit that is in the station; empty for none. `characters`: where it stands in a longer text."""
 
     name: str = "unit_id"
+    characters: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ class UnitLogSignal:
 
 @dataclass(frozen=True, slots=True)
 class ProductSignal:
-    """The raw code of the product that is in the station."""
+    """The raw code of the product that is in the station. `characters`: first and last of it in a longer text."""
 
     name: str = "product"
+    characters: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,11 @@ class ToldByCounts:
 class StationSetup:
     """A station as configured: which tag plays which role.
 
-    `products` maps raw codes, written as text, to products. `max_source_offset`: how far a controller's time stamp
-    may be from our clock and still be the event's time. `places`: where each signal is read, by its name in the plant's
-    file; texts are equal if and only if it is the same value in the plant. `state_rules`: what the station is doing, if
-    several values tell it. `told_by_counts`: the same, if no value does. `elsewhere`: the tags that another controller
-    shows than the station's own, with that controller.
+    `products` maps raw codes, written as text, to products, and `patterns` whole texts. `max_source_offset`: how far a
+    controller's time stamp may be from our clock and still be the event's time. `places`: where each signal is read, by
+    its name in the plant's file; texts are equal if and only if it is the same value in the plant. `state_rules`: what
+    the station is doing, if several values tell it. `told_by_counts`: the same, if no value does. `elsewhere`: the tags
+    that another controller shows than the station's own, with that controller.
     """
 
     station: StationId
@@ -128,6 +131,14 @@ class StationSetup:
     state_rules: StateRules | None = None
     told_by_counts: ToldByCounts | None = None
     elsewhere: Mapping[TagId, ControllerId] = field(default_factory=dict)
+    patterns: tuple[tuple[re.Pattern[str], ProductId], ...] = ()
+
+    def product(self, raw: Value) -> ProductId | None:
+        """The product that a raw code stands for: by the code itself, else by the first pattern that it matches."""
+        said = code(raw)
+        if said in self.products:
+            return self.products[said]
+        return next((product for pattern, product in self.patterns if pattern.fullmatch(said)), None)
 
     def shown_by(self, controller: ControllerId, own: ControllerId) -> "StationSetup":
         """What of the station a controller shows; `own` is the station's."""

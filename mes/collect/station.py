@@ -30,7 +30,7 @@ from mes.collect.signals import (
 )
 from mes.collect.state_from_counts import tell_by_counts
 from mes.collect.states import UNKNOWN
-from mes.collect.values import NO_PRODUCT, code, measured, text, whole
+from mes.collect.values import NO_PRODUCT, code, measured, part_of, text, whole
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -249,13 +249,14 @@ def _state(work: Work, told: tuple[State, str], reading: Reading, *, dropped: bo
 
 
 def _unit(work: Work, signal: UnitSignal, reading: Reading) -> None:
-    if reading.value is None or text(reading.value) == work.state.unit:
+    unit = None if reading.value is None else text(part_of(reading.value, signal.characters))
+    if unit is None or unit == work.state.unit:
         return
     # at a baseline the unit was there before we looked, nobody knows since when
     baseline, when = work.seen.baseline, work.changed(signal.name, reading)
     if work.state.unit:
         work.emit(UnitLeft, when, unit=UnitId(work.state.unit), baseline=baseline)
-    if unit := text(reading.value):
+    if unit:
         work.emit(UnitEntered, when, unit=UnitId(unit), product=work.state.product, baseline=baseline)
     since = None if baseline else when[0]
     work.state = replace(work.state, unit=unit, unit_since=since)
@@ -266,9 +267,10 @@ def _product(work: Work, signal: ProductSignal, reading: Reading) -> None:
 
     A code that nobody explained is no product: nothing is counted for the one before it.
     """
-    if reading.value is None or code(reading.value) in NO_PRODUCT:
+    raw = None if reading.value is None else part_of(reading.value, signal.characters)
+    if raw is None or code(raw) in NO_PRODUCT:
         return
-    product = work.setup.products.get(code(reading.value))
+    product = work.setup.product(raw)
     if product == work.state.product:
         return
     work.emit(ProductChanged, work.changed(signal.name, reading), product=product)

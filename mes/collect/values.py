@@ -57,6 +57,11 @@ def code(value: Value | None) -> str:
     return _TRUTH.get(said.lower(), said)
 
 
+def part_of(value: Value, characters: tuple[int, int] | None) -> Value:
+    """A value, or these characters of what it says, counted from 1, both included."""
+    return value if characters is None else text(value)[characters[0] - 1 : characters[1]]
+
+
 def text(value: Value | None) -> str:
     """What was said, without the blanks and NULs that controllers fill up texts with."""
     return str(value).strip(FILLING)

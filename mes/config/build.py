@@ -1,5 +1,6 @@
 """The plant as the program uses it: controllers, tags, stations, standards and calendar, all resolved and typed."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -110,6 +111,7 @@ class _Work:
     findings: Findings
     state_maps: Mapping[str, StateMap]
     raw_products: Mapping[str, ProductId]
+    patterns: tuple[tuple[re.Pattern[str], ProductId], ...]
     zone: ZoneInfo
     controllers: dict[ControllerId, Controller] = field(default_factory=dict)
     uses: dict[ControllerId, list[Use]] = field(default_factory=lambda: defaultdict(list))
@@ -127,6 +129,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         findings,
         state_maps.state_maps(plant.state_maps, findings),
         state_maps.raw_products(plant.products, findings),
+        state_maps.product_patterns(plant.products),
         ZoneInfo("UTC") if calendar is None else calendar.zone,
     )
     for name, entry in plant.controllers.items():
@@ -294,7 +297,7 @@ def _station(station: Resolved, work: _Work) -> None:
     planned = standard(station, list(work.plant.products), work.findings)
     by_counts = told_by_counts(station, planned)
     work.setups[identity] = StationSetup(
-        identity, found, work.raw_products, offset, places, rules, by_counts, elsewhere
+        identity, found, work.raw_products, offset, places, rules, by_counts, elsewhere, work.patterns
     )
     counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
     where = {use.signal: use.place for uses in work.uses.values() for use in uses if use.station == station.path}

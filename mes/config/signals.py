@@ -30,6 +30,7 @@ from mes.config.models.plant import (
     ProcessShape,
     SignalShape,
     StateShape,
+    TextShape,
     UnitLogShape,
 )
 from mes.config.problems import did_you_mean
@@ -80,8 +81,23 @@ def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, fin
             return _unit_log(signal, signal.shape, findings)
         case ProcessShape():
             return ProcessSignal(signal.name.removeprefix("process."), signal.shape.deadband)
+        case TextShape():
+            return _text(signal, signal.shape, findings)
         case _:
-            return ProductSignal() if signal.name == "product" else UnitSignal()
+            raise AssertionError(f"{signal.name} has a shape of its own")
+
+
+def _text(signal: Signal, shape: TextShape, findings: Findings) -> ProductSignal | UnitSignal:
+    cut = None
+    if shape.characters is not None:
+        first, last = map(int, shape.characters.split("-"))
+        if first > last:
+            what = f"`{shape.characters}` are no characters of a text"
+            findings.problem(signal.place("characters"), what, "write the first one first", station=signal.station.path)
+        cut = (first, last)
+    if signal.name == "product":
+        return ProductSignal(characters=cut)
+    return UnitSignal(characters=cut)
 
 
 def _state(

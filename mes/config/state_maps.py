@@ -1,5 +1,6 @@
 """State maps and products by what the controllers say: the plant's own words beside the built-in ones."""
 
+import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from mes.config.source import Place
 from mes.model import ProductId, State
 
 HIGHEST_BIT = 63
+WILD = re.compile(r"[*?]")
 RANGE = re.compile(r"(-?[0-9]{1,18})\s*-\s*(-?[0-9]{1,18})")
 Say = Callable[[str, str, str], None]  # a mistake at a key: what it is, and what to do
 BUILT_IN: Mapping[str, CodeMap] = {"packml-tags": CodeMap(PACKML_TAGS), "packml-opc30060": CodeMap(PACKML_OPC30060)}
@@ -128,11 +130,21 @@ def _bit_rule(shape: BitShape, place: Place, findings: Findings) -> BitRule | No
     return BitRule(most << first, lowest << first, shape.state, highest << first if highest != lowest else None)
 
 
+def product_patterns(shapes: Mapping[str, ProductShape]) -> tuple[tuple[re.Pattern[str], ProductId], ...]:
+    """Products by what they are called with `*` for any characters and `?` for one; the first that matches holds."""
+    return tuple(
+        (re.compile(fnmatch.translate(raw), re.DOTALL), ProductId(name))
+        for name, shape in shapes.items()
+        for raw in map(code, shape.raw)
+        if WILD.search(raw)
+    )
+
+
 def raw_products(shapes: Mapping[str, ProductShape], findings: Findings) -> dict[str, ProductId]:
     """Products by the codes that controllers say for them, written as text."""
     found: dict[str, ProductId] = {}
     for name, shape in shapes.items():
-        for raw in map(code, shape.raw):
+        for raw in (said for said in map(code, shape.raw) if not WILD.search(said)):
             if raw in found and found[raw] != name:
                 what = f"`{raw}` stands for {found[raw]} already"
                 findings.problem(("products", name, "raw"), what, "give each code to one product")

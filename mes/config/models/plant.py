@@ -65,7 +65,7 @@ class ProductShape(Shape):
     assembly_method: AssemblyMethod
     market: str | None = None
     local_content_pct: Annotated[float, Field(ge=0, le=100)] | None = None
-    raw: Annotated[list[str | int], Field(min_length=1, description='what controllers say for it: ["S3", 3]')]
+    raw: Annotated[list[str | int], Field(min_length=1, description='what controllers say for it: ["S3", 3, "LJ1?E*"]')]
 
 
 class BitRule(Shape):
@@ -214,6 +214,14 @@ class CounterShape(SignalShape):
     signed: Annotated[bool, Field(description="the upper half of `modulus` is shown as negative numbers")] = False
 
 
+class TextShape(SignalShape):
+    """An id or a code; `characters` cuts it out of a longer text, "4-8"."""
+
+    characters: Annotated[
+        str | None, Field(pattern=r"^[1-9]\d{0,2}-[1-9]\d{0,2}$", description="first and last character, from 1: 4-8")
+    ] = None
+
+
 class FaultShape(SignalShape):
     """The controller's fault code; `none` lists what it says when there is no fault."""
 
@@ -243,8 +251,8 @@ class SignalsShape(Shape):
     rework_count: CounterShape | None = None
     reject_count: CounterShape | None = None
     total_count: CounterShape | None = None
-    unit_id: SignalShape | None = None
-    product: SignalShape | None = None
+    unit_id: TextShape | None = None
+    product: TextShape | None = None
     fault_code: FaultShape | None = None
     unit_log: UnitLogShape | None = None
     process: dict[Name, ProcessShape] = {}

@@ -1,12 +1,13 @@
 """One code, however a controller types it or a text is filled up; a list is no code at all."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from collect_scenes import at, live, only, said, seen, station
 
 from adapters.reading import Quality, TagId, Value
-from mes.collect.signals import FaultSignal, StateSignal
+from mes.collect.signals import FaultSignal, ProductSignal, SignalSetup, StateSignal, UnitSignal
 from mes.collect.states import CodeMap
 from mes.collect.station import Observation
 from mes.collect.values import code
@@ -59,3 +60,20 @@ def test_a_list_is_bad_quality_and_nothing_else(tag: str) -> None:
     assert [change.quality for change in changed] == [Quality.BAD]
     assert all(isinstance(event, QualityChanged | StateChanged) for event in done.events)
     assert all(change.state is State.NO_DATA for change in only(StateChanged, done))
+
+
+def test_a_product_is_known_by_a_part_of_an_id_or_by_a_pattern() -> None:
+    """Characters 4 to 8 of a VIN say the product, by the code itself or by a pattern; a code goes before a pattern."""
+    patterns = ((re.compile("E[A-Z]KR."), ProductId("S2")), (re.compile("12.*"), ProductId("S3")))
+    signals: dict[TagId, SignalSetup] = {
+        TagId("product"): ProductSignal(characters=(4, 8)),
+        TagId("unit"): UnitSignal(characters=(11, 17)),
+    }
+    setup = replace(station(), signals=signals, products={"12EKR": ProductId("special")}, patterns=patterns)
+    vins = ("LJ1ECKR27T1122584", "LJ112XYZ7T1122585X", "LJ112EKR7T1122586", "LJ1??")
+    scenes = [seen(0, baseline=True, product="", unit="")]
+    scenes += [seen(10 * place + 10, product=vin, unit=vin) for place, vin in enumerate(vins)]
+    done = live(setup, *scenes)
+
+    assert [change.product for change in only(ProductChanged, done)] == ["S2", "S3", "special", None]
+    assert [event.unit for event in only(UnitEntered, done)] == ["1122584", "1122585", "1122586"]

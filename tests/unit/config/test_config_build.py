@@ -17,10 +17,18 @@ from adapters.settings import (
     OpcUaTag,
 )
 from mes.collect.counters import CounterSetup, ResetPolicy
-from mes.collect.signals import CounterSignal, FaultSignal, ProcessSignal, StateSignal, ToldByCounts, UnitLogSignal
+from mes.collect.signals import (
+    CounterSignal,
+    FaultSignal,
+    ProcessSignal,
+    ProductSignal,
+    StateSignal,
+    ToldByCounts,
+    UnitLogSignal,
+)
 from mes.collect.states import BitMap, CodeMap
 from mes.config.build import PlantConfig, for_simulation
-from mes.config.load import default_config, load
+from mes.config.load import check, default_config, load
 from mes.intervals import Interval
 from mes.model import CountKind, ProductId, State, StationId
 from simulators import plant, shift
@@ -230,3 +238,22 @@ def test_a_signal_may_be_shown_by_another_controller(tmp_path: Path) -> None:
     assert [*config.shown_by(setup, FINAL).signals] == [tag]
     assert tag not in config.shown_by(setup, WELD).signals
     assert config.shown_by(setup, PAINT).signals == {}
+
+
+def test_a_product_by_characters_and_patterns(tmp_path: Path) -> None:
+    """`characters` is a first and a last one; a raw code with a wildcard is a pattern, and no code."""
+    file, was = tmp_path / "plant.yaml", 'product: {node: "nsu=urn:kostanay:weld;s={code}.Model"}'
+    text = default_config().read_text(encoding="utf-8").replace('raw: ["S3", 3]', 'raw: ["S3", 3, "LJ1?E*"]')
+    file.write_text(text.replace(was, was[:-1] + ", characters: 4-8}"), encoding="utf-8")
+    config = load(file).config
+    setup = config.setups[StationId("kostanay/weld/weld-1/framing")]
+    signal = setup.signals[TagId("kostanay/weld/weld-1/framing:product")]
+
+    assert isinstance(signal, ProductSignal)
+    assert signal.characters == (4, 8)
+    assert (setup.product("S3"), setup.product("LJ12ECK"), setup.product("LJ1E")) == ("S3", "S3", None)
+    assert "LJ1?E*" not in setup.products
+    file.write_text(text.replace(was, was[:-1] + ", characters: 8-4}"), encoding="utf-8")
+    assert [problem.what for problem in check(file).problems] == [
+        "`8-4` are no characters of a text (station kostanay/weld/weld-1/underbody and 5 more)"
+    ]
