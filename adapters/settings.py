@@ -217,6 +217,15 @@ class _Modbus(_Settings):
     poll_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 1000
     request_timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     max_registers: Annotated[int, Field(ge=1, le=125)] = 125
+    pause_between_requests_ms: Annotated[
+        int, Field(ge=0, le=5000, description="a pause that the device needs after an answer before the next request")
+    ] = 0
+    pause_after_connect_ms: Annotated[
+        int, Field(ge=0, le=30_000, description="a pause that the device needs after a connection is made")
+    ] = 0
+    close_after_poll: Annotated[
+        bool, Field(description="ends the connection after each poll, for a device that has few to give")
+    ] = False
     heartbeat: Heartbeat | None = None
 
 

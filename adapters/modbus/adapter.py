@@ -12,13 +12,14 @@ from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.liveness import HeartbeatWatch
 from adapters.modbus.answers import BlockAnswer, DeviceMemory, Doubt, Problem
 from adapters.modbus.decode import Decoded
-from adapters.modbus.link import InDoubtError, Link
+from adapters.modbus.line import Line
+from adapters.modbus.link import Asker, InDoubtError, NotConnectedError
 from adapters.modbus.poll_rate import PollRate
 from adapters.modbus.read_plan import Block, Plan, plan, sync_block
 from adapters.modbus.register_image import RegisterImage
 from adapters.pauses import Answer, Pauses
 from adapters.ports import AdapterStatus, Emit
-from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId
+from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId, longest_observed
 from adapters.settings import ModbusController, ModbusTag, ModbusTcpController
 
 DOUBTED_LINKS = 3  # links in doubt, one after the other, before the adapter gives up
@@ -53,8 +54,11 @@ class ModbusAdapter:
         secret: Callable[[str], str],
         refused_retry_s: float = REFUSED_RETRY_S,
         memory: DeviceMemory | None = None,
+        line: Line | None = None,
     ) -> None:
         """`memory` is what connections of this controller hand on to one another; `refused_retry_s` > 0, real seconds.
+
+        `line`: the way to its address, which it may share with other controllers.
 
         `secret` is not used: Modbus knows no passwords.
         """
@@ -64,11 +68,14 @@ class ModbusAdapter:
         self._settings = settings
         self._tags = tags
         self._clock = clock
+        self._every = timedelta(milliseconds=settings.poll_interval_ms)
         self._plan = Plan((), {})
         self._image = RegisterImage(tags, self._plan, refused_retry_s=refused_retry_s)
         self._sync: Block | None = None
         self._rate: PollRate | None = None
         self._memory = memory or DeviceMemory()
+        self._asker = Asker(settings, self._memory)
+        self._line = line or Line()
         self._doubts = self._memory.doubts.copy()
         self._said: dict[TagId, Decoded] = {}
         self._watch: HeartbeatWatch | None = None  # None before the first poll
@@ -100,10 +107,10 @@ class ModbusAdapter:
 
     def _distrusted(self) -> Iterator[Diagnostic]:
         """What cannot be relied on in the device's answers."""
-        if self._memory.zero:
+        if self._line.memory.zero:
             text = "the device answers with transaction id 0: its answers cannot be matched to requests by number"
             remedy = "nothing is lost: each poll is checked by one more request; a new firmware may mend it"
-            if self._memory.alone:
+            if self._line.memory.alone:
                 remedy = "nothing is lost: each request has a connection of its own; a new firmware may mend it"
             yield Diagnostic(DiagnosticCode.TRANSACTION_ID_ZERO, text, remedy)
         now_s = monotonic()
@@ -148,28 +155,20 @@ class ModbusAdapter:
             raise ControllerMisconfigured(f"the heartbeat {heartbeat.tag!r} is no tag of this controller")
         self._sync = sync_block(self._plan.blocks)
         self._image = RegisterImage(self._tags, self._plan, refused_retry_s=self._refused_retry_s)
-        self._link = Link(self._settings, self._memory)
         try:
-            await self._link.connect(deadline_s=self._settings.request_timeout_s)
+            await self._line.join(self._asker)
             with closing(Pauses()) as pauses:
                 await self._poll(emit, pauses)
         finally:
             self._note_doubts()
-            self._link.close()
+            self._line.leave()
 
-    async def _reconnect(self) -> None:
-        """Replaces the connection within a poll; raises ControllerUnavailable."""
-        self._link.close()
-        self._link = Link(self._settings, self._memory)
-        await self._link.connect(deadline_s=self._settings.request_timeout_s)
-
-    async def _renew(self, problem: Problem) -> None:
-        """After a doubt: begins a new connection; with RTU frames the supervisor does, after a rest."""
+    def _forgive(self, problem: Problem) -> None:
+        """After a doubt the next request gets a new connection; with RTU frames the supervisor begins it, later."""
         self._memory.doubts[problem.doubt] += 1
         if not isinstance(self._settings, ModbusTcpController):
             raise ControllerUnavailable(problem.text)
-        self._memory.zero = self._memory.zero or None  # it may be another device, or another firmware
-        await self._reconnect()
+        self._line.memory.zero = self._line.memory.zero or None  # it may be another device, or another firmware
 
     async def _trusted_cycle(self) -> Mapping[TagId, Reading]:
         """A poll cycle without a doubt; after each doubt the connection is renewed and all blocks are asked again."""
@@ -178,9 +177,9 @@ class ModbusAdapter:
                 return await self._cycle()
             except InDoubtError as doubt:
                 problem = doubt.problem
-            if attempt and self._memory.zero:
-                self._memory.alone = True
-            await self._renew(problem)
+            if attempt and self._line.memory.zero:
+                self._line.memory.alone = True
+            self._forgive(problem)
         raise ControllerUnavailable(f"{DOUBTED_LINKS} connections one after the other were in doubt: {problem.text}")
 
     async def _poll(self, emit: Emit, pauses: Pauses) -> None:
@@ -190,11 +189,21 @@ class ModbusAdapter:
         if heartbeat is not None:
             watch = self._watch = HeartbeatWatch(max_age_s=heartbeat.max_age_s, real_s=real_s(), now=self._clock.now())
         baseline = True
-        rate = self._rate = PollRate(interval_s=self._settings.poll_interval_ms / 1000, now_s=real_s())
+        interval_s = self._settings.poll_interval_ms / 1000
+        rate = self._rate = PollRate(interval_s=interval_s, now_s=real_s())
+        polled_s, polled = real_s(), self._clock.now()
         while True:
             answer = Answer(pauses.total_s)
-            found = await self._trusted_cycle()
+            try:
+                found = await self._trusted_cycle()
+            except NotConnectedError:
+                silence = max(timedelta(seconds=real_s() - polled_s), self._clock.now() - polled)
+                if baseline or silence + timedelta(seconds=interval_s) > longest_observed(self._every):
+                    raise
+                await asyncio.sleep(interval_s)  # nothing is missed yet: some devices close now and then
+                continue
             answered_in = answer.took()
+            polled_s, polled = real_s(), self._clock.now()
             self._note_doubts()
             if heartbeat is not None and watch is not None:
                 _feel(watch, found[heartbeat.tag], real_s=real_s())
@@ -203,10 +212,9 @@ class ModbusAdapter:
                 baseline = False
             due_s, left_out = rate.polled(now_s=real_s())
             self._memory.polls_late += left_out
-            try:
-                await self._link.rest(due_s - real_s())
-            except InDoubtError as doubt:
-                await self._renew(doubt.problem)
+            if self._settings.close_after_poll:
+                self._line.rest()
+            await asyncio.sleep(due_s - real_s())
 
     def _batch(self, found: Mapping[TagId, Reading], *, baseline: bool, answered_in: timedelta) -> Batch:
         """The readings that say something new, in configured order."""
@@ -216,8 +224,7 @@ class ModbusAdapter:
             if baseline or self._said.get(tag) != says:
                 news.append(reading)
                 self._said[tag] = says
-        every = timedelta(milliseconds=self._settings.poll_interval_ms)
-        now = self._clock.now()
+        now, every = self._clock.now(), self._every
         return Batch(self._controller, now, tuple(news), baseline=baseline, polled_every=every, answered_in=answered_in)
 
     async def _cycle(self) -> Mapping[TagId, Reading]:
@@ -239,17 +246,15 @@ class ModbusAdapter:
 
     async def _ask(self, block: Block) -> BlockAnswer:
         """One answer. A device without numbers that doubles its answers gets a connection for each request."""
-        if self._memory.zero and len(self._plan.blocks) > 1 and self._sync is None:
-            self._memory.alone = True
-        if self._memory.alone and self._link.used:
-            await self._reconnect()
-        return await self._link.read(block)
+        if self._line.memory.zero and len(self._plan.blocks) > 1 and self._sync is None:
+            self._line.memory.alone = True
+        return await self._line.read(self._asker, block)
 
     async def _confirm(self) -> None:
         """Where answers have no numbers: an answer of a shape of its own shows that none was taken for another's."""
-        if not self._memory.zero or self._memory.alone or len(self._plan.blocks) == 1 or self._sync is None:
+        if not self._line.memory.zero or self._line.memory.alone or len(self._plan.blocks) == 1 or self._sync is None:
             return
-        if (await self._link.read(self._sync)).code:
+        if (await self._line.read(self._asker, self._sync)).code:
             raise InDoubtError(Problem(Doubt.OTHER_LENGTH, f"{self._sync} is refused, which holds a block's part"))
 
 

@@ -46,17 +46,23 @@ class BlockAnswer:
 
 
 @dataclass(slots=True)
-class DeviceMemory:
-    """What the connections of one controller hand on to one another.
+class LineMemory:
+    """What the connections to one address hand on to one another.
 
-    `doubts` and `polls_late` count since the program began. `zero`: whether the device always answers with transaction
-    id 0; None while no answer has shown it. `alone`: such a device gets a connection for each request.
+    `zero`: whether the device always answers with transaction id 0, None until it is known. `alone`: it doubles its
+    answers besides, or several units are behind it, so each request gets a connection of its own.
     """
+
+    zero: bool | None = None
+    alone: bool = False
+
+
+@dataclass(slots=True)
+class DeviceMemory:
+    """What the connections of one controller hand on to one another: what it counts since the program began."""
 
     doubts: Counter[str] = field(default_factory=Counter)
     polls_late: int = 0
-    zero: bool | None = None
-    alone: bool = False
     doubted_s: dict[Doubt, float] = field(default_factory=dict)  # real time of the last one
 
 
@@ -95,17 +101,19 @@ class _Request:
 class TcpAnswers:
     """Modbus TCP: frames with a transaction id, which tells a late or doubled answer from the right one."""
 
-    def __init__(self, memory: DeviceMemory) -> None:
-        """Counts dropped answers in `memory`, and learns there whether the device always says 0."""
+    def __init__(self, memory: LineMemory) -> None:
+        """Learns in `memory` whether the device always says 0."""
         self.problem: Problem | None = None
         self._memory = memory
+        self._doubts: Counter[str] = Counter()
         self._buffer = b""
         self._outstanding: _Request | None = None
         self._unanswered: deque[int] = deque(maxlen=RECENT)
         self._answered: deque[int] = deque(maxlen=RECENT)
 
-    def sent(self, packet: bytes) -> None:
-        """Takes a request as it goes out; an earlier one that is open is given up."""
+    def sent(self, packet: bytes, doubts: Counter[str]) -> None:
+        """Takes a request as it goes out; an earlier one that is open is given up. Dropped answers go to `doubts`."""
+        self._doubts = doubts
         if self._outstanding is not None:
             self._unanswered.append(self._outstanding.transaction)
         self._outstanding = _Request.of(int.from_bytes(packet[:2], "big"), packet[6:12])
@@ -113,7 +121,7 @@ class TcpAnswers:
     def received(self, data: bytes) -> bytes:
         """Takes what came; returns the whole frame that answers the outstanding request, or nothing."""
         if self._memory.alone and self._outstanding is None:  # the one answer of this connection is there
-            self._memory.doubts[Doubt.DOUBLED] += 1
+            self._doubts[Doubt.DOUBLED] += 1
             return b""
         self._buffer += data
         answer = b""
@@ -131,7 +139,7 @@ class TcpAnswers:
             if self._answers(transaction, unit, frame[7:]):
                 answer = frame
                 if self._memory.alone:
-                    self._memory.doubts[Doubt.DOUBLED] += bool(self._buffer)
+                    self._doubts[Doubt.DOUBLED] += bool(self._buffer)
                     self._buffer = b""
         return answer if self.problem is None else b""
 
@@ -149,6 +157,10 @@ class TcpAnswers:
             return False
         if self._memory.zero is None:
             self._memory.zero = zero
+        if zero and self._unanswered:
+            text = "an answer has transaction id 0, and an earlier request has none yet: it may belong to either"
+            self.problem = Problem(Doubt.LATE, text)
+            return False
         self._outstanding = None
         self._answered.append(request.transaction)
         return True
@@ -156,9 +168,9 @@ class TcpAnswers:
     def _dropped(self, transaction: int) -> bool:
         """Counts an answer to an earlier request, which its transaction id shows; any other is a problem."""
         if transaction in self._answered:
-            self._memory.doubts[Doubt.DOUBLED] += 1
+            self._doubts[Doubt.DOUBLED] += 1
         elif transaction in self._unanswered:
-            self._memory.doubts[Doubt.LATE] += 1
+            self._doubts[Doubt.LATE] += 1
             self._unanswered.remove(transaction)
             self._answered.append(transaction)
         else:
@@ -169,41 +181,67 @@ class TcpAnswers:
 
 
 class RtuAnswers:
-    """RTU frames, which carry no number: whatever is not the one right answer ends the connection."""
+    """RTU frames, which carry no number: whatever is not the one right answer ends the connection.
+
+    The one exception is the late answer of a unit that shares the line: its unit number tells it from the right one.
+    """
 
     def __init__(self) -> None:
         """What comes before the first request is left over from an earlier connection, and is thrown away."""
         self.problem: Problem | None = None
+        self.silent: set[int] = set()  # units whose last request has no answer
+        self._doubts: Counter[str] = Counter()
         self._buffer = b""
         self._outstanding: _Request | None = None
         self._began = False
 
-    def sent(self, packet: bytes) -> None:
-        """Takes a request as it goes out."""
+    def sent(self, packet: bytes, doubts: Counter[str]) -> None:
+        """Takes a request as it goes out; late answers of other units go to `doubts`."""
+        self._doubts = doubts
         self._began = True
         self._buffer = b""
+        self.give_up()
         self._outstanding = _Request.of(0, packet[:6])
+        self.silent.discard(self._outstanding.unit)
+
+    def give_up(self) -> None:
+        """The open request gets no answer in time."""
+        if self._outstanding is not None:
+            self.silent.add(self._outstanding.unit)
+        self._outstanding = None
 
     def received(self, data: bytes) -> bytes:
         """Takes what came; returns the one frame that answers, or nothing. The checksum is left to the library."""
         request = self._outstanding
+        self._buffer += data if self._began else b""
+        self._drop_late(None if request is None else request.unit)
         if request is None:
-            if self._began:
+            if self._buffer and self._buffer[0] not in self.silent:
                 self.problem = self.problem or Problem(Doubt.UNREQUESTED, "bytes came that nothing requested")
             return b""
-        self._buffer += data
-        if self.problem is not None or len(self._buffer) < 3:
+        if self.problem is not None or len(self._buffer) < 3 or self._buffer[0] in self.silent - {request.unit}:
             return b""
-        unit, function = self._buffer[:2]
-        body = 2 if function & _EXCEPTION else 2 + self._buffer[2]
-        self.problem = request.problem(unit, self._buffer[1:3] + bytes(body - 2))
-        size = 1 + body + 2
+        size = _rtu_size(self._buffer)
+        self.problem = request.problem(self._buffer[0], self._buffer[1:3] + bytes(size - 5))
         if self.problem is None and len(self._buffer) > size:
             self.problem = Problem(Doubt.OTHER_LENGTH, f"{len(self._buffer) - size} bytes came behind an answer")
         if self.problem is not None or len(self._buffer) < size:
             return b""
         self._outstanding = None
-        return self._buffer
+        frame, self._buffer = self._buffer, b""
+        return frame
+
+    def _drop_late(self, requested: int | None) -> None:
+        """Takes whole frames of units that were silent out of the buffer."""
+        late = self.silent - {requested}
+        while len(self._buffer) >= 3 and self._buffer[0] in late and len(self._buffer) >= _rtu_size(self._buffer):
+            self._buffer = self._buffer[_rtu_size(self._buffer) :]
+            self._doubts[Doubt.LATE] += 1
+
+
+def _rtu_size(frame: bytes) -> int:
+    """Bytes of the answer that begins with `frame`: unit, function, size or exception code, values, checksum."""
+    return 5 if frame[1] & _EXCEPTION else 5 + frame[2]
 
 
 Answers = TcpAnswers | RtuAnswers

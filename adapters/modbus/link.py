@@ -1,9 +1,12 @@
 """The link to one Modbus device: a TCP connection or a serial line with its library client, and the read of a block."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Awaitable, Callable
-from typing import assert_never
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, assert_never
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
@@ -12,7 +15,7 @@ from pymodbus.pdu import ModbusPDU
 
 from adapters.cancelling import obey_cancellation
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
-from adapters.modbus.answers import Answers, BlockAnswer, DeviceMemory, Doubt, Problem, RtuAnswers, TcpAnswers
+from adapters.modbus.answers import Answers, BlockAnswer, DeviceMemory, LineMemory, Problem, RtuAnswers, TcpAnswers
 from adapters.modbus.read_plan import Block
 from adapters.settings import (
     ModbusController,
@@ -22,9 +25,11 @@ from adapters.settings import (
     Table,
 )
 
-STRIKES = 3  # unanswered requests in a row, over TCP, before the connection counts as dead
 BUFFER_BYTES = 2**16  # what may come between two requests
-_UNREACHED = {0x0A: "gateway path unavailable", 0x0B: "device behind the gateway does not answer"}
+_GATEWAY = {
+    0x0A: "the gateway has no path to unit {unit} (exception 10): check `unit`, and the gateway's own settings",
+    0x0B: "unit {unit} does not answer the gateway (exception 11): check that it is on, its cable, and `unit`",
+}
 
 
 class InDoubtError(Exception):
@@ -36,27 +41,61 @@ class InDoubtError(Exception):
         self.problem = problem
 
 
+class LostError(Exception):
+    """The device ended the connection while a request was under way."""
+
+
+class NotConnectedError(ControllerUnavailable):
+    """There is no connection to be had at present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """One controller of those behind an address: its settings, and what it counts."""
+
+    settings: ModbusController
+    memory: DeviceMemory
+
+
 class Link:
     """One connection and its library client; it answers, is silent or is lost, and never comes back by itself."""
 
-    def __init__(self, settings: ModbusController, memory: DeviceMemory) -> None:
-        """Needs a running event loop; `memory` is that of all links of this controller."""
+    def __init__(self, settings: ModbusController, memory: LineMemory) -> None:
+        """Needs a running event loop; `memory` is that of all links to this address."""
         self.used = False  # a request was sent
-        self._unit = settings.unit
-        self._memory = memory
+        self.answered = False  # at least one was answered
+        self._where = _where(settings)
         self._serial = isinstance(settings, ModbusRtuController)
-        self._framed_by_silence = not isinstance(settings, ModbusTcpController)
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._doubted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._answers: Answers = RtuAnswers() if self._framed_by_silence else TcpAnswers(memory)
+        self._answers: Answers = TcpAnswers(memory) if isinstance(settings, ModbusTcpController) else RtuAnswers()
+        self._asker = Asker(settings, DeviceMemory())
         self._taken = 0
+        self._connected_s = self._asked_s = -math.inf
+        self._failure: OSError | None = None
         self._client = _client(settings, self._on_link, self._on_packet)
         self._client.ctx.max_buffer_size = BUFFER_BYTES  # else two long answers at once are dropped unseen
+        self._client.ctx.call_create = partial(self._create, self._client.ctx.call_create)
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why nothing more of it is believed."""
+        return self._answers.problem
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is over."""
+        return self._lost.done()
+
+    @property
+    def silent(self) -> frozenset[int]:
+        """The units whose late answers may still come, and would not be known by a number."""
+        return frozenset(self._answers.silent) if isinstance(self._answers, RtuAnswers) else frozenset()
 
     def _on_packet(self, sending: bool, data: bytes) -> bytes:  # the library calls it
         """Hands the library only the frame that answers; `data`: all that it holds, of which `_taken` bytes are old."""
         if sending:
-            self._answers.sent(data)
+            self._answers.sent(data, self._asker.memory.doubts)
             self._taken = 0
             return data
         frame = self._answers.received(data[self._taken :])
@@ -69,24 +108,31 @@ class Link:
         if not up and not self._lost.done():
             self._lost.set_result(None)
 
+    async def _create(self, create: Callable[[], Awaitable[Any]]) -> Any:
+        """Keeps what went wrong, which the library only logs."""
+        try:
+            return await create()
+        except OSError as failure:
+            self._failure = failure
+            raise
+
     async def connect(self, *, deadline_s: float) -> None:
-        """Raises ControllerUnavailable if there is no connection after `deadline_s` real seconds."""
+        """Raises NotConnectedError if there is no connection after `deadline_s` real seconds."""
         try:
             async with asyncio.timeout(deadline_s):
                 connected = await self._client.connect()
             obey_cancellation()
             if connected:
                 self._keep_alive()
-        except (TimeoutError, OSError, ModbusException) as failure:
-            raise ControllerUnavailable(f"no connection: {failure!r}") from failure
+        except (OSError, ModbusException) as failure:  # a time-out is an OSError, too
+            raise NotConnectedError(_no_connection(self._where, self._failure, deadline_s)) from failure
         except ValueError as failure:
             if self._serial or isinstance(failure, UnicodeError):  # the settings of the port, or a host's name
                 raise ControllerMisconfigured(f"the line cannot be set up: {failure}") from failure
-            raise ControllerUnavailable(f"no connection: {failure!r}") from failure  # a socket that is closed already
+            raise NotConnectedError(f"no connection to {self._where}: it was closed at once") from failure
         if not connected:
-            raise ControllerUnavailable(f"no connection to {self._client} within {deadline_s:g} s")
-        if self._framed_by_silence:
-            await self.rest(deadline_s)  # a late answer to the connection before runs out here, and is thrown away
+            raise NotConnectedError(_no_connection(self._where, self._failure, deadline_s))
+        self._connected_s = asyncio.get_running_loop().time()
 
     def _keep_alive(self) -> None:
         """Has the system probe a silent peer. Raises OSError if the device has ended the connection meanwhile."""
@@ -99,53 +145,51 @@ class Link:
         """Ends the connection; nothing is said to the device."""
         self._client.close()
 
-    async def rest(self, for_s: float) -> None:
-        """Waits for `for_s` real seconds; raises ControllerUnavailable as soon as the link is lost, InDoubtError."""
-        await asyncio.wait((self._lost, self._doubted), timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
-        self._check_doubt()
-        if self._lost.done():
-            raise ControllerUnavailable("connection closed by the device")
+    async def drain(self, for_s: float) -> None:
+        """Lets late answers to an earlier connection run out, for so many real seconds; they are thrown away."""
+        await asyncio.wait((self._lost,), timeout=for_s)
 
-    async def read(self, block: Block) -> BlockAnswer:
-        """One block. Raises ControllerUnavailable when the link is lost or silent, InDoubtError after a doubt.
+    async def ask(self, asker: Asker, block: Block) -> BlockAnswer | None:
+        """The answer for one block, or None if there was none in time.
 
-        Without a transaction number a late answer would be taken for that of the next request. So the first silence
-        ends a connection with RTU frames, or with a device that may always say 0; else a request is repeated.
+        Raises LostError at once when the link is lost, InDoubtError after a doubt, and ControllerUnavailable where a
+        gateway says that the device behind it is away.
         """
-        numbered = not self._framed_by_silence and self._memory.zero is False
-        for _ in range(STRIKES if numbered else 1):
-            self.used = True
-            response = await self._ask(block)
-            if response is not None:
-                return _checked(block, response)
-        problem = Problem(Doubt.NO_ANSWER, f"no answer for {block}")
-        if numbered:
-            self._memory.doubts[problem.doubt] += 1
-            raise ControllerUnavailable(problem.text)
-        raise InDoubtError(problem)
-
-    def _check_doubt(self) -> None:
-        if self._answers.problem is not None:
-            raise InDoubtError(self._answers.problem)
-
-    async def _ask(self, block: Block) -> ModbusPDU | None:
-        """The response, or None if there was none in time; a lost link fails the request at once."""
-        request = asyncio.ensure_future(self._send(block))
+        await self._pause(asker.settings)
+        self._asker, self.used = asker, True
+        self._client.ctx.comm_params.timeout_connect = asker.settings.request_timeout_s
+        request = asyncio.ensure_future(self._send(asker.settings.unit, block))
         try:
             await asyncio.wait((request, self._lost, self._doubted), return_when=asyncio.FIRST_COMPLETED)
-            self._check_doubt()
+            if self._answers.problem is not None:
+                raise InDoubtError(self._answers.problem)
             if not request.done():
-                raise ControllerUnavailable(f"connection lost while waiting for {block}")
-            return request.result()
+                raise LostError
+            answer = _checked(asker.settings.unit, block, request.result())
         except (ConnectionException, OSError) as failure:
-            raise ControllerUnavailable(f"connection lost: {failure}") from failure
+            raise LostError from failure
         except ModbusException:
+            if isinstance(self._answers, RtuAnswers):
+                self._answers.give_up()
             return None
         finally:
             request.cancel()
             await asyncio.gather(request, return_exceptions=True)
+            self._asked_s = asyncio.get_running_loop().time()
+        self.answered = True
+        return answer
 
-    async def _send(self, block: Block) -> ModbusPDU:
+    async def _pause(self, settings: ModbusController) -> None:
+        """Leaves the device the time that it needs after a connection and between two requests."""
+        may_s = max(
+            self._connected_s + settings.pause_after_connect_ms / 1000,
+            self._asked_s + settings.pause_between_requests_ms / 1000,
+        )
+        wait_s = may_s - asyncio.get_running_loop().time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+
+    async def _send(self, unit: int, block: Block) -> ModbusPDU:
         read: Callable[..., Awaitable[ModbusPDU]]
         match block.table:
             case Table.COIL:
@@ -158,7 +202,7 @@ class Link:
                 read = self._client.read_input_registers
             case _:
                 assert_never(block.table)
-        return await read(block.address, count=block.count, device_id=self._unit)
+        return await read(block.address, count=block.count, device_id=unit)
 
 
 def _client(
@@ -193,11 +237,35 @@ def _client(
             assert_never(settings)
 
 
-def _checked(block: Block, response: ModbusPDU) -> BlockAnswer:
+def _where(settings: ModbusController) -> str:
+    """The address, as an engineer writes it."""
+    match settings:
+        case ModbusTcpController() | ModbusRtuOverTcpController():
+            return f"{settings.host}:{settings.port}"
+        case ModbusRtuController():
+            return settings.device
+        case _:
+            assert_never(settings)
+
+
+def _no_connection(where: str, failure: OSError | None, deadline_s: float) -> str:
+    """Why there is no connection, and what to look at."""
+    match failure:
+        case None | TimeoutError():
+            return f"no connection to {where} within {deadline_s:g} s: check that the device is on and can be reached"
+        case ConnectionRefusedError():
+            return f"no connection to {where}: nothing listens there for TCP; check `host`, `port`, and its protocol"
+        case socket.gaierror():
+            return f"no connection to {where}: the name is not known; correct `host`, or give its IP address"
+        case _:
+            return f"no connection to {where}: {failure.strerror or failure}"
+
+
+def _checked(unit: int, block: Block, response: ModbusPDU) -> BlockAnswer:
     """The words of a response; that it fits its request in unit, function and length was found before."""
     if response.isError():
-        if response.exception_code in _UNREACHED:
-            raise ControllerUnavailable(f"{_UNREACHED[response.exception_code]} (code {response.exception_code})")
+        if response.exception_code in _GATEWAY:
+            raise ControllerUnavailable(_GATEWAY[response.exception_code].format(unit=unit))
         return BlockAnswer((), response.exception_code)
     bits = block.table in (Table.COIL, Table.DISCRETE)
     words = tuple(int(bit) for bit in response.bits) if bits else tuple(response.registers)

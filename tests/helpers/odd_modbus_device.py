@@ -12,8 +12,9 @@ from adapters.settings import ModbusController, ModbusRtuOverTcpController, Modb
 from simulators.modbus_server import crc16
 
 RESET = object()  # a step: the connection ends with RST
+CLOSE = object()  # a step: the connection ends in order
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-Step = bytes | float | object  # bytes to send, seconds to wait, or RESET
+Step = bytes | float | object  # bytes to send, seconds to wait, RESET or CLOSE
 Registers = dict[int, int]
 Script = Callable[["OddDevice", "Request"], Sequence[Step]]
 
@@ -41,6 +42,9 @@ class OddDevice:
     port: int = 0
     requests: int = 0
     connections: int = 0
+    open: int = 0
+    most_open: int = 0
+    connected_s: float = 0.0  # the loop's time of the last connection
     reset_at_accept: bool = False
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
@@ -70,6 +74,9 @@ class OddDevice:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        self.connected_s = asyncio.get_running_loop().time()
         in_connection = 0
         try:
             if self.reset_at_accept:
@@ -87,6 +94,7 @@ class OddDevice:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open -= 1
             writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
@@ -113,6 +121,8 @@ async def _play(steps: Sequence[Step], writer: asyncio.StreamWriter) -> None:
     for step in steps:
         if step is RESET:
             _reset(writer)
+        elif step is CLOSE:
+            writer.close()
         elif isinstance(step, bytes):
             writer.write(step)
         elif isinstance(step, float):
