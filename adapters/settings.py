@@ -65,7 +65,8 @@ class ModbusTag(_Settings):
 
     `bit` picks one bit (0 = least significant) of a register as a bool; `length` is the number of bytes of a string
     (two per register); `count` repeats the value `count` times, one after the other, and yields a tuple.
-    `bits` yields the 16-bit word as an integer, for state maps by bit pattern.
+    `bits` yields the 16-bit word as an integer, for state maps by bit pattern. `alone`: the device gives it only in a
+    request of its own.
     """
 
     address: Annotated[int, Field(ge=0, le=65535)]
@@ -77,6 +78,7 @@ class ModbusTag(_Settings):
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     scale: float = 1.0
     offset: float = 0.0
+    alone: bool = False
 
     @property
     def element_size(self) -> int:
@@ -216,7 +218,13 @@ class _Modbus(_Settings):
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     poll_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 1000
     request_timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
-    max_registers: Annotated[int, Field(ge=1, le=125)] = 125
+    max_registers: Annotated[int, Field(ge=1, le=125, description="most registers that one request may read")] = 125
+    max_bits: Annotated[
+        int, Field(ge=1, le=2000, description="most coils or discrete inputs that one request may read")
+    ] = 2000
+    max_gap: Annotated[
+        int, Field(ge=0, le=124, description="unused addresses between two tags that may be read with them")
+    ] = 0
     pause_between_requests_ms: Annotated[
         int, Field(ge=0, le=5000, description="a pause that the device needs after an answer before the next request")
     ] = 0

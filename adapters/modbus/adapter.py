@@ -1,7 +1,8 @@
 """One Modbus device, polled and read only: its answers become batches of readings, and diagnostics."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from time import monotonic
@@ -15,8 +16,8 @@ from adapters.modbus.decode import Decoded
 from adapters.modbus.line import Line
 from adapters.modbus.link import Asker, InDoubtError, NotConnectedError
 from adapters.modbus.poll_rate import PollRate
-from adapters.modbus.read_plan import Block, Plan, plan, sync_block
-from adapters.modbus.register_image import RegisterImage
+from adapters.modbus.read_plan import Block, Limits, Plan, divided, is_divisible, plan, sync_block
+from adapters.modbus.register_image import DIVIDED, UNSTEADY, RegisterImage
 from adapters.pauses import Answer, Pauses
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId, longest_observed
@@ -25,6 +26,11 @@ from adapters.settings import ModbusController, ModbusTag, ModbusTcpController
 DOUBTED_LINKS = 3  # links in doubt, one after the other, before the adapter gives up
 REFUSED_RETRY_S = 30.0  # a refused block is asked for again this often: programs are loaded while we watch
 DOUBT_SHOWN_S = 600.0  # how long an answer in doubt is shown after the last one
+
+BUSY, FAILED = (5, 6), 4  # exception codes: busy, asked again within the poll; failed, asked again once
+BUSY_PAUSE_S = 0.01  # before a busy device is asked again; doubled each time
+DIVISIONS = 50  # of refused blocks, in one poll; the next poll goes on
+READINGS = 3  # of a value that comes in pieces and moves meanwhile
 
 _SLOW = "raise `request_timeout_s` above the slowest answer of the device"
 _SHARED = "look for a gateway or converter that mixes the answers of several devices or masters"
@@ -39,6 +45,9 @@ _DOUBT_REMEDIES = {
     Doubt.OTHER_LENGTH: _SHARED,
     Doubt.BROKEN_FRAME: "check that the port speaks this protocol: Modbus TCP, or RTU frames over TCP",
 }
+
+
+_Came = tuple[BlockAnswer, datetime, float]  # an answer with the program's time and the real seconds when it came
 
 
 class ModbusAdapter:
@@ -71,6 +80,7 @@ class ModbusAdapter:
         self._every = timedelta(milliseconds=settings.poll_interval_ms)
         self._plan = Plan((), {})
         self._image = RegisterImage(tags, self._plan, refused_retry_s=refused_retry_s)
+        self._limits = Limits(settings.max_registers, settings.max_bits, settings.max_gap)
         self._sync: Block | None = None
         self._rate: PollRate | None = None
         self._memory = memory or DeviceMemory()
@@ -146,10 +156,7 @@ class ModbusAdapter:
 
         Raises ControllerUnavailable, or ControllerMisconfigured if the device refuses every block.
         """
-        try:
-            self._plan = plan(self._tags, max_registers=self._settings.max_registers)
-        except ValueError as failure:
-            raise ControllerMisconfigured(str(failure)) from failure
+        self._plan = plan(self._tags, self._limits)
         heartbeat = self._settings.heartbeat
         if heartbeat is not None and heartbeat.tag not in self._tags:
             raise ControllerMisconfigured(f"the heartbeat {heartbeat.tag!r} is no tag of this controller")
@@ -230,19 +237,76 @@ class ModbusAdapter:
     async def _cycle(self) -> Mapping[TagId, Reading]:
         """Asks for every block once and reads all tags from the answers, once none of them is in doubt."""
         real_s = asyncio.get_running_loop().time
-        came: dict[int, tuple[BlockAnswer, datetime, float]] = {}
-        for number, block in enumerate(self._plan.blocks):
-            if not self._image.is_due(number, real_s=real_s()):
-                continue
-            answer = await self._ask(block)
-            if self._image.is_torn(number, answer.words):
-                answer = await self._ask(block)
-            came[number] = (answer, self._clock.now(), real_s())
+        await self._line.ready(self._asker)
+        until_s = real_s() + self._every.total_seconds()
+        came = {
+            block: await self._take(block) for block in self._plan.blocks if self._image.is_due(block, real_s=real_s())
+        }
+        await self._insist(came, until_s=until_s)
+        await self._divide(came)
+        for pieces in self._plan.pieces:
+            await self._settle([self._plan.blocks[number] for number in pieces.blocks], pieces.moving, came)
         await self._confirm()
-        for number, (answer, received, answered_s) in came.items():
-            self._image.update(number, answer, received=received, real_s=answered_s)
+        for number, block in enumerate(self._plan.blocks):
+            if block in came:
+                answer, received, answered_s = came[block]
+                due_at_once = answer.code in DIVIDED and is_divisible(self._plan, number)
+                self._image.update(block, answer, received=received, real_s=-math.inf if due_at_once else answered_s)
         self._image.check_refusals()
         return self._image.readings()
+
+    async def _take(self, block: Block) -> _Came:
+        """One answer with its times; a counter that jumps is read again."""
+        answer = await self._ask(block)
+        if self._image.is_torn(block, answer.words):
+            answer = await self._ask(block)
+        return answer, self._clock.now(), asyncio.get_running_loop().time()
+
+    async def _insist(self, came: dict[Block, _Came], *, until_s: float) -> None:
+        """Asks again for what a busy device put off, as long as the poll has time, but at least once."""
+        pause_s = BUSY_PAUSE_S
+        busy = [block for block, (answer, *_) in came.items() if answer.code in (*BUSY, FAILED)]
+        while busy:
+            await asyncio.sleep(pause_s)
+            for block in busy:
+                came[block] = await self._take(block)
+            pause_s = min(2 * pause_s, 1.0)
+            in_time = asyncio.get_running_loop().time() + pause_s < until_s
+            busy = [block for block in busy if in_time and came[block][0].code in BUSY]
+
+    async def _divide(self, came: dict[Block, _Came]) -> None:
+        """Finds the registers for which the device refuses whole blocks: halves these until the others are good."""
+        if self._image.answered and all(answer.code for answer, *_ in came.values()):
+            return  # it was there before: the device does not work at present
+        for _ in range(DIVISIONS):
+            refused = (
+                number
+                for number, block in enumerate(self._plan.blocks)
+                if block in came and came[block][0].code in DIVIDED and is_divisible(self._plan, number)
+            )
+            number = next(refused, None)
+            if number is None:
+                return
+            self._plan = divided(self._plan, number, self._tags, self._limits)
+            self._image.replan(self._plan)
+            bad = [block for block in self._plan.blocks if block not in came or came[block][0].code]
+            self._sync = sync_block(self._plan.blocks, bad)
+            for half in self._plan.blocks[number : number + 2]:
+                came[half] = await self._take(half)
+
+    async def _settle(self, blocks: Sequence[Block], moving: int | None, came: dict[Block, _Came]) -> None:
+        """Reads a value again that comes in pieces, until the pieces before and after are of one value."""
+        for _ in range(READINGS):
+            if any(block not in came or came[block][0].code for block in blocks):
+                return
+            before = [came[block][0].words for block in blocks]
+            for block in blocks:
+                came[block] = await self._take(block)
+            after = [came[block][0].words for block in blocks]
+            if all(old == new or place == moving for place, (old, new) in enumerate(zip(before, after, strict=True))):
+                return
+        unsteady = (BlockAnswer((), UNSTEADY), self._clock.now(), asyncio.get_running_loop().time())
+        came.update(dict.fromkeys(blocks, unsteady))
 
     async def _ask(self, block: Block) -> BlockAnswer:
         """One answer. A device without numbers that doubles its answers gets a connection for each request."""

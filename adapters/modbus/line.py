@@ -39,6 +39,11 @@ class Line:
         if not self._turn.locked():
             self._end()
 
+    async def ready(self, asker: Asker) -> None:
+        """Makes the connection if there is none; raises as `read`."""
+        async with self._turn:
+            await self._connected(asker)
+
     async def read(self, asker: Asker, block: Block) -> BlockAnswer:
         """One block. Raises ControllerUnavailable when the device is away or silent, InDoubtError after a doubt.
 

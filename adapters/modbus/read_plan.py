@@ -1,11 +1,11 @@
-"""Which blocks of registers to ask for, so that few requests bring all tags and none touches an undeclared address."""
+"""Which blocks of registers to ask for, so that few requests bring all tags within what the device allows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from adapters.reading import TagId
-from adapters.settings import ModbusTag, Table
+from adapters.settings import ByteOrder, DataType, ModbusTag, Table
 
 MAX_BITS = 2000  # the protocol's limit for one request of functions 1 and 2
 
@@ -18,63 +18,130 @@ class Block:
     address: int
     count: int
 
+    @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.address + self.count
+
     def __str__(self) -> str:
         """As an engineer names it: table and addresses."""
-        return f"{self.table} {self.address} to {self.address + self.count - 1}"
+        last = "" if self.count == 1 else f" to {self.end - 1}"
+        return f"{self.table} {self.address}{last}"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where a piece of a tag lies: `count` words of block number `block`, from its `offset` on; whole elements."""
+    """Where a piece of a tag lies: `count` words of block number `block`, from its `offset` on."""
 
     block: int
     offset: int
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The requests of one poll cycle; the words of a tag are those of its parts, one after the other."""
-
-    blocks: tuple[Block, ...]
-    parts: Mapping[TagId, tuple[Part, ...]]
-
-
 @dataclass(frozen=True, slots=True, order=True)
-class _Element:
+class Element:
+    """Registers (or bits) that are asked for in one request: one value, or a piece of one that no request can hold."""
+
     start: int
     end: int  # exclusive
 
 
-def plan(tags: Mapping[TagId, ModbusTag], *, max_registers: int) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A value that no single request can hold: the numbers of the blocks with its pieces, in order.
+
+    `moving`: the position of the least significant piece, which may move from one reading to the next; None: none may.
+    """
+
+    blocks: tuple[int, ...]
+    moving: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The requests of one poll cycle; the words of a tag are those of its parts, one after the other.
+
+    `elements`: those of each block, in order. `pieces`: the values that are spread over several requests.
+    """
+
+    blocks: tuple[Block, ...]
+    parts: Mapping[TagId, tuple[Part, ...]]
+    elements: tuple[tuple[Element, ...], ...] = ()
+    pieces: tuple[Pieces, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a device allows in one request: registers (1 to 125), bits (1 to 2000), and addresses that no tag has."""
+
+    registers: int = 125
+    bits: int = MAX_BITS
+    gap: int = 0
+
+    def of(self, table: Table) -> int:
+        """Registers, or bits, in one request."""
+        return self.bits if table in (Table.COIL, Table.DISCRETE) else self.registers
+
+
+_Group = tuple[Table, Sequence[Element]]
+
+
+def plan(tags: Mapping[TagId, ModbusTag], limits: Limits) -> Plan:
     """The fewest blocks that hold every element of every tag whole; equal tags give an equal plan.
 
-    A block has at most `max_registers` registers (1 to 125) or 2000 bits, and covers declared addresses only.
-    Raises ValueError if one element is larger than a request may be.
+    A block covers declared addresses, and gaps of up to `limits.gap` between them. A value larger than a request may be
+    is cut into pieces. A tag that must be read `alone` has blocks of its own.
     """
-    blocks: list[Block] = []
-    homes: dict[tuple[Table, _Element], int] = {}
+    groups: list[_Group] = []
     for table in Table:
-        limit = MAX_BITS if table in (Table.COIL, Table.DISCRETE) else max_registers
-        elements = {element for tag in tags.values() if tag.table is table for element in _elements(tag)}
-        for run in _runs(sorted(elements)):
-            for block, inside in _cut(table, run, limit=limit):
-                homes.update(((table, element), len(blocks)) for element in inside)
-                blocks.append(block)
+        inside = [tag for tag in tags.values() if tag.table is table]
+        apart = {tuple(sorted(_elements(tag, limits))) for tag in inside if tag.alone}
+        taken = {element for elements in apart for element in elements}
+        together = {element for tag in inside for element in _elements(tag, limits)} - taken
+        for elements in (*sorted(apart), tuple(sorted(together))):
+            for run in _runs(elements, gap=limits.gap):
+                groups += ((table, cut) for cut in _cut(run, limit=limits.of(table)))
+    return _laid_out(tags, limits, groups)
+
+
+def is_divisible(made: Plan, number: int) -> bool:
+    """Whether a block holds more than one element."""
+    return len(made.elements[number]) > 1
+
+
+def divided(made: Plan, number: int, tags: Mapping[TagId, ModbusTag], limits: Limits) -> Plan:
+    """The same plan with block `number`, which is divisible, in two halves: `number` and `number` + 1."""
+    groups: list[_Group] = [(block.table, elements) for block, elements in zip(made.blocks, made.elements, strict=True)]
+    table, elements = groups[number]
+    half = len(elements) // 2
+    groups[number : number + 1] = [(table, elements[:half]), (table, elements[half:])]
+    return _laid_out(tags, limits, groups)
+
+
+def _laid_out(tags: Mapping[TagId, ModbusTag], limits: Limits, groups: Sequence[_Group]) -> Plan:
+    """The plan whose blocks hold these groups of elements."""
+    blocks: list[Block] = []
+    homes: dict[tuple[Table, Element], int] = {}
+    for number, (table, elements) in enumerate(groups):
+        start = elements[0].start
+        blocks.append(Block(table, start, max(element.end for element in elements) - start))
+        homes.update(((table, element), number) for element in elements)
     return Plan(
         tuple(blocks),
-        {name: tuple(_parts(tag, blocks, homes)) for name, tag in tags.items()},
+        {name: tuple(_parts(tag, limits, blocks, homes)) for name, tag in tags.items()},
+        tuple(tuple(elements) for _, elements in groups),
+        tuple(dict.fromkeys(pieces for tag in tags.values() for pieces in _pieces(tag, limits, homes))),
     )
 
 
-def sync_block(blocks: Sequence[Block]) -> Block | None:
-    """A part of one block whose answer has another shape than that of every block; None if there is none.
+def sync_block(blocks: Sequence[Block], refused: Collection[Block] = ()) -> Block | None:
+    """A part of a block that is not refused, with an answer of another shape than that of every block; None if none is.
 
     Read after all blocks, it shows that no answer was taken for another's: had one, its answer were one of theirs.
     """
     shapes = {_shape(block) for block in blocks}
     for block in blocks:
-        for count in range(1, block.count):
+        for count in range(1, 1 if block in refused else block.count):
             part = Block(block.table, block.address, count)
             if _shape(part) not in shapes:
                 return part
@@ -86,18 +153,19 @@ def _shape(block: Block) -> tuple[Table, int]:
     return block.table, (block.count + 7) // 8 if block.table in (Table.COIL, Table.DISCRETE) else block.count
 
 
-def _elements(tag: ModbusTag) -> Iterable[_Element]:
-    size = tag.element_size
+def _elements(tag: ModbusTag, limits: Limits) -> Iterator[Element]:
+    size, limit = tag.element_size, limits.of(tag.table)
     for first in range(tag.address, tag.address + tag.size, size):
-        yield _Element(first, first + size)
+        for start in range(first, first + size, limit):
+            yield Element(start, min(start + limit, first + size))
 
 
-def _runs(elements: Iterable[_Element]) -> Iterable[list[_Element]]:
-    """Groups sorted elements that touch or overlap; between two groups lies an undeclared address."""
-    run: list[_Element] = []
+def _runs(elements: Iterable[Element], *, gap: int) -> Iterator[list[Element]]:
+    """Groups sorted elements; between two groups lie more than `gap` undeclared addresses."""
+    run: list[Element] = []
     reach = 0
     for element in elements:
-        if run and element.start > reach:
+        if run and element.start > reach + gap:
             yield run
             run = []
         reach = max(reach, element.end) if run else element.end
@@ -106,26 +174,36 @@ def _runs(elements: Iterable[_Element]) -> Iterable[list[_Element]]:
         yield run
 
 
-def _cut(table: Table, run: list[_Element], *, limit: int) -> Iterable[tuple[Block, list[_Element]]]:
-    """Cuts a run from the left.
+def _cut(run: list[Element], *, limit: int) -> Iterator[list[Element]]:
+    """Cuts a run from the left; each element has at most `limit` registers.
 
     The leftmost open element must lie in some block, and none reaches further to the right than the one that starts
     with it; taking all that this block can hold is therefore minimal.
     """
     left = run
     while left:
-        start = left[0].start
-        inside = [element for element in left if element.end <= start + limit]
-        if left[0] not in inside:
-            size = left[0].end - start
-            raise ValueError(f"{table} {start}: one value takes {size} registers, a request may have {limit}")
-        left = [element for element in left if element.end > start + limit]
-        yield Block(table, start, max(element.end for element in inside) - start), inside
+        end = left[0].start + limit
+        yield [element for element in left if element.end <= end]
+        left = [element for element in left if element.end > end]
 
 
-def _parts(tag: ModbusTag, blocks: list[Block], homes: Mapping[tuple[Table, _Element], int]) -> Iterable[Part]:
-    for home, together in groupby(_elements(tag), key=lambda element: homes[tag.table, element]):
+def _parts(
+    tag: ModbusTag, limits: Limits, blocks: Sequence[Block], homes: Mapping[tuple[Table, Element], int]
+) -> Iterator[Part]:
+    for home, together in groupby(_elements(tag, limits), key=lambda element: homes[tag.table, element]):
         elements = list(together)
         yield Part(
             home, elements[0].start - blocks[home].address, sum(element.end - element.start for element in elements)
         )
+
+
+def _pieces(tag: ModbusTag, limits: Limits, homes: Mapping[tuple[Table, Element], int]) -> Iterator[Pieces]:
+    """The values of a tag that are larger than a request may be."""
+    if tag.element_size <= limits.of(tag.table):
+        return
+    number = -(-tag.element_size // limits.of(tag.table))
+    elements = list(_elements(tag, limits))
+    moving = 0 if tag.order in (ByteOrder.CDAB, ByteOrder.DCBA) else number - 1
+    for first in range(0, len(elements), number):
+        blocks = tuple(homes[tag.table, element] for element in elements[first : first + number])
+        yield Pieces(blocks, None if tag.type is DataType.STRING else moving)

@@ -8,47 +8,70 @@ from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.modbus.answers import BlockAnswer
 from adapters.modbus.decode import BAD, TEARABLE, Decoded, counters, decode, fault
-from adapters.modbus.read_plan import Plan
+from adapters.modbus.read_plan import Block, Plan
 from adapters.reading import Reading, TagId
-from adapters.settings import ModbusTag
+from adapters.settings import ModbusTag, Table
 
 TAGS_NAMED = 5  # in one sentence
 TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
 
+DIVIDED = (2, 3)  # exception codes with which one register, or the length of a request, refuses a whole block
+UNSTEADY = -1  # in place of an exception code: a value read in pieces moved from one reading to the next
+
 _REFUSALS = {
-    1: ("illegal function", "choose the `table` that the device has: it does not know this one"),
-    2: ("illegal address", "correct the `address` of these tags by the device's manual, which may count from 1"),
-    3: ("illegal value", "lower `max_registers` of the controller: the device allows fewer in one request"),
+    1: ("illegal function", "choose the `table` that the device has, it does not know this one: try `table: {other}`"),
+    2: ("illegal address", "correct `address` and `table` by the device's manual, which may count from 1{manual}"),
+    3: ("illegal value", "correct `type` and `length`: the device may hold this value in more or fewer registers"),
 }
+_OTHER_TABLES = {
+    Table.HOLDING: "input` or `coil",
+    Table.INPUT: "holding` or `discrete",
+    Table.COIL: "discrete` or `holding",
+    Table.DISCRETE: "coil` or `input",
+}
+_MANUAL = {Table.HOLDING: 40001, Table.INPUT: 30001, Table.DISCRETE: 10001}  # where manuals let a table begin
 
 
 class RegisterImage:
-    """What is known of a device's registers in one connection. Blocks are numbered as in the plan."""
+    """What is known of a device's registers while an adapter lives."""
 
     def __init__(self, tags: Mapping[TagId, ModbusTag], plan: Plan, *, refused_retry_s: float) -> None:
         """`refused_retry_s` > 0: how long a refused block is left out; `plan` has a part for each of `tags`."""
         self._tags = tags
         self._plan = plan
         self._refused_retry_s = refused_retry_s
-        self._answers: dict[int, BlockAnswer] = {}
-        self._times: dict[int, datetime] = {}
-        self._believed: dict[int, tuple[int, ...]] = {}
-        self._refused_s: dict[int, float] = {}
+        self._answers: dict[Block, BlockAnswer] = {}
+        self._times: dict[Block, datetime] = {}
+        self._believed: dict[Block, tuple[int, ...]] = {}
+        self._refused_s: dict[Block, float] = {}
         self._decoded: dict[TagId, tuple[tuple[int, ...], Decoded]] = {}
         self._unreadable: dict[TagId, Diagnostic] = {}
 
-    def is_due(self, number: int, *, real_s: float) -> bool:
-        """Whether a block is asked for in this cycle: always, unless it was refused a short time ago."""
-        return real_s >= self._refused_s.get(number, -math.inf) + self._refused_retry_s
+    @property
+    def answered(self) -> bool:
+        """Whether the device gave the words of any block."""
+        return bool(self._believed)
 
-    def is_torn(self, number: int, words: tuple[int, ...]) -> bool:
+    def replan(self, plan: Plan) -> None:
+        """Reads the tags from the blocks of another plan from now on; each of them needs an answer."""
+        self._plan = plan
+        for known in (self._answers, self._times, self._believed, self._refused_s):
+            for block in known.keys() - set(plan.blocks):
+                del known[block]
+
+    def is_due(self, block: Block, *, real_s: float) -> bool:
+        """Whether a block is asked for in this cycle: always, unless it was refused a short time ago."""
+        return real_s >= self._refused_s.get(block, -math.inf) + self._refused_retry_s
+
+    def is_torn(self, block: Block, words: tuple[int, ...]) -> bool:
         """Whether a counter of this block jumped so far that the answer must be confirmed before it is believed."""
-        before = self._believed.get(number)
+        before = self._believed.get(block)
         if before is None or not words or before == words:
             return False
         for name, tag in self._tags.items():
             for part in self._plan.parts[name]:
-                if part.block != number or tag.type not in TEARABLE:
+                whole = part.count % tag.element_size == 0
+                if self._plan.blocks[part.block] != block or tag.type not in TEARABLE or not whole:
                     continue
                 span = slice(part.offset, part.offset + part.count)
                 pairs = zip(counters(tag, before[span]), counters(tag, words[span]), strict=True)
@@ -56,53 +79,67 @@ class RegisterImage:
                     return True
         return False
 
-    def update(self, number: int, answer: BlockAnswer, *, received: datetime, real_s: float) -> None:
+    def update(self, block: Block, answer: BlockAnswer, *, received: datetime, real_s: float) -> None:
         """Takes the answer of a block, which came at `received` (the program's clock), `real_s` (real seconds)."""
-        self._times[number] = received
-        self._answers[number] = answer
+        self._times[block] = received
+        self._answers[block] = answer
         if answer.code in _REFUSALS:
-            self._refused_s[number] = real_s
+            self._refused_s[block] = real_s
         else:
-            self._refused_s.pop(number, None)
+            self._refused_s.pop(block, None)
         if answer.code == 0:
-            self._believed[number] = answer.words
+            self._believed[block] = answer.words
 
     def check_refusals(self) -> None:
         """If all blocks are refused from the start, the file is wrong; if only later, the device has changed.
 
         Raises ControllerMisconfigured or ControllerUnavailable.
         """
-        if len(self._refused_s) < len(self._plan.blocks) or not self._plan.blocks:
+        blocks = self._plan.blocks
+        if not blocks or any(block not in self._refused_s for block in blocks):
             return
-        detail = f"the device refuses all {len(self._plan.blocks)} blocks, the first is {self._plan.blocks[0]}"
+        what, remedy = _refusal(blocks[0], self._answers[blocks[0]].code)
+        detail = f"the device refuses everything ({what}), {blocks[0]} for one"
         if self._believed:
             raise ControllerUnavailable(f"{detail}; it answered before")
-        raise ControllerMisconfigured(detail)
+        raise ControllerMisconfigured(f"{detail}: {remedy}")
 
     def readings(self) -> Mapping[TagId, Reading]:
         """All tags in configured order, as soon as each block has an answer."""
         return {tag: self._reading(tag) for tag in self._tags}
 
     def diagnostics(self) -> Iterator[Diagnostic]:
-        """One for each block that the device refuses, with its tags; then one for each value not of its type."""
-        for number, answer in sorted(self._answers.items()):
-            if answer.code in _REFUSALS:
-                tags = tuple(
-                    tag for tag, parts in self._plan.parts.items() if any(part.block == number for part in parts)
-                )
-                what, remedy = _REFUSALS[answer.code]
-                text = f"{self._plan.blocks[number]} is refused ({what}) and asked for again: {_named(tags)}"
-                yield Diagnostic(DiagnosticCode.TAG_REFUSED, text, remedy, tags)
+        """One for each run of registers that the device refuses, with its tags; then one for each unreadable value."""
+        for span, code, numbers in self._refused_runs():
+            tags = tuple(tag for tag, parts in self._plan.parts.items() if any(part.block in numbers for part in parts))
+            what, remedy = _refusal(span, code)
+            text = f"{span} is refused ({what}) and asked for again: {_named(tags)}"
+            yield Diagnostic(DiagnosticCode.TAG_REFUSED, text, remedy, tags)
         yield from self._unreadable.values()
 
+    def _refused_runs(self) -> Iterator[tuple[Block, int, set[int]]]:
+        """Refused blocks that touch are one run: what it spans, the exception code, and the numbers of its blocks."""
+        run: tuple[Block, int, set[int]] | None = None
+        for number, block in enumerate(self._plan.blocks):
+            answer = self._answers.get(block)
+            code = 0 if answer is None else answer.code
+            if run is not None and code == run[1] and run[0].table is block.table and run[0].end == block.address:
+                run = (Block(block.table, run[0].address, run[0].count + block.count), code, run[2] | {number})
+                continue
+            if run is not None:
+                yield run
+            run = (block, code, {number}) if code in _REFUSALS else None
+        if run is not None:
+            yield run
+
     def _reading(self, tag: TagId) -> Reading:
-        parts = self._plan.parts[tag]
-        received = max(self._times[part.block] for part in parts)
-        if any(self._answers[part.block].code for part in parts):
+        parts = [(self._plan.blocks[part.block], part) for part in self._plan.parts[tag]]
+        received = max(self._times[block] for block, _ in parts)
+        if any(self._answers[block].code for block, _ in parts):
             return Reading(tag, BAD.value, BAD.quality, None, received)
         words: tuple[int, ...] = ()
-        for part in parts:
-            words += self._answers[part.block].words[part.offset : part.offset + part.count]
+        for block, part in parts:
+            words += self._answers[block].words[part.offset : part.offset + part.count]
         before = self._decoded.get(tag)
         if before is None or before[0] != words:  # most registers stand still from cycle to cycle
             before = self._decoded[tag] = (words, decode(self._tags[tag], words))
@@ -117,6 +154,14 @@ class RegisterImage:
             text = f"tag {tag}: {what}"
             remedy = "check its `type`, `order`, `address` and `length` by the device's manual"
             self._unreadable[tag] = Diagnostic(DiagnosticCode.VALUE_UNREADABLE, text, remedy, (tag,))
+
+
+def _refusal(block: Block, code: int) -> tuple[str, str]:
+    """What a device says with an exception code, and the remedy."""
+    what, remedy = _REFUSALS[code]
+    first = _MANUAL.get(block.table, math.inf)
+    manual = f"; {block.address} of a manual is {block.address - first:.0f} here" if block.address >= first else ""
+    return what, remedy.format(other=_OTHER_TABLES[block.table], manual=manual)
 
 
 def _named(tags: Sequence[TagId]) -> str:

@@ -205,7 +205,6 @@ async def test_refused_block_is_asked_for_again_slowly() -> None:
 @pytest.mark.parametrize(
     ("changes", "tags", "says"),
     [
-        ({"max_registers": 2}, {"total": ModbusTag(address=100, type=DataType.UINT64)}, "a request may have 2"),
         ({"heartbeat": Heartbeat(tag=TagId("pulse"))}, {"good": GOOD}, "no tag of this controller"),
     ],
 )

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.modbus.read_plan import Plan, plan
+from adapters.modbus.read_plan import Limits, Plan, divided, is_divisible, plan
 from adapters.reading import TagId
 from adapters.settings import DataType, ModbusTag, Table
 
@@ -37,7 +37,7 @@ def addresses(made: Plan, name: TagId) -> list[int]:
 @given(tags=tag_sets(), limit=LIMITS)
 def test_every_tag_finds_exactly_its_registers(tags: dict[TagId, ModbusTag], limit: int) -> None:
     """The parts of a tag are its registers in order, in blocks of its table, cut only between elements."""
-    made = plan(tags, max_registers=limit)
+    made = plan(tags, Limits(registers=limit))
     for name, tag in tags.items():
         assert addresses(made, name) == list(range(tag.address, tag.address + tag.size))
         for part in made.parts[name]:
@@ -51,7 +51,7 @@ def test_every_tag_finds_exactly_its_registers(tags: dict[TagId, ModbusTag], lim
 def test_no_block_is_too_long_or_touches_an_undeclared_address(tags: dict[TagId, ModbusTag], limit: int) -> None:
     """Every address of every block belongs to some tag of its table."""
     declared = {(tag.table, at) for tag in tags.values() for at in range(tag.address, tag.address + tag.size)}
-    for block in plan(tags, max_registers=limit).blocks:
+    for block in plan(tags, Limits(registers=limit)).blocks:
         assert 1 <= block.count <= limit
         assert {(block.table, block.address + step) for step in range(block.count)} <= declared
 
@@ -76,7 +76,7 @@ def test_no_plan_has_fewer_requests(tags: dict[TagId, ModbusTag], limit: int) ->
                 continue
         apart.append((table, start, end))
 
-    assert len(plan(tags, max_registers=limit).blocks) <= len(apart)
+    assert len(plan(tags, Limits(registers=limit)).blocks) <= len(apart)
 
 
 @given(tags=tag_sets(), limit=LIMITS, data=st.data())
@@ -86,4 +86,23 @@ def test_the_plan_does_not_depend_on_the_order_of_tags(
     """The same tags in another order of the file are asked for in the same requests."""
     shuffled = dict(data.draw(st.permutations(list(tags.items()))))
 
-    assert plan(shuffled, max_registers=limit) == plan(tags, max_registers=limit)
+    assert plan(shuffled, Limits(registers=limit)) == plan(tags, Limits(registers=limit))
+
+
+@given(tags=tag_sets(), limit=st.integers(1, 20), gap=st.integers(0, 8), data=st.data())
+def test_every_tag_finds_its_registers_however_small_requests_are_and_however_often_blocks_are_divided(
+    tags: dict[TagId, ModbusTag], limit: int, gap: int, data: st.DataObject
+) -> None:
+    """In pieces, over gaps, alone and in halves: the parts of a tag are its registers in order, within the limit."""
+    apart = data.draw(st.sets(st.sampled_from(sorted(tags))))
+    tags = {name: tag.model_copy(update={"alone": name in apart}) for name, tag in tags.items()}
+    limits = Limits(registers=limit, gap=gap)
+    made = plan(tags, limits)
+    for _ in range(data.draw(st.integers(0, 5))):
+        if numbers := [number for number in range(len(made.blocks)) if is_divisible(made, number)]:
+            made = divided(made, data.draw(st.sampled_from(numbers)), tags, limits)
+    for name, tag in tags.items():
+        assert addresses(made, name) == list(range(tag.address, tag.address + tag.size))
+        assert all(made.blocks[part.block].table is tag.table for part in made.parts[name])
+    assert all(1 <= block.count <= limit for block in made.blocks)
+    assert all(len(set(pieces.blocks)) == len(pieces.blocks) > 1 for pieces in made.pieces)

@@ -155,6 +155,7 @@ class SignalShape(Shape):
     count: Annotated[int, Field(ge=1, le=1000)] | None = None
     scale: float | None = None
     offset: float | None = None
+    alone: Annotated[bool, Field(description="the device gives it only in a request of its own")] | None = None
     controller: Annotated[str | None, Field(description="the controller that shows it, if not the station's own")] = (
         None
     )

@@ -3,9 +3,9 @@
 import pytest
 
 from adapters.modbus.poll_rate import next_beat
-from adapters.modbus.read_plan import Block, Part, plan, sync_block
+from adapters.modbus.read_plan import Block, Limits, Part, Pieces, divided, is_divisible, plan, sync_block
 from adapters.reading import TagId
-from adapters.settings import DataType, ModbusTag, Table
+from adapters.settings import ByteOrder, DataType, ModbusTag, Table
 
 
 def test_contiguous_tags_share_a_request_and_gaps_part_them() -> None:
@@ -16,7 +16,7 @@ def test_contiguous_tags_share_a_request_and_gaps_part_them() -> None:
         TagId("b"): ModbusTag(address=11, type=DataType.FLOAT32),
         TagId("far"): ModbusTag(address=15),
     }
-    made = plan(tags, max_registers=125)
+    made = plan(tags, Limits())
 
     assert made.blocks == (Block(Table.HOLDING, 10, 4), Block(Table.HOLDING, 15, 1))
     assert made.parts[TagId("b")] == (Part(0, 1, 2),)
@@ -30,7 +30,7 @@ def test_a_paint_station_takes_six_requests() -> None:
     tags[TagId("temperature")] = ModbusTag(address=1030, type=DataType.FLOAT32)
     tags[TagId("humidity")] = ModbusTag(address=1032, type=DataType.FLOAT32)
     tags[TagId("log")] = ModbusTag(address=1100, type=DataType.STRING, length=40, count=16)
-    made = plan(tags, max_registers=125)
+    made = plan(tags, Limits())
 
     assert [block.count for block in made.blocks] == [5, 9, 4, 120, 120, 80]
     assert made.parts[TagId("log")] == (Part(3, 0, 120), Part(4, 0, 120), Part(5, 0, 80))
@@ -41,7 +41,7 @@ def test_a_bit_and_its_word_are_one_register() -> None:
     tags = {TagId(f"bit{bit}"): ModbusTag(address=5, bit=bit) for bit in range(16)}
     tags[TagId("word")] = ModbusTag(address=5, type=DataType.BITS)
 
-    assert plan(tags, max_registers=125).blocks == (Block(Table.HOLDING, 5, 1),)
+    assert plan(tags, Limits()).blocks == (Block(Table.HOLDING, 5, 1),)
 
 
 def test_tables_are_apart_and_bits_have_their_own_limit() -> None:
@@ -53,17 +53,79 @@ def test_tables_are_apart_and_bits_have_their_own_limit() -> None:
         TagId("input"): ModbusTag(address=0, table=Table.INPUT),
     }
 
-    assert plan(tags, max_registers=10).blocks == (
+    assert plan(tags, Limits(registers=10)).blocks == (
         Block(Table.COIL, 0, 2000),
         Block(Table.COIL, 2000, 1),
         Block(Table.INPUT, 0, 1),
     )
 
 
-def test_a_value_larger_than_a_request_is_refused() -> None:
-    """A number that does not fit into one request could be torn: the plan says so instead."""
-    with pytest.raises(ValueError, match="4 registers, a request may have 2"):
-        plan({TagId("total"): ModbusTag(address=0, type=DataType.UINT64)}, max_registers=2)
+@pytest.mark.parametrize(
+    ("type_", "order", "moving"),
+    [
+        (DataType.UINT64, ByteOrder.ABCD, 1),
+        (DataType.UINT64, ByteOrder.BADC, 1),
+        (DataType.UINT64, ByteOrder.CDAB, 0),
+        (DataType.FLOAT64, ByteOrder.DCBA, 0),
+        (DataType.STRING, ByteOrder.ABCD, None),
+    ],
+)
+def test_a_value_larger_than_a_request_is_read_in_pieces(type_: DataType, order: ByteOrder, moving: int | None) -> None:
+    """Its pieces are named in order, with the one that may move between two readings."""
+    length = 8 if type_ is DataType.STRING else None
+    made = plan({TagId("total"): ModbusTag(address=5, type=type_, order=order, length=length)}, Limits(registers=2))
+
+    assert made.blocks == (Block(Table.HOLDING, 5, 2), Block(Table.HOLDING, 7, 2))
+    assert made.parts[TagId("total")] == (Part(0, 0, 2), Part(1, 0, 2))
+    assert made.pieces == (Pieces((0, 1), moving),)
+
+
+def test_gaps_are_read_over_only_as_far_as_they_may_be() -> None:
+    """One unused register between two tags is one request where one may be read over, and two are not."""
+    tags = {TagId(f"t{address}"): ModbusTag(address=address) for address in (100, 102, 104, 107)}
+
+    made = plan(tags, Limits(gap=1))
+
+    assert made.blocks == (Block(Table.HOLDING, 100, 5), Block(Table.HOLDING, 107, 1))
+    assert made.parts[TagId("t104")] == (Part(0, 4, 1),)
+    assert len(plan(tags, Limits()).blocks) == 4
+    assert len(plan(tags, Limits(gap=2)).blocks) == 1
+
+
+def test_what_must_be_read_alone_has_a_request_of_its_own() -> None:
+    """Its neighbours are read without it; two tags on the same registers share the request."""
+    tags = {
+        TagId("left"): ModbusTag(address=10),
+        TagId("alone"): ModbusTag(address=11, type=DataType.UINT32, alone=True),
+        TagId("twin"): ModbusTag(address=11, type=DataType.INT32),
+        TagId("right"): ModbusTag(address=13),
+    }
+    made = plan(tags, Limits(gap=5))
+
+    assert made.blocks == (Block(Table.HOLDING, 11, 2), Block(Table.HOLDING, 10, 4))
+    assert made.parts[TagId("alone")] == made.parts[TagId("twin")] == (Part(0, 0, 2),)
+    assert len(plan(tags, Limits()).blocks) == 3
+
+
+def test_bits_have_a_limit_of_their_own() -> None:
+    """A device that gives eight bits at a time is asked for eight at a time."""
+    tags = {TagId("coils"): ModbusTag(address=0, table=Table.COIL, type=DataType.BOOL, count=20)}
+
+    assert [block.count for block in plan(tags, Limits(registers=1, bits=8)).blocks] == [8, 8, 4]
+
+
+def test_a_block_is_divided_between_its_values() -> None:
+    """Both halves hold whole values, other blocks stay, and one value cannot be divided."""
+    tags = {
+        TagId("far"): ModbusTag(address=0),
+        TagId("total"): ModbusTag(address=10, type=DataType.UINT32),
+        TagId("state"): ModbusTag(address=12),
+    }
+    made = divided(plan(tags, Limits()), 1, tags, Limits())
+
+    assert made.blocks == (Block(Table.HOLDING, 0, 1), Block(Table.HOLDING, 10, 2), Block(Table.HOLDING, 12, 1))
+    assert made.parts[TagId("state")] == (Part(2, 0, 1),)
+    assert not any(is_divisible(made, number) for number in range(3))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +145,7 @@ def test_beats_keep_their_grid(due_s: float, now_s: float, beat_s: float) -> Non
 def test_a_block_is_named_as_an_engineer_names_it() -> None:
     """Its table, its first and its last address."""
     assert str(Block(Table.HOLDING, 100, 3)) == "holding 100 to 102"
+    assert str(Block(Table.COIL, 7, 1)) == "coil 7"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.modbus.answers import BlockAnswer
-from adapters.modbus.read_plan import plan
+from adapters.modbus.read_plan import Block, Limits, divided, plan
 from adapters.modbus.register_image import RegisterImage
 from adapters.reading import Quality, TagId
-from adapters.settings import DataType, ModbusTag
+from adapters.settings import DataType, ModbusTag, Table
 
 T0 = datetime(2026, 3, 2, 3, tzinfo=UTC)
 ILLEGAL_ADDRESS, BUSY = 2, 6
@@ -21,24 +21,31 @@ NAN = (0x7FC0, 0)
 def image(tags: Mapping[str, ModbusTag]) -> RegisterImage:
     """An image before the first answer; a refused block is left out for 30 s."""
     named = {TagId(name): tag for name, tag in tags.items()}
-    return RegisterImage(named, plan(named, max_registers=125), refused_retry_s=30.0)
+    return RegisterImage(named, plan(named, Limits()), refused_retry_s=30.0)
 
 
-def update(registers: RegisterImage, *answers: BlockAnswer) -> None:
+def holding(address: int, count: int) -> Block:
+    """A block of holding registers."""
+    return Block(Table.HOLDING, address, count)
+
+
+def update(registers: RegisterImage, answers: Mapping[Block, BlockAnswer]) -> None:
     """One answer for each block, a second apart, at 100 s real time."""
-    for number, answer in enumerate(answers):
-        registers.update(number, answer, received=T0 + timedelta(seconds=number), real_s=100.0)
+    for number, (block, answer) in enumerate(answers.items()):
+        registers.update(block, answer, received=T0 + timedelta(seconds=number), real_s=100.0)
 
 
 def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
     """A refusal rests for 30 s and is named with its tags, five by name; an error of the moment is asked again."""
     refused = {f"t{number}": ModbusTag(address=number) for number in range(7)}
     registers = image({**refused, "good": ModbusTag(address=100), "busy": ModbusTag(address=200)})
-    update(registers, BlockAnswer((), ILLEGAL_ADDRESS), BlockAnswer((5,)), BlockAnswer((), BUSY))
+    blocks = holding(0, 7), holding(100, 1), holding(200, 1)
+    answers = BlockAnswer((), ILLEGAL_ADDRESS), BlockAnswer((5,)), BlockAnswer((), BUSY)
+    update(registers, dict(zip(blocks, answers, strict=True)))
     registers.check_refusals()
 
-    assert [registers.is_due(number, real_s=129.9) for number in range(3)] == [False, True, True]
-    assert registers.is_due(0, real_s=130.0)
+    assert [registers.is_due(block, real_s=129.9) for block in blocks] == [False, True, True]
+    assert registers.is_due(blocks[0], real_s=130.0)
     readings = registers.readings()
     assert readings[TagId("t0")].quality is Quality.BAD
     assert readings[TagId("busy")].value is None
@@ -48,8 +55,8 @@ def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
     assert diagnostic.tags == tuple(refused)
     assert diagnostic.text.endswith("t0, t1, t2, t3, t4 and 2 more")
 
-    update(registers, BlockAnswer((1,) * 7))
-    assert registers.is_due(0, real_s=100.0)
+    update(registers, {blocks[0]: BlockAnswer((1,) * 7)})
+    assert registers.is_due(blocks[0], real_s=100.0)
     assert list(registers.diagnostics()) == []
 
 
@@ -69,23 +76,25 @@ def test_only_a_counter_of_two_registers_that_jumps_far_may_be_torn(
 ) -> None:
     """A jump of 32768 either way needs a second look, in the block of the counter alone, and never at first."""
     registers = image({"total": ModbusTag(address=0, type=type_), "other": ModbusTag(address=100)})
-    assert not registers.is_torn(0, before)
-    update(registers, BlockAnswer(before), BlockAnswer((0,)))
+    total, other = holding(0, 2), holding(100, 1)
+    assert not registers.is_torn(total, before)
+    update(registers, {total: BlockAnswer(before), other: BlockAnswer((0,))})
 
-    assert registers.is_torn(0, now) is torn
-    assert not registers.is_torn(1, (0xFFFF,))
+    assert registers.is_torn(total, now) is torn
+    assert not registers.is_torn(other, (0xFFFF,))
 
 
 def test_a_device_that_refuses_everything_is_misconfigured_or_has_changed() -> None:
     """All blocks refused from the start: the file is wrong. After an answer: the device is to be tried again."""
     registers = image({"good": ModbusTag(address=0)})
-    update(registers, BlockAnswer((), ILLEGAL_ADDRESS))
-    with pytest.raises(ControllerMisconfigured, match=r"refuses all 1 blocks, the first is holding 0 to 0$"):
+    update(registers, {holding(0, 1): BlockAnswer((), ILLEGAL_ADDRESS)})
+    says = r"refuses everything \(illegal address\), holding 0 for one: correct `address` and `table`"
+    with pytest.raises(ControllerMisconfigured, match=says):
         registers.check_refusals()
 
-    update(registers, BlockAnswer((5,)))
+    update(registers, {holding(0, 1): BlockAnswer((5,))})
     registers.check_refusals()
-    update(registers, BlockAnswer((), ILLEGAL_ADDRESS))
+    update(registers, {holding(0, 1): BlockAnswer((), ILLEGAL_ADDRESS)})
     with pytest.raises(ControllerUnavailable, match=r"it answered before$"):
         registers.check_refusals()
 
@@ -93,12 +102,46 @@ def test_a_device_that_refuses_everything_is_misconfigured_or_has_changed() -> N
 def test_a_value_that_is_not_of_its_type_is_named_as_long_as_it_is_there() -> None:
     """A float that is not a number has no value and a diagnostic; both end with the next finite number."""
     registers = image({"level": ModbusTag(address=0, type=DataType.FLOAT32)})
-    update(registers, BlockAnswer(NAN))
+    update(registers, {holding(0, 2): BlockAnswer(NAN)})
     assert registers.readings()[TagId("level")].value is None
     (diagnostic,) = registers.diagnostics()
     assert (diagnostic.code, diagnostic.tags) == (DiagnosticCode.VALUE_UNREADABLE, ("level",))
 
-    update(registers, BlockAnswer((0x3FC0, 0)))
+    update(registers, {holding(0, 2): BlockAnswer((0x3FC0, 0))})
     assert registers.readings()[TagId("level")].value == 1.5
     assert registers.readings()[TagId("level")].value == 1.5
     assert list(registers.diagnostics()) == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "code", "remedy"),
+    [
+        (ModbusTag(address=40101), ILLEGAL_ADDRESS, "40101 of a manual is 100 here"),
+        (ModbusTag(address=30001, table=Table.INPUT), ILLEGAL_ADDRESS, "30001 of a manual is 0 here"),
+        (ModbusTag(address=100), ILLEGAL_ADDRESS, "which may count from 1"),
+        (ModbusTag(address=100), 1, "try `table: input` or `coil`"),
+        (ModbusTag(address=100, table=Table.COIL, type=DataType.BOOL), 1, "try `table: discrete` or `holding`"),
+        (ModbusTag(address=100), 3, "correct `type` and `length`"),
+    ],
+)
+def test_a_refusal_says_what_to_correct(tag: ModbusTag, code: int, remedy: str) -> None:
+    """By what the device says, and by an address that was copied from a manual."""
+    registers = image({"state": tag, "good": ModbusTag(address=7)})
+    update(registers, {Block(tag.table, tag.address, 1): BlockAnswer((), code), holding(7, 1): BlockAnswer((5,))})
+    (diagnostic,) = registers.diagnostics()
+
+    assert diagnostic.tags == ("state",)
+    assert remedy in diagnostic.remedy
+
+
+def test_another_plan_keeps_what_is_known_of_the_same_blocks() -> None:
+    """Blocks of both plans keep their answers; a block that is gone leaves nothing behind."""
+    tags = {TagId("one"): ModbusTag(address=0), TagId("two"): ModbusTag(address=1), TagId("far"): ModbusTag(address=9)}
+    before = plan(tags, Limits())
+    registers = RegisterImage(tags, before, refused_retry_s=30.0)
+    update(registers, {holding(0, 2): BlockAnswer((), ILLEGAL_ADDRESS), holding(9, 1): BlockAnswer((9,))})
+    registers.replan(divided(before, 0, tags, Limits()))
+    update(registers, {holding(0, 1): BlockAnswer((1,)), holding(1, 1): BlockAnswer((), ILLEGAL_ADDRESS)})
+
+    assert {tag: reading.value for tag, reading in registers.readings().items()} == {"one": 1, "two": None, "far": 9}
+    assert [diagnostic.tags for diagnostic in registers.diagnostics()] == [("two",)]
