@@ -52,11 +52,16 @@ class HealthListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Real seconds between tries: drawn from 0 to a ceiling that doubles from `first_s` to `cap_s` (full jitter)."""
+    """Real seconds between tries: drawn from 0 to a ceiling that doubles from `first_s` to `cap_s` (full jitter).
+
+    A controller that refuses is tried in the same way until it has refused for `refused_s`, for it may be starting.
+    From then on it is parked: tried every `parked_s`.
+    """
 
     first_s: float = 1.0
     cap_s: float = 30.0
-    parked_s: float = 300.0
+    parked_s: float = 30.0
+    refused_s: float = 60.0
 
     def delay_s(self, failures: int, rng: random.Random) -> float:
         """The wait after the `failures`-th failure in a row, counted from 1."""
@@ -82,6 +87,7 @@ class _Ending:
     cause: GapCause = GapCause.CONNECTION
     since: datetime | None = None
     error: BaseException | None = None
+    refused: bool = False
 
 
 async def supervise(
@@ -109,6 +115,7 @@ class _Supervised:
     backoff: Backoff
     outcome: _Outcome = _Outcome.NEW
     failures: int = 0
+    refused_s: float = 0.0  # that were waited between refusals, one after the other
     journal_error: JournalError | None = None
 
     async def run(self) -> NoReturn:
@@ -120,7 +127,9 @@ class _Supervised:
             await self.taker.lost(self.controller, cause=ending.cause, detail=ending.detail, since=ending.since)
             self.failures += 1
             self._tell(ending)
-            await self.sleep(self._delay_s(ending.outcome))
+            delay_s = self._delay_s(ending.outcome)
+            self.refused_s = self.refused_s + delay_s if ending.refused else 0.0
+            await self.sleep(delay_s)
 
     async def _live(self) -> _Ending:
         try:
@@ -129,7 +138,10 @@ class _Supervised:
             await adapter.run(self._emit)
         except ControllerUnavailable as error:
             return _Ending(_Outcome.UNAVAILABLE, error.detail, error.cause, error.blind_since)
-        except (ControllerMisconfigured, ConfigError) as error:
+        except ControllerMisconfigured as error:
+            starting = self.refused_s < self.backoff.refused_s
+            return _Ending(_Outcome.UNAVAILABLE if starting else _Outcome.MISCONFIGURED, error.detail, refused=True)
+        except ConfigError as error:
             return _Ending(_Outcome.MISCONFIGURED, str(error))
         except JournalError:
             raise
@@ -152,7 +164,7 @@ class _Supervised:
             raise
         self.watch.seen(self.controller, batch.received_time)
         if batch.baseline:
-            self.failures = 0
+            self.failures, self.refused_s = 0, 0.0
         if self.outcome is not _Outcome.CONNECTED:
             event = "controller_connected" if self.outcome is _Outcome.NEW else "controller_restored"
             self.outcome = _Outcome.CONNECTED

@@ -158,7 +158,7 @@ class Limits:
     """Real seconds after which silence is a standstill.
 
     `running_s`: a controller that runs gives a batch, if an empty one, every few seconds. `trying_s`: one that is tried
-    again is tried every five minutes at the latest, and a try has its own time limits.
+    again is tried every half minute, and a try has its own time limits.
     """
 
     journal_s: float = 30.0

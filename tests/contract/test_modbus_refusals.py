@@ -1,16 +1,22 @@
 """What a device refuses: single registers, long requests, gaps, neighbours, and everything while it is busy."""
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 
 import pytest
-from modbus_servers import OurDevice, Watched, device, watched
+from fakes import PLC, FakePipeline
+from modbus_servers import NOW, OurDevice, Watched, device, names, watched
 from odd_modbus_device import OddDevice, Request, Script, Step, odd_device
 
+from adapters.clock import ManualClock
 from adapters.diagnostics import DiagnosticCode
 from adapters.errors import ControllerMisconfigured
+from adapters.modbus.adapter import ModbusAdapter
 from adapters.reading import Quality, Reading
 from adapters.settings import ByteOrder, DataType, ModbusController, ModbusTag, Table
+from mes.health.controllers import ConnectionState, Health
+from mes.supervisor import Backoff, supervise
 from simulators.modbus_server import ModbusServer
 
 POLLS = 12
@@ -219,3 +225,33 @@ async def test_blocks_that_must_be_read_alone_and_few_bits() -> None:
         found = good((await seen.batch()).readings)
 
     assert found == {"state": 1, "good": 2, "scrap": 3, "lamps": (True,) * 20}
+
+
+async def test_a_device_that_refuses_everything_while_it_starts_is_collected_soon_after() -> None:
+    """For a second exception 2 answers everything: the controller is not parked, and collected as soon as it can be."""
+    loop = asyncio.get_running_loop()
+    began_s: list[float] = []
+
+    def starting(plc: OddDevice, request: Request) -> Sequence[Step]:
+        began_s.append(loop.time())
+        return [plc.frame(request, bytes((0x83, 2)) if loop.time() < began_s[0] + 1 else None)]
+
+    pipeline, health = FakePipeline(), Health(ManualClock(NOW))
+    states: set[ConnectionState] = set()
+    async with odd_device({100: 1, 101: 2, 102: 3}, starting) as plc:
+        settings = plc.settings()
+        tags = names({"state": ModbusTag(address=100), "good": ModbusTag(address=101), "far": ModbusTag(address=102)})
+
+        def make() -> ModbusAdapter:
+            return ModbusAdapter(PLC, settings, tags, clock=ManualClock(NOW), secret=lambda _: "")
+
+        supervised = supervise(PLC, make, pipeline, health, rng=random.Random(1), backoff=Backoff(first_s=0.1))
+        task = asyncio.create_task(supervised)
+        while not pipeline.accepted:
+            await asyncio.sleep(0.01)
+            states |= {snapshot.state for snapshot in health.snapshot()}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    assert good(pipeline.accepted[0].readings) == {"state": 1, "good": 2, "far": 3}
+    assert states <= {ConnectionState.CONNECTING, ConnectionState.LOST, ConnectionState.RUNNING}

@@ -34,6 +34,7 @@ from mes.influx.server import HIDDEN, InfluxServer, Target
 from mes.journal import Entry, Journal
 from mes.logs import configure_logging
 from mes.model import State, StateChanged, StationId
+from mes.supervisor import Backoff
 from simulators.opcua_server import Node, OpcUaServer, Security
 
 pytestmark = pytest.mark.timeout(30)
@@ -199,7 +200,7 @@ async def test_a_collector_whose_secrets_are_refused_shows_none(
         (tmp_path / "whole.yaml").write_text(json.dumps(text))
         config = load(tmp_path / "whole.yaml").config
 
-        async with collector(config, SteadyClock()) as running:
+        async with collector(config, SteadyClock(), backoff=Backoff(refused_s=0)) as running:
             await running.journal.append(Entry(events=[worked()]))  # so that the database has something to refuse
             while not refused(running):
                 await asyncio.sleep(0.05)

@@ -32,7 +32,7 @@ async def run(
             health or Health(ManualClock(START)),
             rng=random.Random(1),
             sleep=sleep,
-            backoff=Backoff(first_s=1, cap_s=30, parked_s=300),
+            backoff=Backoff(first_s=1, cap_s=30, parked_s=30, refused_s=60),
         )
     return sleep.slept_s
 
@@ -72,20 +72,46 @@ async def test_every_ending_is_a_loss() -> None:
     ]
 
 
-@pytest.mark.parametrize("error", [ControllerMisconfigured("no such node"), ConfigError("no credential")])
-async def test_a_misconfigured_controller_is_parked_and_comes_back(error: Exception, logged: Lines) -> None:
-    """It is tried again every five minutes only, with one warning, and runs when the controller is corrected."""
-    health = Health(ManualClock(START))
+async def test_a_missing_credential_parks_a_controller_until_it_is_there(logged: Lines) -> None:
+    """What this program itself lacks parks at once: tried every 30 s, with one warning, running once it is there."""
     fixed = FakeAdapter([batch(baseline=True)], end=GONE)
+    missing = ConfigError("no credential")
 
-    slept_s = await run(error, error, fixed, tries=3, health=health)
+    slept_s = await run(missing, missing, fixed, tries=3)
 
-    assert slept_s[:2] == [300, 300]
+    assert slept_s[:2] == [30, 30]
     assert [(line["event"], line["log_level"]) for line in logged] == [
         ("controller_parked", "warning"),
         ("controller_restored", "info"),
         ("controller_lost", "info"),
     ]
+
+
+async def test_a_controller_that_refuses_is_parked_after_a_minute_of_refusals(logged: Lines) -> None:
+    """It may be starting: for a minute it is tried like one that is away, then every 30 s, with one warning."""
+    health = Health(ManualClock(START))
+
+    slept_s = await run(FakeAdapter(end=ControllerMisconfigured("no such node")), tries=40, health=health)
+
+    tries = next(number for number in range(40) if sum(slept_s[:number]) >= 60)
+    assert all(0 <= slept <= min(30.0, 2.0**number) for number, slept in enumerate(slept_s[:tries]))
+    assert sum(slept_s[:3]) <= 7
+    assert slept_s[tries:] == [30] * (40 - tries)
+    assert [(line["event"], line["detail"]) for line in logged] == [
+        ("controller_lost", "no such node"),
+        ("controller_parked", "no such node"),
+    ]
+    assert health.snapshot()[0].state is ConnectionState.PARKED
+
+
+async def test_refusals_count_anew_after_a_loss_and_after_a_connection(logged: Lines) -> None:
+    """A controller that restarts between its refusals, or gave data, has a minute again."""
+    refuses, gone = FakeAdapter(end=ControllerMisconfigured("starting")), FakeAdapter(end=GONE)
+    up = FakeAdapter([batch(baseline=True)], end=ControllerMisconfigured("starting"))
+
+    await run(*[refuses, refuses, refuses, gone] * 10, up, gone, tries=42)
+
+    assert "controller_parked" not in [line["event"] for line in logged]
 
 
 async def test_a_defect_of_one_controller_does_not_end_it(logged: Lines) -> None:
