@@ -1,7 +1,7 @@
 """Which adapter speaks to which kind of controller."""
 
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from adapters.clock import Clock
 from adapters.ports import Adapter
@@ -16,6 +16,11 @@ from adapters.settings import (
     OpcUaTag,
 )
 
+if TYPE_CHECKING:
+    from adapters.modbus.line import Line
+
+Lines = dict[str, "Line"]
+
 
 def maker(
     controller: ControllerId,
@@ -24,8 +29,11 @@ def maker(
     *,
     clock: Clock,
     secret: Callable[[str], str],
+    lines: Lines | None = None,
 ) -> Callable[[], Adapter]:
     """Makes an adapter for each connection to a controller. `secret` gives the password behind a credential's name.
+
+    `lines` are the Modbus lines of all controllers made so far: those that name the same address share one.
 
     Tags of another protocol than the controller's are left out; the configuration refuses them beforehand. A protocol
     is imported here, before anything is read: a plant without it does without.
@@ -41,9 +49,13 @@ def maker(
         case ModbusTcpController() | ModbusRtuOverTcpController() | ModbusRtuController():
             from adapters.modbus.adapter import ModbusAdapter
             from adapters.modbus.answers import DeviceMemory
+            from adapters.modbus.line import Line, address
 
             registers = {name: tag for name, tag in tags.items() if isinstance(tag, ModbusTag)}
             memory = DeviceMemory()
-            return lambda: ModbusAdapter(controller, settings, registers, clock=clock, secret=secret, memory=memory)
+            line = Line() if lines is None else lines.setdefault(address(settings), Line())
+            return lambda: ModbusAdapter(
+                controller, settings, registers, clock=clock, secret=secret, memory=memory, line=line
+            )
         case _:
             assert_never(settings)

@@ -131,6 +131,7 @@ async def collector(
             monitor.offsets = clocks.offsets
             taps.append(clocks.take)
         taker = _Tapped(pipeline, taps)
+        lines: registry.Lines = {}
         async with asyncio.TaskGroup() as group:
 
             async def begin() -> None:
@@ -142,7 +143,9 @@ async def collector(
                     group.create_task(
                         supervise(
                             controller,
-                            registry.maker(controller, settings, config.tags[controller], clock=clock, secret=secret),
+                            registry.maker(
+                                controller, settings, config.tags[controller], clock=clock, secret=secret, lines=lines
+                            ),
                             taker,
                             health,
                             rng=random.Random(),

@@ -1,18 +1,23 @@
 """The line to one address, with one connection at a time: a request that needs it makes it, and requests take turns."""
 
 import asyncio
+from typing import assert_never
 
 from adapters.errors import ControllerUnavailable
 from adapters.modbus.answers import BlockAnswer, Doubt, LineMemory, Problem
 from adapters.modbus.link import Asker, InDoubtError, Link, LostError
 from adapters.modbus.read_plan import Block
-from adapters.settings import ModbusController, ModbusTcpController
+from adapters.settings import ModbusController, ModbusRtuController, ModbusRtuOverTcpController, ModbusTcpController
 
 STRIKES = 3  # unanswered requests in a row, over TCP, before the device counts as away
 
 
 class Line:
-    """One connection, or serial line. A close by the device while nothing is requested costs nothing but a new one."""
+    """One connection, or serial line, for all units at an address: their requests take turns, one at a time.
+
+    A close by the device while nothing is requested costs nothing but a new connection. A silent unit costs the others
+    the time of one request at a time, and its late answers are known by its unit number.
+    """
 
     def __init__(self) -> None:
         """Nothing is connected yet."""
@@ -41,8 +46,9 @@ class Line:
 
     async def ready(self, asker: Asker) -> None:
         """Makes the connection if there is none; raises as `read`."""
-        async with self._turn:
-            await self._connected(asker)
+        if self._link is None or self._link.lost:  # else it would use up its turn
+            async with self._turn:
+                await self._connected(asker)
 
     async def read(self, asker: Asker, block: Block) -> BlockAnswer:
         """One block. Raises ControllerUnavailable when the device is away or silent, InDoubtError after a doubt.
@@ -64,6 +70,8 @@ class Line:
                     if self.memory.zero or self._askers == 1:
                         self._end(stale=True)
                     raise InDoubtError(problem)
+            if self._askers > 1:  # the others' turn: half of the time is theirs
+                await asyncio.sleep(asker.settings.request_timeout_s)
         asker.memory.doubts[problem.doubt] += 1
         raise ControllerUnavailable(problem.text)
 
@@ -86,6 +94,8 @@ class Line:
 
     async def _connected(self, asker: Asker) -> Link:
         """The connection, a new one if there is none. Raises NotConnectedError."""
+        if self.memory.zero and self._askers > 1:  # one unit's answer could be taken for another's
+            self.memory.alone = True
         if self._link is not None:
             problem = self._link.problem
             if problem is not None or self._link.lost or (self.memory.alone and self._link.used):
@@ -114,6 +124,17 @@ class Line:
         if self._link is not None:
             self._link.close()
         self._link = None
+
+
+def address(settings: ModbusController) -> str:
+    """Controllers with the same one share a line."""
+    match settings:
+        case ModbusTcpController() | ModbusRtuOverTcpController():
+            return f"{settings.kind} {settings.host.lower()}:{settings.port}"
+        case ModbusRtuController():
+            return f"{settings.kind} {settings.device}"
+        case _:
+            assert_never(settings)
 
 
 def _numbered(settings: ModbusController) -> bool:

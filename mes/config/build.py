@@ -222,20 +222,39 @@ def _settings(entry: Entry) -> type[Controller]:
 
 
 def _endpoints(controllers: Mapping[str, Entry], findings: Findings) -> None:
-    """Two controllers behind one address would be one controller, connected to twice."""
+    """Two controllers behind one address would be one controller; units on one line must agree on the line."""
     first: dict[object, str] = {}
+    lines: dict[object, tuple[str, Mapping[str, object]]] = {}
     for name, entry in controllers.items():
-        match entry:
-            case OpcUaEntry():
-                where: object = entry.url
-            case ModbusTcpEntry() | ModbusRtuOverTcpEntry():
-                where = (entry.host, entry.port, entry.unit)
-            case ModbusRtuEntry():
-                where = (entry.device, entry.unit)
-        other = first.setdefault(where, name)
+        line, unit, settings = _line_of(entry)
+        other = first.setdefault((line, unit), name)
         if other != name:
             what = f"{other} has the same address"
             findings.problem(("controllers", name), what, "each controller is given once; correct one of the two")
+        _line(name, settings, *lines.setdefault(line, (name, settings)), findings)
+
+
+def _line_of(entry: Entry) -> tuple[object, int, Mapping[str, object]]:
+    """Where a controller is, its number there, and what all controllers there must agree on."""
+    match entry:
+        case OpcUaEntry():
+            return entry.url, 0, {}
+        case ModbusTcpEntry() | ModbusRtuOverTcpEntry():
+            return (entry.host.lower(), entry.port), entry.unit, {"kind": entry.kind}
+        case ModbusRtuEntry():
+            agreed = {key: getattr(entry, key) for key in ("baudrate", "parity", "stop_bits")}
+            return entry.device, entry.unit, agreed
+
+
+def _line(
+    name: str, settings: Mapping[str, object], other: str, others: Mapping[str, object], findings: Findings
+) -> None:
+    """What two controllers on one line say differently of it."""
+    for key, value in settings.items():
+        if value != others[key]:
+            what = f"`{key}` is {value}, {other} has {others[key]} on the same line"
+            remedy = "units on one line share its settings; correct one of the two"
+            findings.problem(("controllers", name, key), what, remedy)
 
 
 def _station(station: Resolved, work: _Work) -> None:

@@ -15,6 +15,7 @@ from pyModbusTCP.server import ModbusServer as ForeignServer  # type: ignore[imp
 
 from adapters.clock import ManualClock
 from adapters.modbus.adapter import ModbusAdapter
+from adapters.modbus.line import Line
 from adapters.reading import Batch, ControllerId, TagId
 from adapters.settings import (
     ModbusController,
@@ -210,6 +211,7 @@ async def watched(
     *,
     clock: ManualClock | None = None,
     refused_retry_s: float = 30.0,
+    line: Line | None = None,
 ) -> AsyncIterator[Watched]:
     """Runs an adapter until the block is left."""
     adapter = ModbusAdapter(
@@ -219,6 +221,7 @@ async def watched(
         clock=clock or ManualClock(NOW),
         secret=lambda _: "",
         refused_retry_s=refused_retry_s,
+        line=line,
     )
     batches: asyncio.Queue[Batch] = asyncio.Queue()
     task = asyncio.create_task(adapter.run(batches.put))

@@ -1,14 +1,16 @@
 """A Modbus device by hand whose answers a test scripts byte by byte: late, twice, for another, cut off by a reset."""
 
 import asyncio
+import os
 import socket
 import struct
+import tty
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.settings import ModbusController, ModbusRtuOverTcpController, ModbusTcpController
+from adapters.settings import ModbusController, ModbusRtuController, ModbusRtuOverTcpController, ModbusTcpController
 from simulators.modbus_server import crc16
 
 RESET = object()  # a step: the connection ends with RST
@@ -46,6 +48,8 @@ class OddDevice:
     most_open: int = 0
     connected_s: float = 0.0  # the loop's time of the last connection
     reset_at_accept: bool = False
+    one_connection: bool = False  # a second one is closed at once
+    path: str = ""  # of a serial line, with the name of its other end
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     def pdu(self, request: Request) -> bytes:
@@ -67,6 +71,9 @@ class OddDevice:
     def settings(self, **changes: Any) -> ModbusController:
         """How an adapter reaches it."""
         where = {"host": "127.0.0.1", "port": self.port, "poll_interval_ms": 20, "request_timeout_s": 1.0}
+        if self.path:
+            line = {"device": self.path, "parity": "N", "poll_interval_ms": 20, "request_timeout_s": 1.0}
+            return ModbusRtuController.model_validate({"kind": "modbus-rtu", **line, **changes})
         if self.rtu:
             return ModbusRtuOverTcpController.model_validate({"kind": "modbus-rtu-over-tcp", **where, **changes})
         return ModbusTcpController.model_validate({"kind": "modbus-tcp", **where, **changes})
@@ -81,6 +88,8 @@ class OddDevice:
         try:
             if self.reset_at_accept:
                 _reset(writer)
+                return
+            if self.one_connection and self.open > 1:
                 return
             while True:
                 transaction, unit, body = await self._read(reader)
@@ -136,9 +145,10 @@ async def odd_device(
     *,
     rtu: bool = False,
     reset_at_accept: bool = False,
+    one_connection: bool = False,
 ) -> AsyncIterator[OddDevice]:
     """A device that listens until the block is left."""
-    device = OddDevice(registers, script, rtu=rtu, reset_at_accept=reset_at_accept)
+    device = OddDevice(registers, script, rtu=rtu, reset_at_accept=reset_at_accept, one_connection=one_connection)
     server = await asyncio.start_server(device.serve, "127.0.0.1", 0)
     device.port = server.sockets[0].getsockname()[1]
     try:
@@ -146,3 +156,28 @@ async def odd_device(
     finally:
         server.close()
         await device.settle()
+
+
+@asynccontextmanager
+async def odd_line(registers: Registers, script: Script) -> AsyncIterator[OddDevice]:
+    """A serial line, a pseudo terminal, with the device at its other end until the block is left."""
+    device = OddDevice(registers, script, rtu=True)
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    device.path = os.ttyname(theirs)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    with os.fdopen(os.dup(ours), "rb", buffering=0) as incoming, os.fdopen(ours, "wb", buffering=0) as outgoing:
+        receiving, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), incoming)
+        sending, protocol = await loop.connect_write_pipe(lambda: asyncio.streams.FlowControlMixin(loop), outgoing)
+        serving = asyncio.create_task(device.serve(reader, asyncio.StreamWriter(sending, protocol, None, loop)))
+        try:
+            yield device
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            await device.settle()
+            receiving.close()
+            sending.close()
+            await asyncio.sleep(0)
+            os.close(theirs)
