@@ -242,6 +242,9 @@ class ModbusTcpController(_Modbus):
 
     kind: Literal["modbus-tcp"]
     host: str
+    unit_echo: Annotated[
+        Literal["same", "any"], Field(description="any: the device answers with another unit number, often 0 or 255")
+    ] = "same"
     port: Annotated[int, Field(ge=1, le=65535)] = 502
 
 

@@ -32,7 +32,7 @@ BUSY_PAUSE_S = 0.01  # before a busy device is asked again; doubled each time
 DIVISIONS = 50  # of refused blocks, in one poll; the next poll goes on
 READINGS = 3  # of a value that comes in pieces and moves meanwhile
 
-_SLOW = "raise `request_timeout_s` above the slowest answer of the device"
+_SLOW = "raise `request_timeout_s` above the slowest answer of the device, or give it a pause between requests"
 _SHARED = "look for a gateway or converter that mixes the answers of several devices or masters"
 _DOUBT_REMEDIES = {
     Doubt.NO_ANSWER: _SLOW,
@@ -40,7 +40,7 @@ _DOUBT_REMEDIES = {
     Doubt.DOUBLED: _SHARED,
     Doubt.UNREQUESTED: _SHARED,
     Doubt.OTHER_TRANSACTION: _SHARED,
-    Doubt.OTHER_UNIT: "set `unit` to the number that the device answers with",
+    Doubt.OTHER_UNIT: "set `unit` to the number that the device answers with, or `unit_echo: any` if it ignores it",
     Doubt.OTHER_FUNCTION: _SHARED,
     Doubt.OTHER_LENGTH: _SHARED,
     Doubt.BROKEN_FRAME: "check that the port speaks this protocol: Modbus TCP, or RTU frames over TCP",
@@ -213,7 +213,7 @@ class ModbusAdapter:
             polled_s, polled = real_s(), self._clock.now()
             self._note_doubts()
             if heartbeat is not None and watch is not None:
-                _feel(watch, found[heartbeat.tag], real_s=real_s())
+                _feel(watch, found[heartbeat.tag], self._image.exception(heartbeat.tag), real_s=real_s())
             if watch is None or watch.beating:
                 await emit(self._batch(found, baseline=baseline, answered_in=answered_in))
                 baseline = False
@@ -322,9 +322,13 @@ class ModbusAdapter:
             raise InDoubtError(Problem(Doubt.OTHER_LENGTH, f"{self._sync} is refused, which holds a block's part"))
 
 
-def _feel(watch: HeartbeatWatch, pulse: Reading, *, real_s: float) -> None:
+def _feel(watch: HeartbeatWatch, pulse: Reading, exception: str, *, real_s: float) -> None:
+    """Takes a reading of the heartbeat, or what came in its place; raises ControllerUnavailable if it is stuck."""
     watch.see(pulse, real_s=real_s)
-    if watch.stuck(real_s=real_s):
-        since = watch.last_change if watch.beating else None
-        detail = f"the heartbeat {pulse.tag} {watch.trouble}"
+    if not watch.stuck(real_s=real_s):
+        return
+    since = watch.last_change if watch.beating else None
+    detail = f"the heartbeat {pulse.tag} {watch.trouble}"
+    if watch.readable:
         raise ControllerUnavailable(detail, cause=GapCause.STUCK, blind_since=since)
+    raise ControllerUnavailable(f"{detail}: {exception}" if exception else detail, blind_since=since)

@@ -13,6 +13,8 @@ RECENT = 1000  # transaction ids of a connection that are remembered, to know la
 _HEAD = 8  # MBAP header and function code
 _EXCEPTION = 0x80
 _BITS = (1, 2)
+_TLS = (b"\x15\x03", b"\x16\x03")  # how an alert or a handshake begins
+ECHOES = (0, 255)  # unit numbers that devices without a unit answer with
 
 
 class Doubt(StrEnum):
@@ -72,21 +74,24 @@ class _Request:
     unit: int
     function: int
     byte_count: int
+    any_unit: bool
 
     @classmethod
-    def of(cls, transaction: int, body: bytes) -> "_Request":
+    def of(cls, transaction: int, body: bytes, *, any_unit: bool = False) -> "_Request":
         """From unit, function, address and count, as they are sent."""
         unit, function, _, count = struct.unpack(">BBHH", body)
-        return cls(transaction, unit, function, (count + 7) // 8 if function in _BITS else 2 * count)
+        return cls(transaction, unit, function, (count + 7) // 8 if function in _BITS else 2 * count, any_unit)
 
     def problem(self, unit: int, pdu: bytes) -> Problem | None:
         """What is wrong with an answer by its unit, function and length; None if it fits."""
-        if unit != self.unit:
-            return Problem(
-                Doubt.OTHER_UNIT,
-                f"the device answers as unit {unit}, the request is for unit {self.unit}: set `unit: {unit}` "
-                "if that is the device",
-            )
+        if unit != self.unit and not self.any_unit:
+            remedy = f"set `unit: {unit}` if that is the device"
+            if self.transaction:  # which tells its answers apart all the same
+                remedy += ", or `unit_echo: any` if it ignores the number"
+            if self.transaction and unit in ECHOES:
+                remedy = "set `unit_echo: any` if it is one device that ignores the number"
+            text = f"the device answers as unit {unit}, the request is for unit {self.unit}: {remedy}"
+            return Problem(Doubt.OTHER_UNIT, text)
         if pdu[0] & ~_EXCEPTION != self.function:
             return Problem(
                 Doubt.OTHER_FUNCTION, f"an answer has function {pdu[0]}, the request has function {self.function}"
@@ -95,6 +100,8 @@ class _Request:
         if len(pdu) == size and (pdu[0] & _EXCEPTION or pdu[1] == self.byte_count):
             return None
         text = f"an answer is of another shape: {len(pdu) - 2} bytes of values, {self.byte_count} were requested"
+        if len(pdu) < size:
+            text += "; a device that gives fewer at a time needs a lower `max_registers` or `max_bits`"
         return Problem(Doubt.OTHER_LENGTH, text)
 
 
@@ -111,12 +118,15 @@ class TcpAnswers:
         self._unanswered: deque[int] = deque(maxlen=RECENT)
         self._answered: deque[int] = deque(maxlen=RECENT)
 
-    def sent(self, packet: bytes, doubts: Counter[str]) -> None:
-        """Takes a request as it goes out; an earlier one that is open is given up. Dropped answers go to `doubts`."""
+    def sent(self, packet: bytes, doubts: Counter[str], *, any_unit: bool) -> None:
+        """Takes a request as it goes out; an earlier one that is open is given up. Dropped answers go to `doubts`.
+
+        `any_unit`: the answer may come from any unit; its transaction id shows that it is the right one.
+        """
         self._doubts = doubts
         if self._outstanding is not None:
             self._unanswered.append(self._outstanding.transaction)
-        self._outstanding = _Request.of(int.from_bytes(packet[:2], "big"), packet[6:12])
+        self._outstanding = _Request.of(int.from_bytes(packet[:2], "big"), packet[6:12], any_unit=any_unit)
 
     def received(self, data: bytes) -> bytes:
         """Takes what came; returns the whole frame that answers the outstanding request, or nothing."""
@@ -124,6 +134,8 @@ class TcpAnswers:
             self._doubts[Doubt.DOUBLED] += 1
             return b""
         self._buffer += data
+        if self._buffer[:2] in _TLS and len(self._buffer) > 2 and self._buffer[2]:
+            self.problem = self.problem or Problem(Doubt.BROKEN_FRAME, "the port speaks TLS: use `kind: modbus-tls`")
         answer = b""
         while self.problem is None and len(self._buffer) >= _HEAD:
             transaction, protocol, length, unit = struct.unpack(">HHHB", self._buffer[:7])
@@ -136,8 +148,10 @@ class TcpAnswers:
             if len(self._buffer) < 6 + length:
                 break
             frame, self._buffer = self._buffer[: 6 + length], self._buffer[6 + length :]
+            request = self._outstanding
             if self._answers(transaction, unit, frame[7:]):
-                answer = frame
+                assert request is not None
+                answer = frame[:6] + bytes((request.unit,)) + frame[7:]
                 if self._memory.alone:
                     self._doubts[Doubt.DOUBLED] += bool(self._buffer)
                     self._buffer = b""
@@ -195,8 +209,9 @@ class RtuAnswers:
         self._outstanding: _Request | None = None
         self._began = False
 
-    def sent(self, packet: bytes, doubts: Counter[str]) -> None:
-        """Takes a request as it goes out; late answers of other units go to `doubts`."""
+    def sent(self, packet: bytes, doubts: Counter[str], *, any_unit: bool) -> None:
+        """Takes a request as it goes out, for one unit only; late answers of other units go to `doubts`."""
+        del any_unit
         self._doubts = doubts
         self._began = True
         self._buffer = b""

@@ -89,7 +89,8 @@ class Line:
                 self._end(stale=True)
                 if not proven:
                     text = f"connection lost while waiting for {block}: the device ends it instead of answering; "
-                    text += "check `unit`, `port` and its protocol, and whether it admits this computer"
+                    text += "check `unit`, `kind` and `port` (one for TLS needs `kind: modbus-tls`), and whether it "
+                    text += "admits this computer"
                     raise ControllerUnavailable(text) from lost
 
     async def _connected(self, asker: Asker) -> Link:

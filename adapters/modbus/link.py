@@ -1,7 +1,10 @@
 """The link to one Modbus device: a TCP connection or a serial line with its library client, and the read of a block."""
 
 import asyncio
+import errno
 import math
+import os
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ from adapters.settings import (
 )
 
 BUFFER_BYTES = 2**16  # what may come between two requests
+_ERROR_NUMBER = re.compile(r"\[Errno (\d+)\]")
 _GATEWAY = {
     0x0A: "the gateway has no path to unit {unit} (exception 10): check `unit`, and the gateway's own settings",
     0x0B: "unit {unit} does not answer the gateway (exception 11): check that it is on, its cable, and `unit`",
@@ -95,7 +99,9 @@ class Link:
     def _on_packet(self, sending: bool, data: bytes) -> bytes:  # the library calls it
         """Hands the library only the frame that answers; `data`: all that it holds, of which `_taken` bytes are old."""
         if sending:
-            self._answers.sent(data, self._asker.memory.doubts)
+            settings = self._asker.settings
+            any_unit = isinstance(settings, ModbusTcpController) and settings.unit_echo == "any"
+            self._answers.sent(data, self._asker.memory.doubts, any_unit=any_unit)
             self._taken = 0
             return data
         frame = self._answers.received(data[self._taken :])
@@ -152,8 +158,8 @@ class Link:
     async def ask(self, asker: Asker, block: Block) -> BlockAnswer | None:
         """The answer for one block, or None if there was none in time.
 
-        Raises LostError at once when the link is lost, InDoubtError after a doubt, and ControllerUnavailable where a
-        gateway says that the device behind it is away.
+        Raises LostError at once when the link is lost, InDoubtError after a doubt. Raises ControllerUnavailable where
+        a gateway says that the device behind it is away.
         """
         await self._pause(asker.settings)
         self._asker, self.used = asker, True
@@ -253,12 +259,15 @@ def _no_connection(where: str, failure: OSError | None, deadline_s: float) -> st
     match failure:
         case None | TimeoutError():
             return f"no connection to {where} within {deadline_s:g} s: check that the device is on and can be reached"
-        case ConnectionRefusedError():
-            return f"no connection to {where}: nothing listens there for TCP; check `host`, `port`, and its protocol"
         case socket.gaierror():
             return f"no connection to {where}: the name is not known; correct `host`, or give its IP address"
         case _:
-            return f"no connection to {where}: {failure.strerror or failure}"
+            pass
+    numbers = {int(number) for number in _ERROR_NUMBER.findall(str(failure))} or {failure.errno or 0}
+    if numbers == {errno.ECONNREFUSED}:  # at each of the addresses that a name stands for
+        return f"no connection to {where}: nothing listens there for TCP; check `host`, `port`, and its protocol"
+    reasons = (os.strerror(number).lower() for number in sorted(numbers))
+    return f"no connection to {where}: {', '.join(reasons) if any(numbers) else failure}"
 
 
 def _checked(unit: int, block: Block, response: ModbusPDU) -> BlockAnswer:

@@ -23,6 +23,7 @@ _REFUSALS = {
     2: ("illegal address", "correct `address` and `table` by the device's manual, which may count from 1{manual}"),
     3: ("illegal value", "correct `type` and `length`: the device may hold this value in more or fewer registers"),
 }
+_FAILURES = {4: "failure of the device", 5: "not yet", 6: "busy"}
 _OTHER_TABLES = {
     Table.HOLDING: "input` or `coil",
     Table.INPUT: "holding` or `discrete",
@@ -89,6 +90,13 @@ class RegisterImage:
             self._refused_s.pop(block, None)
         if answer.code == 0:
             self._believed[block] = answer.words
+
+    def exception(self, tag: TagId) -> str:
+        """What the device says in place of a tag's value; empty if it says nothing of the kind."""
+        codes = (self._answers[self._plan.blocks[part.block]].code for part in self._plan.parts[tag])
+        code = next((code for code in codes if code > 0), 0)
+        name = _REFUSALS[code][0] if code in _REFUSALS else _FAILURES.get(code, "of the device's own")
+        return f"the device answers with exception {code} ({name})" if code else ""
 
     def check_refusals(self) -> None:
         """If all blocks are refused from the start, the file is wrong; if only later, the device has changed.

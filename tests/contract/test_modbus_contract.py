@@ -176,7 +176,7 @@ async def test_heartbeat_that_was_never_read_is_named() -> None:
                 await seen.end()
             found = seen.adapter.status().diagnostics
 
-    assert ended.value.cause is GapCause.STUCK
+    assert ended.value.cause is GapCause.CONNECTION
     assert (DiagnosticCode.HEARTBEAT_NEVER_READ, ("pulse",)) in [
         (diagnostic.code, diagnostic.tags) for diagnostic in found
     ]
