@@ -8,10 +8,10 @@ from adapters.ports import Adapter
 from adapters.reading import ControllerId, TagId
 from adapters.settings import (
     Controller,
+    ModbusNumbered,
     ModbusRtuController,
     ModbusRtuOverTcpController,
     ModbusTag,
-    ModbusTcpController,
     OpcUaController,
     OpcUaTag,
 )
@@ -46,7 +46,7 @@ def maker(
             nodes = {name: tag for name, tag in tags.items() if isinstance(tag, OpcUaTag)}
             left = LeftOpen()
             return lambda: OpcUaAdapter(controller, settings, nodes, clock=clock, secret=secret, left=left)
-        case ModbusTcpController() | ModbusRtuOverTcpController() | ModbusRtuController():
+        case ModbusNumbered() | ModbusRtuOverTcpController() | ModbusRtuController():
             from adapters.modbus.adapter import ModbusAdapter
             from adapters.modbus.answers import DeviceMemory
             from adapters.modbus.line import Line, address

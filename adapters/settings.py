@@ -237,15 +237,51 @@ class _Modbus(_Settings):
     heartbeat: Heartbeat | None = None
 
 
-class ModbusTcpController(_Modbus):
-    """A Modbus TCP device."""
+class ModbusNumbered(_Modbus):
+    """A device whose answers have a transaction number, which tells a late one from the right one."""
 
-    kind: Literal["modbus-tcp"]
     host: str
     unit_echo: Annotated[
         Literal["same", "any"], Field(description="any: the device answers with another unit number, often 0 or 255")
     ] = "same"
+
+
+class ModbusTcpController(ModbusNumbered):
+    """A Modbus TCP device."""
+
+    kind: Literal["modbus-tcp"]
     port: Annotated[int, Field(ge=1, le=65535)] = 502
+
+
+class ModbusUdpController(ModbusNumbered):
+    """A device that takes the frames of Modbus TCP as datagrams."""
+
+    kind: Literal["modbus-udp"]
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+
+
+class ModbusSecurity(_Settings):
+    """Both sides show a certificate: this program's (PEM), and the device's, trusted as a file or in a folder."""
+
+    certificate: Path
+    private_key: Path
+    server_certificate: Path | None = None
+    trust_folder: Path | None = None
+
+    @model_validator(mode="after")
+    def _anchored(self) -> "ModbusSecurity":
+        if self.server_certificate is None and self.trust_folder is None:
+            raise ValueError("a trust anchor is required: give `server_certificate` or `trust_folder`")
+        return self
+
+
+class ModbusTlsController(ModbusNumbered):
+    """A Modbus device behind TLS (Modbus/TCP Security)."""
+
+    kind: Literal["modbus-tls"]
+    port: Annotated[int, Field(ge=1, le=65535)] = 802
+    application_uri: str = "urn:taktline:collector"
+    security: ModbusSecurity
 
 
 class ModbusRtuOverTcpController(_Modbus):
@@ -266,5 +302,7 @@ class ModbusRtuController(_Modbus):
     stop_bits: Literal[1, 2] = 1
 
 
-ModbusController = ModbusTcpController | ModbusRtuOverTcpController | ModbusRtuController
+ModbusController = (
+    ModbusTcpController | ModbusUdpController | ModbusTlsController | ModbusRtuOverTcpController | ModbusRtuController
+)
 Controller = Annotated[OpcUaController | ModbusController, Field(discriminator="kind")]

@@ -73,9 +73,13 @@ class DerivedError(MesError):
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """A remedy for a name that does not exist: the nearest one, and what there is (at most twelve names)."""
     names = list(known)
-    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    near = set(difflib.get_close_matches(str(word), names, n=len(names) or 1, cutoff=0.6))
     there_is = f"there is: {_first_of(names)}" if names else "there is none yet"
-    return f"did you mean `{near[0]}`? {there_is}" if near else there_is
+    likely = [(difflib.SequenceMatcher(None, name, str(word)).ratio(), name) for name in names if name in near]
+    if not likely:
+        return there_is
+    _, nearest_one = max(likely, key=lambda pair: pair[0])  # the first of several that are equally near
+    return f"did you mean `{nearest_one}`? {there_is}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from adapters.modbus.register_image import DIVIDED, UNSTEADY, RegisterImage
 from adapters.pauses import Answer, Pauses
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId, longest_observed
-from adapters.settings import ModbusController, ModbusTag, ModbusTcpController
+from adapters.settings import ModbusController, ModbusNumbered, ModbusTag
 
 DOUBTED_LINKS = 3  # links in doubt, one after the other, before the adapter gives up
 REFUSED_RETRY_S = 30.0  # a refused block is asked for again this often: programs are loaded while we watch
@@ -173,7 +173,7 @@ class ModbusAdapter:
     def _forgive(self, problem: Problem) -> None:
         """After a doubt the next request gets a new connection; with RTU frames the supervisor begins it, later."""
         self._memory.doubts[problem.doubt] += 1
-        if not isinstance(self._settings, ModbusTcpController):
+        if not isinstance(self._settings, ModbusNumbered):
             raise ControllerUnavailable(problem.text)
         self._line.memory.zero = self._line.memory.zero or None  # it may be another device, or another firmware
 

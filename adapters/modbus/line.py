@@ -7,7 +7,7 @@ from adapters.errors import ControllerUnavailable
 from adapters.modbus.answers import BlockAnswer, Doubt, LineMemory, Problem
 from adapters.modbus.link import Asker, InDoubtError, Link, LostError
 from adapters.modbus.read_plan import Block
-from adapters.settings import ModbusController, ModbusRtuController, ModbusRtuOverTcpController, ModbusTcpController
+from adapters.settings import ModbusController, ModbusNumbered, ModbusRtuController, ModbusRtuOverTcpController
 
 STRIKES = 3  # unanswered requests in a row, over TCP, before the device counts as away
 
@@ -114,10 +114,10 @@ class Line:
             await link.connect(deadline_s=settings.request_timeout_s)
             if self._stale and not _numbered(settings):
                 await link.drain(settings.request_timeout_s)
-        except BaseException:
-            link.close()
-            raise
-        self._link, self._stale = link, False
+            self._link, self._stale = link, False
+        finally:
+            if self._link is not link:
+                link.close()
 
     def _end(self, *, stale: bool = False) -> None:
         """Ends the connection. `stale`: an answer to one of its requests may still come on the next one."""
@@ -130,7 +130,7 @@ class Line:
 def address(settings: ModbusController) -> str:
     """Controllers with the same one share a line."""
     match settings:
-        case ModbusTcpController() | ModbusRtuOverTcpController():
+        case ModbusNumbered() | ModbusRtuOverTcpController():
             return f"{settings.kind} {settings.host.lower()}:{settings.port}"
         case ModbusRtuController():
             return f"{settings.kind} {settings.device}"
@@ -140,4 +140,4 @@ def address(settings: ModbusController) -> str:
 
 def _numbered(settings: ModbusController) -> bool:
     """Whether answers have a transaction number that tells a late one from the right one."""
-    return isinstance(settings, ModbusTcpController)
+    return isinstance(settings, ModbusNumbered)

@@ -6,12 +6,18 @@ import math
 import os
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.client import (
+    AsyncModbusSerialClient,
+    AsyncModbusTcpClient,
+    AsyncModbusTlsClient,
+    AsyncModbusUdpClient,
+)
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
@@ -20,11 +26,15 @@ from adapters.cancelling import obey_cancellation
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.modbus.answers import Answers, BlockAnswer, DeviceMemory, LineMemory, Problem, RtuAnswers, TcpAnswers
 from adapters.modbus.read_plan import Block
+from adapters.modbus.tls import check_device, no_handshake, tls_context
 from adapters.settings import (
     ModbusController,
+    ModbusNumbered,
     ModbusRtuController,
     ModbusRtuOverTcpController,
     ModbusTcpController,
+    ModbusTlsController,
+    ModbusUdpController,
     Table,
 )
 
@@ -68,11 +78,12 @@ class Link:
         """Needs a running event loop; `memory` is that of all links to this address."""
         self.used = False  # a request was sent
         self.answered = False  # at least one was answered
+        self._settings = settings
         self._where = _where(settings)
         self._serial = isinstance(settings, ModbusRtuController)
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._doubted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._answers: Answers = TcpAnswers(memory) if isinstance(settings, ModbusTcpController) else RtuAnswers()
+        self._answers: Answers = TcpAnswers(memory) if isinstance(settings, ModbusNumbered) else RtuAnswers()
         self._asker = Asker(settings, DeviceMemory())
         self._taken = 0
         self._connected_s = self._asked_s = -math.inf
@@ -100,7 +111,7 @@ class Link:
         """Hands the library only the frame that answers; `data`: all that it holds, of which `_taken` bytes are old."""
         if sending:
             settings = self._asker.settings
-            any_unit = isinstance(settings, ModbusTcpController) and settings.unit_echo == "any"
+            any_unit = isinstance(settings, ModbusNumbered) and settings.unit_echo == "any"
             self._answers.sent(data, self._asker.memory.doubts, any_unit=any_unit)
             self._taken = 0
             return data
@@ -130,15 +141,25 @@ class Link:
             obey_cancellation()
             if connected:
                 self._keep_alive()
+                self._check_certificate()
         except (OSError, ModbusException) as failure:  # a time-out is an OSError, too
             raise NotConnectedError(_no_connection(self._where, self._failure, deadline_s)) from failure
         except ValueError as failure:
             if self._serial or isinstance(failure, UnicodeError):  # the settings of the port, or a host's name
                 raise ControllerMisconfigured(f"the line cannot be set up: {failure}") from failure
             raise NotConnectedError(f"no connection to {self._where}: it was closed at once") from failure
+        if isinstance(self._failure, ssl.SSLError):
+            raise ControllerMisconfigured(no_handshake(self._where, self._failure)) from self._failure
         if not connected:
             raise NotConnectedError(_no_connection(self._where, self._failure, deadline_s))
         self._connected_s = asyncio.get_running_loop().time()
+
+    def _check_certificate(self) -> None:
+        """Raises ControllerMisconfigured where the device shows a certificate that is not among the trusted ones."""
+        transport: asyncio.BaseTransport | None = self._client.ctx.transport
+        if isinstance(self._settings, ModbusTlsController) and transport is not None:
+            shown = transport.get_extra_info("ssl_object")
+            check_device(self._settings.security, shown.getpeercert(binary_form=True))
 
     def _keep_alive(self) -> None:
         """Has the system probe a silent peer. Raises OSError if the device has ended the connection meanwhile."""
@@ -211,9 +232,12 @@ class Link:
         return await read(block.address, count=block.count, device_id=unit)
 
 
+_Client = AsyncModbusTcpClient | AsyncModbusUdpClient | AsyncModbusTlsClient | AsyncModbusSerialClient
+
+
 def _client(
     settings: ModbusController, on_link: Callable[[bool], None], on_packet: Callable[[bool, bytes], bytes]
-) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+) -> _Client:
     timeout_s = settings.request_timeout_s
     match settings:
         case ModbusTcpController() | ModbusRtuOverTcpController():
@@ -221,6 +245,27 @@ def _client(
                 settings.host,
                 port=settings.port,
                 framer=FramerType.SOCKET if isinstance(settings, ModbusTcpController) else FramerType.RTU,
+                reconnect_delay=0,
+                retries=0,
+                timeout=timeout_s,
+                trace_connect=on_link,
+                trace_packet=on_packet,
+            )
+        case ModbusUdpController():
+            return AsyncModbusUdpClient(
+                settings.host,
+                port=settings.port,
+                reconnect_delay=0,
+                retries=0,
+                timeout=timeout_s,
+                trace_connect=on_link,
+                trace_packet=on_packet,
+            )
+        case ModbusTlsController():
+            return AsyncModbusTlsClient(
+                settings.host,
+                sslctx=tls_context(settings.security),
+                port=settings.port,
                 reconnect_delay=0,
                 retries=0,
                 timeout=timeout_s,
@@ -246,7 +291,7 @@ def _client(
 def _where(settings: ModbusController) -> str:
     """The address, as an engineer writes it."""
     match settings:
-        case ModbusTcpController() | ModbusRtuOverTcpController():
+        case ModbusNumbered() | ModbusRtuOverTcpController():
             return f"{settings.host}:{settings.port}"
         case ModbusRtuController():
             return settings.device

@@ -33,7 +33,7 @@ from adapters.opcua.certificates import (
 )
 from adapters.opcua.findings import own_card_findings
 from adapters.reading import ControllerId
-from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
+from adapters.settings import ModbusTlsController, OpcUaController, OpcUaSecurity, SecurityPolicy
 from mes.commands.options import CONFIG, plant
 from mes.config.build import PlantConfig
 from mes.daemon import credential
@@ -51,6 +51,7 @@ DAYS = click.option(
 BITS = click.option("--bits", type=click.Choice(["2048", "3072"]), default="3072", show_default=True, help="RSA key.")
 HOST = click.option("--host", default=None, help="This machine's name in the certificate; by default what it says.")
 Controllers = Mapping[ControllerId, OpcUaController]
+Certified = OpcUaController | ModbusTlsController  # what shows a certificate of this program
 
 
 @click.group("certs")
@@ -205,20 +206,41 @@ def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, Opc
     }
     for name in names:
         if name in config.controllers and name not in known:
-            raise ConfigError(f"{name} is no OPC UA controller: Modbus has neither certificates nor logins")
-        if name not in known:
-            raise ConfigError(f"there is no controller `{name}`: {did_you_mean(name, known)}")
+            raise ConfigError(f"{name} is no OPC UA controller: for Modbus over TLS there is `mes certs create`")
+    _check_names(config, names)
     if not known:
         raise ConfigError("the plant's file names no OPC UA controller, so that there is nothing to certify")
     return {name: controller for name, controller in known.items() if not names or name in names}
 
 
-def _pairs(config: PlantConfig, names: Sequence[str]) -> dict[Pair, dict[ControllerId, OpcUaController]]:
+def _check_names(config: PlantConfig, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in config.controllers:
+            raise ConfigError(f"there is no controller `{name}`: {did_you_mean(name, config.controllers)}")
+
+
+def _certified(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, Certified]:
+    """The controllers that are meant of those to which a certificate is shown; all of them where none is named."""
+    known: dict[ControllerId, Certified] = {
+        name: controller for name, controller in config.controllers.items() if isinstance(controller, Certified)
+    }
+    for name in names:
+        if name in config.controllers and name not in known:
+            raise ConfigError(f"{name} has no certificate: only OPC UA and modbus-tls controllers have one")
+    _check_names(config, names)
+    if not known:
+        raise ConfigError(
+            "the plant's file names no controller with a certificate, so that there is nothing to certify"
+        )
+    return {name: controller for name, controller in known.items() if not names or name in names}
+
+
+def _pairs(config: PlantConfig, names: Sequence[str]) -> dict[Pair, dict[ControllerId, Certified]]:
     """The pairs of files of the controllers that are meant, each with all that share it, named or not."""
-    chosen = _chosen(config, names)
-    shared: dict[Pair, dict[ControllerId, OpcUaController]] = {}
+    chosen = _certified(config, names)
+    shared: dict[Pair, dict[ControllerId, Certified]] = {}
     written: dict[tuple[Path, Path], Pair] = {}  # where the files are -> how the plant's file says it first
-    for name, settings in _chosen(config, ()).items():
+    for name, settings in _certified(config, ()).items():
         certificate, key = settings.security.certificate, settings.security.private_key
         if certificate is not None and key is not None:
             pair = written.setdefault((certificate.resolve(), key.resolve()), Pair(certificate, key))
@@ -239,7 +261,7 @@ def _pairs(config: PlantConfig, names: Sequence[str]) -> dict[Pair, dict[Control
     return pairs
 
 
-def _wanted(pair: Pair, shared: Controllers, *, days: int, bits: str, host: str | None) -> Wanted:
+def _wanted(pair: Pair, shared: Mapping[ControllerId, Certified], *, days: int, bits: str, host: str | None) -> Wanted:
     uris = {controller.application_uri for controller in shared.values()}
     if len(uris) > 1:
         raise ConfigError(

@@ -16,6 +16,8 @@ from adapters.settings import (
     ModbusRtuOverTcpController,
     ModbusTag,
     ModbusTcpController,
+    ModbusTlsController,
+    ModbusUdpController,
     OpcUaController,
     OpcUaTag,
 )
@@ -34,6 +36,8 @@ from mes.config.models.plant import (
     ModbusRtuEntry,
     ModbusRtuOverTcpEntry,
     ModbusTcpEntry,
+    ModbusTlsEntry,
+    ModbusUdpEntry,
     OpcUaEntry,
     OpcUaHeartbeat,
     PlantShape,
@@ -215,6 +219,10 @@ def _settings(entry: Entry) -> type[Controller]:
             return OpcUaController
         case ModbusTcpEntry():
             return ModbusTcpController
+        case ModbusUdpEntry():
+            return ModbusUdpController
+        case ModbusTlsEntry():
+            return ModbusTlsController
         case ModbusRtuOverTcpEntry():
             return ModbusRtuOverTcpController
         case ModbusRtuEntry():
@@ -239,7 +247,9 @@ def _line_of(entry: Entry) -> tuple[object, int, Mapping[str, object]]:
     match entry:
         case OpcUaEntry():
             return entry.url, 0, {}
-        case ModbusTcpEntry() | ModbusRtuOverTcpEntry():
+        case ModbusUdpEntry():
+            return (entry.kind, entry.host.lower(), entry.port), entry.unit, {}
+        case ModbusTcpEntry() | ModbusTlsEntry() | ModbusRtuOverTcpEntry():
             return (entry.host.lower(), entry.port), entry.unit, {"kind": entry.kind}
         case ModbusRtuEntry():
             agreed = {key: getattr(entry, key) for key in ("baudrate", "parity", "stop_bits")}
@@ -361,6 +371,6 @@ def _simulated(settings: Controller, port: int) -> Controller:
             }
         case ModbusTcpController() | ModbusRtuOverTcpController():
             update |= {"host": "127.0.0.1", "port": port, "poll_interval_ms": 100}
-        case ModbusRtuController():
+        case ModbusRtuController() | ModbusUdpController() | ModbusTlsController():
             return settings
     return settings.model_copy(update=update)

@@ -11,10 +11,10 @@ from adapters.settings import (
     ByteOrder,
     Controller,
     DataType,
+    ModbusNumbered,
     ModbusRtuController,
     ModbusRtuOverTcpController,
     ModbusTag,
-    ModbusTcpController,
     OpcUaController,
     OpcUaTag,
     Table,
@@ -26,6 +26,8 @@ from mes.config.models.plant import (
     ModbusRtuEntry,
     ModbusRtuOverTcpEntry,
     ModbusTcpEntry,
+    ModbusTlsEntry,
+    ModbusUdpEntry,
     OpcUaEntry,
     ProcessShape,
     SignalShape,
@@ -36,7 +38,7 @@ from mes.config.source import Place
 from mes.config.stations import Resolved
 from mes.config.validate import sentence
 
-Entry = OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
+Entry = OpcUaEntry | ModbusTcpEntry | ModbusUdpEntry | ModbusTlsEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 Tag = OpcUaTag | ModbusTag
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _OPC_UA_KEYS = frozenset({"node", "scale", "offset"})
@@ -240,7 +242,7 @@ def _endpoint(settings: Controller) -> str:
             return f"opc.tcp://{host.lower()}:{port}"
         case ModbusRtuController():
             return f"modbus {settings.device} unit {settings.unit}"
-        case ModbusTcpController() | ModbusRtuOverTcpController():
+        case ModbusNumbered() | ModbusRtuOverTcpController():
             return f"modbus {settings.host.lower()}:{settings.port} unit {settings.unit}"
 
 

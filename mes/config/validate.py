@@ -115,7 +115,7 @@ def _entry(section: str | int, name: str | int, old: Plain) -> dict[str | int, P
         return {"name": str(name), "assembly_method": "CKD", "raw": [f"stand-in {name}"]}
     if section == "state_maps":
         return {"numbers": {0: "idle"}}
-    if isinstance(old, dict) and "security" in old:
+    if isinstance(old, dict) and "security" in old and not str(old.get("kind")).startswith("modbus"):
         return {
             "kind": "opcua",
             "url": f"opc.tcp://stand-in:4840/{name}",
@@ -140,7 +140,10 @@ def sentence(detail: ErrorDetails) -> tuple[str, str]:
                 context["tag"], re.findall(r"'([^']+)'", expected)
             )
         case "union_tag_not_found":
-            return "`kind` is missing", "add `kind: opcua`, or modbus-tcp, modbus-rtu-over-tcp, modbus-rtu"
+            return (
+                "`kind` is missing",
+                "add `kind: opcua`, or modbus-tcp, modbus-udp, modbus-tls, modbus-rtu-over-tcp, modbus-rtu",
+            )
         case "int_parsing_size":
             return f"{shown(given)} cannot stand here", "no number in this file has so many digits"
         case _ if given is None:

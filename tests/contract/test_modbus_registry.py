@@ -13,11 +13,15 @@ from adapters.reading import ControllerId, TagId
 from adapters.registry import maker
 from adapters.settings import Controller, ModbusTag, OpcUaTag
 
+SECURITY = {"certificate": "c.pem", "private_key": "k.pem", "trust_folder": "trusted"}
+
 
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
         ({"kind": "modbus-tcp", "host": "127.0.0.1"}, ModbusAdapter),
+        ({"kind": "modbus-udp", "host": "127.0.0.1"}, ModbusAdapter),
+        ({"kind": "modbus-tls", "host": "127.0.0.1", "security": SECURITY}, ModbusAdapter),
         ({"kind": "modbus-rtu-over-tcp", "host": "127.0.0.1"}, ModbusAdapter),
         ({"kind": "modbus-rtu", "device": "/dev/none"}, ModbusAdapter),
         ({"kind": "opcua", "url": "opc.tcp://127.0.0.1:4840", "security": {"insecure": True}}, OpcUaAdapter),

@@ -11,6 +11,8 @@ from adapters.settings import (
     ModbusRtuController,
     ModbusRtuOverTcpController,
     ModbusTcpController,
+    ModbusTlsController,
+    ModbusUdpController,
     OpcUaController,
     Table,
 )
@@ -125,6 +127,18 @@ class ModbusTcpEntry(ModbusTcpController):
     heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
 
 
+class ModbusUdpEntry(ModbusUdpController):
+    """A device that takes the frames of Modbus TCP as datagrams, with the address of its heartbeat."""
+
+    heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
+
+
+class ModbusTlsEntry(ModbusTlsController):
+    """A Modbus device behind TLS, with the address of its heartbeat."""
+
+    heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
+
+
 class ModbusRtuOverTcpEntry(ModbusRtuOverTcpController):
     """A serial Modbus device behind a converter, with the address of its heartbeat."""
 
@@ -138,7 +152,8 @@ class ModbusRtuEntry(ModbusRtuController):
 
 
 ControllerEntry = Annotated[
-    OpcUaEntry | ModbusTcpEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry, Field(discriminator="kind")
+    OpcUaEntry | ModbusTcpEntry | ModbusUdpEntry | ModbusTlsEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry,
+    Field(discriminator="kind"),
 ]
 
 

@@ -13,6 +13,8 @@ from adapters.settings import (
     ModbusRtuOverTcpController,
     ModbusTag,
     ModbusTcpController,
+    ModbusTlsController,
+    ModbusUdpController,
     OpcUaController,
     OpcUaTag,
 )
@@ -190,6 +192,9 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
         "templates:",
         "  rtu: {kind: modbus-rtu, device: /dev/serial/by-id/one, unit: 3, heartbeat: {address: 0, table: input}}\n"
         "  gateway: {kind: modbus-rtu-over-tcp, host: 10.0.0.9, port: 4001, unit: 2, heartbeat: {address: 0}}\n"
+        "  drive: {kind: modbus-udp, host: 10.0.0.9, port: 4001, unit: 2, heartbeat: {address: 0}}\n"
+        "  oven: {kind: modbus-tls, host: 10.0.0.9, heartbeat: {address: 0}, "
+        "security: {certificate: c.pem, private_key: k.pem, trust_folder: trusted}}\n"
         "templates:",
     ).replace("with: {code: W020}}", "with: {code: W020}, minor_stop_s: 0, signals: {good_count: {max_per_hour: 7}}}")
     file = tmp_path / "plant.yaml"
@@ -201,6 +206,8 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
 
     assert type(config.controllers[ControllerId("rtu")]) is ModbusRtuController
     assert type(config.controllers[ControllerId("gateway")]) is ModbusRtuOverTcpController
+    assert type(config.controllers[ControllerId("drive")]) is ModbusUdpController
+    assert type(config.controllers[ControllerId("oven")]) is ModbusTlsController
     assert isinstance(counter, CounterSignal)
     assert (counter.setup.max_per_hour, counter.setup.modulus) == (7, 2**32)
     assert config.standards[framing].minor_stop == timedelta()
