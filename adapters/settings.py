@@ -66,7 +66,7 @@ class ModbusTag(_Settings):
     `bit` picks one bit (0 = least significant) of a register as a bool; `length` is the number of bytes of a string
     (two per register); `count` repeats the value `count` times, one after the other, and yields a tuple.
     `bits` yields the 16-bit word as an integer, for state maps by bit pattern. `alone`: the device gives it only in a
-    request of its own.
+    request of its own. `poll_interval_ms`: how often it is polled, if more seldom than the other tags.
     """
 
     address: Annotated[int, Field(ge=0, le=65535)]
@@ -79,6 +79,7 @@ class ModbusTag(_Settings):
     scale: float = 1.0
     offset: float = 0.0
     alone: bool = False
+    poll_interval_ms: Annotated[int, Field(ge=10, le=3_600_000)] | None = None
 
     @property
     def element_size(self) -> int:

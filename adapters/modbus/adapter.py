@@ -239,9 +239,8 @@ class ModbusAdapter:
         real_s = asyncio.get_running_loop().time
         await self._line.ready(self._asker)
         until_s = real_s() + self._every.total_seconds()
-        came = {
-            block: await self._take(block) for block in self._plan.blocks if self._image.is_due(block, real_s=real_s())
-        }
+        due = [self._image.is_due(number, real_s=real_s()) for number in range(len(self._plan.blocks))]
+        came = {block: await self._take(block) for block, now in zip(self._plan.blocks, due, strict=True) if now}
         await self._insist(came, until_s=until_s)
         await self._divide(came)
         for pieces in self._plan.pieces:

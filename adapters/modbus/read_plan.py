@@ -1,5 +1,6 @@
 """Which blocks of registers to ask for, so that few requests bring all tags within what the device allows."""
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -61,13 +62,15 @@ class Pieces:
 class Plan:
     """The requests of one poll cycle; the words of a tag are those of its parts, one after the other.
 
-    `elements`: those of each block, in order. `pieces`: the values that are spread over several requests.
+    `elements`: those of each block, in order. `pieces`: the values that are spread over several requests. `every_ms`:
+    how often each block is asked for, 0 in each cycle.
     """
 
     blocks: tuple[Block, ...]
     parts: Mapping[TagId, tuple[Part, ...]]
     elements: tuple[tuple[Element, ...], ...] = ()
     pieces: tuple[Pieces, ...] = ()
+    every_ms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +86,29 @@ class Limits:
         return self.bits if table in (Table.COIL, Table.DISCRETE) else self.registers
 
 
-_Group = tuple[Table, Sequence[Element]]
+_Group = tuple[Table, Sequence[Element], int]  # with the interval in milliseconds
 
 
 def plan(tags: Mapping[TagId, ModbusTag], limits: Limits) -> Plan:
     """The fewest blocks that hold every element of every tag whole; equal tags give an equal plan.
 
     A block covers declared addresses, and gaps of up to `limits.gap` between them. A value larger than a request may be
-    is cut into pieces. A tag that must be read `alone` has blocks of its own.
+    is cut into pieces. A tag that must be read `alone` has blocks of its own, and so have tags of another interval.
     """
     groups: list[_Group] = []
     for table in Table:
         inside = [tag for tag in tags.values() if tag.table is table]
+        every_ms: dict[Element, int] = {}  # that of the tag that needs it most often
+        for tag in inside:
+            for element in _elements(tag, limits):
+                every_ms[element] = min(every_ms.get(element, sys.maxsize), tag.poll_interval_ms or 0)
         apart = {tuple(sorted(_elements(tag, limits))) for tag in inside if tag.alone}
-        taken = {element for elements in apart for element in elements}
-        together = {element for tag in inside for element in _elements(tag, limits)} - taken
-        for elements in (*sorted(apart), tuple(sorted(together))):
-            for run in _runs(elements, gap=limits.gap):
-                groups += ((table, cut) for cut in _cut(run, limit=limits.of(table)))
+        left = set(every_ms) - {element for elements in apart for element in elements}
+        for elements in (*sorted(apart), tuple(sorted(left))):
+            for interval_ms in sorted({every_ms[element] for element in elements}):
+                alike = (element for element in elements if every_ms[element] == interval_ms)
+                for run in _runs(alike, gap=limits.gap):
+                    groups += ((table, cut, interval_ms) for cut in _cut(run, limit=limits.of(table)))
     return _laid_out(tags, limits, groups)
 
 
@@ -111,10 +119,13 @@ def is_divisible(made: Plan, number: int) -> bool:
 
 def divided(made: Plan, number: int, tags: Mapping[TagId, ModbusTag], limits: Limits) -> Plan:
     """The same plan with block `number`, which is divisible, in two halves: `number` and `number` + 1."""
-    groups: list[_Group] = [(block.table, elements) for block, elements in zip(made.blocks, made.elements, strict=True)]
-    table, elements = groups[number]
+    groups: list[_Group] = [
+        (block.table, elements, every_ms)
+        for block, elements, every_ms in zip(made.blocks, made.elements, made.every_ms, strict=True)
+    ]
+    table, elements, interval_ms = groups[number]
     half = len(elements) // 2
-    groups[number : number + 1] = [(table, elements[:half]), (table, elements[half:])]
+    groups[number : number + 1] = [(table, elements[:half], interval_ms), (table, elements[half:], interval_ms)]
     return _laid_out(tags, limits, groups)
 
 
@@ -122,15 +133,16 @@ def _laid_out(tags: Mapping[TagId, ModbusTag], limits: Limits, groups: Sequence[
     """The plan whose blocks hold these groups of elements."""
     blocks: list[Block] = []
     homes: dict[tuple[Table, Element], int] = {}
-    for number, (table, elements) in enumerate(groups):
+    for number, (table, elements, _) in enumerate(groups):
         start = elements[0].start
         blocks.append(Block(table, start, max(element.end for element in elements) - start))
         homes.update(((table, element), number) for element in elements)
     return Plan(
         tuple(blocks),
         {name: tuple(_parts(tag, limits, blocks, homes)) for name, tag in tags.items()},
-        tuple(tuple(elements) for _, elements in groups),
+        tuple(tuple(elements) for _, elements, _ in groups),
         tuple(dict.fromkeys(pieces for tag in tags.values() for pieces in _pieces(tag, limits, homes))),
+        tuple(every_ms for *_, every_ms in groups),
     )
 
 

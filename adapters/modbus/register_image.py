@@ -15,6 +15,7 @@ from adapters.settings import ModbusTag, Table
 TAGS_NAMED = 5  # in one sentence
 TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
 
+SLACK_S = 0.02  # a poll may come so much earlier than the last answer plus the interval
 DIVIDED = (2, 3)  # exception codes with which one register, or the length of a request, refuses a whole block
 UNSTEADY = -1  # in place of an exception code: a value read in pieces moved from one reading to the next
 
@@ -44,6 +45,7 @@ class RegisterImage:
         self._answers: dict[Block, BlockAnswer] = {}
         self._times: dict[Block, datetime] = {}
         self._believed: dict[Block, tuple[int, ...]] = {}
+        self._answered_s: dict[Block, float] = {}
         self._refused_s: dict[Block, float] = {}
         self._decoded: dict[TagId, tuple[tuple[int, ...], Decoded]] = {}
         self._unreadable: dict[TagId, Diagnostic] = {}
@@ -56,13 +58,16 @@ class RegisterImage:
     def replan(self, plan: Plan) -> None:
         """Reads the tags from the blocks of another plan from now on; each of them needs an answer."""
         self._plan = plan
-        for known in (self._answers, self._times, self._believed, self._refused_s):
+        for known in (self._answers, self._times, self._believed, self._answered_s, self._refused_s):
             for block in known.keys() - set(plan.blocks):
                 del known[block]
 
-    def is_due(self, block: Block, *, real_s: float) -> bool:
-        """Whether a block is asked for in this cycle: always, unless it was refused a short time ago."""
-        return real_s >= self._refused_s.get(block, -math.inf) + self._refused_retry_s
+    def is_due(self, number: int, *, real_s: float) -> bool:
+        """Whether a block is asked for in this cycle: always, unless it has an interval of its own or was refused."""
+        block = self._plan.blocks[number]
+        if block in self._refused_s:
+            return real_s >= self._refused_s[block] + self._refused_retry_s
+        return real_s >= self._answered_s.get(block, -math.inf) + self._plan.every_ms[number] / 1000 - SLACK_S
 
     def is_torn(self, block: Block, words: tuple[int, ...]) -> bool:
         """Whether a counter of this block jumped so far that the answer must be confirmed before it is believed."""
@@ -84,6 +89,7 @@ class RegisterImage:
         """Takes the answer of a block, which came at `received` (the program's clock), `real_s` (real seconds)."""
         self._times[block] = received
         self._answers[block] = answer
+        self._answered_s[block] = real_s
         if answer.code in _REFUSALS:
             self._refused_s[block] = real_s
         else:

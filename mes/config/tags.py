@@ -104,6 +104,9 @@ def tag(
     if problem := address_problem(key, given[key]):
         _say(station, (*within, key), *problem, findings)
         return None
+    if (problem := _interval_problem(signal, controller)) is not None:
+        _say(station, (*within, "poll_interval_ms"), *problem, findings)
+        return None
     try:
         return OpcUaTag(**given) if opc_ua else ModbusTag(**given)
     except ValidationError as error:
@@ -114,6 +117,15 @@ def tag(
 
 def _say(station: Resolved, within: Place, what: str, remedy: str, findings: Findings) -> None:
     findings.problem(station.origin(*within), what, remedy, station=station.path)
+
+
+def _interval_problem(signal: SignalShape, controller: Controller) -> tuple[str, str] | None:
+    """A tag that should be polled more often than its controller is."""
+    every_ms = signal.poll_interval_ms
+    if every_ms is None or isinstance(controller, OpcUaController) or every_ms >= controller.poll_interval_ms:
+        return None
+    what = f"{every_ms} ms is shorter than the controller's `poll_interval_ms`, {controller.poll_interval_ms}"
+    return what, "lower that of the controller, and give the tags that may wait longer ones"
 
 
 def address_problem(key: str, given: object) -> tuple[str, str] | None:

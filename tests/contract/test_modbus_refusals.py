@@ -255,3 +255,24 @@ async def test_a_device_that_refuses_everything_while_it_starts_is_collected_soo
 
     assert good(pipeline.accepted[0].readings) == {"state": 1, "good": 2, "far": 3}
     assert states <= {ConnectionState.CONNECTING, ConnectionState.LOST, ConnectionState.RUNNING}
+
+
+async def test_a_tag_with_an_interval_of_its_own_is_polled_more_seldom() -> None:
+    """A slow meter beside a fast state: each of its registers is asked for at its own interval, and a change comes."""
+    slow: list[int] = []
+
+    def meter(plc: OddDevice, request: Request) -> Sequence[Step]:
+        if request.address == 200:
+            slow.append(request.number)
+        plc.registers = {100: 1, 200: len(slow)}
+        return [plc.frame(request)]
+
+    tags = {"state": ModbusTag(address=100), "energy": ModbusTag(address=200, poll_interval_ms=300)}
+    async with odd_device({}, meter) as plc, watched(plc.settings(), tags) as seen:
+        first = await seen.batch()
+        changes = [await seen.news() for _ in range(3)]
+        asked = plc.requests
+
+    assert good(first.readings) == {"state": 1, "energy": 1}
+    assert [good(change.readings) for change in changes] == [{"energy": number} for number in (2, 3, 4)]
+    assert asked > 3 * len(slow)

@@ -171,6 +171,10 @@ class SignalShape(Shape):
     scale: float | None = None
     offset: float | None = None
     alone: Annotated[bool, Field(description="the device gives it only in a request of its own")] | None = None
+    poll_interval_ms: (
+        Annotated[int, Field(ge=10, le=3_600_000, description="how often it is polled, if more seldom than others")]
+        | None
+    ) = None
     controller: Annotated[str | None, Field(description="the controller that shows it, if not the station's own")] = (
         None
     )

@@ -107,6 +107,22 @@ def test_what_must_be_read_alone_has_a_request_of_its_own() -> None:
     assert len(plan(tags, Limits()).blocks) == 3
 
 
+def test_tags_with_an_interval_of_their_own_have_blocks_of_their_own() -> None:
+    """Neighbours of equal intervals share a request; a register of two tags is polled as the faster one wants."""
+    tags = {
+        TagId("state"): ModbusTag(address=0),
+        TagId("energy"): ModbusTag(address=1, poll_interval_ms=60_000),
+        TagId("water"): ModbusTag(address=2, poll_interval_ms=60_000),
+        TagId("word"): ModbusTag(address=3, type=DataType.BITS, poll_interval_ms=60_000),
+        TagId("bit"): ModbusTag(address=3, bit=1),
+    }
+    made = plan(tags, Limits(gap=9))
+
+    assert [(block.address, block.count) for block in made.blocks] == [(0, 4), (1, 2)]
+    assert made.every_ms == (0, 60_000)
+    assert divided(made, 1, tags, Limits(gap=9)).every_ms == (0, 60_000, 60_000)
+
+
 def test_bits_have_a_limit_of_their_own() -> None:
     """A device that gives eight bits at a time is asked for eight at a time."""
     tags = {TagId("coils"): ModbusTag(address=0, table=Table.COIL, type=DataType.BOOL, count=20)}

@@ -44,8 +44,8 @@ def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
     update(registers, dict(zip(blocks, answers, strict=True)))
     registers.check_refusals()
 
-    assert [registers.is_due(block, real_s=129.9) for block in blocks] == [False, True, True]
-    assert registers.is_due(blocks[0], real_s=130.0)
+    assert [registers.is_due(number, real_s=129.9) for number in range(3)] == [False, True, True]
+    assert registers.is_due(0, real_s=130.0)
     readings = registers.readings()
     assert readings[TagId("t0")].quality is Quality.BAD
     assert readings[TagId("busy")].value is None
@@ -56,7 +56,7 @@ def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
     assert diagnostic.text.endswith("t0, t1, t2, t3, t4 and 2 more")
 
     update(registers, {blocks[0]: BlockAnswer((1,) * 7)})
-    assert registers.is_due(blocks[0], real_s=100.0)
+    assert registers.is_due(0, real_s=100.0)
     assert list(registers.diagnostics()) == []
 
 
@@ -145,3 +145,16 @@ def test_another_plan_keeps_what_is_known_of_the_same_blocks() -> None:
 
     assert {tag: reading.value for tag, reading in registers.readings().items()} == {"one": 1, "two": None, "far": 9}
     assert [diagnostic.tags for diagnostic in registers.diagnostics()] == [("two",)]
+
+
+def test_a_block_with_an_interval_of_its_own_is_due_when_it_has_passed() -> None:
+    """Between its polls the tag reads as it did at the last one, with the time of that."""
+    registers = image({"state": ModbusTag(address=0), "energy": ModbusTag(address=1, poll_interval_ms=60_000)})
+    assert registers.is_due(1, real_s=0.0)
+    update(registers, {holding(0, 1): BlockAnswer((1,)), holding(1, 1): BlockAnswer((7,))})
+
+    assert [registers.is_due(number, real_s=159.9) for number in range(2)] == [True, False]
+    assert registers.is_due(1, real_s=160.0)
+    update(registers, {holding(0, 1): BlockAnswer((2,))})
+    energy = registers.readings()[TagId("energy")]
+    assert (energy.value, energy.received_time) == (7, T0 + timedelta(seconds=1))
