@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from adapters.reading import ControllerId, TagId
 from adapters.settings import (
     Controller,
+    DataType,
     Heartbeat,
     ModbusRtuController,
     ModbusRtuOverTcpController,
@@ -20,6 +21,7 @@ from adapters.settings import (
     ModbusUdpController,
     OpcUaController,
     OpcUaTag,
+    Table,
 )
 from mes.calendar import Calendar
 from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
@@ -210,7 +212,8 @@ def _beat_tag(beat: OpcUaHeartbeat | ModbusHeartbeat) -> Tag:
         case OpcUaHeartbeat():
             return OpcUaTag(node=beat.node)
         case ModbusHeartbeat():
-            return ModbusTag(address=beat.address, table=beat.table)
+            bit = beat.table in (Table.COIL, Table.DISCRETE)
+            return ModbusTag(address=beat.address, table=beat.table, type=DataType.BOOL if bit else DataType.UINT16)
 
 
 def _settings(entry: Entry) -> type[Controller]:

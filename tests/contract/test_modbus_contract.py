@@ -387,6 +387,20 @@ async def test_baseline_waits_for_the_heartbeat_to_change() -> None:
     assert values(first.readings) == {"pulse": 1, "good": 0}
 
 
+async def test_a_toggling_coil_is_a_heartbeat() -> None:
+    """The life bit of a controller may be a coil: each change of it is a sign of life."""
+    async with device("tcp") as plc:
+        settings = plc.settings(heartbeat=Heartbeat(tag=TagId("pulse"), max_age_s=30))
+        tags = {"pulse": ModbusTag(address=0, table=Table.COIL, type=DataType.BOOL), "good": GOOD}
+        async with watched(settings, tags) as seen:
+            while seen.batches.empty():
+                plc.write(0, [1])
+                await asyncio.sleep(0.05)
+                plc.write(0, [0])
+                await asyncio.sleep(0.05)
+            assert values((await seen.batch()).readings)["good"] == 0
+
+
 async def test_standing_heartbeat_is_stuck_since_its_last_change() -> None:
     """A device that answers while its heartbeat stands still is stuck, and blind since the last change."""
     clock = ManualClock(NOW)

@@ -17,6 +17,7 @@ from adapters.settings import (
     ModbusUdpController,
     OpcUaController,
     OpcUaTag,
+    Table,
 )
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import (
@@ -190,7 +191,7 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "cases" / "config" / "good" / "plant.yaml").read_text(encoding="utf-8")
     text = text.replace(
         "templates:",
-        "  rtu: {kind: modbus-rtu, device: /dev/serial/by-id/one, unit: 3, heartbeat: {address: 0, table: input}}\n"
+        "  rtu: {kind: modbus-rtu, device: /dev/serial/by-id/one, unit: 3, heartbeat: {address: 0, table: coil}}\n"
         "  gateway: {kind: modbus-rtu-over-tcp, host: 10.0.0.9, port: 4001, unit: 2, heartbeat: {address: 0}}\n"
         "  drive: {kind: modbus-udp, host: 10.0.0.9, port: 4001, unit: 2, heartbeat: {address: 0}}\n"
         "  oven: {kind: modbus-tls, host: 10.0.0.9, heartbeat: {address: 0}, "
@@ -206,6 +207,8 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
 
     assert type(config.controllers[ControllerId("rtu")]) is ModbusRtuController
     assert type(config.controllers[ControllerId("gateway")]) is ModbusRtuOverTcpController
+    beat = config.tags[ControllerId("rtu")][TagId("rtu:heartbeat")]
+    assert beat == ModbusTag(address=0, table=Table.COIL, type=DataType.BOOL)
     assert type(config.controllers[ControllerId("drive")]) is ModbusUdpController
     assert type(config.controllers[ControllerId("oven")]) is ModbusTlsController
     assert isinstance(counter, CounterSignal)
