@@ -11,6 +11,8 @@ from mes.config.findings import Findings
 from mes.config.models.plant import (
     ModbusRtuOverTcpEntry,
     ModbusTcpEntry,
+    ModbusTlsEntry,
+    ModbusUdpEntry,
     OpcUaEntry,
     OpcUaHeartbeat,
     ProcessShape,
@@ -32,7 +34,7 @@ def check_controllers(entries: Mapping[str, Entry], findings: Findings) -> None:
     """Hosts that are addresses of something else, and heartbeats that cannot come in time."""
     for name, entry in entries.items():
         place: Place = ("controllers", name)
-        if isinstance(entry, ModbusTcpEntry | ModbusRtuOverTcpEntry):
+        if isinstance(entry, ModbusTcpEntry | ModbusUdpEntry | ModbusTlsEntry | ModbusRtuOverTcpEntry):
             _check_host(entry.host, place, findings)
         beat = entry.heartbeat
         if beat is None:
