@@ -334,7 +334,7 @@ async def test_the_page_of_counters_shows_the_interface_s_counts(tmp_path: Path,
             count for count in found if count["decisions"]
         ]
         for count in ordered:
-            kind = "doubt" if count["decisions"] else "doubt asks"
+            kind = "unreconciled" if count["decisions"] else "unreconciled asks"
             assert page.take_text("article", class_=kind) == _doubt(count, form=name is not None)
         nothing_left(page)
         shown = [tag.select("h2")[0]["id"] for tag in page.main.select("article")]
