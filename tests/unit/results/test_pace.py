@@ -28,7 +28,7 @@ CYCLES = [Cycle(UnitId("A"), None, at(10), second(900)), Cycle(UnitId("B"), None
 
 
 def test_cycles_are_held_against_the_takt(tmp_path: Path) -> None:
-    """1000 cars are planned in 261 hours, one in 939.6 s: a cycle of 1000 s overran by 60.4 s, one of 900 s did not."""
+    """1000 cars are planned in 261 hours, one in 939.6 s. A cycle of 1000 s overran by 60.4 s, one of 900 s did not."""
     path = journal_of(tmp_path / "journal.sqlite", [state(0, State.PRODUCING)])
     with PlantResults(CONFIG, path, now=at(60)) as query:
         assert query.target(Node(STATION, (STATION,)), HOUR) == Fraction(1000, 261)
