@@ -62,6 +62,7 @@ PRIVATE_PROSE = {
     "that which": "what, which",
     "upkeep": "maintenance",
 }
+HELP = {"help", "short_help", "epilog"}
 ANY_PRIVATE_PROSE = re.compile(rf"\b({'|'.join(PRIVATE_PROSE)})\b", re.IGNORECASE)
 LOOP_OVER_EACH = re.compile(r"{%-? for [^%]*\beach\b[^%]* in ")
 
@@ -87,6 +88,19 @@ def docstrings(text: str) -> Iterator[tuple[int, str]]:
                 yield getattr(node, "lineno", 1), docstring
 
 
+def messages(text: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each piece of a message of an exception, and of a command's or option's help."""
+    for node in nodes(text):
+        said: list[ast.expr] = []
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            said = [node.exc]
+        elif isinstance(node, ast.Call):
+            said = [keyword.value for keyword in node.keywords if keyword.arg in HELP]
+        for piece in (piece for whole in said for piece in ast.walk(whole)):
+            if isinstance(piece, ast.Constant) and isinstance(piece.value, str):
+                yield piece.lineno, piece.value
+
+
 def long_sentences(text: str) -> list[str]:
     """The sentences of a module's docstrings that are too long, each with the line of its owner."""
     return [
@@ -98,10 +112,14 @@ def long_sentences(text: str) -> list[str]:
 
 
 def private_words(text: str) -> list[str]:
-    """The private words in a module's docstrings, comments, and names of classes and functions, with their lines."""
+    """The private words in what a module says, and in its names of classes and functions, with their lines.
+
+    It says something in docstrings, comments, messages of exceptions and help texts.
+    """
     prose: list[tuple[int, str]] = []
     if ANY_PRIVATE_PROSE.search(text):
         prose += docstrings(text)
+        prose += messages(text)
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         prose += [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
     found = [
@@ -159,12 +177,17 @@ def test_no_module_has_a_private_name() -> None:
 
 
 def test_what_is_not_plain_english_is_found() -> None:
-    """Each rule finds what it forbids: in a docstring of any owner, in a comment, in a class name."""
+    """Each rule finds what it forbids: in a docstring of any owner, a comment, a message, a help text, a class name."""
     assert long_sentences(f'def f():\n    """{"word " * 26}"""\n') == [f"1: {' '.join(['word'] * 26)}"]
     assert long_sentences(f'"""{"word " * 24}end. {"word " * 25}"""\n') == []
     assert private_words('"""It is begun anew."""\n') == ["1: 'anew': write again"]
     assert private_words("x = 1  # the books agree\n") == ["1: 'books': write shift closing, count audit, counts"]
     assert private_words("x = 1  # counted anew\n") == ["1: 'anew': write again"]
+    assert private_words('raise ValueError(f"begin {name} anew")\n') == ["1: 'anew': write again"]
+    assert private_words('@option("--close", help="Close the books.")\ndef f(): ...\n') == [
+        "1: 'books': write shift closing, count audit, counts"
+    ]
+    assert private_words('word = "anew"\n') == []
     assert private_words("class _Taker: ...\n") == ["1: class _Taker: call it BatchSink"]
     assert private_words("def begin_anew(): ...\n") == ["1: function begin_anew: say again"]
     assert nameless("for each in stations: pass\nsorted(stops, key=lambda each: each.start)\n") == [
