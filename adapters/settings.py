@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from adapters.reading import TagId
 
+_RANGE = r"[0-9]{1,9}(:[0-9]{1,9})?"
+_INDEX = re.compile(rf"{_RANGE}(,{_RANGE}){{0,7}}")
+_NAME = r"[^.\[\]]+(\[[0-9]{1,9}\])*"
+_MEMBER = re.compile(rf"{_NAME}(\.{_NAME}){{0,9}}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
@@ -52,12 +56,64 @@ class Table(StrEnum):
     INPUT = "input"
 
 
-class OpcUaTag(_Settings):
-    """One node. `node` is `nsu=<namespace URI>;s=<id>` (or i=, g=, b=); `ns=0;i=…` is allowed for standard nodes."""
+Accept = Literal["good", "uncertain"]
+PublishInterval = Annotated[int, Field(ge=10, le=60_000)]
+SamplingInterval = Annotated[int, Field(ge=0, le=60_000)]
 
-    node: str
+
+class OpcUaTag(_Settings):
+    """One node. `node` is `nsu=<namespace URI>;s=<id>` (or i=, g=, b=); `ns=0;i=…` is allowed for standard nodes.
+
+    `path` is given in its place where ids change: names below Objects, `nsu=<namespace URI>;Machine/Station/State`.
+    `index` picks a part of an array, as OPC UA writes it (OPC 10000-4 7.27): `3`, `0:15`, or `1,2` in a matrix.
+    `member` picks a member of a structure: `Status.Code`, `Parts[2].Vin`. `single`: a list is a value of bad quality.
+    `accept`: values that the server marks as uncertain count as good. It and the intervals are the controller's where
+    they are None.
+    """
+
+    node: str | None = None
+    path: str | None = None
+    index: str | None = None
+    member: str | None = None
+    accept: Accept | None = None
+    publish_interval_ms: PublishInterval | None = None
+    sampling_interval_ms: SamplingInterval | None = None
     scale: float = 1.0
     offset: float = 0.0
+    single: bool = False
+
+    @model_validator(mode="after")
+    def _one_address(self) -> "OpcUaTag":
+        if (self.node is None) == (self.path is None):
+            raise ValueError("a value is named by its id or by its path: give `node` or `path`")
+        return self
+
+    @field_validator("index", mode="before")
+    @classmethod
+    def _index_as_text(cls, index: object) -> object:
+        return str(index) if isinstance(index, int) and not isinstance(index, bool) else index
+
+    @field_validator("index")
+    @classmethod
+    def _part_of_an_array(cls, index: str | None) -> str | None:
+        if index is not None:
+            ranges = [part.partition(":") for part in index.split(",")]
+            if not _INDEX.fullmatch(index) or any(last and int(first) >= int(last) for first, _, last in ranges):
+                raise ValueError(f'`{index}` is no part of an array: write 3, "0:15" or "1,2"; the first element is 0')
+        return index
+
+    @field_validator("member")
+    @classmethod
+    def _member_of_a_structure(cls, member: str | None) -> str | None:
+        if member is not None and not _MEMBER.fullmatch(member):
+            raise ValueError(f"`{member}` is no member of a structure: write Vin, Status.Code or Parts[2].Vin")
+        return member
+
+    @property
+    def place(self) -> str:
+        """Where the value is, in one text: two tags with the same place read the same value."""
+        part = "" if self.index is None else f" [{self.index}]"
+        return f"{self.node or self.path}{part}" + ("" if self.member is None else f" .{self.member}")
 
 
 class ModbusTag(_Settings):
@@ -187,14 +243,32 @@ def _is_host(name: str) -> bool:
     return all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
 
 
+_Url = Annotated[str, Field(pattern=r"^opc\.tcp://")]
+_URL_SCHEMA = {"description": "opc.tcp://HOST:PORT", "type": "string", "pattern": r"^opc\.tcp://"}
+Urls = Annotated[
+    tuple[_Url, ...],
+    BeforeValidator(lambda given: (given,) if isinstance(given, str) else given),
+    Field(min_length=1, max_length=8),
+    WithJsonSchema(
+        {
+            "description": "opc.tcp://HOST:PORT; a list for redundant servers: the next is tried when one fails",
+            "anyOf": [_URL_SCHEMA, {"type": "array", "items": _URL_SCHEMA, "minItems": 1, "maxItems": 8}],
+        }
+    ),
+]
+
+
 class OpcUaController(_Settings):
-    """An OPC UA server. Durations are real seconds. The file names the credential of the password, never itself."""
+    """An OPC UA server. Durations are real seconds. The file names the credential of the password, never itself.
+
+    A user logs in with `user` and a password, or with `user_certificate` and its key, which are files.
+    """
 
     kind: Literal["opcua"]
-    url: Annotated[str, Field(pattern=r"^opc\.tcp://")]
+    url: Urls
     mode: Literal["subscribe", "poll"] = "subscribe"
-    publish_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 500
-    sampling_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 100
+    publish_interval_ms: PublishInterval = 500
+    sampling_interval_ms: SamplingInterval = 100
     queue_size: Annotated[int, Field(ge=2, le=10_000)] = 50
     keepalive_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     session_timeout_s: Annotated[float, Field(ge=5, le=3600)] = 60.0
@@ -202,17 +276,48 @@ class OpcUaController(_Settings):
     audit_interval_s: Annotated[
         float, Field(gt=0, le=3600, description="how often all tags are read to find what no notification told")
     ] = 20.0
+    accept: Annotated[Accept, Field(description="uncertain: values that the server marks as uncertain are used")] = (
+        "good"
+    )
+    timestamps: Annotated[
+        Literal["source", "server"],
+        Field(description="whose time an event has: the signal's source, or the OPC UA server, as a gateway may be"),
+    ] = "source"
     user: str | None = None
     password_credential: str | None = None
+    user_certificate: Path | None = None
+    user_private_key: Path | None = None
     application_uri: str = "urn:taktline:collector"
     security: OpcUaSecurity
     heartbeat: Heartbeat | None = None
 
+    @model_validator(mode="after")
+    def _one_login(self) -> "OpcUaController":
+        if self.password_credential is not None and self.user is None:
+            raise ValueError("`password_credential` is the password of no user: add `user`, or delete it")
+        if (self.user_certificate is None) != (self.user_private_key is None):
+            raise ValueError("a user's certificate goes with its key: give `user_certificate` and `user_private_key`")
+        if self.user_certificate is not None and self.user is not None:
+            raise ValueError("a user logs in by name or by certificate: keep `user` or `user_certificate`")
+        return self
+
     @field_validator("url")
     @classmethod
-    def _leads_somewhere(cls, url: str) -> str:
-        host_and_port(url)
-        return url
+    def _lead_somewhere(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            host_and_port(url)
+        if len(set(urls)) < len(urls):
+            raise ValueError("the same address is given twice: name each redundant server once")
+        return urls
+
+    @property
+    def first_url(self) -> str:
+        """The server's address; of redundant servers the first one's."""
+        return self.url[0]
+
+    def at(self, url: str) -> "OpcUaController":
+        """The settings for one of redundant servers."""
+        return self.model_copy(update={"url": (url,)})
 
 
 class _Modbus(_Settings):

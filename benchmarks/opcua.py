@@ -70,7 +70,7 @@ async def product(port: int, length_s: float, folder: Path) -> Figure:
         setups[station] = StationSetup(station, signals, {}, timedelta(minutes=1))
     settings = OpcUaController(
         kind="opcua",
-        url=f"opc.tcp://127.0.0.1:{port}",
+        url=(f"opc.tcp://127.0.0.1:{port}",),
         publish_interval_ms=100,
         security=OpcUaSecurity(insecure=True),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,10 @@ from simulators.opcua_services import ControllerServices, Doorkeeper, Faults, Li
 
 __all__ = ["Limits", "Node", "NodeType", "OpcUaServer", "Policy", "Quality", "Security"]
 
-NodeType = Literal["int16", "uint16", "int32", "uint32", "float", "double", "string", "string[]", "bool"]
+NodeType = Literal[
+    "int16", "uint16", "int32", "uint32", "float", "double", "string", "string[]", "bool",
+    "int16[]", "byte[]", "bytestring", "localizedtext", "qualifiedname", "datetime",
+]  # fmt: skip
 Quality = Literal["good", "uncertain", "bad"]
 Policy = Literal["None", "Basic256", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
 
@@ -34,6 +37,18 @@ _VARIANTS: dict[NodeType, ua.VariantType] = {
     "string": ua.VariantType.String,
     "string[]": ua.VariantType.String,
     "bool": ua.VariantType.Boolean,
+    "int16[]": ua.VariantType.Int16,
+    "byte[]": ua.VariantType.Byte,
+    "bytestring": ua.VariantType.ByteString,
+    "localizedtext": ua.VariantType.LocalizedText,
+    "qualifiedname": ua.VariantType.QualifiedName,
+    "datetime": ua.VariantType.DateTime,
+}
+_MADE_OF_TEXT: dict[NodeType, Callable[[str], object]] = {
+    "bytestring": str.encode,
+    "localizedtext": lambda text: ua.LocalizedText(text, "en"),
+    "qualifiedname": lambda text: ua.QualifiedName(text, 1),
+    "datetime": datetime.fromisoformat,
 }
 _STATUS: dict[Quality, int] = {
     "good": StatusCodes.Good,
@@ -114,8 +129,13 @@ class OpcUaServer:
         limits: Limits | None = None,
         security: Security | None = None,
         application_uri: str = "urn:simulated:controller",
+        changing_ids: bool = False,
     ) -> None:
-        """`port` 0: the system chooses at the first start, and restarts keep it."""
+        """`port` 0: the system chooses at the first start, and restarts keep it.
+
+        `changing_ids`: nodes have other ids after each restart, and keep their names.
+        """
+        self._changing_ids = changing_ids
         self._namespace = namespace
         self._nodes = {node.name: node for node in nodes}
         self._held = {node.name: _Held(node.initial, None, "good") for node in nodes}
@@ -250,11 +270,13 @@ class OpcUaServer:
             await subscription.enqueue_statuschange(status_code(StatusCodes.BadTimeout))
 
     def _id(self, name: str) -> ua.NodeId:
-        return ua.NodeId(ua.String(name), ua.Int16(self._index))
+        return ua.NodeId(ua.String(f"{name} {self._starts}" if self._changing_ids else name), ua.Int16(self._index))
 
     def _value(self, name: str, held: _Held) -> ua.DataValue:
         node = self._nodes[name]
         content = list(held.value) if isinstance(held.value, list | tuple) else held.value
+        if isinstance(content, str) and node.type in _MADE_OF_TEXT:
+            content = _MADE_OF_TEXT[node.type](content)
         return ua.DataValue(
             Value=ua.Variant(content, _VARIANTS[node.type]),
             StatusCode=status_code(_STATUS[held.quality]),

@@ -57,6 +57,7 @@ class Faults:
     max_items_per_subscription: int | None = None
     max_subscriptions: int | None = None
     muted_nodes: set[str] = field(default_factory=set)  # their changes are not notified
+    lose_answers: int = 0  # so many notifications are kept and never arrive
     reads_ahead: timedelta = timedelta()  # by how much a read's source time is later than a sample's
 
     def refuses(self, node: ua.NodeId | None) -> bool:
@@ -124,10 +125,16 @@ class _Subscription(InternalSubscription):
         delete_callback: Callable[[], Any],
         publishing_enabled: bool,
     ) -> None:
+        async def answer(result: ua.PublishResult, *request: Any) -> None:
+            if faults.lose_answers > 0 and result.NotificationMessage.NotificationData:
+                faults.lose_answers -= 1
+            else:
+                await callback(result, *request)
+
         super().__init__(
             data,
             space,
-            callback,
+            answer,
             session,
             request_callback=request_callback,
             delete_callback=delete_callback,

@@ -10,13 +10,13 @@ from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUna
 from adapters.opcua.client import LeftOpen
 from adapters.opcua.connection import Connection, real_s
 from adapters.opcua.items import Items
-from adapters.opcua.session import Session, translated
+from adapters.opcua.session import Session
 from adapters.opcua.subscription import Came, Subscribed
 from adapters.opcua.values import differs, in_order
 from adapters.pauses import Answer
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import ControllerId, Reading, TagId
-from adapters.settings import OpcUaController, OpcUaTag, SecurityPolicy
+from adapters.settings import OpcUaController, OpcUaTag
 
 
 class OpcUaAdapter:
@@ -34,18 +34,16 @@ class OpcUaAdapter:
     ) -> None:
         """`left` is what connections of this controller hand on to one another.
 
-        Raises ControllerMisconfigured for what no server could mend: addresses, heartbeat, open password.
+        Raises ControllerMisconfigured for what no server could mend: addresses, heartbeat.
         """
         self._controller = controller
         self._settings = settings
         self._clock = clock
         self._secret = secret
         self._left = left or LeftOpen()
-        self._items = Items(tags)
+        self._items = Items(tags, settings)
         self._diagnostics: list[Diagnostic] = []
         self._connection: Connection | None = None  # None before the connection is up
-        if settings.password_credential is not None and settings.security.policy is SecurityPolicy.NONE:
-            raise ControllerMisconfigured("a password would go over the wire in clear: choose a security policy")
         if settings.heartbeat is not None and settings.heartbeat.tag not in tags:
             raise ControllerMisconfigured(f"the heartbeat {settings.heartbeat.tag} is no tag of this controller")
 
@@ -56,27 +54,50 @@ class OpcUaAdapter:
         return AdapterStatus(len(self._items.tags), len(self._items.active), diagnostics)
 
     async def run(self, emit: Emit) -> None:
-        """One connection; see adapters.ports.Adapter. Every error that `emit` raises goes through."""
+        """One connection's life; see adapters.ports.Adapter. Every error that `emit` raises goes through.
+
+        Of redundant servers the next one has its turn when this one fails.
+        """
+        urls = self._settings.url
+        if len(urls) == 1:
+            await self._connect(self._settings, emit)
+            return
+        here = urls[self._left.turn % len(urls)]
+        try:
+            await self._connect(self._settings.at(here), emit)
+        except AdapterError as error:
+            self._left.turn += 1
+            detail = f"{here}: {error.detail}; {urls[self._left.turn % len(urls)]} is tried next"
+            if isinstance(error, ControllerUnavailable):
+                raise ControllerUnavailable(detail, cause=error.cause, blind_since=error.blind_since) from error
+            self._left.refusing.add(here)
+            if self._left.refusing == set(urls):
+                raise ControllerMisconfigured(detail) from error
+            raise ControllerUnavailable(detail) from error
+
+    async def _connect(self, settings: OpcUaController, emit: Emit) -> None:
         inbox: asyncio.Queue[Came | AdapterError] = asyncio.Queue()
 
         def lost(reason: str) -> None:
             inbox.put_nowait(ControllerUnavailable(f"the connection was lost: {reason}"))
 
-        session = Session(self._settings, self._left, password=self._password(), on_lost=lost)
+        session = Session(settings, self._left, password=self._password(), on_lost=lost)
         self._diagnostics = session.diagnostics
-        connection = Connection(self._controller, self._settings, self._items, self._clock, session, emit)
+        connection = Connection(self._controller, settings, self._items, self._clock, session, emit)
         try:
             await session.open()
-            with translated("reading the namespaces"):
-                self._items.resolve(await session.namespaces())
+            if len(self._settings.url) > 1:
+                await session.require_service()
+                self._left.refusing.clear()
+            await self._items.resolve(session)
             self._connection = connection
-            match self._settings.mode:
+            match settings.mode:
                 case "subscribe":
                     await Subscribed(connection, inbox, self._left.doubts).run()
                 case "poll":
                     await _poll(connection)
                 case _:
-                    assert_never(self._settings.mode)
+                    assert_never(settings.mode)
         except ControllerUnavailable as error:
             raise connection.attributed(error) from error
         finally:
@@ -115,14 +136,12 @@ async def _poll(connection: Connection) -> None:
 
 
 async def _poll_once(connection: Connection) -> tuple[Reading, ...]:
-    if connection.items.absent():
-        with translated("reading the namespaces"):
-            connection.items.resolve(await connection.session.namespaces())
+    if connection.items.moved():
+        await connection.items.resolve(connection.session)
     values = await connection.items.values(connection.session)
     for tag, data in values:
         connection.items.judge(tag, data)
-    for tag in connection.items.absent():
-        connection.items.refuse(tag, "its namespace is missing")
+    connection.items.refuse_absent()
     connection.require_items()
     now = connection.now()
     return tuple(connection.items.read(tag, data, now) for tag, data in values)

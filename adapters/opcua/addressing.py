@@ -11,6 +11,10 @@ Identifier = int | str | UUID | bytes
 
 _BY_URI = re.compile(r"nsu=(?P<uri>.+?);(?P<kind>[isgb])=(?P<id>.*)", re.DOTALL)
 _BY_INDEX = re.compile(r"(?:ns=(?P<index>[0-9]+);)?(?P<kind>[isgb])=(?P<id>.*)", re.DOTALL)
+_SPACE = re.compile(r"nsu=(?P<uri>[^;]+);|ns=0;")
+_INDEXED = re.compile(r"[0-9]+:|ns=[0-9]+;")
+_STEP = re.compile(r"(?:[^/&]|&.)+", re.DOTALL)
+_LONGEST_PATH = 50
 _LARGEST_NUMERIC = 2**32 - 1
 
 
@@ -25,7 +29,52 @@ class NodeAddress:
         """Its namespace's place in the server's present NamespaceArray; None if the server does not have it now."""
         if self.uri is None:
             return 0
-        return namespaces.index(self.uri) if self.uri in namespaces else None
+        return _place(self.uri, namespaces)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One name on the way to a node, with the URI of its namespace (None: the standard's own)."""
+
+    uri: str | None
+    name: str
+
+
+def parse_path(text: str) -> tuple[Step, ...]:
+    """Reads `nsu=<URI>;Machine/State`: browse names below Objects, each in the namespace that was named last.
+
+    `&` before a `/`, `&` or any other character of a name takes it as it is (OPC 10000-4 A.2). Raises ValueError with
+    a sentence for the engineer.
+    """
+    rest, uri, named, steps = text.removeprefix("/"), None, False, list[Step]()
+    while rest:
+        if (space := _SPACE.match(rest)) is not None:
+            uri, named, rest = space["uri"], True, rest[space.end() :]
+        elif _INDEXED.match(rest):
+            raise ValueError(
+                f"{text!r} names a namespace by index, which may change at a restart: write nsu=<namespace URI>;<name>"
+            )
+        name = _STEP.match(rest)
+        if name is None or not named:
+            break
+        steps.append(Step(uri, re.sub(r"&(.)", r"\1", name[0])))
+        rest = rest[name.end() :]
+        if rest == "/" or len(steps) > _LONGEST_PATH:
+            break
+        rest = rest.removeprefix("/")
+    if rest or not steps:
+        raise ValueError(f"{text!r} is no path: write nsu=<namespace URI>;<name>/<name>, the names below Objects")
+    return tuple(steps)
+
+
+def indices(steps: Sequence[Step], namespaces: Sequence[str]) -> list[int] | None:
+    """Where the namespaces of a path are in the server's present NamespaceArray; None if one is not there."""
+    places = [0 if step.uri is None else _place(step.uri, namespaces) for step in steps]
+    return None if None in places else [place for place in places if place is not None]
+
+
+def _place(uri: str, namespaces: Sequence[str]) -> int | None:
+    return namespaces.index(uri) if uri in namespaces else None
 
 
 def parse(text: str) -> NodeAddress:

@@ -1,10 +1,19 @@
 """asyncua's client without its publishing, and with a farewell to the session that a lost connection left behind."""
 
+import asyncio
+import dataclasses
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_session import UaSession
+from asyncua.crypto.security_policies import (
+    SecurityPolicyAes128Sha256RsaOaep,
+    SecurityPolicyAes256Sha256RsaPss,
+    SecurityPolicyBasic256Sha256,
+    SecurityPolicyNone,
+)
 from asyncua.ua.uaerrors import BadTimeout, UaError
 from cryptography import x509
 
@@ -12,6 +21,12 @@ from adapters.errors import ControllerMisconfigured
 from adapters.reading import TagId
 
 PASSWORD_IN_CLEAR = "the server asks for the password in clear: use SignAndEncrypt"  # noqa: S105  # a sentence
+PROTECTING = (
+    SecurityPolicyAes256Sha256RsaPss.URI,
+    SecurityPolicyBasic256Sha256.URI,
+    SecurityPolicyAes128Sha256RsaOaep.URI,
+)
+"""The policies by which a login is protected, whatever protects the channel."""
 _CLOSE_TRIES = 2
 
 
@@ -19,6 +34,7 @@ _CLOSE_TRIES = 2
 class _Left:
     """A session that is still open at a server, and what it takes to close it over another connection."""
 
+    url: str
     token: ua.NodeId
     nonce: bytes | None
     logins: list[ua.UserTokenPolicy]
@@ -29,13 +45,15 @@ class LeftOpen:
 
     Controllers bear 3 to 10 sessions. They keep one that was not closed for its whole time-out, so a flapping cable
     would use them up. `tries`: how often a connection has set out to close it. `doubts`: how often notifications of a
-    tag were found to have been lost.
+    tag were found to have been lost. `turn`: which of redundant servers is tried; `refusing`: which refused.
     """
 
     def __init__(self) -> None:
         self.session: _Left | None = None
         self.tries = 0
         self.doubts: dict[TagId, int] = {}
+        self.turn = 0
+        self.refusing: set[str] = set()
 
 
 class _WithoutPublishing(UaSession):
@@ -54,11 +72,46 @@ class QuietClient(Client):
         self.uaclient.session = _WithoutPublishing(self.uaclient)
         self._left = left
 
+    async def open_secure_channel(self, renew: bool = False) -> None:
+        """Opens the channel or renews its token; how old a token is says our clock, not the server's.
+
+        asyncua takes the server's time of the token, and would refuse answers under the former token where that clock
+        is behind.
+        """
+        await super().open_secure_channel(renew)
+        assert self.uaclient.protocol is not None
+        channel = self.uaclient.protocol._connection  # noqa: SLF001  # asyncua gives no other way
+        token = channel.next_security_token if renew else channel.security_token
+        token.CreatedAt = datetime.now(UTC)
+
+    async def _renew_channel_loop(self) -> None:
+        """Renews the token after half of its life, so that answers to earlier requests come before it ends.
+
+        A renewal that fails ends the connection, which is then made again.
+        """
+        try:
+            while not self.uaclient.is_disconnect_requested:
+                await asyncio.sleep(self.token_lifetime_s / 2)
+                await self.open_secure_channel(renew=True)
+                self.uaclient.revolve_security_token()
+        except (OSError, UaError, TimeoutError):
+            self.uaclient.notify_transport_lost()
+
+    @property
+    def token_lifetime_s(self) -> float:
+        """How long the server lets a security token live."""
+        return float(self.secure_channel_timeout) / 1000
+
     async def create_session(self) -> ua.CreateSessionResult:
         """Opens a session, and remembers it until it is closed."""
-        if self._left.session is not None:
+        if self._left.session is not None and self._left.session.url == self.server_url.geturl():
             await self._close_left(self._left.session)
-        created = await super().create_session()
+        # on an open channel asyncua would present the user's certificate as this program's
+        user_certificate, self.user_certificate = self.user_certificate, None
+        try:
+            created = await super().create_session()
+        finally:
+            self.user_certificate = user_certificate
         self._remember()
         return created
 
@@ -80,20 +133,60 @@ class QuietClient(Client):
         if reachable and ours:
             self._left.session = None
 
+    def server_policy(self, token_type: ua.UserTokenType) -> ua.UserTokenPolicy:
+        """How the server wants this kind of login to be protected; one of the policies that we speak, if it has any."""
+        first = super().server_policy(token_type)
+        offered = [
+            policy
+            if policy.SecurityPolicyUri
+            else dataclasses.replace(policy, SecurityPolicyUri=first.SecurityPolicyUri)
+            for policy in self._policy_ids
+            if policy.TokenType == token_type
+        ]
+        return next((policy for policy in offered if policy.SecurityPolicyUri in PROTECTING), first)
+
     def _add_user_auth(self, params: ua.ActivateSessionParameters, username: str | None, password: str | None) -> None:
         """Logs in with a password only where nobody on the wire can read it.
 
         What decides is what the server says in the session; what it offered before came over an open channel.
         """
+        if all(policy.TokenType != ua.UserTokenType.UserName for policy in self._policy_ids):
+            raise ControllerMisconfigured(
+                "the server takes no login with user and password over this channel: "
+                "allow it there, with the password encrypted, or choose a security policy"
+            )
+        if password:
+            self._require_protection(self.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri)
         super()._add_user_auth(params, username, password)
-        encrypted = params.UserIdentityToken.EncryptionAlgorithm is not None
-        if password and not encrypted and self.security_policy.Mode != ua.MessageSecurityMode.SignAndEncrypt:
-            params.UserIdentityToken.Password = None
-            raise ControllerMisconfigured(PASSWORD_IN_CLEAR)
+
+    def _require_protection(self, policy_uri: str | None) -> None:
+        """Raises ControllerMisconfigured where the password could be read, or its encryption be broken."""
+        if not policy_uri or policy_uri == SecurityPolicyNone.URI:
+            if self.security_policy.Mode != ua.MessageSecurityMode.SignAndEncrypt:
+                raise ControllerMisconfigured(PASSWORD_IN_CLEAR)
+        elif policy_uri not in PROTECTING:
+            weak = policy_uri.rpartition("#")[2]
+            raise ControllerMisconfigured(
+                f"the server asks for the password by {weak}, which is broken: use another policy"
+            )
+        elif not self.security_policy.peer_certificate:
+            raise ControllerMisconfigured("the server has no certificate to encrypt the password for: give it one")
+
+    def _add_certificate_auth(
+        self,
+        params: ua.ActivateSessionParameters,
+        certificate: x509.Certificate,
+        challenge: bytes,
+        certificate_chain: list[x509.Certificate] | None = None,
+    ) -> None:
+        """Logs in with a user's certificate where the server asks for a proof of its key."""
+        if self.server_policy(ua.UserTokenType.Certificate).SecurityPolicyUri not in PROTECTING:
+            raise ControllerMisconfigured("the server asks for no proof of the user's key: choose a security policy")
+        super()._add_certificate_auth(params, certificate, challenge, certificate_chain)
 
     def _remember(self) -> None:
         token = self.uaclient.session.authentication_token
-        self._left.session = _Left(token, self._server_nonce, list(self._policy_ids))
+        self._left.session = _Left(self.server_url.geturl(), token, self._server_nonce, list(self._policy_ids))
         self._left.tries = 0
 
     async def _close_left(self, left: _Left) -> None:

@@ -16,7 +16,7 @@ from cryptography import x509
 from adapters.clock import Clock
 from adapters.errors import AdapterError
 from adapters.opcua.certificate_info import Card, card, first_of_chain, read_certificate
-from adapters.opcua.client import LeftOpen
+from adapters.opcua.client import PROTECTING, LeftOpen
 from adapters.opcua.findings import Code, Finding, own_findings, their_card_findings
 from adapters.opcua.session import POLICIES, Session
 from adapters.opcua.trust import TrustFolder
@@ -110,7 +110,7 @@ class _Examination:
         try:
             offered = await _offered(self.settings)
         except AdapterError as error:
-            said = f"something answers at {self.settings.url}, and it does not speak OPC UA ({error.detail})"
+            said = f"something answers at {self.settings.first_url}, and it does not speak OPC UA ({error.detail})"
             known = _status(error) is not None
             self._find(Code.REFUSED if known else Code.NO_OPCUA, error.detail if known else said)
             return
@@ -129,7 +129,7 @@ class _Examination:
 
     async def _reached(self) -> bool:
         """Whether anything listens there at all."""
-        url, patience_s = self.settings.url, self.settings.request_timeout_s
+        url, patience_s = self.settings.first_url, self.settings.request_timeout_s
         try:
             host, port = host_and_port(url)
             async with asyncio.timeout(patience_s):
@@ -171,17 +171,22 @@ class _Examination:
     def _login_kind(self, endpoint: ua.EndpointDescription) -> None:
         """Whether the server takes the kind of login that is configured, and no password in clear."""
         settings = self.settings
-        wanted = ua.UserTokenType.Anonymous if settings.user is None else ua.UserTokenType.UserName
+        wanted, kind = ua.UserTokenType.Anonymous, "a login without a user"
+        if settings.user is not None:
+            wanted, kind = ua.UserTokenType.UserName, "a login with user and password"
+        elif settings.user_certificate is not None:
+            wanted, kind = ua.UserTokenType.Certificate, "a login with a user's certificate"
         tokens = [token for token in endpoint.UserIdentityTokens if token.TokenType == wanted]
         if not tokens:
-            kind = "a login without a user" if settings.user is None else "a login with user and password"
             self._find(Code.LOGIN_NOT_OFFERED, f"the server does not take {kind}")
-        if settings.password_credential is None:
+        if settings.password_credential is None or not tokens:
             return
-        none = POLICIES[SecurityPolicy.NONE].URI
+        encrypted = [(token.SecurityPolicyUri or endpoint.SecurityPolicyUri) in PROTECTING for token in tokens]
+        if any(encrypted):
+            return
         if settings.security.policy is SecurityPolicy.NONE:
-            self._find(Code.PASSWORD_IN_CLEAR, "a password would go over the wire in clear")
-        elif settings.security.mode == "Sign" and any(token.SecurityPolicyUri == none for token in tokens):
+            self._find(Code.PASSWORD_IN_CLEAR, "the server takes the password in clear only")
+        elif settings.security.mode == "Sign":
             self._find(Code.PASSWORD_IN_CLEAR, "the server asks for the password in clear, and the mode is only Sign")
 
     async def _theirs(self, endpoint: ua.EndpointDescription) -> None:

@@ -50,6 +50,7 @@ class Code(StrEnum):
     SERVER_CERTIFICATE_NOT_YET_VALID = "server-certificate-not-yet-valid"
     SERVER_CERTIFICATE_OTHER_URI = "server-certificate-other-uri"
     SERVER_CERTIFICATE_USAGE = "server-certificate-usage"
+    USER_CERTIFICATE = "user-certificate"
     CREDENTIAL_MISSING = "credential-missing"
     LOGIN_REFUSED = "login-refused"
     CERTIFICATE_REJECTED = "certificate-rejected"
@@ -96,6 +97,7 @@ REMEDIES: Mapping[Code, str] = {
     Code.SERVER_CERTIFICATE_NOT_YET_VALID: _CLOCKS,
     Code.SERVER_CERTIFICATE_OTHER_URI: _THEIR_NEW,
     Code.SERVER_CERTIFICATE_USAGE: _THEIR_NEW,
+    Code.USER_CERTIFICATE: "put the user's certificate and its key there, PEM or DER without a passphrase",
     Code.CREDENTIAL_MISSING: "put the password into the file of this name, in the folder of credentials",
     Code.LOGIN_REFUSED: "check `user`, its password in the credential, and the rights it has at the server",
     Code.CERTIFICATE_REJECTED: "at the controller, move our certificate from the rejected ones to the trusted ones",
@@ -124,11 +126,12 @@ class Finding:
 def own_findings(settings: OpcUaController, *, now: datetime) -> list[Finding]:
     """What is wrong with our own certificate and key; nobody is asked."""
     security = settings.security
+    found: list[Finding] = _user_findings(settings)
     if security.policy is SecurityPolicy.NONE:
-        return [Finding(Code.POLICY_NONE, "nothing on this connection is protected: security policy None", stops=False)]
+        said = "nothing on this connection is protected: security policy None"
+        return [*found, Finding(Code.POLICY_NONE, said, stops=False)]
     assert security.certificate is not None
     assert security.private_key is not None
-    found: list[Finding] = []
     missing, unreadable = Code.CERTIFICATE_MISSING, Code.CERTIFICATE_UNREADABLE
     certificate = _read(security.certificate, read_certificate, missing, unreadable, found)
     key = _read(security.private_key, read_key, Code.KEY_MISSING, Code.KEY_UNREADABLE, found)
@@ -144,6 +147,19 @@ def own_findings(settings: OpcUaController, *, now: datetime) -> list[Finding]:
         if certificate is not None and not belong_together(certificate, key):
             said = f"{security.private_key} is not the key of {security.certificate}"
             found.append(Finding(Code.KEY_NOT_OF_CERTIFICATE, said))
+    return found
+
+
+def _user_findings(settings: OpcUaController) -> list[Finding]:
+    """What is wrong with the certificate and key by which a user logs in."""
+    if settings.user_certificate is None or settings.user_private_key is None:
+        return []
+    found: list[Finding] = []
+    code = Code.USER_CERTIFICATE
+    certificate = _read(settings.user_certificate, read_certificate, code, code, found)
+    key = _read(settings.user_private_key, read_key, code, code, found)
+    if certificate is not None and key is not None and not belong_together(certificate, key):
+        found.append(Finding(code, f"{settings.user_private_key} is not the key of {settings.user_certificate}"))
     return found
 
 

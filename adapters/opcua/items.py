@@ -8,11 +8,12 @@ from asyncua.ua.status_codes import StatusCodes
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured
-from adapters.opcua.addressing import NodeAddress, parse
-from adapters.opcua.session import Session, node_id, translated
-from adapters.opcua.values import reading, unreadable
+from adapters.opcua.addressing import NodeAddress, Step, indices, parse, parse_path
+from adapters.opcua.session import Session, node_id, translated, value_of
+from adapters.opcua.structures import Path, Types, member_path
+from adapters.opcua.values import Problem, interpreted
 from adapters.reading import Reading, TagId
-from adapters.settings import OpcUaTag
+from adapters.settings import OpcUaController, OpcUaTag
 
 _REFUSALS = frozenset(
     {
@@ -28,9 +29,12 @@ _REFUSALS = frozenset(
 class Items:
     """The tags of a controller: their addresses, where they are now, and how each of them is collected."""
 
-    def __init__(self, tags: Mapping[TagId, OpcUaTag]) -> None:
+    def __init__(self, tags: Mapping[TagId, OpcUaTag], settings: OpcUaController) -> None:
         """Raises ControllerMisconfigured for an address that no server could know."""
         self._how = tags
+        self._settings = settings
+        self._server_time = settings.timestamps == "server"
+        self._uncertain = frozenset(tag for tag, how in tags.items() if (how.accept or settings.accept) == "uncertain")
         self.tags = tuple(tags)
         self.active: set[TagId] = set()
         self.polled: dict[TagId, str] = {}
@@ -38,24 +42,63 @@ class Items:
         self.refused: dict[TagId, str] = {}
         self._nodes: dict[TagId, ua.NodeId | None] = {}
         self._addresses: dict[TagId, NodeAddress] = {}
-        self._unreadable: dict[TagId, str] = {}
+        self._paths: dict[TagId, tuple[Step, ...]] = {}
+        self._absent: dict[TagId, str] = {}
+        self._unreadable: dict[TagId, Problem] = {}
+        self._types = Types()
+        self._members: dict[TagId, Path] = {tag: member_path(how.member) for tag, how in tags.items() if how.member}
         self._handles: dict[TagId, int] = {}
         self._tags_by_handle: list[TagId] = []
         for tag, how in tags.items():
             try:
-                self._addresses[tag] = parse(how.node)
+                if how.node is not None:
+                    self._addresses[tag] = parse(how.node)
+                if how.path is not None:
+                    self._paths[tag] = parse_path(how.path)
             except ValueError as error:
                 raise ControllerMisconfigured(f"tag {tag}: {error}") from error
 
-    def resolve(self, namespaces: Sequence[str]) -> None:
-        """Finds the nodes by the server's present NamespaceArray; an absent namespace leaves its tags unresolved."""
+    async def resolve(self, session: Session) -> None:
+        """Finds the nodes by the server's present NamespaceArray, or by their paths; leaves out what is absent."""
+        with translated("reading the namespaces"):
+            namespaces = await session.namespaces()
+        self._absent.clear()
         for tag, address in self._addresses.items():
             index = address.index(namespaces)
             self._nodes[tag] = None if index is None else node_id(address, index)
+        await self._follow_paths(session, namespaces)
+        self._absent |= {
+            tag: "its namespace is missing" for tag in self.tags if self._nodes[tag] is None and tag not in self._absent
+        }
+        structures = {node for tag in self._members if (node := self._nodes[tag]) is not None}
+        if structures:
+            with translated("reading the types of structures"):
+                await self._types.learn(session, sorted(structures, key=str))
 
-    def node(self, tag: TagId) -> ua.NodeId | None:
-        """Where the tag is now; None: its namespace is not there."""
-        return self._nodes[tag]
+    async def _follow_paths(self, session: Session, namespaces: Sequence[str]) -> None:
+        """Ids may change at every start of a controller; where paths lead is asked again at each connection."""
+        names: dict[TagId, list[ua.QualifiedName]] = {}
+        for tag, steps in self._paths.items():
+            self._nodes[tag] = None
+            if (places := indices(steps, namespaces)) is not None:
+                names[tag] = [
+                    ua.QualifiedName(ua.String(step.name), ua.UInt16(place))
+                    for step, place in zip(steps, places, strict=True)
+                ]
+        if not names:
+            return
+        with translated("following paths"):
+            found = await session.follow(list(names.values()))
+        for tag, target in zip(names, found, strict=True):
+            if isinstance(target, str):
+                self._absent[tag] = target
+            else:
+                self._nodes[tag] = target
+
+    def wanted(self, tag: TagId) -> ua.ReadValueId | None:
+        """What to read or monitor for the tag now; None: it is not there."""
+        node = self._nodes[tag]
+        return None if node is None else value_of(node, self._how[tag].index)
 
     def new_handle(self, tag: TagId) -> int:
         """The client handle of a monitored item to be created; earlier handles of this tag are no longer its own."""
@@ -72,11 +115,31 @@ class Items:
 
     def read(self, tag: TagId, data: ua.DataValue, now: datetime) -> Reading:
         """A DataValue of this tag as a reading; keeps what is said of a value that is nothing we can read."""
-        if (what := unreadable(data)) is None:
+        path = self._members.get(tag)
+        member = None if path is None else lambda content: self._types.member(self._nodes[tag], content, path)
+        sample, problem = interpreted(
+            tag,
+            self._how[tag],
+            data,
+            received_time=now,
+            member=member,
+            accept_uncertain=tag in self._uncertain,
+            server_time=self._server_time,
+        )
+        if problem is None:
             self._unreadable.pop(tag, None)
         else:
-            self._unreadable[tag] = what
-        return reading(tag, self._how[tag], data, received_time=now)
+            self._unreadable[tag] = problem
+        return sample
+
+    def publish_ms(self, tag: TagId) -> int:
+        """How often the server is to send this tag."""
+        return self._how[tag].publish_interval_ms or self._settings.publish_interval_ms
+
+    def sampling_ms(self, tag: TagId) -> int:
+        """How often the server is to look at this tag."""
+        wanted = self._how[tag].sampling_interval_ms
+        return self._settings.sampling_interval_ms if wanted is None else wanted
 
     def accept(self, tag: TagId) -> None:
         """The server delivers this tag."""
@@ -101,7 +164,7 @@ class Items:
             yield Diagnostic(
                 DiagnosticCode.TAG_REFUSED,
                 f"tag {tag} is refused ({why}) and tried again",
-                "correct its `node` in the plant's file, or load the program that has it into the controller",
+                "correct its `node` or `path` in the plant's file, or load the program that has it into the controller",
                 (tag,),
             )
         for why in sorted(set(self.polled.values())):
@@ -112,28 +175,30 @@ class Items:
                 "raise the server's limit of monitored items, or use `mode: poll` for this controller",
                 tags,
             )
+        for tag, problem in self._unreadable.items():
+            yield Diagnostic(DiagnosticCode.VALUE_UNREADABLE, f"tag {tag}: {problem.text}", problem.remedy, (tag,))
 
-        for tag, what in self._unreadable.items():
-            yield Diagnostic(
-                DiagnosticCode.VALUE_UNREADABLE,
-                f"tag {tag}: the server sends {what}, where a number, a text, a bool or a list of these is read",
-                "name a node with a plain value as its `node`, such as one component of the structure",
-                (tag,),
-            )
+    def absent(self) -> frozenset[TagId]:
+        """Tags whose namespace is not there, or whose path leads nowhere."""
+        return frozenset(self._absent)
 
-    def absent(self) -> tuple[TagId, ...]:
-        """Tags whose namespace is not there."""
-        return tuple(tag for tag, node in self._nodes.items() if node is None)
+    def refuse_absent(self) -> None:
+        """Refuses them."""
+        for tag, why in self._absent.items():
+            self.refuse(tag, why)
+
+    def moved(self) -> bool:
+        """Whether the ids of nodes have to be asked for again."""
+        return bool(self._absent) or any(tag in self._paths for tag in self.refused)
 
     async def values(self, session: Session, tags: Sequence[TagId] | None = None) -> list[tuple[TagId, ua.DataValue]]:
         """The present values of all tags, or of `tags`, bad ones included, in one bulk read.
 
-        Tags whose namespace is not there are left out.
+        Tags that are not there are left out.
         """
-        wanted = self.tags if tags is None else tags
-        here = [(tag, node) for tag in wanted if (node := self._nodes[tag]) is not None]
+        here = [(tag, each) for tag in (self.tags if tags is None else tags) if (each := self.wanted(tag)) is not None]
         with translated("reading the present values"):
-            values = await session.read([node for _, node in here])
+            values = await session.read([each for _, each in here])
         return [(tag, value) for (tag, _), value in zip(here, values, strict=True)]
 
     def judge(self, tag: TagId, data: ua.DataValue) -> None:

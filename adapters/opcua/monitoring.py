@@ -46,11 +46,20 @@ class Stream:
     """One subscription: its notifications in order, and when it was last heard (event loop's time)."""
 
     number: int
+    wanted_ms: int  # the publishing interval that was asked for
     interval_s: float
     silence_s: float
     heard_s: float
     sequence: InSequence[Arrival] = field(default_factory=InSequence)
     overtaken_s: float | None = None  # since when one notification is behind others
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """A monitored item, and the sampling interval that was asked for."""
+
+    sampling_ms: int
+    result: ua.MonitoredItemCreateResult
 
 
 class Monitoring:
@@ -64,24 +73,48 @@ class Monitoring:
         self._distrusted = frozenset(tag for tag, count in doubts.items() if count >= _DOUBTS)
         self._placed: dict[TagId, tuple[int, int]] = {}  # subscription and id of the monitored item
         self.streams: dict[int, Stream] = {}
-        self.interval_s = 0.0
+        self.interval_s = 0.0  # of the subscription that is published least often
+        self.poll_s = connection.settings.publish_interval_ms / 1000  # between reads of what is not monitored
         self.sampling_s = 0.0  # of the item that is sampled least often
 
     async def begin(self) -> None:
-        """Creates the first subscription, and further ones for what it has no room for.
+        """Creates a subscription for each publishing interval, and further ones for what they have no room for.
 
         Raises ControllerUnavailable without a first subscription, or if the server knows none of the tags.
         """
-        with translated("creating the subscription"):
-            stream = await self._subscribe()
-        for tag in self._items.absent():
-            self._items.refuse(tag, "its namespace is missing")
-        absent = set(self._items.absent())
+        self._items.refuse_absent()
+        absent = self._items.absent()
         wanted = [tag for tag in self._items.tags if tag not in absent and tag not in self._distrusted]
-        granted: list[ua.MonitoredItemCreateResult] = []
-        unmonitored = await self._create(stream, wanted, granted)
+        base_ms = self._connection.settings.publish_interval_ms
+        groups: dict[int, list[TagId]] = {base_ms: []}
+        for tag in wanted:
+            groups.setdefault(self._items.publish_ms(tag), []).append(tag)
+        if not groups[base_ms] and len(groups) > 1:
+            del groups[base_ms]
+        with translated("creating the subscription"):
+            first = await self._subscribe(next(iter(groups)))
+        if first.wanted_ms == base_ms:
+            self.poll_s = first.interval_s
+        granted: list[_Granted] = []
+        unmonitored: dict[TagId, ua.StatusCode] = {}
+        for interval_ms, tags in groups.items():
+            stream = first if interval_ms == first.wanted_ms else await self._subscribe_further(interval_ms)
+            if stream is None:
+                self._note_limit(f"the server has no further subscription for {len(tags)} tags of {interval_ms} ms")
+            unmonitored |= await self._monitor(stream or first, tags, granted)
+        names = {tag: why.name for tag, why in unmonitored.items()}
+        names |= dict.fromkeys(self._distrusted & set(self._items.tags) - absent, _DISTRUSTED)
+        await self._read_instead(names)
+        self._connection.require_items()
+        self._tell_of_revisions(granted)
+
+    async def _monitor(
+        self, stream: Stream, tags: Sequence[TagId], granted: list[_Granted]
+    ) -> dict[TagId, ua.StatusCode]:
+        """Has tags monitored in this subscription, or in further ones like it; returns those that are in none."""
+        unmonitored = await self._create(stream, tags, granted)
         while (crowded := _crowded(unmonitored)) and len(self.streams) < _MOST_SUBSCRIPTIONS:
-            further = await self._subscribe_further()
+            further = await self._subscribe_further(stream.wanted_ms)
             if further is None:
                 break
             left = await self._create(further, crowded, granted)
@@ -89,37 +122,37 @@ class Monitoring:
                 await self._give_back(further)
                 break
             unmonitored = {tag: why for tag, why in unmonitored.items() if tag not in crowded} | left
-        names = {tag: why.name for tag, why in unmonitored.items()}
-        names |= dict.fromkeys(self._distrusted & set(self._items.tags) - absent, _DISTRUSTED)
-        await self._read_instead(names)
-        self._connection.require_items()
-        self._tell_of_revisions(granted)
+        return unmonitored
 
     async def try_again(self) -> None:
         """Asks again for what is refused or read instead: a program may have been loaded, a client gone."""
-        with translated("reading the namespaces"):
-            self._items.resolve(await self._session.namespaces())
-        absent = set(self._items.absent())
+        await self._items.resolve(self._session)
+        absent = self._items.absent()
         behind = [tag for tag in (*self._items.refused, *self._items.polled) if tag not in absent]
         wanted = [tag for tag in behind if tag not in self._distrusted]
         unmonitored: dict[TagId, ua.StatusCode] = {}
         await self._forget(wanted)
-        for stream in self.streams.values():
-            left = await self._create(stream, wanted, [])
-            unmonitored |= left
-            unmonitored = {tag: why for tag, why in unmonitored.items() if tag in left or tag not in wanted}
-            wanted = _crowded(left)
+        for interval_ms in {self._items.publish_ms(tag) for tag in wanted}:
+            tags = [tag for tag in wanted if self._items.publish_ms(tag) == interval_ms]
+            for stream in sorted(self.streams.values(), key=lambda each: each.wanted_ms != interval_ms):
+                left = await self._create(stream, tags, [])
+                unmonitored |= left
+                unmonitored = {tag: why for tag, why in unmonitored.items() if tag in left or tag not in tags}
+                tags = _crowded(left)
+                if not tags:
+                    break
         names = {tag: why.name for tag, why in unmonitored.items()}
         await self._read_instead(names | {tag: _DISTRUSTED for tag in behind if tag in self._distrusted})
 
-    async def _subscribe(self) -> Stream:
+    async def _subscribe(self, wanted_ms: int) -> Stream:
         """May raise what asyncua raises."""
         settings = self._connection.settings
-        created = await self._session.subscribe()
+        created = await self._session.subscribe(wanted_ms)
         interval_ms = float(created.RevisedPublishingInterval)
         keepalive_s = interval_ms / 1000 * int(created.RevisedMaxKeepAliveCount)
         stream = Stream(
             number=int(created.SubscriptionId),
+            wanted_ms=wanted_ms,
             interval_s=interval_ms / 1000,
             silence_s=_SILENCE_KEEPALIVES * max(keepalive_s, settings.keepalive_s),
             heard_s=real_s(),
@@ -128,11 +161,13 @@ class Monitoring:
         self.interval_s = max(self.interval_s, stream.interval_s)
         return stream
 
-    async def _subscribe_further(self) -> Stream | None:
-        """None if the server has no room for one more."""
+    async def _subscribe_further(self, wanted_ms: int) -> Stream | None:
+        """None if the server has no room for one more, or we have as many as we want."""
+        if len(self.streams) >= _MOST_SUBSCRIPTIONS:
+            return None
         with translated("creating a further subscription"):
             try:
-                return await self._subscribe()
+                return await self._subscribe(wanted_ms)
             except (UaStatusCodeError, ServiceError) as error:
                 if int(error.code) not in NO_ROOM:
                     raise
@@ -144,21 +179,22 @@ class Monitoring:
             await self._session.unsubscribe(stream.number)
 
     async def _create(
-        self, stream: Stream, tags: Sequence[TagId], granted: list[ua.MonitoredItemCreateResult]
+        self, stream: Stream, tags: Sequence[TagId], granted: list[_Granted]
     ) -> dict[TagId, ua.StatusCode]:
         """Creates monitored items; adds what was granted to `granted`, and returns what was not, with its status."""
         refused: dict[TagId, ua.StatusCode] = {}
-        wanted = [(tag, node) for tag in tags if (node := self._items.node(tag)) is not None]
+        wanted = [(tag, each) for tag in tags if (each := self._items.wanted(tag)) is not None]
         with translated("creating monitored items"):
             results = await self._session.create_items(
-                stream.number, [(self._items.new_handle(tag), node) for tag, node in wanted]
+                stream.number,
+                [(self._items.new_handle(tag), each, self._items.sampling_ms(tag)) for tag, each in wanted],
             )
         for (tag, _), result in zip(wanted, results, strict=True):
             if result.StatusCode.is_good():
                 self._items.accept(tag)
                 self._placed[tag] = (stream.number, int(result.MonitoredItemId))
                 self.sampling_s = max(self.sampling_s, result.RevisedSamplingInterval / 1000)
-                granted.append(result)
+                granted.append(_Granted(self._items.sampling_ms(tag), result))
             else:
                 refused[tag] = result.StatusCode
         return refused
@@ -180,21 +216,23 @@ class Monitoring:
             else:
                 self._items.refuse(tag, unmonitored[tag])
 
-    def _tell_of_revisions(self, granted: Sequence[ua.MonitoredItemCreateResult]) -> None:
+    def _tell_of_revisions(self, granted: Sequence[_Granted]) -> None:
         settings = self._connection.settings
-        interval_ms = self.interval_s * 1000
-        if interval_ms > settings.publish_interval_ms:
-            self._note_limit(f"the server publishes every {interval_ms:g} ms, not {settings.publish_interval_ms} ms")
-        queues = [int(result.RevisedQueueSize) for result in granted if result.RevisedQueueSize < settings.queue_size]
-        if queues:
+        for wanted_ms, given_ms in sorted({(each.wanted_ms, each.interval_s * 1000) for each in self.streams.values()}):
+            if given_ms > wanted_ms:
+                self._note_limit(f"the server publishes every {given_ms:g} ms, not {wanted_ms} ms")
+        queues = [int(each.result.RevisedQueueSize) for each in granted]
+        short = [size for size in queues if size < settings.queue_size]
+        if short:
             self._note_limit(
-                f"the server keeps only {min(queues)} values of {len(queues)} tags, not {settings.queue_size}"
+                f"the server keeps only {min(short)} values of {len(short)} tags, not {settings.queue_size}"
             )
-        slow = [result.RevisedSamplingInterval for result in granted]
-        slow = [sampling_ms for sampling_ms in slow if sampling_ms > settings.sampling_interval_ms]
-        if slow:
-            wanted_ms = settings.sampling_interval_ms
-            self._note_limit(f"the server samples {len(slow)} tags only every {max(slow):g} ms, not {wanted_ms} ms")
+        slow: dict[int, list[float]] = {}
+        for each in granted:
+            if each.result.RevisedSamplingInterval > each.sampling_ms:
+                slow.setdefault(each.sampling_ms, []).append(float(each.result.RevisedSamplingInterval))
+        for wanted_ms, given in sorted(slow.items()):
+            self._note_limit(f"the server samples {len(given)} tags only every {max(given):g} ms, not {wanted_ms} ms")
 
     def _note_limit(self, text: str) -> None:
         remedy = "raise the server's limit, or configure for this controller what the server grants"

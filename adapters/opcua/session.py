@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,14 @@ _CONNECT_REQUESTS = 12
 _WATCHDOG_S = 86_400.0  # asyncua's own watchdog kills slow controllers; our keep-alive rule replaces it
 _EXPIRY_WARNING = timedelta(days=60)
 _MAX_CHUNK = 500  # far larger calls exceed the message size of many servers, which then just close
+_WHOLE_PATH = 2**32 - 1  # OPC 10000-4 5.9.4: nothing of the path remained
+_NO_DATA = 1  # 0: in maintenance
 _MAX_KEEPALIVE_COUNT = 10_000
+# A request may be answered under the security token that it was sent under, which counts for three quarters of a
+# lifetime after the renewal. Up to three publish requests for each subscription wait for their keep-alive.
+_TOKEN_SHARE = 0.4 / 3
+_CHOOSE_POLICY = "choose a security policy and exchange certificates: docs/certificates.md"
+_OTHER_CERTIFICATE = "the server shows another certificate than the configured one"
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -43,6 +51,8 @@ _Result = TypeVar("_Result")
 _LIMITS = {
     "read": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
     "items": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+    "paths": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
+    "browse": ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
 }
 POLICIES: dict[SecurityPolicy, type[security_policies.SecurityPolicy]] = {
     SecurityPolicy.NONE: security_policies.SecurityPolicyNone,
@@ -70,6 +80,9 @@ NO_ROOM = frozenset(
     }
 )
 """A server that answers so has no room for what it was asked for; what it does have goes on."""
+_NOT_KEPT = frozenset(
+    {StatusCodes.BadMessageNotAvailable, StatusCodes.BadServiceUnsupported, StatusCodes.BadNotImplemented}
+)
 _REFUSED = {
     StatusCodes.BadUserAccessDenied: "the server refuses this user: check user, password and the rights it has there",
     StatusCodes.BadIdentityTokenRejected: "the server refuses this kind of login: check user and password",
@@ -126,6 +139,27 @@ def node_id(address: NodeAddress, index: int) -> ua.NodeId:
     return ua.NodeId(cast(ua.String, address.identifier), ua.Int16(index))
 
 
+def _target(answer: ua.BrowsePathResult) -> ua.NodeId | str:
+    if not answer.StatusCode.is_good():
+        return str(answer.StatusCode.name)
+    found = {target.TargetId for target in answer.Targets or [] if target.RemainingPathIndex == _WHOLE_PATH}
+    if len(found) != 1:
+        return "its path leads to several nodes" if found else "its path leads to another server"
+    (target,) = found
+    return ua.NodeId(target.Identifier, target.NamespaceIndex)
+
+
+def value_of(node: ua.NodeId, index: str | None = None) -> ua.ReadValueId:
+    """The value of a node, or a part of its array."""
+    attribute = ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value)
+    return attribute if index is None else dataclasses.replace(attribute, IndexRange=ua.String(index))
+
+
+def standard(number: int) -> ua.ReadValueId:
+    """The value of a node of the standard's own namespace."""
+    return value_of(ua.NodeId(ua.Int32(number)))
+
+
 class _WithoutRequests(logging.Filter):
     """asyncua's debug log shows every request whole, and one of them holds the password."""
 
@@ -149,7 +183,7 @@ class Session:
         self._settings = settings
         self._on_lost = on_lost
         self._client = QuietClient(
-            settings.url, left, request_timeout_s=settings.request_timeout_s, watchdog_s=_WATCHDOG_S
+            settings.first_url, left, request_timeout_s=settings.request_timeout_s, watchdog_s=_WATCHDOG_S
         )
         self._client.application_uri = settings.application_uri
         self._client.name = self._client.description = "Taktline"
@@ -159,7 +193,7 @@ class Session:
             self._client.set_user(settings.user)
         if password is not None:
             self._client.set_password(password)
-        self._chunk = {"read": _MAX_CHUNK, "items": _MAX_CHUNK}
+        self._chunk = dict.fromkeys(_LIMITS, _MAX_CHUNK)
         self.diagnostics: list[Diagnostic] = []
 
     async def open(self) -> None:
@@ -192,24 +226,75 @@ class Session:
     async def server_time(self) -> datetime | None:
         """What the server's clock shows, None if it does not say."""
         with translated("reading the server's clock"):
-            answer = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))]))[0]
+            answer = (await self._read([standard(ObjectIds.Server_ServerStatus_CurrentTime)]))[0]
         shown = answer.Value.Value if answer.Value is not None else None
         return shown.replace(tzinfo=UTC) if isinstance(shown, datetime) else None
 
+    async def require_service(self) -> None:
+        """Raises ControllerUnavailable where a redundant server says that it has no data (OPC 10000-4 6.6.2.4)."""
+        with translated("reading the service level"):
+            answer = (await self._read([standard(ObjectIds.Server_ServiceLevel)]))[0]
+        level = answer.Value.Value if answer.Value is not None else None
+        if isinstance(level, int) and level <= _NO_DATA:
+            raise ControllerUnavailable(f"the redundant server has no data now (its ServiceLevel is {level})")
+
     async def namespaces(self) -> list[str]:
         """The server's NamespaceArray as it is now; index = place."""
-        value = (await self._read_values([ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray))]))[0].Value
+        value = (await self._read([standard(ObjectIds.Server_NamespaceArray)]))[0].Value
         return [] if value is None or not isinstance(value.Value, list) else [str(uri) for uri in value.Value]
 
-    async def read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
-        """The present values, bad ones included, in the order of `nodes`."""
-        return await self._in_chunks("read", nodes, self._read_values)
+    async def read(self, wanted: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
+        """The present values, bad ones included, in the order of `wanted`."""
+        return await self._in_chunks("read", wanted, self._read)
 
-    async def subscribe(self) -> ua.CreateSubscriptionResult:
-        """Creates the subscription; what it says comes by `publish`."""
+    async def supertypes(self, types: Sequence[ua.NodeId]) -> list[ua.NodeId | None]:
+        """The type that each of these is a subtype of; None where the server does not say."""
+
+        async def browse(part: Sequence[ua.NodeId]) -> list[ua.BrowseResult]:
+            wanted = [
+                ua.BrowseDescription(
+                    NodeId=each,
+                    BrowseDirection=ua.BrowseDirection.Inverse,
+                    ReferenceTypeId=ua.NodeId(ua.Int32(ObjectIds.HasSubtype)),
+                    IncludeSubtypes=cast(ua.Boolean, False),
+                    NodeClassMask=ua.UInt32(0),
+                    ResultMask=ua.UInt32(0),
+                )
+                for each in part
+            ]
+            parameters = ua.BrowseParameters(RequestedMaxReferencesPerNode=ua.Counter(1), NodesToBrowse=wanted)
+            return await self._client.uaclient.browse(parameters)
+
+        answers = await self._in_chunks("browse", types, browse)
+        return [cast(ua.NodeId, each.References[0].NodeId) if each.References else None for each in answers]
+
+    async def follow(self, paths: Sequence[Sequence[ua.QualifiedName]]) -> list[ua.NodeId | str]:
+        """The nodes to which names below Objects lead; a sentence where one leads to none, or to several."""
+
+        async def translate(part: Sequence[Sequence[ua.QualifiedName]]) -> list[ua.BrowsePathResult]:
+            objects = ua.NodeId(ua.Int32(ObjectIds.ObjectsFolder))
+            hierarchical = ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences))
+            wanted = []
+            for names in part:
+                elements = [
+                    ua.RelativePathElement(
+                        ReferenceTypeId=hierarchical,
+                        IsInverse=cast(ua.Boolean, False),
+                        IncludeSubtypes=cast(ua.Boolean, True),
+                        TargetName=name,
+                    )
+                    for name in names
+                ]
+                wanted.append(ua.BrowsePath(StartingNode=objects, RelativePath=ua.RelativePath(Elements=elements)))
+            return await self._client.uaclient.translate_browsepaths_to_nodeids(wanted)
+
+        return [_target(answer) for answer in await self._in_chunks("paths", paths, translate)]
+
+    async def subscribe(self, interval_ms: int) -> ua.CreateSubscriptionResult:
+        """Creates a subscription; what it says comes by `publish`."""
         settings = self._settings
-        interval_ms = settings.publish_interval_ms
-        keepalive_count = min(max(1, round(settings.keepalive_s * 1000 / interval_ms)), _MAX_KEEPALIVE_COUNT)
+        keepalive_s = min(settings.keepalive_s, _TOKEN_SHARE * self._client.token_lifetime_s)
+        keepalive_count = min(max(1, round(keepalive_s * 1000 / interval_ms)), _MAX_KEEPALIVE_COUNT)
         lifetime_count = max(3 * keepalive_count, round(settings.session_timeout_s * 1000 / interval_ms))
         parameters = ua.CreateSubscriptionParameters(
             RequestedPublishingInterval=ua.Double(interval_ms),
@@ -237,19 +322,35 @@ class Session:
         response.ResponseHeader.ServiceResult.check()  # some servers refuse with an empty answer that is no fault
         return cast(ua.PublishResult, response.Parameters)
 
+    async def republish(self, subscription: int, number: int) -> ua.PublishResult | None:
+        """A notification that did not come, once more; None where the server does not have it any more."""
+        try:
+            message = await self._client.uaclient.session.republish(subscription, number)
+        except (UaStatusCodeError, ServiceError) as error:
+            if int(error.code) not in _NOT_KEPT:
+                raise
+            return None
+        if int(message.SequenceNumber) != number or not message.NotificationData:
+            return None  # as some servers answer in place of BadMessageNotAvailable
+        return ua.PublishResult(
+            SubscriptionId=ua.IntegerId(subscription),
+            MoreNotifications=cast(ua.Boolean, True),
+            NotificationMessage=message,
+        )
+
     async def create_items(
-        self, subscription: int, items: Sequence[tuple[int, ua.NodeId]]
+        self, subscription: int, items: Sequence[tuple[int, ua.ReadValueId, int]]
     ) -> list[ua.MonitoredItemCreateResult]:
-        """Creates monitored items from (handle, node), in that order.
+        """Creates monitored items from handles, what to monitor, and sampling intervals in ms; in that order.
 
         A limit of the server that refuses the whole call refuses each of its items.
         """
 
-        async def create(part: Sequence[tuple[int, ua.NodeId]]) -> list[ua.MonitoredItemCreateResult]:
+        async def create(part: Sequence[tuple[int, ua.ReadValueId, int]]) -> list[ua.MonitoredItemCreateResult]:
             parameters = ua.CreateMonitoredItemsParameters(
                 SubscriptionId=ua.IntegerId(subscription),
                 TimestampsToReturn=ua.TimestampsToReturn.Both,
-                ItemsToCreate=[self._request(handle, node) for handle, node in part],
+                ItemsToCreate=[self._request(*item) for item in part],
             )
             try:
                 return await self._client.uaclient.create_monitored_items(parameters)
@@ -268,13 +369,13 @@ class Session:
         )
         await self._client.uaclient.delete_monitored_items(parameters)
 
-    def _request(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
+    def _request(self, handle: int, wanted: ua.ReadValueId, sampling_ms: int) -> ua.MonitoredItemCreateRequest:
         return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value),
+            ItemToMonitor=wanted,
             MonitoringMode=ua.MonitoringMode.Reporting,
             RequestedParameters=ua.MonitoringParameters(
                 ClientHandle=ua.IntegerId(handle),
-                SamplingInterval=ua.Duration(self._settings.sampling_interval_ms),
+                SamplingInterval=ua.Duration(sampling_ms),
                 QueueSize=ua.Counter(self._settings.queue_size),
                 DiscardOldest=cast(ua.Boolean, True),
             ),
@@ -299,14 +400,13 @@ class Session:
             results += answered
         return results
 
-    async def _read_values(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
-        wanted = [ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value) for node in nodes]
-        parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=wanted)
+    async def _read(self, wanted: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
+        parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=list(wanted))
         return await self._client.uaclient.read(parameters)
 
     async def _read_limits(self) -> None:
         """Takes over the server's OperationLimits; one that is absent or zero limits nothing (OPC 10000-5 6.3.11)."""
-        answers = await self._read_values([ua.NodeId(ua.Int32(number)) for number in _LIMITS.values()])
+        answers = await self.read([standard(number) for number in _LIMITS.values()])
         for kind, answer in zip(_LIMITS, answers, strict=True):
             limit = answer.Value.Value if answer.Value is not None else None
             if isinstance(limit, int) and limit > 0:
@@ -315,14 +415,9 @@ class Session:
     async def _secure(self) -> None:
         """Sets the channel's security after finding that the server is the one that we trust."""
         settings = self._settings.security
+        self._identify_user()
         if settings.policy is SecurityPolicy.NONE:
-            self.diagnostics.append(
-                Diagnostic(
-                    DiagnosticCode.INSECURE_CONNECTION,
-                    "the connection is not protected: security policy None",
-                    "choose a security policy and exchange certificates: docs/certificates.md",
-                )
-            )
+            await self._secure_login(settings)
             return
         assert settings.certificate is not None
         assert settings.private_key is not None
@@ -343,6 +438,34 @@ class Session:
         except (OSError, ValueError) as error:
             raise ControllerMisconfigured(f"our private key {settings.private_key} cannot be read: {error}") from error
 
+    def _identify_user(self) -> None:
+        certificate, key = self._settings.user_certificate, self._settings.user_private_key
+        if certificate is None or key is None:
+            return
+        self._client.user_certificate = _certificate(certificate)
+        try:
+            self._client.user_private_key = read_key(key)
+        except (OSError, ValueError) as error:
+            raise ControllerMisconfigured(f"the user's private key {key} cannot be read: {error}") from error
+
+    async def _secure_login(self, settings: OpcUaSecurity) -> None:
+        """An open channel; the login over it is encrypted for the server's certificate, if the server offers that."""
+        text, remedy = "the connection is not protected: security policy None", _CHOOSE_POLICY
+        if settings.server_certificate is not None:
+            pinned = _certificate(settings.server_certificate)
+
+            async def is_pinned(theirs: x509.Certificate, _: ua.ApplicationDescription) -> None:
+                if theirs != pinned:
+                    raise ControllerMisconfigured(_OTHER_CERTIFICATE)
+
+            self._client.certificate_validator = is_pinned
+        elif settings.trust_folder is not None:
+            self._client.certificate_validator = await _validator(settings.trust_folder)
+        elif self._settings.password_credential is not None:
+            text += "; the password is encrypted for whichever server answers"
+            remedy += "; or at least give `server_certificate`, by `mes certs trust`"
+        self.diagnostics.append(Diagnostic(DiagnosticCode.INSECURE_CONNECTION, text, remedy))
+
     def _endpoint(
         self, offered: Sequence[ua.EndpointDescription], policy_uri: str, mode: ua.MessageSecurityMode
     ) -> ua.EndpointDescription:
@@ -356,10 +479,9 @@ class Session:
             raise ControllerMisconfigured(f"the server does not offer {settings.policy} with {settings.mode}")
         endpoint = fitting[0]
         if self._settings.password_credential is not None and mode == ua.MessageSecurityMode.Sign:
-            for token in endpoint.UserIdentityTokens:
-                plain = token.SecurityPolicyUri == POLICIES[SecurityPolicy.NONE].URI
-                if token.TokenType == ua.UserTokenType.UserName and plain:
-                    raise ControllerMisconfigured(PASSWORD_IN_CLEAR)
+            asked = [token for token in endpoint.UserIdentityTokens if token.TokenType == ua.UserTokenType.UserName]
+            if asked and all(token.SecurityPolicyUri == POLICIES[SecurityPolicy.NONE].URI for token in asked):
+                raise ControllerMisconfigured(PASSWORD_IN_CLEAR)
         return endpoint
 
     def _check_own(self, ours: x509.Certificate) -> None:
@@ -386,7 +508,7 @@ class Session:
         """Pinned, or issued or listed in the trust folder. asyncua then holds the session to this certificate."""
         if settings.server_certificate is not None:
             if theirs != _certificate(settings.server_certificate):
-                raise ControllerMisconfigured("the server shows another certificate than the configured one")
+                raise ControllerMisconfigured(_OTHER_CERTIFICATE)
             if not theirs.not_valid_before_utc <= datetime.now(UTC) <= theirs.not_valid_after_utc:
                 span = f"{theirs.not_valid_before_utc:%Y-%m-%d} to {theirs.not_valid_after_utc:%Y-%m-%d}"
                 self.diagnostics.append(
@@ -398,13 +520,7 @@ class Session:
                 )
             return
         assert settings.trust_folder is not None
-        store = TrustFolder(settings.trust_folder)
-        try:
-            await store.load()
-        except ValueError as error:
-            raise ControllerMisconfigured(str(error)) from error
-        wanted = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
-        validator = CertificateValidator(wanted, store)
+        validator = await _validator(settings.trust_folder)
         await validator.validate(theirs, endpoint.Server)
         self._client.certificate_validator = validator
 
@@ -417,3 +533,13 @@ def _certificate(file: Path) -> x509.Certificate:
         return read_certificate(file)
     except (OSError, ValueError) as error:
         raise ControllerMisconfigured(f"the certificate {file} cannot be read: {error}") from error
+
+
+async def _validator(folder: Path) -> CertificateValidator:
+    store = TrustFolder(folder)
+    try:
+        await store.load()
+    except ValueError as error:
+        raise ControllerMisconfigured(str(error)) from error
+    wanted = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
+    return CertificateValidator(wanted, store)

@@ -13,6 +13,7 @@ from adapters.opcua.connection import Connection, real_s
 from adapters.opcua.items import refusal
 from adapters.opcua.monitoring import Arrival, Monitoring, Stream
 from adapters.opcua.publishing import Publishing
+from adapters.opcua.session import translated
 from adapters.opcua.values import Delayed, Overlap, differs
 from adapters.pauses import Answer
 from adapters.reading import GapCause, PolledPart, Reading, TagId
@@ -156,7 +157,7 @@ class Subscribed:
 
     def _polled_part(self, polled: Polled) -> PolledPart:
         tags = frozenset(tag for tag, _ in polled.values)
-        every = timedelta(seconds=self._monitoring.interval_s)
+        every = timedelta(seconds=self._monitoring.poll_s)
         return PolledPart(tags, polled.received_time, every, polled.answered_in)
 
     async def _emit(
@@ -218,7 +219,7 @@ class Subscribed:
             except TimeoutError:
                 self._connection.watch(())
                 self._connection.notice_pause()
-                self._check_lost()
+                await self._recover()
                 if real_s() >= self._silent_s():
                     silence_s = min(stream.silence_s for stream in self._streams.values())
                     raise ControllerUnavailable(f"no sign of life for {silence_s:.0f} s") from None
@@ -238,14 +239,25 @@ class Subscribed:
         assert stream.overtaken_s is not None
         return stream.overtaken_s + _OVERTAKEN_MOST_S
 
-    def _check_lost(self) -> None:
+    async def _recover(self) -> None:
+        """Asks for each notification that later ones have overtaken once more (OPC 10000-4 5.14.6).
+
+        A server keeps what is not acknowledged. Raises ControllerUnavailable where it has it no more.
+        """
         for stream in self._overtaken():
-            if real_s() >= self._late_s(stream):
+            number = stream.sequence.missing
+            if number is None or real_s() < self._late_s(stream):
+                continue
+            asked_s = real_s()
+            with translated("asking for a lost notification"):
+                found = await self._session.republish(stream.number, number)
+            if found is None:
                 raise ControllerUnavailable(
-                    f"notification {stream.sequence.missing} was lost, later ones came",
+                    f"notification {number} was lost, later ones came",
                     cause=GapCause.OVERFLOW,
                     blind_since=self._connection.last_batch,
                 )
+            self._inbox.put_nowait(Arrival(found, self._connection.now(), real_s(), asked_s))
 
     def _take(self, arrived: Came | AdapterError, came: list[Came], publishing: Publishing) -> None:
         """Puts an arrival, and those that waited for it, behind what came; or finds out that the connection is over.
@@ -391,7 +403,7 @@ class Subscribed:
         """Reads the tags that the server does not monitor at each interval; no read waits while one is not taken in."""
         try:
             while True:
-                await asyncio.sleep(self._monitoring.interval_s)
+                await asyncio.sleep(self._monitoring.poll_s)
                 tags = tuple(self._items.polled)
                 if tags:
                     answer = Answer(self._connection.stood_still_s)

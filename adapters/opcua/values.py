@@ -1,11 +1,14 @@
 """OPC UA values into readings: quality, overflow, both times, scaling, and the order in which things happened."""
 
+import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 
 from adapters.reading import Quality, Reading, Scalar, TagId, Value
 from adapters.settings import OpcUaTag
@@ -17,43 +20,74 @@ _SEQUENCE_MAX = 2**32 - 1  # after which follows 1, OPC 10000-4 7.9
 _FIRST_REAL_YEAR = 1602  # OPC UA counts from 1601: a time in that year is "not set"
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _INFO_TYPE_MASK, _INFO_TYPE_DATA_VALUE, _OVERFLOW_BIT = 0xC00, 0x400, 0x80  # OPC 10000-4 7.39
+_BLANKS = "\0 \t\r\n"
+_LONGEST_TEXT = 4000
+_OTHER_MEMBER = "name one of its members with `member`, or a node with a plain value"
+_ACCEPT = "find out why at the controller, or add `accept: uncertain` to the tag or the controller"
+_CODE_BITS = 0xFFFF0000  # without the info bits
 
 
-def reading(tag: TagId, how: OpcUaTag, data: ua.DataValue, *, received_time: datetime) -> Reading:
-    """One DataValue as a reading.
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a value cannot be used, and what to do."""
 
-    A value that is not a number, text, bool or a list of these is bad. So is a number that is not finite. A null string
-    is the empty string, as many controllers send it.
+    text: str
+    remedy: str
+
+
+class _Unusable(Exception):
+    def __init__(self, text: str, remedy: str) -> None:
+        super().__init__(text)
+        self.problem = Problem(text, remedy)
+
+
+_NO_ELEMENT = ("the server has no such part of the array", "correct `index`: it counts from 0")
+_NOT_THERE = {
+    int(StatusCodes.BadIndexRangeInvalid): Problem(*_NO_ELEMENT),
+    int(StatusCodes.BadIndexRangeNoData): Problem(*_NO_ELEMENT),
+}
+
+
+def interpreted(
+    tag: TagId,
+    how: OpcUaTag,
+    data: ua.DataValue,
+    *,
+    received_time: datetime,
+    member: Callable[[object], object] | None = None,
+    accept_uncertain: bool = False,
+    server_time: bool = False,
+) -> tuple[Reading, Problem | None]:
+    """One DataValue as a reading, and what is wrong with a value that cannot be used.
+
+    Numbers, texts, bools and lists of these are values; anything else is of bad quality. So is a number that is not
+    finite. A null string is the empty string, as many controllers send it. `member` picks the wanted member of a
+    structure; it raises LookupError with what the server sends instead. `server_time`: the server's stamp is taken in
+    place of the source's.
     """
     status = 0 if data.StatusCode is None else int(data.StatusCode.value)
     quality = _quality(status)
-    value = None if quality is Quality.BAD else _value(data.Value, how)
-    return Reading(
+    value: Value | None = None
+    problem = _NOT_THERE.get(status)
+    if quality is Quality.UNCERTAIN:
+        if accept_uncertain:
+            quality = Quality.GOOD
+        else:
+            problem = Problem(f"the server marks its value as uncertain ({_name(status)}), so it is not used", _ACCEPT)
+    if quality is not Quality.BAD:
+        try:
+            value = _value(data.Value, how, member)
+        except _Unusable as unusable:
+            problem = unusable.problem
+    sample = Reading(
         tag=tag,
         value=value,
         quality=Quality.BAD if value is None else quality,
-        source_time=_source_time(data.SourceTimestamp),
+        source_time=_source_time(data.ServerTimestamp if server_time else data.SourceTimestamp),
         received_time=received_time,
         overflow=status & _INFO_TYPE_MASK == _INFO_TYPE_DATA_VALUE and bool(status & _OVERFLOW_BIT),
     )
-
-
-def unreadable(data: ua.DataValue) -> str | None:
-    """What a value that is not of bad quality is, where it is none that we read; None where it is, or is absent."""
-    status = 0 if data.StatusCode is None else int(data.StatusCode.value)
-    if data.Value is None or data.Value.Value is None or _quality(status) is Quality.BAD:
-        return None
-    content: Any = data.Value.Value
-    elements = content if isinstance(content, list) else [content]
-    kind = getattr(data.Value.VariantType, "name", "an unknown type")
-    for element in elements:
-        if isinstance(element, list):
-            return f"an array of several dimensions ({kind})"
-        if isinstance(element, float) and not math.isfinite(element):
-            return "a number that is not finite"
-        if element is not None and not isinstance(element, bool | int | float | str):
-            return "a structure" if data.Value.VariantType is ua.VariantType.ExtensionObject else f"a {kind}"
-    return None
+    return sample, problem
 
 
 def _quality(status: int) -> Quality:
@@ -67,39 +101,113 @@ def _quality(status: int) -> Quality:
             return Quality.BAD
 
 
+def _name(status: int) -> str:
+    return get_name_and_doc(status & _CODE_BITS)[0]
+
+
 def _source_time(stamp: datetime | None) -> datetime | None:
     if stamp is None or stamp.year < _FIRST_REAL_YEAR:
         return None
-    return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
+    return _utc(stamp)
 
 
-def _value(variant: ua.Variant | None, how: OpcUaTag) -> Value | None:
+def _value(variant: ua.Variant | None, how: OpcUaTag, member: Callable[[object], object] | None) -> Value | None:
+    """None where the server sends no value. Raises _Unusable for what is none that we read."""
     if variant is None:
         return None
-    text = variant.VariantType is ua.VariantType.String
     content: Any = variant.Value
+    if content is None:
+        return "" if variant.VariantType is ua.VariantType.String and not variant.is_array else None
+    if variant.VariantType is ua.VariantType.Byte and isinstance(content, list):
+        content = _octets(content)
+    if how.index is not None:
+        content = _part(content, how.index.split(","))
+    if member is not None:
+        try:
+            content = member(content)
+        except LookupError as error:
+            raise _Unusable(f"the server sends {error.args[0]}", _OTHER_MEMBER) from None
     if isinstance(content, list):
-        elements = tuple(_scalar(element, how, text=text) for element in content)
-        return None if any(element is None for element in elements) else tuple(e for e in elements if e is not None)
-    return _scalar(content, how, text=text)
+        return _list(content, how, text=variant.VariantType is ua.VariantType.String)
+    return None if content is None else _scalar(content, how)
 
 
-def _scalar(content: object, how: OpcUaTag, *, text: bool) -> Scalar | None:
+def _octets(content: list[Any]) -> Any:
+    """An array of bytes is a text; a matrix of them is not."""
+    return content if any(isinstance(element, list) for element in content) else bytes(content)
+
+
+def _part(content: Any, ranges: Sequence[str]) -> Any:
+    """The part of an array that was asked for; some servers and gateways send the whole array nevertheless."""
+    if not ranges or not isinstance(content, list | str | bytes):
+        return content
+    first, colon, last = ranges[0].partition(":")
+    low, high = int(first), int(last or first)
+    if len(content) > high - low + 1:
+        content = content[low : high + 1]
+    if not len(content):
+        raise _Unusable(*_NO_ELEMENT)
+    if colon == "":
+        return _part(content[0], ranges[1:])
+    return [_part(element, ranges[1:]) for element in content] if isinstance(content, list) else content
+
+
+def _list(content: list[Any], how: OpcUaTag, *, text: bool) -> Value | None:
+    if how.single:
+        raise _Unusable("the server sends a list, where one value is wanted", "name one element with `index`, from 0")
+    if any(isinstance(element, list) for element in content):
+        raise _Unusable("the server sends an array of several dimensions", "name one element with `index: 0,0`")
+    elements = ["" if element is None and text else element for element in content]
+    if any(element is None for element in elements):
+        return None
+    return tuple(_scalar(element, how) for element in elements)
+
+
+def _scalar(content: object, how: OpcUaTag) -> Scalar:
     match content:
-        case None:
-            return "" if text else None
         case bool():
             return content
         case str():
             # asyncua keeps bytes that are no UTF-8 as lone surrogates, which nothing after us could encode
-            return content.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            return _text(content.encode("utf-8", "surrogateescape"))
+        case bytes():
+            return _text(content)
+        case ua.LocalizedText():
+            return _scalar(content.Text or "", how)
+        case ua.QualifiedName():
+            return _scalar(content.Name or "", how)
+        case datetime():
+            return (_utc(content)).isoformat()
         case int() | float() if not math.isfinite(content):
-            return None
+            raise _Unusable(
+                "the server sends a number that is not finite", "let the controller's program send a number"
+            )
         case int() | float():
             unscaled = how.scale == 1.0 and how.offset == 0.0  # counts stay whole
-            return content if unscaled else content * how.scale + how.offset
+            plain = content if isinstance(content, float) else int(content)
+            return plain if unscaled else plain * how.scale + how.offset
+        case ua.ExtensionObject():
+            raise _Unusable("the server sends a structure", _OTHER_MEMBER)
+        case _ if dataclasses.is_dataclass(content):
+            raise _Unusable("the server sends a structure", _OTHER_MEMBER)
+        case dict():
+            raise _Unusable("the server sends a structure in that place", _OTHER_MEMBER)
         case _:
-            return None
+            raise _Unusable(
+                f"the server sends a {type(content).__name__}", "name a node with a number, a text or a bool"
+            )
+
+
+def _text(octets: bytes) -> str:
+    """The text without blanks and NULs around it; a fixed-length array holds old bytes behind the first NUL."""
+    text = octets.decode("utf-8", "replace").lstrip(_BLANKS).partition("\0")[0].rstrip()
+    if len(text) > _LONGEST_TEXT:
+        raise _Unusable("the server sends a text of thousands of characters", "name the node of a code or a name")
+    return text
+
+
+def _utc(stamp: datetime) -> datetime:
+    return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
 
 
 def in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:

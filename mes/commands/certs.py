@@ -132,7 +132,7 @@ def show_command(*, names: tuple[str, ...], config: Path | None) -> None:
     for name, settings in _chosen(plant(config).config, names).items():
         security = settings.security
         bare = security.policy is SecurityPolicy.NONE
-        click.echo(f"{name}  {settings.url}")
+        click.echo(f"{name}  {', '.join(settings.url)}")
         click.echo("  policy: None, nothing is protected" if bare else f"  policy: {security.policy}, {security.mode}")
         if security.certificate is not None and security.private_key is not None:
             _tell_own(security.certificate, security.private_key, settings)
@@ -175,14 +175,16 @@ def check_command(*, names: tuple[str, ...], config: Path | None, no_login: bool
     built = plant(config).config
     chosen = _chosen(built, names)
     reports = asyncio.run(_examined(built, chosen, log_in=not no_login))
-    for name, report in reports.items():
-        _tell_report(name, chosen[name], report, logged_in=not no_login)
-    if any(report.findings for report in reports.values()):
+    for name, settings, report in reports:
+        _tell_report(name, settings, report, logged_in=not no_login)
+    if any(report.findings for _, _, report in reports):
         sys.exit(1)
 
 
-async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) -> "dict[ControllerId, Report]":
-    """All at the same time: of many controllers that cannot be reached each takes its while."""
+async def _examined(
+    built: PlantConfig, chosen: Controllers, *, log_in: bool
+) -> list[tuple[ControllerId, OpcUaController, "Report"]]:
+    """All at the same time, redundant servers one by one: what cannot be reached takes its while."""
     from adapters.opcua.diagnose import examine
 
     async def one(name: ControllerId, settings: OpcUaController) -> "Report":
@@ -195,8 +197,9 @@ async def _examined(built: PlantConfig, chosen: Controllers, *, log_in: bool) ->
             most_clock_difference=min(most, default=timedelta(seconds=2)),
         )
 
-    reports = await asyncio.gather(*(one(name, settings) for name, settings in chosen.items()))
-    return dict(zip(chosen, reports, strict=True))
+    each = [(name, settings.at(url)) for name, settings in chosen.items() for url in settings.url]
+    reports = await asyncio.gather(*(one(name, settings) for name, settings in each))
+    return [(name, settings, report) for (name, settings), report in zip(each, reports, strict=True)]
 
 
 def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, OpcUaController]:
@@ -418,7 +421,7 @@ def _tell_trust(security: OpcUaSecurity) -> None:
 
 
 def _tell_report(name: ControllerId, settings: OpcUaController, report: "Report", *, logged_in: bool) -> None:
-    click.echo(f"{name}  {settings.url}")
+    click.echo(f"{name}  {', '.join(settings.url)}")
     if report.offers is not None:
         click.echo(f"  offers: {', '.join(report.offers) or 'nothing'}")
     if report.server is not None:

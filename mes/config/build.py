@@ -21,6 +21,7 @@ from adapters.settings import (
     ModbusUdpController,
     OpcUaController,
     OpcUaTag,
+    SecurityPolicy,
     Table,
 )
 from mes.calendar import Calendar
@@ -203,6 +204,10 @@ def _controller(name: ControllerId, entry: Entry, work: _Work) -> None:
         beat = Heartbeat(tag=TagId(f"{name}:heartbeat"), max_age_s=entry.heartbeat.max_age_s)
         use = Use(beat.tag, _beat_tag(entry.heartbeat), "heartbeat", None, (*place, "heartbeat"))
         work.uses[name].append(use)
+    if isinstance(entry, OpcUaEntry) and entry.password_credential and entry.security.policy is SecurityPolicy.NONE:
+        what = "over policy None a password is sent only to a server that encrypts the login"
+        remedy = f"`mes certs check {name}` asks the server; pin it by `server_certificate`, or choose a policy"
+        work.findings.warning((*place, "security"), what, remedy)
     plain: dict[str, object] = {key: getattr(entry, key) for key in type(entry).model_fields}
     work.controllers[name] = _settings(entry).model_validate({**plain, "heartbeat": beat})
 
@@ -210,7 +215,7 @@ def _controller(name: ControllerId, entry: Entry, work: _Work) -> None:
 def _beat_tag(beat: OpcUaHeartbeat | ModbusHeartbeat) -> Tag:
     match beat:
         case OpcUaHeartbeat():
-            return OpcUaTag(node=beat.node)
+            return beat.tag
         case ModbusHeartbeat():
             bit = beat.table in (Table.COIL, Table.DISCRETE)
             return ModbusTag(address=beat.address, table=beat.table, type=DataType.BOOL if bit else DataType.UINT16)
@@ -238,8 +243,9 @@ def _endpoints(controllers: Mapping[str, Entry], findings: Findings) -> None:
     lines: dict[object, tuple[str, Mapping[str, object]]] = {}
     for name, entry in controllers.items():
         line, unit, settings = _line_of(entry)
-        other = first.setdefault((line, unit), name)
-        if other != name:
+        places = [(url, 0) for url in entry.url] if isinstance(entry, OpcUaEntry) else [(line, unit)]
+        others = {other for place in places if (other := first.setdefault(place, name)) != name}
+        for other in sorted(others):
             what = f"{other} has the same address"
             findings.problem(("controllers", name), what, "each controller is given once; correct one of the two")
         _line(name, settings, *lines.setdefault(line, (name, settings)), findings)
@@ -365,9 +371,9 @@ def _simulated(settings: Controller, port: int) -> Controller:
     update: dict[str, object] = {"heartbeat": heartbeat, "request_timeout_s": 1.0}
     match settings:
         case OpcUaController():
-            path = settings.url.removeprefix("opc.tcp://").partition("/")[2]
+            path = settings.first_url.removeprefix("opc.tcp://").partition("/")[2]
             update |= {
-                "url": f"opc.tcp://127.0.0.1:{port}" + (f"/{path}" if path else ""),
+                "url": (f"opc.tcp://127.0.0.1:{port}" + (f"/{path}" if path else ""),),
                 "publish_interval_ms": 50,
                 "sampling_interval_ms": 10,
                 "keepalive_s": 0.5,

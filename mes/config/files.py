@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mes.config.findings import Findings
-from mes.config.models.plant import OpcUaEntry, PlantShape
+from mes.config.models.plant import ModbusTlsEntry, OpcUaEntry, PlantShape
 from mes.config.source import Place
 
 
@@ -24,10 +24,14 @@ def check_files(plant: PlantShape, findings: Findings) -> None:
 
 def _files(plant: PlantShape) -> Iterator[tuple[Place, str | Path]]:
     for name, entry in plant.controllers.items():
-        if isinstance(entry, OpcUaEntry):
+        if isinstance(entry, OpcUaEntry | ModbusTlsEntry):
             for key in ("certificate", "private_key", "server_certificate", "trust_folder"):
                 if (named := getattr(entry.security, key)) is not None:
                     yield ("controllers", name, "security", key), named
+        if isinstance(entry, OpcUaEntry):
+            for key in ("user_certificate", "user_private_key"):
+                if (named := getattr(entry, key)) is not None:
+                    yield ("controllers", name, key), named
     for key in ("certificate", "key"):
         if plant.web is not None and (named := getattr(plant.web, key)) is not None:
             yield ("web", key), named

@@ -82,7 +82,7 @@ def check_tags(uses: Sequence[Use], findings: Findings) -> None:
 
 
 def _namespace(use: Use) -> re.Match[str] | None:
-    return NAMESPACE.match(use.tag.node) if isinstance(use.tag, OpcUaTag) else None
+    return NAMESPACE.match(use.tag.node or "") if isinstance(use.tag, OpcUaTag) else None
 
 
 def _alike(one: str, other: str) -> bool:

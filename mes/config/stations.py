@@ -10,6 +10,7 @@ from mes.config.problems import did_you_mean
 from mes.config.source import Place, Plain, at
 
 _PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*(?:([+-])\s*(\d+)\s*)?\}")
+_BRACE = re.compile(r"(\{\{|\}\})")
 _ANY_BRACES = re.compile(r"\{[^{}]*\}")
 
 
@@ -116,7 +117,7 @@ def _merge(
 
 
 class _Filling:
-    """Puts the values of `with` in place of `{name}`, `{name+10}` and `{name-1}`."""
+    """Puts the values of `with` in place of `{name}`, `{name+10}` and `{name-1}`; `{{` and `}}` are braces."""
 
     def __init__(
         self, path: str, values: Mapping[str | int, Plain], origins: Mapping[Place, Place], findings: Findings
@@ -142,9 +143,16 @@ class _Filling:
                 return value
 
     def _text(self, text: str, within: Place) -> str:
+        return "".join(part[0] if part in ("{{", "}}") else self._filled(part, within) for part in _BRACE.split(text))
+
+    def _filled(self, text: str, within: Place) -> str:
         filled = _PLACEHOLDER.sub(lambda match: self._one(match, within), text)
         if left := _ANY_BRACES.search(filled):
-            self._fail(within, f"`{left[0]}` is no placeholder", "write {name}, {name+10} or {name-1}")
+            remedy = f"write {{name}}, {{name+10}} or {{name-1}}; braces of a name are doubled: {{{left[0]}}}"
+            failed = self.failed
+            self._fail(within, f"`{left[0]}` is no placeholder", remedy)
+            if within[-1] == "node":  # an id may hold braces: the rest of the station is checked in the same go
+                self.failed = failed
         return filled
 
     def _one(self, match: re.Match[str], within: Place) -> str:

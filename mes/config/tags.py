@@ -1,5 +1,6 @@
 """The tags of a plant: where each signal is read, and which places are read twice or overlap."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,12 @@ from mes.config.validate import sentence
 Entry = OpcUaEntry | ModbusTcpEntry | ModbusUdpEntry | ModbusTlsEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 Tag = OpcUaTag | ModbusTag
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
-_OPC_UA_KEYS = frozenset({"node", "scale", "offset"})
-_MODBUS_KEYS = _TAG_KEYS - {"node"}
+_INTERVALS = frozenset({"publish_interval_ms", "sampling_interval_ms"})
+_OPC_UA_ONLY = _INTERVALS | {"node", "path", "index", "member", "accept"}
+_OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset"}
+_MODBUS_KEYS = _TAG_KEYS - _OPC_UA_ONLY
+_PART_IN_NODE = re.compile(r"\[([0-9]+:[0-9]+)\]$")
+_LISTS = frozenset({"unit_log"})  # signals that are lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,16 @@ def tag(
         _say(station, (*within, key), what, f"use {instead}, or name another controller", findings)
     if given.get("table") in (Table.COIL, Table.DISCRETE):
         given.setdefault("type", DataType.BOOL)
-    key = "node" if opc_ua else "address"
+    if isinstance(controller, OpcUaController) and controller.mode == "poll":
+        for interval in sorted(given.keys() & _INTERVALS):
+            what = (
+                f"`{interval}` has no effect: {signal.controller or station.shape.controller} is read by `mode: poll`"
+            )
+            _say(station, (*within, interval), what, "delete it, or use `mode: subscribe`", findings)
+    key = "path" if opc_ua and "node" not in given and "path" in given else "node" if opc_ua else "address"
     if foreign or key not in given:
         if not foreign:
-            remedy = "add `node: nsu=<namespace URI>;s=<id>`" if opc_ua else "add `address`, counted from 0"
+            remedy = "add `node: nsu=<namespace URI>;s=<id>`, or `path`" if opc_ua else "add `address`, counted from 0"
             _say(station, within, f"`{key}` is missing", remedy, findings)
         return None
     if problem := address_problem(key, given[key]):
@@ -107,8 +118,12 @@ def tag(
     if (problem := _interval_problem(signal, controller)) is not None:
         _say(station, (*within, "poll_interval_ms"), *problem, findings)
         return None
+    if part := _PART_IN_NODE.search(str(given[key])):
+        what = f"the id ends in `{part[0]}`, which no server takes for a part of an array"
+        _say(station, (*within, key), what, f'write `index: "{part[1]}"` beside it, and the id without that', findings)
+        return None
     try:
-        return OpcUaTag(**given) if opc_ua else ModbusTag(**given)
+        return OpcUaTag(**given, single=within[-1] not in _LISTS) if opc_ua else ModbusTag(**given)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             _say(station, (*within, *detail["loc"]), *sentence(detail), findings)
@@ -138,7 +153,7 @@ def address_problem(key: str, given: object) -> tuple[str, str] | None:
             return f"`{given}` is no register address", "write a whole number from 0; in a template `{name+10}`"
         case str():
             try:
-                addressing.parse(given)
+                addressing.parse_path(given) if key == "path" else addressing.parse(given)
             except ValueError as error:
                 what, _, remedy = str(error).partition(": ")
                 return what, remedy or "write nsu=<namespace URI>;s=<id>, or i=, g=, b= for other kinds of id"
@@ -192,7 +207,7 @@ def _counts(signal: str) -> bool:
 def _place(tag: Tag) -> object:
     match tag:
         case OpcUaTag():
-            return tag.node
+            return tag.place
         case ModbusTag():
             return tag.table, tag.address, tag.size, tag.bit
 
@@ -215,7 +230,7 @@ def span(tag: Tag) -> str:
     """Where a tag is read, in a few words."""
     match tag:
         case OpcUaTag():
-            return tag.node
+            return tag.place
         case ModbusTag(size=1):
             return f"{tag.table} {tag.address}" + ("" if tag.bit is None else f" bit {tag.bit}")
         case ModbusTag():
@@ -230,7 +245,7 @@ def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
     parts = [_endpoint(settings)]
     match tag:
         case OpcUaTag():
-            parts.append(tag.node)
+            parts.append(tag.place)
         case ModbusTag():
             swapped = tag.order in (ByteOrder.BADC, ByteOrder.DCBA)
             order = str(tag.order) if tag.element_size > 1 and tag.type is not DataType.STRING else "BA" * swapped
@@ -250,7 +265,7 @@ def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
 def _endpoint(settings: Controller) -> str:
     match settings:
         case OpcUaController():
-            host, port = host_and_port(settings.url)
+            host, port = host_and_port(settings.first_url)
             return f"opc.tcp://{host.lower()}:{port}"
         case ModbusRtuController():
             return f"modbus {settings.device} unit {settings.unit}"

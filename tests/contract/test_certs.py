@@ -312,9 +312,16 @@ def unprotected(scene: Scene) -> None:
     scene.plant.security = {"policy": "None", "insecure": True}
 
 
+def absent_user(scene: Scene) -> None:
+    unprotected(scene)
+    absent = str(scene.plant.folder / "user.pem")
+    scene.plant.fields |= {"user_certificate": absent, "user_private_key": absent}
+
+
 NOBODY = {Code.SERVER_UNREACHABLE}
 WITHOUT_A_SERVER: dict[str, tuple[Story, set[Code]]] = {
     "no policy": (story(unprotected), {Code.POLICY_NONE, *NOBODY}),
+    "no user": (story(absent_user), {Code.POLICY_NONE, Code.USER_CERTIFICATE, *NOBODY}),
     "no certificate": (half(certificate=False), {Code.CERTIFICATE_MISSING, *NOBODY}),
     "no key": (half(certificate=True), {Code.KEY_MISSING, *NOBODY}),
     "spoilt certificate": (spoilt(certificate=True), {Code.CERTIFICATE_UNREADABLE, *NOBODY}),

@@ -223,6 +223,24 @@ async def test_lost_notification_ends_the_connection(chosen: OpcUaController, se
     assert raised.value.blind_since == journal.batches[-1].received_time
 
 
+async def test_a_lost_answer_is_asked_for_again(chosen: OpcUaController, server: OpcUaServer) -> None:
+    """Notifications that never arrive and that the server still has are collected in order, without a gap."""
+    journal = Journal()
+    async with running(adapter(chosen, NAMES), journal) as task:
+        await eventually(lambda: bool(server.faults.acknowledged))
+        server.faults.lose_answers = 2
+        for value in (8, 9):
+            await write(server, "n1", value)
+            left = 2 - (value - 7)
+            await eventually(lambda left=left: server.faults.lose_answers == left)
+        await write(server, "n1", 10)
+        await journal.until(lambda: 10 in journal.values("n1"))
+        assert not task.done()
+        await eventually(lambda: server.unacknowledged() == [])
+    assert journal.values("n1")[-3:] == [8, 9, 10]
+    assert sum(batch.baseline for batch in journal.batches) == 1
+
+
 async def test_ended_subscription_ends_the_connection(chosen: OpcUaController, server: OpcUaServer) -> None:
     """A subscription that the server ends is a lost connection, not silence."""
     async with running(adapter(chosen, NAMES), Journal()) as task:
@@ -359,7 +377,7 @@ async def test_silence_is_unavailable(chosen: OpcUaController, server: OpcUaServ
 
     link = await asyncio.start_server(accept, "127.0.0.1", 0)
     url = f"opc.tcp://127.0.0.1:{link.sockets[0].getsockname()[1]}/"
-    hasty = chosen.model_copy(update={"url": url, "keepalive_s": 0.5})
+    hasty = chosen.at(url).model_copy(update={"keepalive_s": 0.5})
     async with running(adapter(hasty, NAMES), Journal()) as task:
         hole.set()
         began_s = asyncio.get_running_loop().time()

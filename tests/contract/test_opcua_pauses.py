@@ -88,7 +88,7 @@ async def test_a_connection_that_a_pause_ends_is_lost_by_this_program(
     """Where the connection is gone after a pause, the gap begins with the pause and its cause is this program."""
     link = Link(server.port)
     await link.start()
-    through = chosen.model_copy(update={"url": f"opc.tcp://127.0.0.1:{link.port}/"})
+    through = chosen.at(f"opc.tcp://127.0.0.1:{link.port}/")
     async with running(adapter(through, NAMES), Journal()) as task:
         began = datetime.now(UTC)
         stand_still()

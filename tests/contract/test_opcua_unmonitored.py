@@ -171,8 +171,8 @@ async def test_a_change_that_looks_older_than_the_baseline_is_not_lost(
 
 
 async def test_a_value_that_is_none_that_we_read_is_named(chosen: OpcUaController) -> None:
-    """A structure and a date where a plain value is read: bad, and a sentence with the tag's name and the remedy."""
-    tags = {TagId("struct"): OpcUaTag(node="i=2256"), TagId("date"): OpcUaTag(node="i=2257")}
+    """A structure and a list where a plain value is read: bad, and a sentence with the tag's name and the remedy."""
+    tags = {TagId("struct"): OpcUaTag(node="i=2256"), TagId("list"): OpcUaTag(node="i=2255", single=True)}
     tags[TagId("n1")] = OpcUaTag(node=f"nsu={NAMESPACE};s=n1")
     subject = OpcUaAdapter(ControllerId("plc"), chosen, tags, clock=SystemClock(), secret=str)
     journal = Journal()
@@ -182,13 +182,13 @@ async def test_a_value_that_is_none_that_we_read_is_named(chosen: OpcUaControlle
             for diagnostic in subject.status().diagnostics
             if diagnostic.code is DiagnosticCode.VALUE_UNREADABLE
         ]
-    assert {diagnostic.tags for diagnostic in said} == {("struct",), ("date",)}
+    assert {diagnostic.tags for diagnostic in said} == {("struct",), ("list",)}
     assert {diagnostic.text.partition(" sends ")[2].partition(",")[0] for diagnostic in said} == {
         "a structure",
-        "a DateTime",
+        "a list",
     }
     assert all(diagnostic.remedy for diagnostic in said)
-    assert [last(journal, tag).quality for tag in ("struct", "date", "n1")] == [Quality.BAD, Quality.BAD, Quality.GOOD]
+    assert [last(journal, tag).quality for tag in ("struct", "list", "n1")] == [Quality.BAD, Quality.BAD, Quality.GOOD]
 
 
 async def test_a_heartbeat_that_was_never_read_is_named(chosen: OpcUaController, server: OpcUaServer) -> None:

@@ -125,8 +125,14 @@ class NodeOpcUa:
         sessions: int = 10,
         items_per_subscription: int | None = None,
         subscriptions: int | None = None,
+        token_lifetime_ms: int | None = None,
+        certified_users: bool = False,
     ) -> None:
-        """`password`: of any user; without one everybody may come in anonymously. `subscriptions`: of one session."""
+        """`password`: of any user; without one everybody may come in anonymously. `subscriptions`: of one session.
+
+        `token_lifetime_ms`: after which a security token that was not renewed ends the connection. `certified_users`:
+        nobody comes in anonymously, and a certificate is a login.
+        """
         self._declared = {
             "namespace": NAMESPACE,
             "applicationUri": SERVER_URI,
@@ -138,6 +144,8 @@ class NodeOpcUa:
             "sessions": sessions,
             "itemsPerSubscription": items_per_subscription,
             "subscriptions": subscriptions,
+            "tokenLifetimeMs": token_lifetime_ms,
+            "certifiedUsers": certified_users,
             "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
         }
         self._reader: asyncio.StreamReader | None = None

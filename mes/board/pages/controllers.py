@@ -83,7 +83,7 @@ def address(config: PlantConfig, controller: ControllerId, tag: TagId) -> str:
     """Where a tag is read in its controller."""
     match config.tags[controller][tag]:
         case OpcUaTag() as opcua:
-            return opcua.node
+            return opcua.place
         case ModbusTag() as modbus:
             bit = "" if modbus.bit is None else f" bit {modbus.bit}"
             return f"{modbus.table} {modbus.address} {modbus.type}{bit}"

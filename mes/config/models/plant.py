@@ -3,9 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
+from adapters.opcua import addressing
 from adapters.settings import (
+    Accept,
     ByteOrder,
     DataType,
     ModbusRtuController,
@@ -14,6 +16,9 @@ from adapters.settings import (
     ModbusTlsController,
     ModbusUdpController,
     OpcUaController,
+    OpcUaTag,
+    PublishInterval,
+    SamplingInterval,
     Table,
 )
 from mes.collect.counters import ResetPolicy
@@ -26,6 +31,7 @@ Address = Annotated[
     int | str,
     Field(description='register address from 0, as on the wire; in a template also "{base+10}"'),
 ]
+SERVER_TIME = "ns=0;i=2258"  # Server_ServerStatus_CurrentTime
 Seconds = Annotated[float, Field(gt=0, description="seconds, above 0")]
 
 
@@ -101,10 +107,29 @@ class StateMapShape(Shape):
 
 
 class OpcUaHeartbeat(Shape):
-    """A node that the controller changes at least every `max_age_s` seconds while its program runs."""
+    """A node that the controller changes at least every `max_age_s` seconds while its program runs.
 
-    node: str
+    `node: server_time` is the server's own clock: it shows that the server runs, not that the program does.
+    """
+
+    node: Annotated[str, Field(description="nsu=<namespace URI>;s=<id>, or server_time")] | None = None
+    path: Annotated[str, Field(description="in place of node: nsu=<namespace URI>;Machine/Heartbeat")] | None = None
     max_age_s: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _readable(self) -> "OpcUaHeartbeat":
+        if (self.node is None) == (self.path is None):
+            raise ValueError("a heartbeat is named by its id or by its path: give `node` or `path`")
+        if self.path is not None:
+            addressing.parse_path(self.path)
+        if self.node not in (None, "server_time"):
+            addressing.parse(self.node)
+        return self
+
+    @property
+    def tag(self) -> OpcUaTag:
+        """Where it is read."""
+        return OpcUaTag(node=SERVER_TIME if self.node == "server_time" else self.node, path=self.path)
 
 
 class ModbusHeartbeat(Shape):
@@ -161,6 +186,33 @@ class SignalShape(Shape):
     """Where a signal is read: `node` on OPC UA, `address` and its kin on Modbus. `{name}` is filled from `with`."""
 
     node: Annotated[str, Field(description="nsu=<namespace URI>;s=<id>")] | None = None
+    path: (
+        Annotated[
+            str, Field(description="in place of node, where ids change: nsu=<namespace URI>;Machine/Station/State")
+        ]
+        | None
+    ) = None
+    index: (
+        Annotated[int | str, Field(description='one element of an array from 0, or a part of it: 3, "0:15"')] | None
+    ) = None
+    member: Annotated[str, Field(description="a member of a structure: Vin, Status.Code, Parts[2].Vin")] | None = None
+    accept: Annotated[Accept, Field(description="uncertain: the value is used though the server doubts it")] | None = (
+        None
+    )
+    publish_interval_ms: (
+        Annotated[
+            PublishInterval,
+            Field(description="how often the OPC UA server sends this value, if not as its controller's"),
+        ]
+        | None
+    ) = None
+    sampling_interval_ms: (
+        Annotated[
+            SamplingInterval,
+            Field(description="how often the OPC UA server looks at this value, if not as its controller's"),
+        ]
+        | None
+    ) = None
     address: Address | None = None
     table: Table | None = None
     type: DataType | None = None

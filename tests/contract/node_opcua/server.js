@@ -12,6 +12,12 @@ const {
 const types = {
   int16: DataType.Int16, uint16: DataType.UInt16, int32: DataType.Int32, uint32: DataType.UInt32,
   float: DataType.Float, double: DataType.Double, string: DataType.String, bool: DataType.Boolean,
+  byte: DataType.Byte, bytestring: DataType.ByteString, localizedtext: DataType.LocalizedText,
+  qualifiedname: DataType.QualifiedName, datetime: DataType.DateTime,
+};
+const madeOfText = {
+  bytestring: (text) => Buffer.from(text), localizedtext: (text) => ({ text, locale: "en" }),
+  qualifiedname: (text) => ({ name: text, namespaceIndex: 1 }), datetime: (text) => new Date(text),
 };
 const qualities = {
   good: StatusCodes.Good, uncertain: StatusCodes.UncertainLastUsableValue, bad: StatusCodes.BadSensorFailure,
@@ -20,6 +26,7 @@ const qualities = {
 function variant(type, value) {
   const array = type.endsWith("[]");
   const dataType = types[array ? type.slice(0, -2) : type];
+  if (madeOfText[type]) value = madeOfText[type](value);
   return new Variant({ dataType, value, arrayType: array ? VariantArrayType.Array : VariantArrayType.Scalar });
 }
 
@@ -43,10 +50,11 @@ async function serve(declared) {
       ...(declared.itemsPerSubscription && { maxMonitoredItemsPerSubscription: declared.itemsPerSubscription }),
       ...(declared.subscriptions && { maxSubscriptionsPerSession: declared.subscriptions }),
     },
-    allowAnonymous: declared.password === null,
+    allowAnonymous: declared.password === null && !declared.certifiedUsers,
     userManager: { isValidUser: (_user, password) => password === declared.password },
     serverInfo: { applicationUri: declared.applicationUri },
     disableDiscovery: false,
+    ...(declared.tokenLifetimeMs && { defaultSecureTokenLifetime: declared.tokenLifetimeMs }),
     skipOwnNamespace: false,
   });
   await server.initialize();

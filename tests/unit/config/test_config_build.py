@@ -73,7 +73,10 @@ def test_opc_ua_tags_come_from_the_template(config: PlantConfig) -> None:
     tags = config.tags[WELD]
 
     assert tags[TagId("kostanay/weld/weld-1/framing:state")] == OpcUaTag(
-        node="nsu=urn:kostanay:weld;s=W030.StateCurrent"
+        node="nsu=urn:kostanay:weld;s=W030.StateCurrent", single=True
+    )
+    assert tags[TagId("kostanay/weld/weld-1/framing:unit_log")] == OpcUaTag(
+        node="nsu=urn:kostanay:weld;s=W030.UnitLog", single=False
     )
     assert tags[TagId("weld-plc:heartbeat")] == OpcUaTag(node="nsu=urn:kostanay:weld;s=Heartbeat")
     heartbeat = config.controllers[WELD].heartbeat
@@ -157,7 +160,7 @@ def test_controllers_are_plain_adapter_settings(config: PlantConfig) -> None:
 
     assert type(weld) is OpcUaController
     assert type(paint) is ModbusTcpController
-    assert (weld.url, paint.host, paint.port) == ("opc.tcp://127.0.0.1:48400", "127.0.0.1", 15020)
+    assert (weld.first_url, paint.host, paint.port) == ("opc.tcp://127.0.0.1:48400", "127.0.0.1", 15020)
     assert (weld.publish_interval_ms, paint.poll_interval_ms) == (500, 1000)
 
 
@@ -176,7 +179,7 @@ def test_simulation_replaces_addresses_and_intervals_only(config: PlantConfig) -
 
     assert isinstance(weld, OpcUaController)
     assert isinstance(paint, ModbusTcpController)
-    assert (weld.url, weld.publish_interval_ms, weld.keepalive_s) == ("opc.tcp://127.0.0.1:1001", 50, 0.5)
+    assert (weld.first_url, weld.publish_interval_ms, weld.keepalive_s) == ("opc.tcp://127.0.0.1:1001", 50, 0.5)
     assert (paint.port, paint.poll_interval_ms, paint.request_timeout_s) == (1003, 100, 1.0)
     assert weld.heartbeat is not None
     assert weld.heartbeat.max_age_s == 1.5

@@ -4,7 +4,7 @@ from typing import cast
 import pytest
 from asyncua import ua
 
-from adapters.opcua.values import Delayed, Overlap, in_order, reading
+from adapters.opcua.values import Delayed, Overlap, in_order, interpreted
 from adapters.reading import Quality, Reading, TagId, Value
 from adapters.settings import OpcUaTag
 
@@ -18,6 +18,10 @@ def data(value: object, *, status: int = 0, stamp: datetime | None = T0) -> ua.D
         StatusCode=ua.StatusCode(ua.UInt32(status)),
         SourceTimestamp=cast(ua.DateTime | None, stamp),
     )
+
+
+def reading(tag: TagId, how: OpcUaTag, sent: ua.DataValue, *, received_time: datetime) -> Reading:
+    return interpreted(tag, how, sent, received_time=received_time)[0]
 
 
 def sample(value: int, second: float | None, *, tag: str = "a") -> Reading:
@@ -53,7 +57,15 @@ def test_status_bits(status: int, quality: Quality, *, overflow: bool) -> None:
         ("S3", "S3"),
         (["a", "b"], ("a", "b")),
         ([1, 2], (1, 2)),
-        (b"x", None),
+        (b"LJ12\0\0", "LJ12"),
+        (" Running \0\0", "Running"),
+        (b"VIN\0rest of an older one", "VIN"),
+        (ua.LocalizedText("Execute", "en"), "Execute"),
+        (ua.QualifiedName("Running", 2), "Running"),
+        (datetime(2026, 3, 2, 8, 0, tzinfo=UTC), "2026-03-02T08:00:00+00:00"),
+        ("x" * 5000, None),
+        (ua.StatusCode(), None),
+        ([[1, 2], [3, 4]], None),
         (float("nan"), None),
         ([1.0, float("inf")], None),
         (None, None),

@@ -1,0 +1,136 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opcua_servers import (
+    CLIENT_URI,
+    SERVER_URI,
+    Certificates,
+    Journal,
+    NodeOpcUa,
+    ServerUnderTest,
+    adapter,
+    pair_in,
+    running,
+    settings,
+)
+
+from adapters.clock import SystemClock
+from adapters.diagnostics import DiagnosticCode
+from adapters.errors import AdapterError, ControllerMisconfigured
+from adapters.opcua.diagnose import examine
+from adapters.opcua.findings import Code
+from adapters.settings import OpcUaController
+from simulators.opcua_server import Node, OpcUaServer, Policy, Security
+
+pytestmark = [pytest.mark.timeout(60), pytest.mark.nodeopcua]
+
+NODES = (Node("state", "int32", 6),)
+PASSWORD = "s3cret"
+OPEN = {"policy": "None", "insecure": True}
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    folder = tmp_path_factory.mktemp("certificates")
+    return Certificates(
+        server=pair_in(folder / "server", SERVER_URI, days=30),
+        client=pair_in(folder / "client", CLIENT_URI, days=90),
+        other=pair_in(folder / "user", "urn:test:user", days=30),
+    )
+
+
+@contextlib.asynccontextmanager
+async def started(server: ServerUnderTest) -> AsyncIterator[ServerUnderTest]:
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+def by_password(url: str, certificates: Certificates, **security: object) -> OpcUaController:
+    return settings(url, certificates, user="op", password_credential="plc", security=OPEN | security)
+
+
+async def test_a_password_over_an_open_channel_is_encrypted(certificates: Certificates, tmp_path: Path) -> None:
+    """Policy None and a server that encrypts the login: collected; a pinned certificate lets that one in only."""
+    async with started(NodeOpcUa(NODES, certificates, tmp_path, password=PASSWORD)) as server:
+        journal, subject = Journal(), adapter(by_password(server.url, certificates), ["state"], plc=PASSWORD)
+        async with running(subject, journal):
+            said = [each.text for each in subject.status().diagnostics]
+        assert journal.values("state") == [6]
+        assert any("encrypted for whichever server answers" in text for text in said)
+
+        pinned = by_password(server.url, certificates, server_certificate=certificates.server[0])
+        subject = adapter(pinned, ["state"], plc=PASSWORD)
+        async with running(subject, Journal()):
+            assert not any("whichever" in each.text for each in subject.status().diagnostics)
+
+        other = by_password(server.url, certificates, server_certificate=certificates.other[0])
+        with pytest.raises(ControllerMisconfigured, match="another certificate"):
+            await adapter(other, ["state"], plc=PASSWORD).run(Journal())
+
+        with pytest.raises(ControllerMisconfigured, match="check user"):
+            await adapter(pinned, ["state"], plc="wrong").run(Journal())
+        report = await examine(pinned, clock=SystemClock(), secret={"plc": PASSWORD}.__getitem__)
+        assert [finding.code for finding in report.findings] == [Code.POLICY_NONE]
+
+
+async def test_no_password_in_clear() -> None:
+    """A server that takes the password in clear does not get it, and the examination says so beforehand."""
+    server = OpcUaServer(
+        namespace="urn:test:plc", nodes=NODES, security=Security(policies=("None",), user="op", password=PASSWORD)
+    )
+    async with started(server):
+        controller = OpcUaController.model_validate(
+            {"kind": "opcua", "url": server.url, "user": "op", "password_credential": "plc", "security": OPEN}
+        )
+        with pytest.raises(ControllerMisconfigured, match="in clear"):
+            await adapter(controller, ["state"], plc=PASSWORD).run(Journal())
+        report = await examine(controller, clock=SystemClock(), secret={"plc": PASSWORD}.__getitem__)
+        assert Code.PASSWORD_IN_CLEAR in [finding.code for finding in report.findings]
+
+
+@pytest.mark.parametrize("policy", ["None", "Basic256Sha256"])
+async def test_a_user_with_a_certificate(certificates: Certificates, tmp_path: Path, policy: Policy) -> None:
+    """A user logs in by certificate and key, over an open channel as well; without them, or with the wrong key, not."""
+    files: dict[str, Any] = {"user_certificate": certificates.other[0], "user_private_key": certificates.other[1]}
+    async with started(NodeOpcUa(NODES, certificates, tmp_path, certified_users=True)) as server:
+        chosen = settings(server.url, certificates, policy=policy, **files)
+        journal = Journal()
+        async with running(adapter(chosen, ["state"]), journal):
+            pass
+        assert journal.values("state") == [6]
+        report = await examine(chosen, clock=SystemClock(), secret=str)
+        assert [finding for finding in report.findings if finding.stops] == []
+
+        with pytest.raises(AdapterError):
+            await adapter(settings(server.url, certificates, policy=policy), ["state"]).run(Journal())
+        wrong = settings(
+            server.url, certificates, policy=policy, **(files | {"user_private_key": certificates.server[1]})
+        )
+        with pytest.raises(AdapterError):
+            await adapter(wrong, ["state"]).run(Journal())
+        report = await examine(wrong, clock=SystemClock(), secret=str)
+        assert Code.USER_CERTIFICATE in [finding.code for finding in report.findings]
+
+
+@pytest.mark.parametrize("policy", ["None", "Basic256Sha256"])
+async def test_a_short_security_token_is_renewed(certificates: Certificates, tmp_path: Path, policy: Policy) -> None:
+    """A server whose security tokens live for seconds is collected without a gap for longer than two of them."""
+    async with started(NodeOpcUa(NODES, certificates, tmp_path, token_lifetime_ms=4000)) as server:
+        journal, subject = (
+            Journal(),
+            adapter(settings(server.url, certificates, policy=policy, keepalive_s=5), ["state"]),
+        )
+        async with running(subject, journal) as task:
+            done, _ = await asyncio.wait({task}, timeout=10)
+            assert not done
+            await server.write("state", 9, source_time=SystemClock().now())
+            await journal.until(lambda: 9 in journal.values("state"))
+        assert sum(batch.baseline for batch in journal.batches) == 1
+        assert DiagnosticCode.TAG_REFUSED not in {each.code for each in subject.status().diagnostics}
