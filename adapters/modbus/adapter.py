@@ -32,7 +32,7 @@ BUSY_PAUSE_S = 0.01  # before a busy device is asked again; doubled each time
 DIVISIONS = 50  # of refused blocks, in one poll; the next poll goes on
 READINGS = 3  # of a value that comes in pieces and moves meanwhile
 
-_SLOW = "raise `request_timeout_s` above the slowest answer of the device, or give it a pause between requests"
+_SLOW = "raise `request_timeout_s` above the slowest answer of the device, or try `pause_between_requests_ms: 50`"
 _SHARED = "look for a gateway or converter that mixes the answers of several devices or masters"
 _DOUBT_REMEDIES = {
     Doubt.NO_ANSWER: _SLOW,
@@ -42,7 +42,7 @@ _DOUBT_REMEDIES = {
     Doubt.OTHER_TRANSACTION: _SHARED,
     Doubt.OTHER_UNIT: "set `unit` to the number that the device answers with, or `unit_echo: any` if it ignores it",
     Doubt.OTHER_FUNCTION: _SHARED,
-    Doubt.OTHER_LENGTH: _SHARED,
+    Doubt.OTHER_LENGTH: "lower `max_registers` to what the device gives at a time; else " + _SHARED,
     Doubt.BROKEN_FRAME: "check that the port speaks this protocol: Modbus TCP, or RTU frames over TCP",
 }
 

@@ -70,9 +70,9 @@ class Line:
                     if self.memory.zero or self._askers == 1:
                         self._end(stale=True)
                     raise InDoubtError(problem)
+            asker.memory.doubts[problem.doubt] += 1
             if self._askers > 1:  # the others' turn: half of the time is theirs
                 await asyncio.sleep(asker.settings.request_timeout_s)
-        asker.memory.doubts[problem.doubt] += 1
         raise ControllerUnavailable(problem.text)
 
     async def _ask(self, asker: Asker, block: Block) -> BlockAnswer | None:

@@ -127,6 +127,23 @@ async def test_pauses_that_a_device_needs(close_after_poll: bool) -> None:
     assert doubts == {}
 
 
+async def test_a_device_that_ignores_quick_requests_is_told_with_the_pause() -> None:
+    """Without the setting each ignored request is repeated after its time-out, and the remedy names the pause."""
+    loop = asyncio.get_running_loop()
+    answered_s = [-1.0]
+
+    def ignores(plc: OddDevice, request: Request) -> Sequence[Step]:
+        move(plc)
+        early, answered_s[0] = loop.time() < answered_s[0] + 0.1, loop.time()
+        return [] if early else [plc.frame(request)]
+
+    async with odd_device({}, ignores) as plc, watched(plc.settings(request_timeout_s=0.4), TAGS) as seen:
+        await values_of(seen, 3)
+        (diagnostic,) = [each for each in seen.adapter.status().diagnostics if "no_answer" in each.text]
+
+    assert "pause_between_requests_ms" in diagnostic.remedy
+
+
 async def test_a_device_that_needs_time_after_the_connection_is_collected_without_a_setting() -> None:
     """A request that is ignored is repeated on the same connection, which the device may need time to serve."""
     loop = asyncio.get_running_loop()
