@@ -14,13 +14,12 @@ from mes.config.models.plant import (
     ModbusTlsEntry,
     ModbusUdpEntry,
     OpcUaEntry,
-    OpcUaHeartbeat,
     ProcessShape,
 )
 from mes.config.production import Buffer
 from mes.config.source import Place
 from mes.config.stations import Resolved
-from mes.config.tags import Entry, Use, address_problem
+from mes.config.tags import Entry, Use
 from mes.model import CountKind, StationId, StationStandard
 
 MANUALS = {Table.HOLDING: 40_000, Table.INPUT: 30_000, Table.DISCRETE: 10_000}  # what manuals add to 1-based numbers
@@ -39,8 +38,6 @@ def check_controllers(entries: Mapping[str, Entry], findings: Findings) -> None:
         beat = entry.heartbeat
         if beat is None:
             continue
-        if isinstance(beat, OpcUaHeartbeat) and (problem := address_problem("node", beat.node)):
-            findings.problem((*place, "heartbeat", "node"), *problem)
         every, key = (
             (entry.publish_interval_ms, "publish_interval_ms")
             if isinstance(entry, OpcUaEntry)

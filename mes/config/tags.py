@@ -112,7 +112,7 @@ def tag(
             remedy = "add `node: nsu=<namespace URI>;s=<id>`, or `path`" if opc_ua else "add `address`, counted from 0"
             _say(station, within, f"`{key}` is missing", remedy, findings)
         return None
-    if problem := address_problem(key, given[key]):
+    if problem := _address_problem(key, given[key]):
         _say(station, (*within, key), *problem, findings)
         return None
     if (problem := _interval_problem(signal, controller)) is not None:
@@ -143,7 +143,7 @@ def _interval_problem(signal: SignalShape, controller: Controller) -> tuple[str,
     return what, "lower that of the controller, and give the tags that may wait longer ones"
 
 
-def address_problem(key: str, given: object) -> tuple[str, str] | None:
+def _address_problem(key: str, given: object) -> tuple[str, str] | None:
     """What is wrong with a node id or a register address."""
     match given:
         case int():
