@@ -207,13 +207,14 @@ class Journal:
     async def forget_future(self, now: datetime) -> Future | None:
         """Brings what a clock that was ahead has stamped back to `now`, and drops the stored components.
 
-        Returns what was found; nothing is changed where the machine's clock is behind.
+        Returns what was found; nothing is changed where the machine's clock is behind. While the disk takes nothing it
+        waits.
         """
         found = await self.future(now)
         if found is not None and not found.is_behind:
             # before, so that none is left if we die in between; and after, for those that somebody made meanwhile
             await asyncio.to_thread(_forget_components, self.path)
-            await self._ask(lambda store: store.forget_future(now))
+            await self._ask_until_written(lambda store: store.forget_future(now))
             await asyncio.to_thread(_forget_components, self.path)
         return found
 
@@ -252,6 +253,19 @@ class Journal:
         future: asyncio.Future[T] = self._loop.create_future()
         self._put(_Call(run, future))
         return await future
+
+    async def _ask_until_written(self, run: Callable[[Store], T]) -> T:
+        """For what changes the journal without being a commit of rows."""
+        began = time.monotonic()
+        while True:
+            try:
+                answer = await self._ask(run)
+            except JournalBlocked as error:
+                self._note_blocked(str(error))
+                await asyncio.sleep(self._retry_s)
+            else:
+                self._note_written(began)
+                return answer
 
     def _put(self, request: _Write | _Call) -> None:
         # Put, then look: a thread that ends first sets the failure and then empties the queue, so a request
@@ -337,9 +351,7 @@ class Journal:
                 mended = True
                 with contextlib.suppress(JournalBlocked):
                     store.reopen()
-        if self.blocked is not None:
-            log.info("journal_writes_again", path=str(self.path), blocked_s=round(time.monotonic() - began, 1))
-        self.blocked = None
+        self._note_written(began)
         self._commit_times.add(time.monotonic() - began)
         return last_seqs
 
@@ -347,6 +359,11 @@ class Journal:
         if self.blocked is None:
             log.error("journal_blocked", path=str(self.path), detail=why, remedy=BLOCKED_REMEDY)
         self.blocked = why
+
+    def _note_written(self, began: float) -> None:
+        if self.blocked is not None:
+            log.info("journal_writes_again", path=str(self.path), blocked_s=round(time.monotonic() - began, 1))
+        self.blocked = None
 
     def _take(self) -> list[_Write | _Call | _Stop]:
         taken = [self._requests.get()]

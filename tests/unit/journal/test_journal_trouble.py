@@ -89,6 +89,30 @@ async def test_a_full_disk_stops_acknowledging_and_nothing_else(
         assert [journaled.event for journaled in await journal.read(0, 100)] == [fault(n) for n in range(1, 50)]
 
 
+@pytest.mark.parametrize("refusal", [apsw.FullError, apsw.ReadOnlyError])
+async def test_what_a_wrong_clock_stamped_is_brought_back_once_there_is_room(
+    tmp_path: Path, disk: Disk, logged: list[dict[str, object]], refusal: type[apsw.Error]
+) -> None:
+    """A start on a full disk after one under a clock that was ahead waits, says so, and then goes on."""
+    async with Journal.open(tmp_path / "journal.sqlite", vfs=NAME, retry_s=SOON_S) as journal:
+        later = START + timedelta(days=400)
+        observed = {PLC: START}
+        await journal.append(Entry(events=[fault(1)], observed=observed))
+        await journal.append(Entry(events=[raised(later, "2", received=later)], observed=observed))
+        found = await journal.future(START + timedelta(minutes=1))
+        assert found is not None
+        assert not found.is_behind
+        disk.refuse = refusal
+        bringing = asyncio.create_task(journal.forget_future(START + timedelta(minutes=1)))
+        await until(lambda: disk.refusals > 3)
+        assert refusal.__name__ in str(journal.blocked)
+        disk.refuse = None
+        assert await bringing is not None
+        assert await journal.future(START + timedelta(minutes=1)) is None
+        assert journal.blocked is None
+    assert [line["event"] for line in logged] == ["journal_blocked", "journal_writes_again"]
+
+
 async def test_a_full_disk_does_not_keep_the_program_from_ending(tmp_path: Path, disk: Disk) -> None:
     """Whoever still waits when the program ends is told that nothing was written."""
     path = tmp_path / "journal.sqlite"
