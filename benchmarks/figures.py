@@ -183,7 +183,7 @@ async def each_look(plant: Plant, marks: Sequence[int], seconds: int) -> None:
 
 
 def _whole(name: str, seconds: Sequence[Figure], parts: int) -> Figure:
-    return Figure(name, parts, sum(each.wall_s for each in seconds), sum(each.cpu_s for each in seconds))
+    return Figure(name, parts, sum(second.wall_s for second in seconds), sum(second.cpu_s for second in seconds))
 
 
 async def forwarded(plant: Plant, seconds: int) -> None:

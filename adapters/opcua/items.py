@@ -196,9 +196,9 @@ class Items:
 
         Tags that are not there are left out.
         """
-        here = [(tag, each) for tag in (self.tags if tags is None else tags) if (each := self.wanted(tag)) is not None]
+        here = [(tag, node) for tag in (self.tags if tags is None else tags) if (node := self.wanted(tag)) is not None]
         with translated("reading the present values"):
-            values = await session.read([each for _, each in here])
+            values = await session.read([node for _, node in here])
         return [(tag, value) for (tag, _), value in zip(here, values, strict=True)]
 
     def judge(self, tag: TagId, data: ua.DataValue) -> None:

@@ -134,7 +134,7 @@ class Monitoring:
         await self._forget(wanted)
         for interval_ms in {self._items.publish_ms(tag) for tag in wanted}:
             tags = [tag for tag in wanted if self._items.publish_ms(tag) == interval_ms]
-            for stream in sorted(self.streams.values(), key=lambda each: each.wanted_ms != interval_ms):
+            for stream in sorted(self.streams.values(), key=lambda other: other.wanted_ms != interval_ms):
                 left = await self._create(stream, tags, [])
                 unmonitored |= left
                 unmonitored = {tag: why for tag, why in unmonitored.items() if tag in left or tag not in tags}
@@ -183,11 +183,11 @@ class Monitoring:
     ) -> dict[TagId, ua.StatusCode]:
         """Creates monitored items; adds what was granted to `granted`, and returns what was not, with its status."""
         refused: dict[TagId, ua.StatusCode] = {}
-        wanted = [(tag, each) for tag in tags if (each := self._items.wanted(tag)) is not None]
+        wanted = [(tag, node) for tag in tags if (node := self._items.wanted(tag)) is not None]
         with translated("creating monitored items"):
             results = await self._session.create_items(
                 stream.number,
-                [(self._items.new_handle(tag), each, self._items.sampling_ms(tag)) for tag, each in wanted],
+                [(self._items.new_handle(tag), node, self._items.sampling_ms(tag)) for tag, node in wanted],
             )
         for (tag, _), result in zip(wanted, results, strict=True):
             if result.StatusCode.is_good():
@@ -218,19 +218,21 @@ class Monitoring:
 
     def _tell_of_revisions(self, granted: Sequence[_Granted]) -> None:
         settings = self._connection.settings
-        for wanted_ms, given_ms in sorted({(each.wanted_ms, each.interval_s * 1000) for each in self.streams.values()}):
+        for wanted_ms, given_ms in sorted(
+            {(stream.wanted_ms, stream.interval_s * 1000) for stream in self.streams.values()}
+        ):
             if given_ms > wanted_ms:
                 self._note_limit(f"the server publishes every {given_ms:g} ms, not {wanted_ms} ms")
-        queues = [int(each.result.RevisedQueueSize) for each in granted]
+        queues = [int(item.result.RevisedQueueSize) for item in granted]
         short = [size for size in queues if size < settings.queue_size]
         if short:
             self._note_limit(
                 f"the server keeps only {min(short)} values of {len(short)} tags, not {settings.queue_size}"
             )
         slow: dict[int, list[float]] = {}
-        for each in granted:
-            if each.result.RevisedSamplingInterval > each.sampling_ms:
-                slow.setdefault(each.sampling_ms, []).append(float(each.result.RevisedSamplingInterval))
+        for item in granted:
+            if item.result.RevisedSamplingInterval > item.sampling_ms:
+                slow.setdefault(item.sampling_ms, []).append(float(item.result.RevisedSamplingInterval))
         for wanted_ms, given in sorted(slow.items()):
             self._note_limit(f"the server samples {len(given)} tags only every {max(given):g} ms, not {wanted_ms} ms")
 

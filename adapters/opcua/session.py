@@ -253,20 +253,20 @@ class Session:
         async def browse(part: Sequence[ua.NodeId]) -> list[ua.BrowseResult]:
             wanted = [
                 ua.BrowseDescription(
-                    NodeId=each,
+                    NodeId=node,
                     BrowseDirection=ua.BrowseDirection.Inverse,
                     ReferenceTypeId=ua.NodeId(ua.Int32(ObjectIds.HasSubtype)),
                     IncludeSubtypes=cast(ua.Boolean, False),
                     NodeClassMask=ua.UInt32(0),
                     ResultMask=ua.UInt32(0),
                 )
-                for each in part
+                for node in part
             ]
             parameters = ua.BrowseParameters(RequestedMaxReferencesPerNode=ua.Counter(1), NodesToBrowse=wanted)
             return await self._client.uaclient.browse(parameters)
 
         answers = await self._in_chunks("browse", types, browse)
-        return [cast(ua.NodeId, each.References[0].NodeId) if each.References else None for each in answers]
+        return [cast(ua.NodeId, answer.References[0].NodeId) if answer.References else None for answer in answers]
 
     async def follow(self, paths: Sequence[Sequence[ua.QualifiedName]]) -> list[ua.NodeId | str]:
         """The nodes to which names below Objects lead; a sentence where one leads to none, or to several."""

@@ -90,7 +90,7 @@ class Types:
             definition = _content(answer)
             if isinstance(definition, ua.StructureDefinition) and len(definition.Fields) <= _MOST_FIELDS:
                 self._layouts[kind] = layout = _layout(definition)
-                parts |= {each.type for each in layout.fields}
+                parts |= {field.type for field in layout.fields}
             else:
                 simple[kind] = kind
         for _ in range(_DEEPEST):  # an enumeration or a vendor's own name of a number: its built-in type is above it
@@ -109,7 +109,7 @@ class Types:
         layout = None if kind is None else self._layouts.get(kind)
         if layout is None or layout.encoding not in (content.TypeId, ua.NodeId()):
             # the node may say a base type only: the value itself names its encoding
-            layout = next((each for each in self._layouts.values() if each.encoding == content.TypeId), None)
+            layout = next((known for known in self._layouts.values() if known.encoding == content.TypeId), None)
         if layout is None or content.Body is None:
             raise LookupError("a structure whose type the server does not describe")
         try:
@@ -127,16 +127,16 @@ class Types:
                 fields = fields[chosen - 1 : chosen] if chosen else ()
             case ua.StructureType.StructureWithOptionalFields:
                 mask, bit, present = _uint32(data), 1, []
-                for each in fields:
-                    if not each.optional or mask & bit:
-                        present.append(each)
-                    bit <<= each.optional
+                for field in fields:
+                    if not field.optional or mask & bit:
+                        present.append(field)
+                    bit <<= field.optional
                 fields = present
             case ua.StructureType.Structure:
                 pass
             case _:  # members that may be of any subtype
                 raise ValueError(f"a {layout.kind.name}")
-        return {each.name: self._field(each, data, depth) for each in fields}
+        return {field.name: self._field(field, data, depth) for field in fields}
 
     def _field(self, wanted: _Field, data: Buffer, depth: int) -> Any:
         if wanted.dimensions == 0:
@@ -193,7 +193,7 @@ def _inside(content: object, part: str | int) -> Any:
         case _, str() if dataclasses.is_dataclass(content) and not isinstance(content, type):
             # of a standard type, which asyncua reads by itself
             members: Mapping[str, Any] = {
-                each.name: getattr(content, each.name) for each in dataclasses.fields(content)
+                field.name: getattr(content, field.name) for field in dataclasses.fields(content)
             }
             return _inside(members, part)
         case _:
@@ -207,12 +207,12 @@ def _listed(members: Mapping[Any, Any]) -> str:
 def _layout(definition: ua.StructureDefinition) -> _Layout:
     fields = tuple(
         _Field(
-            str(each.Name),
-            each.DataType,
-            0 if int(each.ValueRank) == -1 else max(int(each.ValueRank), 1),
-            bool(each.IsOptional),
+            str(field.Name),
+            field.DataType,
+            0 if int(field.ValueRank) == -1 else max(int(field.ValueRank), 1),
+            bool(field.IsOptional),
         )
-        for each in definition.Fields
+        for field in definition.Fields
     )
     return _Layout(definition.StructureType, definition.DefaultEncodingId, fields)
 

@@ -197,9 +197,9 @@ async def _examined(
             most_clock_difference=min(most, default=timedelta(seconds=2)),
         )
 
-    each = [(name, settings.at(url)) for name, settings in chosen.items() for url in settings.url]
-    reports = await asyncio.gather(*(one(name, settings) for name, settings in each))
-    return [(name, settings, report) for (name, settings), report in zip(each, reports, strict=True)]
+    servers = [(name, settings.at(url)) for name, settings in chosen.items() for url in settings.url]
+    reports = await asyncio.gather(*(one(name, settings) for name, settings in servers))
+    return [(name, settings, report) for (name, settings), report in zip(servers, reports, strict=True)]
 
 
 def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, OpcUaController]:

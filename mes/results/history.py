@@ -142,7 +142,7 @@ def in_force(reader: EventReader, station: StationId, instant: datetime) -> Span
     """The state that was in force just before an instant, from its beginning; no data where none is known."""
     links = reader.links_before(station, instant)
     states = spans([*links, *_enough(lambda limit: reader.states_before(station, instant, limit), links, instant)])
-    at = bisect_left(states, instant, key=lambda each: each.interval.start) - 1
+    at = bisect_left(states, instant, key=lambda stretch: stretch.interval.start) - 1
     span = states[at] if at >= 0 else Span(Interval(instant, instant), State.NO_DATA)
     start = _blind_since(reader, station, span.interval.start, instant + MICROSECOND)
     return span if start == span.interval.start else Span(Interval(start, span.interval.end), State.NO_DATA)

@@ -95,7 +95,7 @@ class Known:
         later = [journaled for journaled in news if journaled.event.time >= self._days.end]
         if not self._has_all_for(within) or not all(self._tells_only_its_time(journaled.event) for journaled in later):
             return None
-        newest = sorted(later, key=lambda each: each.event.time)[-1:]
+        newest = sorted(later, key=lambda journaled: journaled.event.time)[-1:]
         told = {journaled.seq: journaled for journaled in (*self._told, *within, *newest)}
         past = _past(told.values(), seq, now)
         counted = [journaled.event for journaled in past if isinstance(journaled.event, UnitsCounted)]
@@ -116,7 +116,9 @@ class Known:
             return False
         # an event that comes twice counts once: one of those that were added up may come again
         summed = max((count.time for count in self._sums.values()), default=self._days.start)
-        return not self._sums or all(each.event.time > summed for each in news if is_plain_count(each.event))
+        return not self._sums or all(
+            journaled.event.time > summed for journaled in news if is_plain_count(journaled.event)
+        )
 
     def _tells_only_its_time(self, event: StationEvent) -> bool:
         """Of an event after the days: whether it says of them only that the station was still seen."""
@@ -128,7 +130,7 @@ def _past(told: Iterable[Journaled], seq: int, now: datetime) -> list[Journaled]
 
     The first count of each kind tells since when there is its totaliser, the last event how far the station was seen.
     """
-    ordered = sorted(told, key=lambda each: (each.event.time, each.event.received_time, each.seq))
+    ordered = sorted(told, key=lambda journaled: (journaled.event.time, journaled.event.received_time, journaled.seq))
     seen = [journaled.event.time for journaled in ordered if not isinstance(journaled.event, SAID_LATER)]
     border = min(seen[-1] - LAG, now) if seen else now
     found, firsts = [], dict[CountKind, StationEvent]()

@@ -139,7 +139,9 @@ async def test_a_device_that_ignores_quick_requests_is_told_with_the_pause() -> 
 
     async with odd_device({}, ignores) as plc, watched(plc.settings(request_timeout_s=0.4), TAGS) as seen:
         await values_of(seen, 3)
-        (diagnostic,) = [each for each in seen.adapter.status().diagnostics if "no_answer" in each.text]
+        (diagnostic,) = [
+            diagnostic for diagnostic in seen.adapter.status().diagnostics if "no_answer" in diagnostic.text
+        ]
 
     assert "pause_between_requests_ms" in diagnostic.remedy
 

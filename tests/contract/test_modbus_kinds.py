@@ -106,7 +106,7 @@ async def test_datagrams_that_are_lost_doubled_or_late_harm_nothing() -> None:
 
     home = {"one": 1, "two": 2}
     assert all(reading.quality is Quality.GOOD for reading in readings)
-    assert all(isinstance(each.value, int) and each.value // 1000 == home[each.tag] for each in readings)
+    assert all(isinstance(reading.value, int) and reading.value // 1000 == home[reading.tag] for reading in readings)
     assert {Doubt.DOUBLED, Doubt.LATE} <= {Doubt(kind) for kind, count in doubts.items() if count}
 
 

@@ -24,7 +24,9 @@ POLLS = 12
 
 def refused(seen: Watched) -> set[str]:
     """The tags that are named as refused."""
-    found = (each for each in seen.adapter.status().diagnostics if each.code is DiagnosticCode.TAG_REFUSED)
+    found = (
+        diagnostic for diagnostic in seen.adapter.status().diagnostics if diagnostic.code is DiagnosticCode.TAG_REFUSED
+    )
     return {str(tag) for diagnostic in found for tag in diagnostic.tags}
 
 
@@ -82,7 +84,7 @@ async def test_a_bad_neighbour_is_found_on_any_framing(rtu: bool, zero: bool) ->
         first = good((await seen.batch()).readings)
         later = [good((await seen.batch()).readings) for _ in range(POLLS)]
         named = refused(seen)
-        (text,) = {each.text for each in seen.adapter.status().diagnostics if each.tags}
+        (text,) = {diagnostic.text for diagnostic in seen.adapter.status().diagnostics if diagnostic.tags}
 
     assert sorted(first) == ["good", "state"]
     assert all("good" in batch for batch in later)

@@ -89,10 +89,10 @@ async def test_units_share_one_connection_and_take_turns(way: str, numbers: tupl
     turns = Turns()
     async with units(way, turns) as plc, AsyncExitStack() as stack:
         seen = await join(stack, plc, Line(), *numbers)
-        found = await asyncio.gather(*(values(each, POLLS) for each in seen))
+        found = await asyncio.gather(*(values(unit, POLLS) for unit in seen))
         asked, overlaps = [turns.asked.count(number) for number in numbers], turns.overlaps
 
-    assert all(of_unit(number, each) for number, each in zip(numbers, found, strict=True))
+    assert all(of_unit(number, value) for number, value in zip(numbers, found, strict=True))
     assert overlaps == 0
     assert plc.connections == 1
     assert min(asked) > max(asked) / 3
@@ -170,7 +170,7 @@ async def test_units_of_a_gateway_that_always_says_zero_keep_their_values_apart(
 
     async with odd_device({}, zero) as plc, AsyncExitStack() as stack:
         seen = await join(stack, plc, Line(), 1, 2)
-        found = await asyncio.gather(*(values(each, POLLS) for each in seen))
+        found = await asyncio.gather(*(values(unit, POLLS) for unit in seen))
 
     assert of_unit(1, found[0])
     assert of_unit(2, found[1])

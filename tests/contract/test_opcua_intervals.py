@@ -42,7 +42,11 @@ def subject(controller: OpcUaController) -> OpcUaAdapter:
 
 def limits_of(adapter: OpcUaAdapter) -> list[str]:
     """What it says of the server's limits."""
-    return [each.text for each in adapter.status().diagnostics if each.code is DiagnosticCode.SERVER_LIMITS]
+    return [
+        diagnostic.text
+        for diagnostic in adapter.status().diagnostics
+        if diagnostic.code is DiagnosticCode.SERVER_LIMITS
+    ]
 
 
 async def changes_are_collected(adapter: OpcUaAdapter, server: ServerUnderTest) -> list[str]:
@@ -68,7 +72,7 @@ async def test_a_tag_has_intervals_of_its_own(certificates: Certificates) -> Non
         async with running(adapter, journal):
             assert server._services is not None
             present = server._services.subscriptions.present()
-            assert {each.data.RevisedPublishingInterval for each in present} == {50, 900}
+            assert {subscription.data.RevisedPublishingInterval for subscription in present} == {50, 900}
             assert limits_of(adapter) == ["the server samples 2 tags only every 200 ms, not 100 ms"]
         await changes_are_collected(subject(settings(server.url, certificates)), server)
     finally:

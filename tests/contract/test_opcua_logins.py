@@ -61,14 +61,14 @@ async def test_a_password_over_an_open_channel_is_encrypted(certificates: Certif
     async with started(NodeOpcUa(NODES, certificates, tmp_path, password=PASSWORD)) as server:
         journal, subject = Journal(), adapter(by_password(server.url, certificates), ["state"], plc=PASSWORD)
         async with running(subject, journal):
-            said = [each.text for each in subject.status().diagnostics]
+            said = [diagnostic.text for diagnostic in subject.status().diagnostics]
         assert journal.values("state") == [6]
         assert any("encrypted for whichever server answers" in text for text in said)
 
         pinned = by_password(server.url, certificates, server_certificate=certificates.server[0])
         subject = adapter(pinned, ["state"], plc=PASSWORD)
         async with running(subject, Journal()):
-            assert not any("whichever" in each.text for each in subject.status().diagnostics)
+            assert not any("whichever" in diagnostic.text for diagnostic in subject.status().diagnostics)
 
         other = by_password(server.url, certificates, server_certificate=certificates.other[0])
         with pytest.raises(ControllerMisconfigured, match="another certificate"):
@@ -133,4 +133,4 @@ async def test_a_short_security_token_is_renewed(certificates: Certificates, tmp
             await server.write("state", 9, source_time=SystemClock().now())
             await journal.until(lambda: 9 in journal.values("state"))
         assert sum(batch.baseline for batch in journal.batches) == 1
-        assert DiagnosticCode.TAG_REFUSED not in {each.code for each in subject.status().diagnostics}
+        assert DiagnosticCode.TAG_REFUSED not in {diagnostic.code for diagnostic in subject.status().diagnostics}

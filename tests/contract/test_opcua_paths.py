@@ -65,9 +65,9 @@ async def test_nodes_are_found_by_their_names(
             await server.write("good", 101, source_time=SystemClock().now())
             await journal.until(lambda: 101 in journal.values("good"))
             refused = {
-                each.tags[0]: each.text
-                for each in adapter.status().diagnostics
-                if each.code is DiagnosticCode.TAG_REFUSED
+                diagnostic.tags[0]: diagnostic.text
+                for diagnostic in adapter.status().diagnostics
+                if diagnostic.code is DiagnosticCode.TAG_REFUSED
             }
     finally:
         await server.stop()

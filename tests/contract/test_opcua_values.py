@@ -83,8 +83,10 @@ def subject(controller: OpcUaController, tags: Mapping[str, OpcUaTag]) -> OpcUaA
 
 def problems(adapter: OpcUaAdapter) -> dict[str, str]:
     """What the adapter says of values that it cannot use, by tag."""
-    said = (each for each in adapter.status().diagnostics if each.code is DiagnosticCode.VALUE_UNREADABLE)
-    return {str(each.tags[0]): f"{each.text}; {each.remedy}" for each in said}
+    said = (
+        diagnostic for diagnostic in adapter.status().diagnostics if diagnostic.code is DiagnosticCode.VALUE_UNREADABLE
+    )
+    return {str(diagnostic.tags[0]): f"{diagnostic.text}; {diagnostic.remedy}" for diagnostic in said}
 
 
 @pytest.mark.parametrize("mode", ["subscribe", "poll"])
@@ -108,10 +110,10 @@ async def test_every_kind_of_text_and_parts_of_arrays(
     journal = Journal()
     async with running(adapter, journal):
         pass
-    assert {str(each.tag): each.value for each in journal.batches[0].readings} == {
+    assert {str(reading.tag): reading.value for reading in journal.batches[0].readings} == {
         name: value for name, (_, value) in wanted.items()
     }
-    assert all(each.quality is Quality.GOOD for each in journal.batches[0].readings)
+    assert all(reading.quality is Quality.GOOD for reading in journal.batches[0].readings)
     assert problems(adapter) == {}
 
 
@@ -136,7 +138,7 @@ async def test_what_is_no_single_value_is_said(server: ServerUnderTest, certific
     adapter, journal = subject(settings(server.url, certificates), tags), Journal()
     async with running(adapter, journal):
         said = problems(adapter)
-    values = {str(each.tag): each.value for each in journal.batches[0].readings}
+    values = {str(reading.tag): reading.value for reading in journal.batches[0].readings}
     assert values == dict.fromkeys(tags) | {"state": 0}
     assert said.keys() == tags.keys() - {"state"}
     assert "`index`" in said["list"]
@@ -165,7 +167,7 @@ async def test_members_of_structures(certificates: Certificates, mode: str) -> N
         async with running(adapter, journal):
             await journal.until(lambda: len(journal.values("count")) > 3)
             said = problems(adapter)
-    values = {str(each.tag): each.value for each in journal.batches[0].readings}
+    values = {str(reading.tag): reading.value for reading in journal.batches[0].readings}
     expected = {"vin": "LJ12EKR21T1823640", "raw": "RAW", "mode": 2, "part": 12, "second": "LJ12EKR21T1823640"}
     assert values == dict.fromkeys(tags) | expected | {"count": values["count"]}
     counts = [int(str(value)) for value in journal.values("count")]
@@ -184,7 +186,7 @@ async def test_uncertain_values_are_named_and_can_be_accepted(
     adapter, journal = subject(settings(server.url, certificates), tags), Journal()
     async with running(adapter, journal):
         said = problems(adapter)
-    qualities = {str(each.tag): each.quality for each in journal.batches[0].readings}
+    qualities = {str(reading.tag): reading.quality for reading in journal.batches[0].readings}
     assert qualities == {"doubted": Quality.UNCERTAIN, "accepted": Quality.GOOD}
     assert said.keys() == {"doubted"}
     assert "UncertainLastUsableValue" in said["doubted"]
@@ -194,7 +196,7 @@ async def test_uncertain_values_are_named_and_can_be_accepted(
     chosen = settings(server.url, certificates, accept="uncertain")
     async with running(subject(chosen, tags | {"strict": tag("date", accept="good")}), journal):
         pass
-    qualities = {str(each.tag): each.quality for each in journal.batches[0].readings}
+    qualities = {str(reading.tag): reading.quality for reading in journal.batches[0].readings}
     assert qualities == {"doubted": Quality.GOOD, "accepted": Quality.GOOD, "strict": Quality.UNCERTAIN}
 
 

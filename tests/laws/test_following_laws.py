@@ -60,16 +60,18 @@ def looks(draw: st.DrawFn) -> list[Look]:
     """
     events: list[StationEvent] = []
     for day in range(draw(st.integers(1, 2))):
-        events += [_later(each.event, day * DAY) for each in draw(histories())]
+        events += [_later(event.event, day * DAY) for event in draw(histories())]
     for minute in draw(st.lists(instants, max_size=3)):
         part = draw(st.sampled_from([S2, None]))
-        events += [counted(minute + each / 60, 1, raw=each, product=part) for each in range(draw(st.integers(1, 60)))]
+        events += [
+            counted(minute + part_no / 60, 1, raw=part_no, product=part) for part_no in range(draw(st.integers(1, 60)))
+        ]
     for minute in draw(st.lists(instants, max_size=4)):
         events.append(counted(minute, draw(st.integers(0, 3)), draw(kinds), flag=draw(st.sampled_from(FLAGS))))
     for minute in draw(st.lists(instants, max_size=3)):
         events += [entered(minute, "car"), completed(minute + 1, "car"), left(minute + 1, "car")]
         events += [product_changed(minute, S2), unidentified(minute, 2)]
-    events.sort(key=lambda each: each.time)
+    events.sort(key=lambda event: event.time)
     for _ in range(draw(st.integers(0, 4)) if events else 0):  # what comes late, and what comes twice
         place = draw(st.integers(0, len(events) - 1))
         late = events[place] if draw(st.booleans()) else events.pop(place)
@@ -79,7 +81,7 @@ def looks(draw: st.DrawFn) -> list[Look]:
     now = at(0)
     for first, last in zip([0, *ends], [*ends, len(events)], strict=True):
         told = events[first:last]
-        now = max([now, *(each.time for each in told)]) + timedelta(seconds=draw(st.integers(-30, 30)))
+        now = max([now, *(event.time for event in told)]) + timedelta(seconds=draw(st.integers(-30, 30)))
         back = timedelta(minutes=draw(st.sampled_from([0, 10, LENGTH_MIN, 2 * 24 * 60])))
         found.append(Look(told, now, back, draw(st.booleans())))
     return found
@@ -156,7 +158,9 @@ def test_parts_that_were_counted_are_not_read_again() -> None:
     window = Interval(at(0), at(120))
     reads = []
     for second in range(60, 3600, 60):
-        news = [counted(at(0) + timedelta(seconds=second + each), 1, raw=second + each) for each in range(1, 61)]
+        news = [
+            counted(at(0) + timedelta(seconds=second + part_no), 1, raw=second + part_no) for part_no in range(1, 61)
+        ]
         reader.journal += [Journaled(len(reader.journal) + place, event) for place, event in enumerate(news, start=1)]
         now = news[-1].time
         results.follow(now)
@@ -175,7 +179,7 @@ def test_parts_that_were_counted_are_not_read_again() -> None:
 )
 def test_what_may_need_older_events_is_read_again(late: StationEvent) -> None:
     """What bears on other days, or comes before counts that were added up, is worked out from all events."""
-    told: list[StationEvent] = [state(0, State.PRODUCING), *(counted(each, 1, raw=each) for each in range(9))]
+    told: list[StationEvent] = [state(0, State.PRODUCING), *(counted(number, 1, raw=number) for number in range(9))]
     reader = ListReader(*told)
     standard = StationStandard(ideal_cycle={None: timedelta(minutes=1)}, minor_stop=timedelta(minutes=2))
     following = Results(reader, {STATION: standard}, CALENDAR)

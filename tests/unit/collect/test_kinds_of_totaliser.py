@@ -70,7 +70,7 @@ async def test_what_a_totaliser_shows_becomes_units(
 
 
 async def test_another_number_of_units_a_count_is_another_place(tmp_path: Path) -> None:
-    """Where the file says two parts a stroke from now on, the totaliser begins anew, flagged."""
+    """Where the file says two parts a stroke from now on, the totaliser begins again, flagged."""
     plant = Plant(tmp_path)
     await plant.run(MODBUS, {**NORMAL, "good_count": 10}, {**NORMAL, "good_count": 11})
     two = MODBUS.replace("modulus: 65536, max_per_hour: 3600", "modulus: 65536, max_per_hour: 3600, units_per_count: 2")
