@@ -104,7 +104,7 @@ async def test_a_controller_that_refuses_is_parked_after_a_minute_of_refusals(lo
     assert health.snapshot()[0].state is ConnectionState.PARKED
 
 
-async def test_refusals_count_anew_after_a_loss_and_after_a_connection(logged: Lines) -> None:
+async def test_refusals_count_again_after_a_loss_and_after_a_connection(logged: Lines) -> None:
     """A controller that restarts between its refusals, or gave data, has a minute again."""
     refuses, gone = FakeAdapter(end=ControllerMisconfigured("starting")), FakeAdapter(end=GONE)
     up = FakeAdapter([batch(baseline=True)], end=ControllerMisconfigured("starting"))
