@@ -84,7 +84,7 @@ def assign(
     `together`: `about` begins in the stop before and ends in this one. It keeps what held until `now`. `until_over`:
     the stop at the start of `about` has this reason until it is over, however long that will be. Raises NotAllowed for
     an unknown reason, an empty stretch, the future, and a start before `known_since` (the station's first event). It
-    also does for a stretch that is not within one stop (with `together`: two).
+    also does for a stretch that is not within one of the `stops` (with `together`: two).
     """
     if reason is not None and reason not in standard.reasons.reasons:
         known = ", ".join(standard.reasons.reasons) or "–"
@@ -113,27 +113,23 @@ def _within(
 ) -> list[tuple[Interval, ReasonId | None]]:
     """The parts of `about` that were not producing, each with its reason.
 
-    Raises NotAllowed unless it lies within one stop; with `together` within two.
+    A stop is one piece, as `stops` shows it. Raises NotAllowed unless `about` lies within one; with `together`
+    within two, which may have producing and waits between them.
     """
     parts = [
         (part, piece)
         for piece in pieces
         if piece.bucket is not Bucket.APT and (part := piece.interval.clip(about)) is not None
     ]
-    stops_of: list[list[tuple[Interval, Piece]]] = []  # each without producing between its parts
-    for part, piece in parts:
-        if stops_of and stops_of[-1][-1][0].end == part.start:
-            stops_of[-1].append((part, piece))
-        else:
-            stops_of.append([(part, piece)])
     if until_over:
-        stops_of = stops_of[:1]
-    begins = bool(stops_of) and stops_of[0][0][0].start == about.start
-    ends = bool(stops_of) and (until_over or stops_of[-1][-1][0].end == about.end)
-    of_its_own = [stop for stop in stops_of if any(piece.bucket not in WAITS for _, piece in stop)]
-    if not begins or not ends or (len(stops_of) > 1 and (not together or len(of_its_own) > 2)):
+        parts = [(part, piece) for part, piece in parts if piece.stop == parts[0][1].stop]
+    begins = bool(parts) and parts[0][0].start == about.start
+    ends = bool(parts) and (until_over or parts[-1][0].end == about.end)
+    # as the list of stops does it, the stop before is found across waits
+    neighbours = together and not until_over and all(piece.bucket in WAITS for _, piece in parts[1:-1])
+    if not begins or not ends or (len(parts) > 1 and not neighbours):
         raise NotAllowed("reason_outside_stop", station=station, start=about.start, end=about.end)
-    return [(part, piece.reason) for stop in stops_of for part, piece in stop]
+    return [(part, piece.reason) for part, piece in parts]
 
 
 def undo(said: ReasonAssigned, line: Timeline, *, by: str, now: datetime, comment: str) -> tuple[ReasonAssigned, ...]:

@@ -22,6 +22,16 @@ DAYS: Sequence[StationEvent] = [
         state(day * DAY + 50, State.PRODUCING),
     )
 ]
+ADJOINING: Sequence[StationEvent] = [
+    state(0, State.PRODUCING),
+    state(40, State.DOWN),
+    state(50, State.IDLE),
+    state(60, State.PRODUCING),
+    state(70, State.DOWN),
+    state(80, State.STARVED),
+    state(90, State.SETUP),
+    state(100, State.PRODUCING),
+]
 NOW = at(9 * DAY + 120)  # Wednesday, 11 March
 
 
@@ -45,6 +55,19 @@ async def test_a_reason_beyond_its_stop_is_refused(tmp_path: Path, minutes: tupl
         answer = await give(engineer, start, end)
         assert answer == ((422, f"reason_{refused}") if refused else (201, ""))
         assert (plant.journal.last_seq == before) == bool(refused)
+
+
+async def test_a_reason_ends_where_the_stop_ends_that_is_shown(tmp_path: Path) -> None:
+    """Stops that adjoin are several, as the list shows them: down and idle; down, starved and setup."""
+    async with plant_board(tmp_path, events=ADJOINING, telemetry=(), now=at(110)) as plant:
+        operator = await plant.enter("operator")
+        _, shown = await operator.get("/stops", of=STATION, start=_iso(at(0)), end=_iso(at(110)))
+        borders = [(stop["start"], stop["end"]) for stop in shown]
+        assert borders == [(_iso(at(a)), _iso(at(b))) for a, b in ((40, 50), (50, 60), (70, 80), (80, 90), (90, 100))]
+        for start, end in ((40, 60), (45, 55), (70, 90), (75, 85), (70, 100)):
+            assert await give(operator, at(start), at(end)) == (422, "reason_outside_stop"), (start, end)
+        for start, end in ((40, 50), (52, 58), (80, 90)):
+            assert await give(operator, at(start), at(end)) == (201, ""), (start, end)
 
 
 @pytest.mark.parametrize(

@@ -165,18 +165,21 @@ async def test_a_part_of_a_stop_and_stops_together(tmp_path: Path) -> None:
         shown = text.partition(f'name="start" value="{at(100).isoformat()}"')[2]
         before = shown.partition('name="merge_from" value="')[2].partition('"')[0]
         form = {"station": STATION, "start": iso(100), "end": iso(120), "seen": ""}
-        status, _, _ = await operator.send(
-            "/stops/reason", **form, reason="robot-fault", part_from="09:45", part_to="9:50:30"
-        )
-        assert status == 303
         status, _, _ = await operator.send("/stops/reason", **form, reason="no-parts", merge_from=iso(45))
         assert status == 422  # there is another stop between the two
         status, _, _ = await operator.send("/stops/reason", **form, reason="no-parts", merge_from=before)
         assert status == 303
+        form["seen"] = "no-parts"
+        status, _, _ = await operator.send(
+            "/stops/reason", **form, reason="robot-fault", part_from="09:45", part_to="9:50:30"
+        )
+        assert status == 303
+        status, _, _ = await operator.send("/stops/reason", **form, reason="tip-change")
+        assert status == 422  # the stop that this page shows is three by now
         _, said = await operator.get(f"/stations/{STATION}/reason-log", window=WINDOW)
     assert [(entry["start"], entry["end"], entry["reason"]) for entry in said[:2]] == [
-        (before.replace("+00:00", "Z"), iso(120), "no-parts"),
         (iso(105), iso(110.5), "robot-fault"),
+        (before.replace("+00:00", "Z"), iso(120), "no-parts"),
     ]
 
 

@@ -99,7 +99,8 @@ def test_nonsense_is_refused() -> None:
     ("minutes", "together", "is_taken"),
     [
         ((40, 50), False, True),
-        ((42, 55), False, True),  # the wait after it belongs to the standstill
+        ((42, 55), False, False),  # the wait after it is a stop of its own
+        ((42, 55), True, True),
         ((39, 50), False, False),
         ((40, 56), False, False),
         ((31, 40), False, False),
@@ -129,7 +130,7 @@ def test_a_reason_holds_within_one_stop(minutes: tuple[int, int], together: bool
 def test_a_stop_that_was_open_on_the_page_is_explained_to_its_end() -> None:
     """`until_over` is about the stop at its start, also where the station produces again meanwhile."""
     event = assign(STATION, laid(), STANDARD, between(40, 60), ReasonId("tips"), by="a", now=at(60), until_over=True)
-    assert (event.end, event.before) == (None, (Explained(at(40), at(50), None), Explained(at(50), at(55), None)))
+    assert (event.end, event.before) == (None, (Explained(at(40), at(50), None),))
     with pytest.raises(NotAllowed, match="reason_outside_stop"):
         assign(STATION, laid(), STANDARD, between(35, 60), ReasonId("tips"), by="a", now=at(60), until_over=True)
 

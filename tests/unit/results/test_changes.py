@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asked_commands import answer
 from events import STATION, assigned, at, counted, raised, state
 from journals import journal_of
 
 from mes.config.load import default_config, load
-from mes.model import ReasonId, State, StationEvent, StationId
+from mes.model import Explained, ReasonId, State, StationEvent, StationId
 from mes.oee.stops import NotAllowed
 from mes.results.changes import given_reason, reason_numbered, undone
 from mes.results.plant import PlantResults
@@ -59,6 +60,64 @@ def test_a_reason_is_given_to_the_past(query: PlantResults, start: float, end: f
     with pytest.raises(NotAllowed) as refusal:
         give()
     assert refusal.value.code == code
+
+
+ADJOINING: list[StationEvent] = [
+    state(0, State.PRODUCING),
+    state(10, State.DOWN),
+    state(20, State.IDLE),
+    state(30, State.PRODUCING),
+    state(40, State.DOWN),
+    state(50, State.STARVED),
+    state(60, State.SETUP),
+    state(70, State.PRODUCING),
+]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "together", "is_taken"),
+    [
+        ((10, 20), False, True),
+        ((22, 28), False, True),
+        ((10, 30), False, False),
+        ((15, 25), False, False),
+        ((40, 60), False, False),
+        ((40, 70), False, False),
+        ((15, 25), True, True),
+        ((40, 70), True, True),  # the stop before is found across a wait
+        ((20, 50), True, True),
+        ((10, 50), True, False),  # three stops
+    ],
+)
+def test_a_reason_stays_within_one_shown_stop(
+    tmp_path: Path, minutes: tuple[float, float], together: bool, is_taken: bool
+) -> None:
+    """Adjoining stops are listed one by one, and a reason is for one; the command line asks the same action."""
+    path = tmp_path / "journal.sqlite"
+    journal_of(path, ADJOINING)
+    start, end = (at(minute) for minute in minutes)
+    with PlantResults(CONFIG, path, now=at(80)) as query:
+        if is_taken:
+            given_reason(query, STATION, start, end, ReasonId("no-parts"), by="aigul", now=at(80), together=together)
+        else:
+            with pytest.raises(NotAllowed, match="reason_outside_stop"):
+                given_reason(query, STATION, start, end, None, by="aigul", now=at(80), together=together)
+    options = ["--by", "aigul", *(["--together"] if together else [])]
+    said = answer(path, "reason", "framing", start.isoformat(), end.isoformat(), "no-parts", *options)
+    assert ("said by aigul" if is_taken else "was not in one stop") in said
+
+
+def test_an_open_end_is_the_end_of_the_shown_stop(tmp_path: Path) -> None:
+    """`end` None: neither the idle time after it is meant, nor a part with a reason of its own."""
+    path = tmp_path / "journal.sqlite"
+    journal_of(path, ADJOINING[:3])
+    with PlantResults(CONFIG, path, now=at(25)) as query:
+        event = given_reason(query, STATION, at(10), None, ReasonId("no-parts"), by="aigul", now=at(25))
+    assert event.before == (Explained(at(10), at(20), None),)
+    split = tmp_path / "split.sqlite"
+    journal_of(split, [*ADJOINING[:3], assigned(21, 13, 16, "tip-change")])
+    with PlantResults(CONFIG, split, now=at(25)) as query, pytest.raises(NotAllowed, match="reason_outside_stop"):
+        given_reason(query, STATION, at(10), None, ReasonId("no-parts"), by="aigul", now=at(25))
 
 
 @pytest.mark.parametrize("number", [0, 2, 5, 8, 999])
