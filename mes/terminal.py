@@ -42,6 +42,6 @@ def local_time(instant: datetime, zone: ZoneInfo) -> str:
     return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def units(count: int | None) -> str:
-    """A count; a dash where it is not known, never 0."""
-    return "–" if count is None else str(count)
+def units(count: int | None, *, at_least: bool = False) -> str:
+    """A count; a dash where it is not known, never 0; `at_least`: not all of them are known."""
+    return "–" if count is None else f"≥ {count}" if at_least else str(count)

@@ -14,7 +14,8 @@ from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
 from mes.results.plant import PlantResults
-from mes.terminal import console, percent
+from mes.terminal import console, percent, units
+from mes.translations import texts
 
 
 @click.command("programme")
@@ -38,6 +39,8 @@ def programme_command(*, config: Path | None, journal: Path | None, period: str 
             console().print(_table(name, section))
     if len(found.months) > 1:
         console().print(_table(str(found.year), found.whole))
+    if found.whole.at_least or found.whole.total.built is None:
+        console().print(f"{texts('en')['built_not_known']}.".capitalize())
     if found.forecast is not None:
         console().print(f"At the present rate the year will bring {float(found.forecast):,.0f} cars.")
     if found.unplaced:
@@ -59,25 +62,26 @@ def _window(opened: PlantResults, period: str | None) -> Interval:
 def _table(name: str, section: ProgrammeSection) -> Table:
     content = section.local_content
     share = "not known" if content.mean_pct is None else f"{float(content.mean_pct):.1f} %"
+    cars = "" if content.cars is None else f" of {content.cars} cars"
     unknown = f", {content.cars_without_figure} cars without a figure" if content.cars_without_figure else ""
-    table = Table(title=name, caption=f"Local content of what was built: {share} of {content.cars} cars{unknown}.")
+    table = Table(title=name, caption=f"Local content of what was built: {share}{cars}{unknown}.")
     table.add_column("cars")
     for heading in ("built", "plan to date", "ahead", "attainment %", "plan", "share %"):
         table.add_column(heading, justify="right")
     groups = (section.by_model, section.by_assembly_method, section.by_market)
     for number, group in enumerate(groups):
         for row in group:
-            table.add_row(*_cells(row), end_section=row is group[-1] and number < len(groups))
-    table.add_row(*_cells(section.total), style="bold")
+            table.add_row(*_cells(row, section), end_section=row is group[-1] and number < len(groups))
+    table.add_row(*_cells(section.total, section), style="bold")
     return table
 
 
-def _cells(row: ProgrammeRow) -> Sequence[str]:
+def _cells(row: ProgrammeRow, section: ProgrammeSection) -> Sequence[str]:
     return (
         row.label,
-        str(row.built),
+        units(row.built, at_least=section.at_least),
         f"{float(row.plan_to_date):.1f}",
-        f"{float(row.ahead):+.1f}",
+        "–" if row.ahead is None else f"{float(row.ahead):+.1f}",
         percent(_number(row.attainment)),
         f"{float(row.plan):.1f}",
         percent(_number(row.share)),
@@ -104,6 +108,7 @@ def _section(section: ProgrammeSection) -> dict[str, object]:
     return {
         "start": section.window.start.isoformat(),
         "end": section.window.end.isoformat(),
+        "at_least": section.at_least,
         "total": _row(section.total),
         "by_model": [_row(row) for row in section.by_model],
         "by_assembly_method": [_row(row) for row in section.by_assembly_method],
@@ -120,7 +125,7 @@ def _row(row: ProgrammeRow) -> dict[str, object]:
         "built": row.built,
         "plan": float(row.plan),
         "plan_to_date": float(row.plan_to_date),
-        "ahead": float(row.ahead),
+        "ahead": _number(row.ahead),
         "attainment": _number(row.attainment),
         "share": _number(row.share),
     }

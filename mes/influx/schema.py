@@ -345,10 +345,21 @@ BUILT = _figure(
         Tag("market", "the market in the plant's file; `unknown` without one"),
         Tag("window", "`hour` (cut as in `kpi`), `shift`, `day`, `month` or `year`"),
     ),
-    number("built", "cars", "units"),
+    number(
+        "built",
+        "cars; left out for a window before the station was first seen, as what follows from it",
+        "units",
+        maybe=True,
+    ),
     *(number(name, meaning, "units") for name, meaning in PLANNED_UNITS.items()),
-    Field("content_pct", Type.FLOAT, "% · units", "Σ(local content · cars), over cars whose product has a figure"),
-    number("content_cars", "cars whose product has a figure of local content", "units"),
+    Field(
+        "content_pct",
+        Type.FLOAT,
+        "% · units",
+        "Σ(local content · cars), over cars whose product has a figure",
+        maybe=True,
+    ),
+    number("content_cars", "cars whose product has a figure of local content", "units", maybe=True),
 )
 
 PERIOD = _figure(

@@ -13,7 +13,7 @@ from math import floor
 from typing import Protocol
 
 from mes.calendar import Calendar, Window
-from mes.intervals import MICROSECOND, Interval, total
+from mes.intervals import BEGINNING_OF_TIME, MICROSECOND, Interval, total
 from mes.model import ProductId, UnitId
 from mes.oee.components import LOSSES, NO_TIME, Kpi
 
@@ -201,15 +201,18 @@ class HourRow:
     """An hour of the board. `planned` is the calendar's, as far as the hour's figures reach; `actual` are good units.
 
     `largest_loss` is None, and its time zero, where nothing was lost. `actual` is None where it is not known, and so is
-    the sum from that hour on.
+    the sum from that hour on. `at_least`: a counter was not read in a part of the hour, so that `actual` is at least so
+    much; `cumulative_at_least`: so it was in this hour or one before.
     """
 
     window: Window
     planned: timedelta
     target: Fraction
     actual: int | None
+    at_least: bool
     cumulative_target: Fraction
     cumulative_actual: int | None
+    cumulative_at_least: bool
     largest_loss: LossKind | None
     largest_loss_time: timedelta
 
@@ -222,12 +225,14 @@ def hour_by_hour(kpis: Sequence[tuple[Window, Kpi]], targets: Sequence[Fraction]
     rows: list[HourRow] = []
     planned_cars = NOTHING
     good: int | None = 0
+    at_least = False
     for (window, kpi), hour_target in zip(kpis, targets, strict=True):
         actual = kpi.count("good")
         planned_cars += hour_target
         planned = kpi.pbt + kpi.planned_stops
         if actual is not None or planned:
             good = None if good is None or actual is None else good + actual
+        at_least = at_least or kpi.units_missing
         loss, time = _largest_loss(kpi)
         rows.append(
             HourRow(
@@ -235,8 +240,10 @@ def hour_by_hour(kpis: Sequence[tuple[Window, Kpi]], targets: Sequence[Fraction]
                 planned=planned,
                 target=hour_target,
                 actual=actual,
+                at_least=kpi.units_missing,
                 cumulative_target=planned_cars,
                 cumulative_actual=good,
+                cumulative_at_least=at_least,
                 largest_loss=loss,
                 largest_loss_time=time,
             )
@@ -279,39 +286,49 @@ Products = Mapping[ProductId, ProductFacts]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgrammeRow:
-    """Cars under one label; `plan` is the whole window's, `share` the part of all cars built, None without any."""
+    """Cars under one label; `plan` is the whole window's, `share` the part of all cars built, None without any.
+
+    `built` None: not known, for the station was first seen later.
+    """
 
     label: str
-    built: int
+    built: int | None
     plan: Fraction
     plan_to_date: Fraction
     share: Fraction | None
 
     @property
     def attainment(self) -> Fraction | None:
-        """Built / plan to date; None where nothing was planned."""
-        return self.built / self.plan_to_date if self.plan_to_date else None
+        """Built / plan to date; None where nothing was planned, or what was built is not known."""
+        return self.built / self.plan_to_date if self.built is not None and self.plan_to_date else None
 
     @property
-    def ahead(self) -> Fraction:
-        """Cars built beyond the plan to date; negative: behind it."""
-        return self.built - self.plan_to_date
+    def ahead(self) -> Fraction | None:
+        """Cars built beyond the plan to date; negative: behind it; None where it is not known what was built."""
+        return None if self.built is None else self.built - self.plan_to_date
 
 
 @dataclass(frozen=True, slots=True)
 class LocalContent:
-    """Σ(cars·local content) / Σ cars in percent, None without such cars, over the `cars` whose product has a figure."""
+    """Σ(cars·local content) / Σ cars in percent, None without such cars, over the `cars` whose product has a figure.
+
+    Both numbers of cars are None where it is not known what was built.
+    """
 
     mean_pct: Fraction | None
-    cars: int
-    cars_without_figure: int
+    cars: int | None
+    cars_without_figure: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgrammeSection:
-    """Built against plan in a window, in all and split three ways; the rows of each split add up to `total`."""
+    """Built against plan in a window, in all and split three ways; the rows of each split add up to `total`.
+
+    `at_least`: the station was first seen in the window, so that at least so many cars were built.
+    """
 
     window: Interval
+    at_least: bool
     total: ProgrammeRow
     by_model: tuple[ProgrammeRow, ...]
     by_assembly_method: tuple[ProgrammeRow, ...]
@@ -323,8 +340,9 @@ class ProgrammeSection:
 class ProgrammeReport:
     """Months of one year, by their number, and the `whole` of them, as things stood at `until`.
 
-    `forecast`: cars in the whole year if each hour of planned time brings what it brought so far in the window; None
-    before anything is built. `unplaced`: cars of the year's plan for which the calendar plans no work; no row has them.
+    `forecast`: cars in the whole year if each hour of planned time brings what it brought since the station was first
+    seen in the window; None before anything is built. `unplaced`: cars of the year's plan for which the calendar plans
+    no work; no row has them.
     """
 
     year: int
@@ -336,10 +354,18 @@ class ProgrammeReport:
 
 
 def programme_report(
-    cars: Sequence[Car], products: Products, targets: Targets, calendar: Calendar, window: Interval, until: datetime
+    cars: Sequence[Car],
+    products: Products,
+    targets: Targets,
+    calendar: Calendar,
+    window: Interval,
+    until: datetime,
+    *,
+    known_since: datetime = BEGINNING_OF_TIME,
 ) -> ProgrammeReport:
     """Cars built before `until` against the plan; `calendar` is that of `targets`.
 
+    `known_since`: when the station was first seen; what was built before is not known.
     A unit counts once, when it first comes: let `cars` reach back as far as one may come again. A product that is not
     in `products` goes by its id, its method and market are "unknown". Raises ValueError unless `window` is made of
     whole months of one year.
@@ -349,15 +375,18 @@ def programme_report(
         raise ValueError("a programme report is about whole months of one year")
     year = parts[0][0]
     once = first_time_built(cars)
-    whole = _section(once, products, targets, window, until)
-    so_far, in_year = (total(calendar.planned(span)) for span in (window.before(until), targets.year(year)))
-    has_rate = whole.total.built > 0 and so_far > NO_TIME
+    seen = Interval(min(known_since, until), until)
+    whole = _section(once, products, targets, window, seen)
+    passed = seen.clip(window)
+    so_far = total(calendar.planned(passed)) if passed else NO_TIME
+    in_year = total(calendar.planned(targets.year(year)))
+    built = whole.total.built
     return ProgrammeReport(
         year=year,
         until=until,
-        months={month: _section(once, products, targets, part, until) for _, month, part in parts},
+        months={month: _section(once, products, targets, part, seen) for _, month, part in parts},
         whole=whole,
-        forecast=whole.total.built * _fraction(in_year, so_far) if has_rate else None,
+        forecast=built * _fraction(in_year, so_far) if built and so_far else None,
         unplaced=targets.unplaced(year),
     )
 
@@ -372,15 +401,15 @@ def first_time_built(cars: Iterable[Car]) -> tuple[Car, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """Cars of a window by product; those of no known product under NO_PRODUCT."""
+    """Cars of a window by product; those of no known product under NO_PRODUCT; `made` None: not known."""
 
-    made: Mapping[ProductId, int]
+    made: Mapping[ProductId, int] | None
     plan: Mapping[ProductId, Fraction]
     to_date: Mapping[ProductId, Fraction]
 
     @property
     def products(self) -> frozenset[ProductId]:
-        return frozenset(self.made) | frozenset(self.plan)
+        return frozenset(self.made or ()) | frozenset(self.plan)
 
     def rows(self, labels: Mapping[ProductId, str | None]) -> tuple[ProgrammeRow, ...]:
         """One for each label, in their order, the unknown last."""
@@ -390,31 +419,36 @@ class _Figures:
         return tuple(self.row(label, labelled[label]) for label in sorted(labelled, key=lambda it: (it == UNKNOWN, it)))
 
     def row(self, label: str, products: Collection[ProductId]) -> ProgrammeRow:
-        built, of_all = sum(self.made.get(product, 0) for product in products), sum(self.made.values())
+        made = self.made
+        built = None if made is None else sum(made.get(product, 0) for product in products)
+        of_all = sum((made or {}).values())
         return ProgrammeRow(
             label=label,
             built=built,
             plan=sum((self.plan.get(product, NOTHING) for product in products), NOTHING),
             plan_to_date=sum((self.to_date.get(product, NOTHING) for product in products), NOTHING),
-            share=Fraction(built, of_all) if of_all else None,
+            share=Fraction(built, of_all) if built is not None and of_all else None,
         )
 
 
 def _section(
-    cars: Iterable[Car], products: Products, targets: Targets, window: Interval, until: datetime
+    cars: Iterable[Car], products: Products, targets: Targets, window: Interval, known: Interval
 ) -> ProgrammeSection:
-    seen = window.before(until)
-    made = Counter(car.product or NO_PRODUCT for car in cars if car.time in seen)
-    figures = _Figures(made, targets.by_product(window), targets.by_product(seen))
+    """`known`: the time in which it is known what was built."""
+    passed = window.before(known.end)
+    made = Counter(car.product or NO_PRODUCT for car in cars if car.time in passed)
+    is_known = not passed.length or known.start < passed.end
+    figures = _Figures(made if is_known else None, targets.by_product(window), targets.by_product(passed))
     return ProgrammeSection(
         window=window,
+        at_least=passed.start < known.start < passed.end,
         total=figures.row(ALL, figures.products),
         by_model=figures.rows(
             {product: products[product].name if product in products else product for product in figures.products}
         ),
         by_assembly_method=figures.rows({product: str(facts.assembly_method) for product, facts in products.items()}),
         by_market=figures.rows({product: facts.market for product, facts in products.items()}),
-        local_content=_local_content(made, products),
+        local_content=_local_content(made, products) if is_known else LocalContent(None, None, None),
     )
 
 

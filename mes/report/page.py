@@ -144,8 +144,8 @@ def _counts(sheet: _Sheet) -> list[tuple[str, str]]:
     kpi, text = sheet.row.kpi, sheet.texts
     first = text["good"] if sheet.node.level == "station" else text["out"]
     target = [] if sheet.row.target is None else [(text["target"], f"{float(sheet.row.target):.1f}")]
-    rejected = [(text[name], units(kpi.count(name))) for name in ("rework", "scrap")]
-    return [(first, units(sheet.row.out)), *target, *rejected]
+    rejected = [(text[name], units(kpi.count(name), at_least=kpi.units_missing)) for name in ("rework", "scrap")]
+    return [(first, units(sheet.row.out, at_least=sheet.row.out_at_least)), *target, *rejected]
 
 
 def _waterfall(kpi: Kpi, text: Mapping[str, str]) -> list[dict[str, object]]:
@@ -239,9 +239,9 @@ def _hours(sheet: _Sheet) -> list[dict[str, object]]:
         {
             "hour": row.window.name[-5:],
             "target": f"{float(row.target):.1f}" if chart.has_target else "–",
-            "actual": units(row.actual),
+            "actual": units(row.actual, at_least=row.at_least),
             "target_sum": f"{float(row.cumulative_target):.1f}" if chart.has_target else "–",
-            "actual_sum": units(row.cumulative_actual),
+            "actual_sum": units(row.cumulative_actual, at_least=row.cumulative_at_least),
             "loss": "–" if row.largest_loss is None else _loss(sheet, str(row.largest_loss)),
             "minutes": f"{row.largest_loss_time / MINUTE:.1f}",
         }
@@ -257,7 +257,7 @@ def _station(sheet: _Sheet, station: StationId) -> dict[str, object]:
     kpi = sheet.query.kpis(Node(station, (station,)), sheet.window.interval)[0]
     return {
         "name": sheet.place(station),
-        "counts": [units(kpi.count(name)) for name in ("good", "rework", "scrap")],
+        "counts": [units(kpi.count(name), at_least=kpi.units_missing) for name in ("good", "rework", "scrap")],
         "ratios": [percent(ratio) for ratio in (kpi.oee, kpi.availability, kpi.performance, kpi.quality)],
         "losses": [f"{kpi.spent(loss) / MINUTE:.1f}" for loss in LOSSES],
     }

@@ -1,6 +1,6 @@
 """Reports on a terminal: a table for each window, definitions side by side, and what is not explained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mes.calendar import Window
-from mes.oee.components import LOSSES, Bucket
+from mes.oee.components import LOSSES, Bucket, KpiFlag
 from mes.oee.definitions import Definition, Place
 from mes.report.rules import rules
 from mes.results.plant import Row
 from mes.terminal import percent, units
+from mes.translations import texts
 
 MINUTE = timedelta(minutes=1)
 EMPTY = "The journal holds nothing for this time. Is the collector running, and on this journal?"
@@ -26,6 +27,8 @@ def show(console: Console, found: Sequence[Row], zone: ZoneInfo) -> None:
     for window, members in groupby(found, key=lambda row: row.window):
         rows = list(members)
         console.print(_table(window, rows, zone))
+        for note in _notes(rows):
+            console.print(note)
         if len(rows[0].figures) > 1:
             console.print(_side_by_side(rows))
             console.print(_where(rows))
@@ -70,15 +73,24 @@ def _table(window: Window, rows: Sequence[Row], zone: ZoneInfo) -> Table:
     return table
 
 
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each thing that a reader of the rows should know, with the rows that it is about."""
+    english = texts("en")
+    for flag in KpiFlag:
+        flagged = [name(row) for row in rows if flag in row.kpi.flags]
+        if flagged:
+            mark = "≥ " if flag is KpiFlag.COUNTS_NOT_READ else ""
+            yield f"{mark}{', '.join(flagged)}: {english[flag]}"
+
+
 def _cells(row: Row, *, has_target: bool) -> list[str]:
     kpi, first = row.kpi, row.figures[0]
     target = [] if not has_target else ["–" if row.target is None else f"{float(row.target):.1f}"]
     return [
         name(row),
-        units(row.out),
+        units(row.out, at_least=row.out_at_least),
         *target,
-        units(kpi.count("rework")),
-        units(kpi.count("scrap")),
+        *(units(kpi.count(kind), at_least=kpi.units_missing) for kind in ("rework", "scrap")),
         *(percent(ratio) for ratio in (first.oee, first.availability, first.performance, first.quality)),
         *(f"{kpi.spent(loss) / MINUTE:.1f}" for loss in LOSSES),
     ]

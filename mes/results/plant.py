@@ -14,7 +14,7 @@ from mes.calendar import Window, WindowKind
 from mes.config.build import PlantConfig
 from mes.config.problems import did_you_mean
 from mes.errors import ConfigError
-from mes.intervals import MICROSECOND, Interval
+from mes.intervals import END_OF_TIME, MICROSECOND, Interval
 from mes.journal import JournalReader
 from mes.journal.hourly import hourly_file
 from mes.journal.names import Names
@@ -58,7 +58,7 @@ class Row:
 
     The counts of `kpi` are sums over all stations of the node, `out` is what its last station made good; `target` is
     what the build programme plans for that one, None without a programme. `out` None: not known, its counter was not
-    read.
+    read; `out_at_least`: it was not read in a part of the window, so that at least so many came out.
     """
 
     node: Node
@@ -67,6 +67,7 @@ class Row:
     figures: tuple[Figures, ...]
     secondary: SecondaryKpis
     out: int | None
+    out_at_least: bool
     target: Fraction | None
 
 
@@ -181,7 +182,8 @@ class PlantResults:
             found.append(apply(definition, own))
         whole = combine(kpis)
         more = secondary_kpis(whole, self.config.mean_times_per)
-        return Row(node, window, whole, tuple(found), more, kpis[-1].count("good"), self.target(node, window.interval))
+        out, target = kpis[-1], self.target(node, window.interval)
+        return Row(node, window, whole, tuple(found), more, out.count("good"), out.units_missing, target)
 
     def kpis(self, node: Node, window: Interval, definition: Definition | None = None) -> list[Kpi]:
         """The sums of each station of a node."""
@@ -386,7 +388,16 @@ class PlantResults:
                 "the plant's file has no `programme`: say there what is to be built, and at which station"
             )
         cars = self.built(self.config.programme.built_at)
-        return programme_report(cars, self.config.products, self.targets, self.config.calendar, window, self.until)
+        since = self.results.known_since(self.config.programme.built_at)
+        return programme_report(
+            cars,
+            self.config.products,
+            self.targets,
+            self.config.calendar,
+            window,
+            self.until,
+            known_since=END_OF_TIME if since is None else since,
+        )
 
     def built(self, station: StationId) -> tuple[Car, ...]:
         """All units that were ever good at a station, each once, when it first was; in the order of time."""

@@ -290,7 +290,7 @@ async def test_the_page_of_the_programme_shows_the_interface_s_figures(tmp_path:
         assert page.take_text("p", class_="soft") == f"data up to {moment(found['until'])}"
         pct = whole["local_content_pct"]
         assert page.figures() == [
-            ("built", str(whole["total"]["built"])),
+            ("built", f"≥ {whole['total']['built']}"),  # the journal begins in March
             ("plan to date", number(whole["total"]["plan_to_date"], 1)),
             ("plan 2026", number(whole["total"]["plan"], 1)),
             ("attainment", percent(whole["total"]["attainment"])),
@@ -303,19 +303,25 @@ async def test_the_page_of_the_programme_shows_the_interface_s_figures(tmp_path:
             named = market if name == "by_market" else word
             label: Column = (title, lambda row, named=named: named(row["label"]))  # type: ignore[misc]
             assert whole[name]
-            assert page.table(title) == expected(whole[name], [label, *BUILT, share_of])
+            assert page.table(title) == expected(
+                [{**row, "at_least": True} for row in whole[name]], [label, *BUILT, share_of]
+            )
         drawn: Column = (
             "",
-            lambda row: bar(0, share(row["built"], row["plan"]), "good-bar") if row["plan"] else "",
+            lambda row: bar(0, share(row["built"] or 0, row["plan"]), "good-bar") if row["plan"] else "",
         )
         assert list(found["months"]) == [str(month) for month in range(1, len(MONTHS) + 1)]
-        months = [{**row["total"], "month": MONTHS[int(key) - 1]} for key, row in found["months"].items()]
+        assert page.take_text("p", class_="flag") == "Mind: cars built before the station was first seen are not known"
+        months = [
+            {**row["total"], "at_least": row["at_least"], "month": MONTHS[int(key) - 1]}
+            for key, row in found["months"].items()
+        ]
         assert page.table("Month") == expected(months, [("Month", lambda row: row["month"]), *BUILT, drawn])
         nothing_left(page)
 
 
 BUILT: list[Column] = [
-    ("built", lambda row: str(row["built"])),
+    ("built", lambda row: NONE if row["built"] is None else f"{'≥ ' if row['at_least'] else ''}{row['built']}"),
     ("plan to date", lambda row: number(row["plan_to_date"], 1)),
     ("plan", lambda row: number(row["plan"], 1)),
     ("attainment", lambda row: percent(row["attainment"])),

@@ -33,9 +33,8 @@ SHIFT = Window(WindowKind.SHIFT, "early", WINDOW.start.date(), WINDOW)
 def report(results: Results) -> tuple[Row, dict[str, Any]]:
     """The row of the window, and its figures as the report's JSON has them."""
     kpi = results.kpi(STATION, WINDOW, until=WINDOW.end)
-    row = Row(
-        Node(STATION, (STATION,)), SHIFT, kpi, (apply(TAKTLINE, [kpi]),), secondary_kpis(kpi), kpi.count("good"), None
-    )
+    node, figures, out = Node(STATION, (STATION,)), (apply(TAKTLINE, [kpi]),), kpi.count("good")
+    row = Row(node, SHIFT, kpi, figures, secondary_kpis(kpi), out, out_at_least=kpi.units_missing, target=None)
     return row, json.loads(as_json([row]))[0]
 
 

@@ -160,7 +160,7 @@ def splits(section: ProgrammeSection) -> list[tuple[int, Fraction, Fraction]]:
     rows = (section.by_model, section.by_assembly_method, section.by_market)
     return [
         (
-            sum(row.built for row in split),
+            sum(row.built or 0 for row in split),
             sum((row.plan for row in split), Fraction(0)),
             sum((row.plan_to_date for row in split), Fraction(0)),
         )
@@ -191,11 +191,37 @@ def test_the_report_adds_up(
         assert splits(section) == [(all_cars.built, all_cars.plan, all_cars.plan_to_date)] * 3
         shares = [row.share for row in section.by_model if row.share is not None]
         assert sum(shares) == (1 if all_cars.built else 0)
-        assert section.local_content.cars + section.local_content.cars_without_figure == all_cars.built
+        content = section.local_content
+        assert (content.cars or 0) + (content.cars_without_figure or 0) == all_cars.built
     assert report.whole.total.built == len({car.unit for car in cars if car.time < min(until, year.end)})
-    assert report.whole.total.built == sum(month.total.built for month in report.months.values())
+    assert report.whole.total.built == sum(month.total.built or 0 for month in report.months.values())
     assert report.whole.total.plan == programme.cars(YEAR)
     assert report.whole.total.plan_to_date == sum(month.total.plan_to_date for month in report.months.values())
+
+
+@few
+@given(programmes(), calendars, seconds, seconds)
+def test_what_was_built_before_the_station_was_seen_is_not_known(
+    programme: BuildProgramme, calendar: Calendar, first_second: int, second: int
+) -> None:
+    """No section that has passed before then has a number, and the one in which it was first seen says so."""
+    targets = Targets(programme, calendar)
+    year = targets.year(YEAR)
+    since, until = (year.start + timedelta(seconds=after) for after in (first_second, second))
+    cars = [Car(UnitId("1"), S3, since)] if since < until else []
+
+    report = programme_report(cars, FACTS, targets, calendar, year, until, known_since=since)
+
+    for section in (report.whole, *report.months.values()):
+        passed = section.window.before(until)
+        is_unknown = passed.start < passed.end <= since
+        rows = [section.total, *section.by_model, *section.by_assembly_method, *section.by_market]
+        assert {(row.built is None, row.ahead is None) for row in rows} == {(is_unknown, is_unknown)}
+        assert not is_unknown or {(row.attainment, row.share) for row in rows} == {(None, None)}
+        assert (section.local_content.cars is None) == is_unknown
+        assert section.at_least == (passed.start < since < passed.end)
+    assert sum(month.total.built or 0 for month in report.months.values()) == len(cars)
+    assert report.forecast is None or cars
 
 
 @few

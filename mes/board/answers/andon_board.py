@@ -129,6 +129,7 @@ class AndonBoardMaker:
             stopped_by=found[0].station if found else None,
             cause=found[0].cause if found else None,
             good=row.out,
+            at_least=row.out_at_least,
             target=number(row.target),
             target_whole=number(query.target(line, shift.interval)),
             oee=row.kpi.oee,

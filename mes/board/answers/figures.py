@@ -140,6 +140,8 @@ def kpi_of_row(row: Row, until: datetime) -> KpiAnswer:
         figures=[_figures(figure) for figure in row.figures],
         **{name: value for name, value in values.items() if name in KpiAnswer.model_fields},  # type: ignore[arg-type]
         out=row.out,
+        at_least=kpi.units_missing,
+        out_at_least=row.out_at_least,
         target=number(row.target),
         flags=sorted(kpi.flags),
         losses=_losses(kpi),
@@ -243,8 +245,10 @@ def hours_answer(query: PlantResults, node: Node, window: Interval) -> list[Hour
             planned_s=row.planned.total_seconds(),
             target=number(row.target) if chart.has_target else None,
             good=row.actual,
+            at_least=row.at_least,
             target_sum=number(row.cumulative_target) if chart.has_target else None,
             good_sum=row.cumulative_actual,
+            sum_at_least=row.cumulative_at_least,
             largest_loss=row.largest_loss,
             largest_loss_s=row.largest_loss_time.total_seconds(),
         )

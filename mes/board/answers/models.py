@@ -160,6 +160,8 @@ class KpiAnswer(Answer):
     produced: int | None
     out: int | None
     target: float | None = Field(description="cars planned up to the window's end; null without a programme")
+    at_least: bool = Field(description="a counter was not read in a part of the window: counts are at least so many")
+    out_at_least: bool = Field(description="so it was at the last station: `out` is at least so many")
     unread_s: float = Field(description="for how long a counter was not read: the counts are at least what is shown")
     unreconciled: int
     failures: int
@@ -219,8 +221,10 @@ class HourAnswer(Answer):
     planned_s: float
     target: float | None
     good: int | None = Field(description="null: not known, for the counter was not read")
+    at_least: bool = Field(description="the counter was not read in a part of the hour: `good` is at least so many")
     target_sum: float | None
     good_sum: int | None
+    sum_at_least: bool = Field(description="so it was in this hour or one before: `good_sum` is at least so many")
     largest_loss: LossKind | None
     largest_loss_s: float
 
@@ -292,6 +296,7 @@ class LineAnswer(Answer):
     stopped_by: str | None
     cause: Cause | None
     good: int | None = Field(description="of the last station, in this shift; null: not known")
+    at_least: bool = Field(description="its counter was not read in a part of the shift: `good` is at least so many")
     target: float | None
     target_whole: float | None
     oee: float | None

@@ -133,10 +133,10 @@ class LifeAnswer(Answer):
 
 
 class ProgrammeRowAnswer(Answer):
-    """Cars under one label."""
+    """Cars under one label; null: not known, for the station was first seen later."""
 
     label: str
-    built: int
+    built: int | None
     plan: float
     plan_to_date: float
     attainment: float | None
@@ -144,16 +144,20 @@ class ProgrammeRowAnswer(Answer):
 
 
 class ProgrammeSectionAnswer(Answer):
-    """Built against plan in a window; the rows of each split add up to `total`."""
+    """Built against plan in a window; the rows of each split add up to `total`.
+
+    `at_least`: the station was first seen in the window, so that at least so many were built.
+    """
 
     start: AwareDatetime
     end: AwareDatetime
+    at_least: bool
     total: ProgrammeRowAnswer
     by_model: list[ProgrammeRowAnswer]
     by_assembly_method: list[ProgrammeRowAnswer]
     by_market: list[ProgrammeRowAnswer]
     local_content_pct: float | None
-    cars_without_local_content: int
+    cars_without_local_content: int | None
 
 
 class ProgrammeAnswer(Answer):

@@ -246,6 +246,7 @@ def _section(section: ProgrammeSection) -> ProgrammeSectionAnswer:
     return ProgrammeSectionAnswer(
         start=section.window.start,
         end=section.window.end,
+        at_least=section.at_least,
         total=_programme_row(section.total),
         by_model=[_programme_row(row) for row in section.by_model],
         by_assembly_method=[_programme_row(row) for row in section.by_assembly_method],

@@ -36,6 +36,7 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
             "parts": views.parts(query, stations=False, whole=True),
             "windows": [option for option in views.offered(query, localizer, window) if "/" in option[0]],
             "kpi": kpi,
+            "unread": views.unread_of(query, kpi, node.stations),
             "closings": closings,
             "closable": len(ready),
             "open_stops": [stop for stop in found if stop.needs_reason],

@@ -16,6 +16,7 @@ from mes.board.pages.icons import FILLED, SIGNS
 from mes.config.build import PlantConfig
 from mes.oee.unreconciled_counts import Assessment
 from mes.results.charts import share
+from mes.terminal import units
 from mes.translations import Fact, text, texts
 
 TABLET = re.compile(r"tablet (\d+)")  # how Accounts names a tablet
@@ -53,11 +54,9 @@ class Localizer:
         """A number with so many decimals at most, never -0."""
         return DASH if value is None else str(format_decimal(round(value, digits) or 0, locale=self._locale))
 
-    def units(self, value: int | None, *, signed: bool = False) -> str:
-        """A count; a dash where it is not known, never 0."""
-        if value is None:
-            return DASH
-        return f"{value:+d}" if signed else str(value)
+    def units(self, value: int | None, *, signed: bool = False, at_least: bool = False) -> str:
+        """A count; a dash where it is not known, never 0; `at_least`: not all of them are known."""
+        return f"{value:+d}" if signed and value is not None else units(value, at_least=at_least)
 
     def minutes(self, value_s: float | None, *, signed: bool = False) -> str:
         """Seconds as minutes with one decimal."""

@@ -265,25 +265,26 @@ class PlantPoints:
         if config.programme is None or targets is None or config.programme.built_at not in config.standards:
             return
         cars = self._built_cars(config.programme.built_at)
+        since = self.query.results.known_since(config.programme.built_at)
         for window in windows:
             passed = window.interval.before(until)
             if not passed.length:
                 continue
+            is_known = since is not None and since < passed.end
             made = Counter(car.product or NO_PRODUCT for car in cars if car.time in passed)
             whole, so_far = (targets.whole_by_product(interval) for interval in (window.interval, passed))
             for product in dict.fromkeys([*config.products, *made, NO_PRODUCT]):
                 facts = config.products.get(product)
                 content = None if facts is None else facts.local_content_pct
                 exact = Fraction(str(content)) * made[product] if content is not None else Fraction(0)
+                fields: dict[str, Field] = {**planned_values(whole.get(product, 0), so_far.get(product, 0))}
+                if is_known:
+                    content_cars = made[product] if content is not None else 0
+                    fields |= {"built": made[product], "content_pct": float(exact), "content_cars": content_cars}
                 yield Point(
                     "built",
                     self._of_product(product, facts) | {"window": str(window.kind)},
-                    {
-                        "built": made[product],
-                        **planned_values(whole.get(product, 0), so_far.get(product, 0)),
-                        "content_pct": float(exact),
-                        "content_cars": made[product] if content is not None else 0,
-                    },
+                    fields,
                     window_ns(window.interval.start),
                 )
 
