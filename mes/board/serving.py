@@ -16,6 +16,7 @@ from mes.config.build import PlantConfig
 from mes.config.models.plant import WebShape
 from mes.health.monitor import StatusMonitor
 from mes.journal import Entry
+from mes.journal.names import Names
 from mes.logs import get_logger
 from mes.model import StationEvent
 from mes.stopping import in_thread
@@ -55,7 +56,8 @@ async def serve_board(
         status=monitor.status,
         seq=lambda: monitor.journal.last_seq,
         append=append,
-        accounts=accounts or Accounts(accounts_path(config.journal_path), SystemClock().now, must_open=False),
+        accounts=accounts
+        or Accounts(accounts_path(config.journal_path), SystemClock().now, must_open=False, names=Names(config.former)),
         everybody_reads=web.read == "everybody",
         tls=web.certificate is not None or web.proxy,
         hosts=tuple(web.hosts),

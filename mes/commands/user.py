@@ -16,6 +16,7 @@ from mes.board.accounts.users import INVITED_FOR, Accounts, NotAccepted, Role
 from mes.commands.options import CONFIG, beginning, plant
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError, did_you_mean
+from mes.journal.names import Names
 from mes.model import StationId
 from mes.terminal import console, label
 
@@ -143,7 +144,7 @@ def _people(file: Path | None, config: PlantConfig) -> Iterator[Accounts]:
     """
     beginning(file, config.journal_path).allow(new=False)
     try:
-        yield Accounts(accounts_path(config.journal_path), lambda: datetime.now(UTC))
+        yield Accounts(accounts_path(config.journal_path), lambda: datetime.now(UTC), names=Names(config.former))
     except NotAccepted as error:
         raise ConfigError(str(error)) from error
 

@@ -206,6 +206,38 @@ async def test_a_tablet_explains_at_its_own_station_alone(plant: PlantBoard) -> 
     assert (await tablet.post("/api/v1/undo", {"seq": said["seq"]}))[0] == 401
 
 
+async def test_a_tablet_goes_with_its_station_to_another_name(tmp_path: Path) -> None:
+    """It was enrolled under a name that `formerly` has now: it shows that station's stops, and may explain them."""
+    old = StationId("kostanay/weld/weld-1/frame")
+    async with plant_board(tmp_path, events=[*EVENTS, stopped_since(100)], former={old: STATION}) as plant:
+        tablet = await plant.enter(None)
+        await tablet.send("/enrol", code=plant.accounts.invite(old, by="a test"))
+        session = (await tablet.get("/session"))[1]
+        assert session["station"] == STATION
+        tablet.csrf = session["csrf"]
+        for path in ("/stops", "/shift", "/station"):
+            status, text = await tablet.page(path)
+            assert (status, "Framing" in Page(text).take_text("h1")) == (200, True), path
+        assert (await tablet.post("/api/v1/reasons", GIVEN))[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "of this tablet is not in"), ("ru", "этого планшета"), ("kk", "Осы планшеттің")]
+)
+async def test_a_tablet_of_a_station_that_is_gone_says_so(tmp_path: Path, language: str, words: str) -> None:
+    """Not that its address is unknown; what it is asked for by name it shows as before."""
+    gone = StationId("kostanay/weld/weld-1/frame")
+    async with plant_board(tmp_path) as plant:
+        tablet = await plant.enter(None)
+        await tablet.page(f"/language/{language}")
+        await tablet.send("/enrol", code=plant.accounts.invite(gone, by="a test"))
+        for path in ("/stops", "/shift", "/station"):
+            status, text = await tablet.page(path)
+            assert (status, words in text, gone in text) == (410, True, True), path
+        assert [(await tablet.page(path, of=STATION))[0] for path in ("/shift", "/stops")] == [200, 200]
+        assert (await tablet.page("/"))[0] == 200
+
+
 async def test_other_sites_cannot_use_a_session(plant: PlantBoard) -> None:
     """Without the session's token, with another one, or from another site nothing is changed."""
     operator = await plant.enter("operator")

@@ -26,7 +26,8 @@ from mes.config.names import DisplayNames
 from mes.daemon import present_tags
 from mes.health.status import Status
 from mes.journal import Entry, Journal
-from mes.model import ProcessValue, State, StationEvent
+from mes.journal.names import Names
+from mes.model import ProcessValue, State, StationEvent, StationId
 
 PASSWORD = "correct horse"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # a real hash, cheap enough for many tests
@@ -114,9 +115,9 @@ def config_of(folder: Path) -> PlantConfig:
 
 
 @contextmanager
-def accounts_of(folder: Path, clock: StillClock) -> Iterator[Accounts]:
+def accounts_of(folder: Path, clock: StillClock, names: Names) -> Iterator[Accounts]:
     """One person of each role, called by it."""
-    accounts = Accounts(folder / "people.sqlite", clock.now, hasher=QUICK)
+    accounts = Accounts(folder / "people.sqlite", clock.now, hasher=QUICK, names=names)
     for name, role in ROLES.items():
         accounts.add(name, PASSWORD, role, by="a test")
     yield accounts
@@ -135,16 +136,19 @@ async def plant_board(
     shows: Sequence[Batch] = (),
     calendar: Calendar | None = None,
     names: DisplayNames | None = None,
+    former: Mapping[StationId, StationId] | None = None,
 ) -> AsyncIterator[PlantBoard]:
     """The board while the block runs; `shows`: what controllers have shown, beside the events.
 
-    `names`: other display names than those of the example plant.
+    `names`: other display names than those of the example plant; `former`: what its stations were called before.
     """
     config, clock = replace(config_of(folder), team_leader_days=team_leader_days), StillClock(now)
     if calendar is not None:
         config = replace(config, calendar=calendar)
     if names is not None:
         config = replace(config, names=names)
+    if former is not None:
+        config = replace(config, former=former)
     tags = present_tags(config)
     for batch in shows:
         tags[batch.controller].take(batch)
@@ -158,7 +162,7 @@ async def plant_board(
             return await journal.append(Entry(events=list(said)))
 
         with (
-            accounts_of(folder, clock) as accounts,
+            accounts_of(folder, clock, Names(config.former)) as accounts,
             Board(
                 config=config,
                 clock=clock,

@@ -32,6 +32,7 @@ from mes.board.accounts.store import (
 )
 from mes.board.accounts.store import AccountsError as AccountsError
 from mes.errors import did_you_mean
+from mes.journal.names import NO_NAMES, Names
 from mes.model import StationId
 
 IDLE = timedelta(hours=12)
@@ -163,13 +164,17 @@ class Accounts:
         *,
         hasher: PasswordHasher | None = None,
         must_open: bool = True,
+        names: Names = NO_NAMES,
     ) -> None:
-        """Makes the file where there is none. Without `must_open` a file that cannot be used is asked again each time.
+        """Makes the file where there is none. `names`: what stations were called when their tablets were enrolled.
+
+        Without `must_open` a file that cannot be used is asked again each time.
 
         Such a file is never overwritten: somebody may still save the accounts in it.
         """
         self._path = path
         self._now = now
+        self._names = names
         self._hasher = hasher or PasswordHasher()
         self._hashing = threading.BoundedSemaphore(HASHING_AT_ONCE)
         with nullcontext() if must_open else suppress(AccountsError):
@@ -258,7 +263,7 @@ class Accounts:
                 db.execute("UPDATE sessions SET seen = ? WHERE token = ?", (now_ms, secret))
         csrf = hmac.digest(token.encode(errors="replace"), b"csrf", "sha256").hex()
         if tablet is not None:
-            return Person(f"tablet {tablet}", Role.OPERATOR, StationId(station), csrf)
+            return Person(f"tablet {tablet}", Role.OPERATOR, self._names.now(StationId(station)), csrf)
         return Person(name, _role(role), None, csrf)
 
     def logout(self, token: str) -> None:
@@ -303,7 +308,8 @@ class Accounts:
         with reading(self._path) as db:
             rows = db.execute(TABLETS).fetchall()
         return [
-            Tablet(number, StationId(at), by, _instant(begun), _instant(seen)) for number, at, by, begun, seen in rows
+            Tablet(number, self._names.now(StationId(at)), by, _instant(begun), _instant(seen))
+            for number, at, by, begun, seen in rows
         ]
 
     def revoke(self, tablet_id: int, by: str) -> None:

@@ -122,6 +122,8 @@ def choice(query: PlantResults, request: Request, *, level: str) -> tuple[Choice
     if not of:
         tablet = person_of(request)
         own = tablet.station if tablet is not None else None
+        if own is not None and own not in query.config.standards:
+            raise HttpProblem(410, "tablet_station_gone", {"part": own})
         of = own or {"line": query.nodes("line", [])[0].path, "site": query.config.site}.get(level, "")
         of = of or query.nodes("station", [])[0].path
     try:

@@ -8,6 +8,7 @@ import pytest
 from changing_plant import MODBUS, STATION, Plant, at, counts, good
 
 from adapters.reading import GapCause
+from mes.board.accounts.users import Accounts
 from mes.config.build import PlantConfig
 from mes.intervals import Interval
 from mes.journal import JournalReader
@@ -242,3 +243,19 @@ async def test_a_station_that_is_out_of_the_file_is_not_producing_while_it_is_ou
     assert isinstance(last.event, ConnectionLost)
     figures = kpi(plant, plant.load(BOTH), StationId("acme/a/l1/st2"))
     assert figures.spent(Bucket.NO_DATA) >= at(plant.minute) - at(last_seen)
+
+
+@pytest.mark.parametrize("change", NEW_NAMES)
+def test_a_tablet_is_one_of_the_station_by_its_present_name(tmp_path: Path, change: str) -> None:
+    """The accounts keep the name under which it was enrolled; its session and the list have the one of now."""
+    now, changed = NEW_NAMES[change]
+    path, config = tmp_path / "people.sqlite", Plant(tmp_path).load(changed(MODBUS))
+    accounts = Accounts(path, lambda: at(0))
+    enrolled = accounts.enrol(accounts.invite(STATION, by="a test"))
+    assert enrolled is not None
+    token, tablet = enrolled
+    assert tablet.station == STATION
+    after = Accounts(path, lambda: at(1), names=Names(config.former))
+    person = after.person(token)
+    assert person is not None
+    assert (person.station, [tablet.station for tablet in after.tablets()]) == (now, [now])
