@@ -4,6 +4,7 @@ Whatever is changed is checked against the journal as it is at that moment, one 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from mes.board.accounts.permitted_time import require_recent
@@ -14,9 +15,10 @@ from mes.board.answers.requests import CountDecisionRequest, ReasonRequest, Shif
 from mes.board.context import Board, HttpProblem
 from mes.calendar import Window
 from mes.errors import ConfigError, nearest
-from mes.model import Journaled, ReasonAssigned, ReasonId, StationEvent, StationId
+from mes.model import CountReconciled, Journaled, ReasonAssigned, ReasonId, StationEvent, StationId
 from mes.oee.definitions import Definition
 from mes.oee.stops import NotAllowed
+from mes.oee.unreconciled_counts import Case
 from mes.results import changes
 from mes.results.plant import PlantResults
 
@@ -162,15 +164,16 @@ async def decide_count(
     assert person is not None
     by = person.name
 
-    def event_of(query: PlantResults) -> StationEvent:
+    def decision(query: PlantResults) -> tuple[Case, CountReconciled]:
         about = _allowed(lambda: changes.unreconciled_count(query, number))
-        return _allowed(
+        return about, _allowed(
             lambda: changes.decided_count(
                 query, about, request.parts, request.product, by=by, why=request.why, now=query.until
             )
         )
 
     async with board.writing:
-        event = await board.ask(event_of)
+        about, event = await board.ask(decision)
         await board.append([event])
-    return await board.ask(lambda query: unreconciled_count_answer(changes.unreconciled_count(query, number)))
+    # a decision changes nothing of what may be decided
+    return unreconciled_count_answer(replace(about, said=(*about.said, event)))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import assert_never
 
 from mes.collect.counters import CounterSetup, CounterState
@@ -25,7 +26,7 @@ class Assessment(StrEnum):
     OPEN = "open"  # it has counted nothing since
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Around:
     """What the journal knows around an unreconciled reading, of the same totaliser.
 
@@ -38,6 +39,17 @@ class Around:
     after: UnitsCounted | None
     shown: CounterState | None
     setup: CounterSetup | None
+
+    @cached_property
+    def real(self) -> frozenset[CountUnreconciled] | None:
+        """Those of the `unreconciled` from which the totaliser went on; None while nobody knows where it went on."""
+        if self.after is not None:
+            end = self.after.raw if self.after.previous_raw is None else self.after.previous_raw
+        elif self.shown is not None:
+            end = self.shown.raw
+        else:
+            return None
+        return frozenset(leading(self.unreconciled, None if self.before is None else self.before.raw, end))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,17 +109,12 @@ def _assessed(event: CountUnreconciled, around: Around) -> Assessment:
         return Assessment.PASSED  # the totaliser cannot show that at all
     if event.raw == event.previous_raw:
         return Assessment.REAL  # it was not read for so long that it may have made a full turn
-    after, shown = around.after, around.shown
-    if after is not None:
-        end = after.raw if after.previous_raw is None else after.previous_raw
-    elif shown is not None:
-        end = shown.raw
-    else:
+    if around.real is None:
         return Assessment.OPEN
-    start = None if around.before is None else around.before.raw
-    if event in leading(around.unreconciled, start, end):
+    if event in around.real:
         return Assessment.REAL
-    is_open = after is None and shown is not None and shown.suspect_raw == event.raw
+    shown = around.shown
+    is_open = around.after is None and shown is not None and shown.suspect_raw == event.raw
     return Assessment.OPEN if is_open else Assessment.PASSED
 
 

@@ -24,7 +24,9 @@ from mes.oee.timeline import timeline
 from mes.oee.unreconciled_counts import Case, decide
 from mes.results.plant import PlantResults
 from mes.results.shift_closing import Closings
-from mes.results.unreconciled import cases
+from mes.results.unreconciled import UnreconciledCounts
+
+NAMED = 20  # undecided counts that a refusal names, the newest ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,11 @@ def reopened_shift(
 
 def unreconciled_count(query: PlantResults, number: int) -> Case:
     """The count that a person has to decide, by the number of its event. Raises NotAllowed if it is none."""
-    found = cases(query.reader, query.config.setups)
-    for case in found:
-        if case.seq == number:
-            return case
-    undecided = ", ".join(str(case.seq) for case in found if not case.said) or "–"
+    counts = UnreconciledCounts(query.reader, query.config.setups)
+    if found := counts.cases([number]):
+        return found[0]
+    newest = counts.numbers(undecided=True)[:NAMED]
+    undecided = ", ".join(str(seq) for seq in reversed(newest)) or "–"
     raise NotAllowed("no_unreconciled_count", number=number, undecided=undecided)
 
 

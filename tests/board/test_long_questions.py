@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import apsw
 import pytest
 from board_plant import plant_board
-from events import counted, state
+from events import counted, state, unreconciled
 from influx_example import EVENTS
 from patience import eventually, limit_s, patiently
 
 from mes.board.context import LONG_WAITING, HttpProblem
+from mes.board.pages.handover import COUNTS_SHOWN
 from mes.calendar import Calendar, Shift
 from mes.model import State
 from mes.results.plant import PlantResults
@@ -147,3 +148,29 @@ async def test_a_board_that_closes_waits_for_the_threads_of_its_questions(tmp_pa
             await ending
         assert ended == ["its thread has ended"], "the second question was never begun"
         assert all(task.cancelled() for task in asking)
+
+
+async def test_unreconciled_counts_are_bounded_and_keep_no_short_question_waiting(tmp_path: Path) -> None:
+    """The page shows a hundred and how many more there are, the interface as many as it is asked for."""
+    go, begun = threading.Event(), threading.Event()
+
+    def short(_: PlantResults) -> None:
+        begun.set()
+        assert go.wait(limit_s(20))
+
+    told = [unreconciled(minute / 10, raw=5000 + minute, previous_raw=58) for minute in range(COUNTS_SHOWN + 7)]
+    async with plant_board(tmp_path, events=[state(0, State.PRODUCING), *told]) as plant:
+        visitor = await plant.enter(None)
+        asking = asyncio.create_task(plant.board.ask(short))
+        await asyncio.to_thread(begun.wait, limit_s(10))
+        async with patiently():
+            _, text = await visitor.page("/counters")
+            _, newest = await visitor.get("/unreconciled-counts", limit="40")
+            _, older = await visitor.get("/unreconciled-counts", before=str(newest[0]["number"]))
+        go.set()
+        await asking
+    assert text.count("<article") == COUNTS_SHOWN
+    assert "7 more counts are not on this page" in text
+    numbers = [[count["number"] for count in answer] for answer in (older, newest)]
+    assert [len(page) for page in numbers] == [COUNTS_SHOWN + 7 - 40, 40]
+    assert sorted({*numbers[0], *numbers[1]}) == [*numbers[0], *numbers[1]]

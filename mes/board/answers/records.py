@@ -33,7 +33,6 @@ from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
 from mes.oee.unreconciled_counts import Case
 from mes.results.fields import seconds
 from mes.results.plant import PlantResults
-from mes.results.unreconciled import cases
 
 RECENT = timedelta(hours=2)
 RECENT_MOST = 12
@@ -178,11 +177,6 @@ def _after_closing(query: PlantResults, station: StationId, shift: Interval) -> 
 def _difference(name: str, closed: Kpi, live: Kpi) -> int | None:
     before, after = closed.count(name), live.count(name)
     return None if before is None or after is None else after - before
-
-
-def unreconciled_count_answers(query: PlantResults) -> list[UnreconciledCountAnswer]:
-    """Every unreconciled count, decided or not, in the order of time."""
-    return [unreconciled_count_answer(case) for case in cases(query.reader, query.config.setups)]
 
 
 def unreconciled_count_answer(case: Case) -> UnreconciledCountAnswer:

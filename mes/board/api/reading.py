@@ -42,11 +42,13 @@ from mes.calendar import WindowKind
 from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.results.plant import Node, PlantResults
+from mes.results.unreconciled import UnreconciledCounts
 
 router = APIRouter(dependencies=[Depends(reader_of)], responses=REFUSALS)
 
 FINE = timedelta(days=8)  # single states, stops and events are given for so long at once
 NAMES_MOST = 64
+COUNTS_MOST = 10_000
 WINDOWS_MOST = 4000  # in one answer: a year of three shifts a day and the stretches between them, and more
 Path = Annotated[str, Query(max_length=200, description="a part of the plant, as site/area/line; default: all of it")]
 Definitions = Annotated[list[str], Query(max_length=20, description="of OEE; default: the plant's own")]
@@ -265,11 +267,20 @@ async def units(board: OnBoard, unit: str) -> list[LifeAnswer]:
 
 @router.get("/unreconciled-counts", summary="Unreconciled counts, for a person to decide", responses=TABLE)
 async def counters(
-    board: OnBoard, form: Annotated[Format, Query(alias="format")] = "json", undecided: bool = False
+    board: OnBoard,
+    form: Annotated[Format, Query(alias="format")] = "json",
+    undecided: bool = False,
+    before: Annotated[int | None, Query(ge=1, le=2**53 - 1, description="only those with smaller numbers")] = None,
+    limit: Annotated[int, Query(ge=1, le=COUNTS_MOST)] = COUNTS_MOST,
 ) -> list[UnreconciledCountAnswer]:
-    """All of them, or only the undecided."""
-    found = await board.ask(records.unreconciled_count_answers)
-    return table([count for count in found if not (undecided and count.decisions)], form)
+    """The newest ones, in the order of time; ask for those before the smallest number for more."""
+
+    def asked(query: PlantResults) -> list[UnreconciledCountAnswer]:
+        counts = UnreconciledCounts(query.reader, query.config.setups)
+        numbers = [number for number in counts.numbers(undecided=undecided) if before is None or number < before]
+        return [records.unreconciled_count_answer(case) for case in counts.cases(numbers[:limit])]
+
+    return table(await board.ask(asked, long=True), form)
 
 
 @router.get("/unread-counters", summary="Counters that cannot be read now", responses=TABLE)

@@ -13,6 +13,9 @@ from mes.board.pages.rendering import Localizer
 from mes.board.refusals import language_of, sentence
 from mes.errors import ConfigError
 from mes.results.plant import PlantResults
+from mes.results.unreconciled import UnreconciledCounts
+
+COUNTS_SHOWN = 100
 
 
 async def handover(board: Board, request: Request, *, problem: str = "", status: int = 200) -> Response:
@@ -72,12 +75,16 @@ async def counters(board: Board, request: Request, *, problem: str = "", status:
 
     def asked(query: PlantResults) -> dict[str, Any]:
         standards = query.config.standards
-        found = records.unreconciled_count_answers(query)
+        counts = UnreconciledCounts(query.reader, query.config.setups)
+        numbers = list(dict.fromkeys([*counts.numbers(undecided=True), *counts.numbers()]))
+        found = [records.unreconciled_count_answer(case) for case in counts.cases(numbers[:COUNTS_SHOWN])]
         return {
             "counts": sorted(found, key=lambda count: (bool(count.decisions), -count.number)),
+            "more": len(numbers[COUNTS_SHOWN:]),
             "unread": figures.unread_answers(query, standards),
             "unknown": query.reader.unknown_stations(standards),
             "may_reconcile": board.may(views.person_of(request), Permission.RECONCILE),
         }
 
-    return views.page(board, request, "counters.html", problem=problem, status=status, **await board.ask(asked))
+    content = await board.ask(asked, long=True)
+    return views.page(board, request, "counters.html", problem=problem, status=status, **content)
