@@ -9,7 +9,7 @@ from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, plant, query
 from mes.errors import ConfigError
 from mes.report import rows, text
 from mes.report.page import page
-from mes.report.rows import WHOLE, Request
+from mes.report.rows import CLOSING, WHOLE, Request
 from mes.results.stations import WindowKind
 from mes.terminal import console
 
@@ -22,10 +22,10 @@ FORMS = ("table", "json", "csv", "html")
 @NOW
 @click.option(
     "--by",
-    type=click.Choice([*map(str, WindowKind), WHOLE]),
+    type=click.Choice([*map(str, WindowKind), WHOLE, CLOSING]),
     default="shift",
     show_default=True,
-    help="Whole windows of the calendar, or exactly the interval from --from to --to.",
+    help="Whole windows of the calendar; exactly the time from --from to --to; or closed shifts as they were closed.",
 )
 @click.option("--from", "start", type=INSTANT, help="Default: the first thing the journal knows.")
 @click.option("--to", "end", type=INSTANT, help="Default: the last thing the journal knows.")

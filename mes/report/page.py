@@ -12,7 +12,7 @@ from mes.intervals import Interval
 from mes.model import State, StationId
 from mes.oee.components import LOSSES, Kpi
 from mes.oee.definitions import Definition
-from mes.report.rows import Request, definitions, windows
+from mes.report.rows import Request, definitions, nodes_and_windows
 from mes.report.rules import rules
 from mes.report.text import stretch
 from mes.results.charts import StepKind, hours, pareto, share, waterfall
@@ -74,8 +74,7 @@ def page(query: PlantResults, request: Request, *, language: str) -> str:
     chosen = definitions(query, request.definitions)
     sheets = [
         _Sheet(query, node, window, query.row(node, window, chosen), language)
-        for window in windows(query, request)
-        for node in query.nodes(request.level, request.parts)
+        for node, window in nodes_and_windows(query, request)
     ]
     environment = Environment(
         loader=PackageLoader("mes.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True

@@ -13,16 +13,17 @@ from mes.intervals import MICROSECOND, Interval
 from mes.oee.components import Bucket
 from mes.oee.definitions import Definition
 from mes.results.fields import Value, definition_values, kpi_values, reason_of, secondary_values, seconds
-from mes.results.plant import PlantResults, Row
+from mes.results.plant import Node, PlantResults, Row
+from mes.results.shift_closing import WHOLE as WHOLE
 
-WHOLE = "interval"  # one window from the start to the end that were asked for
+CLOSING = "closing"  # the closed shifts, each in the window that it was closed for
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to report; times are aware UTC, None: as far as the journal knows.
 
-    `by` is a kind of window or `interval`. Windows that reach beyond the times are whole; `interval` is not.
+    `by` is a kind of window, `interval` or `closing`. Windows that reach beyond the times are whole; `interval` is not.
     """
 
     by: str
@@ -36,10 +37,23 @@ class Request:
 def rows(query: PlantResults, request: Request) -> Iterator[Row]:
     """All rows, window by window; none for an empty journal. Raises ConfigError for names that are not there."""
     chosen = definitions(query, request.definitions)
+    for node, window in nodes_and_windows(query, request):
+        yield query.row(node, window, chosen)
+
+
+def nodes_and_windows(query: PlantResults, request: Request) -> Iterator[tuple[Node, Window]]:
+    """What the rows are about, window by window. Raises ConfigError for names that are not there."""
     nodes = query.nodes(request.level, request.parts)
-    for window in windows(query, request):
-        for node in nodes:
-            yield query.row(node, window, chosen)
+    if request.by != CLOSING:
+        yield from ((node, window) for window in windows(query, request) for node in nodes)
+        return
+    if request.level != "station":
+        raise ConfigError("shifts are closed station by station: take `--level station`")
+    if query.known is None:
+        return
+    span = _span(query.known, request)
+    closed = [(node, closing.window) for node in nodes for closing in query.closings(node.stations[0], span)]
+    yield from sorted(closed, key=lambda found: found[1].interval)
 
 
 def definitions(query: PlantResults, names: Sequence[str]) -> tuple[Definition, ...]:
@@ -51,14 +65,18 @@ def windows(query: PlantResults, request: Request) -> tuple[Window, ...]:
     """The windows that the request is about. Raises ConfigError where the end comes before the start."""
     if query.known is None:
         return ()
+    span = _span(query.known, request)
+    if request.by == WHOLE:
+        return (Window(WindowKind.DAY, WHOLE, query.config.calendar.day_of(span.start), span),)
+    return query.windows(WindowKind(request.by), span)
+
+
+def _span(known: Interval, request: Request) -> Interval:
     # what happened at the last known instant is reported, too
-    start, end = request.start or query.known.start, request.end or query.known.end + MICROSECOND
+    start, end = request.start or known.start, request.end or known.end + MICROSECOND
     if request.start and request.end and end <= start:
         raise ConfigError(f"the end, {end.isoformat()}, is not after the start, {start.isoformat()}")
-    span = Interval(start, max(start, end))
-    if request.by == WHOLE:
-        return (Window(WindowKind.DAY, WHOLE, query.config.calendar.day_of(start), span),)
-    return query.windows(WindowKind(request.by), span)
+    return Interval(start, max(start, end))
 
 
 def place(row: Row) -> dict[str, Value]:

@@ -32,6 +32,7 @@ from mes.oee.timeline import Timeline
 from mes.oee.unread import UnreadCount
 from mes.results.history import history, occupied
 from mes.results.hourly import Hourly, Progress
+from mes.results.shift_closing import Closing, closings_in
 from mes.results.stations import Results
 
 LOOK_BACK = timedelta(days=4)  # a day of planned time lies in it, weekends and all
@@ -297,6 +298,10 @@ class PlantResults:
         """The stops of a station in a window, cut to it, with their reasons."""
         laid = self.results.pieces(station, window, until=self.until)
         return stops(laid, self.config.calendar.planned(window), self.config.standards[station])
+
+    def closings(self, station: StationId, span: Interval) -> tuple[Closing, ...]:
+        """The closed shifts of a station that overlap a stretch of time; `kpi` gives their figures by their windows."""
+        return closings_in(self.reader, self.config.calendar, station, span)
 
     def closing_figures(self, station: StationId, shift: Interval) -> str:
         """What a shift is closed with: its figures as they are now, under every threshold of minor stops in use."""

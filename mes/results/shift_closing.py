@@ -1,9 +1,11 @@
-"""A closed shift is closed: the one place that decides whether what somebody is about to journal affects one."""
+"""Closed shifts: which there are, and whether what somebody is about to journal affects one."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from mes.calendar import Calendar, Window, WindowKind
 from mes.intervals import MICROSECOND, Interval
 from mes.model import (
     ConnectionLost,
@@ -18,6 +20,8 @@ from mes.model import (
     UnitsCounted,
 )
 from mes.oee.stops import NotAllowed, closed_shifts
+
+WHOLE = "interval"  # the name of a window that is none of the calendar's
 
 
 class ClosingReader(Protocol):
@@ -77,6 +81,33 @@ class Closings:
             case _:
                 pass
         return Interval(start, max(end, start + MICROSECOND))
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A shift that is closed, in the window that it was closed for.
+
+    `in_calendar`: the calendar has this shift; it has not where it was changed since, and no other window is this one.
+    """
+
+    window: Window
+    event: ShiftClosed
+    in_calendar: bool
+
+
+def closings_in(reader: ClosingReader, calendar: Calendar, station: StationId, span: Interval) -> tuple[Closing, ...]:
+    """The closed shifts of a station that overlap a stretch of time, in order."""
+    closed = closed_shifts(journaled.event for journaled in reader.closings(station))
+    shifts = {window.interval: window for window in calendar.shifts(span)}
+    return tuple(
+        Closing(
+            shifts.get(shift, Window(WindowKind.DAY, WHOLE, calendar.day_of(shift.start), shift)),
+            event,
+            in_calendar=shift in shifts,
+        )
+        for shift, event in closed.items()
+        if shift.clip(span) is not None
+    )
 
 
 def _refusal(station: StationId, shift: Interval) -> NotAllowed:

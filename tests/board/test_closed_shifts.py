@@ -1,6 +1,7 @@
 """A closed shift is closed: nothing that a person does changes it, by whatever way, until it is opened again."""
 
 from dataclasses import replace
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,19 @@ from journals import journal_of
 from oee_histories import shift_with_a_stop_and_an_unreconciled_count
 from playwright.async_api import expect
 
+from mes.calendar import Calendar, Shift
 from mes.collect.counters import CounterState
 from mes.collect.signals import StationState
 from mes.collect.station import encode_state
+from mes.errors import ConfigError
 from mes.influx.points.plant import PlantPoints
 from mes.journal import Entry, JournalReader
 from mes.journal.import_export import header, line
 from mes.model import CountKind, Journaled, State, StationEvent
+from mes.report.page import page
 from mes.report.rows import Request, rows
 from mes.results.plant import PlantResults
+from mes.translations import LANGUAGES, texts
 
 pytestmark = pytest.mark.timeout(60)
 SHIFT_END = 510  # minutes; the day shift of the example plant
@@ -263,3 +268,44 @@ async def test_a_phone_shows_what_came_after_closing(tmp_path: Path, width: int)
         await expect(page.get_by_text("after closing").first).to_be_visible()
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=ARTEFACTS / f"after-closing-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_closed_shift_stays_retrievable_when_the_calendar_moves(tmp_path: Path, language: str) -> None:
+    """The shift begins an hour earlier by another calendar: interface, handover and report list what was closed."""
+    async with plant_board(tmp_path, events=EVENTS, telemetry=(), now=NOW) as plant:
+        await close(plant)
+        visitor = await plant.enter(None)
+        [closed] = (await visitor.get("/kpi", of=STATION, window=WINDOW))[1]
+        [listed] = (await visitor.get("/shift-closings", of=STATION, window=WINDOW))[1]
+        assert (listed["window"], listed["in_calendar"]) == (closed["window"], True)
+    moved = Calendar(plant.config.calendar.zone, (Shift("day", time(7), time(15, 30)),))
+    (tmp_path / "people.sqlite").unlink()
+    async with plant_board(tmp_path, events=(), telemetry=(), now=NOW, calendar=moved) as plant:
+        await plant.add(counted(30, 100))  # late: it is not in what was closed
+        visitor = await plant.enter(None)
+        [found] = (await visitor.get("/shift-closings", of=STATION, window=WINDOW))[1]
+        times = {name: found["window"][name] for name in ("start", "end")}
+        assert times == {name: closed["window"][name] for name in ("start", "end")}
+        assert (found["in_calendar"], found["closed_by"]) == (False, "engineer")
+        assert [found[name] for name in ("good", "scrap", "oee")] == [
+            closed["good"],
+            closed["scrap"],
+            closed["figures"][0]["oee"],
+        ]
+        [whole] = (await visitor.get("/kpi", of=STATION, **times))[1]
+        assert whole["figures"] == closed["figures"]
+        await visitor.page(f"/language/{language}")
+        _, text = await visitor.page("/handover", of=LINE, window=WINDOW)
+        section = text.partition(texts(language)["closed_otherwise"])[2].partition("</section>")[0]
+        assert f"<td>{closed['good']}</td>" in section
+        with PlantResults(plant.config, plant.config.journal_path, now=NOW) as query:
+            [row] = rows(query, Request(by="closing", start=None, end=None, parts=(STATION,)))
+            assert (row.out, row.kpi.oee, row.window.interval.start) == (
+                closed["good"],
+                closed["figures"][0]["oee"],
+                datetime.fromisoformat(times["start"]),
+            )
+            with pytest.raises(ConfigError, match="station by station"):
+                list(rows(query, Request(by="closing", start=None, end=None, level="line")))
+            assert "2026-03-02 08:00" in page(query, Request(by="closing", start=None, end=None), language=language)

@@ -50,6 +50,7 @@ READ = {
     f"{PLACE}/shift-closing",
     "/api/v1/units/LJ12EKR24T1823630",
     "/api/v1/unreconciled-counts",
+    "/api/v1/shift-closings",
     "/api/v1/controllers",
     "/api/v1/unread-counters",
     "/api/v1/controllers/weld-plc/tags",

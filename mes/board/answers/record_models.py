@@ -52,6 +52,24 @@ class ShiftClosingAnswer(Answer):
         return self.over and not self.closed and not self.stops_without_reason
 
 
+class ClosingAnswer(Answer):
+    """A closed shift with the figures that it was closed with, in the window that it was closed for.
+
+    All its figures: `/kpi` with `start` and `end` of this window.
+    """
+
+    station: str
+    window: WindowAnswer
+    in_calendar: bool = Field(description="false: the calendar was changed since, and has no such shift any more")
+    closed_by: str
+    closed_at: AwareDatetime
+    good: int | None = Field(description="null: not known; so are the other counts")
+    rework: int | None
+    scrap: int | None
+    at_least: bool = Field(description="a counter was not read in a part of the shift: counts are at least so many")
+    oee: float | None
+
+
 class EventAnswer(Answer):
     """One event of the journal, as it is kept there; `facts` differ by kind (docs/journal-format.md)."""
 

@@ -1,6 +1,6 @@
 """Answers about single things: cars, shift closings, what persons said, unreconciled counts, events, the programme."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import msgspec
 from mes.board.answers.figures import number, window_answer
 from mes.board.answers.record_models import (
     AfterClosing,
+    ClosingAnswer,
     CycleAnswer,
     DecisionAnswer,
     EventAnswer,
@@ -33,6 +34,7 @@ from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
 from mes.oee.unreconciled_counts import Case
 from mes.results.fields import seconds
 from mes.results.plant import PlantResults
+from mes.results.shift_closing import Closing
 
 RECENT = timedelta(hours=2)
 RECENT_MOST = 12
@@ -157,6 +159,31 @@ def shift_closing_answer(query: PlantResults, station: StationId, shift: Window)
         stops_without_reason=sum(stop.needs_reason for stop in query.stops(station, seen)),
         after_closing=_after_closing(query, station, shift.interval) if closing is not None else None,
         over=until >= shift.interval.end,
+    )
+
+
+def closing_answers(query: PlantResults, stations: Iterable[StationId], span: Interval) -> list[ClosingAnswer]:
+    """The closed shifts of stations that overlap a stretch of time."""
+    return [
+        closing_answer(closing, query.kpi(station, closing.window.interval))
+        for station in stations
+        for closing in query.closings(station, span)
+    ]
+
+
+def closing_answer(closing: Closing, kpi: Kpi) -> ClosingAnswer:
+    """A closed shift; `kpi`: what it was closed with."""
+    return ClosingAnswer(
+        station=closing.event.station,
+        window=window_answer(closing.window),
+        in_calendar=closing.in_calendar,
+        closed_by=closing.event.by,
+        closed_at=closing.event.time,
+        good=kpi.count("good"),
+        rework=kpi.count("rework"),
+        scrap=kpi.count("scrap"),
+        at_least=kpi.units_missing,
+        oee=kpi.oee,
     )
 
 

@@ -26,6 +26,7 @@ from mes.board.answers.models import (
     WindowAnswer,
 )
 from mes.board.answers.record_models import (
+    ClosingAnswer,
     CycleAnswer,
     EventAnswer,
     LifeAnswer,
@@ -246,6 +247,19 @@ async def shift_closing(board: OnBoard, station: str, within: Within) -> ShiftCl
     return await board.ask(
         lambda query: records.shift_closing_answer(query, station_of(query, station), bounded(within.of(query), FINE))
     )
+
+
+@router.get("/shift-closings", summary="Closed shifts, each in the window that it was closed for", responses=TABLE)
+async def shift_closings(
+    board: OnBoard, within: Within, of: Path = "", form: Annotated[Format, Query(alias="format")] = "json"
+) -> list[ClosingAnswer]:
+    """Those that overlap a stretch of time, also where the calendar was changed since."""
+
+    def asked(query: PlantResults) -> list[ClosingAnswer]:
+        stations = [node.stations[0] for node in _nodes(query, "station", of)]
+        return records.closing_answers(query, stations, bounded(within.of(query), figures.LONGEST).interval)
+
+    return table(await board.ask(asked, long=True), form)
 
 
 @router.get("/units", summary="Cars that got a result lately", responses=TABLE)

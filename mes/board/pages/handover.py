@@ -32,6 +32,7 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
             closings.append((records.shift_closing_answer(query, place, window), kpi))
         found = figures.stops_answer(query, node.stations, window.interval)
         kpi = figures.kpi_answer(query, node, window, own)
+        closed = records.closing_answers(query, node.stations, window.interval)
         ready = [closing for closing, _ in closings if closing.is_ready]
         return {
             "chosen": chosen,
@@ -42,6 +43,7 @@ async def handover(board: Board, request: Request, *, problem: str = "", status:
             "unread": views.unread_of(query, kpi, node.stations),
             "closings": closings,
             "closable": len(ready),
+            "otherwise": [closing for closing in closed if not closing.in_calendar],
             "open_stops": [stop for stop in found if stop.needs_reason],
             "losses": kpi.losses[:10],
             "stores": figures.stores_answer(query, window.interval),
