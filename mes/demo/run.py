@@ -256,16 +256,24 @@ class _Run:
             await cables.end()
             await self.within(longest_s + DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
             await self.within(DRAIN_DEADLINE_S, _connected(running, config), "a controller was not seen again")
-            served.freeze()
-            clock.set_speed(1.0)  # so that what is on now lasts hardly longer than it does in the plant
-            await self.within(DRAIN_DEADLINE_S, self._looks(LOOKS), "the collector did not see all controllers again")
-            clock.hold()
-            clock.skip(AFTERWARDS)
-            return Interval(START, clock.now())
+            return await self.stop_plant()
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+
+    async def stop_plant(self) -> Interval:
+        """Stops the plant and waits for its last readings; returns the window that holds them all.
+
+        A state that is on is in the plant as long as it was. Until it was looked at, it goes on in the figures: at the
+        demo's speed by up to minutes, which makes a failure of a minor stop. So the clock runs in real time then.
+        """
+        self.served.freeze()
+        self.clock.set_speed(1.0)
+        await self.within(DRAIN_DEADLINE_S, self._looks(LOOKS), "the collector did not see all controllers again")
+        self.clock.hold()
+        self.clock.skip(AFTERWARDS)
+        return Interval(START, self.clock.now())
 
     def go_on(self) -> None:
         """After the verdict: the plant goes on in real time, for whoever looks at the board."""

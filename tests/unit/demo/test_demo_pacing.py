@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from patience import patiently
 
+from adapters.reading import ControllerId
 from mes.demo.pacing import (
     BUSY,
     DISK_STALL_S,
@@ -22,6 +23,7 @@ from mes.demo.pacing import (
     TooSlow,
     WaitingClock,
 )
+from mes.demo.run import LOOKS, Options, _Run
 from mes.errors import MesError
 from mes.intervals import Interval
 
@@ -42,6 +44,34 @@ class Bench:
         self.looked: datetime | None = START
         self.excused: dict[str, datetime | None] = {}
         self.pacemaker = Pacemaker(self.clock, lambda: {"weld-plc": self.looked}, lambda: self.excused)
+
+
+async def test_a_stop_at_the_end_grows_no_longer_than_real_time_passes() -> None:
+    """While the last looks come in, the plant's clock runs in real time, however fast the demo was.
+
+    A minor stop that was on at the end of `mes demo --for 3h --speed 60 --seed 7` grew by a minute, into a failure.
+    """
+    run = _Run(Options(timedelta(hours=3), speed=SPEED, seed=7), time.monotonic())
+    looks: list[datetime] = []
+    run.seen.times[ControllerId("weld-plc")] = looks
+    run.clock.allow(START + timedelta(days=1))
+    run.clock.release()
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            looks.append(run.clock.now())
+
+    looking = asyncio.create_task(look())
+    before, before_s = run.clock.now(), time.monotonic()
+    async with patiently():
+        window = await run.stop_plant()
+    passed_s = time.monotonic() - before_s
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert passed_s > 0.2
+    assert looks[LOOKS - 1] < window.end
+    assert window.end - before < timedelta(seconds=SPEED / 10 * passed_s)
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5), st.booleans()), max_size=30))
