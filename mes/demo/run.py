@@ -265,8 +265,8 @@ class _Run:
     async def stop_plant(self) -> Interval:
         """Stops the plant and waits for its last readings; returns the window that holds them all.
 
-        A state that is on is in the plant as long as it was. Until it was looked at, it goes on in the figures: at the
-        demo's speed by up to minutes, which makes a failure of a minor stop. So the clock runs in real time then.
+        In the plant a state lasts no longer than it did; in the figures it goes on until the next look. At the demo's
+        speed that is up to a minute, and a minor stop becomes a failure. So the clock runs in real time then.
         """
         self.served.freeze()
         self.clock.set_speed(1.0)
