@@ -70,18 +70,18 @@ async def test_a_stop_keeps_what_was_entered_for_it(tmp_path: Path) -> None:
 
 
 async def test_a_decision_stays_with_its_count(tmp_path: Path) -> None:
-    """A newer doubt that comes to stand first while a person types does not get the decision."""
+    """A newer count that comes to stand first while a person types does not get the decision."""
     async with plant_board(tmp_path, events=EVENTS, now=at(119)) as plant, chromium() as browser:
         page = await open_page(browser, plant.url)
         await signed_in(page, plant.url, "engineer")
         await page.goto(f"{plant.url}/counters")
-        before = await page.locator(".doubt").count()
-        form = page.locator(".doubt form").first
+        before = await page.locator(".unreconciled").count()
+        form = page.locator(".unreconciled form").first
         number = await form.locator("[name=number]").get_attribute("value")
         await form.locator("[name=parts]").fill("5")
         await form.locator("[name=why]").fill("counted by hand")  # and has the focus
         await happens(plant, counted(105, 5, raw=8, previous_raw=3), unreconciled(110, raw=1, previous_raw=9))
-        await expect(page.locator(".doubt")).to_have_count(before + 1)
+        await expect(page.locator(".unreconciled")).to_have_count(before + 1)
         form = await form_with(page, "/counters", "why", "counted by hand")
         assert await form.locator("[name=number]").get_attribute("value") == number
         assert await form.locator("[name=parts]").input_value() == "5"
