@@ -126,7 +126,7 @@ def test_another_plant_file_leaves_a_closed_shift_as_it_is(closed: Path) -> None
     text, own = default_config().read_text(encoding="utf-8"), "framing: {template: weld-station, with: {code: W030}"
     assert text.count(own) == 1
     (closed / "plant.yaml").write_text(
-        text.replace(f"{own}, ideal_cycle_s: {{S3: 570}}", f"{own}, ideal_cycle_s: {{S3: 30}}"), encoding="utf-8"
+        text.replace(f"{own}, ideal_cycle_s: {{S3: 570}}", f"{own}, ideal_cycle_s: {{S3: 60}}"), encoding="utf-8"
     )
     changed = ("--config", "plant.yaml")
     (before,), (after,) = report(closed, "shift"), report(closed, "shift", *changed)
