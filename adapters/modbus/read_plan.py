@@ -173,7 +173,7 @@ def _elements(tag: ModbusTag, limits: Limits) -> Iterator[Element]:
 
 
 def _runs(elements: Iterable[Element], *, gap: int) -> Iterator[list[Element]]:
-    """Groups sorted elements; between two groups lie more than `gap` undeclared addresses."""
+    """Groups sorted elements, one at least; between two groups lie more than `gap` undeclared addresses."""
     run: list[Element] = []
     reach = 0
     for element in elements:
@@ -182,8 +182,7 @@ def _runs(elements: Iterable[Element], *, gap: int) -> Iterator[list[Element]]:
             run = []
         reach = max(reach, element.end) if run else element.end
         run.append(element)
-    if run:
-        yield run
+    yield run
 
 
 def _cut(run: list[Element], *, limit: int) -> Iterator[list[Element]]:

@@ -38,6 +38,18 @@ class DamagedFile(HourlyFile):
         self.made_again += 1
 
 
+class WatchedFile(HourlyFile):
+    """Notes how far it was found to be filled."""
+
+    def __init__(self, path: None) -> None:
+        super().__init__(path)
+        self.found: list[tuple[int, datetime] | None] = []
+
+    def progress(self, station: StationId, variant: str) -> tuple[int, datetime] | None:
+        self.found.append(super().progress(station, variant))
+        return self.found[-1]
+
+
 def test_hours_are_summed_from_their_cells() -> None:
     """3, 5 and 7 units in three hours: each hour has its own, the three together 15; no window has none."""
     with HourlyFile(None) as file:
@@ -53,6 +65,21 @@ def test_a_window_inside_an_hour_has_no_whole_cell() -> None:
         hourly = Hourly(ListReader(*EVENTS), file, CALENDAR)
         assert hourly.kpis(STATION, standard(), between(10, 20)) == []
         assert [kpi.good for kpi in hourly.kpis(STATION, standard(), between(10, 130))] == [5]
+
+
+def test_news_of_an_hour_that_is_not_over_reads_none_again() -> None:
+    """A unit in the running hour leaves the three hours before it as they are, and reads none of them again."""
+    made = dict(zip(HOURS, (3, 5, 7), strict=True))
+    with WatchedFile(None) as file:
+        for news in ([], [counted(210, 1)], [counted(210, 1), counted(220, 1)]):
+            reader = ListReader(*EVENTS, *news)
+            assert Hourly(reader, file, CALENDAR).produced(STATION, standard(), HOURS) == made
+        assert [progress and progress[1] for progress in file.found] == [None, at(180), at(180)]
+        assert file.found[1] == file.found[2]
+        later = ListReader(*EVENTS, counted(210, 1), counted(250, 1))
+        assert Hourly(later, file, CALENDAR).produced(STATION, standard(), [between(180, 240)]) == {
+            between(180, 240): 1
+        }
 
 
 @pytest.mark.parametrize("is_damaged", [True, False])

@@ -55,6 +55,19 @@ def test_a_part_of_the_plant_is_found_by_its_path(tmp_path: Path) -> None:
             query.node("kostanay/weld/weld")
 
 
+def test_closed_shifts_are_listed_in_the_window_that_they_were_closed_for(tmp_path: Path) -> None:
+    """A shift of the calendar has its name; one that the calendar does not have any more is the whole day's."""
+    closings = [shift_closed(595, 0, 510), shift_closed(596, -1440, -900)]
+    with PlantResults(CONFIG, journal(tmp_path, [state(-1500, P), *closings])) as query:
+        found = query.closings(STATION, between(-1440, 600))
+        assert [(closing.window.interval, closing.in_calendar) for closing in found] == [
+            (between(-1440, -900), False),
+            (SHIFT, True),
+        ]
+        assert [closing.event for closing in found] == [closings[1], closings[0]]
+        assert query.closings(STATION, between(510, 600)) == ()
+
+
 def test_a_definition_is_found_by_its_name(tmp_path: Path) -> None:
     """No name is the plant's own choice; an unknown one is refused with the nearest."""
     with PlantResults(CONFIG, journal(tmp_path, [])) as query:

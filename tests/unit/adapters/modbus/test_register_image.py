@@ -60,6 +60,35 @@ def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
     assert list(registers.diagnostics()) == []
 
 
+def test_what_the_device_says_in_place_of_a_value_is_told() -> None:
+    """An exception by its name, of a refusal, a failure or the device's own; nothing where there is a value."""
+    tags = {name: ModbusTag(address=place * 50) for place, name in enumerate(("good", "refused", "busy", "odd"))}
+    registers = image(tags)
+    before = registers.answered
+    codes = (0, ILLEGAL_ADDRESS, BUSY, 99)
+    update(
+        registers, {holding(50 * place, 1): BlockAnswer(() if code else (5,), code) for place, code in enumerate(codes)}
+    )
+
+    assert (before, registers.answered) == (False, True)
+    told = [registers.exception(TagId(name)) for name in tags]
+    assert told[0] == ""
+    assert [text.partition(" (")[0] for text in told[1:]] == [
+        f"the device answers with exception {n}" for n in codes[1:]
+    ]
+    assert told[3].endswith("(of the device's own)")
+
+
+def test_refused_blocks_that_touch_are_named_as_one() -> None:
+    """Refused blocks beside each other are one run; one apart from them, or of another code, is another."""
+    named = {TagId(f"t{place}"): ModbusTag(address=place, alone=True) for place in (0, 1, 2, 9)}
+    registers = RegisterImage(named, plan(named, Limits()), refused_retry_s=30.0)
+    codes = {0: ILLEGAL_ADDRESS, 1: ILLEGAL_ADDRESS, 2: 3, 9: ILLEGAL_ADDRESS}
+    update(registers, {holding(place, 1): BlockAnswer((), code) for place, code in codes.items()})
+
+    assert [diagnostic.tags for diagnostic in registers.diagnostics()] == [("t0", "t1"), ("t2",), ("t9",)]
+
+
 @pytest.mark.parametrize(
     ("type_", "before", "now", "torn"),
     [
