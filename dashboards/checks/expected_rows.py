@@ -364,6 +364,7 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
     config, targets, until = query.config, query.targets, query.until
     if config.programme is None or targets is None or query.known is None:
         return
+    since = query.results.known_since(config.programme.built_at)
     first: dict[str, tuple[datetime, str | None]] = {}
     for car in sorted(query.built(config.programme.built_at), key=lambda car: car.time):
         first.setdefault(car.unit, (car.time, car.product))
@@ -378,7 +379,15 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
         for name in (*config.products, "none"):
             facts = config.products.get(name) if name != "none" else None  # type: ignore[call-overload]
             content = facts.local_content_pct if facts else None
-            with_content = made[name] if content is not None else 0
+            fields: dict[str, Value] = {
+                "planned_units_to_date": to_date.get(ProductId(name), 0),
+                "planned_units": whole_window.get(ProductId(name), 0),
+            }
+            if since is not None and since < passed.end:
+                with_content = made[name] if content is not None else 0
+                fields["built"] = made[name]
+                fields["content_pct"] = float(Fraction(str(content)) * with_content) if content is not None else 0.0
+                fields["content_cars"] = with_content
             yield _figure(
                 "built",
                 _ns(window.interval.start),
@@ -389,13 +398,7 @@ def _built(query: PlantResults, hours: list[Window]) -> Iterator[Row]:
                     "market": (facts.market if facts else None) or "unknown",
                     "window": str(window.kind),
                 },
-                {
-                    "built": made[name],
-                    "planned_units_to_date": to_date.get(ProductId(name), 0),
-                    "planned_units": whole_window.get(ProductId(name), 0),
-                    "content_pct": float(Fraction(str(content)) * with_content) if content is not None else 0.0,
-                    "content_cars": with_content,
-                },
+                fields,
             )
 
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from influx_example import END, example, looks_at
+from events import state
+from influx_example import END, EVENTS, example, looks_at
 from influxd import private_influxd
+from journals import journal_of
 
 from dashboards.checks.compare import check_panels, write_expected
 from dashboards.checks.expected_rows import Row, Value, expected_rows
@@ -17,8 +19,10 @@ from mes.config.load import default_config, load
 from mes.influx.backfill import backfill
 from mes.influx.encode import body
 from mes.influx.figures_file import FiguresFile
+from mes.influx.points.plant import PlantPoints
 from mes.influx.server import InfluxServer, Target
 from mes.intervals import Interval
+from mes.model import State
 from mes.results.plant import PlantResults
 
 pytestmark = [pytest.mark.influxd, pytest.mark.timeout(120)]
@@ -140,6 +144,23 @@ async def test_a_folder_without_dashboards_is_found(databases: Databases, tmp_pa
     check = await check_panels(databases.published, databases.expected, tmp_path, WINDOW)
 
     assert check.problems == (f"there are no dashboards in {tmp_path / 'dashboards'}",)
+
+
+def test_cars_of_before_their_station_was_seen_are_not_known(tmp_path: Path) -> None:
+    """Another station was seen three hours earlier: published and computed rows of those hours have the plan alone."""
+    path = tmp_path / "journal.sqlite"
+    journal_of(path, [state(-180, State.PRODUCING), *EVENTS])
+    with PlantResults(load(default_config()).config, path, now=NOW) as results:
+        assert results.known is not None
+        points = PlantPoints(results).points(Interval(results.known.start, NOW))
+        published = {
+            (point.stamp_ns, *sorted(point.tags.items())): {**point.fields, "revision": 0}
+            for point in points
+            if point.measurement == "built"
+        }
+        rows = [row for row in expected_rows(results) if row.measurement == "built"]
+    assert {"built" in row.fields for row in rows} == {True, False}
+    assert {(row.time_ns, *sorted(row.tags.items())): row.fields for row in rows} == published
 
 
 def assert_named(differences: Sequence[str]) -> None:
