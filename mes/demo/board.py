@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mes.board.accounts.store import accounts_path
 from mes.board.accounts.users import CODE_LETTERS, Accounts, NotAccepted, Role
 from mes.board.serving import serve_board
 from mes.config.build import PlantConfig
@@ -117,7 +118,7 @@ async def demo_board(
     if shown is None:
         yield cables
         return
-    shown.accounts = await asyncio.to_thread(make_accounts, config.journal_path.with_name("store.sqlite"))
+    shown.accounts = await asyncio.to_thread(make_accounts, accounts_path(config.journal_path))
     web = WebShape().model_copy(update={"port": shown.port})
     serving = asyncio.create_task(
         serve_board(config, running.monitor, web, cables=cables, listening=shown.listening), name="board"
