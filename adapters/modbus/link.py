@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, TypedDict, assert_never
 
 from pymodbus.client import (
     AsyncModbusSerialClient,
@@ -235,54 +235,42 @@ class Link:
 _Client = AsyncModbusTcpClient | AsyncModbusUdpClient | AsyncModbusTlsClient | AsyncModbusSerialClient
 
 
+class _Common(TypedDict):
+    """What every client of the library is told alike: no tries of its own, and what is traced."""
+
+    reconnect_delay: float
+    retries: int
+    timeout: float
+    trace_connect: Callable[[bool], None]
+    trace_packet: Callable[[bool, bytes], bytes]
+
+
 def _client(
     settings: ModbusController, on_link: Callable[[bool], None], on_packet: Callable[[bool, bytes], bytes]
 ) -> _Client:
-    timeout_s = settings.request_timeout_s
+    common = _Common(
+        reconnect_delay=0,
+        retries=0,
+        timeout=settings.request_timeout_s,
+        trace_connect=on_link,
+        trace_packet=on_packet,
+    )
     match settings:
         case ModbusTcpController() | ModbusRtuOverTcpController():
-            return AsyncModbusTcpClient(
-                settings.host,
-                port=settings.port,
-                framer=FramerType.SOCKET if isinstance(settings, ModbusTcpController) else FramerType.RTU,
-                reconnect_delay=0,
-                retries=0,
-                timeout=timeout_s,
-                trace_connect=on_link,
-                trace_packet=on_packet,
-            )
+            framer = FramerType.SOCKET if isinstance(settings, ModbusTcpController) else FramerType.RTU
+            return AsyncModbusTcpClient(settings.host, port=settings.port, framer=framer, **common)
         case ModbusUdpController():
-            return AsyncModbusUdpClient(
-                settings.host,
-                port=settings.port,
-                reconnect_delay=0,
-                retries=0,
-                timeout=timeout_s,
-                trace_connect=on_link,
-                trace_packet=on_packet,
-            )
+            return AsyncModbusUdpClient(settings.host, port=settings.port, **common)
         case ModbusTlsController():
-            return AsyncModbusTlsClient(
-                settings.host,
-                sslctx=tls_context(settings.security),
-                port=settings.port,
-                reconnect_delay=0,
-                retries=0,
-                timeout=timeout_s,
-                trace_connect=on_link,
-                trace_packet=on_packet,
-            )
+            sslctx = tls_context(settings.security)
+            return AsyncModbusTlsClient(settings.host, sslctx=sslctx, port=settings.port, **common)
         case ModbusRtuController():
             return AsyncModbusSerialClient(
                 settings.device,
                 baudrate=settings.baudrate,
                 parity=settings.parity,
                 stopbits=settings.stop_bits,
-                reconnect_delay=0,
-                retries=0,
-                timeout=timeout_s,
-                trace_connect=on_link,
-                trace_packet=on_packet,
+                **common,
             )
         case _:
             assert_never(settings)

@@ -34,6 +34,7 @@ from mes.config.former import former_names
 from mes.config.models.plant import (
     AssemblyMethod,
     ConditionShape,
+    ControllerEntry,
     InfluxShape,
     ModbusHeartbeat,
     ModbusRtuEntry,
@@ -55,7 +56,7 @@ from mes.config.signals import Signal, check_complete, role, standard, told_by_c
 from mes.config.source import Place, Plain
 from mes.config.state_rules import state_rules
 from mes.config.stations import Resolved, resolve
-from mes.config.tags import Entry, Tag, Use, check_uses, signals, source, tag
+from mes.config.tags import Tag, Use, check_uses, signals, source, tag
 from mes.config.web import check_web
 from mes.model import ProductId, StationId, StationStandard
 from mes.oee.biography import ProcessLimit
@@ -192,7 +193,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     )
 
 
-def _controller(name: ControllerId, entry: Entry, work: _Work) -> None:
+def _controller(name: ControllerId, entry: ControllerEntry, work: _Work) -> None:
     """The controller as the adapters know it: its heartbeat becomes a tag of its own."""
     place = ("controllers", name)
     work.uses[name] = []
@@ -221,7 +222,7 @@ def _beat_tag(beat: OpcUaHeartbeat | ModbusHeartbeat) -> Tag:
             return ModbusTag(address=beat.address, table=beat.table, type=DataType.BOOL if bit else DataType.UINT16)
 
 
-def _settings(entry: Entry) -> type[Controller]:
+def _settings(entry: ControllerEntry) -> type[Controller]:
     match entry:
         case OpcUaEntry():
             return OpcUaController
@@ -237,7 +238,7 @@ def _settings(entry: Entry) -> type[Controller]:
             return ModbusRtuController
 
 
-def _endpoints(controllers: Mapping[str, Entry], findings: Findings) -> None:
+def _endpoints(controllers: Mapping[str, ControllerEntry], findings: Findings) -> None:
     """Two controllers behind one address would be one controller; units on one line must agree on the line."""
     first: dict[object, str] = {}
     lines: dict[object, tuple[str, Mapping[str, object]]] = {}
@@ -251,7 +252,7 @@ def _endpoints(controllers: Mapping[str, Entry], findings: Findings) -> None:
         _line(name, settings, *lines.setdefault(line, (name, settings)), findings)
 
 
-def _line_of(entry: Entry) -> tuple[object, int, Mapping[str, object]]:
+def _line_of(entry: ControllerEntry) -> tuple[object, int, Mapping[str, object]]:
     """Where a controller is, its number there, and what all controllers there must agree on."""
     match entry:
         case OpcUaEntry():

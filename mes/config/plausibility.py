@@ -9,6 +9,7 @@ from adapters.settings import ModbusTag, OpcUaTag, Table
 from mes.collect.signals import CounterSignal, StationSetup
 from mes.config.findings import Findings
 from mes.config.models.plant import (
+    ControllerEntry,
     ModbusRtuOverTcpEntry,
     ModbusTcpEntry,
     ModbusTlsEntry,
@@ -19,7 +20,7 @@ from mes.config.models.plant import (
 from mes.config.production import Buffer
 from mes.config.source import Place
 from mes.config.stations import Resolved
-from mes.config.tags import Entry, Use
+from mes.config.tags import Use
 from mes.model import CountKind, StationId, StationStandard
 
 MANUALS = {Table.HOLDING: 40_000, Table.INPUT: 30_000, Table.DISCRETE: 10_000}  # what manuals add to 1-based numbers
@@ -29,7 +30,7 @@ SIBLINGS = 5  # places of one namespace beside which a single one of another loo
 NAMESPACE = re.compile(r"nsu=([^;]*);")
 
 
-def check_controllers(entries: Mapping[str, Entry], findings: Findings) -> None:
+def check_controllers(entries: Mapping[str, ControllerEntry], findings: Findings) -> None:
     """Hosts that are addresses of something else, and heartbeats that cannot come in time."""
     for name, entry in entries.items():
         place: Place = ("controllers", name)

@@ -24,12 +24,6 @@ from adapters.settings import (
 from mes.collect.counters import CounterSetup
 from mes.config.findings import Findings
 from mes.config.models.plant import (
-    ModbusRtuEntry,
-    ModbusRtuOverTcpEntry,
-    ModbusTcpEntry,
-    ModbusTlsEntry,
-    ModbusUdpEntry,
-    OpcUaEntry,
     ProcessShape,
     SignalShape,
     StateRuleShape,
@@ -39,7 +33,6 @@ from mes.config.source import Place
 from mes.config.stations import Resolved
 from mes.config.validate import sentence
 
-Entry = OpcUaEntry | ModbusTcpEntry | ModbusUdpEntry | ModbusTlsEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 Tag = OpcUaTag | ModbusTag
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _INTERVALS = frozenset({"publish_interval_ms", "sampling_interval_ms"})

@@ -176,10 +176,7 @@ class ModbusRtuEntry(ModbusRtuController):
     heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
 
 
-ControllerEntry = Annotated[
-    OpcUaEntry | ModbusTcpEntry | ModbusUdpEntry | ModbusTlsEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry,
-    Field(discriminator="kind"),
-]
+ControllerEntry = OpcUaEntry | ModbusTcpEntry | ModbusUdpEntry | ModbusTlsEntry | ModbusRtuOverTcpEntry | ModbusRtuEntry
 
 
 class SignalShape(Shape):
@@ -435,7 +432,7 @@ class PlantShape(Shape):
     markets: Annotated[dict[str, NamedShape], Field(description="display names of the products' markets")] = {}
     process_values: Annotated[dict[Name, NamedShape], Field(description="display names of process values")] = {}
     state_maps: dict[Name, StateMapShape] = {}
-    controllers: dict[Name, ControllerEntry] = {}
+    controllers: dict[Name, Annotated[ControllerEntry, Field(discriminator="kind")]] = {}
     templates: dict[Name, TemplateShape] = {}
     areas: Annotated[dict[Name, AreaShape], Field(min_length=1)]
     flow: list[FlowShape] = []
