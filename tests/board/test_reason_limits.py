@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from board_plant import PlantBoard, Visitor, plant_board
 from events import STATION, at, state
+from oee_histories import adjoining_stops
 
 from mes.model import State, StationEvent
 
@@ -22,16 +23,7 @@ DAYS: Sequence[StationEvent] = [
         state(day * DAY + 50, State.PRODUCING),
     )
 ]
-ADJOINING: Sequence[StationEvent] = [
-    state(0, State.PRODUCING),
-    state(40, State.DOWN),
-    state(50, State.IDLE),
-    state(60, State.PRODUCING),
-    state(70, State.DOWN),
-    state(80, State.STARVED),
-    state(90, State.SETUP),
-    state(100, State.PRODUCING),
-]
+ADJOINING = adjoining_stops(40)
 NOW = at(9 * DAY + 120)  # Wednesday, 11 March
 
 

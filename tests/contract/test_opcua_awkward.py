@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from opcua_servers import (
-    CLIENT_URI,
     NAMESPACE,
     SERVER_URI,
     Certificates,
     Journal,
     adapter,
-    pair_in,
+    certificates_in,
     running,
     settings,
 )
@@ -34,10 +33,7 @@ SMALL = Limits(sessions=2, max_items_per_call=3, min_sampling_ms=125.0, max_queu
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    folder = tmp_path_factory.mktemp("certificates")
-    server = pair_in(folder / "server", SERVER_URI, days=30)
-    client = pair_in(folder / "client", CLIENT_URI, days=90)
-    return Certificates(server=server, client=client, other=server)
+    return certificates_in(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

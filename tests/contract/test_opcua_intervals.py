@@ -2,14 +2,12 @@ from pathlib import Path
 
 import pytest
 from opcua_servers import (
-    CLIENT_URI,
     NAMESPACE,
-    SERVER_URI,
     Certificates,
     Journal,
     NodeOpcUa,
     ServerUnderTest,
-    pair_in,
+    certificates_in,
     running,
     settings,
     simulated,
@@ -29,8 +27,7 @@ NODES = (Node("state", "int32", 6), Node("good", "uint32", 100), Node("oven", "f
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    pair = pair_in(tmp_path_factory.mktemp("server"), SERVER_URI, days=30)
-    return Certificates(pair, pair_in(tmp_path_factory.mktemp("client"), CLIENT_URI, days=90), pair)
+    return certificates_in(tmp_path_factory.mktemp("certificates"))
 
 
 def subject(controller: OpcUaController) -> OpcUaAdapter:

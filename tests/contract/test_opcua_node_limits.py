@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from opcua_servers import CLIENT_URI, SERVER_URI, Certificates, Journal, NodeOpcUa, adapter, pair_in, running, settings
+from opcua_servers import Certificates, Journal, NodeOpcUa, adapter, certificates_in, running, settings
 
 from adapters.reading import Quality
 from simulators.opcua_server import Node
@@ -18,10 +18,7 @@ NAMES = tuple(node.name for node in NODES)
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    folder = tmp_path_factory.mktemp("certificates")
-    server = pair_in(folder / "server", SERVER_URI, days=30)
-    client = pair_in(folder / "client", CLIENT_URI, days=90)
-    return Certificates(server=server, client=client, other=server)
+    return certificates_in(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.mark.parametrize(("subscriptions", "polled"), [(5, 0), (1, 5)])

@@ -2,13 +2,11 @@ from pathlib import Path
 
 import pytest
 from opcua_servers import (
-    CLIENT_URI,
-    SERVER_URI,
     Certificates,
     Journal,
     NodeOpcUa,
     adapter,
-    pair_in,
+    certificates_in,
     running,
     settings,
     simulated,
@@ -27,8 +25,7 @@ NOWHERE = "opc.tcp://127.0.0.1:9/"
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    pair = pair_in(tmp_path_factory.mktemp("server"), SERVER_URI, days=30)
-    return Certificates(pair, pair_in(tmp_path_factory.mktemp("client"), CLIENT_URI, days=90), pair)
+    return certificates_in(tmp_path_factory.mktemp("certificates"))
 
 
 async def test_the_other_server_takes_over(certificates: Certificates, tmp_path: Path) -> None:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 from opcua_servers import (
-    CLIENT_URI,
     NAMESPACE,
-    SERVER_URI,
     Certificates,
     Journal,
     NodeOpcUa,
     ServerUnderTest,
-    pair_in,
+    certificates_in,
     running,
     settings,
     simulated,
@@ -43,8 +41,7 @@ NODES = (
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    pair = pair_in(tmp_path_factory.mktemp("server"), SERVER_URI, days=30)
-    return Certificates(pair, pair_in(tmp_path_factory.mktemp("client"), CLIENT_URI, days=90), pair)
+    return certificates_in(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(params=["simulated", pytest.param("node", marks=pytest.mark.nodeopcua)])

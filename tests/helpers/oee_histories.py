@@ -26,6 +26,20 @@ def standard(ideal_s: float = 120, minor_stop_s: float = 360) -> StationStandard
     return StationStandard(ideal_cycle={None: timedelta(seconds=ideal_s)}, minor_stop=timedelta(seconds=minor_stop_s))
 
 
+def adjoining_stops(begin: float) -> list[StationEvent]:
+    """Two stops of ten minutes side by side from minute `begin` on; ten minutes later a stop, a wait and a stop."""
+    return [
+        state(0, State.PRODUCING),
+        state(begin, State.DOWN),
+        state(begin + 10, State.IDLE),
+        state(begin + 20, State.PRODUCING),
+        state(begin + 30, State.DOWN),
+        state(begin + 40, State.STARVED),
+        state(begin + 50, State.SETUP),
+        state(begin + 60, State.PRODUCING),
+    ]
+
+
 def shift_with_a_stop_and_an_unreconciled_count(units: int, *, raw: int) -> list[StationEvent]:
     """A stop from minute 40 to 50 and a count to decide at 70; `units` are counted before, up to `raw`, and after."""
     return [

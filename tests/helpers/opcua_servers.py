@@ -48,6 +48,12 @@ def pair_in(folder: Path, application_uri: str, *, days: int) -> tuple[Path, Pat
     return pair.certificate, pair.key
 
 
+def certificates_in(folder: Path) -> Certificates:
+    """Those of a server and of the client; nobody else has any."""
+    server = pair_in(folder / "server", SERVER_URI, days=30)
+    return Certificates(server, pair_in(folder / "client", CLIENT_URI, days=90), server)
+
+
 class ServerUnderTest(Protocol):
     """What the contract needs of a server."""
 

@@ -7,6 +7,7 @@ import pytest
 from asked_commands import answer
 from events import STATION, assigned, at, counted, raised, state
 from journals import journal_of
+from oee_histories import adjoining_stops
 
 from mes.config.load import default_config, load
 from mes.model import Explained, ReasonId, State, StationEvent, StationId
@@ -62,16 +63,7 @@ def test_a_reason_is_given_to_the_past(query: PlantResults, start: float, end: f
     assert refusal.value.code == code
 
 
-ADJOINING: list[StationEvent] = [
-    state(0, State.PRODUCING),
-    state(10, State.DOWN),
-    state(20, State.IDLE),
-    state(30, State.PRODUCING),
-    state(40, State.DOWN),
-    state(50, State.STARVED),
-    state(60, State.SETUP),
-    state(70, State.PRODUCING),
-]
+ADJOINING = adjoining_stops(10)
 
 
 @pytest.mark.parametrize(
