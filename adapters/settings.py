@@ -1,6 +1,7 @@
 """Controllers and tags as configured; shapes and limits are checked here, names and cross-references by the caller."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -54,6 +55,9 @@ class Table(StrEnum):
     DISCRETE = "discrete"
     HOLDING = "holding"
     INPUT = "input"
+
+
+FIRST_IN_MANUALS: Mapping[Table, int] = {Table.HOLDING: 40001, Table.INPUT: 30001, Table.DISCRETE: 10001}
 
 
 Accept = Literal["good", "uncertain"]

@@ -268,14 +268,14 @@ class Pipeline:
         polled, at_s = before
         routes = self._routes[batch.controller]
         guests = self._guests[batch.controller]
-        affected = dict.fromkeys(station for tag in part.tags & polled.tags for station in routes.get(tag, ()))
-        dark = {station: None for station in affected if station not in guests}
+        both = part.tags & polled.tags
+        affected = dict.fromkeys(station for tag in both for station in routes.get(tag, ()))
         silence_s = max(came_at_s - at_s, (part.time - polled.time).total_seconds() / self._speed)
         if silence_s <= longest_observed(part.every).total_seconds() or not affected:
             return ()
-        unread = part.tags & polled.tags
         for station in affected.keys() & guests.keys():
-            self._unread(station, [tag for tag in guests[station] if tag in unread], polled.time, work)
+            self._unread(station, [tag for tag in guests[station] if tag in both], polled.time, work)
+        dark = [station for station in affected if station not in guests]
         gap = _not_observed(batch.controller, polled.time, silence_s, part.every, longest_commit_s, part.answered_in)
         until = max(polled.time, batch.received_time)
         for station in dark:

@@ -10,7 +10,7 @@ from adapters.modbus.answers import BlockAnswer
 from adapters.modbus.decode import BAD, TEARABLE, Decoded, counters, decode, fault
 from adapters.modbus.read_plan import Block, Plan
 from adapters.reading import Reading, TagId
-from adapters.settings import ModbusTag, Table
+from adapters.settings import FIRST_IN_MANUALS, ModbusTag, Table
 
 TAGS_NAMED = 5  # in one sentence
 TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
@@ -31,7 +31,6 @@ _OTHER_TABLES = {
     Table.COIL: "discrete` or `holding",
     Table.DISCRETE: "coil` or `input",
 }
-_MANUAL = {Table.HOLDING: 40001, Table.INPUT: 30001, Table.DISCRETE: 10001}  # where manuals let a table begin
 
 
 class RegisterImage:
@@ -173,7 +172,7 @@ class RegisterImage:
 def _refusal(block: Block, code: int) -> tuple[str, str]:
     """What a device says with an exception code, and the remedy."""
     what, remedy = _REFUSALS[code]
-    first = _MANUAL.get(block.table, math.inf)
+    first = FIRST_IN_MANUALS.get(block.table, math.inf)
     manual = f"; {block.address} of a manual is {block.address - first:.0f} here" if block.address >= first else ""
     return what, remedy.format(other=_OTHER_TABLES[block.table], manual=manual)
 

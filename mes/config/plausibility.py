@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from adapters.settings import ModbusTag, OpcUaTag, Table
+from adapters.settings import FIRST_IN_MANUALS, ModbusTag, OpcUaTag
 from mes.collect.signals import CounterSignal, StationSetup
 from mes.config.findings import Findings
 from mes.config.models.plant import (
@@ -23,8 +23,7 @@ from mes.config.stations import Resolved
 from mes.config.tags import Use
 from mes.model import CountKind, StationId, StationStandard
 
-MANUALS = {Table.HOLDING: 40_000, Table.INPUT: 30_000, Table.DISCRETE: 10_000}  # what manuals add to 1-based numbers
-BEHIND_THE_FIRST_DIGIT = 9_999
+NUMBERS_OF_A_TABLE = 9_999  # those behind the first digit, as manuals print them
 OF_EVERY_UNIT = (CountKind.GOOD, CountKind.TOTAL)  # totalisers that move with each unit, or nearly
 SIBLINGS = 5  # places of one namespace beside which a single one of another looks like a slip
 NAMESPACE = re.compile(r"nsu=([^;]*);")
@@ -64,10 +63,10 @@ def check_tags(uses: Sequence[Use], findings: Findings) -> None:
     """One controller's tags: numbers as manuals print them, and a namespace that only one tag has."""
     for use in uses:
         if isinstance(use.tag, ModbusTag):
-            before = MANUALS.get(use.tag.table)
-            if before is not None and before < use.tag.address <= before + BEHIND_THE_FIRST_DIGIT:
+            first = FIRST_IN_MANUALS.get(use.tag.table)
+            if first is not None and first <= use.tag.address < first + NUMBERS_OF_A_TABLE:
                 what = f"{use.tag.address} looks like the number of a manual, and is taken as it stands on the wire"
-                remedy = f"if a manual says {use.tag.address}, write {use.tag.address - before - 1}"
+                remedy = f"if a manual says {use.tag.address}, write {use.tag.address - first}"
                 findings.warning((*use.place, "address"), what, remedy, station=use.station)
     spaces = {use.place: found[1] for use in uses if (found := _namespace(use)) is not None}  # a template is one place
     count = Counter(spaces.values())
