@@ -123,13 +123,12 @@ async def collector(
         health = Health(clock, findings=lambda controller: tags[controller].findings())
         monitor = _status_monitor(config, journal, health, clock, forwarded=config.influx is not None)
         monitor.tags = tags
-        clocks = ControllerClocks()
-        pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.offset)
+        clocks = ControllerClocks(measures=isinstance(clock, SteadyClock))
+        pipeline = Pipeline(config.setups, journal, clock, controllers=config.station_controllers, offset=clocks.take)
         taps: list[Callable[[Batch], None]] = [lambda batch: tags[batch.controller].take(batch)]
         taps += [tap] if tap is not None else []
-        if isinstance(clock, SteadyClock):  # by a simulated clock every delay on the way looks like minutes
+        if clocks.measures:
             monitor.offsets = clocks.offsets
-            taps.append(clocks.take)
         taker = _Tapped(pipeline, taps)
         lines: registry.Lines = {}
         async with asyncio.TaskGroup() as group:

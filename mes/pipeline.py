@@ -60,7 +60,7 @@ class _Work:
         return not (self.events or self.states or self.telemetry)
 
 
-def _unknown(_controller: ControllerId) -> timedelta | None:
+def _unknown(_batch: Batch) -> timedelta | None:
     return None
 
 
@@ -78,12 +78,12 @@ class Pipeline:
         clock: Clock,
         *,
         controllers: Mapping[StationId, ControllerId],
-        offset: Callable[[ControllerId], timedelta | None] = _unknown,
+        offset: Callable[[Batch], timedelta | None] = _unknown,
         monotonic_s: Callable[[], float] = boot_time_s,
     ) -> None:
         """`controllers`: each station's own controller, without which nothing is known of it.
 
-        `offset`: a controller's clock minus ours, as its changes have shown it so far.
+        `offset`: takes every batch, and gives its controller's clock minus ours as far as that is known then.
         `monotonic_s`: real seconds that only grow, those in which the machine slept included.
         """
         self._setups = setups
@@ -103,7 +103,6 @@ class Pipeline:
             for tag, controller in setup.elsewhere.items():
                 self._guests[controller].setdefault(station, []).append(tag)
         self._offset = offset
-        self._first_offsets: dict[ControllerId, timedelta | None] = {}  # as measured when a connection began
         self._deliveries: dict[ControllerId, Delivery] = {}
         self._observed: dict[ControllerId, datetime] = {}
         self._looks: dict[ControllerId, Looks] = {controller: Looks() for controller in self._stations}
@@ -226,7 +225,7 @@ class Pipeline:
             closed = replace(gap, until=max(gap.since, batch.received_time))
             for station in self._stations[batch.controller]:
                 work.step(self._setups[station], closed)
-        offset = self._offset_of(batch)
+        offset = self._offset(batch)
         oldest = self._deliveries.setdefault(batch.controller, Delivery()).take(batch, offset)
         looks = self._looks[batch.controller]
         looked = looks.before(batch.received_time)
@@ -319,13 +318,6 @@ class Pipeline:
         self._unsaved.add(controller)
         self._blind(controller, Gap(began, None, cause, detail), work)
         await self._commit(work)
-
-    def _offset_of(self, batch: Batch) -> timedelta | None:
-        """As changes have shown it, else as it was measured when the connection began."""
-        if batch.baseline:
-            self._first_offsets[batch.controller] = batch.clock_offset
-        measured = self._offset(batch.controller)
-        return self._first_offsets.get(batch.controller) if measured is None else measured
 
     def _blind(self, controller: ControllerId, gap: Gap, work: _Work) -> None:
         self._gaps[controller] = gap

@@ -34,6 +34,9 @@ class OffsetMeter:
     old stamp.
     """
 
+    first: timedelta | None = field(
+        default=None, init=False
+    )  # as measured at the connection; None once the clock was set
     _buckets: deque[tuple[datetime, timedelta]] = field(default_factory=lambda: deque(maxlen=BUCKETS), init=False)
 
     def take(self, readings: Iterable[Reading], received: datetime) -> Step | None:
@@ -48,6 +51,7 @@ class OffsetMeter:
             late = newest < before  # perhaps only a slow answer: the next ones tell
             if not late or self._late_too(newest):
                 agreeing = [self._buckets[-1]] if late else []
+                self.first = None
                 self._buckets.clear()
                 self._buckets.extend((*agreeing, (received, newest)))
                 return Step(before, newest)
@@ -86,16 +90,30 @@ class OffsetMeter:
 
 @dataclass(slots=True)
 class ControllerClocks:
-    """The clocks of all controllers; looks at every batch, and tells once when a clock was set or has gone far."""
+    """The clocks of all controllers; looks at every batch, and tells once when a clock was set or has gone far.
 
+    `measures`: False by a simulated clock, by which every delay on the way looks like minutes. Then only what was
+    measured at a connection is known.
+    """
+
+    measures: bool = True
     _meters: dict[ControllerId, OffsetMeter] = field(default_factory=lambda: defaultdict(OffsetMeter), init=False)
     _far: set[ControllerId] = field(default_factory=set, init=False)
 
-    def take(self, batch: Batch) -> None:
-        """A batch that is journaled."""
-        if batch.baseline:
-            return
+    def take(self, batch: Batch) -> timedelta | None:
+        """A batch that came; by how much its controller's clock is ahead of ours, as far as that is known now.
+
+        That is what changes well apart agree on, this batch's included, and until then what was measured at the
+        connection. None if neither is known, and after the clock was set, until changes agree again.
+        """
         meter = self._meters[batch.controller]
+        if batch.baseline:
+            meter.first = batch.clock_offset
+        elif self.measures:
+            self._measure(meter, batch)
+        return meter.offset if meter.is_settled else meter.first
+
+    def _measure(self, meter: OffsetMeter, batch: Batch) -> None:
         step = meter.take(batch.readings, batch.received_time)
         if step is not None:
             before_s, after_s = step.before.total_seconds(), step.after.total_seconds()
@@ -108,11 +126,6 @@ class ControllerClocks:
         else:
             self._far.discard(batch.controller)
             log.info("controller_clock_right", controller=batch.controller, offset_s=meter.offset.total_seconds())
-
-    def offset(self, controller: ControllerId) -> timedelta | None:
-        """By how much a controller's clock is ahead of ours; None until a few changes, well apart, agree on it."""
-        meter = self._meters.get(controller)
-        return None if meter is None or not meter.is_settled else meter.offset
 
     def offsets(self) -> dict[ControllerId, float]:
         """Seconds by which each clock is ahead of ours, where that is known."""

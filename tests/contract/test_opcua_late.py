@@ -51,13 +51,12 @@ async def test_a_stalled_link_moves_no_state(tmp_path: Path, others: int) -> Non
     setup = StationSetup(STATION, {TagId("state"): signal}, {}, timedelta(seconds=2))
     clocks = ControllerClocks()
     async with Journal.open(tmp_path / "journal.sqlite") as journal:
-        pipeline = Pipeline({STATION: setup}, journal, SystemClock(), controllers={STATION: PLC}, offset=clocks.offset)
+        pipeline = Pipeline({STATION: setup}, journal, SystemClock(), controllers={STATION: PLC}, offset=clocks.take)
         await pipeline.recover()
         came = asyncio.Condition()
 
         async def emit(batch: Batch, /) -> None:
             await pipeline.accept(batch)
-            clocks.take(batch)
             async with came:
                 came.notify_all()
 

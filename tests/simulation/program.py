@@ -13,7 +13,7 @@ from adapters.clock import SteadyClock
 from adapters.ports import Adapter
 from adapters.reading import ControllerId
 from mes.collect.signals import StationSetup
-from mes.daemon import SET_FOR_S, _Tapped, told_or_set
+from mes.daemon import SET_FOR_S, told_or_set
 from mes.errors import JournalError
 from mes.health.clock_offsets import ControllerClocks
 from mes.influx.writer import InfluxWriter, Pace
@@ -207,7 +207,7 @@ class Program:
                 journal,
                 clock,
                 controllers=world.station_controllers,
-                offset=clocks.offset,
+                offset=clocks.take,
                 monotonic_s=asyncio.get_running_loop().time,
             )
             await pipeline.recover()
@@ -218,13 +218,12 @@ class Program:
                 pace=PACE,
                 clock=clock,
             )
-            taker = _Tapped(pipeline, [clocks.take])
             async with asyncio.TaskGroup() as group:
                 tasks: list[asyncio.Task[None]] = []
                 for name, plc in world.controllers.items():
                     own = random.Random(f"{world.plan.seed}:{name}:{number}")
                     make = partial(SimulatedAdapter, plc, own, clock)
-                    tasks.append(group.create_task(supervise(name, make, taker, world.watch, rng=own)))
+                    tasks.append(group.create_task(supervise(name, make, pipeline, world.watch, rng=own)))
                 tasks.append(group.create_task(run_forever("influx", partial(self._forward, writer))))
                 await told_or_set(self._told_to_stop, clock, journal, SET_FOR_S)
                 await end_tasks(tasks)

@@ -129,9 +129,27 @@ def test_a_clock_that_was_set_is_known_from_then_on() -> None:
     clocks = ControllerClocks()
     for second in range(0, 120, 10):
         offset_s = 0.0 if second < 60 else -24.0
-        clocks.take(Batch(PLC, START + second * SECOND, (reading(second, offset_s),)))
+        known = clocks.take(Batch(PLC, START + second * SECOND, (reading(second, offset_s),)))
         if second >= 80:
-            assert clocks.offset(PLC) == -24.05 * SECOND
+            assert known == -24.05 * SECOND
+
+
+def test_what_was_measured_at_the_connection_ends_when_the_clock_is_set() -> None:
+    """The look that tells the step is judged by it already; by the first offset its old times would be believed."""
+    clocks = ControllerClocks()
+    assert clocks.take(Batch(PLC, START, (), baseline=True, clock_offset=0.0 * SECOND)) == 0.0 * SECOND
+    for second in (100, 190, 280):
+        known = clocks.take(Batch(PLC, START + second * SECOND, (reading(second, 0.0 if second < 150 else -45.0),)))
+        assert known == (0.0 * SECOND if second < 250 else None)
+
+
+def test_by_a_simulated_clock_only_the_connection_measures() -> None:
+    """Every delay on the way looks like minutes there."""
+    clocks = ControllerClocks(measures=False)
+    clocks.take(Batch(PLC, START, (), baseline=True, clock_offset=SECOND))
+    for second in range(0, 120, 10):
+        assert clocks.take(Batch(PLC, START + second * SECOND, (reading(second, -24.0),))) == SECOND
+    assert clocks.offsets() == {}
 
 
 OTHER = ControllerId("other")
@@ -141,9 +159,9 @@ def test_an_offset_is_known_once_changes_well_apart_agree() -> None:
     """A first burst that was held up by nine seconds makes no clock late; only changes over half a minute tell."""
     clocks = ControllerClocks()
     for second in (0.0, 0.1, 0.2):
-        clocks.take(Batch(PLC, START + second * SECOND, (reading(second, 0.0, 9.0),)))
-    assert clocks.offset(PLC) is None
-    for second in (30.0, 45.0, 60.0):
-        clocks.take(Batch(PLC, START + second * SECOND, (reading(second, 0.0, 0.05),)))
-    assert clocks.offset(PLC) == -0.05 * SECOND
-    assert clocks.offset(OTHER) is None
+        assert clocks.take(Batch(PLC, START + second * SECOND, (reading(second, 0.0, 9.0),))) is None
+    known = [
+        clocks.take(Batch(PLC, START + second * SECOND, (reading(second, 0.0, 0.05),))) for second in (30.0, 45.0, 60.0)
+    ]
+    assert known[-1] == -0.05 * SECOND
+    assert clocks.take(Batch(OTHER, START, ())) is None
