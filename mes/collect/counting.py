@@ -32,6 +32,7 @@ from mes.collect.units import (
     read_log,
     take,
     take_overdue,
+    take_uncounted,
     waiting_units,
 )
 from mes.collect.values import NO_PRODUCT, whole
@@ -115,7 +116,7 @@ def _read_after_held(work: Work, setup: CounterSetup, held: Held, now: Held) -> 
             work, setup.kind, with_suspect(known, held.raw, held.received_time), held.received_time, ends_gap=False
         )
         why = f"fell from {known.raw} to {held.raw} and then showed {now.raw}: a reset, or a value that was misread"
-        _emit_unreconciled(work, setup.kind, held, (held.time, held.time_source), Unreconciled(known.raw, why))
+        _emit_unreconciled(work, setup.kind, held.raw, (held.time, held.time_source), Unreconciled(known.raw, why))
     _read(work, setup, now, settled=False, confirmed=False)
 
 
@@ -164,21 +165,40 @@ def flag_unrecorded(work: Work) -> None:
         if units and counter is not None:
             first = min(count.time for count in overdue if count.result is result)
             why = f"{units} of the units counted from {first} on are not in the unit log: they may be too many"
-            work.emit(
-                CountUnreconciled,
-                (now, TimeSource.EDGE),
-                kind=kind,
-                raw=counter.raw,
-                previous_raw=counter.raw,
-                explanation=why,
-            )
+            _emit_unreconciled(work, kind, counter.raw, (now, TimeSource.EDGE), Unreconciled(counter.raw, why))
+
+
+def flag_uncounted(work: Work) -> None:
+    """Flags units that the unit log shows, and that no count followed while their totaliser was watched.
+
+    They stay uncounted, for the totaliser may yet show them, and a person is told that they may be missing.
+    """
+    state, log, now = work.state, work.state.log, work.seen.received_time
+    if log is None or not log.waiting or "unit_log" in state.qualities:
+        return
+    since = state.closed.until if state.closed is not None else None
+    for kind, result in RESULT_OF.items():
+        counter = state.counters.get(kind)
+        if counter is None or counter.suspect_raw is not None or kind in state.held or kind in state.unread:
+            continue
+        log, units = take_uncounted(log, result, since, now - UNRECORDED_AFTER)
+        if units:
+            work.state = replace(work.state, log=log)
+        _flag_uncounted(work, kind, counter, units)
+
+
+def _flag_uncounted(work: Work, kind: CountKind, counter: CounterState, units: int) -> None:
+    if units:
+        why = f"{units} of the units in the unit log were not counted: they may be missing"
+        when = (work.seen.received_time, TimeSource.EDGE)
+        _emit_unreconciled(work, kind, counter.raw, when, Unreconciled(counter.raw, why))
 
 
 def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirmed: bool, earlier: bool = False) -> None:
     """One reading. `earlier`: it is of an earlier observation, perhaps of before the last gap."""
     known = work.state.counters.get(setup.kind)
     if known is not None:
-        _forget(work, setup.kind, known.time)
+        _forget(work, known, setup.kind)
     closed, since, gap = work.state.closed, None, None
     if earlier and closed is not None and now.received_time <= closed.since:
         closed = None
@@ -210,7 +230,7 @@ def _read(work: Work, setup: CounterSetup, now: Held, *, settled: bool, confirme
             return
         case Unreconciled():
             outcome = _count_proved(work, setup, outcome, (time, source), since)
-            _emit_unreconciled(work, setup.kind, now, (time, source), outcome)
+            _emit_unreconciled(work, setup.kind, now.raw, (time, source), outcome)
         case Counted():
             if outcome.flag is CountFlag.BASELINE:
                 outcome = first_reading(work, setup.kind, outcome, now.raw, (time, source))
@@ -232,13 +252,13 @@ def _count_proved(
 
 
 def _emit_unreconciled(
-    work: Work, kind: CountKind, now: Held, when: tuple[datetime, TimeSource], outcome: Unreconciled
+    work: Work, kind: CountKind, raw: int, when: tuple[datetime, TimeSource], outcome: Unreconciled
 ) -> None:
     work.emit(
         CountUnreconciled,
         when,
         kind=kind,
-        raw=now.raw,
+        raw=raw,
         previous_raw=outcome.previous_raw,
         explanation=outcome.explanation,
     )
@@ -259,10 +279,13 @@ def _done_with(work: Work, kind: CountKind, counter: CounterState | None, read_a
     work.state = replace(work.state, counters=counters, held=held, unread=unread, closed=closed)
 
 
-def _forget(work: Work, kind: CountKind, counted: datetime) -> None:
+def _forget(work: Work, counter: CounterState, kind: CountKind) -> None:
+    """Units that the last count passed over are flagged, unless they may have been counted before, in a gap."""
     if work.state.log is not None and kind in RESULT_OF:
-        log = forget(work.state.log, RESULT_OF[kind], counted, work.setup.max_source_offset)
+        tolerance, now = work.setup.max_source_offset, work.seen.received_time
+        log, passed = forget(work.state.log, RESULT_OF[kind], counter.time, tolerance, now)
         work.state = replace(work.state, log=log)
+        _flag_uncounted(work, kind, counter, passed)
 
 
 def _forget_counted(
@@ -372,6 +395,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
     work.judge(signal, reading, malformed=malformed > 0 or not isinstance(reading.value, tuple))
     if not isinstance(reading.value, tuple):
         return
+    closed = work.state.closed
     log, news = read_log(
         work.state.log,
         records,
@@ -379,6 +403,7 @@ def read_unit_log(work: Work, signal: UnitLogSignal, reading: Reading) -> None:
         now=reading.received_time,
         tolerance=work.setup.max_source_offset,
         believes=lambda time: _believes(work, time, reading.received_time),
+        watched=closed is None or reading.received_time - closed.until >= RECORDS_COME_WITHIN,
         malformed=malformed,
         empty=len(reading.value) - len(records) - malformed,
     )

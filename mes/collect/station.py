@@ -9,7 +9,7 @@ import msgspec
 
 from adapters.reading import Gap, Quality, Reading
 from mes.collect.counters import CounterState
-from mes.collect.counting import flag_unrecorded, read_counter, read_unit_log, settle_counters
+from mes.collect.counting import flag_uncounted, flag_unrecorded, read_counter, read_unit_log, settle_counters
 from mes.collect.observation import Work
 from mes.collect.signals import (
     Blind,
@@ -137,6 +137,7 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
                 _told_by_rules(work, scan)
             settle_counters(work, state.held)
             flag_unrecorded(work)
+            flag_uncounted(work)
             tell_by_counts(work)
             return Step(work.state, tuple(work.events), tuple(work.telemetry))
         case _:

@@ -13,7 +13,9 @@ from mes.intervals import EPOCH
 from mes.model import UnitResult
 
 RECORDS_COME_WITHIN = timedelta(minutes=1)  # of their counts, by our clock
-UNRECORDED_AFTER = 10 * RECORDS_COME_WITHIN  # a count whose record has not come by then has none
+UNRECORDED_AFTER = (
+    10 * RECORDS_COME_WITHIN
+)  # a count whose record has not come by then has none, nor a record its count
 KEPT = 128  # records that wait for their count, and counts that wait for their records; a ring is shorter
 RESULTS = {"G": UnitResult.GOOD, "R": UnitResult.REWORK, "S": UnitResult.SCRAP}
 # eleven digits of seconds reach beyond the year 5000 and stay within what a datetime can hold
@@ -36,7 +38,8 @@ class Waiting:
     """A recorded unit whose count has not been seen yet; `sequence` counts on without end.
 
     `time` is when it was finished by the controller's clock; where that is not to be believed (`ours`), when its record
-    was read.
+    was read. `at` is when it was read, by our clock; None where its count may have been taken before, in a gap or at
+    the first look.
     """
 
     sequence: int
@@ -44,6 +47,7 @@ class Waiting:
     product: str
     time: datetime = EPOCH
     ours: bool = False
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ def read_log(
     now: datetime,
     tolerance: timedelta,
     believes: Callable[[datetime], bool] = lambda _: True,
+    watched: bool = True,
     malformed: int = 0,
     empty: int = 0,
 ) -> tuple[LogState, News]:
@@ -119,7 +124,8 @@ def read_log(
     Records keep their endless sequence numbers in `News`. A sequence number more than half the modulus ahead is behind.
     If a number is missing although the ring could hold it, the ring was read while it was written. Then this number and
     all later ones are waited for. `now`: when it was read, by our clock. `tolerance`: how far the controller's clock
-    may be from ours. `believes`: whether a time in a record can be one by our clock. `malformed` and `empty`: how many
+    may be from ours. `believes`: whether a time in a record can be one by our clock. `watched`: whether
+    their counts are yet to be read, and were not those of a gap that has just ended. `malformed` and `empty`: how many
     places of the ring hold nothing that can be read, and nothing at all.
     """
     if state is None:
@@ -133,10 +139,11 @@ def read_log(
         return state, News()
     end = known[-1]
     state = _overwritten(replace(state, last=end.sequence, last_time=end.time), missing, now)
+    at = now if watched and not state.fresh else None
     for record in known:
         ours = not believes(record.time)
         placed = replace(record, time=now) if ours else record
-        state = _settle(state, placed, None if ours else tolerance)
+        state = _settle(state, placed, None if ours else tolerance, at)
     return state, News(tuple(known), missing, first_missing)
 
 
@@ -216,7 +223,7 @@ def _less(owed: Owed, met: int) -> list[Owed]:
     return [replace(owed, units=owed.units - met)] if owed.units > met else []
 
 
-def _settle(state: LogState, record: UnitRecord, tolerance: timedelta | None) -> LogState:
+def _settle(state: LogState, record: UnitRecord, tolerance: timedelta | None, at: datetime | None) -> LogState:
     """A record meets the count that came before it, or waits for its own.
 
     `tolerance` None: when the unit was finished is not known; it may be any that was counted.
@@ -231,8 +238,8 @@ def _settle(state: LogState, record: UnitRecord, tolerance: timedelta | None) ->
         # what was finished only after a count cannot be what was counted
         owed[place] = replace(count, passed=True)
     state = replace(state, owed=tuple(owed))
-    waiting = (*state.waiting, Waiting(record.sequence, record.result, record.product, record.time, tolerance is None))
-    return replace(state, waiting=waiting[-KEPT:])
+    unit = Waiting(record.sequence, record.result, record.product, record.time, tolerance is None, at)
+    return replace(state, waiting=(*state.waiting, unit)[-KEPT:])
 
 
 def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
@@ -243,17 +250,22 @@ def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
     return max(wrapped) if wrapped else high
 
 
-def forget(state: LogState, result: UnitResult, counted: datetime, tolerance: timedelta) -> LogState:
+def forget(
+    state: LogState, result: UnitResult, counted: datetime, tolerance: timedelta, now: datetime
+) -> tuple[LogState, int]:
     """Without the waiting units that were finished before the last count was taken, and that it did not take.
 
     By the controller's clock that is certain only beyond the tolerance; by ours, they were read when it was, or before.
+    Says how many of them were read before `now` while their totaliser was watched: no count will come of these. What
+    was read with the next count may be that count's, by a clock that lies.
     """
-    rest = tuple(
+    gone = [
         unit
         for unit in state.waiting
-        if unit.result is not result or (unit.time > counted if unit.ours else unit.time >= counted - tolerance)
-    )
-    return state if len(rest) == len(state.waiting) else replace(state, waiting=rest)
+        if unit.result is result and (unit.time <= counted if unit.ours else unit.time < counted - tolerance)
+    ]
+    rest = tuple(unit for unit in state.waiting if unit not in gone)
+    return replace(state, waiting=rest) if gone else state, sum(unit.at is not None and unit.at < now for unit in gone)
 
 
 def forget_counted(state: LogState, result: UnitResult, until: datetime, *, but: int) -> LogState:
@@ -287,6 +299,21 @@ def take_overdue(state: LogState, before: datetime) -> tuple[LogState, list[Owed
     if state.fresh:
         overdue[:1] = _less(overdue[0], 1)
     return rest, overdue
+
+
+def take_uncounted(
+    state: LogState, result: UnitResult, since: datetime | None, before: datetime
+) -> tuple[LogState, int]:
+    """Takes the units of one result that no count has claimed, and how many they are.
+
+    Their records were read since the last gap, if there was one, and `before` then.
+    """
+    rest = tuple(
+        unit
+        for unit in state.waiting
+        if unit.result is not result or unit.at is None or unit.at > before or (since is not None and unit.at < since)
+    )
+    return replace(state, waiting=rest), len(state.waiting) - len(rest)
 
 
 def take(

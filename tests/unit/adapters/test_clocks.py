@@ -105,6 +105,11 @@ def test_a_clock_that_was_set_is_told_once() -> None:
     assert slow == []
 
 
+def test_one_late_answer_sets_no_clock_however_late_the_one_before_was() -> None:
+    """A publish that came within its interval and then one that was held up are no two that agree."""
+    assert fed(OffsetMeter(), *((10.0 * n, 0.0, {5: 0.9, 6: 5.4}.get(n, 0.01)) for n in range(12))) == []
+
+
 def test_each_change_of_a_clock_is_told_once(logged: list[EventDict]) -> None:
     """A clock that goes far, is set and comes back is told at each turn; a baseline, which is old, tells nothing."""
     clocks = ControllerClocks()
@@ -149,7 +154,27 @@ def test_by_a_simulated_clock_only_the_connection_measures() -> None:
     clocks.take(Batch(PLC, START, (), baseline=True, clock_offset=SECOND))
     for second in range(0, 120, 10):
         assert clocks.take(Batch(PLC, START + second * SECOND, (reading(second, -24.0),))) == SECOND
-    assert clocks.offsets() == {}
+
+
+def test_an_old_value_that_is_repeated_after_the_connection_sets_no_clock(logged: list[EventDict]) -> None:
+    """A subscription begins with present values, whose stamps may be hours old; the connection measured better."""
+    clocks = ControllerClocks()
+    clocks.take(Batch(PLC, START, (), baseline=True, clock_offset=-SECOND))
+    for second, late_s in ((1, 1500.0), (300, 0.6), (355, 17.0), (380, 0.2)):
+        known = clocks.take(Batch(PLC, START + second * SECOND, (reading(second, -1.0, late_s),)))
+        assert known == -SECOND
+    assert logged == []
+
+
+def test_a_clock_that_was_set_while_nobody_was_connected_is_told_at_the_connection(logged: list[EventDict]) -> None:
+    """What its clock itself shows is known at once."""
+    clocks = ControllerClocks()
+    for offset_s in (0.0, 3600.0, 3600.0, 0.0):
+        assert clocks.take(Batch(PLC, START, (), baseline=True, clock_offset=offset_s * SECOND)) == offset_s * SECOND
+    assert [line["event"] for line in logged] == [
+        *("controller_clock_set", "controller_clock_far"),
+        *("controller_clock_set", "controller_clock_right"),
+    ]
 
 
 OTHER = ControllerId("other")
