@@ -6,10 +6,11 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from patience import eventually, patiently
+from patience import eventually, patiently, promised_s
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -352,12 +353,13 @@ async def test_a_large_answer_is_whole_for_who_reads(path: str) -> None:
 
 async def test_a_stream_that_is_read_goes_on() -> None:
     """A stream's client that takes less than there is, but takes a part again and again, is never ended."""
-    async with served(IMPATIENT) as (plain, port):
+    limits = replace(IMPATIENT, stream_s=promised_s(0.5))
+    async with served(limits) as (plain, port):
         loop = asyncio.get_running_loop()
         with slow_socket() as client:
             await loop.sock_connect(client, ("127.0.0.1", port))
             await loop.sock_sendall(client, get("/live/changes").encode())
-            until = loop.time() + 5 * IMPATIENT.stream_s
+            until = loop.time() + 5 * limits.stream_s
             async with patiently():
                 while loop.time() < until:
                     assert await loop.sock_recv(client, 2**12)

@@ -17,6 +17,7 @@ from opcua_servers import (
     running,
     settings,
 )
+from patience import promised_s
 
 from adapters.clock import SystemClock
 from adapters.diagnostics import DiagnosticCode
@@ -122,13 +123,14 @@ async def test_a_user_with_a_certificate(certificates: Certificates, tmp_path: P
 @pytest.mark.parametrize("policy", ["None", "Basic256Sha256"])
 async def test_a_short_security_token_is_renewed(certificates: Certificates, tmp_path: Path, policy: Policy) -> None:
     """A server whose security tokens live for seconds is collected without a gap for longer than two of them."""
-    async with started(NodeOpcUa(NODES, certificates, tmp_path, token_lifetime_ms=4000)) as server:
+    lives_s = promised_s(4.0)
+    async with started(NodeOpcUa(NODES, certificates, tmp_path, token_lifetime_ms=round(1000 * lives_s))) as server:
         journal, subject = (
             Journal(),
             adapter(settings(server.url, certificates, policy=policy, keepalive_s=5), ["state"]),
         )
         async with running(subject, journal) as task:
-            done, _ = await asyncio.wait({task}, timeout=10)
+            done, _ = await asyncio.wait({task}, timeout=2.5 * lives_s)
             assert not done
             await server.write("state", 9, source_time=SystemClock().now())
             await journal.until(lambda: 9 in journal.values("state"))
