@@ -88,7 +88,7 @@ def adopt(
         unit="" if "unit_id" in over else state.unit,
         unit_since=None if "unit_id" in over else state.unit_since,
         product=None if "product" in over else state.product,
-        fault="" if "fault_code" in over else state.fault,
+        faults={name: codes for name, codes in state.faults.items() if name not in over},
         log=log,
         process={name: value for name, value in state.process.items() if PROCESS + name not in over},
     )
@@ -164,8 +164,10 @@ def _events(setup: StationSetup, state: StationState, over: set[str], at: dateti
     when = (at, TimeSource.EDGE)
     if "unit_id" in over and state.unit:
         work.emit(UnitLeft, when, unit=UnitId(state.unit), baseline=True)
-    if "fault_code" in over and state.fault:
-        work.emit(FaultCleared, when, code=state.fault)
+    still = {fault for name, codes in state.faults.items() if name not in over for fault in codes}
+    for fault in state.present_faults:
+        if fault not in still:
+            work.emit(FaultCleared, when, code=fault)
     if "product" in over and state.product is not None:
         work.emit(ProductChanged, when, product=None)
     return tuple(work.events)

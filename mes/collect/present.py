@@ -198,8 +198,7 @@ class PresentTags:
                 number = measured(value)
                 return _unusable(reading.tag, _kind(value)) if number is None else _Judged(str(number))
             case FaultSignal():
-                raw = code(value)
-                return _Judged(None if raw in signal.none else shown(raw))
+                return self._faults(reading.tag, signal, value)
             case UnitSignal():
                 return _Judged(shown(part_of(value, signal.characters)) or None)
             case UnitLogSignal():
@@ -207,6 +206,19 @@ class PresentTags:
                 return _Judged(None) if isinstance(value, tuple) else _unusable(reading.tag, _kind(value), wanted)
             case _:
                 assert_never(signal)
+
+    def _faults(self, tag: TagId, signal: FaultSignal, value: Value) -> _Judged:
+        """All faults that the value shows; a set bit that no table names is told as well as they are."""
+        codes, unnamed = signal.codes(value), signal.unnamed(value)
+        if codes is None:
+            return _unusable(tag, _kind(value), "an alarm word" if signal.bits else "a code, or a list of codes")
+        means = _cut(", ".join(codes)) or None
+        if not unnamed:
+            return _Judged(means)
+        bits = ", ".join(map(str, unnamed[:VALUES_NAMED])) + ("…" if len(unnamed) > VALUES_NAMED else "")
+        text = f"tag {tag}: the alarm table names no bit {bits}, which is set"
+        remedy = "add the bit to the alarm table with its code, or without one if it is no fault"
+        return _Judged(means, Diagnostic(DiagnosticCode.VALUE_UNMAPPED, text, remedy, (tag,)))
 
     def _unmapped(self, tag: TagId, value: Value, what: str) -> _Judged:
         """A code that the plant's file does not explain; so many of one tag are named, the rest share a sentence."""
@@ -244,6 +256,8 @@ def _kind(value: Value) -> str:
             return "a text"
         case bool():
             return "a bool"
+        case tuple():
+            return "a list that is too long, or not of this kind"
         case _:
             return "a number of another kind"
 

@@ -1,7 +1,7 @@
 """The roles that tags play for a station, and what of the past each role needs to be read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,8 +9,10 @@ from adapters.reading import ControllerId, GapCause, Quality, Reading, TagId, Va
 from mes.collect.counters import CounterSetup, CounterState
 from mes.collect.states import BitMap, Input, StateMap, StateRules
 from mes.collect.units import LogState
-from mes.collect.values import code, status_word
+from mes.collect.values import code, joined_words, status_word
 from mes.model import CountKind, ProductId, State, StationId, TimeSource
+
+MOST_FAULTS = 2000  # codes, words or bits that one signal may show at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,45 @@ class ProductSignal:
 
 @dataclass(frozen=True, slots=True)
 class FaultSignal:
-    """A fault code; the codes in `none` mean that there is no fault."""
+    """Fault codes, one or several at once; the codes in `none` mean that there is no fault.
+
+    `bits`: the value is an alarm word, or several of `word_bits` each; every bit with its code, or None where it is no
+    fault. Of faults that come at the same time, the first one here is the first one in the journal.
+    """
 
     none: frozenset[str] = frozenset({"0", ""})
     name: str = "fault_code"
+    bits: tuple[tuple[int, str | None], ...] = ()
+    word_bits: int = 16
+
+    def codes(self, value: Value) -> tuple[str, ...] | None:
+        """The faults that a value shows, each once; None where it is nothing that shows faults, or too much."""
+        if self.bits:
+            word = self._word(value)
+            return None if word is None else _once(said for bit, said in self.bits if said and word >> bit & 1)
+        found = _once(map(code, value if isinstance(value, tuple) else (value,)))
+        shown = tuple(said for said in found if said not in self.none)
+        return shown if len(shown) <= MOST_FAULTS else None
+
+    def unnamed(self, value: Value) -> tuple[int, ...]:
+        """The bits of an alarm word that are set and that the table does not name."""
+        word = (self._word(value) if self.bits else 0) or 0
+        left = word & ~sum(1 << bit for bit, _ in self.bits)
+        return tuple(bit for bit in range(left.bit_length()) if left >> bit & 1)
+
+    def _word(self, value: Value) -> int | None:
+        """The word with all bits; a negative number has as many as the table needs, or as its type has."""
+        if isinstance(value, tuple):
+            width = 1 if all(isinstance(bit, bool) for bit in value) else self.word_bits
+            return joined_words(value, width) if len(value) <= MOST_FAULTS else None
+        word = status_word(value)
+        highest = max(bit for bit, _ in self.bits)
+        width = next((bits for bits in (self.word_bits, 32) if highest < bits), 64)
+        return word if word is None or word >= 0 else word & ((1 << width) - 1)
+
+
+def _once(codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +136,7 @@ SignalSetup = (
 
 def single(signal: SignalSetup, value: Value | None) -> Value | None:
     """A value as the signal wants it: a list says nothing where one value is wanted, but for the bits of a word."""
-    if not isinstance(value, tuple) or isinstance(signal, UnitLogSignal):
+    if not isinstance(value, tuple) or isinstance(signal, UnitLogSignal | FaultSignal):
         return value
     return status_word(value) if isinstance(signal, StateSignal) and isinstance(signal.map, BitMap) else None
 
@@ -219,13 +256,19 @@ class StationState:
     unit: str = ""
     unit_since: datetime | None = None
     product: ProductId | None = None
-    fault: str = ""
+    fault: str = ""  # of a program that knew one fault at a time; `faults` has it since
+    faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # codes by the signal that shows them
     qualities: Mapping[str, Quality] = field(default_factory=dict)  # of those that are not good
     process: Mapping[str, float] = field(default_factory=dict)
     blind: Blind | None = None
     closed: Closed | None = None
     places: Mapping[str, str] = field(default_factory=dict)  # where all this was read, by signal
     remapped: Mapping[CountKind, FormerPlace] = field(default_factory=dict)  # not read at their new places yet
+
+    @property
+    def present_faults(self) -> tuple[str, ...]:
+        """The codes of all faults that the station shows, each once."""
+        return _once(fault for codes in self.faults.values() for fault in codes)
 
 
 @dataclass(frozen=True, slots=True)

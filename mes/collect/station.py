@@ -31,6 +31,7 @@ from mes.collect.signals import (
 from mes.collect.state_from_counts import tell_by_counts
 from mes.collect.states import UNKNOWN
 from mes.collect.values import NO_PRODUCT, code, measured, part_of, text, whole
+from mes.intervals import MICROSECOND
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -111,7 +112,8 @@ def encode_state(state: StationState) -> bytes:
 
 def decode_state(body: bytes) -> StationState:
     """Back from JSON; unknown fields are ignored, missing ones take their defaults."""
-    return msgspec.json.decode(body, type=StationState)
+    state = msgspec.json.decode(body, type=StationState)
+    return replace(state, fault="", faults={FaultSignal().name: (state.fault,)}) if state.fault else state
 
 
 def readable_state(body: object) -> StationState | None:
@@ -279,18 +281,29 @@ def _product(work: Work, signal: ProductSignal, reading: Reading) -> None:
 
 
 def _fault(work: Work, signal: FaultSignal, reading: Reading) -> None:
-    if reading.value is None:
+    """All faults that a signal shows at once. One that another signal of the station shows as well is one fault.
+
+    Faults that came in one scan are a microsecond apart, so that their order is the same for whoever sorts by time.
+    """
+    codes = None if reading.value is None else signal.codes(reading.value)
+    if codes is None or codes == work.state.faults.get(signal.name, ()):
         return
-    raw = code(reading.value)
-    fault = "" if raw in signal.none else raw
-    if fault == work.state.fault:
+    before = work.state.present_faults
+    others = {name: shown for name, shown in work.state.faults.items() if name != signal.name}
+    work.state = replace(work.state, faults={**others, signal.name: codes} if codes else others)
+    after = work.state.present_faults
+    cleared = [fault for fault in before if fault not in after]
+    raised = [fault for fault in after if fault not in before]
+    if not cleared and not raised:
         return
-    when = work.changed(signal.name, reading)
-    if work.state.fault:
-        work.emit(FaultCleared, when, code=work.state.fault)
-    if fault:
-        work.emit(FaultRaised, when, code=fault)
-    work.state = replace(work.state, fault=fault)
+    time, source = work.changed(signal.name, reading)
+    for fault in cleared:
+        work.emit(FaultCleared, (time, source), code=fault)
+    for place, fault in enumerate(raised):
+        work.emit(FaultRaised, (time + place * MICROSECOND, source), code=fault)
+    if len(raised) > 1:
+        last = time + (len(raised) - 1) * MICROSECOND
+        work.state = replace(work.state, changes={**work.state.changes, signal.name: last})
 
 
 def _process(work: Work, signal: ProcessSignal, reading: Reading) -> None:
@@ -312,5 +325,7 @@ def _unusable(signal: SignalSetup, reading: Reading) -> bool:
             return whole(reading.value) is None
         case ProcessSignal():
             return measured(reading.value) is None
+        case FaultSignal():
+            return reading.value is None or signal.codes(reading.value) is None
         case _:
             return reading.value is None

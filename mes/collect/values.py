@@ -3,7 +3,7 @@
 import math
 import re
 
-from adapters.reading import Value
+from adapters.reading import Scalar, Value
 
 LARGEST = 2**63  # what a database can hold; only a misread value is larger
 FILLING = " \t\r\n\0"
@@ -26,10 +26,18 @@ def whole(value: Value | None) -> int | None:
 def status_word(value: Value | None) -> int | None:
     """A word of bits: a whole number, a bool, or several bools, of which the first one is bit 0."""
     if isinstance(value, tuple):
-        if not all(isinstance(bit, bool) for bit in value):
-            return None
-        return sum(1 << place for place, bit in enumerate(value) if bit)
+        return joined_words(value, 1) if all(isinstance(bit, bool) for bit in value) else None
     return int(value) if isinstance(value, bool) else whole(value)
+
+
+def joined_words(words: tuple[Scalar, ...], width: int) -> int | None:
+    """Several words of `width` bits as one; the first word has the lowest bits. None if one of them is no such word."""
+    joined = 0
+    for place, word in enumerate(map(status_word, words)):
+        if word is None or not -(1 << width >> 1) <= word < 1 << width:
+            return None
+        joined |= (word & ((1 << width) - 1)) << (place * width)
+    return joined
 
 
 def number_of(value: Value | None) -> int | None:

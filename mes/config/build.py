@@ -28,6 +28,7 @@ from mes.calendar import Calendar
 from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.collect.states import StateMap
 from mes.config import production, state_maps
+from mes.config.alarm_tables import AlarmTable, alarm_tables, check_used
 from mes.config.calendar import site_calendar
 from mes.config.findings import Findings
 from mes.config.former import former_names
@@ -118,6 +119,7 @@ class _Work:
     plant: PlantShape
     findings: Findings
     state_maps: Mapping[str, StateMap]
+    alarm_tables: Mapping[str, AlarmTable]
     raw_products: Mapping[str, ProductId]
     patterns: tuple[tuple[re.Pattern[str], ProductId], ...]
     zone: ZoneInfo
@@ -136,6 +138,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         plant,
         findings,
         state_maps.state_maps(plant.state_maps, findings),
+        alarm_tables(plant.alarm_tables, findings),
         state_maps.raw_products(plant.products, findings),
         state_maps.product_patterns(plant.products),
         ZoneInfo("UTC") if calendar is None else calendar.zone,
@@ -147,6 +150,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     resolved = resolve(data, plant.site.name, findings)
     for station in resolved:
         _station(station, work)
+    check_used(work.alarm_tables, resolved, findings)
     former = former_names(plant.site, resolved, findings)
     for controller, uses in work.uses.items():
         check_uses(uses, findings)
@@ -320,7 +324,9 @@ def _station(station: Resolved, work: _Work) -> None:
             inputs[within] = (known or tag_id, read)
             if known is not None:
                 continue  # several rules look at it
-        setup = role(Signal(station, name, within, shape, read), work.state_maps, work.zone, work.findings)
+        setup = role(
+            Signal(station, name, within, shape, read), work.state_maps, work.alarm_tables, work.zone, work.findings
+        )
         use = Use(tag_id, read, name, station.path, station.origin(*within), shape.shared)
         work.uses[shown_by].append(use)
         if setup is not None:

@@ -22,6 +22,7 @@ from mes.collect.signals import (
 )
 from mes.collect.states import BitMap, StateMap
 from mes.collect.values import code
+from mes.config.alarm_tables import AlarmTable, table_of, word_bits
 from mes.config.findings import Findings
 from mes.config.models.plant import (
     ConditionShape,
@@ -66,7 +67,13 @@ class Signal:
         return self.station.origin(*self.within, key)
 
 
-def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, findings: Findings) -> SignalSetup | None:
+def role(
+    signal: Signal,
+    state_maps: Mapping[str, StateMap],
+    alarm_tables: Mapping[str, AlarmTable],
+    zone: ZoneInfo,
+    findings: Findings,
+) -> SignalSetup | None:
     """What the collector does with the signal; None if the file does not say it rightly. `zone`: the site's."""
     match signal.shape:
         case ConditionShape():
@@ -76,7 +83,7 @@ def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, fin
         case CounterShape():
             return _counter(signal, signal.shape, zone, findings)
         case FaultShape():
-            return FaultSignal(frozenset(map(code, signal.shape.none)))
+            return _fault(signal, signal.shape, alarm_tables, findings)
         case UnitLogShape():
             return _unit_log(signal, signal.shape, findings)
         case ProcessShape():
@@ -85,6 +92,12 @@ def role(signal: Signal, state_maps: Mapping[str, StateMap], zone: ZoneInfo, fin
             return _text(signal, signal.shape, findings)
         case _:
             raise AssertionError(f"{signal.name} has a shape of its own")
+
+
+def _fault(signal: Signal, shape: FaultShape, tables: Mapping[str, AlarmTable], findings: Findings) -> FaultSignal:
+    table = table_of(signal.station, signal.within, shape, tables, findings)
+    bits = word_bits(signal.station, signal.within, shape, table, signal.tag, findings)
+    return FaultSignal(frozenset(map(code, shape.none)), signal.name, table.bits, bits)
 
 
 def _text(signal: Signal, shape: TextShape, findings: Findings) -> ProductSignal | UnitSignal:

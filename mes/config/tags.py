@@ -24,10 +24,12 @@ from adapters.settings import (
 from mes.collect.counters import CounterSetup
 from mes.config.findings import Findings
 from mes.config.models.plant import (
+    FaultShape,
     ProcessShape,
     SignalShape,
     StateRuleShape,
     StateShape,
+    UnitLogShape,
 )
 from mes.config.source import Place
 from mes.config.stations import Resolved
@@ -40,7 +42,6 @@ _OPC_UA_ONLY = _INTERVALS | {"node", "path", "index", "member", "accept"}
 _OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset"}
 _MODBUS_KEYS = _TAG_KEYS - _OPC_UA_ONLY
 _PART_IN_NODE = re.compile(r"\[([0-9]+:[0-9]+)\]$")
-_LISTS = frozenset({"unit_log"})  # signals that are lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,21 @@ def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
         signal = getattr(shapes, name)
         if isinstance(signal, StateShape) and signal.rules:
             found += _conditions(signal.rules)
+        elif name == "fault_code":
+            found += _fault_codes(shapes.fault_code)
         elif isinstance(signal, SignalShape):
             found.append((name, ("signals", name), signal))
     for name, process in shapes.process.items():
         assert isinstance(process, ProcessShape)
         found.append((f"process.{name}", ("signals", "process", name), process))
     return found
+
+
+def _fault_codes(faults: Sequence[FaultShape]) -> Iterator[tuple[str, Place, SignalShape]]:
+    """Where faults are shown: `fault_code`, and if there are several `fault_code.2` and so on."""
+    for number, fault in enumerate(faults):
+        within: Place = ("signals", "fault_code") if len(faults) == 1 else ("signals", "fault_code", number)
+        yield f"fault_code.{number + 1}" if number else "fault_code", within, fault
 
 
 def _conditions(rules: Sequence[StateRuleShape]) -> Iterator[tuple[str, Place, SignalShape]]:
@@ -116,7 +126,8 @@ def tag(
         _say(station, (*within, key), what, f'write `index: "{part[1]}"` beside it, and the id without that', findings)
         return None
     try:
-        return OpcUaTag(**given, single=within[-1] not in _LISTS) if opc_ua else ModbusTag(**given)
+        single = not isinstance(signal, UnitLogShape | FaultShape)
+        return OpcUaTag(**given, single=single) if opc_ua else ModbusTag(**given)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             _say(station, (*within, *detail["loc"]), *sentence(detail), findings)

@@ -22,7 +22,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
 PEM_STANDS_HERE = "a certificate or key itself stands here, where only the path of its file may"
 ADDRESS_HOLDS_ONE = "this address holds a user and a password, and secrets do not stand in this file"
 DEEPEST = 8  # how many mappings may lie in each other around a mistake
-REFERRED_TO = ("products", "controllers", "state_maps")
+REFERRED_TO = ("products", "controllers", "state_maps", "alarm_tables")
 Node = Mapping[str, Any]
 
 
@@ -115,6 +115,8 @@ def _entry(section: str | int, name: str | int, old: Plain) -> dict[str | int, P
         return {"name": str(name), "assembly_method": "CKD", "raw": [f"stand-in {name}"]}
     if section == "state_maps":
         return {"numbers": {0: "idle"}}
+    if section == "alarm_tables":
+        return {}
     if isinstance(old, dict) and "security" in old and not str(old.get("kind")).startswith("modbus"):
         return {
             "kind": "opcua",

@@ -1,18 +1,19 @@
 """From a plant's file to states: coils, discrete inputs and status words of a device of an independent stack."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from modbus_servers import ForeignDevice, device
+from modbus_servers import Device, ForeignDevice, device
 from patience import patiently
 
 from adapters import registry
 from adapters.clock import SystemClock
-from adapters.reading import Batch
 from mes.config.load import load
 from mes.journal import Journal
-from mes.model import FaultRaised, StateChanged
+from mes.model import FaultCleared, FaultRaised, StateChanged
 from mes.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(60)
@@ -23,6 +24,8 @@ site:
   time_zone: Asia/Qostanay
   calendar: {{shifts: [{{name: all, days: [mon, tue, wed, thu, fri, sat, sun], start: "00:00", end: "00:00"}}]}}
 products: {{A: {{name: Model A, assembly_method: CKD, raw: [A, 1]}}}}
+alarm_tables:
+  robot: {{bits: [{{bit: 17, code: E117}}, {{bit: 0, code: E101}}, {{bit: 3, code: E103}}]}}
 state_maps:
   running: {{numbers: {{true: producing, false: idle}}}}
   inputs: {{bits: [{{bit: 1, state: down}}, {{bit: 2, state: blocked}}, {{bit: 0, state: producing}}], otherwise: idle}}
@@ -39,11 +42,12 @@ areas: {{weld: {{lines: {{l1: {{stations: {{st: {{
   controller: plc, ideal_cycle_s: {{any: 30}},
   signals: {{
     state: {{{state}}},
-    fault_code: {{table: coil, address: 40}},
+    fault_code: {fault},
     good_count: {{address: 101, max_per_hour: 1000}}}}}}}}}}}}}}}}
 journal: {{path: journal.sqlite}}
 web: null
 """
+COIL = "{table: coil, address: 40}"
 RULES = """rules: [
   {table: coil, address: 20, state: down},
   {table: discrete, address: 21, is: false, state: idle},
@@ -95,43 +99,91 @@ async def test_the_state_follows_what_the_device_shows(
     tmp_path: Path, state: str, written: list[tuple[int, int, str | None]]
 ) -> None:
     """Each value that is written becomes the state that the file gives it, once, and in order."""
-    async with device("foreign") as plc:
+    async with device("foreign") as plc, _collected(tmp_path, plc, state=state) as journal:
         assert isinstance(plc, ForeignDevice)
-        file = tmp_path / "plant.yaml"
-        file.write_text(PLANT.format(port=plc.port, state=state), encoding="utf-8")
-        config = load(file).config
-        controller, settings = next(iter(config.controllers.items()))
-        async with Journal.open(tmp_path / "journal.sqlite") as journal:
-            pipeline = Pipeline(config.setups, journal, SystemClock(), controllers=config.station_controllers)
-            await pipeline.recover()
-            came = asyncio.Condition()
+        expected = await _once(journal, _states, 1)
+        for address, value, shown in written:
+            plc.write(address, [value])
+            expected += [] if shown is None else [shown]
+            await _once(journal, _states, len(expected))
+        assert await _states(journal) == expected
+        assert await _faults(journal) == []
 
-            async def emit(batch: Batch, /) -> None:
-                await pipeline.accept(batch)
-                async with came:
-                    came.notify_all()
 
-            made = registry.maker(
-                controller, settings, config.tags[controller], clock=SystemClock(), secret=lambda _: ""
-            )
-            task = asyncio.create_task(made().run(emit))
-            expected: list[str] = []
-            async with patiently(30), came:
-                while not await _states(journal):
-                    await came.wait()
-                expected = await _states(journal)
-                for address, value, shown in written:
-                    plc.write(address, [value])
-                    expected += [] if shown is None else [shown]
-                    while len(await _states(journal)) < len(expected):
-                        await came.wait()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            events = [journaled.event for journaled in await journal.read(0, 1000)]
-            assert await _states(journal) == expected
-            assert not any(isinstance(event, FaultRaised) for event in events)
+@pytest.mark.parametrize(
+    ("fault", "written"),
+    [
+        pytest.param(
+            "{alarms: robot, address: 40, count: 2}",
+            [(40, [9, 2], ["+E117", "+E101", "+E103"]), (40, [8, 2], ["-E101"]), (40, [0, 0], ["-E117", "-E103"])],
+            id="an alarm word of two registers",
+        ),
+        pytest.param(
+            "{alarms: robot, address: 40, table: coil, count: 18}",
+            [(40, [1], ["+E101"]), (43, [1], ["+E103"]), (40, [0], ["-E101"])],
+            id="coils",
+        ),
+        pytest.param(
+            "{address: 40, count: 3}",
+            [(40, [7, 0, 0], ["+7"]), (40, [7, 8, 0], ["+8"]), (40, [8, 0, 9], ["-7", "+9"])],
+            id="a list of codes",
+        ),
+        pytest.param(
+            "[{alarms: robot, address: 40, count: 2}, {address: 60}]",
+            [(40, [1], ["+E101"]), (60, [7], ["+7"]), (40, [0], ["-E101"])],
+            id="two places",
+        ),
+    ],
+)
+async def test_all_faults_that_the_device_shows_are_journaled(
+    tmp_path: Path, fault: str, written: list[tuple[int, list[int], list[str]]]
+) -> None:
+    """Each is raised when it comes and cleared when it goes, beside those that stay."""
+    async with device("foreign") as plc, _collected(tmp_path, plc, fault=fault) as journal:
+        assert isinstance(plc, ForeignDevice)
+        await _once(journal, _states, 1)
+        expected: list[str] = []
+        for address, values, changes in written:
+            plc.write(address, values)
+            expected += changes
+            await _once(journal, _faults, len(expected))
+        assert await _faults(journal) == expected
+
+
+@asynccontextmanager
+async def _collected(
+    folder: Path, plc: Device, *, state: str = "table: coil, address: 20, map: running", fault: str = COIL
+) -> AsyncIterator[Journal]:
+    """The journal of the plant, whose device is polled meanwhile."""
+    assert isinstance(plc, ForeignDevice)
+    file = folder / "plant.yaml"
+    file.write_text(PLANT.format(port=plc.port, state=state, fault=fault), encoding="utf-8")
+    config = load(file).config
+    controller, settings = next(iter(config.controllers.items()))
+    async with Journal.open(folder / "journal.sqlite") as journal:
+        pipeline = Pipeline(config.setups, journal, SystemClock(), controllers=config.station_controllers)
+        await pipeline.recover()
+        made = registry.maker(controller, settings, config.tags[controller], clock=SystemClock(), secret=lambda _: "")
+        task = asyncio.create_task(made().run(pipeline.accept))
+        yield journal
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _once(journal: Journal, told: Callable[[Journal], Awaitable[list[str]]], number: int) -> list[str]:
+    """What the journal holds as soon as it is so much."""
+    async with patiently(30):
+        while len(found := await told(journal)) < number:
+            await asyncio.sleep(0.01)
+    return found
 
 
 async def _states(journal: Journal) -> list[str]:
     events = [journaled.event for journaled in await journal.read(0, 1000)]
     return [str(event.state) for event in events if isinstance(event, StateChanged)]
+
+
+async def _faults(journal: Journal) -> list[str]:
+    sign = {FaultRaised: "+", FaultCleared: "-"}
+    events = [journaled.event for journaled in await journal.read(0, 1000)]
+    return [sign[type(event)] + event.code for event in events if isinstance(event, FaultRaised | FaultCleared)]

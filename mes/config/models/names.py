@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 MOST_CHARACTERS = 60
 
 
-def _visible(text: object) -> object:
+def visible(text: object) -> object:
     """Refuses a name that cannot be seen, or that changes how the text around it is written."""
     if text is None or (isinstance(text, str) and not text.strip()):
         raise ValueError("the name is empty: write it, or delete the key")
@@ -18,7 +18,7 @@ def _visible(text: object) -> object:
 
 # None: the key is not there; one without a value is refused
 DisplayName = Annotated[
-    Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)] | None, BeforeValidator(_visible)
+    Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)] | None, BeforeValidator(visible)
 ]
 
 

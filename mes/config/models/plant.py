@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from adapters.opcua import addressing
 from adapters.settings import (
@@ -22,6 +22,7 @@ from adapters.settings import (
     Table,
 )
 from mes.collect.counters import ResetPolicy
+from mes.config.models.alarms import AlarmTableShape
 from mes.config.models.calendar import STRICT, CalendarShape, Clock, Name
 from mes.config.models.names import NamedShape, NamesShape
 from mes.config.models.production import DefinitionShape, FiguresShape, FlowShape, ProgrammeShape, ReasonShape
@@ -292,9 +293,26 @@ class TextShape(SignalShape):
 
 
 class FaultShape(SignalShape):
-    """The controller's fault code; `none` lists what it says when there is no fault."""
+    """The controller's fault code, or several in a list; `none` lists what it says when there is no fault.
+
+    `alarms` names one of `alarm_tables`. If that has `bits`, the value is an alarm word with one bit for each fault.
+    """
 
     none: list[int | str] = [0, ""]
+    alarms: str | None = None
+    word_bits: (
+        Annotated[Literal[8, 16, 32, 64], Field(description="bits of each element of an OPC UA array of words: 16")]
+        | None
+    ) = None
+
+
+def _listed(given: object) -> object:
+    return [given] if isinstance(given, dict) else given
+
+
+FaultShapes = Annotated[
+    list[FaultShape], BeforeValidator(_listed, json_schema_input_type=FaultShape | list[FaultShape])
+]
 
 
 class UnitLogShape(SignalShape):
@@ -322,7 +340,7 @@ class SignalsShape(Shape):
     total_count: CounterShape | None = None
     unit_id: TextShape | None = None
     product: TextShape | None = None
-    fault_code: FaultShape | None = None
+    fault_code: Annotated[FaultShapes, Field(description="one place that shows faults, or a list of several")] = []
     unit_log: UnitLogShape | None = None
     process: dict[Name, ProcessShape] = {}
 
@@ -432,6 +450,7 @@ class PlantShape(Shape):
     markets: Annotated[dict[str, NamedShape], Field(description="display names of the products' markets")] = {}
     process_values: Annotated[dict[Name, NamedShape], Field(description="display names of process values")] = {}
     state_maps: dict[Name, StateMapShape] = {}
+    alarm_tables: dict[Name, AlarmTableShape] = {}
     controllers: dict[Name, Annotated[ControllerEntry, Field(discriminator="kind")]] = {}
     templates: dict[Name, TemplateShape] = {}
     areas: Annotated[dict[Name, AreaShape], Field(min_length=1)]

@@ -47,7 +47,7 @@ def test_what_fills_up_a_text_is_no_part_of_it(raw: str) -> None:
     assert [event.unit for event in entered] == ["Running"]
 
 
-@pytest.mark.parametrize("tag", ["state", "unit", "product", "fault", "good", "current"])
+@pytest.mark.parametrize("tag", ["state", "unit", "product", "good", "current"])
 def test_a_list_is_bad_quality_and_nothing_else(tag: str) -> None:
     """An array where one value is wanted is never an id, a state or a code made of its elements."""
     signals = {TagId(tag): station().signals[TagId(tag)]}

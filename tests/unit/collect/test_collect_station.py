@@ -145,9 +145,9 @@ def test_the_state_survives_other_versions() -> None:
 
     body = json.loads(encode_state(state))
     body["of_tomorrow"] = 1
-    del body["fault"], body["counters"]
+    del body["faults"], body["counters"]
     older = decode_state(json.dumps(body).encode())
-    assert (older.fault, older.counters, older.state) == ("", {}, State.PRODUCING)
+    assert (older.faults, older.counters, older.state) == ({}, {}, State.PRODUCING)
     assert decode_state(b"{}") == initial_state()
 
 

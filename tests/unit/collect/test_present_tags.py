@@ -15,7 +15,7 @@ from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.ports import AdapterStatus
 from adapters.reading import Batch, TagId, Value
 from mes.collect.present import RAW_SHOWN, VALUES_NAMED, PresentTags, longest_without_count, shown
-from mes.collect.signals import SignalSetup, StateInputSignal, StateSignal
+from mes.collect.signals import FaultSignal, SignalSetup, StateInputSignal, StateSignal
 from mes.collect.states import BitMap, BitRule, Condition, StateRule, StateRules
 from mes.health.controllers import Health
 from mes.model import ProductId, State, StationStandard
@@ -31,7 +31,8 @@ class Plant:
 
     def __init__(self, signals: Mapping[TagId, SignalSetup] | None = None) -> None:
         setup = station()
-        setup = replace(setup, signals={**setup.signals, **(signals or {})})
+        word = FaultSignal(bits=((0, "E1"), (2, "E3"), (17, None)))
+        setup = replace(setup, signals={**setup.signals, TagId("word"): word, **(signals or {})})
         longest = {FRAMING: timedelta(seconds=HALF_AN_HOUR)}
         self.tags = PresentTags([HEARTBEAT, *setup.signals], [setup], longest)
 
@@ -64,6 +65,9 @@ class Plant:
         ("current", 8.5, "8.5"),
         ("fault", 0, None),
         ("fault", 4711, "4711"),
+        ("fault", (7, 0, "E8"), "7, E8"),
+        ("word", 0b101, "E1, E3"),
+        ("word", (0, 2), None),
         ("unit", "LJ12", "LJ12"),
         ("unit", "", None),
         ("log", ring(), None),
@@ -89,6 +93,10 @@ def test_what_the_plant_s_file_explains_is_explained(tag: str, value: Value, mea
         ("current", "8.5", "value_unusable"),
         ("unit", ("a", "b"), "value_unusable"),
         ("log", "00001;G", "value_unusable"),
+        ("word", 0b1000, "value_unmapped"),
+        ("word", ("a",), "value_unusable"),
+        ("word", "text", "value_unusable"),
+        ("fault", tuple(range(3000)), "value_unusable"),
         ("good", None, "no_value"),
         ("state", None, "no_value"),
     ],
@@ -101,8 +109,27 @@ def test_what_no_map_explains_is_named_with_its_tag(tag: str, value: Value | Non
     [sentence] = plant.tags.findings()
     assert tag in sentence.text
     assert sentence.remedy
-    sensible: Mapping[str, Any] = {"state": 6, "product": 3, "good": 1, "current": 1.0, "unit": "a", "log": ring()}
+    sensible: Mapping[str, Any] = {
+        "state": 6,
+        "product": 3,
+        "good": 1,
+        "current": 1.0,
+        "unit": "a",
+        "log": ring(),
+        "word": 0,
+        "fault": 0,
+    }
     assert plant.batch(1, **{tag: sensible[tag]}).codes() == {}
+
+
+def test_bits_without_a_name_are_told_beside_the_faults() -> None:
+    """The faults that are named are shown; of the other bits the first few stand in the sentence."""
+    plant = Plant().batch(0, baseline=True, word=0b101 | 0b110 << 30)
+    [sentence] = plant.tags.findings()
+    assert plant.means("word") == ("E1, E3", "value_unmapped")
+    assert "no bit 31, 32, which is set" in sentence.text
+    [sentence] = plant.batch(1, word=0xFFFF).tags.findings()
+    assert "no bit 1, 3, 4, 5, 6, 7, 8, 9…, which is set" in sentence.text
 
 
 def test_the_raw_code_is_in_the_sentence_and_their_number_is_bounded() -> None:

@@ -270,3 +270,29 @@ def test_a_product_by_characters_and_patterns(tmp_path: Path) -> None:
     assert [problem.what for problem in check(file).problems] == [
         "`8-4` are no characters of a text (station kostanay/weld/weld-1/underbody and 5 more)"
     ]
+
+
+def test_alarm_words_of_every_shape_have_the_bits_of_their_table() -> None:
+    """Registers, coils, words in either order, several places of one station: bits in the order of the file."""
+    config = load(Path(__file__).parents[2] / "cases" / "config" / "alarm-words" / "plant.yaml").config
+    robot = ((17, "E117"), (0, "101"), (3, "E103"), (5, None))
+    faults = {
+        str(tag).removeprefix("demo/weld/weld-1/"): signal
+        for setup in config.setups.values()
+        for tag, signal in setup.signals.items()
+        if isinstance(signal, FaultSignal)
+    }
+
+    assert faults == {
+        "words:fault_code": FaultSignal(bits=robot),
+        "swapped:fault_code": FaultSignal(bits=robot, word_bits=32),
+        "coils:fault_code": FaultSignal(bits=robot, word_bits=1),
+        "several:fault_code": FaultSignal(bits=robot, word_bits=32),
+        "several:fault_code.2": FaultSignal(frozenset({"0", "9999"}), "fault_code.2"),
+        "several:fault_code.3": FaultSignal(name="fault_code.3", bits=robot),
+    }
+    several = config.setups[StationId("demo/weld/weld-1/several")]
+    assert several.elsewhere == {TagId("demo/weld/weld-1/several:fault_code.3"): ControllerId("plc")}
+    assert {name for name in several.places if name.startswith("fault_code")} == {
+        *("fault_code", "fault_code.2", "fault_code.3")
+    }

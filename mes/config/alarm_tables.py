@@ -1,0 +1,97 @@
+"""Alarm tables: bits of alarm words with their codes, and the texts of fault codes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from adapters.settings import DataType, ModbusTag
+from mes.collect.values import code
+from mes.config.findings import Findings
+from mes.config.models.alarms import AlarmTableShape, AlarmTextShape
+from mes.config.models.plant import FaultShape
+from mes.config.problems import did_you_mean
+from mes.config.source import Place
+from mes.config.stations import Resolved
+from mes.config.tags import Tag
+from mes.translations import LANGUAGES
+
+Texts = Mapping[str, str]  # by language
+NUMBERS = frozenset(DataType) - {DataType.STRING, DataType.FLOAT32, DataType.FLOAT64}
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmTable:
+    """The bits of an alarm word, each with its code or None where it is no fault; texts by code and language."""
+
+    bits: tuple[tuple[int, str | None], ...] = ()
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+
+
+def alarm_tables(shapes: Mapping[str, AlarmTableShape], findings: Findings) -> dict[str, AlarmTable]:
+    """All tables by name; what is wrong with one is reported."""
+    return {name: _table(shape, ("alarm_tables", name), findings) for name, shape in shapes.items()}
+
+
+def check_used(tables: Mapping[str, AlarmTable], stations: Sequence[Resolved], findings: Findings) -> None:
+    """Warns about tables that no station uses."""
+    used = {fault.alarms for station in stations for fault in station.shape.signals.fault_code}
+    for name in tables.keys() - used:
+        remedy = f"write `alarms: {name}` at the `fault_code` that it explains, or delete it"
+        findings.warning(("alarm_tables", name), "no station uses this alarm table", remedy)
+
+
+def table_of(
+    station: Resolved, within: Place, shape: FaultShape, tables: Mapping[str, AlarmTable], findings: Findings
+) -> AlarmTable:
+    """The table that explains a station's faults; an empty one where none is named."""
+    if shape.alarms is None:
+        return AlarmTable()
+    if shape.alarms not in tables:
+        what = f"there is no alarm table `{shape.alarms}`"
+        place, remedy = station.origin(*within, "alarms"), did_you_mean(shape.alarms, tables)
+        findings.problem(place, what, remedy, station=station.path)
+    return tables.get(shape.alarms, AlarmTable())
+
+
+def word_bits(
+    station: Resolved, within: Place, shape: FaultShape, table: AlarmTable, tag: Tag, findings: Findings
+) -> int:
+    """How many bits one element of an alarm word has; reports a word that has not all bits of the table."""
+    if not isinstance(tag, ModbusTag) or not table.bits:
+        return shape.word_bits or 16
+    if tag.type not in NUMBERS:
+        what, remedy = f"{tag.type} is no alarm word", "read whole registers: `type: uint16`, or coils by `table: coil`"
+        findings.problem(station.origin(*within, "type"), what, remedy, station=station.path)
+        return 16
+    width = 1 if tag.type is DataType.BOOL or tag.bit is not None else 16 * tag.element_size
+    bits, highest = width * tag.count, max(bit for bit, _ in table.bits)
+    if highest >= bits:
+        what = f"the alarm table {shape.alarms} names bit {highest}; this tag has the bits 0 to {bits - 1}"
+        remedy = "correct the bit, or read more by `count`: words of 16 bits, or coils"
+        findings.problem(station.origin(*within, "alarms"), what, remedy, station=station.path)
+    return width
+
+
+def _table(shape: AlarmTableShape, place: Place, findings: Findings) -> AlarmTable:
+    if not shape.bits and not shape.codes:
+        findings.problem(place, "the alarm table is empty", "give `bits`, or `codes` with their texts")
+    bits: dict[int, str | None] = {}
+    texts: dict[str, Texts] = {}
+    for number, row in enumerate(shape.bits):
+        here = (*place, "bits", number)
+        if row.bit in bits:
+            findings.problem(here, f"bit {row.bit} is given twice", "give each bit once, or correct its number")
+        said = None if row.code is None else code(row.code)
+        bits.setdefault(row.bit, said or None)
+        _take_text(texts, said or "", row, here, findings)
+    for raw, text in shape.codes.items():
+        _take_text(texts, code(raw), text, (*place, "codes", raw), findings)
+    return AlarmTable(tuple(bits.items()), texts)
+
+
+def _take_text(texts: dict[str, Texts], said: str, row: AlarmTextShape, place: Place, findings: Findings) -> None:
+    """A code has one text: without any it takes the one that stands elsewhere in the table."""
+    given = {language: text for language in LANGUAGES if (text := getattr(row, language)) is not None}
+    if given and not said:
+        findings.problem(place, "a text stands here without a code", "add `code`, by which reasons name the fault")
+    elif given and texts.setdefault(said, given) != given:
+        findings.problem(place, f"the code {said} has another text above", "give each code one text, and give it once")
