@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, NOW, plant, query
+from mes.config.names import DisplayNames
 from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounted
 from mes.oee.components import LOSSES, Kpi
 from mes.report.text import WORDS, title
@@ -51,7 +52,7 @@ def explain_command(
         if len(nodes) > 1:
             _show_sum(output, opened, found, zone)
             return
-        _show(output, found[0], zone)
+        _show(output, found[0], loaded.config.names, zone)
 
 
 def _show_sum(output: Console, opened: PlantResults, found: Sequence[Explanation], zone: ZoneInfo) -> None:
@@ -70,7 +71,7 @@ def _show_sum(output: Console, opened: PlantResults, found: Sequence[Explanation
     output.print(table)
 
 
-def _show(output: Console, found: Explanation, zone: ZoneInfo) -> None:
+def _show(output: Console, found: Explanation, names: DisplayNames, zone: ZoneInfo) -> None:
     row = found.row
     output.print(_formulas(row.kpi, f"{row.node.path}, {title(row.window, zone)}"))
     ideal = Table(title="Ideal time of what was counted")
@@ -89,7 +90,9 @@ def _show(output: Console, found: Explanation, zone: ZoneInfo) -> None:
     for heading in ("from", "to", "state", "counts as", "reason", "fault", "s", "planned s", "said by"):
         spans.add_column(heading, justify="right" if heading in {"s", "planned s"} else "left")
     for stretch in found.stretches:
-        spans.add_row(*_span_cells(stretch, zone))
+        code = stretch.piece.fault
+        fault = "" if code is None else escape(names.fault(row.node.path, code, "en"))
+        spans.add_row(*_span_cells(stretch, fault, zone))
     output.print(spans)
     counts = Table(title="Every count, and the totaliser readings it came from")
     for heading in (
@@ -153,7 +156,7 @@ def _clock(instant: datetime, zone: ZoneInfo) -> str:
     return f"{instant.astimezone(zone):%m-%d %H:%M:%S.%f}"[:-3]
 
 
-def _span_cells(stretch: Stretch, zone: ZoneInfo) -> list[str]:
+def _span_cells(stretch: Stretch, fault: str, zone: ZoneInfo) -> list[str]:
     piece = stretch.piece
     begun = f"seq {stretch.begun_by.seq}" if stretch.begun_by is not None else ""
     reason = reason_of(piece.bucket, piece.reason or "")
@@ -163,7 +166,7 @@ def _span_cells(stretch: Stretch, zone: ZoneInfo) -> list[str]:
         str(piece.state),
         WORDS[piece.bucket] + (" (inferred)" if piece.is_inferred else ""),
         "" if reason == piece.bucket or piece.bucket == "apt" else reason,
-        piece.fault or "",
+        fault,
         _s(piece.interval.length),
         _s(stretch.planned),
         begun,

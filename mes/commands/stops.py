@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, plant, query
@@ -65,7 +66,8 @@ def stops_command(
         times = (f"{start:%m-%d %H:%M:%S}", f"{end:%m-%d %H:%M:%S}", f"{stop.planned / MINUTE:.1f}")
         said = known.text() if known is not None else "" if code == stop.bucket else code
         mark = "*" if stop.needs_reason else ""
-        table.add_row(label(station), *times, WORDS[stop.bucket], said, stop.fault or "", mark)
+        fault = "" if stop.fault is None else escape(loaded.config.names.fault(station, stop.fault, "en"))
+        table.add_row(label(station), *times, WORDS[stop.bucket], said, fault, mark)
     if found:
         console().print(table)
     else:

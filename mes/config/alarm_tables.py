@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from adapters.settings import DataType, ModbusTag
 from mes.collect.values import code
+from mes.config.fault_texts import fault_texts
 from mes.config.findings import Findings
 from mes.config.models.alarms import AlarmTableShape, AlarmTextShape
 from mes.config.models.plant import FaultShape
+from mes.config.names import fault_key
 from mes.config.problems import did_you_mean
 from mes.config.source import Place
 from mes.config.stations import Resolved
@@ -52,6 +55,22 @@ def table_of(
     return tables.get(shape.alarms, AlarmTable())
 
 
+def fault_names(
+    tables: Mapping[str, AlarmTable], stations: Sequence[Resolved], findings: Findings
+) -> Mapping[str, Texts]:
+    """The texts of every station's fault codes, by `STATION:CODE`; two tables of a station must not differ."""
+    found: dict[str, Texts] = {}
+    for station in stations:
+        for number, fault in enumerate(station.shape.signals.fault_code):
+            table = tables.get(fault.alarms or "", AlarmTable())
+            for said, texts in table.texts.items():
+                if found.setdefault(fault_key(station.path, said), texts) != texts:
+                    what = f"the code {said} has another text in another alarm table of this station"
+                    place = station.origin("signals", "fault_code", number)
+                    findings.problem(place, what, "give each code of a station one text", station=station.path)
+    return found
+
+
 def word_bits(
     station: Resolved, within: Place, shape: FaultShape, table: AlarmTable, tag: Tag, findings: Findings
 ) -> int:
@@ -72,8 +91,8 @@ def word_bits(
 
 
 def _table(shape: AlarmTableShape, place: Place, findings: Findings) -> AlarmTable:
-    if not shape.bits and not shape.codes:
-        findings.problem(place, "the alarm table is empty", "give `bits`, or `codes` with their texts")
+    if not shape.bits and not shape.codes and shape.csv is None:
+        findings.problem(place, "the alarm table is empty", "give `bits`, `codes` with their texts, or a `csv` file")
     bits: dict[int, str | None] = {}
     texts: dict[str, Texts] = {}
     for number, row in enumerate(shape.bits):
@@ -85,7 +104,18 @@ def _table(shape: AlarmTableShape, place: Place, findings: Findings) -> AlarmTab
         _take_text(texts, said or "", row, here, findings)
     for raw, text in shape.codes.items():
         _take_text(texts, code(raw), text, (*place, "codes", raw), findings)
+    if shape.csv is not None:
+        texts = {**_vendors(shape.csv, shape.encoding, (*place, "csv"), findings), **texts}
     return AlarmTable(tuple(bits.items()), texts)
+
+
+def _vendors(named: str, encoding: str, place: Place, findings: Findings) -> Mapping[str, Texts]:
+    """The texts of a CSV file; those that stand in the plant's file itself go before them."""
+    path = Path(findings.source.file).parent / named
+    found = fault_texts(path, encoding)
+    for line, what, remedy in found.mistakes:
+        findings.problem_in(str(path), line, place, what, remedy)
+    return found.texts
 
 
 def _take_text(texts: dict[str, Texts], said: str, row: AlarmTextShape, place: Place, findings: Findings) -> None:

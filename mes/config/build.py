@@ -28,7 +28,7 @@ from mes.calendar import Calendar
 from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.collect.states import StateMap
 from mes.config import production, state_maps
-from mes.config.alarm_tables import AlarmTable, alarm_tables, check_used
+from mes.config.alarm_tables import AlarmTable, alarm_tables, check_used, fault_names
 from mes.config.calendar import site_calendar
 from mes.config.findings import Findings
 from mes.config.former import former_names
@@ -163,7 +163,7 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
     programme = production.programme(plant.programme, plant.site.name, stations, plant.products, findings)
     buffers = production.buffers(plant.flow, plant.site.name, stations, findings)
     check_flow(buffers, findings)
-    names = display_names(plant, findings)
+    names = replace(display_names(plant, findings), faults=fault_names(work.alarm_tables, resolved, findings))
     check_web(plant.web, findings)
     if calendar is None or findings.places():
         return None

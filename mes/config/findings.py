@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from mes.config.problems import Problem
-from mes.config.source import Place, Source
+from mes.config.source import Place, Source, dotted
 
 _Key = tuple[Place, str, str]
 
@@ -15,6 +15,7 @@ class Findings:
     source: Source
     _problems: dict[_Key, list[str]] = field(default_factory=dict)
     _warnings: dict[_Key, list[str]] = field(default_factory=dict)
+    _elsewhere: list[tuple[Place, Problem]] = field(default_factory=list)
 
     def problem(self, place: Place, what: str, remedy: str, *, station: str | None = None) -> None:
         """A mistake at a place of the file, seen at `station` where it came from a template."""
@@ -24,13 +25,17 @@ class Findings:
         """Something that works and that a person should know."""
         self._warnings.setdefault((place, what, remedy), []).extend([station] if station else [])
 
+    def problem_in(self, file: str, line: int, place: Place, what: str, remedy: str) -> None:
+        """A mistake in another file, which is named at a place of this one."""
+        self._elsewhere.append((place, Problem(file, line, dotted(place), what, remedy)))
+
     def places(self) -> list[Place]:
         """Where the problems are."""
-        return [place for place, _, _ in self._problems]
+        return [place for place, _, _ in self._problems] + [place for place, _ in self._elsewhere]
 
     def problems(self) -> list[tuple[Place, Problem]]:
         """All problems with their places."""
-        return self._said(self._problems)
+        return self._said(self._problems) + self._elsewhere
 
     def warnings(self) -> list[tuple[Place, Problem]]:
         """All warnings with their places."""

@@ -22,7 +22,7 @@ class DisplayNames:
 
     A name that lacks the reader's language falls back to English, then to the id. Ids stay the keys everywhere: a
     display name is shown and never stored. `places`: the site, areas, lines and stations by path; `models`: products
-    by the `name` that they share.
+    by the `name` that they share; `faults` by `fault_key`.
     """
 
     places: Mapping[str, Texts] = field(default_factory=dict)
@@ -32,6 +32,7 @@ class DisplayNames:
     shifts: Mapping[str, Texts] = field(default_factory=dict)
     process_values: Mapping[str, Texts] = field(default_factory=dict)
     definitions: Mapping[str, Texts] = field(default_factory=dict)
+    faults: Mapping[str, Texts] = field(default_factory=dict)
 
     def own(self, path: str, language: str) -> str:
         """A station's, line's, area's or the site's own name, without what it is in."""
@@ -66,6 +67,11 @@ class DisplayNames:
         """A process value."""
         return _text(self.process_values, name, language) or name
 
+    def fault(self, station: str, code: str, language: str) -> str:
+        """A fault code of a station, with its text if it has one."""
+        said = _text(self.faults, fault_key(station, code), language)
+        return code if said is None else f"{code} {said}"
+
     def definition(self, definition: Definition, language: str) -> str:
         """The title of a definition of OEE."""
         own = _text(self.definitions, definition.name, language)
@@ -77,6 +83,11 @@ class DisplayNames:
             like = self.definition(BUILT_IN[definition.like], language)
             return text(language, "definition.own.source", {"like": like})
         return of_source(language, f"definition.{definition.name}.source", definition.source)
+
+
+def fault_key(station: str, code: str) -> str:
+    """What a fault of a station is known by: another station may show the same code for another fault."""
+    return f"{station}:{code}"
 
 
 def _text(names: Mapping[str, Texts], key: str, language: str) -> str | None:

@@ -10,11 +10,12 @@ import pytest
 from board_pages import parsed, text_of
 from board_plant import LINE, PlantBoard, config_of, plant_board
 from board_scene import scene, telemetry, until
-from events import STATION, at
+from events import STATION, at, raised, state
 from influx_example import CAR, END
 from page_language import shown
 
 from mes.config.names import DisplayNames
+from mes.model import State, StationEvent
 from mes.report.page import page as report_page
 from mes.report.rows import Request
 from mes.results.plant import PlantResults
@@ -50,12 +51,12 @@ def marked() -> DisplayNames:
     return DisplayNames(**kinds)
 
 
-async def read(plant: PlantBoard, language: str) -> dict[str, str]:
-    """Every page as the server sends it."""
+async def read(plant: PlantBoard, language: str, pages: Mapping[str, Mapping[str, str]] = PAGES) -> dict[str, str]:
+    """These pages as the server sends them."""
     visitor = await plant.enter("engineer")
     await visitor.page(f"/language/{language}")
     found = {}
-    for path, query in PAGES.items():
+    for path, query in pages.items():
         status, found[path] = await visitor.page(path, **query)
         assert status == 200, path
     return found
@@ -103,6 +104,18 @@ async def test_the_id_of_a_station_is_on_each_page_that_names_it(tmp_path: Path)
     for path, of in (("/station", STATION), ("/shift", LINE)):
         (small,) = parsed(found[path]).select("p.id")
         assert (text_of(small), small.get("translate")) == (of, "no")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_fault_has_its_text_beside_its_code(tmp_path: Path, language: str) -> None:
+    """On the andon board, at a stop and among the station's stretches; one without a text is its code."""
+    texts = {"en": "Gun <b>sticks</b>", "ru": "Клещи <b>залипли</b>", "kk": "Қысқыш <b>жабысты</b>"}
+    names = DisplayNames(faults={f"{STATION}:E7": texts})
+    events: list[StationEvent] = [state(0, State.PRODUCING), state(10, State.DOWN), raised(10, "E7")]
+    async with plant_board(tmp_path, events=events, now=at(119), names=names) as plant:
+        found = await read(plant, language, {path: PAGES[path] for path in ("/", "/stops", "/station")})
+    for path in found:
+        assert f"E7 {texts[language]}" in text_of(parsed(found[path])), path
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -107,6 +107,10 @@ class Localizer:
             return self.texts["no_reason"]
         return self._reasons.get(code) or self.texts.get(code, code)
 
+    def fault(self, station: str, code: str) -> str:
+        """A fault code with its text."""
+        return self._names.fault(station, code, self.language)
+
     def word(self, key: str) -> str:
         """A word; what has none is shown as it is."""
         return self.texts.get(key, key.replace("_", " "))

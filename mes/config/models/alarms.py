@@ -1,6 +1,6 @@
 """The shape of alarm tables: what a bit of an alarm word means, and what people read for a fault code."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -34,10 +34,17 @@ class AlarmBitShape(AlarmTextShape):
 
 
 class AlarmTableShape(Shape):
-    """What a controller shows for faults: `bits` of its alarm word, `codes` with their texts.
+    """What a controller shows for faults: `bits` of its alarm word, `codes` with their texts, also from a `csv` file.
 
     Of faults that come at the same time, a stop is explained by the first one in the list of `bits`.
     """
 
     bits: list[AlarmBitShape] = []
     codes: Annotated[dict[str | int, AlarmTextShape], Field(description="texts of fault codes")] = {}
+    csv: (
+        Annotated[str, Field(min_length=1, description="a vendor's texts beside the plant's file: code;text;ru;kk")]
+        | None
+    ) = None
+    encoding: Annotated[
+        Literal["utf-8", "utf-16", "cp1251", "cp1252", "latin-1"], Field(description="characters of the CSV file")
+    ] = "utf-8"

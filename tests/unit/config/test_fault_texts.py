@@ -1,0 +1,120 @@
+"""A vendor's fault texts: delimiters, columns, characters, and every mistake with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from mes.config import fault_texts as reader
+from mes.config.fault_texts import MISTAKES_NAMED, fault_texts
+from mes.config.load import check, load
+from mes.config.names import DisplayNames
+
+CASES = Path(__file__).parents[2] / "cases" / "config"
+WANTED = {
+    "101": {"en": "Gun sticks", "ru": "Клещи залипли", "kk": "Қысқыш жабысты"},
+    "E7": {"en": "Tip; worn"},
+    "8": {"ru": "Нет тока"},
+}
+PLAIN = '101;Gun sticks;Клещи залипли;Қысқыш жабысты\n\nE7 ;"Tip; worn"\n8;;Нет тока;\n9;;;\n'
+
+
+def _delimited(sign: str) -> str:
+    return PLAIN.replace("; worn", "\0").replace(";", sign).replace("\0", "; worn")
+
+
+def written(folder: Path, content: str, encoding: str = "utf-8") -> Path:
+    """A file of texts."""
+    file = folder / "faults.csv"
+    file.write_bytes(content.encode(encoding))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "declared"),
+    [
+        pytest.param(PLAIN, "utf-8", "utf-8", id="code, text, ru, kk without a header"),
+        pytest.param(PLAIN, "utf-8-sig", "utf-8", id="a byte order mark"),
+        pytest.param(PLAIN.replace("\n", "\r\n"), "utf-8", "utf-8", id="lines of Windows"),
+        pytest.param("Code;Text;RU;kk\n" + PLAIN, "utf-16", "utf-16", id="a header, UTF-16"),
+        pytest.param(_delimited(","), "utf-8", "utf-8", id="commas"),
+        pytest.param(_delimited("\t"), "utf-8", "utf-8", id="tabs"),
+        pytest.param(
+            'code;ru;kk;en\n101;Клещи залипли;Қысқыш жабысты;"Gun\n  sticks"\nE7;;;"Tip; worn"\n8;Нет тока\n',
+            "utf-8",
+            "utf-8",
+            id="columns in another order, a text over two lines",
+        ),
+    ],
+)
+def test_every_usual_form_is_read(tmp_path: Path, content: str, encoding: str, declared: str) -> None:
+    """Empty lines and codes without a text are passed over; codes and texts lose the blanks around them."""
+    found = fault_texts(written(tmp_path, content, encoding), declared)
+    assert (found.mistakes, found.texts) == ([], WANTED)
+
+
+def test_other_characters_and_long_texts(tmp_path: Path) -> None:
+    """Cyrillic of Windows needs `encoding`; a text that is too long for a page is cut."""
+    file = written(tmp_path, "1;" + "Клещи " * 50, "cp1251")
+    text = fault_texts(file, "cp1251").texts["1"]["en"]
+    assert (len(text), text[:12], text[-1]) == (200, "Клещи Клещи ", "…")
+    [(line, what, remedy)] = fault_texts(file, "utf-8").mistakes
+    assert (line, what) == (1, "this is no utf-8 text")
+    assert "cp1251" in remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "what"),
+    [
+        pytest.param("1;a\n2;b\n1;c\n", 3, "the code 1 has another text in line 1", id="two texts"),
+        pytest.param("1;a\n ;b\n", 2, "without a code", id="no code"),
+        pytest.param("1;a\n2;b\u202ec\n", 2, "cannot be seen", id="a direction mark"),
+        pytest.param("1;a;b;c;d\n", 1, "more than 4 columns", id="too many columns"),
+        pytest.param("code;text;fr\n1;a;b\n", 1, "no column `fr`", id="an unknown column"),
+        pytest.param("code;text;en\n1;a;b\n", 1, "comes twice", id="one column twice"),
+        pytest.param('1;a\n\n2;"b\n3;c\n', 3, "this is no CSV", id="a quote that is left open"),
+        pytest.param('1;"a"b\n', 1, "this is no CSV", id="a quote inside of a text"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, content: str, line: int, what: str) -> None:
+    """What is wrong, in which line, and what to do; the rest of the file is checked in the same go."""
+    [(at, said, remedy)] = fault_texts(written(tmp_path, content), "utf-8").mistakes
+    assert at == line
+    assert what in said
+    assert remedy
+
+
+def test_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a large file nor many texts nor many mistakes fill the memory or the screen."""
+    many = written(tmp_path, "".join(f"{number};a\n" for number in range(reader.MOST_TEXTS + 1)))
+    found = fault_texts(many, "utf-8")
+    assert (len(found.texts), len(found.mistakes)) == (reader.MOST_TEXTS, 1)
+    wrong = written(tmp_path, "".join(f";{number}\n" for number in range(100)))
+    assert len(fault_texts(wrong, "utf-8").mistakes) == MISTAKES_NAMED
+    large = written(tmp_path, "1;a\n" * (reader.LARGEST // 4 + 1))
+    assert fault_texts(large, "utf-8").mistakes[0][1] == "the file is larger than 4 MB"
+
+
+def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+    """A missing file, a folder, a path that cannot be."""
+    said = [
+        fault_texts(path, "utf-8").mistakes[0][1] for path in (tmp_path / "missing.csv", tmp_path, tmp_path / "a\0b")
+    ]
+    assert said == ["cannot be read: No such file or directory", "this is no file", "cannot be read: this is no path"]
+
+
+def test_a_plant_shows_the_texts_of_its_tables() -> None:
+    """A station's own tables explain its codes; a text in the plant's file goes before that of the vendor."""
+    names = load(CASES / "fault-texts" / "plant.yaml").config.names
+    robot, timer = "demo/weld/weld-1/robot", "demo/weld/weld-1/timer"
+    assert names.fault(robot, "101", "ru") == "101 Клещи залипли"
+    assert names.fault(robot, "101", "kk") == "101 Gun sticks"
+    assert names.fault(robot, "104", "en") == "104 Our own text"
+    assert names.fault(timer, "101", "en") == "101 No current"
+    assert names.fault(timer, "104", "en") == "104"
+    assert DisplayNames().fault(timer, "101", "en") == "101"
+
+
+def test_a_wrong_file_of_texts_is_a_mistake_of_the_plant() -> None:
+    """With the name and the line of the CSV file, wherever the check is started."""
+    report = check(CASES / "fault-texts-wrong" / "plant.yaml")
+    assert [Path(problem.file).name for problem in report.problems[:3]] == ["codes.csv", "codes.csv", "missing.csv"]
