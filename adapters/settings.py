@@ -36,6 +36,8 @@ class DataType(StrEnum):
     INT64 = "int64"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
+    BCD16 = "bcd16"
+    BCD32 = "bcd32"
     STRING = "string"
 
 
@@ -61,6 +63,7 @@ FIRST_IN_MANUALS: Mapping[Table, int] = {Table.HOLDING: 40001, Table.INPUT: 3000
 
 
 Accept = Literal["good", "uncertain"]
+Address = Annotated[int, Field(ge=0, le=65535)]
 PublishInterval = Annotated[int, Field(ge=10, le=60_000)]
 SamplingInterval = Annotated[int, Field(ge=0, le=60_000)]
 
@@ -125,11 +128,14 @@ class ModbusTag(_Settings):
 
     `bit` picks one bit (0 = least significant) of a register as a bool; `length` is the number of bytes of a string
     (two per register); `count` repeats the value `count` times, one after the other, and yields a tuple.
-    `bits` yields the 16-bit word as an integer, for state maps by bit pattern. `alone`: the device gives it only in a
-    request of its own. `poll_interval_ms`: how often it is polled, if more seldom than the other tags.
+    `bits` yields the 16-bit word as an integer, for state maps by bit pattern. `bcd16` and `bcd32` hold a decimal digit
+    in every four bits. `alone`: the device gives it only in a request of its own. `poll_interval_ms`: how often it is
+    polled, if more seldom than the other tags. `addresses`: the registers of one value that are not neighbours, in the
+    order in which neighbours would stand; `address` is the first of them then.
     """
 
-    address: Annotated[int, Field(ge=0, le=65535)]
+    address: Address
+    addresses: Annotated[tuple[Address, ...], Field(max_length=4)] = ()
     table: Table = Table.HOLDING
     type: DataType = DataType.UINT16
     order: ByteOrder = ByteOrder.ABCD
@@ -145,7 +151,7 @@ class ModbusTag(_Settings):
     def element_size(self) -> int:
         """Registers (or coils) of one element."""
         match self.type:
-            case DataType.UINT32 | DataType.INT32 | DataType.FLOAT32:
+            case DataType.UINT32 | DataType.INT32 | DataType.FLOAT32 | DataType.BCD32:
                 return 2
             case DataType.UINT64 | DataType.INT64 | DataType.FLOAT64:
                 return 4
@@ -159,6 +165,34 @@ class ModbusTag(_Settings):
         """Registers (or coils) of the whole tag."""
         return self.element_size * self.count
 
+    @property
+    def runs(self) -> tuple[range, ...]:
+        """The addresses of its registers (or coils); one range, unless they are not neighbours."""
+        if self.addresses:
+            return tuple(range(address, address + 1) for address in self.addresses)
+        return (range(self.address, self.address + self.size),)
+
+    @property
+    def start(self) -> str:
+        """Its table and first address, or all addresses if they are not neighbours."""
+        return f"{self.table} {' and '.join(map(str, self.addresses or (self.address,)))}"
+
+    @property
+    def place(self) -> str:
+        """Its table and all addresses, as an engineer names them."""
+        return self.start + ("" if self.addresses or self.size == 1 else f" to {self.address + self.size - 1}")
+
+    @model_validator(mode="after")
+    def _apart(self) -> "ModbusTag":
+        if self.addresses and (
+            len(set(self.addresses)) != self.element_size or self.count > 1 or self.type is DataType.STRING
+        ):
+            raise ValueError(
+                f"`addresses` are the registers of one number, {self.element_size} for type {self.type}: "
+                "correct them; neighbours are given by the first `address`"
+            )
+        return self
+
     @model_validator(mode="after")
     def _consistent(self) -> "ModbusTag":
         if self.type is DataType.STRING and self.length is None:
@@ -167,7 +201,7 @@ class ModbusTag(_Settings):
             raise ValueError(f"`bit` picks one bit of a 16-bit register; it cannot go with type {self.type}")
         if self.table in (Table.COIL, Table.DISCRETE) and (self.type is not DataType.BOOL or self.bit is not None):
             raise ValueError(f"table {self.table} holds single bits: use `type: bool` and no `bit`")
-        last = self.address + self.size - 1
+        last = self.runs[-1][-1]
         if last > 65535:
             raise ValueError(f"the value spans addresses {self.address} to {last}, beyond 65535: lower the address")
         return self

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from time import monotonic
@@ -16,8 +16,8 @@ from adapters.modbus.decode import Decoded
 from adapters.modbus.line import Line
 from adapters.modbus.link import Asker, InDoubtError, NotConnectedError
 from adapters.modbus.poll_rate import PollRate
-from adapters.modbus.read_plan import Block, Limits, Plan, divided, is_divisible, plan, sync_block
-from adapters.modbus.register_image import DIVIDED, UNSTEADY, RegisterImage
+from adapters.modbus.read_plan import Block, Limits, Pieces, Plan, divided, is_divisible, plan, sync_block
+from adapters.modbus.register_image import DIVIDED, RegisterImage
 from adapters.pauses import Answer, Pauses
 from adapters.ports import AdapterStatus, Emit
 from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId, longest_observed
@@ -243,8 +243,7 @@ class ModbusAdapter:
         came = {block: await self._take(block) for block, now in zip(self._plan.blocks, due, strict=True) if now}
         await self._insist(came, until_s=until_s)
         await self._divide(came)
-        for pieces in self._plan.pieces:
-            await self._settle([self._plan.blocks[number] for number in pieces.blocks], pieces.moving, came)
+        await self._settle(came)
         await self._confirm()
         for number, block in enumerate(self._plan.blocks):
             if block in came:
@@ -293,19 +292,39 @@ class ModbusAdapter:
             for half in self._plan.blocks[number : number + 2]:
                 came[half] = await self._take(half)
 
-    async def _settle(self, blocks: Sequence[Block], moving: int | None, came: dict[Block, _Came]) -> None:
-        """Reads a value again that comes in pieces, until the pieces before and after are of one value."""
+    async def _settle(self, came: dict[Block, _Came]) -> None:
+        """Reads values again that come in pieces, until the pieces before and after are of one value."""
+        spread = [pieces for pieces in self._plan.pieces if self._has_come(pieces, came)]
+        # a piece that may move is read between the two readings of the others
+        first = {pieces.parts[pieces.moving].block for pieces in spread if pieces.moving is not None}
+        rest = {part.block for pieces in spread for part in pieces.parts} - first
+        unsteady = spread
         for _ in range(READINGS):
-            if any(block not in came or came[block][0].code for block in blocks):
-                return
-            before = [came[block][0].words for block in blocks]
-            for block in blocks:
-                came[block] = await self._take(block)
-            after = [came[block][0].words for block in blocks]
-            if all(old == new or place == moving for place, (old, new) in enumerate(zip(before, after, strict=True))):
-                return
-        unsteady = (BlockAnswer((), UNSTEADY), self._clock.now(), asyncio.get_running_loop().time())
-        came.update(dict.fromkeys(blocks, unsteady))
+            if not unsteady:
+                break
+            before = came.copy()
+            for number in (*sorted(first), *sorted(rest)):
+                came[self._plan.blocks[number]] = await self._take(self._plan.blocks[number])
+            unsteady = [pieces for pieces in spread if not self._is_steady(pieces, before, came, first)]
+        self._image.unsteady = frozenset(pieces.tag for pieces in unsteady)
+
+    def _has_come(self, pieces: Pieces, came: Mapping[Block, _Came]) -> bool:
+        blocks = (self._plan.blocks[part.block] for part in pieces.parts)
+        return all(block in came and not came[block][0].code for block in blocks)
+
+    def _is_steady(
+        self, pieces: Pieces, before: Mapping[Block, _Came], came: Mapping[Block, _Came], first: Collection[int]
+    ) -> bool:
+        """Whether all pieces were read while none of them changed; `first`: the blocks that were read first."""
+        if not self._has_come(pieces, came):
+            return True  # the refusal makes it bad
+        others = {part.block for place, part in enumerate(pieces.parts) if place != pieces.moving}
+        for place, part in enumerate(pieces.parts):
+            block, span = self._plan.blocks[part.block], slice(part.offset, part.offset + part.count)
+            may_move = place == pieces.moving and not others & set(first)
+            if not may_move and before[block][0].words[span] != came[block][0].words[span]:
+                return False
+        return True
 
     async def _ask(self, block: Block) -> BlockAnswer:
         """One answer. A device without numbers that doubles its answers gets a connection for each request."""

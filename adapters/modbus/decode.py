@@ -21,36 +21,47 @@ class Decoded:
 
 BAD = Decoded(None, Quality.BAD)
 _PADDING = " \t\r\n"  # at the end of a text
-TEARABLE = frozenset({DataType.UINT32, DataType.UINT64})  # counters that a device may change between their halves
+# counters that a device may change between their halves
+TEARABLE = frozenset({DataType.UINT32, DataType.UINT64, DataType.BCD32})
+_CHECK = "check its `type`, `order`, `address` and `length` by the device's manual"
+
+
+class _NoValueError(Exception):
+    """The words are no value: why, as the end of a sentence, and what to do."""
+
+    def __init__(self, why: str, remedy: str = _CHECK) -> None:
+        super().__init__(why, remedy)
 
 
 def decode(tag: ModbusTag, words: Sequence[int]) -> Decoded:
     """The value of a tag from all its registers, or from its bits (0 or 1) where its table holds bits.
 
-    `words` has exactly `tag.size` items of 0 to 65535. A float that is no finite number is of bad quality, and with it
-    the whole tag. Raises ValueError if the number of words is not the tag's.
+    `words` has exactly `tag.size` items of 0 to 65535. Where one element is no value, the whole tag is of bad quality.
+    Raises ValueError if the number of words is not the tag's.
     """
-    if len(words) != tag.size:
-        raise ValueError(f"the tag takes {tag.size} words, not {len(words)}")
-    size = tag.element_size
-    elements = [_element(tag, words[first : first + size]) for first in range(0, tag.size, size)]
-    known = tuple(element for element in elements if element is not None)
-    if len(known) < len(elements):
+    try:
+        elements = _elements(tag, words)
+    except _NoValueError:
         return BAD
-    return Decoded(known[0] if tag.count == 1 else known, Quality.GOOD)
+    return Decoded(elements[0] if tag.count == 1 else elements, Quality.GOOD)
 
 
-def fault(tag: ModbusTag, words: Sequence[int]) -> str | None:
-    """Why the words are not what the tag's type says, as the end of a sentence; None if they are.
+def fault(tag: ModbusTag, words: Sequence[int]) -> tuple[str, str] | None:
+    """Why the words are not what the tag's type says, as the end of a sentence, and the remedy; None if they are.
 
-    `words` as in `decode`. A number that is not finite has no value; control characters are left out of a text.
+    `words` as in `decode`. Control characters are left out of a text, which is a value all the same.
     """
     if tag.type is DataType.STRING:
         size = tag.element_size
         texts = (_latin(tag, words[first : first + size]).rstrip(_PADDING) for first in range(0, tag.size, size))
         garbled = any(unicodedata.category(sign) == "Cc" for text in texts for sign in text)
-        return "control characters are left out of its text" if garbled else None
-    return "the number is not finite (NaN or infinite), so it has no value" if decode(tag, words) == BAD else None
+        return ("control characters are left out of its text", _CHECK) if garbled else None
+    try:
+        _elements(tag, words)
+    except _NoValueError as error:
+        why, remedy = error.args
+        return why, remedy
+    return None
 
 
 def counters(tag: ModbusTag, words: Sequence[int]) -> tuple[int, ...]:
@@ -63,7 +74,15 @@ def counters(tag: ModbusTag, words: Sequence[int]) -> tuple[int, ...]:
     )
 
 
-def _element(tag: ModbusTag, words: Sequence[int]) -> Scalar | None:
+def _elements(tag: ModbusTag, words: Sequence[int]) -> tuple[Scalar, ...]:
+    """The values in the words; raises _NoValueError if one of them is none."""
+    if len(words) != tag.size:
+        raise ValueError(f"the tag takes {tag.size} words, not {len(words)}")
+    size = tag.element_size
+    return tuple(_element(tag, words[first : first + size]) for first in range(0, tag.size, size))
+
+
+def _element(tag: ModbusTag, words: Sequence[int]) -> Scalar:
     raw = _bytes(words, tag.order)
     if tag.bit is not None:
         return bool(int.from_bytes(raw, "big") >> tag.bit & 1)
@@ -80,6 +99,8 @@ def _element(tag: ModbusTag, words: Sequence[int]) -> Scalar | None:
             return _scaled(tag, struct.unpack(">f", raw)[0])
         case DataType.FLOAT64:
             return _scaled(tag, struct.unpack(">d", raw)[0])
+        case DataType.BCD16 | DataType.BCD32:
+            return _scaled(tag, _decimal(raw))
         case DataType.STRING:
             text = "".join(sign for sign in _latin(tag, words) if unicodedata.category(sign) != "Cc")
             return text.rstrip(" ")
@@ -101,11 +122,21 @@ def _in_words(words: Sequence[int], *, swapped: bool) -> bytes:
     return struct.pack(f"{'<' if swapped else '>'}{len(words)}H", *words)
 
 
-def _scaled(tag: ModbusTag, number: float) -> int | float | None:
-    if tag.scale == 1.0 and tag.offset == 0.0:
-        return number if math.isfinite(number) else None
-    scaled = number * tag.scale + tag.offset
-    return scaled if math.isfinite(scaled) else None
+def _decimal(raw: bytes) -> int:
+    """The number that a decimal digit in every four bits is."""
+    digits = raw.hex()
+    if not digits.isdecimal():
+        raise _NoValueError(
+            f"0x{digits.upper()} is no BCD number: a digit is above 9", f"{_CHECK}; is it a plain number?"
+        )
+    return int(digits)
+
+
+def _scaled(tag: ModbusTag, number: float) -> int | float:
+    scaled = number if tag.scale == 1.0 and tag.offset == 0.0 else number * tag.scale + tag.offset
+    if not math.isfinite(scaled):
+        raise _NoValueError("the number is not finite (NaN or infinite), so it has no value")
+    return scaled
 
 
 def _latin(tag: ModbusTag, words: Sequence[int]) -> str:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from adapters.reading import TagId
 from adapters.settings import ByteOrder, DataType, ModbusTag, Table
@@ -49,12 +48,13 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A value that no single request can hold: the numbers of the blocks with its pieces, in order.
+    """A value of a tag that no single request brings: its pieces, in order.
 
     `moving`: the position of the least significant piece, which may move from one reading to the next; None: none may.
     """
 
-    blocks: tuple[int, ...]
+    tag: TagId
+    parts: tuple[Part, ...]
     moving: int | None
 
 
@@ -141,7 +141,7 @@ def _laid_out(tags: Mapping[TagId, ModbusTag], limits: Limits, groups: Sequence[
         tuple(blocks),
         {name: tuple(_parts(tag, limits, blocks, homes)) for name, tag in tags.items()},
         tuple(tuple(elements) for _, elements, _ in groups),
-        tuple(dict.fromkeys(pieces for tag in tags.values() for pieces in _pieces(tag, limits, homes))),
+        tuple(pieces for name, tag in tags.items() for pieces in _pieces(name, tag, limits, blocks, homes)),
         tuple(every_ms for *_, every_ms in groups),
     )
 
@@ -166,10 +166,19 @@ def _shape(block: Block) -> tuple[Table, int]:
 
 
 def _elements(tag: ModbusTag, limits: Limits) -> Iterator[Element]:
-    size, limit = tag.element_size, limits.of(tag.table)
+    for value in _values(tag, limits):
+        yield from value
+
+
+def _values(tag: ModbusTag, limits: Limits) -> Iterator[list[Element]]:
+    """The elements of each value of a tag, in order."""
+    limit = limits.of(tag.table)
+    if tag.addresses:
+        yield [Element(run.start, run.stop) for run in tag.runs]
+        return
+    size = tag.element_size
     for first in range(tag.address, tag.address + tag.size, size):
-        for start in range(first, first + size, limit):
-            yield Element(start, min(start + limit, first + size))
+        yield [Element(start, min(start + limit, first + size)) for start in range(first, first + size, limit)]
 
 
 def _runs(elements: Iterable[Element], *, gap: int) -> Iterator[list[Element]]:
@@ -201,20 +210,37 @@ def _cut(run: list[Element], *, limit: int) -> Iterator[list[Element]]:
 def _parts(
     tag: ModbusTag, limits: Limits, blocks: Sequence[Block], homes: Mapping[tuple[Table, Element], int]
 ) -> Iterator[Part]:
-    for home, together in groupby(_elements(tag, limits), key=lambda element: homes[tag.table, element]):
-        elements = list(together)
-        yield Part(
-            home, elements[0].start - blocks[home].address, sum(element.end - element.start for element in elements)
-        )
+    return _joined(tag.table, _elements(tag, limits), blocks, homes)
 
 
-def _pieces(tag: ModbusTag, limits: Limits, homes: Mapping[tuple[Table, Element], int]) -> Iterator[Pieces]:
-    """The values of a tag that are larger than a request may be."""
-    if tag.element_size <= limits.of(tag.table):
-        return
-    number = -(-tag.element_size // limits.of(tag.table))
-    elements = list(_elements(tag, limits))
-    moving = 0 if tag.order in (ByteOrder.CDAB, ByteOrder.DCBA) else number - 1
-    for first in range(0, len(elements), number):
-        blocks = tuple(homes[tag.table, element] for element in elements[first : first + number])
-        yield Pieces(blocks, None if tag.type is DataType.STRING else moving)
+def _joined(
+    table: Table, elements: Iterable[Element], blocks: Sequence[Block], homes: Mapping[tuple[Table, Element], int]
+) -> Iterator[Part]:
+    """Where elements lie, neighbours of one block together."""
+    last: Part | None = None
+    for element in elements:
+        home = homes[table, element]
+        part = Part(home, element.start - blocks[home].address, element.end - element.start)
+        if last is not None and last.block == home and last.offset + last.count == part.offset:
+            last = Part(home, last.offset, last.count + part.count)
+            continue
+        if last is not None:
+            yield last
+        last = part
+    if last is not None:
+        yield last
+
+
+def _pieces(
+    name: TagId,
+    tag: ModbusTag,
+    limits: Limits,
+    blocks: Sequence[Block],
+    homes: Mapping[tuple[Table, Element], int],
+) -> Iterator[Pieces]:
+    """The values of a tag that are spread over several requests."""
+    for value in _values(tag, limits):
+        if len({homes[tag.table, element] for element in value}) > 1:
+            parts = tuple(_joined(tag.table, value, blocks, homes))
+            moving = 0 if tag.order in (ByteOrder.CDAB, ByteOrder.DCBA) else len(parts) - 1
+            yield Pieces(name, parts, None if tag.type is DataType.STRING else moving)

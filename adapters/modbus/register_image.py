@@ -1,14 +1,14 @@
 """The last answers of a device, block by block: readings of tags, and diagnostics of what cannot be read; pure."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.modbus.answers import BlockAnswer
 from adapters.modbus.decode import BAD, TEARABLE, Decoded, counters, decode, fault
-from adapters.modbus.read_plan import Block, Plan
+from adapters.modbus.read_plan import Block, Part, Plan
 from adapters.reading import Reading, TagId
 from adapters.settings import FIRST_IN_MANUALS, ModbusTag, Table
 
@@ -17,7 +17,6 @@ TEAR = 2**15  # a counter that jumps this far may have been read between the cha
 
 SLACK_S = 0.02  # a poll may come so much earlier than the last answer plus the interval
 DIVIDED = (2, 3)  # exception codes with which one register, or the length of a request, refuses a whole block
-UNSTEADY = -1  # in place of an exception code: a value read in pieces moved from one reading to the next
 
 _REFUSALS = {
     1: ("illegal function", "choose the `table` that the device has, it does not know this one: try `table: {other}`"),
@@ -48,6 +47,7 @@ class RegisterImage:
         self._refused_s: dict[Block, float] = {}
         self._decoded: dict[TagId, tuple[tuple[int, ...], Decoded]] = {}
         self._unreadable: dict[TagId, Diagnostic] = {}
+        self.unsteady: frozenset[TagId] = frozenset()  # their pieces are not of one value
 
     @property
     def answered(self) -> bool:
@@ -74,14 +74,14 @@ class RegisterImage:
         if before is None or not words or before == words:
             return False
         for name, tag in self._tags.items():
-            for part in self._plan.parts[name]:
-                whole = part.count % tag.element_size == 0
-                if self._plan.blocks[part.block] != block or tag.type not in TEARABLE or not whole:
-                    continue
-                span = slice(part.offset, part.offset + part.count)
-                pairs = zip(counters(tag, before[span]), counters(tag, words[span]), strict=True)
-                if any(abs(new - old) >= TEAR for old, new in pairs):
-                    return True
+            if tag.type not in TEARABLE:
+                continue
+            parts = [part for part in self._plan.parts[name] if self._plan.blocks[part.block] == block]
+            old, new = _words(parts, before), _words(parts, words)
+            if len(old) % tag.element_size:
+                continue  # the rest of the value lies in another block
+            if any(abs(was - now) >= TEAR for was, now in zip(counters(tag, old), counters(tag, new), strict=True)):
+                return True
         return False
 
     def update(self, block: Block, answer: BlockAnswer, *, received: datetime, real_s: float) -> None:
@@ -148,7 +148,7 @@ class RegisterImage:
     def _reading(self, tag: TagId) -> Reading:
         parts = [(self._plan.blocks[part.block], part) for part in self._plan.parts[tag]]
         received = max(self._times[block] for block, _ in parts)
-        if any(self._answers[block].code for block, _ in parts):
+        if tag in self.unsteady or any(self._answers[block].code for block, _ in parts):
             return Reading(tag, BAD.value, BAD.quality, None, received)
         words: tuple[int, ...] = ()
         for block, part in parts:
@@ -162,11 +162,10 @@ class RegisterImage:
     def _judge(self, tag: TagId, words: Sequence[int]) -> None:
         """Keeps a diagnostic of a value that is not what the tag's type says."""
         self._unreadable.pop(tag, None)
-        what = fault(self._tags[tag], words)
-        if what is not None:
-            text = f"tag {tag}: {what}"
-            remedy = "check its `type`, `order`, `address` and `length` by the device's manual"
-            self._unreadable[tag] = Diagnostic(DiagnosticCode.VALUE_UNREADABLE, text, remedy, (tag,))
+        found = fault(self._tags[tag], words)
+        if found is not None:
+            what, remedy = found
+            self._unreadable[tag] = Diagnostic(DiagnosticCode.VALUE_UNREADABLE, f"tag {tag}: {what}", remedy, (tag,))
 
 
 def _refusal(block: Block, code: int) -> tuple[str, str]:
@@ -175,6 +174,11 @@ def _refusal(block: Block, code: int) -> tuple[str, str]:
     first = FIRST_IN_MANUALS.get(block.table, math.inf)
     manual = f"; {block.address} of a manual is {block.address - first:.0f} here" if block.address >= first else ""
     return what, remedy.format(other=_OTHER_TABLES[block.table], manual=manual)
+
+
+def _words(parts: Iterable[Part], words: tuple[int, ...]) -> tuple[int, ...]:
+    """What a block's words say of these parts of it."""
+    return tuple(word for part in parts for word in words[part.offset : part.offset + part.count])
 
 
 def _named(tags: Sequence[TagId]) -> str:

@@ -138,7 +138,8 @@ class _Filling:
                 return [self.fill(item, (*within, number)) for number, item in enumerate(value)]
             case str():
                 text = self._text(value, within)
-                return int(text) if within[-1] == "address" and re.fullmatch(r"-?\d+", text) else text
+                is_address = "address" in within[-1:] or "addresses" in within[-2:-1]
+                return int(text) if is_address and re.fullmatch(r"-?\d+", text) else text
             case _:
                 return value
 

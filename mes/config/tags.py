@@ -1,12 +1,10 @@
 """The tags of a plant: where each signal is read, and which places are read twice or overlap."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from adapters.opcua import addressing
 from adapters.reading import TagId
 from adapters.settings import (
     ByteOrder,
@@ -22,6 +20,7 @@ from adapters.settings import (
     host_and_port,
 )
 from mes.collect.counters import CounterSetup
+from mes.config.addresses import address_key, address_mistake
 from mes.config.findings import Findings
 from mes.config.models.plant import (
     FaultShape,
@@ -41,7 +40,6 @@ _INTERVALS = frozenset({"publish_interval_ms", "sampling_interval_ms"})
 _OPC_UA_ONLY = _INTERVALS | {"node", "path", "index", "member", "accept"}
 _OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset"}
 _MODBUS_KEYS = _TAG_KEYS - _OPC_UA_ONLY
-_PART_IN_NODE = re.compile(r"\[([0-9]+:[0-9]+)\]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +107,20 @@ def tag(
                 f"`{interval}` has no effect: {signal.controller or station.shape.controller} is read by `mode: poll`"
             )
             _say(station, (*within, interval), what, "delete it, or use `mode: subscribe`", findings)
-    key = "path" if opc_ua and "node" not in given and "path" in given else "node" if opc_ua else "address"
+    key = address_key(given, opc_ua=opc_ua)
     if foreign or key not in given:
         if not foreign:
             remedy = "add `node: nsu=<namespace URI>;s=<id>`, or `path`" if opc_ua else "add `address`, counted from 0"
             _say(station, within, f"`{key}` is missing", remedy, findings)
         return None
-    if problem := _address_problem(key, given[key]):
-        _say(station, (*within, key), *problem, findings)
+    if (mistake := address_mistake(key, given)) is not None:
+        at, what, remedy = mistake
+        _say(station, (*within, at), what, remedy, findings)
         return None
+    if "addresses" in given:
+        given["address"] = given["addresses"][0]
     if (problem := _interval_problem(signal, controller)) is not None:
         _say(station, (*within, "poll_interval_ms"), *problem, findings)
-        return None
-    if part := _PART_IN_NODE.search(str(given[key])):
-        what = f"the id ends in `{part[0]}`, which no server takes for a part of an array"
-        _say(station, (*within, key), what, f'write `index: "{part[1]}"` beside it, and the id without that', findings)
         return None
     try:
         single = not isinstance(signal, UnitLogShape | FaultShape)
@@ -147,35 +144,16 @@ def _interval_problem(signal: SignalShape, controller: Controller) -> tuple[str,
     return what, "lower that of the controller, and give the tags that may wait longer ones"
 
 
-def _address_problem(key: str, given: object) -> tuple[str, str] | None:
-    """What is wrong with a node id or a register address."""
-    match given:
-        case int():
-            remedy = "addresses go from 0 to 65535, as on the wire: 40101 or 400101 of a manual is 100 here"
-            return None if 0 <= given <= 65535 else (f"there is no register {given}", remedy)
-        case str() if key == "address":
-            return f"`{given}` is no register address", "write a whole number from 0; in a template `{name+10}`"
-        case str():
-            try:
-                addressing.parse_path(given) if key == "path" else addressing.parse(given)
-            except ValueError as error:
-                what, _, remedy = str(error).partition(": ")
-                return what, remedy or "write nsu=<namespace URI>;s=<id>, or i=, g=, b= for other kinds of id"
-            return None
-        case _:
-            return None
-
-
 def check_uses(uses: Sequence[Use], findings: Findings) -> None:
     """One controller's tags: what is read for two purposes, and values that share a part of their registers."""
     _doubles(uses, findings)
-    blocks = sorted((use for use in uses if isinstance(use.tag, ModbusTag)), key=_first)
-    for index, left in enumerate(blocks):
-        end = sum(_first(left))
-        for right in blocks[index + 1 :]:
-            if _first(right)[0] >= end:
+    runs = [(run, use) for use in uses if isinstance(use.tag, ModbusTag) for run in use.tag.runs]
+    runs.sort(key=lambda pair: (pair[0].start, len(pair[0])))
+    for index, (run, left) in enumerate(runs):
+        for other, right in runs[index + 1 :]:
+            if other.start >= run.stop:
                 break
-            if _place(left.tag) != _place(right.tag) and _overlap(left.tag, right.tag):
+            if _place(left.tag) != _place(right.tag) and not _may_overlap(left.tag, right.tag):
                 what = f"{span(right.tag)} overlaps {left.tag_id}, {span(left.tag)}"
                 remedy = "look at the type, the length and the address of both"
                 findings.warning(right.place, what, remedy, station=right.station)
@@ -213,21 +191,14 @@ def _place(tag: Tag) -> object:
         case OpcUaTag():
             return tag.place
         case ModbusTag():
-            return tag.table, tag.address, tag.size, tag.bit
+            return tag.table, tag.runs, tag.bit
 
 
-def _first(use: Use) -> tuple[int, int]:
-    assert isinstance(use.tag, ModbusTag)
-    return use.tag.address, use.tag.size
-
-
-def _overlap(left: Tag, right: Tag) -> bool:
-    """Whether two Modbus values share a part of their registers; bits and words of one register may."""
+def _may_overlap(left: Tag, right: Tag) -> bool:
+    """Whether two values that share a register are meant to; bits and words of one register may."""
     if not isinstance(left, ModbusTag) or not isinstance(right, ModbusTag) or left.table is not right.table:
-        return False
-    if left.size == right.size == 1:
-        return False
-    return left.address < right.address + right.size and right.address < left.address + left.size
+        return True
+    return left.size == right.size == 1
 
 
 def span(tag: Tag) -> str:
@@ -235,10 +206,8 @@ def span(tag: Tag) -> str:
     match tag:
         case OpcUaTag():
             return tag.place
-        case ModbusTag(size=1):
-            return f"{tag.table} {tag.address}" + ("" if tag.bit is None else f" bit {tag.bit}")
         case ModbusTag():
-            return f"{tag.table} {tag.address} to {tag.address + tag.size - 1}"
+            return tag.place + ("" if tag.bit is None else f" bit {tag.bit}")
 
 
 def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
@@ -255,7 +224,7 @@ def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
             order = str(tag.order) if tag.element_size > 1 and tag.type is not DataType.STRING else "BA" * swapped
             size = "" if tag.length is None else f"length {tag.length}"
             bit = "" if tag.bit is None else f"bit {tag.bit}"
-            parts += [str(tag.table), str(tag.address), str(tag.type), order, bit, size]
+            parts += [tag.start, str(tag.type), order, bit, size]
             parts += [f"count {tag.count}"] if tag.count > 1 else []
     parts += [f"scale {tag.scale:g} offset {tag.offset:g}"] if (tag.scale, tag.offset) != (1.0, 0.0) else []
     if counter is not None:
@@ -287,5 +256,7 @@ def width(tag: Tag) -> int | None:
         DataType.INT32: 2**31,
         DataType.UINT64: 2**64,
         DataType.INT64: 2**63,
+        DataType.BCD16: 10**4,
+        DataType.BCD32: 10**8,
     }
     return widths.get(tag.type) if isinstance(tag, ModbusTag) else None

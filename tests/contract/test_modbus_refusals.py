@@ -171,6 +171,31 @@ async def test_single_registers_give_whole_values(order: ByteOrder) -> None:
     assert set(values) <= set(totals)
 
 
+@pytest.mark.parametrize("places", [(101, 140), (140, 101)])
+@pytest.mark.parametrize("order", ORDERS)
+async def test_registers_that_are_not_neighbours_give_whole_values(order: ByteOrder, places: tuple[int, int]) -> None:
+    """A counter whose halves lie apart is never torn, though it carries all along; what lies beside them is good."""
+    totals: list[int] = []
+
+    def counts(plc: OddDevice, request: Request) -> Sequence[Step]:
+        totals.append(65536 * (1 + plc.requests // 9) - 2 + plc.requests % 9)
+        plc.registers = {
+            address: totals[-1] >> shift & 0xFFFF for address, shift in zip(places, ORDERS[order], strict=True)
+        }
+        plc.registers |= {102: plc.requests, 141: plc.requests}
+        return [plc.frame(request)]
+
+    beside = {"one": ModbusTag(address=102), "other": ModbusTag(address=141)}
+    tags = {"total": ModbusTag(address=places[0], addresses=places, type=DataType.UINT32, order=order), **beside}
+    async with odd_device({}, counts) as plc, watched(plc.settings(), tags) as seen:
+        found = [reading for _ in range(4 * POLLS) for reading in (await seen.batch()).readings]
+
+    values = [reading.value for reading in found if reading.tag == "total" and reading.quality is Quality.GOOD]
+    assert len(values) > POLLS
+    assert set(values) <= set(totals)
+    assert all(reading.quality is Quality.GOOD for reading in found if reading.tag in beside)
+
+
 async def test_a_text_from_single_registers_is_of_one_car() -> None:
     """A text that changes while its registers are read one by one is read again, until it is one text."""
 

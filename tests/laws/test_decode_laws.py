@@ -52,6 +52,17 @@ def test_every_number_survives_the_round_trip(kind: DataType, order: ByteOrder, 
     assert found.value == (wanted[0] if len(wanted) == 1 else tuple(wanted))
 
 
+@given(number=st.integers(0, 99_999_999), order=st.sampled_from(ByteOrder))
+def test_a_bcd_number_is_what_its_digits_say(number: int, order: ByteOrder) -> None:
+    """The registers of a number whose hexadecimal digits are its decimal ones, in any byte order, come back as it."""
+    words = encode(DataType.UINT32, order, int(str(number), 16))
+
+    assert decode(ModbusTag(address=0, type=DataType.BCD32, order=order), words).value == number
+    if number < 10_000:
+        low = encode(DataType.UINT16, order, int(str(number), 16))
+        assert decode(ModbusTag(address=0, type=DataType.BCD16, order=order), low).value == number
+
+
 @given(words=st.lists(st.integers(0, 65535), min_size=1, max_size=20), order=st.sampled_from(ByteOrder))
 def test_text_never_holds_what_cannot_be_shown(words: list[int], order: ByteOrder) -> None:
     """Whatever a device leaves in its registers, text is good, short enough and free of control characters."""

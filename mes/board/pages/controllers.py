@@ -86,7 +86,7 @@ def address(config: PlantConfig, controller: ControllerId, tag: TagId) -> str:
             return opcua.place
         case ModbusTag() as modbus:
             bit = "" if modbus.bit is None else f" bit {modbus.bit}"
-            return f"{modbus.table} {modbus.address} {modbus.type}{bit}"
+            return f"{modbus.start} {modbus.type}{bit}"
 
 
 async def page(board: Board, request: Request) -> Response:

@@ -225,6 +225,13 @@ class SignalShape(Shape):
         Annotated[int, Field(ge=10, le=3_600_000, description="how often it is polled, if more seldom than others")]
         | None
     ) = None
+    addresses: (
+        Annotated[
+            list[Address],
+            Field(min_length=2, max_length=4, description="in place of address: registers that are not neighbours"),
+        ]
+        | None
+    ) = None
     controller: Annotated[str | None, Field(description="the controller that shows it, if not the station's own")] = (
         None
     )

@@ -49,6 +49,7 @@ GOOD = "good_count: {address: 1, type: uint32, order: ABCD, modulus: 65536, max_
         pytest.param("type: int16, modulus: 65536", 32_750, 1, 40, id="signed, over the largest number"),
         pytest.param("type: int16, modulus: 65536, counts: down", -32_750, -1, 40, id="signed and down"),
         pytest.param("type: uint16, modulus: 1000", 980, 1, 40, id="a turn at a thousand"),
+        pytest.param("type: bcd16", 9_980, 1, 40, id="BCD, over its four digits"),
         pytest.param("type: int32, modulus: 1000, signed: true", 480, 1, 40, id="a signed turn at a thousand"),
     ],
 )
@@ -56,7 +57,8 @@ async def test_what_a_totaliser_shows_becomes_units(
     tmp_path: Path, counter: str, first: int, step: int, units: int
 ) -> None:
     """40 counts, read one by one, are so many units, whichever way the totaliser goes and whatever its turn is."""
-    turn, signed = (1000 if "1000" in counter else 65536), "int16, m" in counter or "signed" in counter
+    turn = 1000 if "1000" in counter else 10_000 if "bcd" in counter else 65536
+    signed = "int16, m" in counter or "signed" in counter
     least = -turn // 2 if signed and "uint" not in counter else 0
     shown = [(first + step * number - least) % turn + least for number in range(41)]
     assert min(shown) < max(shown) - 40 or turn > 1000  # it goes over its turn

@@ -77,7 +77,38 @@ def test_a_value_larger_than_a_request_is_read_in_pieces(type_: DataType, order:
 
     assert made.blocks == (Block(Table.HOLDING, 5, 2), Block(Table.HOLDING, 7, 2))
     assert made.parts[TagId("total")] == (Part(0, 0, 2), Part(1, 0, 2))
-    assert made.pieces == (Pieces((0, 1), moving),)
+    assert made.pieces == (Pieces(TagId("total"), (Part(0, 0, 2), Part(1, 0, 2)), moving),)
+
+
+@pytest.mark.parametrize(("addresses", "moving"), [((40, 52), 1), ((52, 40), 1)])
+def test_registers_that_are_not_neighbours_are_one_value(addresses: tuple[int, int], moving: int) -> None:
+    """Its registers come in the file's order, from two requests, or from one that may read over the gap."""
+    tags = {
+        TagId("total"): ModbusTag(address=addresses[0], addresses=addresses, type=DataType.UINT32),
+        TagId("between"): ModbusTag(address=41),
+    }
+    made, joined = plan(tags, Limits()), plan(tags, Limits(gap=20))
+    places = {40: Part(0, 0, 1), 52: Part(1, 0, 1)}
+
+    assert made.blocks == (Block(Table.HOLDING, 40, 2), Block(Table.HOLDING, 52, 1))
+    assert made.parts[TagId("total")] == tuple(places[address] for address in addresses)
+    assert made.pieces == (Pieces(TagId("total"), made.parts[TagId("total")], moving),)
+    assert joined.blocks == (Block(Table.HOLDING, 40, 13),)
+    assert {part.offset for part in joined.parts[TagId("total")]} == {0, 12}
+    assert joined.pieces == ()
+
+
+def test_registers_of_a_value_that_are_neighbours_of_one_block_are_one_part() -> None:
+    """Four registers in two pairs are two parts, and a value whose halves stand the wrong way round is two."""
+    tags = {
+        TagId("pairs"): ModbusTag(address=1, addresses=(1, 2, 7, 8), type=DataType.UINT64),
+        TagId("swapped"): ModbusTag(address=21, addresses=(21, 20), type=DataType.UINT32),
+    }
+    made = plan(tags, Limits())
+
+    assert made.parts[TagId("pairs")] == (Part(0, 0, 2), Part(1, 0, 2))
+    assert made.parts[TagId("swapped")] == (Part(2, 1, 1), Part(2, 0, 1))
+    assert [pieces.tag for pieces in made.pieces] == ["pairs"]
 
 
 def test_gaps_are_read_over_only_as_far_as_they_may_be() -> None:

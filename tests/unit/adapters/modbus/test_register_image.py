@@ -98,6 +98,9 @@ def test_refused_blocks_that_touch_are_named_as_one() -> None:
         (DataType.UINT32, (0, 5), (0, 5), False),
         (DataType.UINT32, (0, 5), (), False),
         (DataType.FLOAT32, (0, 0xFFFF), (1, 0xFFFF), False),
+        (DataType.BCD32, (0, 0x9999), (1, 0x9999), True),
+        (DataType.BCD32, (0, 0x9999), (0, 0), True),
+        (DataType.BCD32, (0, 0x9999), (1, 0), False),
     ],
 )
 def test_only_a_counter_of_two_registers_that_jumps_far_may_be_torn(
