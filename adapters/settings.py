@@ -64,6 +64,7 @@ FIRST_IN_MANUALS: Mapping[Table, int] = {Table.HOLDING: 40001, Table.INPUT: 3000
 
 Accept = Literal["good", "uncertain"]
 Address = Annotated[int, Field(ge=0, le=65535)]
+Sentinels = tuple[int | float | str, ...]
 PublishInterval = Annotated[int, Field(ge=10, le=60_000)]
 SamplingInterval = Annotated[int, Field(ge=0, le=60_000)]
 
@@ -75,7 +76,7 @@ class OpcUaTag(_Settings):
     `index` picks a part of an array, as OPC UA writes it (OPC 10000-4 7.27): `3`, `0:15`, or `1,2` in a matrix.
     `member` picks a member of a structure: `Status.Code`, `Parts[2].Vin`. `single`: a list is a value of bad quality.
     `accept`: values that the server marks as uncertain count as good. It and the intervals are the controller's where
-    they are None.
+    they are None. `no_value`: what it shows when it has no value, before scaling.
     """
 
     node: str | None = None
@@ -88,6 +89,7 @@ class OpcUaTag(_Settings):
     scale: float = 1.0
     offset: float = 0.0
     single: bool = False
+    no_value: Sentinels = ()
 
     @model_validator(mode="after")
     def _one_address(self) -> "OpcUaTag":
@@ -131,7 +133,9 @@ class ModbusTag(_Settings):
     `bits` yields the 16-bit word as an integer, for state maps by bit pattern. `bcd16` and `bcd32` hold a decimal digit
     in every four bits. `alone`: the device gives it only in a request of its own. `poll_interval_ms`: how often it is
     polled, if more seldom than the other tags. `addresses`: the registers of one value that are not neighbours, in the
-    order in which neighbours would stand; `address` is the first of them then.
+    order in which neighbours would stand; `address` is the first of them then. `no_value`: what the device shows when
+    it has no value, as the bare registers or as the number that they are. `scale_address`: a register of the same table
+    with the power of ten that the number is multiplied by (SunSpec).
     """
 
     address: Address
@@ -146,6 +150,8 @@ class ModbusTag(_Settings):
     offset: float = 0.0
     alone: bool = False
     poll_interval_ms: Annotated[int, Field(ge=10, le=3_600_000)] | None = None
+    no_value: Sentinels = ()
+    scale_address: Address | None = None
 
     @property
     def element_size(self) -> int:
@@ -166,6 +172,11 @@ class ModbusTag(_Settings):
         return self.element_size * self.count
 
     @property
+    def words(self) -> int:
+        """Registers (or coils) that its value is made of: all of its own, and that of its power of ten."""
+        return self.size + (self.scale_address is not None)
+
+    @property
     def runs(self) -> tuple[range, ...]:
         """The addresses of its registers (or coils); one range, unless they are not neighbours."""
         if self.addresses:
@@ -181,6 +192,15 @@ class ModbusTag(_Settings):
     def place(self) -> str:
         """Its table and all addresses, as an engineer names them."""
         return self.start + ("" if self.addresses or self.size == 1 else f" to {self.address + self.size - 1}")
+
+    @model_validator(mode="after")
+    def _number(self) -> "ModbusTag":
+        is_number = self.bit is None and self.type not in (DataType.BOOL, DataType.BITS, DataType.STRING)
+        if self.scale_address is not None and (not is_number or self.count > 1):
+            raise ValueError("`scale_address` scales one number: delete it, or correct `type`")
+        if self.no_value and (self.type is DataType.BOOL or self.bit is not None):
+            raise ValueError("a single bit is 0 or 1, and no third value: delete `no_value`")
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> "ModbusTag":
@@ -358,6 +378,9 @@ class OpcUaController(_Settings):
         return self.model_copy(update={"url": (url,)})
 
 
+Numbering = Literal["wire", "manual"]
+
+
 class _Modbus(_Settings):
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     poll_interval_ms: Annotated[int, Field(ge=10, le=60_000)] = 1000
@@ -366,6 +389,9 @@ class _Modbus(_Settings):
     max_bits: Annotated[
         int, Field(ge=1, le=2000, description="most coils or discrete inputs that one request may read")
     ] = 2000
+    numbering: Annotated[
+        Numbering, Field(description="manual: addresses are numbers as manuals print them, 40101 or 4x101")
+    ] = "wire"
     max_gap: Annotated[
         int, Field(ge=0, le=124, description="unused addresses between two tags that may be read with them")
     ] = 0

@@ -5,9 +5,9 @@ import struct
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
 from adapters.reading import Quality, Scalar, Value
+from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE, is_sentinel
 from adapters.settings import ByteOrder, DataType, ModbusTag
 
 
@@ -23,6 +23,8 @@ BAD = Decoded(None, Quality.BAD)
 _PADDING = " \t\r\n"  # at the end of a text
 # counters that a device may change between their halves
 TEARABLE = frozenset({DataType.UINT32, DataType.UINT64, DataType.BCD32})
+SIGNED = frozenset({DataType.INT16, DataType.INT32, DataType.INT64})
+NO_EXPONENT, LARGEST_EXPONENT = -(2**15), 10  # of SunSpec's scale factors
 _CHECK = "check its `type`, `order`, `address` and `length` by the device's manual"
 
 
@@ -51,17 +53,17 @@ def fault(tag: ModbusTag, words: Sequence[int]) -> tuple[str, str] | None:
 
     `words` as in `decode`. Control characters are left out of a text, which is a value all the same.
     """
-    if tag.type is DataType.STRING:
-        size = tag.element_size
-        texts = (_latin(tag, words[first : first + size]).rstrip(_PADDING) for first in range(0, tag.size, size))
-        garbled = any(unicodedata.category(sign) == "Cc" for text in texts for sign in text)
-        return ("control characters are left out of its text", _CHECK) if garbled else None
     try:
         _elements(tag, words)
     except _NoValueError as error:
         why, remedy = error.args
         return why, remedy
-    return None
+    if tag.type is not DataType.STRING:
+        return None
+    size = tag.element_size
+    texts = (_latin(tag, words[first : first + size]).rstrip(_PADDING) for first in range(0, tag.size, size))
+    garbled = any(unicodedata.category(sign) == "Cc" for text in texts for sign in text)
+    return ("control characters are left out of its text", _CHECK) if garbled else None
 
 
 def counters(tag: ModbusTag, words: Sequence[int]) -> tuple[int, ...]:
@@ -76,36 +78,50 @@ def counters(tag: ModbusTag, words: Sequence[int]) -> tuple[int, ...]:
 
 def _elements(tag: ModbusTag, words: Sequence[int]) -> tuple[Scalar, ...]:
     """The values in the words; raises _NoValueError if one of them is none."""
-    if len(words) != tag.size:
-        raise ValueError(f"the tag takes {tag.size} words, not {len(words)}")
+    if len(words) != tag.words:
+        raise ValueError(f"the tag takes {tag.words} words, not {len(words)}")
+    exponent = 0 if tag.scale_address is None else _exponent(words[-1], tag.order)
     size = tag.element_size
-    return tuple(_element(tag, words[first : first + size]) for first in range(0, tag.size, size))
+    return tuple(_element(tag, words[first : first + size], exponent) for first in range(0, tag.size, size))
 
 
-def _element(tag: ModbusTag, words: Sequence[int]) -> Scalar:
+def _exponent(word: int, order: ByteOrder) -> int:
+    """The power of ten in a register, of the SunSpec type sunssf."""
+    exponent = int.from_bytes(_bytes((word,), order), "big", signed=True)
+    if exponent == NO_EXPONENT:
+        raise _NoValueError(SAID_NO_VALUE, NO_VALUE_REMEDY)
+    if abs(exponent) > LARGEST_EXPONENT:
+        raise _NoValueError(f"its power of ten is {exponent}, so it has no value", "correct `scale_address`")
+    return exponent
+
+
+def _element(tag: ModbusTag, words: Sequence[int], exponent: int) -> Scalar:
     raw = _bytes(words, tag.order)
     if tag.bit is not None:
         return bool(int.from_bytes(raw, "big") >> tag.bit & 1)
-    match tag.type:
-        case DataType.BOOL:
-            return any(words)
-        case DataType.BITS:
-            return int.from_bytes(raw, "big")
-        case DataType.UINT16 | DataType.UINT32 | DataType.UINT64:
-            return _scaled(tag, int.from_bytes(raw, "big"))
-        case DataType.INT16 | DataType.INT32 | DataType.INT64:
-            return _scaled(tag, int.from_bytes(raw, "big", signed=True))
+    if tag.type is DataType.BOOL:
+        return any(words)
+    value = _text(tag, words) if tag.type is DataType.STRING else _number(tag.type, raw)
+    is_whole = isinstance(value, int)
+    if is_sentinel(value, tag.no_value) or (is_whole and is_sentinel(int.from_bytes(raw, "big"), tag.no_value)):
+        raise _NoValueError(SAID_NO_VALUE, NO_VALUE_REMEDY)
+    return value if isinstance(value, str) or tag.type is DataType.BITS else _scaled(tag, value, exponent)
+
+
+def _number(kind: DataType, raw: bytes) -> int | float:
+    match kind:
         case DataType.FLOAT32:
-            return _scaled(tag, struct.unpack(">f", raw)[0])
+            return float(struct.unpack(">f", raw)[0])
         case DataType.FLOAT64:
-            return _scaled(tag, struct.unpack(">d", raw)[0])
+            return float(struct.unpack(">d", raw)[0])
         case DataType.BCD16 | DataType.BCD32:
-            return _scaled(tag, _decimal(raw))
-        case DataType.STRING:
-            text = "".join(sign for sign in _latin(tag, words) if unicodedata.category(sign) != "Cc")
-            return text.rstrip(" ")
+            return _decimal(raw)
         case _:
-            assert_never(tag.type)
+            return int.from_bytes(raw, "big", signed=kind in SIGNED)
+
+
+def _text(tag: ModbusTag, words: Sequence[int]) -> str:
+    return "".join(sign for sign in _latin(tag, words) if unicodedata.category(sign) != "Cc").rstrip(" ")
 
 
 def _swaps_bytes(order: ByteOrder) -> bool:
@@ -132,8 +148,12 @@ def _decimal(raw: bytes) -> int:
     return int(digits)
 
 
-def _scaled(tag: ModbusTag, number: float) -> int | float:
-    scaled = number if tag.scale == 1.0 and tag.offset == 0.0 else number * tag.scale + tag.offset
+def _scaled(tag: ModbusTag, number: float, exponent: int) -> int | float:
+    if tag.scale == 1.0 and tag.offset == 0.0 and not exponent:
+        scaled: float = number
+    else:
+        power = 10 ** abs(exponent)
+        scaled = (number * power if exponent > 0 else number / power if exponent else number) * tag.scale + tag.offset
     if not math.isfinite(scaled):
         raise _NoValueError("the number is not finite (NaN or infinite), so it has no value")
     return scaled

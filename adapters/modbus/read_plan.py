@@ -171,12 +171,18 @@ def _elements(tag: ModbusTag, limits: Limits) -> Iterator[Element]:
 
 
 def _values(tag: ModbusTag, limits: Limits) -> Iterator[list[Element]]:
-    """The elements of each value of a tag, in order."""
-    limit = limits.of(tag.table)
+    """The elements of each value of a tag, in order; that of its power of ten is the last."""
+    power = [] if tag.scale_address is None else [Element(tag.scale_address, tag.scale_address + 1)]
+    for digits in _digits(tag, limits):
+        yield digits + power
+
+
+def _digits(tag: ModbusTag, limits: Limits) -> Iterator[list[Element]]:
+    """The same without powers of ten."""
     if tag.addresses:
         yield [Element(run.start, run.stop) for run in tag.runs]
         return
-    size = tag.element_size
+    size, limit = tag.element_size, limits.of(tag.table)
     for first in range(tag.address, tag.address + tag.size, size):
         yield [Element(start, min(start + limit, first + size)) for start in range(first, first + size, limit)]
 
@@ -239,8 +245,9 @@ def _pieces(
     homes: Mapping[tuple[Table, Element], int],
 ) -> Iterator[Pieces]:
     """The values of a tag that are spread over several requests."""
-    for value in _values(tag, limits):
+    for value, digits in zip(_values(tag, limits), _digits(tag, limits), strict=True):
         if len({homes[tag.table, element] for element in value}) > 1:
             parts = tuple(_joined(tag.table, value, blocks, homes))
-            moving = 0 if tag.order in (ByteOrder.CDAB, ByteOrder.DCBA) else len(parts) - 1
+            last = len(list(_joined(tag.table, digits, blocks, homes))) - 1
+            moving = 0 if tag.order in (ByteOrder.CDAB, ByteOrder.DCBA) else last
             yield Pieces(name, parts, None if tag.type is DataType.STRING else moving)

@@ -77,7 +77,7 @@ class RegisterImage:
             if tag.type not in TEARABLE:
                 continue
             parts = [part for part in self._plan.parts[name] if self._plan.blocks[part.block] == block]
-            old, new = _words(parts, before), _words(parts, words)
+            old, new = _words(parts, before)[: tag.size], _words(parts, words)[: tag.size]  # without its power of ten
             if len(old) % tag.element_size:
                 continue  # the rest of the value lies in another block
             if any(abs(was - now) >= TEAR for was, now in zip(counters(tag, old), counters(tag, new), strict=True)):

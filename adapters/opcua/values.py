@@ -11,6 +11,7 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 
 from adapters.reading import Quality, Reading, Scalar, TagId, Value
+from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE, is_sentinel
 from adapters.settings import OpcUaTag
 
 _Item = TypeVar("_Item")
@@ -164,6 +165,15 @@ def _list(content: list[Any], how: OpcUaTag, *, text: bool) -> Value | None:
 
 
 def _scalar(content: object, how: OpcUaTag) -> Scalar:
+    value = _plain(content)
+    if is_sentinel(value, how.no_value):
+        raise _Unusable(SAID_NO_VALUE, NO_VALUE_REMEDY)
+    if isinstance(value, bool | str) or (how.scale == 1.0 and how.offset == 0.0):
+        return value  # counts stay whole
+    return value * how.scale + how.offset
+
+
+def _plain(content: object) -> Scalar:
     match content:
         case bool():
             return content
@@ -173,9 +183,9 @@ def _scalar(content: object, how: OpcUaTag) -> Scalar:
         case bytes():
             return _text(content)
         case ua.LocalizedText():
-            return _scalar(content.Text or "", how)
+            return _plain(content.Text or "")
         case ua.QualifiedName():
-            return _scalar(content.Name or "", how)
+            return _plain(content.Name or "")
         case datetime():
             return (_utc(content)).isoformat()
         case int() | float() if not math.isfinite(content):
@@ -183,9 +193,7 @@ def _scalar(content: object, how: OpcUaTag) -> Scalar:
                 "the server sends a number that is not finite", "let the controller's program send a number"
             )
         case int() | float():
-            unscaled = how.scale == 1.0 and how.offset == 0.0  # counts stay whole
-            plain = content if isinstance(content, float) else int(content)
-            return plain if unscaled else plain * how.scale + how.offset
+            return content if isinstance(content, float) else int(content)
         case ua.ExtensionObject():
             raise _Unusable("the server sends a structure", _OTHER_MEMBER)
         case _ if dataclasses.is_dataclass(content):

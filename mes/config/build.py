@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.reading import ControllerId, TagId
@@ -19,6 +20,7 @@ from adapters.settings import (
     ModbusTcpController,
     ModbusTlsController,
     ModbusUdpController,
+    Numbering,
     OpcUaController,
     OpcUaTag,
     SecurityPolicy,
@@ -29,6 +31,7 @@ from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.collect.states import StateMap
 from mes.config import production, state_maps
 from mes.config.alarm_tables import AlarmTable, alarm_tables, check_used, fault_names
+from mes.config.addresses import Mistake, registers
 from mes.config.calendar import site_calendar
 from mes.config.findings import Findings
 from mes.config.former import former_names
@@ -207,8 +210,11 @@ def _controller(name: ControllerId, entry: ControllerEntry, work: _Work) -> None
         work.findings.warning(place, "no heartbeat: a program that hangs while the network answers goes unseen", remedy)
     else:
         beat = Heartbeat(tag=TagId(f"{name}:heartbeat"), max_age_s=entry.heartbeat.max_age_s)
-        use = Use(beat.tag, _beat_tag(entry.heartbeat), "heartbeat", None, (*place, "heartbeat"))
-        work.uses[name].append(use)
+        read = _beat_tag(entry.heartbeat, "wire" if isinstance(entry, OpcUaEntry) else entry.numbering)
+        if isinstance(read, Mistake):
+            work.findings.problem((*place, "heartbeat", read.key), read.what, read.remedy)
+        else:
+            work.uses[name].append(Use(beat.tag, read, "heartbeat", None, (*place, "heartbeat")))
     if isinstance(entry, OpcUaEntry) and entry.password_credential and entry.security.policy is SecurityPolicy.NONE:
         what = "over policy None a password is sent only to a server that encrypts the login"
         remedy = f"`mes certs check {name}` asks the server; pin it by `server_certificate`, or choose a policy"
@@ -217,13 +223,18 @@ def _controller(name: ControllerId, entry: ControllerEntry, work: _Work) -> None
     work.controllers[name] = _settings(entry).model_validate({**plain, "heartbeat": beat})
 
 
-def _beat_tag(beat: OpcUaHeartbeat | ModbusHeartbeat) -> Tag:
+def _beat_tag(beat: OpcUaHeartbeat | ModbusHeartbeat, numbering: Numbering) -> Tag | Mistake:
     match beat:
         case OpcUaHeartbeat():
             return beat.tag
         case ModbusHeartbeat():
-            bit = beat.table in (Table.COIL, Table.DISCRETE)
-            return ModbusTag(address=beat.address, table=beat.table, type=DataType.BOOL if bit else DataType.UINT16)
+            given: dict[str, Any] = {"address": beat.address, "table": beat.table or Table.HOLDING}
+            wire = registers({"address": beat.address, "table": beat.table}, numbering)
+            if isinstance(wire, Mistake):
+                return wire
+            given |= wire
+            bit = given["table"] in (Table.COIL, Table.DISCRETE)
+            return ModbusTag(**given, type=DataType.BOOL if bit else DataType.UINT16)
 
 
 def _settings(entry: ControllerEntry) -> type[Controller]:

@@ -67,6 +67,7 @@ def check_tags(uses: Sequence[Use], findings: Findings) -> None:
             if first is not None and first <= use.tag.address < first + NUMBERS_OF_A_TABLE:
                 what = f"{use.tag.address} looks like the number of a manual, and is taken as it stands on the wire"
                 remedy = f"if a manual says {use.tag.address}, write {use.tag.address - first}"
+                remedy += ", or `numbering: manual` at the controller"
                 findings.warning((*use.place, "address"), what, remedy, station=use.station)
     spaces = {use.place: found[1] for use in uses if (found := _namespace(use)) is not None}  # a template is one place
     count = Counter(spaces.values())

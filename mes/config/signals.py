@@ -150,9 +150,12 @@ def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Find
         remedy = "use a totaliser that the controller keeps; pulses are lost whenever nobody looks"
         findings.problem(signal.place("type"), "a single bit cannot be counted", remedy, station=path)
         return None
-    if signal.tag.scale != 1 or signal.tag.offset != 0:
-        remedy = "delete `scale` and `offset`: the raw totaliser is needed to tell a wrap from a reset"
-        findings.problem(signal.place("scale"), "a totaliser is not scaled", remedy, station=path)
+    by_register = isinstance(signal.tag, ModbusTag) and signal.tag.scale_address is not None
+    if signal.tag.scale != 1 or signal.tag.offset != 0 or by_register:
+        remedy = "delete `scale`, `offset` and `scale_address`: the raw totaliser is needed to tell a wrap from a reset"
+        findings.problem(
+            signal.place("scale_address" if by_register else "scale"), "a totaliser is not scaled", remedy, station=path
+        )
     if shape.max_per_hour is None:
         remedy = "add it: more units than the station can ever make in an hour (60 at 11 min a car is generous)"
         findings.problem(signal.place("max_per_hour"), "the counter has no `max_per_hour`", remedy, station=path)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from mes.config.addresses import REGISTERS
 from mes.config.findings import Findings
 from mes.config.models.plant import StationShape
 from mes.config.problems import did_you_mean
@@ -138,7 +139,7 @@ class _Filling:
                 return [self.fill(item, (*within, number)) for number, item in enumerate(value)]
             case str():
                 text = self._text(value, within)
-                is_address = "address" in within[-1:] or "addresses" in within[-2:-1]
+                is_address = within[-1] in REGISTERS or "addresses" in within[-2:-1]
                 return int(text) if is_address and re.fullmatch(r"-?\d+", text) else text
             case _:
                 return value

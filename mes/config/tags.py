@@ -20,7 +20,7 @@ from adapters.settings import (
     host_and_port,
 )
 from mes.collect.counters import CounterSetup
-from mes.config.addresses import address_key, address_mistake
+from mes.config.addresses import Mistake, address_key, node_mistake, registers
 from mes.config.findings import Findings
 from mes.config.models.plant import (
     FaultShape,
@@ -38,7 +38,7 @@ Tag = OpcUaTag | ModbusTag
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _INTERVALS = frozenset({"publish_interval_ms", "sampling_interval_ms"})
 _OPC_UA_ONLY = _INTERVALS | {"node", "path", "index", "member", "accept"}
-_OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset"}
+_OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset", "no_value"}
 _MODBUS_KEYS = _TAG_KEYS - _OPC_UA_ONLY
 
 
@@ -99,8 +99,6 @@ def tag(
         protocol, instead = ("OPC UA", "`node`") if opc_ua else ("Modbus", "`address`, `table`, `type`")
         what = f"`{key}` does not go with {protocol}, which {signal.controller or station.shape.controller} speaks"
         _say(station, (*within, key), what, f"use {instead}, or name another controller", findings)
-    if given.get("table") in (Table.COIL, Table.DISCRETE):
-        given.setdefault("type", DataType.BOOL)
     if isinstance(controller, OpcUaController) and controller.mode == "poll":
         for interval in sorted(given.keys() & _INTERVALS):
             what = (
@@ -113,12 +111,17 @@ def tag(
             remedy = "add `node: nsu=<namespace URI>;s=<id>`, or `path`" if opc_ua else "add `address`, counted from 0"
             _say(station, within, f"`{key}` is missing", remedy, findings)
         return None
-    if (mistake := address_mistake(key, given)) is not None:
-        at, what, remedy = mistake
-        _say(station, (*within, at), what, remedy, findings)
+    wire = (
+        node_mistake(key, given) if isinstance(controller, OpcUaController) else registers(given, controller.numbering)
+    )
+    if isinstance(wire, Mistake):
+        _say(station, (*within, wire.key), wire.what, wire.remedy, findings)
         return None
-    if "addresses" in given:
-        given["address"] = given["addresses"][0]
+    given |= wire or {}
+    if given.get("table") in (Table.COIL, Table.DISCRETE):
+        given.setdefault("type", DataType.BOOL)
+    if "no_value" in given and not isinstance(given["no_value"], list):
+        given["no_value"] = [given["no_value"]]
     if (problem := _interval_problem(signal, controller)) is not None:
         _say(station, (*within, "poll_interval_ms"), *problem, findings)
         return None
@@ -227,6 +230,8 @@ def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
             parts += [tag.start, str(tag.type), order, bit, size]
             parts += [f"count {tag.count}"] if tag.count > 1 else []
     parts += [f"scale {tag.scale:g} offset {tag.offset:g}"] if (tag.scale, tag.offset) != (1.0, 0.0) else []
+    if isinstance(tag, ModbusTag) and tag.scale_address is not None:
+        parts.append(f"power of ten {tag.scale_address}")
     if counter is not None:
         parts.append(f"modulus {counter.modulus}")
         parts += [f"units {counter.units_per_count}"] if counter.units_per_count > 1 else []

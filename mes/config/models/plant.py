@@ -136,8 +136,8 @@ class OpcUaHeartbeat(Shape):
 class ModbusHeartbeat(Shape):
     """A register that the controller changes at least every `max_age_s` seconds while its program runs."""
 
-    address: Annotated[int, Field(ge=0, le=65535)]
-    table: Table = Table.HOLDING
+    address: Address
+    table: Table | None = None
     max_age_s: Seconds = 10.0
 
 
@@ -229,6 +229,16 @@ class SignalShape(Shape):
         Annotated[
             list[Address],
             Field(min_length=2, max_length=4, description="in place of address: registers that are not neighbours"),
+        ]
+        | None
+    ) = None
+    no_value: Annotated[
+        int | float | str | list[int | float | str] | None,
+        Field(description="what the controller shows when it has no value, before scaling: 0x8000"),
+    ] = None
+    scale_address: (
+        Annotated[
+            Address, Field(description="the register with the power of ten that it is multiplied by, as in SunSpec")
         ]
         | None
     ) = None

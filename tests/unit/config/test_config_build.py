@@ -296,3 +296,27 @@ def test_alarm_words_of_every_shape_have_the_bits_of_their_table() -> None:
     assert {name for name in several.places if name.startswith("fault_code")} == {
         *("fault_code", "fault_code.2", "fault_code.3")
     }
+
+
+def test_numbers_of_manuals_become_addresses_of_the_wire() -> None:
+    """The first digit is the table and the rest counts from 1; a coil's number counts from 1; the rest is as it is."""
+    file = Path(__file__).parents[2] / "cases" / "config" / "numbers-of-manuals" / "plant.yaml"
+    tags = {str(tag).partition(":")[2]: read for tag, read in load(file).config.tags[ControllerId("plc")].items()}
+    read = {name: (tag.table, tag.address) for name, tag in tags.items() if isinstance(tag, ModbusTag)}
+
+    assert read == {
+        "heartbeat": (Table.HOLDING, 0),
+        "state": (Table.HOLDING, 100),
+        "good_count": (Table.HOLDING, 101),
+        "fault_code": (Table.HOLDING, 0x66),
+        "reject_count": (Table.HOLDING, 103),
+        "rework_count": (Table.INPUT, 0),
+        "process.t": (Table.INPUT, 9),
+        "process.door": (Table.COIL, 0),
+        "process.lid": (Table.DISCRETE, 0),
+    }
+    reject, warm, worked = tags["reject_count"], tags["process.t"], tags["rework_count"]
+    assert isinstance(reject, ModbusTag)
+    assert isinstance(warm, ModbusTag)
+    assert (reject.addresses, warm.scale_address, warm.no_value) == ((103, 200), 19, (0x8000,))
+    assert worked.no_value == (0x8000, -1)

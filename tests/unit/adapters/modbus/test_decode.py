@@ -4,6 +4,7 @@ import pytest
 
 from adapters.modbus.decode import BAD, counters, decode, fault
 from adapters.reading import Quality, Value
+from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE
 from adapters.settings import ByteOrder, DataType, ModbusTag
 
 A, B, C, D = ByteOrder.ABCD, ByteOrder.CDAB, ByteOrder.BADC, ByteOrder.DCBA
@@ -139,3 +140,56 @@ def test_what_is_wrong_with_a_value_is_named(tag: ModbusTag, words: tuple[int, .
     reason = fault(tag, words)
 
     assert reason is None if says is None else reason is not None and says in reason[0]
+
+
+F32, I16 = DataType.FLOAT32, DataType.INT16
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        (ModbusTag(address=0, type=I16, scale=0.1, no_value=(0x8000,)), (0x8000,)),
+        (ModbusTag(address=0, type=I16, no_value=(-32768,)), (0x8000,)),
+        (ModbusTag(address=0, no_value=(0xFFFF, 0xFFFE)), (0xFFFE,)),
+        (ModbusTag(address=0, type=DataType.BITS, no_value=(0xFFFF,)), (0xFFFF,)),
+        (ModbusTag(address=0, type=F32, no_value=(-9999.9,)), (0xC61C, 0x3F9A)),
+        (ModbusTag(address=0, type=DataType.FLOAT64, no_value=(1e300, -2)), (0xC000, 0, 0, 0)),
+        (ModbusTag(address=0, type=DataType.STRING, length=4, no_value=("????",)), (0x3F3F, 0x3F3F)),
+        (ModbusTag(address=0, type=I16, count=2, no_value=(0x8000,)), (5, 0x8000)),
+    ],
+)
+def test_a_device_may_say_that_it_has_no_value(tag: ModbusTag, words: tuple[int, ...]) -> None:
+    """What the file calls no value is bad, before scaling, by its registers or by its number; its neighbour is good."""
+    other = (1, *words[1:]) if tag.count == 1 else (5, 6)
+
+    assert decode(tag, words) == BAD
+    assert fault(tag, words) == (SAID_NO_VALUE, NO_VALUE_REMEDY)
+    assert decode(tag, other).quality is Quality.GOOD
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ((2153, 0xFFFF), 215.3),
+        ((2153, 2), 215_300),
+        ((2153, 0), 2153),
+        ((0xFFFF, 0xFFFE), -0.01),
+        ((2153, 0x8000), None),
+        ((2153, 11), None),
+        ((2153, 0xFFF5), None),
+    ],
+)
+def test_a_power_of_ten_scales_what_is_read_with_it(words: tuple[int, int], value: float | None) -> None:
+    """SunSpec's scale factors: exact to the last digit; 0x8000, and what is beyond ten, leave no value."""
+    tag = ModbusTag(address=0, type=I16, scale_address=9)
+    found = decode(tag, words)
+
+    assert (found.value, found.quality is Quality.GOOD) == (value, value is not None)
+    assert (fault(tag, words) is None) is (value is not None)
+    assert decode(tag.model_copy(update={"scale": 2.0, "offset": 1.0}), (3, 1)).value == 61.0
+
+
+def test_a_value_has_the_words_that_it_takes() -> None:
+    """With its power of ten it takes one more."""
+    with pytest.raises(ValueError, match="2 words, not 1"):
+        decode(ModbusTag(address=0, scale_address=9), [1])

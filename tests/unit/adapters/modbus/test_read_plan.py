@@ -98,6 +98,22 @@ def test_registers_that_are_not_neighbours_are_one_value(addresses: tuple[int, i
     assert joined.pieces == ()
 
 
+def test_a_power_of_ten_is_the_last_word_of_its_value() -> None:
+    """It comes with the value's request, or from its own: then the value may move between its two readings."""
+    tags = {
+        TagId("near"): ModbusTag(address=10, scale_address=11),
+        TagId("far"): ModbusTag(address=20, type=DataType.UINT32, scale_address=5),
+        TagId("swapped"): ModbusTag(address=20, type=DataType.UINT32, order=ByteOrder.CDAB, scale_address=5),
+    }
+    made = plan(tags, Limits())
+
+    assert made.blocks == tuple(Block(Table.HOLDING, address, count) for address, count in ((5, 1), (10, 2), (20, 2)))
+    assert made.parts[TagId("near")] == (Part(1, 0, 2),)
+    assert [(pieces.tag, pieces.parts, pieces.moving) for pieces in made.pieces] == [
+        (name, (Part(2, 0, 2), Part(0, 0, 1)), 0) for name in ("far", "swapped")
+    ]
+
+
 def test_registers_of_a_value_that_are_neighbours_of_one_block_are_one_part() -> None:
     """Four registers in two pairs are two parts, and a value whose halves stand the wrong way round is two."""
     tags = {

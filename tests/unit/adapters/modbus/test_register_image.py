@@ -116,6 +116,19 @@ def test_only_a_counter_of_two_registers_that_jumps_far_may_be_torn(
     assert not registers.is_torn(other, (0xFFFF,))
 
 
+def test_an_unsteady_value_is_bad_and_its_neighbour_is_not() -> None:
+    """A value whose pieces are not of one moment is bad until they are; nothing else of its block is."""
+    total = ModbusTag(address=0, addresses=(0, 9), type=DataType.UINT32, scale_address=1)
+    registers = image({"total": total, "beside": ModbusTag(address=1)})
+    update(registers, {holding(0, 2): BlockAnswer((1, 0)), holding(9, 1): BlockAnswer((2,))})
+    registers.unsteady = frozenset({TagId("total")})
+    assert {tag: reading.value for tag, reading in registers.readings().items()} == {"total": None, "beside": 0}
+
+    registers.unsteady = frozenset()
+    assert registers.readings()[TagId("total")].value == 65538
+    assert not registers.is_torn(holding(9, 1), (0xFFFF,))
+
+
 def test_a_device_that_refuses_everything_is_misconfigured_or_has_changed() -> None:
     """All blocks refused from the start: the file is wrong. After an answer: the device is to be tried again."""
     registers = image({"good": ModbusTag(address=0)})

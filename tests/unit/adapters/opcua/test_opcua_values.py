@@ -87,6 +87,21 @@ def test_scaling_leaves_counts_whole() -> None:
     assert isinstance(reading(TagId("a"), PLAIN, data(10), received_time=T0).value, int)
 
 
+@pytest.mark.parametrize(
+    "sent", [-9999, -9999.0, -9999.900390625, "????", b"????\0", ua.LocalizedText("????", "en"), [1, -9999]]
+)
+def test_what_the_file_calls_no_value_is_bad(sent: object) -> None:
+    """A number before scaling, in 32 bits as well, or a text; a bool is never meant."""
+    how = OpcUaTag(node="i=1", scale=0.1, no_value=(-9999, -9999.9, "????", 1, 1e300))
+    seen, problem = interpreted(TagId("a"), how, data(sent), received_time=T0)
+
+    assert (seen.value, seen.quality) == (None, Quality.BAD)
+    assert problem is not None
+    assert problem.text == "the controller says that it has no value"
+    assert reading(TagId("a"), how, data(True), received_time=T0).value is True
+    assert reading(TagId("a"), how, data(50), received_time=T0).value == 5.0
+
+
 def test_unset_time_is_none() -> None:
     """The epoch of OPC UA means that no time was set."""
     old = datetime(1601, 1, 1, tzinfo=UTC)
