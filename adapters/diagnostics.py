@@ -24,6 +24,9 @@ class DiagnosticCode(StrEnum):
     VALUE_UNMAPPED = "value_unmapped"  # a state or product code that the plant's file does not explain
     VALUE_UNUSABLE = "value_unusable"  # a list or text where a number is wanted, or the other way round
     COUNTER_STILL = "counter_still"  # a counter does not move while its station produces
+    WORDS_SWAPPED = (
+        "words_swapped"  # a counter moves by multiples of 65,536: its registers are read the wrong way round
+    )
 
 
 @dataclass(frozen=True, slots=True)

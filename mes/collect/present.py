@@ -30,6 +30,7 @@ ELEMENTS_SHOWN = 8  # of a list
 VALUES_NAMED = 8  # values of one tag that no map names; further ones share a sentence
 TAGS_NAMED = 5  # in one sentence
 CYCLES_WITHOUT_COUNT = 10
+WORD = 2**16  # values of one register
 LEAST_WITHOUT_COUNT = timedelta(minutes=30)
 
 # a totaliser that must move while the station produces: those whose movement proves that it may rightly stand
@@ -72,6 +73,8 @@ class _Station:
     raw: dict[CountKind, int] = field(default_factory=dict)
     produced: dict[CountKind, timedelta] = field(default_factory=dict)
     unread: dict[TagId, str] = field(default_factory=dict)  # signal names of tags without a value
+    counts: dict[TagId, int] = field(default_factory=dict)  # what totalisers show
+    swapped: set[TagId] = field(default_factory=set)  # totalisers whose registers seem to be the wrong way round
 
 
 def longest_without_count(standard: StationStandard | None) -> timedelta:
@@ -123,7 +126,11 @@ class PresentTags:
         """What an engineer must correct now: by tag, then by station."""
         unread = (_unread(station) for station in self._stations if station.unread)
         still = (_still(station) for station in self._stations)
-        return (*self._findings.values(), *unread, *(diagnostic for diagnostic in still if diagnostic is not None))
+        swapped = (
+            _swapped(tag) for station in self._stations for tag in station.setup.signals if tag in station.swapped
+        )
+        named = (diagnostic for diagnostic in still if diagnostic is not None)
+        return (*self._findings.values(), *unread, *named, *swapped)
 
     def present(self) -> tuple[TagPresent, ...]:
         """Every tag, in the order of the configuration."""
@@ -139,6 +146,8 @@ class PresentTags:
         problem = None if judged.finding is None else judged.finding.code
         if tag in station.unread:
             problem = DiagnosticCode.NO_VALUE
+        elif tag in station.swapped:
+            problem = DiagnosticCode.WORDS_SWAPPED
         elif problem is None and still:
             problem = DiagnosticCode.COUNTER_STILL
         return TagPresent(tag, station.setup.station, signal.name, reading, judged.means, problem)
@@ -170,6 +179,7 @@ class PresentTags:
             station.producing = station.setup.state_rules.state(station.inputs)[0] is State.PRODUCING
         elif isinstance(signal, CounterSignal):
             raw = whole(reading.value)
+            _follow_words(station, tag, raw)
             _follow_counter(station, signal.setup.kind, None if raw is None else signal.setup.units(raw))
 
     def _judge(self, setup: StationSetup, signal: SignalSetup, reading: Reading) -> _Judged:
@@ -275,6 +285,24 @@ def _follow_counter(station: _Station, kind: CountKind, raw: int | None) -> None
         for other in station.produced:
             if kind in _MOVED_BY[other]:
                 station.produced[other] = timedelta()
+
+
+def _follow_words(station: _Station, tag: TagId, count: int | None) -> None:
+    """A totaliser that moves by whole registers, and never by less, shows its low register as the high one."""
+    before = station.counts.get(tag)
+    if count is None or count == before:
+        return
+    station.counts[tag] = count
+    if before is not None and (count - before) % WORD == 0:
+        station.swapped.add(tag)
+    else:
+        station.swapped.discard(tag)
+
+
+def _swapped(tag: TagId) -> Diagnostic:
+    text = f"tag {tag}: the counter moves by multiples of 65,536, as if its two registers were the wrong way round"
+    remedy = "correct its `order`: CDAB in place of ABCD, or ABCD in place of CDAB; behind a gateway, its word order"
+    return Diagnostic(DiagnosticCode.WORDS_SWAPPED, text, remedy, (tag,))
 
 
 def _standing(station: _Station) -> tuple[TagId, ...]:

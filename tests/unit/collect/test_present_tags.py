@@ -230,6 +230,17 @@ def test_a_counter_of_the_wrong_address_is_named_though_others_move() -> None:
     assert producing((29, {"total": 6}), until=31).codes() == {"counter_still": ("good",)}
 
 
+def test_a_counter_whose_registers_are_the_wrong_way_round_is_named() -> None:
+    """A unit more looks like 65,536 more; two readings tell it, and a step of less than a register ends it."""
+    plant = Plant().batch(0, baseline=True, state=6, good=5 * 65536 + 1, total=7)
+    assert plant.batch(1, good=5 * 65536 + 1).codes() == {}
+    assert plant.batch(2, good=6 * 65536 + 1, total=8).codes() == {"words_swapped": ("good",)}
+    assert plant.means("good")[1] == "words_swapped"
+    assert plant.batch(3, good=None).means("good")[1] == "no_value"
+    assert plant.batch(4, good=8 * 65536 + 1).codes() == {"words_swapped": ("good",)}
+    assert plant.batch(5, good=8 * 65536 + 2).codes() == {}
+
+
 def test_only_seen_producing_time_counts() -> None:
     """A station that stands, and a gap, are no reason to expect a count; producing in pieces adds up."""
     plant = Plant().batch(0, baseline=True, state=11, good=5)
