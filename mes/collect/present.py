@@ -22,7 +22,7 @@ from mes.collect.signals import (
     single,
 )
 from mes.collect.states import Input
-from mes.collect.values import NO_PRODUCT, code, measured, part_of, whole
+from mes.collect.values import NO_PRODUCT, code, measured, part_of, truth, whole
 from mes.model import CountKind, State, StationId, StationStandard
 
 RAW_SHOWN = 120  # characters of a raw value
@@ -178,7 +178,7 @@ class PresentTags:
             station.inputs[tag] = None if isinstance(reading.value, tuple) else reading.value
             station.producing = station.setup.state_rules.state(station.inputs)[0] is State.PRODUCING
         elif isinstance(signal, CounterSignal):
-            raw = whole(reading.value)
+            raw = _count(signal, reading.value)
             _follow_words(station, tag, raw)
             _follow_counter(station, signal.setup.kind, None if raw is None else signal.setup.units(raw))
 
@@ -200,10 +200,10 @@ class PresentTags:
                     return self._unmapped(reading.tag, raw, "product")
                 return _Judged(product)
             case CounterSignal():
-                count = whole(value)
-                return (
-                    _unusable(reading.tag, _kind(value)) if count is None else _Judged(str(signal.setup.units(count)))
-                )
+                count = _count(signal, value)
+                if count is None:
+                    return _unusable(reading.tag, _kind(value), "one bit" if signal.pulse else "one number or code")
+                return _Judged(str(count if signal.pulse else signal.setup.units(count)))
             case ProcessSignal():
                 number = measured(value)
                 return _unusable(reading.tag, _kind(value)) if number is None else _Judged(str(number))
@@ -258,6 +258,11 @@ def _unusable(tag: TagId, what: str, wanted: str = "one number or code") -> _Jud
     text = f"tag {tag}: the value is {what} where {wanted} is wanted"
     remedy = "correct the tag's address or `type`, or let the controller's program show a plain value there"
     return _Judged(None, Diagnostic(DiagnosticCode.VALUE_UNUSABLE, text, remedy, (tag,)))
+
+
+def _count(signal: CounterSignal, value: Value | None) -> int | None:
+    """What a totaliser, or a bit with pulses, shows."""
+    return truth(value) if signal.pulse else whole(value)
 
 
 def _kind(value: Value) -> str:

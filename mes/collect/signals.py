@@ -32,9 +32,14 @@ class StateInputSignal:
 
 @dataclass(frozen=True, slots=True)
 class CounterSignal:
-    """A totaliser."""
+    """A totaliser, or a bit whose rising edges are counted as one.
+
+    `shortest_pulse`: where it is polled, how long two polls may be apart without missing a pulse.
+    """
 
     setup: CounterSetup
+    pulse: bool = False
+    shortest_pulse: timedelta | None = None
 
     @property
     def name(self) -> str:
@@ -251,6 +256,7 @@ class StationState:
     counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
     held: Mapping[CountKind, Held] = field(default_factory=dict)
     unread: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when a totaliser could not be read
+    levels: Mapping[CountKind, bool] = field(default_factory=dict)  # of bits whose edges are counted
     log: LogState | None = None
     part: datetime | None = None  # the last part, or since when parts are watched, if they tell the state
     unit: str = ""

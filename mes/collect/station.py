@@ -11,6 +11,7 @@ from adapters.reading import Gap, Quality, Reading
 from mes.collect.counters import CounterState
 from mes.collect.counting import flag_uncounted, flag_unrecorded, read_counter, read_unit_log, settle_counters
 from mes.collect.observation import Work
+from mes.collect.pulses import flag_missed_pulses, read_pulse
 from mes.collect.signals import (
     Blind,
     Closed,
@@ -30,7 +31,7 @@ from mes.collect.signals import (
 )
 from mes.collect.state_from_counts import tell_by_counts
 from mes.collect.states import UNKNOWN
-from mes.collect.values import NO_PRODUCT, code, measured, part_of, text, whole
+from mes.collect.values import NO_PRODUCT, code, measured, part_of, text, truth, whole
 from mes.intervals import MICROSECOND
 from mes.model import (
     ConnectionLost,
@@ -137,6 +138,7 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
                 for reading in sorted(scan, key=lambda reading: ORDER.index(type(setup.signals[reading.tag]))):
                     _take(work, reading)
                 _told_by_rules(work, scan)
+            flag_missed_pulses(work)
             settle_counters(work, state.held)
             flag_unrecorded(work)
             flag_uncounted(work)
@@ -212,6 +214,8 @@ def _take(work: Work, reading: Reading) -> None:
         case StateInputSignal():
             assert not isinstance(reading.value, tuple)
             work.state = replace(work.state, inputs={**work.state.inputs, reading.tag: reading.value})
+        case CounterSignal(pulse=True):
+            read_pulse(work, signal, reading)
         case CounterSignal():
             read_counter(work, signal.setup, reading)
         case UnitLogSignal():
@@ -322,7 +326,7 @@ def _unusable(signal: SignalSetup, reading: Reading) -> bool:
     """Whether a value of good quality is nothing that this signal could mean."""
     match signal:
         case CounterSignal():
-            return whole(reading.value) is None
+            return (truth if signal.pulse else whole)(reading.value) is None
         case ProcessSignal():
             return measured(reading.value) is None
         case FaultSignal():

@@ -46,6 +46,11 @@ def number_of(value: Value | None) -> int | None:
     return int(said) if _WHOLE.fullmatch(said) else None
 
 
+def truth(value: Value | None) -> bool | None:
+    """Whether a bit is set; None for what is no bit."""
+    return {"0": False, "1": True}.get(code(value))
+
+
 def measured(value: Value | None) -> float | None:
     """A measured value; infinities and NaN are none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -30,8 +30,8 @@ from mes.calendar import Calendar
 from mes.collect.signals import CounterSignal, SignalSetup, StationSetup
 from mes.collect.states import StateMap
 from mes.config import production, state_maps
-from mes.config.alarm_tables import AlarmTable, alarm_tables, check_used, fault_names
 from mes.config.addresses import Mistake, registers
+from mes.config.alarm_tables import AlarmTable, alarm_tables, check_used, fault_names
 from mes.config.calendar import site_calendar
 from mes.config.findings import Findings
 from mes.config.former import former_names
@@ -336,7 +336,11 @@ def _station(station: Resolved, work: _Work) -> None:
             if known is not None:
                 continue  # several rules look at it
         setup = role(
-            Signal(station, name, within, shape, read), work.state_maps, work.alarm_tables, work.zone, work.findings
+            Signal(station, name, within, shape, read, work.controllers[shown_by]),
+            work.state_maps,
+            work.alarm_tables,
+            work.zone,
+            work.findings,
         )
         use = Use(tag_id, read, name, station.path, station.origin(*within), shape.shared)
         work.uses[shown_by].append(use)

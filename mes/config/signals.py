@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
-from adapters.settings import DataType, ModbusTag
-from mes.collect.counters import CounterSetup
+from adapters.settings import Controller, DataType, ModbusTag, OpcUaController, OpcUaTag
+from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.resets import ResetSchedule
 from mes.collect.signals import (
     CounterSignal,
@@ -44,6 +44,8 @@ ANY = "any"
 DEFAULT_MINOR_STOP_S = 120.0
 SHORTEST_WRAP_H = 24
 SIGNED = (DataType.INT16, DataType.INT32, DataType.INT64)
+NOT_OF_PULSES = frozenset({"modulus", "reset", "resets_at", "reset_tolerance_s", "counts", "signed"})
+MOST_PULSES = 2**50  # never reached
 KINDS = {
     "good_count": CountKind.GOOD,
     "rework_count": CountKind.REWORK,
@@ -61,6 +63,7 @@ class Signal:
     within: Place
     shape: SignalShape
     tag: Tag
+    settings: Controller
 
     def place(self, key: str) -> Place:
         """Where one of its keys stands in the file."""
@@ -144,10 +147,17 @@ def _state(
 
 
 def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> CounterSignal | None:
+    if shape.pulse:
+        return _pulse(signal, shape, findings)
+    if shape.min_pulse_ms is not None:
+        what, remedy = "`min_pulse_ms` has no meaning without `pulse`", "add `pulse: true`, or delete it"
+        findings.warning(signal.place("min_pulse_ms"), what, remedy, station=signal.station.path)
     path, shown = signal.station.path, width(signal.tag)
     modulus = shape.modulus or shown
     if _not_a_totaliser(signal.tag):
-        remedy = "use a totaliser that the controller keeps; pulses are lost whenever nobody looks"
+        remedy = (
+            "use a totaliser that the controller keeps; where it keeps none, `pulse: true` counts how often it is set"
+        )
         findings.problem(signal.place("type"), "a single bit cannot be counted", remedy, station=path)
         return None
     by_register = isinstance(signal.tag, ModbusTag) and signal.tag.scale_address is not None
@@ -188,6 +198,49 @@ def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Find
             signed=signed,
         )
     )
+
+
+def _pulse(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSignal | None:
+    """A bit whose rising edges are counted; the file must say how long a pulse lasts, as shorter ones are lost."""
+    path = signal.station.path
+    for key in sorted(NOT_OF_PULSES & shape.model_fields_set):
+        what = f"`{key}` is of a totaliser, and pulses are counted here"
+        findings.problem(signal.place(key), what, "delete it, or delete `pulse`", station=path)
+    if isinstance(signal.tag, ModbusTag) and not _not_a_totaliser(signal.tag):
+        what = "a pulse is a coil, a discrete input, or one `bit` of a register"
+        findings.problem(signal.place("pulse"), what, "add `bit` or `table`, or delete `pulse`", station=path)
+    if shape.max_per_hour is None or shape.min_pulse_ms is None:
+        missing = "max_per_hour" if shape.max_per_hour is None else "min_pulse_ms"
+        remedy = f"add `{missing}`; a pulse or a pause that is shorter than two looks at the bit is lost"
+        findings.problem(signal.place("pulse"), f"a counted pulse needs `{missing}`", remedy, station=path)
+        return None
+    every_ms, key = _looked_at(signal)
+    if shape.min_pulse_ms < 2 * every_ms:
+        what = f"pulses of {shape.min_pulse_ms:g} ms are lost: the bit is looked at every {every_ms} ms"
+        remedy = f"lower `{key}` to {shape.min_pulse_ms / 2:g}, or let the program hold the bit longer"
+        findings.problem(signal.place("min_pulse_ms"), what, remedy, station=path)
+    remedy = "use a totaliser, if the controller keeps one; each time that was not watched is flagged for a decision"
+    findings.warning(signal.place("pulse"), "pulses in a gap are not known", remedy, station=path)
+    modulus = MOST_PULSES * shape.units_per_count
+    setup = CounterSetup(
+        KINDS[signal.name], modulus, ResetPolicy.NEVER, shape.max_per_hour, units_per_count=shape.units_per_count
+    )
+    is_polled = not isinstance(signal.settings, OpcUaController) or signal.settings.mode == "poll"
+    shortest = timedelta(milliseconds=shape.min_pulse_ms) if is_polled else None
+    return CounterSignal(setup, pulse=True, shortest_pulse=shortest)
+
+
+def _looked_at(signal: Signal) -> tuple[int, str]:
+    """How often the tag is looked at, in milliseconds, and the key that says so."""
+    tag, settings = signal.tag, signal.settings
+    if isinstance(settings, OpcUaController) and settings.mode == "subscribe":
+        assert isinstance(tag, OpcUaTag)
+        own = tag.sampling_interval_ms
+        return (settings.sampling_interval_ms if own is None else own), "sampling_interval_ms"
+    if isinstance(settings, OpcUaController):
+        return settings.publish_interval_ms, "publish_interval_ms"
+    assert isinstance(tag, ModbusTag)
+    return tag.poll_interval_ms or settings.poll_interval_ms, "poll_interval_ms"
 
 
 def _schedule(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> ResetSchedule | None:

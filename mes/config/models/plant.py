@@ -299,6 +299,16 @@ class CounterShape(SignalShape):
     units_per_count: Annotated[int, Field(ge=1, le=1000, description="parts of one stroke, cavities of one shot")] = 1
     counts: Annotated[Literal["up", "down"], Field(description="whether a unit raises or lowers it")] = "up"
     signed: Annotated[bool, Field(description="the upper half of `modulus` is shown as negative numbers")] = False
+    pulse: Annotated[bool, Field(description="a bit that is set for each unit; what comes in a gap is not known")] = (
+        False
+    )
+    min_pulse_ms: (
+        Annotated[
+            float,
+            Field(gt=0, description="the shortest pulse and the shortest pause: twice the poll interval at least"),
+        ]
+        | None
+    ) = None
 
 
 class TextShape(SignalShape):

@@ -1,0 +1,84 @@
+"""A bit that a machine sets for each unit: its rising edges make a totaliser, and what was not watched is flagged.
+
+A pulse leaves nothing behind. So whatever came while nobody looked is not known: a person decides, it is never zero.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from adapters.reading import Quality, Reading
+from mes.collect.counting import read_counter
+from mes.collect.observation import Work
+from mes.collect.signals import CounterSignal
+from mes.collect.values import truth
+from mes.model import CountKind, CountUnreconciled, TimeSource
+
+
+def read_pulse(work: Work, signal: CounterSignal, reading: Reading) -> None:
+    """Counts a rising edge; after a time in which the bit was not seen, that time is flagged instead."""
+    kind, state = signal.setup.kind, work.state
+    level = truth(reading.value) if reading.quality is Quality.GOOD else None
+    others = {other: known for other, known in state.levels.items() if other is not kind}
+    if level is None:
+        work.state = replace(state, levels=others, unread={kind: reading.received_time, **state.unread})
+        return
+    before, counter = state.levels.get(kind), state.counters.get(kind)
+    unseen = _unseen_since(work, kind)
+    work.state = replace(state, levels={**others, kind: level})
+    if counter is None:
+        read_counter(work, signal.setup, replace(reading, value=0))
+    elif unseen is not None:
+        _watched_again(work, kind)
+        _flag(work, signal, unseen, reading.received_time)
+    elif reading.overflow:
+        _flag(work, signal, counter.time, reading.received_time)
+    elif level and not before:
+        held = state.held.get(kind)
+        raw = (counter if held is None else held).raw
+        read_counter(work, signal.setup, replace(reading, value=raw // signal.setup.units_per_count + 1))
+
+
+def flag_missed_pulses(work: Work) -> None:
+    """Flags the time between two polls that were so far apart that a whole pulse may have come and gone."""
+    looked, seen = work.seen.looked, work.seen.received_time
+    if looked is None or work.seen.baseline:
+        return
+    for signal in _pulses(work):
+        if signal.shortest_pulse is not None and seen - looked > signal.shortest_pulse:
+            _flag(work, signal, looked, seen)
+
+
+def _pulses(work: Work) -> Iterator[CounterSignal]:
+    for signal in work.setup.signals.values():
+        if isinstance(signal, CounterSignal) and signal.pulse and signal.setup.kind in work.state.levels:
+            yield signal
+
+
+def _unseen_since(work: Work, kind: CountKind) -> datetime | None:
+    """Since when the bit was not seen, if it was not; None if it was watched all the time."""
+    closed = work.state.closed
+    in_gap = None if closed is None else closed.unseen.get(kind)
+    return work.state.unread.get(kind) if in_gap is None else in_gap
+
+
+def _watched_again(work: Work, kind: CountKind) -> None:
+    state = work.state
+    unread = {other: since for other, since in state.unread.items() if other is not kind}
+    closed = state.closed
+    if closed is not None:
+        closed = replace(closed, unseen={other: at for other, at in closed.unseen.items() if other is not kind})
+    work.state = replace(state, unread=unread, closed=closed)
+
+
+def _flag(work: Work, signal: CounterSignal, since: datetime, until: datetime) -> None:
+    counter = work.state.counters[signal.setup.kind]
+    lasted = timedelta(seconds=round((until - since).total_seconds()))
+    work.emit(
+        CountUnreconciled,
+        (until, TimeSource.EDGE),
+        kind=signal.setup.kind,
+        raw=counter.raw,
+        previous_raw=counter.raw,
+        explanation=f"the bit was not watched from {since} for {lasted}: pulses in this time are not known",
+    )
