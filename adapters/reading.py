@@ -99,6 +99,11 @@ class Batch:
     answered_in: timedelta | None = None
 
 
+def bit_field(number: int, first: int, last: int) -> int:
+    """The number that the bits of a whole number are, from the first to the last one."""
+    return (number >> first) & ((1 << (last - first + 1)) - 1)
+
+
 def longest_observed(polled_every: timedelta) -> timedelta:
     """How far two polls may be apart, in real time, for the time in between to count as observed."""
     return max(OBSERVATION_INTERVALS * polled_every, UNOBSERVED_LEAST)

@@ -41,6 +41,9 @@ class DataType(StrEnum):
     STRING = "string"
 
 
+UNSIGNED = frozenset({DataType.BITS, DataType.UINT16, DataType.UINT32, DataType.UINT64})
+
+
 class ByteOrder(StrEnum):
     """Order of the bytes of a 32-bit value on the wire, A the most significant; 64 bits follow the same pattern."""
 
@@ -65,6 +68,10 @@ FIRST_IN_MANUALS: Mapping[Table, int] = {Table.HOLDING: 40001, Table.INPUT: 3000
 Accept = Literal["good", "uncertain"]
 Address = Annotated[int, Field(ge=0, le=65535)]
 Sentinels = tuple[int | float | str, ...]
+Charset = Literal["latin-1", "cp1251", "utf-8"]
+BitRange = tuple[
+    Annotated[int, Field(ge=0, le=63)], Annotated[int, Field(ge=0, le=63)]
+]  # first and last, both included
 PublishInterval = Annotated[int, Field(ge=10, le=60_000)]
 SamplingInterval = Annotated[int, Field(ge=0, le=60_000)]
 
@@ -76,7 +83,8 @@ class OpcUaTag(_Settings):
     `index` picks a part of an array, as OPC UA writes it (OPC 10000-4 7.27): `3`, `0:15`, or `1,2` in a matrix.
     `member` picks a member of a structure: `Status.Code`, `Parts[2].Vin`. `single`: a list is a value of bad quality.
     `accept`: values that the server marks as uncertain count as good. It and the intervals are the controller's where
-    they are None. `no_value`: what it shows when it has no value, before scaling.
+    they are None. `no_value`: what it shows when it has no value, before scaling. `bits`: the field of a whole number
+    that is the value. `charset`: of a ByteString, and of a String that is no UTF-8.
     """
 
     node: str | None = None
@@ -90,6 +98,8 @@ class OpcUaTag(_Settings):
     offset: float = 0.0
     single: bool = False
     no_value: Sentinels = ()
+    bits: BitRange | None = None
+    charset: Charset = "utf-8"
 
     @model_validator(mode="after")
     def _one_address(self) -> "OpcUaTag":
@@ -135,7 +145,8 @@ class ModbusTag(_Settings):
     polled, if more seldom than the other tags. `addresses`: the registers of one value that are not neighbours, in the
     order in which neighbours would stand; `address` is the first of them then. `no_value`: what the device shows when
     it has no value, as the bare registers or as the number that they are. `scale_address`: a register of the same table
-    with the power of ten that the number is multiplied by (SunSpec).
+    with the power of ten that the number is multiplied by (SunSpec). `bits`: the field of a number without a sign that
+    is the value. `charset`: of a string.
     """
 
     address: Address
@@ -152,6 +163,8 @@ class ModbusTag(_Settings):
     poll_interval_ms: Annotated[int, Field(ge=10, le=3_600_000)] | None = None
     no_value: Sentinels = ()
     scale_address: Address | None = None
+    bits: BitRange | None = None
+    charset: Charset = "latin-1"
 
     @property
     def element_size(self) -> int:
@@ -198,6 +211,13 @@ class ModbusTag(_Settings):
         is_number = self.bit is None and self.type not in (DataType.BOOL, DataType.BITS, DataType.STRING)
         if self.scale_address is not None and (not is_number or self.count > 1):
             raise ValueError("`scale_address` scales one number: delete it, or correct `type`")
+        if self.bits is not None and (
+            self.type not in UNSIGNED or self.bits[1] >= 16 * self.element_size or self.bit is not None
+        ):
+            raise ValueError(
+                f"type {self.type} has no bits {self.bits[0]}-{self.bits[1]}: "
+                "read an unsigned number that holds them, as by `type: uint32`"
+            )
         if self.no_value and (self.type is DataType.BOOL or self.bit is not None):
             raise ValueError("a single bit is 0 or 1, and no third value: delete `no_value`")
         return self

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapters.reading import Quality, Scalar, Value
+from adapters.reading import Quality, Scalar, Value, bit_field
 from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE, is_sentinel
 from adapters.settings import ByteOrder, DataType, ModbusTag
 
@@ -61,7 +61,7 @@ def fault(tag: ModbusTag, words: Sequence[int]) -> tuple[str, str] | None:
     if tag.type is not DataType.STRING:
         return None
     size = tag.element_size
-    texts = (_latin(tag, words[first : first + size]).rstrip(_PADDING) for first in range(0, tag.size, size))
+    texts = (_characters(tag, words[first : first + size]).rstrip(_PADDING) for first in range(0, tag.size, size))
     garbled = any(unicodedata.category(sign) == "Cc" for text in texts for sign in text)
     return ("control characters are left out of its text", _CHECK) if garbled else None
 
@@ -105,6 +105,8 @@ def _element(tag: ModbusTag, words: Sequence[int], exponent: int) -> Scalar:
     is_whole = isinstance(value, int)
     if is_sentinel(value, tag.no_value) or (is_whole and is_sentinel(int.from_bytes(raw, "big"), tag.no_value)):
         raise _NoValueError(SAID_NO_VALUE, NO_VALUE_REMEDY)
+    if tag.bits is not None and isinstance(value, int):
+        value = bit_field(value, *tag.bits)
     return value if isinstance(value, str) or tag.type is DataType.BITS else _scaled(tag, value, exponent)
 
 
@@ -121,7 +123,7 @@ def _number(kind: DataType, raw: bytes) -> int | float:
 
 
 def _text(tag: ModbusTag, words: Sequence[int]) -> str:
-    return "".join(sign for sign in _latin(tag, words) if unicodedata.category(sign) != "Cc").rstrip(" ")
+    return "".join(sign for sign in _characters(tag, words) if unicodedata.category(sign) != "Cc").rstrip(" ")
 
 
 def _swaps_bytes(order: ByteOrder) -> bool:
@@ -159,7 +161,7 @@ def _scaled(tag: ModbusTag, number: float, exponent: int) -> int | float:
     return scaled
 
 
-def _latin(tag: ModbusTag, words: Sequence[int]) -> str:
+def _characters(tag: ModbusTag, words: Sequence[int]) -> str:
     """Characters up to the first NUL; controllers pad with NULs or blanks and leave control characters behind."""
     raw = _in_words(words, swapped=_swaps_bytes(tag.order))[: tag.length]
-    return raw.split(b"\0", 1)[0].decode("latin-1")
+    return raw.split(b"\0", 1)[0].decode(tag.charset, "replace")

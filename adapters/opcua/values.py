@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 
-from adapters.reading import Quality, Reading, Scalar, TagId, Value
+from adapters.reading import Quality, Reading, Scalar, TagId, Value, bit_field
 from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE, is_sentinel
-from adapters.settings import OpcUaTag
+from adapters.settings import Charset, OpcUaTag
 
 _Item = TypeVar("_Item")
 
@@ -165,27 +165,34 @@ def _list(content: list[Any], how: OpcUaTag, *, text: bool) -> Value | None:
 
 
 def _scalar(content: object, how: OpcUaTag) -> Scalar:
-    value = _plain(content)
+    value = _plain(content, how.charset)
     if is_sentinel(value, how.no_value):
         raise _Unusable(SAID_NO_VALUE, NO_VALUE_REMEDY)
+    if how.bits is not None:
+        if not isinstance(value, int):
+            raise _Unusable(
+                "the server sends no whole number, so it has no bits", "delete `bits`, or name another node"
+            )
+        value = bit_field(value, *how.bits)
     if isinstance(value, bool | str) or (how.scale == 1.0 and how.offset == 0.0):
         return value  # counts stay whole
     return value * how.scale + how.offset
 
 
-def _plain(content: object) -> Scalar:
+def _plain(content: object, charset: Charset) -> Scalar:
     match content:
         case bool():
             return content
         case str():
             # asyncua keeps bytes that are no UTF-8 as lone surrogates, which nothing after us could encode
-            return _text(content.encode("utf-8", "surrogateescape"))
+            is_utf8 = not any("\udc80" <= sign <= "\udcff" for sign in content)
+            return _text(content.encode("utf-8", "surrogateescape"), "utf-8" if is_utf8 else charset)
         case bytes():
-            return _text(content)
+            return _text(content, charset)
         case ua.LocalizedText():
-            return _plain(content.Text or "")
+            return _plain(content.Text or "", charset)
         case ua.QualifiedName():
-            return _plain(content.Name or "")
+            return _plain(content.Name or "", charset)
         case datetime():
             return (_utc(content)).isoformat()
         case int() | float() if not math.isfinite(content):
@@ -206,9 +213,9 @@ def _plain(content: object) -> Scalar:
             )
 
 
-def _text(octets: bytes) -> str:
+def _text(octets: bytes, charset: Charset) -> str:
     """The text without blanks and NULs around it; a fixed-length array holds old bytes behind the first NUL."""
-    text = octets.decode("utf-8", "replace").lstrip(_BLANKS).partition("\0")[0].rstrip()
+    text = octets.decode(charset, "replace").lstrip(_BLANKS).partition("\0")[0].rstrip()
     if len(text) > _LONGEST_TEXT:
         raise _Unusable("the server sends a text of thousands of characters", "name the node of a code or a name")
     return text

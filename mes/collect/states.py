@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapters.reading import TagId, Value
+from adapters.reading import TagId, Value, bit_field
 from mes.collect.values import code, measured, number_of, status_word
 from mes.model import State
 
@@ -172,8 +172,7 @@ class Condition:
             word = status_word(value)
             if word is None:
                 return None
-            first, last = self.bits
-            value = (word >> first) & ((1 << (last - first + 1)) - 1)
+            value = bit_field(word, *self.bits)
         if self.lowest is not None and self.highest is not None:
             number = measured(value)
             return None if number is None else (self.lowest <= number <= self.highest) is not self.negated

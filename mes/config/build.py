@@ -318,7 +318,7 @@ def _station(station: Resolved, work: _Work) -> None:
             place, remedy = station.origin(*within, "controller"), did_you_mean(shown_by, work.controllers)
             work.findings.problem(place, f"there is no controller `{shown_by}`", remedy, station=station.path)
             continue
-        looked_at = shape.model_copy(update={"bit": None}) if isinstance(shape, ConditionShape) else shape
+        looked_at = shape.model_copy(update={"bit": None, "bits": None}) if isinstance(shape, ConditionShape) else shape
         read = tag(station, within, looked_at, work.controllers[shown_by], work.findings)
         if read is None:
             continue

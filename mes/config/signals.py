@@ -135,6 +135,8 @@ def _state(
     if isinstance(found, BitMap) and isinstance(signal.tag, ModbusTag):
         highest = max(rule.mask.bit_length() for rule in found.rules)
         bits = signal.tag.size if signal.tag.type is DataType.BOOL else 16 * signal.tag.size
+        if signal.tag.bits is not None:
+            bits = signal.tag.bits[1] - signal.tag.bits[0] + 1
         if highest > bits or signal.tag.bit is not None:
             what = f"the map {shape.map} looks at bit {highest - 1}, which this tag does not have"
             findings.problem(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -31,6 +32,7 @@ from mes.config.models.plant import (
     UnitLogShape,
 )
 from mes.config.source import Place
+from mes.config.state_maps import Say, bit_field
 from mes.config.stations import Resolved
 from mes.config.validate import sentence
 
@@ -38,7 +40,7 @@ Tag = OpcUaTag | ModbusTag
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _INTERVALS = frozenset({"publish_interval_ms", "sampling_interval_ms"})
 _OPC_UA_ONLY = _INTERVALS | {"node", "path", "index", "member", "accept"}
-_OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset", "no_value"}
+_OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset", "no_value", "bits", "charset"}
 _MODBUS_KEYS = _TAG_KEYS - _OPC_UA_ONLY
 
 
@@ -118,10 +120,8 @@ def tag(
         _say(station, (*within, wire.key), wire.what, wire.remedy, findings)
         return None
     given |= wire or {}
-    if given.get("table") in (Table.COIL, Table.DISCRETE):
-        given.setdefault("type", DataType.BOOL)
-    if "no_value" in given and not isinstance(given["no_value"], list):
-        given["no_value"] = [given["no_value"]]
+    if not _in_full(given, lambda at, what, remedy: _say(station, (*within, at), what, remedy, findings)):
+        return None
     if (problem := _interval_problem(signal, controller)) is not None:
         _say(station, (*within, "poll_interval_ms"), *problem, findings)
         return None
@@ -132,6 +132,18 @@ def tag(
         for detail in error.errors(include_url=False):
             _say(station, (*within, *detail["loc"]), *sentence(detail), findings)
         return None
+
+
+def _in_full(given: dict[str, Any], say: Say) -> bool:
+    """Whether what the file writes in a short way can be; it is put as the adapters take it."""
+    if given.get("table") in (Table.COIL, Table.DISCRETE):
+        given.setdefault("type", DataType.BOOL)
+    if "no_value" in given and not isinstance(given["no_value"], list):
+        given["no_value"] = [given["no_value"]]
+    if "bits" in given:
+        given["bits"] = bit_field(None, given["bits"], say)
+        return given["bits"] is not None
+    return True
 
 
 def _say(station: Resolved, within: Place, what: str, remedy: str, findings: Findings) -> None:
@@ -192,25 +204,29 @@ def _counts(signal: str) -> bool:
 def _place(tag: Tag) -> object:
     match tag:
         case OpcUaTag():
-            return tag.place
+            return tag.place, tag.bits
         case ModbusTag():
-            return tag.table, tag.runs, tag.bit
+            return tag.table, tag.runs, tag.bit, tag.bits
 
 
 def _may_overlap(left: Tag, right: Tag) -> bool:
     """Whether two values that share a register are meant to; bits and words of one register may."""
     if not isinstance(left, ModbusTag) or not isinstance(right, ModbusTag) or left.table is not right.table:
         return True
-    return left.size == right.size == 1
+    return left.size == right.size == 1 or (left.runs == right.runs and None not in (left.bits, right.bits))
 
 
 def span(tag: Tag) -> str:
     """Where a tag is read, in a few words."""
     match tag:
         case OpcUaTag():
-            return tag.place
+            return tag.place + _bits(tag)
         case ModbusTag():
-            return tag.place + ("" if tag.bit is None else f" bit {tag.bit}")
+            return tag.place + ("" if tag.bit is None else f" bit {tag.bit}") + _bits(tag)
+
+
+def _bits(tag: Tag) -> str:
+    return "" if tag.bits is None else f" bits {tag.bits[0]}-{tag.bits[1]}"
 
 
 def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
@@ -229,6 +245,7 @@ def source(tag: Tag, settings: Controller, counter: CounterSetup | None) -> str:
             bit = "" if tag.bit is None else f"bit {tag.bit}"
             parts += [tag.start, str(tag.type), order, bit, size]
             parts += [f"count {tag.count}"] if tag.count > 1 else []
+    parts.append(_bits(tag).strip())
     parts += [f"scale {tag.scale:g} offset {tag.offset:g}"] if (tag.scale, tag.offset) != (1.0, 0.0) else []
     if isinstance(tag, ModbusTag) and tag.scale_address is not None:
         parts.append(f"power of ten {tag.scale_address}")
@@ -253,6 +270,8 @@ def _endpoint(settings: Controller) -> str:
 
 def width(tag: Tag) -> int | None:
     """How many values an integer tag can show, where its type says so."""
+    if tag.bits is not None:
+        return 1 << (tag.bits[1] - tag.bits[0] + 1)
     widths: Mapping[DataType, int] = {
         DataType.BITS: 2**16,
         DataType.UINT16: 2**16,

@@ -9,6 +9,7 @@ from adapters.opcua import addressing
 from adapters.settings import (
     Accept,
     ByteOrder,
+    Charset,
     DataType,
     ModbusRtuController,
     ModbusRtuOverTcpController,
@@ -242,6 +243,8 @@ class SignalShape(Shape):
         ]
         | None
     ) = None
+    bits: BitField | None = None
+    charset: Annotated[Charset | None, Field(description="of a text, if not latin-1 (Modbus) or utf-8 (OPC UA)")] = None
     controller: Annotated[str | None, Field(description="the controller that shows it, if not the station's own")] = (
         None
     )
@@ -256,7 +259,6 @@ class ConditionShape(SignalShape):
     """
 
     bit: Annotated[int, Field(ge=0, le=63)] | None = None
-    bits: BitField | None = None
     is_: Annotated[Code | list[Code] | None, Field(alias="is")] = None
     is_not: Code | list[Code] | None = None
     from_: Annotated[float | None, Field(alias="from")] = None

@@ -5,7 +5,7 @@ import pytest
 from adapters.modbus.decode import BAD, counters, decode, fault
 from adapters.reading import Quality, Value
 from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE
-from adapters.settings import ByteOrder, DataType, ModbusTag
+from adapters.settings import ByteOrder, Charset, DataType, ModbusTag
 
 A, B, C, D = ByteOrder.ABCD, ByteOrder.CDAB, ByteOrder.BADC, ByteOrder.DCBA
 
@@ -193,3 +193,32 @@ def test_a_value_has_the_words_that_it_takes() -> None:
     """With its power of ten it takes one more."""
     with pytest.raises(ValueError, match="2 words, not 1"):
         decode(ModbusTag(address=0, scale_address=9), [1])
+
+
+@pytest.mark.parametrize(
+    ("tag", "words", "value"),
+    [
+        (ModbusTag(address=0, bits=(4, 11)), (0xAB5C,), 0xB5),
+        (ModbusTag(address=0, bits=(0, 0), type=DataType.BITS), (0xFFFE,), 0),
+        (ModbusTag(address=0, bits=(14, 17), type=DataType.UINT32, order=B), (0xC000, 0x0002), 0b1011),
+        (ModbusTag(address=0, bits=(0, 3), scale=0.5), (0xFFF3,), 1.5),
+    ],
+)
+def test_a_number_in_some_bits(tag: ModbusTag, words: tuple[int, ...], value: float) -> None:
+    """First and last bit are both of it, 0 the least significant, in every byte order; it is scaled afterwards."""
+    assert decode(tag, words).value == value
+
+
+@pytest.mark.parametrize(
+    ("charset", "words", "text"),
+    [
+        ("latin-1", [0xC4DF], "Äß"),
+        ("cp1251", [0xCAF3, 0xE7EE, 0xE200], "Кузов"),
+        ("utf-8", [0xD29A, 0xD0B0], "Қа"),
+        ("utf-8", [0xD29A, 0xD000], "Қ\ufffd"),
+    ],
+)
+def test_a_text_is_of_the_character_set_that_the_file_names(charset: Charset, words: list[int], text: str) -> None:
+    """What is no character of it is shown as unknown; the text goes on."""
+    tag = ModbusTag(address=0, type=DataType.STRING, length=2 * len(words), charset=charset)
+    assert decode(tag, words).value == text

@@ -102,6 +102,27 @@ def test_what_the_file_calls_no_value_is_bad(sent: object) -> None:
     assert reading(TagId("a"), how, data(50), received_time=T0).value == 5.0
 
 
+CYRILLIC = "Кузов".encode("cp1251")
+
+
+@pytest.mark.parametrize(
+    ("how", "sent", "value"),
+    [
+        (OpcUaTag(node="i=1", bits=(4, 11)), 0xAB5C, 0xB5),
+        (OpcUaTag(node="i=1", bits=(0, 15)), -1, 0xFFFF),
+        (OpcUaTag(node="i=1", bits=(0, 3)), 1.5, None),
+        (OpcUaTag(node="i=1", bits=(0, 3)), "7", None),
+        (OpcUaTag(node="i=1", charset="cp1251"), CYRILLIC, "Кузов"),
+        (OpcUaTag(node="i=1", charset="cp1251"), CYRILLIC.decode("utf-8", "surrogateescape"), "Кузов"),
+        (OpcUaTag(node="i=1", charset="cp1251"), "Кузов", "Кузов"),
+        (OpcUaTag(node="i=1", charset="cp1251"), ua.LocalizedText("Кузов", "ru"), "Кузов"),
+    ],
+)
+def test_some_bits_of_a_number_and_other_character_sets(how: OpcUaTag, sent: object, value: Value | None) -> None:
+    """Bits need a whole number; the character set is that of bytes, and of a String that is no UTF-8."""
+    assert reading(TagId("a"), how, data(sent), received_time=T0).value == value
+
+
 def test_unset_time_is_none() -> None:
     """The epoch of OPC UA means that no time was set."""
     old = datetime(1601, 1, 1, tzinfo=UTC)
