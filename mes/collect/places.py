@@ -77,6 +77,7 @@ def adopt(
     moved = {kind: name for name, kind in counters.items() if name in over}
     events = _events(setup, state, over, at)
     log = None if "unit_log" in over else state.log
+    is_unit_over = any(name.partition(".")[0] == "unit_id" for name in over)
     told_otherwise = any(name.partition(".")[0] == "state" for name in over)
     state = _taken_over(_moved(state, moved), counters, present, others or {})
     state = replace(
@@ -84,9 +85,9 @@ def adopt(
         places=present,
         state=None if told_otherwise else state.state,
         raw_state="" if told_otherwise else state.raw_state,
-        inputs={} if told_otherwise else state.inputs,
-        unit="" if "unit_id" in over else state.unit,
-        unit_since=None if "unit_id" in over else state.unit_since,
+        inputs={} if told_otherwise or is_unit_over else state.inputs,
+        unit="" if is_unit_over else state.unit,
+        unit_since=None if is_unit_over else state.unit_since,
         product=None if "product" in over else state.product,
         faults={name: codes for name, codes in state.faults.items() if name not in over},
         log=log,
@@ -163,7 +164,7 @@ def _events(setup: StationSetup, state: StationState, over: set[str], at: dateti
     """What ends with the former places: nobody knows whether it is still so."""
     work = Work(setup, state, Observation((), at, baseline=True))
     when = (at, TimeSource.EDGE)
-    if "unit_id" in over and state.unit:
+    if any(name.partition(".")[0] == "unit_id" for name in over) and state.unit:
         work.emit(UnitLeft, when, unit=UnitId(state.unit), baseline=True)
     still = {fault for name, codes in state.faults.items() if name not in over for fault in codes}
     for fault in state.present_faults:

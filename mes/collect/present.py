@@ -18,6 +18,7 @@ from mes.collect.signals import (
     StateSignal,
     StationSetup,
     UnitLogSignal,
+    UnitPartSignal,
     UnitSignal,
     single,
 )
@@ -209,7 +210,7 @@ class PresentTags:
                 return _unusable(reading.tag, _kind(value)) if number is None else _Judged(str(number))
             case FaultSignal():
                 return self._faults(reading.tag, signal, value)
-            case UnitSignal():
+            case UnitSignal() | UnitPartSignal():
                 return _Judged(shown(part_of(value, signal.characters)) or None)
             case UnitLogSignal():
                 wanted = "a list of texts"

@@ -61,6 +61,14 @@ class UnitSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitPartSignal:
+    """One of several values that are the id of the unit when they are joined, in the order of the tags."""
+
+    name: str
+    characters: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnitLogSignal:
     """The controller's record of finished units; its sequence numbers start again at `modulus`."""
 
@@ -132,6 +140,7 @@ SignalSetup = (
     | StateInputSignal
     | CounterSignal
     | UnitSignal
+    | UnitPartSignal
     | UnitLogSignal
     | ProductSignal
     | FaultSignal
@@ -251,7 +260,9 @@ class StationState:
 
     state: State | None = None
     raw_state: str = ""
-    inputs: Mapping[TagId, Input] = field(default_factory=dict)  # by tag, what the state is told by
+    inputs: Mapping[TagId, Input] = field(
+        default_factory=dict
+    )  # by tag, of what several values tell: the state, the unit
     changes: Mapping[str, datetime] = field(default_factory=dict)  # when each thing changed last
     counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
     held: Mapping[CountKind, Held] = field(default_factory=dict)

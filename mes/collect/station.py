@@ -26,6 +26,7 @@ from mes.collect.signals import (
     StationSetup,
     StationState,
     UnitLogSignal,
+    UnitPartSignal,
     UnitSignal,
     single,
 )
@@ -76,6 +77,7 @@ ORDER: tuple[type[Any], ...] = (
         StateInputSignal,
         ProductSignal,
         UnitSignal,
+        UnitPartSignal,
         FaultSignal,
         ProcessSignal,
     ),
@@ -138,6 +140,7 @@ def step(setup: StationSetup, state: StationState, seen: Observation | Gap) -> S
                 for reading in sorted(scan, key=lambda reading: ORDER.index(type(setup.signals[reading.tag]))):
                     _take(work, reading)
                 _told_by_rules(work, scan)
+                _unit_of_parts(work, scan)
             flag_missed_pulses(work)
             settle_counters(work, state.held)
             flag_unrecorded(work)
@@ -211,7 +214,7 @@ def _take(work: Work, reading: Reading) -> None:
             value = reading.value
             told = (State.NO_DATA, UNKNOWN) if value is None else (signal.map.state(value), text(value))
             _state(work, told, reading, dropped=reading.overflow)
-        case StateInputSignal():
+        case StateInputSignal() | UnitPartSignal():
             assert not isinstance(reading.value, tuple)
             work.state = replace(work.state, inputs={**work.state.inputs, reading.tag: reading.value})
         case CounterSignal(pulse=True):
@@ -256,11 +259,29 @@ def _state(work: Work, told: tuple[State, str], reading: Reading, *, dropped: bo
 
 
 def _unit(work: Work, signal: UnitSignal, reading: Reading) -> None:
-    unit = None if reading.value is None else text(part_of(reading.value, signal.characters))
-    if unit is None or unit == work.state.unit:
+    if reading.value is not None:
+        _unit_is(work, text(part_of(reading.value, signal.characters)), reading)
+
+
+def _unit_of_parts(work: Work, scan: Sequence[Reading]) -> None:
+    """The unit whose id several tags show after one scan; nothing is said while one of them has no value."""
+    parts = {tag: signal for tag, signal in work.setup.signals.items() if isinstance(signal, UnitPartSignal)}
+    shown = [reading for reading in scan if reading.tag in parts]
+    values = [work.state.inputs.get(tag) for tag in parts]
+    if shown and None not in values:
+        joined = (
+            text(part_of(value, signal.characters))
+            for value, signal in zip(values, parts.values(), strict=True)
+            if value is not None
+        )
+        _unit_is(work, "".join(joined), max(shown, key=lambda reading: reading.source_time or reading.received_time))
+
+
+def _unit_is(work: Work, unit: str, reading: Reading) -> None:
+    if unit == work.state.unit:
         return
     # at a baseline the unit was there before we looked, nobody knows since when
-    baseline, when = work.seen.baseline, work.changed(signal.name, reading)
+    baseline, when = work.seen.baseline, work.changed("unit_id", reading)
     if work.state.unit:
         work.emit(UnitLeft, when, unit=UnitId(work.state.unit), baseline=baseline)
     if unit:

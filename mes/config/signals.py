@@ -18,6 +18,7 @@ from mes.collect.signals import (
     StateSignal,
     ToldByCounts,
     UnitLogSignal,
+    UnitPartSignal,
     UnitSignal,
 )
 from mes.collect.states import BitMap, StateMap
@@ -33,6 +34,7 @@ from mes.config.models.plant import (
     StateShape,
     TextShape,
     UnitLogShape,
+    UnitShape,
 )
 from mes.config.problems import did_you_mean
 from mes.config.source import Place
@@ -103,7 +105,7 @@ def _fault(signal: Signal, shape: FaultShape, tables: Mapping[str, AlarmTable], 
     return FaultSignal(frozenset(map(code, shape.none)), signal.name, table.bits, bits)
 
 
-def _text(signal: Signal, shape: TextShape, findings: Findings) -> ProductSignal | UnitSignal:
+def _text(signal: Signal, shape: TextShape, findings: Findings) -> ProductSignal | UnitSignal | UnitPartSignal:
     cut = None
     if shape.characters is not None:
         first, last = map(int, shape.characters.split("-"))
@@ -113,7 +115,7 @@ def _text(signal: Signal, shape: TextShape, findings: Findings) -> ProductSignal
         cut = (first, last)
     if signal.name == "product":
         return ProductSignal(characters=cut)
-    return UnitSignal(characters=cut)
+    return UnitSignal(characters=cut) if signal.name == "unit_id" else UnitPartSignal(signal.name, cut)
 
 
 def _state(
@@ -275,9 +277,26 @@ def _unit_log(signal: Signal, shape: UnitLogShape, findings: Findings) -> UnitLo
     return UnitLogSignal(shape.modulus)
 
 
+def _check_parts(station: Resolved, shape: UnitShape, findings: Findings) -> None:
+    """The parts of an id stand alone, are several, and are read together."""
+    beside = sorted(key for key in shape.model_fields_set - {"parts"} if getattr(shape, key) is not None)
+    if beside and shape.parts:
+        what, remedy = f"`{beside[0]}` stands beside `parts`", "delete it, or move it into a part"
+        findings.problem(station.origin("signals", "unit_id", beside[0]), what, remedy, station=station.path)
+    place = station.origin("signals", "unit_id", "parts")
+    if len(shape.parts) == 1:
+        what, remedy = "one part is the whole id", "write it without `parts`, or add the others"
+        findings.problem(place, what, remedy, station=station.path)
+    if len({part.controller for part in shape.parts}) > 1:
+        what, remedy = "the parts are of several controllers", "read an id from one; two are never read at one moment"
+        findings.problem(place, what, remedy, station=station.path)
+
+
 def check_complete(station: Resolved, findings: Findings) -> None:
     """A station needs a state and something that counts."""
     signals = station.shape.signals
+    if signals.unit_id is not None:
+        _check_parts(station, signals.unit_id, findings)
     place = station.origin("signals")
     if signals.state is None:
         if signals.good_count is None and signals.total_count is None:

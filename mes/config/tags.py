@@ -30,6 +30,7 @@ from mes.config.models.plant import (
     StateRuleShape,
     StateShape,
     UnitLogShape,
+    UnitShape,
 )
 from mes.config.source import Place
 from mes.config.state_maps import Say, bit_field
@@ -66,6 +67,11 @@ def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
             found += _conditions(signal.rules)
         elif name == "fault_code":
             found += _fault_codes(shapes.fault_code)
+        elif isinstance(signal, UnitShape) and signal.parts:
+            found += [
+                (f"{name}.{number}", ("signals", name, "parts", number - 1), part)
+                for number, part in enumerate(signal.parts, start=1)
+            ]
         elif isinstance(signal, SignalShape):
             found.append((name, ("signals", name), signal))
     for name, process in shapes.process.items():

@@ -321,6 +321,12 @@ class TextShape(SignalShape):
     ] = None
 
 
+class UnitShape(TextShape):
+    """The id of the unit in the station, in one value or in several `parts`, which are joined in their order."""
+
+    parts: Annotated[list[TextShape], Field(description="values that are one id when they are joined")] = []
+
+
 class FaultShape(SignalShape):
     """The controller's fault code, or several in a list; `none` lists what it says when there is no fault.
 
@@ -367,7 +373,7 @@ class SignalsShape(Shape):
     rework_count: CounterShape | None = None
     reject_count: CounterShape | None = None
     total_count: CounterShape | None = None
-    unit_id: TextShape | None = None
+    unit_id: UnitShape | None = None
     product: TextShape | None = None
     fault_code: Annotated[FaultShapes, Field(description="one place that shows faults, or a list of several")] = []
     unit_log: UnitLogShape | None = None
