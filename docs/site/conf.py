@@ -18,7 +18,7 @@ language = "en"
 
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
-include_patterns = ["*.md", "docs/**.md", "benchmarks/*.md", "config/*.md", "tests/*.md"]
+include_patterns = ["*.md", "docs/**.md", "benchmarks/*.md", "config/*.md", "config/profiles/*.md", "tests/*.md"]
 exclude_patterns = [".*", "build", "dist", "var", "**/node_modules"]  # folders that take long to walk
 root_doc = "docs/README"
 myst_heading_anchors = 4

@@ -219,8 +219,9 @@ def _controller(name: ControllerId, entry: ControllerEntry, work: _Work) -> None
         what = "over policy None a password is sent only to a server that encrypts the login"
         remedy = f"`mes certs check {name}` asks the server; pin it by `server_certificate`, or choose a policy"
         work.findings.warning((*place, "security"), what, remedy)
-    plain: dict[str, object] = {key: getattr(entry, key) for key in type(entry).model_fields}
-    work.controllers[name] = _settings(entry).model_validate({**plain, "heartbeat": beat})
+    settings = _settings(entry)
+    plain: dict[str, object] = {key: getattr(entry, key) for key in settings.model_fields}
+    work.controllers[name] = settings.model_validate({**plain, "heartbeat": beat})
 
 
 def _beat_tag(beat: OpcUaHeartbeat | ModbusHeartbeat, numbering: Numbering) -> Tag | Mistake:

@@ -8,7 +8,8 @@ from mes.config.build import PlantConfig, build
 from mes.config.files import check_files
 from mes.config.findings import Findings
 from mes.config.problems import ConfigProblems, Problem
-from mes.config.source import read
+from mes.config.profiles import FOLDER, apply_profiles
+from mes.config.source import Place, read
 from mes.config.validate import shape
 
 EXAMPLE = "kostanay.yaml"
@@ -45,14 +46,19 @@ def check(path: Path) -> CheckReport:
         source = read(path)
     except ConfigProblems as error:
         return CheckReport(error.problems, (), None)
+    unfilled = apply_profiles(source, [path.parent / FOLDER, config_folder() / FOLDER])
     shaped = shape(source)
     problems = [*source.problems, *shaped.problems]
     findings = Findings(source)
     config = build(shaped.plant, shaped.data, findings) if shaped.plant is not None else None
     if shaped.plant is not None:
         check_files(shaped.plant, findings)
-    problems += [problem for place, problem in findings.problems() if not shaped.explains(place)]
-    warnings = tuple(sorted(problem for place, problem in findings.warnings() if not shaped.explains(place)))
+
+    def follows(place: Place) -> bool:
+        return shaped.explains(place) or any(place[: len(entry)] == entry for entry in unfilled)
+
+    problems += [problem for place, problem in findings.problems() if not follows(place)]
+    warnings = tuple(sorted(problem for place, problem in findings.warnings() if not follows(place)))
     if problems or config is None:
         return CheckReport(tuple(sorted(problems)), warnings, None)
     return CheckReport((), warnings, Loaded(config, warnings))

@@ -26,23 +26,36 @@ def dotted(place: Place) -> str:
 
 @dataclass(slots=True)
 class Source:
-    """A file's values and where each of them stands."""
+    """A file's values and where each of them stands: in `files` for places that came from another file."""
 
     file: str
     data: dict[str | int, Plain] = field(default_factory=dict)
     lines: dict[Place, int] = field(default_factory=dict)
+    files: dict[Place, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
 
     def line(self, place: Place) -> int:
         """The line of a place, or of the nearest one around it that is written down."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        return self.lines.get(place, 1)
+        return self.lines.get(self._written(place), 1)
 
     def problem(self, place: Place, what: str, remedy: str) -> Problem:
         """A problem at this place of the file."""
-        return Problem(self.file, self.line(place), dotted(place), what, remedy)
+        file = self.files.get(self._written(place), self.file)
+        return Problem(file, self.line(place), dotted(place), what, remedy)
+
+    def take_lines(self, place: Place, other: "Source", origin: Place) -> None:
+        """Notes that a value came from `origin` in another file."""
+        for written, line in other.lines.items():
+            if written[: len(origin)] == origin:
+                here = (*place, *written[len(origin) :])
+                self.lines[here] = line
+                self.files[here] = other.file
+
+    def _written(self, place: Place) -> Place:
+        while place and place not in self.lines:
+            place = place[:-1]
+        return place
 
 
 def read(path: Path) -> Source:

@@ -43,14 +43,15 @@ def resolve(data: Mapping[str | int, Plain], site: str, findings: Findings) -> l
     templates = at(data, ("templates",))
     known = templates if isinstance(templates, dict) else {}
     found = []
-    for path, place in _stations(data, site):
+    for path, place in station_places(data, site):
         station = _resolve(data, path, place, known, findings)
         if station is not None:
             found.append(station)
     return found
 
 
-def _stations(data: Mapping[str | int, Plain], site: str) -> Iterator[tuple[str, Place]]:
+def station_places(data: Mapping[str | int, Plain], site: str) -> Iterator[tuple[str, Place]]:
+    """Each station's path and its place in the file, in the order of the file."""
     for area in _keys(data, ("areas",)):
         for line in _keys(data, ("areas", area, "lines")):
             for station in _keys(data, ("areas", area, "lines", line, "stations")):

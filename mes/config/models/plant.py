@@ -33,6 +33,9 @@ Address = Annotated[
     int | str,
     Field(description='register address from 0, as on the wire; in a template also "{base+10}"'),
 ]
+ProfileName = Annotated[
+    str | None, Field(description="a make: its values hold wherever this file gives none (config/profiles/README.md)")
+]
 SERVER_TIME = "ns=0;i=2258"  # Server_ServerStatus_CurrentTime
 Seconds = Annotated[float, Field(gt=0, description="seconds, above 0")]
 
@@ -142,37 +145,41 @@ class ModbusHeartbeat(Shape):
     max_age_s: Seconds = 10.0
 
 
-class OpcUaEntry(OpcUaController):
+class _OfAMake(BaseModel):
+    profile: ProfileName = None
+
+
+class OpcUaEntry(_OfAMake, OpcUaController):
     """An OPC UA server, with the address of its heartbeat."""
 
     heartbeat: OpcUaHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address, not a tag's name
 
 
-class ModbusTcpEntry(ModbusTcpController):
+class ModbusTcpEntry(_OfAMake, ModbusTcpController):
     """A Modbus TCP device, with the address of its heartbeat."""
 
     heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
 
 
-class ModbusUdpEntry(ModbusUdpController):
+class ModbusUdpEntry(_OfAMake, ModbusUdpController):
     """A device that takes the frames of Modbus TCP as datagrams, with the address of its heartbeat."""
 
     heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
 
 
-class ModbusTlsEntry(ModbusTlsController):
+class ModbusTlsEntry(_OfAMake, ModbusTlsController):
     """A Modbus device behind TLS, with the address of its heartbeat."""
 
     heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
 
 
-class ModbusRtuOverTcpEntry(ModbusRtuOverTcpController):
+class ModbusRtuOverTcpEntry(_OfAMake, ModbusRtuOverTcpController):
     """A serial Modbus device behind a converter, with the address of its heartbeat."""
 
     heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
 
 
-class ModbusRtuEntry(ModbusRtuController):
+class ModbusRtuEntry(_OfAMake, ModbusRtuController):
     """A Modbus device on a serial line, with the address of its heartbeat."""
 
     heartbeat: ModbusHeartbeat | None = None  # type: ignore[assignment]  # the file gives the address
@@ -386,6 +393,7 @@ class TemplateShape(Shape):
     Nothing is known of a station while its own `controller` cannot be reached: name the one that shows the state.
     """
 
+    profile: ProfileName = None
     controller: str | None = None
     ideal_cycle_s: Annotated[
         dict[str, Annotated[float, Field(gt=0)] | None],
