@@ -11,6 +11,7 @@ from opcua_servers import (
     Certificates,
     Journal,
     NodeOpcUa,
+    Open62541,
     ServerUnderTest,
     adapter,
     pair_in,
@@ -60,6 +61,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
         pytest.param(("simulated", "Basic256Sha256"), id="simulated-basic256sha256"),
         pytest.param(("node", "None"), id="node-none", marks=pytest.mark.nodeopcua),
         pytest.param(("node", "Basic256Sha256"), id="node-basic256sha256", marks=pytest.mark.nodeopcua),
+        pytest.param(("open62541", "None"), id="open62541-none"),
+        pytest.param(("open62541", "Basic256Sha256"), id="open62541-basic256sha256"),
     ]
 )
 def kind(request: pytest.FixtureRequest) -> tuple[str, Policy]:
@@ -72,7 +75,13 @@ async def server(
     kind: tuple[str, Policy], certificates: Certificates, tmp_path: Path
 ) -> AsyncIterator[ServerUnderTest]:
     made: ServerUnderTest
-    made = simulated(NODES, certificates) if kind[0] == "simulated" else NodeOpcUa(NODES, certificates, tmp_path)
+    match kind[0]:
+        case "simulated":
+            made = simulated(NODES, certificates)
+        case "node":
+            made = NodeOpcUa(NODES, certificates, tmp_path)
+        case _:
+            made = Open62541(NODES, certificates)
     await made.start()
     yield made
     await made.stop()
@@ -147,8 +156,8 @@ async def test_a_session_left_behind_is_closed_by_the_next_connection(
         await link.heal()
     await link.stop()
     assert len(set(tokens)) == 3
-    assert isinstance(server, NodeOpcUa | OpcUaServer)
-    assert (await server.sessions() if isinstance(server, NodeOpcUa) else server.sessions()) == 1
+    assert isinstance(server, NodeOpcUa | OpcUaServer | Open62541)
+    assert (server.sessions() if isinstance(server, OpcUaServer) else await server.sessions()) == 1
 
 
 async def test_bad_quality_has_no_value(chosen: OpcUaController, server: ServerUnderTest) -> None:

@@ -24,12 +24,15 @@ from adapters.opcua.certificates import Pair, make
 from adapters.opcua.client import LeftOpen
 from adapters.reading import Batch, ControllerId, Reading, TagId
 from adapters.settings import Heartbeat, OpcUaController, OpcUaSecurity, OpcUaTag
+from mes.demo.influxd import free_port
 from simulators.opcua_server import Limits, Node, OpcUaServer, Policy, Quality, Security
 
 NAMESPACE = "urn:test:plc"
 SERVER_URI = "urn:test:server"
 CLIENT_URI = "urn:taktline:collector"
 NODE_FOLDER = Path(__file__).parents[1] / "contract" / "node_opcua"
+OPEN62541_SERVER = NODE_FOLDER.parent / "open62541" / "server.py"
+OPEN62541_PYTHON = Path(__file__).parents[2] / "build" / "open62541" / "bin" / "python"  # made by scripts/test
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,58 @@ class NodeOpcUa:
         answer: dict[str, str] = json.loads(await self._reader.readline())
         if "failed" in answer:
             raise RuntimeError(answer["failed"])
+        return answer
+
+
+class Open62541:
+    """A server on open62541, in a process of its own; it is gone at once when it is stopped."""
+
+    def __init__(self, nodes: Sequence[Node], certificates: Certificates) -> None:
+        self._declared = {
+            "applicationUri": SERVER_URI,
+            "certificate": str(certificates.server[0]),
+            "privateKey": str(certificates.server[1]),
+            "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        return f"opc.tcp://127.0.0.1:{self._port}/"
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            str(OPEN62541_PYTHON),
+            str(OPEN62541_SERVER),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        self._port = free_port()
+        await self._ask({**self._declared, "port": self._port})
+
+    async def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            await process.wait()
+
+    async def write(self, name: str, value: object, *, source_time: datetime, quality: Quality = "good") -> None:
+        await self._ask({"name": name, "value": value, "quality": quality, "time": f"{source_time:%FT%T.%fZ}"})
+
+    async def sessions(self) -> int:
+        """Sessions that it holds."""
+        return int((await self._ask({"ask": "sessions"}))["sessions"])
+
+    async def _ask(self, what: Mapping[str, object]) -> dict[str, str]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(what).encode() + b"\n")
+        while not (line := await self._process.stdout.readline()).startswith(b"{"):
+            assert line, "open62541 ended"
+        answer: dict[str, str] = json.loads(line)
         return answer
 
 
