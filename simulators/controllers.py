@@ -2,21 +2,20 @@
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, assert_never
 
 from simulators import mapping
-from simulators.faults import FaultName
+from simulators.faults import SLOW_S, FaultName
 from simulators.line import Change, StationSpec, UnitRecord
-from simulators.link import Link
-from simulators.mapping import Image, Layout
+from simulators.link import Cable, Link
+from simulators.mapping import Image, Layout, Zeros
 from simulators.modbus_server import ModbusServer
 from simulators.opcua_server import Node, OpcUaServer, Quality
 
 SETTLED = timedelta(seconds=30)
 SETTLED_REAL_S = 0.5
-SLOW_S = 0.2
 _SERVER_FAILURE = 4
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _U16, _U32 = 2**16, 2**32
@@ -54,7 +53,7 @@ class Device(Protocol):
         """Writes the heartbeat."""
         ...
 
-    def slow(self, link: Link, *, on: bool) -> None:
+    def slow(self, cable: Cable, *, on: bool) -> None:
         """Answers late."""
         ...
 
@@ -108,9 +107,9 @@ class OpcUaDevice:
         """Writes the heartbeat, which is of good quality at all times."""
         await self.server.write(mapping.HEARTBEAT, count % _U32, source_time=time)
 
-    def slow(self, link: Link, *, on: bool) -> None:
-        """The link takes its time, in each direction."""
-        link.latency_s = SLOW_S if on else 0.0
+    def slow(self, cable: Cable, *, on: bool) -> None:
+        """The cable takes its time, in each direction."""
+        cable.latency_s = SLOW_S if on else 0.0
 
     def bad(self, *, on: bool) -> None:
         """The status of what is written from now on."""
@@ -155,7 +154,7 @@ class ModbusDevice:
         """Writes the heartbeat."""
         self.server.write(mapping.HEARTBEAT_REGISTER, (count % _U16,))
 
-    def slow(self, link: Link, *, on: bool) -> None:
+    def slow(self, cable: Cable, *, on: bool) -> None:
         """The server takes its time for each request."""
         self.server.delay_s = SLOW_S if on else 0.0
 
@@ -167,12 +166,12 @@ class ModbusDevice:
 class Controller:
     """One controller behind its link. It keeps the images of its stations, whatever its server shows of them."""
 
-    def __init__(self, device: Device, stations: Iterable[StationSpec], *, modbus: bool, port: int) -> None:
-        specs = tuple(stations)
+    def __init__(self, device: Device, zeros: Mapping[str, Zeros], *, port: int, drop: Cable | None = None) -> None:
+        """`zeros`: what each station's totalisers show at first. `drop`: the cable, if others share the line to it."""
         self.device = device
         self._port = port
-        self._link: Link | None = None
-        self._images = {code: Image(zeros=zeros) for code, zeros in mapping.first_zeros(specs, modbus=modbus).items()}
+        self._cable = drop
+        self._images = {code: Image(zeros=of_station) for code, of_station in zeros.items()}
         self._shown: dict[str, Image] = {}
         self._completed: dict[str, tuple[datetime, float]] = {}
         self._to_reset: set[str] = set()
@@ -183,10 +182,16 @@ class Controller:
         self._turn = asyncio.Lock()
 
     @property
+    def cable(self) -> Cable:
+        """The way to it; there from the start on."""
+        assert self._cable is not None
+        return self._cable
+
+    @property
     def link(self) -> Link:
-        """The cable; there from the start on."""
-        assert self._link is not None
-        return self._link
+        """The cable, which no other controller shares."""
+        assert isinstance(self._cable, Link)
+        return self._cable
 
     async def start(self, present: Iterable[Change], *, time: datetime) -> None:
         """Brings server and link up with the present values. Raises OSError if the port is taken."""
@@ -194,13 +199,14 @@ class Controller:
             self._images[change.station] = self._images[change.station].after(change)
         await self.device.start()
         await self._refresh(time)
-        self._link = Link(self.device.port, self._port)
-        await self._link.start()
+        if self._cable is None:
+            self._cable = Link(self.device.port, self._port)
+        await self._cable.start()
 
     async def stop(self) -> None:
-        """Link first, then the server."""
-        if self._link is not None:
-            await self._link.stop()
+        """The cable first, then the server."""
+        if self._cable is not None:
+            await self._cable.stop()
         await self.device.stop()
 
     async def apply(self, changes: Sequence[Change]) -> None:
@@ -248,13 +254,13 @@ class Controller:
             case FaultName.CONTROLLER_RESTART:
                 await (self._power_off() if on else self._power_on(time))
             case FaultName.LINK_CUT:
-                await (self.link.cut() if on else self.link.heal())
+                await (self.cable.cut() if on else self.cable.heal())
             case FaultName.STUCK:
                 async with self._turn:
                     self._stuck = on
                     await self._refresh(time)
             case FaultName.SLOW:
-                self.device.slow(self.link, on=on)
+                self.device.slow(self.cable, on=on)
             case FaultName.COUNTER_RESET:
                 self._to_reset = set(self._images) if on else set()
             case FaultName.BAD_QUALITY:

@@ -1,12 +1,14 @@
 """What can go wrong between a plant and its collector: a closed set of faults, and how they are written down."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 CONTROLLERS = ("weld-plc", "paint-plc", "final-plc")
 DEFAULT_DURATION = timedelta(minutes=10)
+SLOW_S = 0.2
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 _DURATION_HELP = "write it as 90m, 2h30m or 45s"
@@ -42,9 +44,9 @@ class Fault:
     duration: timedelta = DEFAULT_DURATION
     controller: str | None = None
 
-    def controllers(self) -> tuple[str, ...]:
-        """Whom it strikes."""
-        return CONTROLLERS if self.controller is None else (self.controller,)
+    def controllers(self, plant: Sequence[str] = CONTROLLERS) -> tuple[str, ...]:
+        """Whom of the plant's controllers it strikes."""
+        return tuple(plant) if self.controller is None else (self.controller,)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -70,17 +72,17 @@ def parse_name(text: str) -> FaultName:
         raise ValueError(f"{text!r} is not a fault; allowed are {', '.join(FaultName)}") from None
 
 
-def parse_controller(text: str) -> str:
+def parse_controller(text: str, controllers: Sequence[str] = CONTROLLERS) -> str:
     """One of the plant's controllers. Raises ValueError, which lists them."""
-    if text not in CONTROLLERS:
-        raise ValueError(f"{text!r} is not a controller; allowed are {', '.join(CONTROLLERS)}")
+    if text not in controllers:
+        raise ValueError(f"{text!r} is not a controller; allowed are {', '.join(controllers)}")
     return text
 
 
-def parse_fault(text: str) -> Fault:
+def parse_fault(text: str, controllers: Sequence[str] = CONTROLLERS) -> Fault:
     """`NAME[:CONTROLLER]@TIME[+DURATION]`, as in `stuck:paint-plc@90m+5m`; a ValueError says what is allowed.
 
-    Without a controller all are struck; without a duration the fault lasts ten minutes.
+    Without a controller all of `controllers` are struck; without a duration the fault lasts ten minutes.
     """
     what, at_sign, when = text.partition("@")
     if not at_sign:
@@ -90,4 +92,6 @@ def parse_fault(text: str) -> Fault:
     lasts = parse_duration(duration) if plus else DEFAULT_DURATION
     if not lasts:
         raise ValueError(f"{text!r} would last no time at all; {_DURATION_HELP}")
-    return Fault(parse_name(name), parse_duration(at), lasts, parse_controller(controller) if colon else None)
+    return Fault(
+        parse_name(name), parse_duration(at), lasts, parse_controller(controller, controllers) if colon else None
+    )

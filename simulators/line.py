@@ -24,8 +24,8 @@ _CYCLE_LOW, _CYCLE_HIGH, _CYCLE_MODE = 0.96, 1.14, 1.02
 _REPAIR_SIGMA = 0.6
 _REPAIR_MIN_MS, _REPAIR_MAX_MS = 150_000, 3_600_000
 _MINOR_MIN_MS, _MINOR_MAX_MS = 10_000, 90_000
-_BREAKDOWN_FAULTS = (101, 104, 112, 120, 131, 207)
-_MINOR_FAULTS = (901, 902, 905)
+BREAKDOWN_FAULTS = (101, 104, 112, 120, 131, 207)
+MINOR_FAULTS = (901, 902, 905)
 FORCED_FAULT = 150  # a code that the plant's file does not explain, so that a person has to
 
 
@@ -68,7 +68,11 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class StationSpec:
-    """A station as built. Rates are probabilities per cycle; MTBF counts producing time only."""
+    """A station as built. Rates are probabilities per cycle; MTBF counts producing time only.
+
+    `parts`: so many units are counted at the end of each cycle (a press with two parts a stroke). `faults` and
+    `minor_faults`: the codes that its breakdowns and its minor stops have.
+    """
 
     path: str
     code: str
@@ -84,6 +88,9 @@ class StationSpec:
     setup: timedelta = timedelta(minutes=3)
     process: Process | None = None
     climate: tuple[Process, ...] = ()
+    parts: int = 1
+    faults: tuple[int, ...] = BREAKDOWN_FAULTS
+    minor_faults: tuple[int, ...] = MINOR_FAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +283,7 @@ class Station:
             again = True
 
     def _cycle(self, body: Body) -> Steps:
-        ideal_ms = self.spec.ideal[body.product] // _MS
+        ideal_ms = self.spec.ideal[body.product] * self.spec.parts // _MS
         remaining_ms = round(ideal_ms * self.rng.triangular(_CYCLE_LOW, _CYCLE_HIGH, _CYCLE_MODE))
         self._enter(SimState.PRODUCING)
         while remaining_ms > 0:
@@ -290,11 +297,11 @@ class Station:
             self._until_breakdown_ms -= step_ms
             self._until_minor_ms -= step_ms
             if self._until_breakdown_ms == 0:
-                yield from self._stop(self._repair_ms(), self.rng.choice(_BREAKDOWN_FAULTS), minor=False)
+                yield from self._stop(self._repair_ms(), self.rng.choice(self.spec.faults), minor=False)
                 self._until_breakdown_ms = self._exponential_ms(self.spec.mtbf)
             if self._until_minor_ms == 0:
                 lasts_ms = self.rng.randint(_MINOR_MIN_MS, _MINOR_MAX_MS)
-                yield from self._stop(lasts_ms, self.rng.choice(_MINOR_FAULTS), minor=True)
+                yield from self._stop(lasts_ms, self.rng.choice(self.spec.minor_faults), minor=True)
                 self._until_minor_ms = self._exponential_ms(self.spec.minor_every)
         if self.spec.process:
             value = self.rng.gauss(self.spec.process.mean, self.spec.process.spread)
@@ -311,12 +318,13 @@ class Station:
         self._enter(SimState.PRODUCING)
 
     def _count(self, body: Body, result: Result) -> None:
-        self.counts[result] += 1
-        sequence = sum(self.counts.values())
-        unit = UnitRecord(sequence=sequence, unit=body.unit, product=body.product, result=result, time=self.now())
+        before = sum(self.counts.values())
+        self.counts[result] += self.spec.parts
         self.emit(self.spec.code, result, self.counts[result])
-        self.emit(self.spec.code, "completed", unit)
-        self.record(unit)
+        for part in range(self.spec.parts):
+            unit = UnitRecord(before + part + 1, body.unit, body.product, result, self.now())
+            self.emit(self.spec.code, "completed", unit)
+            self.record(unit)
 
     def _hand_on(self, body: Body, result: Result) -> Steps:
         if result != "scrap":

@@ -4,10 +4,38 @@ import asyncio
 import socket
 import struct
 from collections import deque
+from typing import Protocol
 
 _HOST = "127.0.0.1"
 _CHUNK_BYTES = 65_536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Cable(Protocol):
+    """The way to a controller, which can be cut; `latency_s` may change at any time."""
+
+    latency_s: float
+
+    @property
+    def port(self) -> int:
+        """Where clients find it."""
+        ...
+
+    async def start(self) -> None:
+        """Passes bytes from now on. Raises OSError if the port is taken."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends all connections."""
+        ...
+
+    async def cut(self) -> None:
+        """Passes nothing until it is healed."""
+        ...
+
+    async def heal(self) -> None:
+        """Passes again."""
+        ...
 
 
 class Link:

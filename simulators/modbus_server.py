@@ -2,10 +2,12 @@
 
 import asyncio
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 Framing = Literal["tcp", "rtu"]
+Table = Literal["coil", "discrete", "holding", "input"]
+_TABLES: tuple[Table, ...] = ("coil", "discrete", "holding", "input")  # read by the functions 1 to 4
 
 ILLEGAL_FUNCTION = 1
 ILLEGAL_ADDRESS = 2
@@ -32,20 +34,34 @@ class ModbusServer:
 
     `declared` lists the (address, count) ranges that exist; a request that touches any other address is refused with
     code 2. Holding and input registers share one memory; coil n and discrete input n are on while register n is not 0.
-    `delay_s` holds back each answer. `refuse` answers every read with that exception code. Both may change at any time.
+    With `tables` in its place each table has ranges and a memory of its own. `beside`: other units, which answer on the
+    same connections, as on a serial line; they need no `start`. `delay_s` holds back each answer. `refuse` answers
+    every read with that exception code. `silent`: nothing is answered. These may change at any time.
     """
 
     def __init__(
-        self, *, declared: Sequence[tuple[int, int]], port: int = 0, unit: int = 1, framing: Framing = "tcp"
+        self,
+        *,
+        declared: Sequence[tuple[int, int]] = (),
+        tables: Mapping[Table, Sequence[tuple[int, int]]] | None = None,
+        port: int = 0,
+        unit: int = 1,
+        framing: Framing = "tcp",
+        beside: Sequence["ModbusServer"] = (),
     ) -> None:
         self.port = port
         self.delay_s = 0.0
         self.refuse: int | None = None
+        self.silent = False
         self.requests = 0
         self.connections = 0
-        self._unit = unit
         self._framing: Framing = framing
-        self._memory = {first + step: 0 for first, count in declared for step in range(count)}
+        self.unit: int = unit
+        self._units = {server.unit: server for server in (*beside, self)}
+        if tables is None:
+            self._memories = dict.fromkeys(_TABLES, _memory(declared))
+        else:
+            self._memories = {table: _memory(tables.get(table, ())) for table in _TABLES}
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -74,18 +90,19 @@ class ModbusServer:
     def declare(self, address: int, count: int) -> None:
         """Makes more addresses exist, as a new program in the device would; present ones keep their values."""
         for step in range(count):
-            self._memory.setdefault(address + step, 0)
+            self._memories["holding"].setdefault(address + step, 0)
 
-    def write(self, address: int, words: Sequence[int]) -> None:
+    def write(self, address: int, words: Sequence[int], *, table: Table = "holding") -> None:
         """The device's own program sets registers; a read sees all of them or none. Raises KeyError outside the map."""
+        memory = self._memories[table]
         for step, word in enumerate(words):
-            if address + step not in self._memory:
+            if address + step not in memory:
                 raise KeyError(address + step)
-            self._memory[address + step] = word & 0xFFFF
+            memory[address + step] = word & 0xFFFF
 
-    def read(self, address: int, count: int) -> tuple[int, ...]:
+    def read(self, address: int, count: int, *, table: Table = "holding") -> tuple[int, ...]:
         """The present words of a range; KeyError where one of them is not declared."""
-        return tuple(self._memory[address + step] for step in range(count))
+        return tuple(self._memories[table][address + step] for step in range(count))
 
     async def serve(self, reader: asyncio.StreamReader, send: Callable[[bytes], None]) -> None:
         """Answers requests from any stream of bytes, in its framing, until the stream ends."""
@@ -117,20 +134,24 @@ class ModbusServer:
         if protocol != 0 or not 2 <= length <= 254:
             raise ConnectionAbortedError  # the frame boundary is lost; a real device hangs up too
         pdu = await reader.readexactly(length - 1)
-        answer = await self._answer_in_time(pdu)
-        if unit == self._unit:
+        device = self._units.get(unit, self)
+        answer = await device.answer_in_time(pdu)
+        if unit in self._units and not device.silent:
             send(struct.pack(">HHHB", transaction, 0, len(answer) + 1, unit) + answer)
 
     async def _serve_rtu_frame(self, reader: asyncio.StreamReader, send: Callable[[bytes], None]) -> None:
         frame = await reader.readexactly(_RTU_REQUEST_BYTES)
         while crc16(frame[:-2]) != int.from_bytes(frame[-2:], "little"):
             frame = frame[1:] + await reader.readexactly(1)  # noise on the line: look for the next whole frame
-        if frame[0] != self._unit:
+        device = self._units.get(frame[0])
+        if device is None:
             return
-        body = frame[:1] + await self._answer_in_time(frame[1:-2])
-        send(body + crc16(body).to_bytes(2, "little"))
+        body = frame[:1] + await device.answer_in_time(frame[1:-2])
+        if not device.silent:
+            send(body + crc16(body).to_bytes(2, "little"))
 
-    async def _answer_in_time(self, pdu: bytes) -> bytes:
+    async def answer_in_time(self, pdu: bytes) -> bytes:
+        """What is answered to a request, after `delay_s`."""
         self.requests += 1
         if self.delay_s > 0:
             await asyncio.sleep(self.delay_s)
@@ -148,7 +169,7 @@ class ModbusServer:
         if not 1 <= count <= (_MAX_BITS if function in _READ_BITS else _MAX_WORDS):
             return bytes((function | 0x80, ILLEGAL_VALUE))
         try:
-            words = self.read(address, count)
+            words = self.read(address, count, table=_TABLES[function - 1])
         except KeyError:
             return bytes((function | 0x80, ILLEGAL_ADDRESS))
         if function in _READ_WORDS:
@@ -156,3 +177,7 @@ class ModbusServer:
         packed = sum(1 << place for place, word in enumerate(words) if word)
         size_bytes = (count + 7) // 8
         return bytes((function, size_bytes)) + packed.to_bytes(size_bytes, "little")
+
+
+def _memory(ranges: Sequence[tuple[int, int]]) -> dict[int, int]:
+    return {first + step: 0 for first, count in ranges for step in range(count)}

@@ -19,7 +19,7 @@ from simulators.opcua_services import ControllerServices, Doorkeeper, Faults, Li
 __all__ = ["Limits", "Node", "NodeType", "OpcUaServer", "Policy", "Quality", "Security"]
 
 NodeType = Literal[
-    "int16", "uint16", "int32", "uint32", "float", "double", "string", "string[]", "bool",
+    "int16", "uint16", "int32", "uint32", "int64", "uint64", "float", "double", "string", "string[]", "bool",
     "int16[]", "byte[]", "bytestring", "localizedtext", "qualifiedname", "datetime",
 ]  # fmt: skip
 Quality = Literal["good", "uncertain", "bad"]
@@ -32,6 +32,8 @@ _VARIANTS: dict[NodeType, ua.VariantType] = {
     "uint16": ua.VariantType.UInt16,
     "int32": ua.VariantType.Int32,
     "uint32": ua.VariantType.UInt32,
+    "int64": ua.VariantType.Int64,
+    "uint64": ua.VariantType.UInt64,
     "float": ua.VariantType.Float,
     "double": ua.VariantType.Double,
     "string": ua.VariantType.String,

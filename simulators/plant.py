@@ -1,4 +1,4 @@
-"""The Kostanay plant: its stations and buffers, and its time laid on the calendar."""
+"""A plant at work, its time laid on the calendar; and the Kostanay plant, its stations and buffers."""
 
 import random
 from collections import deque
@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from functools import partial
+from itertools import pairwise
 from typing import assert_never
 
 import simpy
@@ -25,11 +26,12 @@ from simulators.line import (
     StationSpec,
     Trigger,
 )
-from simulators.programme import Exit, Programme, Supply
-from simulators.shift import Span, planned, stretches
+from simulators.programme import Branch, Exit, Kits, Programme, Supply
+from simulators.shift import Span
 from simulators.truth import Truth
+from simulators.works import Works
 
-__all__ = ["STATIONS", "Breakdown", "Plant"]
+__all__ = ["KOSTANAY", "STATIONS", "Breakdown", "Plant"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -162,19 +164,23 @@ _PLACES = {
     "F020": (2, 1),
     "F030": (2, 1),
 }
-_REPAINT_TO = "P040"
-# The paint loop behind topcoat's buffer: topcoat, two places, oven, two places, inspection.
-_REPAINT_PLACES = 7
-_PROGRAMME_AT = "F010"
+KOSTANAY = Works(
+    stations=STATIONS,
+    places=_PLACES,
+    ways={earlier.code: (later.code,) for earlier, later in pairwise(STATIONS)},
+    products=("S3", "S2"),
+    repaint_to="P040",
+    repaint_places=7,  # the loop behind topcoat's buffer: topcoat, two places, oven, two places, inspection
+)
 
 
 class Climate:
     """Slow random walks around set points: what hangs in a booth's air, every 60 s of simulated time."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, stations: Sequence[StationSpec]) -> None:
         self._walks = [
             (spec.code, f"process.{value.name}", value, random.Random(f"{seed}:{spec.code}:{value.name}"))
-            for spec in STATIONS
+            for spec in stations
             for value in spec.climate
         ]
         self._values = [value.mean for *_, value, _ in self._walks]
@@ -203,37 +209,53 @@ class Plant:
     Booth climate goes on at all hours, everything else stands still outside work.
     """
 
-    def __init__(self, *, seed: int, start: datetime, breakdowns: Sequence[Breakdown] = (), calm: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        start: datetime,
+        breakdowns: Sequence[Breakdown] = (),
+        calm: bool = False,
+        works: Works = KOSTANAY,
+    ) -> None:
         """`start` is aware and is cut to whole milliseconds; `calm`: nothing breaks down but by `breakdowns`.
 
         Raises ValueError if `start` is naive.
         """
         if start.tzinfo is None:
             raise ValueError("the plant's start needs an aware time")
+        self._works = works
         self._now_ms = (start - _EPOCH) // _MS
         self._shown = self._now_ms, self._time(self._now_ms)
         self.start = self._shown[1]
         self._changes: list[Change] = []
         self._present: dict[tuple[str, str], object] = {}
-        self._paths = {spec.code: spec.path for spec in STATIONS}
+        self._paths = {spec.code: spec.path for spec in works.stations}
         self._climate_ms = self._now_ms - self._now_ms % _CLIMATE_EVERY_MS + _CLIMATE_EVERY_MS
         self._env = simpy.Environment(initial_time=0)
         self._calm = calm
         self._breakdowns = sorted(breakdowns, key=lambda breakdown: breakdown.at)
-        self._stretches = stretches(self.start)
+        self._stretches = works.hours.stretches(self.start)
         # The stretch of work that is on or comes next, and the working time at which it begins.
         self._begin_ms, self._end_ms, self._worked_ms = 0, 0, 0
         self._next_stretch()
         self._working = self._begin_ms == self._now_ms
-        self._climate = Climate(seed)
+        self._climate = Climate(seed, works.stations)
         standing = SimState.STARVED if self._working else SimState.IDLE
-        self._truth = Truth(((spec, standing) for spec in STATIONS), self.start)
-        for spec in STATIONS:
+        self._truth = Truth(((spec, standing) for spec in works.stations), self.start, works.hours)
+        for spec in works.stations:
             self._present_at_rest(spec)
-        self._supply = Supply(self._env, random.Random(f"{seed}:supply"), year=self.start.year)
+        self._supply = Supply(
+            self._env,
+            random.Random(f"{seed}:supply"),
+            year=self.start.year,
+            products=works.products,
+            painted=[product for product in works.products if product in works.stations[0].ideal],
+            id_length=works.id_length,
+        )
         self._exit = Exit(self._env)
-        self.buffers = {code: self._buffer(code) for code in _PLACES}
-        self.working = [self._station(index, seed) for index in range(len(STATIONS))]
+        self.buffers = {code: self._buffer(code) for code in works.places}
+        self.working = [self._station(spec, seed) for spec in works.stations]
         while self._env.peek() <= 0:
             self._env.step()
         self._climate.step(self._emit)
@@ -242,7 +264,7 @@ class Plant:
     @property
     def stations(self) -> tuple[StationSpec, ...]:
         """The plant as built, along the route."""
-        return STATIONS
+        return self._works.stations
 
     @property
     def now(self) -> datetime:
@@ -341,26 +363,36 @@ class Plant:
             self._present[spec.code, f"process.{spec.process.name}"] = spec.process.mean
 
     def _buffer(self, code: str) -> Buffer:
-        places, taken = _PLACES[code]
-        buffer = Buffer(self._env, capacity=places, repaint_capacity=_REPAINT_PLACES if code == _REPAINT_TO else 0)
+        works = self._works
+        places, taken = works.places[code]
+        repaints = works.repaint_places if code == works.repaint_to else 0
+        buffer = Buffer(self._env, capacity=places, repaint_capacity=repaints)
         for _ in range(taken):
-            buffer.offer(self._supply.make("S3"))
+            buffer.offer(self._supply.make(works.from_line(code)[0]))
         return buffer
 
-    def _station(self, index: int, seed: int) -> Station:
-        spec = STATIONS[index]
-        source: Source = self.buffers.get(spec.code, self._supply)
-        if spec.code == _PROGRAMME_AT:
-            source = Programme(self.buffers[spec.code], self._supply, random.Random(f"{seed}:programme"))
-        following = STATIONS[index + 1].code if index + 1 < len(STATIONS) else None
-        sink: Sink = self.buffers[following] if following else self._exit
+    def _source(self, code: str, seed: int) -> Source:
+        kits = self._works.as_kits(code)
+        rng = random.Random(f"{seed}:programme")
+        if code not in self.buffers:
+            return Kits(kits, self._supply, rng)
+        return Programme(self.buffers[code], kits, self._supply, rng) if kits else self.buffers[code]
+
+    def _sink(self, spec: StationSpec) -> Sink:
+        nexts = [self._works.spec(code) for code in self._works.ways.get(spec.code, ())]
+        branches = {
+            product: [self.buffers[other.code] for other in nexts if product in other.ideal] for product in spec.ideal
+        }
+        return Branch(self._env, {product: sinks for product, sinks in branches.items() if sinks}, self._exit)
+
+    def _station(self, spec: StationSpec, seed: int) -> Station:
         station = Station(
             env=self._env,
             spec=replace(spec, mtbf=_NEVER) if self._calm else spec,
             rng=random.Random(f"{seed}:{spec.code}"),
-            source=source,
-            sink=sink,
-            back=self.buffers[_REPAINT_TO] if spec.rework_way is Rework.UPSTREAM else None,
+            source=self._source(spec.code, seed),
+            sink=self._sink(spec),
+            back=self.buffers[self._works.repaint_to] if spec.rework_way is Rework.UPSTREAM else None,
             emit=self._emit,
             record=partial(self._truth.complete, spec.path),
             now=lambda: self.now,
@@ -375,7 +407,7 @@ class Plant:
 
     def _worked_before(self, at: datetime) -> int:
         """Milliseconds of working time from the plant's start to an instant."""
-        spans = planned(self.start, at) if at > self.start else []
+        spans = self._works.hours.planned(self.start, at) if at > self.start else []
         return sum((span.end - span.start for span in spans), timedelta()) // _MS
 
     @staticmethod

@@ -1,7 +1,8 @@
 """The simulated plant behind its controllers: live values on real protocols, and faults on demand."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -9,7 +10,10 @@ from typing import NamedTuple, Protocol
 
 from simulators.controllers import Controller, Device, ModbusDevice, OpcUaDevice
 from simulators.faults import CONTROLLERS, Fault, FaultName, parse_controller, parse_name
+from simulators.mapping import Zeros, first_zeros
 from simulators.plant import Plant
+from simulators.shape import ControllerShape
+from simulators.shaped import ShapedModbus, ShapedOpcUa, drops_of_lines
 
 SCAN_S = 0.01
 """Real seconds between two scans of the controllers' programs, each of which shows what changed."""
@@ -45,7 +49,7 @@ class _Planned:
 
 
 class ServedPlant:
-    """Three controllers on 127.0.0.1, each behind a link; their program runs from `start` to `stop`.
+    """A plant's controllers on 127.0.0.1, each behind a cable; their program runs from `start` to `stop`.
 
     The plant itself moves only while `run` runs. A controller that is away keeps the image of its values.
     """
@@ -57,8 +61,9 @@ class ServedPlant:
         *,
         ports: Mapping[str, int] | None = None,
         scanned: Callable[[datetime, datetime], None] | None = None,
+        shapes: Sequence[ControllerShape] = (),
     ) -> None:
-        """`ports` by controller; where none is given the system chooses.
+        """`ports` by controller; where none is given the system chooses. `shapes`: all controllers, if not Kostanay's.
 
         `scanned` hears of each scan how far the plant had come, and when all of that was shown.
         """
@@ -68,27 +73,32 @@ class ServedPlant:
         self._frozen = False
         self._planned: list[_Planned] = []
         self._active: dict[tuple[FaultName, str], datetime] = {}
-        self._switching = {name: asyncio.Lock() for name in CONTROLLERS}
         self._heart: asyncio.Task[None] | None = None
-        self._homes = {spec.code: spec.controller for spec in plant.stations}
         self.fault_log: list[FaultEntry] = []
         """Faults that have ended, in the order of their ends."""
         self.controllers: dict[str, Controller] = {}
-        for name in CONTROLLERS:
-            port = (ports or {}).get(name, 0)
-            self.controllers[name] = _controller(plant, name, port)
+        if shapes:
+            self.controllers = _shaped(shapes, ports or {})
+            showing = [(code, shape.name) for shape in shapes for code in shape.stations]
+        else:
+            self.controllers = {name: _controller(plant, name, (ports or {}).get(name, 0)) for name in CONTROLLERS}
+            showing = [(spec.code, spec.controller) for spec in plant.stations]
+        self._homes: dict[str, list[str]] = defaultdict(list)
+        for code, name in showing:
+            self._homes[code].append(name)
+        self._switching = {name: asyncio.Lock() for name in self.controllers}
 
     @property
     def ports(self) -> dict[str, int]:
         """Where each controller can be reached; known after `start`."""
-        return {name: controller.link.port for name, controller in self.controllers.items()}
+        return {name: controller.cable.port for name, controller in self.controllers.items()}
 
     async def start(self) -> None:
         """Brings all controllers up with the plant's present values. Raises OSError if a port is taken."""
         present = self._plant.snapshot()
         try:
             for name, controller in self.controllers.items():
-                mine = [change for change in present if self._homes[change.station] == name]
+                mine = [change for change in present if name in self._homes[change.station]]
                 await controller.start(mine, time=self._plant.now)
         except OSError:
             await self.stop()
@@ -121,7 +131,9 @@ class ServedPlant:
             for (code, _), together in groupby(
                 self._plant.advance(now), key=lambda change: (change.station, change.time)
             ):
-                await self.controllers[self._homes[code]].apply(list(together))
+                changes = list(together)
+                for home in self._homes[code]:
+                    await self.controllers[home].apply(changes)
             if self._scanned is not None:
                 self._scanned(now, self._clock.now())
         await self._settle(now)
@@ -149,7 +161,7 @@ class ServedPlant:
     def inject(self, fault: Fault) -> None:
         """Plans a fault; `run` carries it out."""
         start = self._plant.start + fault.at
-        for controller in fault.controllers():
+        for controller in fault.controllers(tuple(self.controllers)):
             self._planned.append(_Planned(fault.name, controller, start, start + fault.duration))
 
     async def faults_over(self) -> None:
@@ -167,7 +179,8 @@ class ServedPlant:
         Raises ValueError for a name or controller that does not exist.
         """
         fault = parse_name(name)
-        for where in CONTROLLERS if controller is None else (parse_controller(controller),):
+        names = tuple(self.controllers)
+        for where in names if controller is None else (parse_controller(controller, names),):
             await self._switch(fault, where, on=on)
 
     async def _switch(self, fault: FaultName, where: str, *, on: bool) -> None:
@@ -230,4 +243,22 @@ def _controller(plant: Plant, name: str, port: int) -> Controller:
             device = OpcUaDevice("urn:kostanay:final", specs, "final")
         case _:
             device = ModbusDevice(specs)
-    return Controller(device, specs, modbus=isinstance(device, ModbusDevice), port=port)
+    return Controller(device, first_zeros(specs, modbus=isinstance(device, ModbusDevice)), port=port)
+
+
+def _shaped(shapes: Sequence[ControllerShape], ports: Mapping[str, int]) -> dict[str, Controller]:
+    devices = {
+        shape.name: ShapedModbus(shape, on_line=bool(shape.line)) if shape.namespace is None else ShapedOpcUa(shape)
+        for shape in shapes
+    }
+    modbus = {name: device for name, device in devices.items() if isinstance(device, ShapedModbus)}
+    drops = drops_of_lines(modbus, shapes, ports)
+    return {
+        shape.name: Controller(
+            devices[shape.name],
+            {code: shape.zeros.get(code, Zeros()) for code in shape.stations},
+            port=ports.get(shape.name, 0),
+            drop=drops.get(shape.name),
+        )
+        for shape in shapes
+    }

@@ -2,17 +2,18 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
-from simulators import shift
 from simulators.line import Result, SimState, StationSpec, UnitRecord
 from simulators.shift import Span
+from simulators.works import Hours
 
 _TICK = timedelta(microseconds=1)
+_STOPS = (SimState.DOWN, SimState.IDLE)
 
 
 class StateSpan(NamedTuple):
@@ -81,9 +82,10 @@ class Truth:
     Raises KeyError for a path that the plant has not.
     """
 
-    def __init__(self, stations: Iterable[tuple[StationSpec, SimState]], start: datetime) -> None:
+    def __init__(self, stations: Iterable[tuple[StationSpec, SimState]], start: datetime, hours: Hours) -> None:
         """Each station with its state at `start` (aware UTC)."""
         self._now = start
+        self._hours = hours
         self._stations = {spec.path: _StationTruth(spec, [start], [state]) for spec, state in stations}
 
     def enter(self, path: str, time: datetime, state: SimState) -> None:
@@ -143,7 +145,7 @@ class Truth:
 
     def planned(self, start: datetime, end: datetime) -> list[Span]:
         """The planned work within `[start, end)`: the shift without its breaks."""
-        return shift.planned(start, end)
+        return self._hours.planned(start, end)
 
     def oee(self, path: str, start: datetime, end: datetime) -> float | None:
         """Ideal cycle times of the good units over planned time, in `[start, end)`; None without planned time.
@@ -169,7 +171,7 @@ class Truth:
     ) -> Figures:
         """The station's figures in `[start, end)`, which must not reach beyond the present.
 
-        Breakdowns shorter than `minor_stop` count as run time, each as long as it lasted without a break of the shift.
+        Stops shorter than `minor_stop` count as run time, each as long as it lasted without a break of the shift.
         Set-up that is not lost adds to availability and not to run time; starved and blocked time that is not planned
         is taken out of planned time.
         """
@@ -181,7 +183,7 @@ class Truth:
             for span in spans:
                 part = max(min(span.end, work.end) - max(span.start, work.start), timedelta())
                 times[span.state] += part
-                if span.state is SimState.DOWN and span.end - span.start < minor_stop:
+                if span.state in _STOPS and span.end - span.start < minor_stop:
                     minor += part
         waits = timedelta() if waits_are_planned else times[SimState.STARVED] + times[SimState.BLOCKED]
         units = self._between(path, start, end)
@@ -192,6 +194,17 @@ class Truth:
             made=sum((spec.ideal[unit.product] for unit in units), timedelta()),
             good=sum((spec.ideal[unit.product] for unit in units if unit.result == "good"), timedelta()),
         )
+
+    def with_states(self, turns: Mapping[str, Iterable[tuple[datetime, SimState]]]) -> "Truth":
+        """The same units with other states: of the stations in `turns`, each with its changes in order of time."""
+        other = Truth((), self._now, self._hours)
+        for path, truth in self._stations.items():
+            if path in turns:
+                truth = replace(truth, starts=[truth.starts[0]], states=[truth.states[0]])
+                for time, state in turns[path]:
+                    truth.enter(time, state)
+            other._stations[path] = truth  # of the same class
+        return other
 
     def _between(self, path: str, start: datetime, end: datetime) -> Sequence[UnitRecord]:
         units = self._stations[path].units

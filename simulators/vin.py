@@ -16,7 +16,9 @@ _VALUES = {
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"  # 2010 is A; the row repeats every 30 years
 _PREFIXES = {"S3": "LJ12EKR2", "S2": "LJ12EKS1"}
+_OTHERS = "LJ12EKT1"
 _SERIALS = 1_000_000
+LENGTH = 17
 
 
 def check_digit(vin: str) -> str:
@@ -30,8 +32,8 @@ def check_digit(vin: str) -> str:
 
 
 def vins(product: str, *, year: int, first_serial: int) -> Iterator[str]:
-    """The numbers of one product (`S3` or `S2`), one after another; unique for a million cars."""
-    head, tail = _PREFIXES[product], f"{_YEARS[(year - 2010) % len(_YEARS)]}1"
+    """The numbers of one product, one after another; unique for a million cars."""
+    head, tail = _PREFIXES.get(product, _OTHERS), f"{_YEARS[(year - 2010) % len(_YEARS)]}1"
     serial = first_serial
     while True:
         bare = f"{head}0{tail}{serial % _SERIALS:06d}"

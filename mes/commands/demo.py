@@ -9,29 +9,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mes.commands.parsed import Parsed
-from mes.commands.simulate import DURATION, FAULT, FAULT_FORM, FAULT_HELP
+from mes.commands.options import CONFIG
+from mes.commands.simulate import DURATION, FAULT_FORM, FAULT_HELP, faults_of
 from mes.commands.simulated import SPEED, until_done
-from mes.demo.simulate import Fault
 from mes.errors import EXIT_FAILED, EXIT_TOO_SLOW, leaves
 from mes.logs import configure_logging
 from mes.terminal import console
 
 if TYPE_CHECKING:
+    from mes.demo.plants import DemoPlant
     from mes.demo.result import Finished
     from mes.demo.run import Breakdown
 
 
-def _breakdown(text: str) -> "Breakdown":
+def _breakdowns_of(words: tuple[str, ...], plant: "DemoPlant") -> "tuple[Breakdown, ...]":
     from mes.demo.run import parse_breakdown
 
-    return parse_breakdown(text)
-
-
-BREAKDOWN = Parsed("station@time+length", _breakdown)
+    try:
+        return tuple(parse_breakdown(word, plant) for word in words)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--break'") from error
 
 
 @click.command("demo")
+@CONFIG
 @click.option("--for", "length", type=DURATION, default="8h", show_default=True, help="Simulated time to run.")
 @click.option(
     "--speed",
@@ -44,7 +45,6 @@ BREAKDOWN = Parsed("station@time+length", _breakdown)
 @click.option(
     "--fault",
     "faults",
-    type=FAULT,
     multiple=True,
     metavar=FAULT_FORM,
     help=FAULT_HELP,
@@ -52,7 +52,6 @@ BREAKDOWN = Parsed("station@time+length", _breakdown)
 @click.option(
     "--break",
     "breakdowns",
-    type=BREAKDOWN,
     multiple=True,
     metavar="STATION@TIME+LENGTH",
     help="Break a station of the plant, as in W030@1h+40m: who is charged with it is checked. May be repeated.",
@@ -91,11 +90,12 @@ BREAKDOWN = Parsed("station@time+length", _breakdown)
 )
 def demo_command(
     *,
+    config: Path | None,
     length: timedelta,
     speed: float,
     seed: int,
-    faults: tuple[Fault, ...],
-    breakdowns: "tuple[Breakdown, ...]",
+    faults: tuple[str, ...],
+    breakdowns: tuple[str, ...],
     json_file: Path | None,
     journal: Path | None,
     influx: bool,
@@ -108,6 +108,9 @@ def demo_command(
     Prints the board's address and three sign-ins, made for this run. On a terminal the board stays open after the
     verdict, with the plant running in real time; Ctrl-C ends it, and the exit code is the verdict's.
 
+    With --config the plant of any file is simulated, by its stations, ways and calendar. Its controllers are served
+    in the shape that the file describes. What cannot be simulated is named.
+
     On a slow or busy computer the plant's clock waits, so that the run takes longer and no figure suffers.
 
     Exit codes: 0 only if all agrees; 1 if anything differs or fails; 2 for bad input; 3 if this computer stood still so
@@ -117,6 +120,7 @@ def demo_command(
     from mes.demo.board import DemoBoard
     from mes.demo.forwarding import given_server
     from mes.demo.pacing import TooSlow
+    from mes.demo.plants import demo_plant
     from mes.demo.result import as_json
     from mes.demo.run import Forwarding, Options
 
@@ -127,7 +131,9 @@ def demo_command(
     output = console()
     said = screen.open_board if open_board else screen.say_board
     board = DemoBoard(board_port, lambda _: said(output, board))
-    options = Options(length, speed, seed, faults, journal, breakdowns, forwarding, board)
+    plant = demo_plant(config)
+    planned, broken = faults_of(faults, plant), _breakdowns_of(breakdowns, plant)
+    options = Options(length, speed, seed, planned, journal, broken, forwarding, board, plant)
     stays = screen.stays_by_default() if stay is None else stay
 
     def tell(finished: "Finished") -> None:

@@ -11,7 +11,7 @@ import click
 
 from mes.commands.parsed import Parsed
 from mes.config.build import PlantConfig
-from mes.config.load import Loaded, default_config, load
+from mes.config.load import Loaded, default_config, is_example, load
 from mes.errors import JournalError
 from mes.journal import Entry, Journal, JournalReader
 from mes.journal.beginning import Beginning
@@ -63,8 +63,7 @@ def plant(file: Path | None) -> Loaded:
 
 def beginning(file: Path | None, journal: Path) -> Beginning:
     """The start of a collector on a journal; the example plant, which is only tried, is never missed."""
-    is_example = file is None or file.resolve() == default_config().resolve()
-    return Beginning(journal, None if is_example else file)
+    return Beginning(journal, None if is_example(file) else file)
 
 
 def unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:

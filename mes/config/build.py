@@ -22,6 +22,7 @@ from adapters.settings import (
     ModbusUdpController,
     Numbering,
     OpcUaController,
+    OpcUaSecurity,
     OpcUaTag,
     SecurityPolicy,
     Table,
@@ -376,8 +377,9 @@ def for_simulation(
 ) -> PlantConfig:
     """The same plant behind simulated controllers on this machine's loopback, looked at at short real intervals.
 
-    Controllers without a port in `ports` stay as they are. The simulated clock may run a hundred times as fast as the
-    real one. So source times up to one simulated hour from ours are believed.
+    Controllers without a port in `ports` stay as they are. Serial lines, UDP and TLS become TCP, and OPC UA has plain
+    channels without users: the simulator has no certificates. The simulated clock may run a hundred times as fast as
+    the real one. So source times up to one simulated hour from ours are believed.
     """
     controllers = {
         name: _simulated(settings, ports[name]) if name in ports else settings
@@ -392,6 +394,7 @@ def for_simulation(
 def _simulated(settings: Controller, port: int) -> Controller:
     heartbeat = settings.heartbeat and settings.heartbeat.model_copy(update={"max_age_s": 1.5})
     update: dict[str, object] = {"heartbeat": heartbeat, "request_timeout_s": 1.0}
+    here = {"host": "127.0.0.1", "port": port, "poll_interval_ms": 100}
     match settings:
         case OpcUaController():
             path = settings.first_url.removeprefix("opc.tcp://").partition("/")[2]
@@ -400,9 +403,21 @@ def _simulated(settings: Controller, port: int) -> Controller:
                 "publish_interval_ms": 50,
                 "sampling_interval_ms": 10,
                 "keepalive_s": 0.5,
+                "security": OpcUaSecurity(policy=SecurityPolicy.NONE, insecure=True),
+                **dict.fromkeys(("user", "password_credential", "user_certificate", "user_private_key")),
             }
+            return settings.model_copy(update=update)
         case ModbusTcpController() | ModbusRtuOverTcpController():
-            update |= {"host": "127.0.0.1", "port": port, "poll_interval_ms": 100}
-        case ModbusRtuController() | ModbusUdpController() | ModbusTlsController():
-            return settings
-    return settings.model_copy(update=update)
+            return settings.model_copy(update=update | here)
+        case ModbusRtuController():
+            return _moved(settings, ModbusRtuOverTcpController, update | here | {"kind": "modbus-rtu-over-tcp"})
+        case ModbusUdpController() | ModbusTlsController():
+            return _moved(settings, ModbusTcpController, update | here | {"kind": "modbus-tcp"})
+
+
+def _moved(
+    settings: Controller, to: type[ModbusTcpController | ModbusRtuOverTcpController], update: dict[str, object]
+) -> Controller:
+    """The same device behind another kind of connection."""
+    given: dict[str, object] = {key: getattr(settings, key) for key in type(settings).model_fields}
+    return to.model_validate({key: value for key, value in (given | update).items() if key in to.model_fields})

@@ -74,3 +74,8 @@ def config_folder() -> Path:
 def default_config() -> Path:
     """The example plant of Kostanay."""
     return config_folder() / EXAMPLE
+
+
+def is_example(file: Path | None) -> bool:
+    """Whether a command that was given `file` works on the example plant."""
+    return file is None or file.resolve() == default_config().resolve()

@@ -302,12 +302,12 @@ def check_complete(station: Resolved, findings: Findings) -> None:
         if signals.good_count is None and signals.total_count is None:
             remedy = "add `signals: {state: …}`: without it no second can be accounted for"
             findings.problem(place, "there is no state signal", remedy, station=station.path)
-        else:
+        elif "stopped_after_cycles" not in station.shape.model_fields_set:
             cycles = station.shape.stopped_after_cycles
             what = (
                 f"no state signal: it is producing while parts come, and down after {cycles:g} ideal cycles without one"
             )
-            remedy = "nothing, if the controller shows no state; `stopped_after_cycles` changes the limit"
+            remedy = f"if the controller shows no state, say so: `stopped_after_cycles: {cycles:g}`, or another limit"
             findings.warning(place, what, remedy, station=station.path)
     elif "stopped_after_cycles" in station.shape.model_fields_set:
         remedy = "delete it; it is for stations without a state signal"

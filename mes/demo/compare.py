@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise, product
 from math import inf
 from typing import Literal
@@ -109,6 +109,8 @@ def compare(
 def _compare_counts(station: StationId, both: Station, found: _Findings) -> None:
     for name in ("good", "rework", "scrap"):
         true, seen = getattr(both.truth.counts, name), both.measured.figures[name]
+        if name not in both.counted and not true:
+            continue  # it has no counter for what it never makes
         more = int(seen or 0) - true  # None: the counter was not read
         found.lost += max(0, -more)
         found.doubled += max(0, more)
@@ -124,11 +126,12 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
     known = subtract((window,), holes)
     true, seen = seconds(both.truth.states, known), seconds(both.measured.states, known)
     edges = [edge for hole in holes for edge in (hole.start, hole.end)]
+    all_turns = _turns(both)
     for state in State:
         if state is State.NO_DATA:
             continue
-        turns = [*transitions(both.truth.states, state), *edges]
-        allowed = sum((both.late(at) for at in turns), NO_TIME)
+        turns = [*(all_turns if both.scattered else transitions(both.truth.states, state)), *edges]
+        allowed = sum((both.late(at) for at in turns), both.doubt)
         off = abs(true[state] - seen[state])
         if off > allowed:
             found.problems.append(
@@ -136,8 +139,7 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
                 f"{true[state].total_seconds():.3f} s; off by {off.total_seconds():.3f} s, "
                 f"allowed {allowed.total_seconds():.3f} s"
             )
-    turns = [*(later[0].start for earlier, later in pairwise(both.truth.states) if earlier[1] is not later[1]), *edges]
-    allowed = sum((both.late(at) for at in turns), NO_TIME)
+    allowed = sum((both.late(at) for at in (*all_turns, *edges)), both.doubt)
     other = total(known) - agreed(both.truth.states, both.measured.states)
     if other > allowed:
         found.problems.append(
@@ -146,7 +148,14 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
         )
 
 
+def _turns(both: Station) -> list[datetime]:
+    """The instants at which the station's state changed."""
+    return [later[0].start for earlier, later in pairwise(both.truth.states) if earlier[1] is not later[1]]
+
+
 def _compare_oee(station: StationId, both: Station, found: _Findings) -> None:
+    if not both.product_known and both.excused:
+        return  # the ideal time of a unit that was counted after a gap is that of the product seen last
     true, seen = both.truth.oee, both.measured.figures["oee"]
     if true is None and seen is None:
         return
@@ -156,6 +165,8 @@ def _compare_oee(station: StationId, both: Station, found: _Findings) -> None:
 
 def _compare_definitions(station: StationId, both: Station, window: Interval, found: _Findings) -> None:
     """The ratios are monotone in each time they are made of, so what they may be off is found at the extremes."""
+    if not both.product_known and both.excused:
+        return
     for name, true in both.truth.definitions.items():
         seen = both.measured.definitions.get(name)
         if seen is None:
@@ -207,9 +218,10 @@ def _extremes(both: Station, true: Defined, window: Interval) -> Iterable[Times]
 def _slack(both: Station, window: Interval, holds: Callable[[Interval, State], bool]) -> timedelta:
     """How far the time in spans that `holds` is true of may be off: one observation at each turn, and time unseen."""
     turns = [late[0].start for early, late in pairwise(both.truth.states) if holds(*early) is not holds(*late)]
+    turns = _turns(both) if both.scattered else turns
     holes = _holes(both, window)
     turns += [edge for hole in holes for edge in (hole.start, hole.end)]
-    return sum((both.late(at) for at in turns), NO_TIME) + total(holes)
+    return sum((both.late(at) for at in turns), both.doubt) + total(holes)
 
 
 def _doubtful(both: Station, window: Interval, minor_stop: timedelta) -> timedelta:
@@ -279,7 +291,9 @@ def _compare_causes(
     """
     order = list(stations)
     dark = {
-        place for place, station in enumerate(order) if stations[station].excused or _holes(stations[station], window)
+        place
+        for place, station in enumerate(order)
+        if stations[station].excused or stations[station].doubt or _holes(stations[station], window)
     }
     true: dict[Key, timedelta] = defaultdict(timedelta)
     seen: dict[Key, timedelta] = defaultdict(timedelta)

@@ -1,5 +1,7 @@
 """The measured side of the demo's comparison: what the collector's journal says of stations and units."""
 
+from collections.abc import Iterable
+
 from mes.config.build import PlantConfig
 from mes.demo.truth import Life, Measured, Stay, record
 from mes.intervals import Interval
@@ -34,9 +36,9 @@ def station_measured(results: Results, station: StationId, window: Interval, kpi
     )
 
 
-def lives_measured(results: Results, config: PlantConfig) -> dict[str, Life]:
-    """The way of every unit that was seen in a station."""
-    seen = {station: visits(station, results.events(station)) for station in config.setups}
+def lives_measured(results: Results, config: PlantConfig, stations: Iterable[StationId]) -> dict[str, Life]:
+    """The way of every unit that was seen in one of the stations."""
+    seen = {station: visits(station, results.events(station)) for station in stations}
     return {
         str(biography.unit): Life(
             tuple(

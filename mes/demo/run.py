@@ -4,19 +4,19 @@ import asyncio
 import os
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO
 
+from adapters.modbus.line import address
 from adapters.reading import Batch, ControllerId
 from adapters.settings import Controller, OpcUaController
 from mes.config.build import PlantConfig, for_simulation
-from mes.config.load import default_config, load
 from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector, OpenJournal, collector
 from mes.demo import truth
@@ -25,28 +25,32 @@ from mes.demo.compare import compare
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, check_given, settled, with_influx
 from mes.demo.measured import lives_measured, station_measured
 from mes.demo.pacing import Pacemaker, WaitingClock
+from mes.demo.plants import START, DemoPlant, demo_plant
+from mes.demo.projection import as_shown, doubtful
 from mes.demo.result import Finished
-from mes.demo.truth import Causes, Lives, Station
+from mes.demo.truth import Causes, Lives, Station, blind
 from mes.errors import ConfigError, MesError
-from mes.intervals import Interval
+from mes.intervals import Interval, subtract
 from mes.journal import Journal, JournalReader
 from mes.journal.names import Names
 from mes.model import State, StationId
 from mes.oee.causes import Link, charges
 from mes.results.stations import Results
 from mes.supervisor import Backoff
+from simulators import truth as plant_truth
 from simulators.faults import Fault, FaultName, parse_duration
-from simulators.plant import STATIONS, Breakdown, Plant
+from simulators.line import Breakdown, SimState
+from simulators.plant import Plant
 from simulators.served import ServedPlant
 
 __all__ = ["START", "Breakdown", "Options", "Progress", "parse_breakdown", "run_demo"]
 
-START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
 BACKOFF = Backoff(first_s=0.2, cap_s=0.5)  # real seconds; at 240 times speed one of them is four minutes of the plant
 RECOVERY_REAL_S = 4.0  # what a reconnect may take after a fault has ended, and what detection looks back before it
 LEAST_FAULT_REAL_S = 3.0  # a shorter one could not be noticed, however long it seems to a fast plant
 CONNECT_DEADLINE_S = 30.0
 DRAIN_DEADLINE_S = 60.0
+SHARED_S = 1.0
 PATIENT_S = 6.0  # real seconds without a heartbeat, an answer or a notification, where none is kept back on purpose
 LOOKS = 3  # at each controller after the plant stood still: one may be under way, the next sees everything
 AFTERWARDS = timedelta(milliseconds=1)  # a window ends before its end: what was seen last must lie within it
@@ -72,6 +76,7 @@ class Options:
     breakdowns: tuple[Breakdown, ...] = ()
     influx: Forwarding | None = None
     board: DemoBoard | None = None
+    plant: DemoPlant = field(default_factory=lambda: demo_plant(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +104,17 @@ class _Observations:
         times.append(batch.received_time)
 
 
-def parse_breakdown(text: str) -> Breakdown:
+def parse_breakdown(text: str, plant: DemoPlant | None = None) -> Breakdown:
     """`STATION@TIME+LENGTH`, as in `W030@1h+40m`, from the demo's start; a ValueError says what is allowed."""
+    plant = plant or demo_plant(None)
     code, at_sign, when = text.partition("@")
     at, plus, length = when.partition("+")
     if not at_sign or not plus:
         raise ValueError(f"{text!r} lacks a time or a length; write STATION@TIME+LENGTH, as in W030@1h+40m")
-    codes = [station.code for station in STATIONS]
+    codes = [station.code for station in plant.works.stations]
     if code not in codes:
         raise ValueError(f"{code!r} is no station of the plant; there are {', '.join(codes)}")
-    return Breakdown(code, START + parse_duration(at), parse_duration(length))
+    return Breakdown(code, plant.start + parse_duration(at), parse_duration(length))
 
 
 async def run_demo(
@@ -135,7 +141,7 @@ async def run_demo(
         await run.served.start()
         try:
             config = for_simulation(
-                load(default_config()).config,
+                options.plant.config,
                 ports={ControllerId(name): port for name, port in run.served.ports.items()},
                 journal=folder / JOURNAL,
             )
@@ -186,11 +192,15 @@ def _patient(config: PlantConfig, faults: Sequence[Fault]) -> PlantConfig:
     if any(fault.name is FaultName.STUCK for fault in faults):
         return config
     controllers: dict[ControllerId, Controller] = {}
+    silent = {FaultName.CONTROLLER_RESTART, FaultName.LINK_CUT} & {fault.name for fault in faults}
+    lines = Counter(address(one) for one in config.controllers.values() if not isinstance(one, OpcUaController))
     for name, settings in config.controllers.items():
         heartbeat = settings.heartbeat and settings.heartbeat.model_copy(update={"max_age_s": PATIENT_S})
         update: dict[str, object] = {"heartbeat": heartbeat, "request_timeout_s": PATIENT_S}
         if isinstance(settings, OpcUaController):
             update["keepalive_s"] = PATIENT_S / 3  # three of them may be missing
+        elif silent and lines[address(settings)] > 1:
+            update["request_timeout_s"] = SHARED_S  # the other units wait for so long at each request to a silent one
         controllers[name] = settings.model_copy(update=update)
     return replace(config, controllers=controllers)
 
@@ -201,10 +211,12 @@ class _Run:
     def __init__(self, options: Options, began: float) -> None:
         self.options = options
         self.began = began
-        self.clock = WaitingClock(START, speed=options.speed)
-        self.plant = Plant(seed=options.seed, start=START, breakdowns=options.breakdowns)
+        self.clock = WaitingClock(options.plant.start, speed=options.speed)
+        self.plant = Plant(
+            seed=options.seed, start=options.plant.start, breakdowns=options.breakdowns, works=options.plant.works
+        )
         self.pacemaker = Pacemaker(self.clock, self._looked, self._excused, self._settling)
-        self.served = ServedPlant(self.plant, self.clock, scanned=self.pacemaker.scanned)
+        self.served = ServedPlant(self.plant, self.clock, scanned=self.pacemaker.scanned, shapes=options.plant.shapes)
         self.seen = _Observations()
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
@@ -251,7 +263,7 @@ class _Run:
         if watch is not None:
             beside.append(asyncio.create_task(_watch(options, clock, config, served, watch), name="watch"))
         try:
-            await self._until(START + options.length)
+            await self._until(options.plant.start + options.length)
             served.begin_no_fault()
             await cables.end()
             await self.within(longest_s + DRAIN_DEADLINE_S, served.faults_over(), "a fault did not end")
@@ -273,7 +285,7 @@ class _Run:
         await self.within(DRAIN_DEADLINE_S, self._looks(LOOKS), "the collector did not see all controllers again")
         self.clock.hold()
         self.clock.skip(AFTERWARDS)
-        return Interval(START, self.clock.now())
+        return Interval(self.options.plant.start, self.clock.now())
 
     def go_on(self) -> None:
         """After the verdict: the plant goes on in real time, for whoever looks at the board."""
@@ -344,10 +356,11 @@ async def _watch(
 ) -> None:
     """Shows the state of things every second, or a fifth of the time; figures are read in a thread beside."""
     while True:
-        now = max(clock.now(), START + timedelta(seconds=1))
-        share = min(1.0, (now - START) / options.length)
+        start = options.plant.start
+        now = max(clock.now(), start + timedelta(seconds=1))
+        share = min(1.0, (now - start) / options.length)
         active = tuple(f"{name} {controller}" for name, controller in served.active_faults())
-        progress = Progress(now, share, Interval(START, now), _results(config), active)
+        progress = Progress(now, share, Interval(start, now), _results(config), active)
         began_s = time.monotonic()
         await asyncio.to_thread(watch, progress)
         await asyncio.sleep(max(1.0, 4 * (time.monotonic() - began_s)))
@@ -359,31 +372,21 @@ def _results(config: PlantConfig) -> Results:
 
 def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
     """Compares. What differs is the computer's fault if nothing does once the stalls of the event loop are excused."""
-    options, plant, served, seen = run.options, run.plant, run.served, run.seen
+    options, plant = run.options, run.plant
     results = _results(config)
     if unwatched := {spec.path for spec in plant.stations} - set(config.setups):
         raise MesError(f"stations of the plant that nobody watches: {', '.join(sorted(unwatched))}")
     plant.truth.reach(window.end)  # it stood still since the last reading
-    recovery = timedelta(seconds=RECOVERY_REAL_S * options.speed)
     kpis = {station: results.kpi(station, window, until=window.end) for station in config.setups}
-    stations = {}
-    for station in config.setups:
-        controller = config.station_controllers[station]
-        excused = tuple(
-            Interval(start - recovery, end + recovery)
-            for _, where, start, end in served.fault_log
-            if where == controller
-        )
-        stations[station] = Station(
-            truth=truth.station_truth(plant, station, config.standards[station], window),
-            measured=station_measured(results, station, window, kpis[station]),
-            observations=seen.times[controller],
-            excused=excused,
-            scans=run.pacemaker.scans,
-            controller=str(controller),
-        )
-    causes = _causes(config, plant, results, stations, window, options)
-    lives = Lives(truth.lives(plant), lives_measured(results, config))
+    measured = {station: station_measured(results, station, window, kpis[station]) for station in config.setups}
+    known = {station: subtract((window,), blind(seen.states, window)) for station, seen in measured.items()}
+    told = as_shown(options.plant, plant.truth, known)
+    logged = [station for station, setup in config.setups.items() if setup.has_unit_log]
+    stations = {
+        station: _both(station, told, measured[station], known[station], run, window) for station in config.setups
+    }
+    causes = _causes(config, run, told, results, stations, window)
+    lives = Lives(truth.lives(told, logged), lives_measured(results, config, logged))
     outcome = compare(stations, window, lives, causes)
     excuses = run.pacemaker.excuses()
     too_slow = False
@@ -402,18 +405,66 @@ def _finish(config: PlantConfig, run: _Run, window: Interval) -> Finished:
     )
 
 
+def _both(
+    station: StationId,
+    told: plant_truth.Truth,
+    measured: truth.Measured,
+    known: Sequence[Interval],
+    run: _Run,
+    window: Interval,
+) -> Station:
+    """Truth and measurement of a station, and by what its controllers and their faults excuse a difference.
+
+    Units are compared by id where the controller keeps a record of them; without one the last of a gap are not known.
+    """
+    plant, looks = run.options.plant, run.seen.times
+    setup, standard = plant.config.setups[station], plant.config.standards[station]
+    own, *others = plant.controllers_of(station)
+    limit = plant.by_counts.get(station)
+    recovery = timedelta(seconds=RECOVERY_REAL_S * run.options.speed)
+    excused = tuple(
+        Interval(start - recovery, end + recovery + (limit or timedelta()))  # by counts it is not known before
+        for _, where, start, end in run.served.fault_log
+        if where in (own, *others)
+    )
+    true = truth.station_truth(told, station, standard, window)
+    if not setup.has_unit_log:
+        true, measured = replace(true, units=()), replace(measured, units=())
+    both = Station(
+        truth=true,
+        measured=measured,
+        observations=looks[own],
+        excused=excused,
+        scans=run.pacemaker.scans,
+        controller=str(own),
+        others=tuple(looks[other] for other in others),
+        counted=frozenset(map(str, standard.counted)),
+        scattered=setup.state_rules is not None,
+        product_known=setup.has_unit_log or len(set(standard.ideal_cycle.values())) == 1,
+    )
+    if limit is None:
+        return both
+    parts = [unit.time for unit in told.units(station)]
+    return replace(both, doubt=doubtful(parts, known, limit, both.late))
+
+
 def _causes(
     config: PlantConfig,
-    plant: Plant,
+    run: _Run,
+    told: plant_truth.Truth,
     results: Results,
     stations: Mapping[StationId, Station],
     window: Interval,
-    options: Options,
 ) -> Causes:
     links = [Link(buffer.upstream, buffer.downstream) for buffer in config.buffers]
     planned = config.calendar.planned(window)
     seen = {station: results.timeline(station, window) for station in config.setups}
-    true = {station: truth.perfect(plant, station) for station in config.setups}
+    true = {station: truth.perfect(told, station) for station in config.setups}
+    seen_as, by_counts = run.options.plant.seen_as, run.options.plant.by_counts
+
+    def shows(station: StationId, state: SimState) -> bool:
+        return station not in by_counts and seen_as.get(station, {}).get(state, state) is state
+
     return Causes(
         truth=charges(true, links, config.standards, planned, window, until=window.end),
         measured=charges(seen, links, config.standards, planned, window, until=window.end),
@@ -422,5 +473,5 @@ def _causes(
             for station, both in stations.items()
             for state in (State.STARVED, State.BLOCKED)
         },
-        broken=truth.broken(plant, options.breakdowns, window),
+        broken=truth.broken(run.plant, run.options.breakdowns, window, links, shows),
     )

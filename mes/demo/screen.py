@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from threading import Thread
-from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -32,7 +31,6 @@ CAN = {
     Role.TEAM_LEADER: "and closes shifts",
     Role.ENGINEER: "and decides counts, sees the audit",
 }
-PLANT_ZONE = ZoneInfo("Asia/Qostanay")
 MOST_PROBLEMS_SHOWN = 20
 
 
@@ -95,15 +93,19 @@ def live(console: Console, options: Options) -> Iterator[Callable[[Progress], No
         yield None
         return
     with Live(console=console, transient=True, auto_refresh=False) as screen:
-        screen.update(Text("Starting the plant, its three controllers and the collector …"), refresh=True)
+        screen.update(
+            Text(f"Starting the plant, its {len(options.plant.config.controllers)} controllers and the collector …"),
+            refresh=True,
+        )
         yield lambda progress: screen.update(_progress_table(progress, options), refresh=True)
 
 
 def _progress_table(progress: Progress, options: Options) -> Table:
-    local = progress.now.astimezone(PLANT_ZONE)
+    zone = options.plant.config.calendar.zone
+    local = progress.now.astimezone(zone)
     faults = "; fault: " + ", ".join(progress.faults) if progress.faults else ""
     table = Table(
-        title=f"{local:%a %d %b %Y %H:%M:%S} Asia/Qostanay, {options.speed:g} times as fast; "
+        title=f"{local:%a %d %b %Y %H:%M:%S} {zone.key}, {options.speed:g} times as fast; "
         f"{progress.share:.0%} of {_hours(options.length)}{faults}",
         caption=f"The board: {options.board.url if options.board else '-'}   "
         "Ctrl-C ends the run here, with the result so far.",

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,15 +11,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.clock import Clock
+from adapters.reading import ControllerId
+from adapters.settings import (
+    Controller,
+    ModbusRtuOverTcpController,
+    ModbusTcpController,
+    OpcUaController,
+    host_and_port,
+)
 from mes.errors import ConfigError
 from simulators.faults import Fault, parse_duration, parse_fault
 from simulators.ports import FIXED_PORTS
 
 if TYPE_CHECKING:
+    from mes.demo.plants import DemoPlant
     from simulators.plant import Plant
     from simulators.served import ServedPlant
 
-__all__ = ["FIXED_PORTS", "Fault", "Simulation", "parse_duration", "parse_fault", "simulate"]
+__all__ = ["FIXED_PORTS", "Addresses", "Fault", "Simulation", "addresses", "parse_duration", "parse_fault", "simulate"]
+
+FIRST_PORT = 48500
+EXAMPLE_LINES = (
+    f"weld-plc   opc.tcp://127.0.0.1:{FIXED_PORTS['weld-plc']}   OPC UA, PackML states",
+    f"final-plc  opc.tcp://127.0.0.1:{FIXED_PORTS['final-plc']}   OPC UA, a vendor's states",
+    f"paint-plc  127.0.0.1:{FIXED_PORTS['paint-plc']}             Modbus TCP, unit 1",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +52,62 @@ class Simulation:
     truth: Path | None
     say: Callable[[str], None]
     greeting: tuple[str, ...] = ()
-    ports: dict[str, int] = field(default_factory=lambda: dict(FIXED_PORTS))
+    ports: Mapping[str, int] = field(default_factory=lambda: FIXED_PORTS)
+    plant: "DemoPlant | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the controllers are served, a line each for people. `as_in_file`: the plant's file has them there."""
+
+    ports: Mapping[str, int]
+    lines: tuple[str, ...]
+    as_in_file: bool
+
+
+def addresses(plant: "DemoPlant") -> Addresses:
+    """The ports of the file where it names this computer, others from `FIRST_PORT` on; a shared line has one."""
+    if not plant.shapes:
+        return Addresses(FIXED_PORTS, EXAMPLE_LINES, as_in_file=True)
+    ports: dict[str, int] = {}
+    shared: dict[str, int] = {}
+    lines, as_in_file = [], True
+    for number, shape in enumerate(plant.shapes):
+        here = _port_here(plant.config.controllers[ControllerId(shape.name)])
+        as_in_file = as_in_file and here is not None
+        port = shared.get(shape.line) or here or FIRST_PORT + number
+        if shape.line:
+            shared[shape.line] = port
+        ports[shape.name] = port
+        if shape.namespace is not None:
+            where = f"opc.tcp://127.0.0.1:{port}   OPC UA"
+        else:
+            where = f"127.0.0.1:{port}   {'RTU frames over TCP' if shape.framing == 'rtu' else 'Modbus TCP'}, "
+            where += f"unit {shape.unit}"
+        lines.append(f"{shape.name}   {where}")
+    return Addresses(ports, tuple(lines), as_in_file)
+
+
+def _port_here(settings: Controller) -> int | None:
+    """The port that the simulator can take over from the file; None where the file names another computer or line."""
+    match settings:
+        case OpcUaController():
+            host, port = host_and_port(settings.first_url)
+        case ModbusTcpController() | ModbusRtuOverTcpController():
+            host, port = settings.host, settings.port
+        case _:
+            return None
+    return port if host in ("127.0.0.1", "localhost") else None
 
 
 async def simulate(simulation: Simulation, stop: asyncio.Event) -> None:
     """Serves until `stop` is set; lines on a terminal's standard input switch faults. Raises ConfigError (ports)."""
-    from simulators.plant import Plant
+    from simulators.plant import KOSTANAY, Plant
     from simulators.served import ServedPlant
 
-    plant = Plant(seed=simulation.seed, start=simulation.clock.now())
-    served = ServedPlant(plant, simulation.clock, ports=simulation.ports)
+    works, shapes = (KOSTANAY, ()) if simulation.plant is None else (simulation.plant.works, simulation.plant.shapes)
+    plant = Plant(seed=simulation.seed, start=simulation.clock.now(), works=works)
+    served = ServedPlant(plant, simulation.clock, ports=simulation.ports, shapes=shapes)
     try:
         await served.start()
     except OSError as error:

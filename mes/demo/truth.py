@@ -1,13 +1,13 @@
 """Both sides of the demo's comparison in the same words, and the plant's own ledger put into them."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from operator import itemgetter
 
-from mes.intervals import Interval, subtract, union
+from mes.intervals import BEGINNING_OF_TIME, Interval, subtract, union
 from mes.model import (
     CountFlag,
     CountKind,
@@ -20,7 +20,7 @@ from mes.model import (
     TimeSource,
     UnitsCounted,
 )
-from mes.oee.causes import Charge
+from mes.oee.causes import Charge, Link
 from mes.oee.definitions import BUILT_IN, Definition, Place
 from mes.oee.timeline import Timeline, timeline
 from simulators import truth as plant_truth
@@ -146,7 +146,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """Both sides of one station, with the instants at which its controller was looked at."""
+    """Both sides of one station, with the instants at which its controller was looked at.
+
+    `others`: the same of its other controllers. `counted`: the results that it has counters for. `doubt`: time that may
+    be told otherwise because of the rule that tells its state. `scattered`: several values tell the state, and another
+    one may be seen between two of them. `product_known`: of units that were counted after a gap.
+    """
 
     truth: Truth
     measured: Measured
@@ -155,12 +160,17 @@ class Station:
     scans: Sequence[Scan] = ()
 
     controller: str = ""
+    others: tuple[Sequence[datetime], ...] = ()
+    counted: frozenset[str] = frozenset({"good", "rework", "scrap"})
+    doubt: timedelta = NO_TIME
+    scattered: bool = False
+    product_known: bool = True
 
     def late(self, at: datetime) -> timedelta:
         """How late a change at an instant may be seen: it is shown by a scan, and then seen by a look."""
         scan = bisect_left(self.scans, at, key=itemgetter(0))
         shown = max(at, self.scans[scan][1]) if scan < len(self.scans) else at
-        return shown - at + until_seen(self.observations, shown)
+        return shown - at + max(until_seen(looks, shown) for looks in (self.observations, *self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +249,8 @@ def agreed(true: Sequence[tuple[Interval, State]], seen: Sequence[tuple[Interval
     return found
 
 
-def station_truth(plant: Plant, station: StationId, standard: StationStandard, window: Interval) -> Truth:
+def station_truth(told: plant_truth.Truth, station: StationId, standard: StationStandard, window: Interval) -> Truth:
     """One station in `window`, up to the end of which the plant's ledger must reach."""
-    told = plant.truth
     counts = told.counts(station, window.start, window.end)
     return Truth(
         counts=Counts(good=counts["good"], rework=counts["rework"], scrap=counts["scrap"]),
@@ -259,15 +268,15 @@ def record(unit: str, result: str, sequence: int | None) -> str:
     return f"{unit} {result} #{sequence}"
 
 
-def lives(plant: Plant) -> dict[str, Life]:
-    """The way of every unit that was in a station."""
+def lives(told: plant_truth.Truth, stations: Iterable[StationId]) -> dict[str, Life]:
+    """The way of every unit through those of the stations."""
     stays: dict[str, list[Stay]] = {}
-    for spec in plant.stations:
-        for visit in plant.truth.visits(spec.path):
-            stay = Stay(StationId(spec.path), visit.passage, _results(visit.results), visit.entered)
+    for station in stations:
+        for visit in told.visits(station):
+            stay = Stay(station, visit.passage, _results(visit.results), visit.entered)
             stays.setdefault(visit.unit, []).append(stay)
-    for each_way in stays.values():
-        each_way.sort(key=lambda stay: stay.entered or plant.start)
+    for way in stays.values():
+        way.sort(key=lambda stay: stay.entered or BEGINNING_OF_TIME)
     return {unit: Life(tuple(way), sum(stay.passage > 1 for stay in way)) for unit, way in stays.items()}
 
 
@@ -303,7 +312,7 @@ def _defined(
     )
 
 
-def perfect(plant: Plant, station: StationId) -> Timeline:
+def perfect(told: plant_truth.Truth, station: StationId) -> Timeline:
     """The time line of somebody who saw everything at once."""
 
     def state(start: datetime, now: SimState) -> StationEvent:
@@ -330,25 +339,34 @@ def perfect(plant: Plant, station: StationId) -> Timeline:
             flag=CountFlag.NORMAL,
         )
 
-    turns = [state(start, now) for start, _, now in plant.truth.states(station)]
-    return timeline([*turns, *(count(unit) for unit in plant.truth.units(station))])
+    turns = [state(start, now) for start, _, now in told.states(station)]
+    return timeline([*turns, *(count(unit) for unit in told.units(station))])
 
 
-def broken(plant: Plant, breakdowns: Iterable[Breakdown], window: Interval) -> tuple[Broken, ...]:
-    """Breakdowns on purpose of half an hour and more, unless another station stood for half as long meanwhile."""
-    places = {spec.code: place for place, spec in enumerate(plant.stations)}
-    paths = [spec.path for spec in plant.stations]
+def broken(
+    plant: Plant,
+    breakdowns: Iterable[Breakdown],
+    window: Interval,
+    links: Sequence[Link],
+    shows: Callable[[StationId, SimState], bool] = lambda station, state: True,
+) -> tuple[Broken, ...]:
+    """Breakdowns on purpose of half an hour and more, unless another station stood for half as long meanwhile.
+
+    `shows`: whether a station's controllers tell a state from all others.
+    """
+    paths = {spec.code: StationId(spec.path) for spec in plant.stations}
     found = []
     for breakdown in breakdowns:
         meanwhile = Interval(breakdown.at, breakdown.at + breakdown.lasts + AFTERMATH).clip(window)
         if meanwhile is None:
             continue
         within = [(meanwhile.start, meanwhile.end)]
-        down = [plant.truth.seconds(path, within)[SimState.DOWN] for path in paths]
-        place = places[breakdown.code]
-        others = max(lasted for other, lasted in enumerate(down) if other != place)
-        if down[place] >= LONG_BREAKDOWN and others <= down[place] / 2:
-            before = {(StationId(path), State.BLOCKED) for path in paths[max(place - 1, 0) : place]}
-            behind = {(StationId(path), State.STARVED) for path in paths[place + 1 : place + 2]}
-            found.append(Broken(StationId(paths[place]), frozenset(before | behind), meanwhile))
+        down = {path: plant.truth.seconds(path, within)[SimState.DOWN] for path in paths.values()}
+        station = paths[breakdown.code]
+        others = max((lasted for other, lasted in down.items() if other != station), default=NO_TIME)
+        before = {(link.upstream, State.BLOCKED) for link in links if link.downstream == station}
+        behind = {(link.downstream, State.STARVED) for link in links if link.upstream == station}
+        waits = frozenset(wait for wait in before | behind if shows(wait[0], SimState(str(wait[1]))))
+        if waits and down[station] >= LONG_BREAKDOWN and others <= down[station] / 2:
+            found.append(Broken(station, waits, meanwhile))
     return tuple(found)

@@ -217,8 +217,13 @@ def test_every_kind_of_controller_can_be_configured(tmp_path: Path) -> None:
     assert isinstance(counter, CounterSignal)
     assert (counter.setup.max_per_hour, counter.setup.modulus) == (7, 2**32)
     assert config.standards[framing].minor_stop == timedelta()
-    simulated = for_simulation(config, ports={ControllerId("rtu"): 1, ControllerId("gateway"): 2})
-    assert simulated.controllers[ControllerId("rtu")] == config.controllers[ControllerId("rtu")]
+    ports = {ControllerId(name): port for port, name in enumerate(("rtu", "gateway", "drive", "oven"), start=1)}
+    simulated = for_simulation(config, ports=ports)
+    serial = simulated.controllers[ControllerId("rtu")]
+    assert isinstance(serial, ModbusRtuOverTcpController)
+    assert (serial.host, serial.port, serial.unit) == ("127.0.0.1", 1, 3)
+    for name in ("drive", "oven"):
+        assert type(simulated.controllers[ControllerId(name)]) is ModbusTcpController
 
 
 def test_a_station_without_a_state_is_told_by_its_counts() -> None:

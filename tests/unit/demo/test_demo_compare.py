@@ -411,8 +411,8 @@ def test_a_perfect_observer_has_the_true_figures(hours: float) -> None:
     plant.truth.reach(window.end)
     planned = CONFIG.calendar.planned(window)
     for station, standard in CONFIG.standards.items():
-        line = perfect(plant, station)
-        for name, true in station_truth(plant, station, standard, window).definitions.items():
+        line = perfect(plant.truth, station)
+        for name, true in station_truth(plant.truth, station, standard, window).definitions.items():
             rule = replace(standard, minor_stop=BUILT_IN[name].minor_stop or standard.minor_stop)
             seen = apply(BUILT_IN[name], [kpi(line, window, planned, rule, until=window.end)])
             for ratio in ("availability", "performance", "quality", "oee"):
@@ -427,7 +427,7 @@ def test_true_lives_have_loops() -> None:
     """A day has repaints; every loop is a visit of topcoat, oven or inspection once more."""
     plant = Plant(seed=3, start=T0)
     plant.advance(T0 + timedelta(hours=30))
-    found = lives(plant)
+    found = lives(plant.truth, [StationId(spec.path) for spec in plant.stations])
     again = [stay for life in found.values() for stay in life.stays if stay.passage > 1]
 
     assert sum(life.loops for life in found.values()) == len(again) > 2
@@ -441,10 +441,10 @@ def test_a_long_breakdown_is_charged_to_who_broke(code: str) -> None:
     plant = Plant(seed=4, start=T0, breakdowns=(breakdown,), calm=True)
     window = Interval(T0, T0 + timedelta(hours=4))
     plant.advance(window.end)
-    lines = {station: perfect(plant, station) for station in CONFIG.setups}
+    lines = {station: perfect(plant.truth, station) for station in CONFIG.setups}
     planned = CONFIG.calendar.planned(window)
     charged = charges(lines, LINKS, CONFIG.standards, planned, window, until=window.end)
-    blamed = broken(plant, (breakdown,), window)
+    blamed = broken(plant, (breakdown,), window, LINKS)
     everybody = dict.fromkeys(CONFIG.setups, GOOD)
 
     assert [failure.station for failure in blamed] == [spec.path for spec in STATIONS if spec.code == code]
@@ -459,7 +459,7 @@ def test_a_breakdown_that_hardly_was_blames_nobody() -> None:
     plant = Plant(seed=4, start=T0, breakdowns=(short,), calm=True)
     plant.advance(WINDOW.end)
 
-    assert broken(plant, (late, short), WINDOW) == ()
+    assert broken(plant, (late, short), WINDOW, LINKS) == ()
 
 
 @pytest.mark.parametrize("pick", [lambda r: r["verdict"], lambda r: r["ledger"]["lost"], lambda r: r["units"]["extra"]])
