@@ -107,18 +107,18 @@ def _identifier(kind: str, raw: str, text: str) -> Identifier:
         case "b" if raw:
             return _opaque(raw, text)
         case _:
-            raise ValueError(f"{text!r}: {raw!r} is no identifier of kind {kind}=")
+            raise ValueError(f"{raw!r} in {text!r} is no identifier of kind {kind}=")
 
 
 def _guid(raw: str, text: str) -> UUID:
     try:
         return UUID(raw)
     except ValueError:
-        raise ValueError(f"{text!r}: {raw!r} is no GUID") from None
+        raise ValueError(f"{raw!r} in {text!r} is no GUID") from None
 
 
 def _opaque(raw: str, text: str) -> bytes:
     try:
         return base64.b64decode(raw, validate=True)
     except binascii.Error:
-        raise ValueError(f"{text!r}: {raw!r} is not base64") from None
+        raise ValueError(f"{raw!r} in {text!r} is not base64") from None

@@ -21,6 +21,7 @@ CREDENTIAL = re.compile(r"(^|_)credential$")
 FILE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
 PEM_STANDS_HERE = "a certificate or key itself stands here, where only the path of its file may"
 ADDRESS_HOLDS_ONE = "this address holds a user and a password, and secrets do not stand in this file"
+STAND_IN = "stand-in"  # below it nothing is of the file
 DEEPEST = 8  # how many mappings may lie in each other around a mistake
 REFERRED_TO = ("products", "controllers", "state_maps", "alarm_tables")
 Node = Mapping[str, Any]
@@ -36,10 +37,11 @@ class Shaped:
     broken: set[Place] = field(default_factory=set)
 
     def explains(self, place: Place) -> bool:
-        """Whether a problem found later at `place` may only follow from one in the same mapping."""
-        return any(
-            place[: len(broken_place) - 1] == broken_place[:-1] and len(place) <= len(broken_place)
-            for broken_place in self.broken
+        """Whether a problem found later at `place` may only follow from one there, or from one of its own keys."""
+        return place in self.broken or any(
+            (place[: len(broken) - 1] if broken[-1] == STAND_IN else place) == broken[:-1]
+            for broken in self.broken
+            if broken
         )
 
 
@@ -104,10 +106,10 @@ def _stand_in(shaped: Shaped, section: str | int, name: str | int) -> None:
         shift: Plain = {"name": "any", "start": "00:00", "end": "00:00", "days": ["mon"]}
         calendar: Plain = {"shifts": [shift]}
         shaped.data["site"] = {"name": str(given or "site"), "time_zone": str(zone or "UTC"), "calendar": calendar}
-        shaped.broken.add(("site", "calendar", "stand-in"))
+        shaped.broken.add(("site", "calendar", STAND_IN))
     elif section in REFERRED_TO and isinstance(held, dict) and name in held:
         held[name] = _entry(section, name, held[name])
-        shaped.broken.add((section, name, "stand-in"))
+        shaped.broken.add((section, name, STAND_IN))
 
 
 def _entry(section: str | int, name: str | int, old: Plain) -> dict[str | int, Plain]:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from profile_examples import example
+from seeded_mistakes import SEEDS, plant
 
 from mes.config.load import check, default_config
+from mes.config.source import parse
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = (
@@ -134,3 +137,28 @@ def test_no_damage_ends_in_a_traceback(file: Path, tmp_path: Path) -> None:
             assert problem.what.strip(), (seed, problem)
             assert problem.remedy.strip(), (seed, problem)
             assert len(problem.what) < 600, (seed, problem)
+
+
+@pytest.mark.timeout(0 if EACH > 25 else 300)
+@pytest.mark.parametrize("name", ["kostanay", "good", "profile"])
+def test_known_mistakes_at_random_places_are_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One to five known mistakes are all named with their lines, and nothing else is said of the file."""
+    file = example("generic-modbus", tmp_path) if name == "profile" else FILES[("kostanay", "good").index(name)]
+    text = file.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    usual = {warning.what for warning in check(file).warnings}
+    for seed in range(EACH):
+        changed, planted = plant(text, random.Random(f"{name}:{seed}"), seed % len(SEEDS), 1 + seed % 5)
+        damaged = tmp_path / "damaged.yaml"
+        damaged.write_text(changed, encoding="utf-8")
+        source = parse(changed, str(damaged))
+        report = check(damaged)
+
+        findings = [finding for finding in (*report.problems, *report.warnings) if finding.what not in usual]
+        for mistake in planted:
+            line = source.line(mistake.place)
+            named = [finding for finding in findings if finding.line == line and mistake.what in finding.what]
+            assert named, (seed, mistake, planted, [str(finding) for finding in findings])
+            findings = [finding for finding in findings if finding not in named]
+        assert findings == [], (seed, planted)
