@@ -62,6 +62,23 @@ class Totaliser:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmWord:
+    """One bit for each fault, by its number; `words` elements of `width` bits, the first one with the lowest bits."""
+
+    bits: Mapping[str, int]
+    width: int = 16
+    words: int = 1
+
+    def value(self, image: Image) -> object:
+        """What the controller shows."""
+        bit = self.bits.get(str(image.fault))
+        word = 0 if bit is None else 1 << bit
+        if self.words == 1 or self.width == 1:
+            return word
+        return [word >> (self.width * place) & (1 << self.width) - 1 for place in range(self.words)]
+
+
+@dataclass(frozen=True, slots=True)
 class UnitText:
     """The id of the unit in the station; in front of it stand `before` other characters."""
 
@@ -103,7 +120,7 @@ class UnitLog:
         return UnitRecord(unit.sequence, unit.unit, product, unit.result, unit.time)
 
 
-Source = Lookup | Totaliser | UnitText | Measured | UnitLog
+Source = Lookup | Totaliser | AlarmWord | UnitText | Measured | UnitLog
 
 
 @dataclass(frozen=True, slots=True)

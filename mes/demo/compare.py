@@ -154,8 +154,8 @@ def _turns(both: Station) -> list[datetime]:
 
 
 def _compare_oee(station: StationId, both: Station, found: _Findings) -> None:
-    if not both.product_known and both.excused:
-        return  # the ideal time of a unit that was counted after a gap is that of the product seen last
+    if not both.ideal_known:
+        return
     true, seen = both.truth.oee, both.measured.figures["oee"]
     if true is None and seen is None:
         return
@@ -165,7 +165,7 @@ def _compare_oee(station: StationId, both: Station, found: _Findings) -> None:
 
 def _compare_definitions(station: StationId, both: Station, window: Interval, found: _Findings) -> None:
     """The ratios are monotone in each time they are made of, so what they may be off is found at the extremes."""
-    if not both.product_known and both.excused:
+    if not both.ideal_known:
         return
     for name, true in both.truth.definitions.items():
         seen = both.measured.definitions.get(name)

@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 
 from mes.calendar import Calendar
-from mes.collect.signals import CounterSignal, ProcessSignal, ProductSignal, UnitLogSignal, UnitSignal
+from mes.collect.signals import (
+    CounterSignal,
+    FaultSignal,
+    ProcessSignal,
+    ProductSignal,
+    StationSetup,
+    UnitLogSignal,
+    UnitSignal,
+)
 from mes.config.build import PlantConfig
 from mes.errors import ConfigError
 from mes.intervals import Interval
@@ -110,16 +118,13 @@ def start_of(works: Works) -> datetime:
 def _spec(config: PlantConfig, station: StationId, codes: Codes) -> StationSpec:
     setup, standard = config.setups[station], config.standards[station]
     signals = setup.signals.values()
-    told = any(isinstance(signal, ProductSignal | UnitLogSignal) for signal in signals)
+    told = tells_product(setup) or not standard.ideal(None)
     lengths = {str(product): standard.ideal(product if told else None) for product in config.products}
     ideal = {product: length for product, length in lengths.items() if length is not None}
     if not ideal:
-        raise ConfigError(
-            f"{station}: no ideal cycle time holds for what is made there, for the station does not tell the product: "
-            "add `product`, or give `ideal_cycle_s: {any: SECONDS}`"
-        )
+        raise ConfigError(f"{station}: no product comes here: give `ideal_cycle_s` a time for one")
     limits = config.limits.get(station, {})
-    faults = _faults(standard)
+    faults = tuple(fault_codes(setup, standard))
     return StationSpec(
         path=str(station),
         code=codes.of[station],
@@ -142,16 +147,27 @@ def _spec(config: PlantConfig, station: StationId, codes: Codes) -> StationSpec:
     )
 
 
-def _faults(standard: StationStandard) -> tuple[int, ...]:
-    """The numbered faults that mean a failure, whatever its length."""
-    meant = standard.reasons
-    return tuple(
-        int(code)
-        for code, reason in meant.by_fault.items()
-        if code.isdigit()
-        and not meant.reasons[reason].planned
-        and meant.reasons[reason].category is LossCategory.EQUIPMENT_FAILURE
-    )
+def tells_product(setup: StationSetup) -> bool:
+    """Whether it is known for which product a unit is counted."""
+    return any(isinstance(signal, ProductSignal | UnitLogSignal) for signal in setup.signals.values())
+
+
+def fault_codes(setup: StationSetup, standard: StationStandard) -> dict[int, str]:
+    """The faults that a simulated station may have, as its controller calls them, each with a number.
+
+    These are the bits of its alarm words, or the numbered codes that reasons name, as far as they mean a failure.
+    """
+    words = [signal for signal in setup.signals.values() if isinstance(signal, FaultSignal) and signal.bits]
+    codes = [code for signal in words for _, code in signal.bits if code is not None and _is_failure(code, standard)]
+    if codes:
+        return dict(enumerate(dict.fromkeys(codes), start=1))
+    return {int(code): code for code in standard.reasons.by_fault if code.isdigit() and _is_failure(code, standard)}
+
+
+def _is_failure(code: str, standard: StationStandard) -> bool:
+    """Whether a stop with this fault is a failure, whatever its length; so is one that no reason names."""
+    reason = standard.reasons.of_fault(code)
+    return reason is None or (not reason.planned and reason.category is LossCategory.EQUIPMENT_FAILURE)
 
 
 def _process(name: str, limit: ProcessLimit) -> Process:

@@ -16,12 +16,14 @@ from typing import IO
 from adapters.modbus.line import address
 from adapters.reading import Batch, ControllerId
 from adapters.settings import Controller, OpcUaController
+from mes.collect.signals import StationSetup
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector, OpenJournal, collector
 from mes.demo import truth
 from mes.demo.board import DemoBoard, PulledByHand, demo_board
 from mes.demo.compare import compare
+from mes.demo.derived import tells_product
 from mes.demo.forwarding import PACE, SETTLED_WITHIN_S, check_given, settled, with_influx
 from mes.demo.measured import lives_measured, station_measured
 from mes.demo.pacing import Pacemaker, WaitingClock
@@ -33,7 +35,7 @@ from mes.errors import ConfigError, MesError
 from mes.intervals import Interval, subtract
 from mes.journal import Journal, JournalReader
 from mes.journal.names import Names
-from mes.model import State, StationId
+from mes.model import State, StationId, StationStandard
 from mes.oee.causes import Link, charges
 from mes.results.stations import Results
 from mes.supervisor import Backoff
@@ -440,12 +442,19 @@ def _both(
         others=tuple(looks[other] for other in others),
         counted=frozenset(map(str, standard.counted)),
         scattered=setup.state_rules is not None,
-        product_known=setup.has_unit_log or len(set(standard.ideal_cycle.values())) == 1,
+        ideal_known=_is_ideal_known(setup, standard, gaps=bool(excused)),
     )
     if limit is None:
         return both
     parts = [unit.time for unit in told.units(station)]
     return replace(both, doubt=doubtful(parts, known, limit, both.late))
+
+
+def _is_ideal_known(setup: StationSetup, standard: StationStandard, *, gaps: bool) -> bool:
+    """Whether each counted unit has its ideal time. After a gap all units count for the product that is seen then."""
+    if None in standard.ideal_cycle and not tells_product(setup):
+        return True
+    return setup.has_unit_log or (tells_product(setup) and (len(set(standard.ideal_cycle.values())) == 1 or not gaps))
 
 
 def _causes(

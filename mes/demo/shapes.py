@@ -33,15 +33,16 @@ from mes.collect.signals import (
     UnitSignal,
 )
 from mes.config.build import PlantConfig
-from mes.demo.derived import Codes
+from mes.demo.derived import Codes, fault_codes
 from mes.demo.states import ShownStates, Unsayable, states_of
 from mes.errors import ConfigError
 from mes.model import CountKind, StationId
-from simulators.line import FORCED_FAULT, StationSpec
+from simulators.line import BREAKDOWN_FAULTS, FORCED_FAULT, MINOR_FAULTS, StationSpec
 from simulators.mapping import LOG_SLOTS, SEQUENCE_MODULUS, Zeros
 from simulators.modbus_server import Table as ServedTable
 from simulators.opcua_server import NodeType
 from simulators.shape import (
+    AlarmWord,
     ControllerShape,
     Counted,
     Lookup,
@@ -68,7 +69,7 @@ _TABLES: Mapping[Table, ServedTable] = {
     Table.HOLDING: "holding",
     Table.INPUT: "input",
 }
-_U16, _U32 = 2**16, 2**32
+_U16, _U32, _MOST_BITS = 2**16, 2**32, 64
 NUMBERS = {DataType.BITS, DataType.UINT16, DataType.INT16, DataType.UINT32, DataType.INT32, DataType.UINT64}
 
 
@@ -136,6 +137,7 @@ def _controller(name: ControllerId, settings: Controller, line: str, work: _Work
 def _station(station: StationId, setup: StationSetup, work: _Work) -> None:
     spec = work.specs[work.codes.of[station]]
     told = work.config.station_controllers[station]
+    faults = fault_codes(setup, work.config.standards[station])
     work.zeros[spec.code] = _zeros(setup)
     try:
         state = states_of(setup)
@@ -146,7 +148,7 @@ def _station(station: StationId, setup: StationSetup, work: _Work) -> None:
         controller = setup.elsewhere.get(tag_id, told)
         tag = work.config.tags[controller][tag_id]
         try:
-            for source, mask, shift in _sources(signal, tag_id, tag, setup, state, spec):
+            for source, mask, shift in _sources(signal, tag_id, tag, setup, state, spec, faults):
                 if isinstance(tag, ModbusTag) and tag.bit is not None:
                     mask, shift = 1 << tag.bit, tag.bit
                 place = _registers(tag) if isinstance(tag, ModbusTag) else _node(controller, tag, _type(source), work)
@@ -162,6 +164,7 @@ def _sources(
     setup: StationSetup,
     state: ShownStates,
     spec: StationSpec,
+    faults: Mapping[int, str],
 ) -> Iterator[tuple[Source, int | None, int]]:
     """What a tag shows, and in which of its bits, all if None."""
     match signal:
@@ -178,9 +181,7 @@ def _sources(
         case ProductSignal():
             yield _product(signal, tag, setup, spec), None, 0
         case FaultSignal():
-            faults = (*spec.faults, *spec.minor_faults, FORCED_FAULT)
-            none = next((code for code in sorted(signal.none) if code.isdigit() or not _numeric(tag)), "0")
-            yield Lookup("fault", {str(code): code for code in faults}, int(none) if none.isdigit() else none), None, 0
+            yield _faults(signal, tag, faults), None, 0
         case UnitLogSignal():
             count = getattr(tag, "count", LOG_SLOTS)
             if count != LOG_SLOTS or signal.modulus != SEQUENCE_MODULUS:
@@ -190,6 +191,22 @@ def _sources(
             yield UnitLog(_raw_products(setup, spec, numeric=False), isinstance(tag, OpcUaTag)), None, 0
         case ProcessSignal():
             yield Measured(signal.name, tag.scale, tag.offset), None, 0
+
+
+def _faults(signal: FaultSignal, tag: OpcUaTag | ModbusTag, faults: Mapping[int, str]) -> AlarmWord | Lookup:
+    """An alarm word, or a code; a breakdown on purpose has a code that no reason names, and no bit."""
+    if signal.bits:
+        bits = {code: bit for bit, code in reversed(signal.bits) if code is not None}
+        words = tag.count if isinstance(tag, ModbusTag) else 1
+        return AlarmWord(
+            {str(number): bits[code] for number, code in faults.items() if code in bits}, signal.word_bits, words
+        )
+    numeric = _numeric(tag)
+    codes = faults or {fault: str(fault) for fault in (*BREAKDOWN_FAULTS, *MINOR_FAULTS)}
+    table = {str(number): int(code) if code.isdigit() else code for number, code in codes.items()}
+    table = {number: code for number, code in table.items() if isinstance(code, int) or not numeric}
+    none = next((code for code in sorted(signal.none) if code.isdigit() or not numeric), "0")
+    return Lookup("fault", {**table, str(FORCED_FAULT): FORCED_FAULT}, int(none) if none.isdigit() else none)
 
 
 def _product(signal: ProductSignal, tag: OpcUaTag | ModbusTag, setup: StationSetup, spec: StationSpec) -> Lookup:
@@ -254,6 +271,11 @@ def _type(source: Source) -> NodeType:
             return "int32" if modulus <= _U32 else "int64"
         case Totaliser(modulus=modulus):
             return "uint16" if modulus <= _U16 else "uint32" if modulus <= _U32 else "uint64"
+        case AlarmWord(bits=bits):
+            highest = max(bits.values(), default=0)
+            if highest >= _MOST_BITS:
+                raise Unsayable(f"an alarm word with bit {highest} on OPC UA cannot be simulated, 63 is the last one")
+            return "uint64" if highest >= _MOST_BITS // 2 else "uint32"
         case UnitText():
             return "string"
         case Measured():

@@ -150,7 +150,7 @@ class Station:
 
     `others`: the same of its other controllers. `counted`: the results that it has counters for. `doubt`: time that may
     be told otherwise because of the rule that tells its state. `scattered`: several values tell the state, and another
-    one may be seen between two of them. `product_known`: of units that were counted after a gap.
+    one may be seen between two of them. `ideal_known`: the ideal time of every counted unit is.
     """
 
     truth: Truth
@@ -164,7 +164,7 @@ class Station:
     counted: frozenset[str] = frozenset({"good", "rework", "scrap"})
     doubt: timedelta = NO_TIME
     scattered: bool = False
-    product_known: bool = True
+    ideal_known: bool = True
 
     def late(self, at: datetime) -> timedelta:
         """How late a change at an instant may be seen: it is shown by a scan, and then seen by a look."""
