@@ -216,7 +216,7 @@ def _pulse(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSi
     if shape.max_per_hour is None or shape.min_pulse_ms is None:
         missing = "max_per_hour" if shape.max_per_hour is None else "min_pulse_ms"
         remedy = f"add `{missing}`; a pulse or a pause that is shorter than two looks at the bit is lost"
-        findings.problem(signal.place("pulse"), f"a counted pulse needs `{missing}`", remedy, station=path)
+        findings.problem(signal.place(missing), f"a counted pulse needs `{missing}`", remedy, station=path)
         return None
     every_ms, key = _looked_at(signal)
     if shape.min_pulse_ms < 2 * every_ms:

@@ -13,6 +13,7 @@ Clock = Annotated[
     str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='local time of day as "08:00" or "16:30"')
 ]
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="a date as 2026-03-23")]
+LONGEST_S = 366 * 86_400  # of a duration in seconds: a year
 STRICT = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, allow_inf_nan=False)
 
 

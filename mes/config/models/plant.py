@@ -24,7 +24,7 @@ from adapters.settings import (
 )
 from mes.collect.counters import ResetPolicy
 from mes.config.models.alarms import AlarmTableShape
-from mes.config.models.calendar import STRICT, CalendarShape, Clock, Name
+from mes.config.models.calendar import LONGEST_S, STRICT, CalendarShape, Clock, Name
 from mes.config.models.names import NamedShape, NamesShape
 from mes.config.models.production import DefinitionShape, FiguresShape, FlowShape, ProgrammeShape, ReasonShape
 from mes.model import State
@@ -37,7 +37,7 @@ ProfileName = Annotated[
     str | None, Field(description="a make: its values hold wherever this file gives none (config/profiles/README.md)")
 ]
 SERVER_TIME = "ns=0;i=2258"  # Server_ServerStatus_CurrentTime
-Seconds = Annotated[float, Field(gt=0, description="seconds, above 0")]
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_S, description="seconds, above 0")]
 
 
 BitField = Annotated[str, Field(pattern=r"^\d{1,2}-\d{1,2}$", description="first and last bit of a field: 4-7")]
@@ -314,7 +314,11 @@ class CounterShape(SignalShape):
     min_pulse_ms: (
         Annotated[
             float,
-            Field(gt=0, description="the shortest pulse and the shortest pause: twice the poll interval at least"),
+            Field(
+                gt=0,
+                le=3_600_000,
+                description="the shortest pulse and the shortest pause: twice the poll interval at least",
+            ),
         ]
         | None
     ) = None
@@ -396,16 +400,19 @@ class TemplateShape(Shape):
     profile: ProfileName = None
     controller: str | None = None
     ideal_cycle_s: Annotated[
-        dict[str, Annotated[float, Field(gt=0)] | None],
+        dict[str, Annotated[float, Field(gt=0, le=LONGEST_S)] | None],
         Field(description="seconds for one unit by product; `any` for all others; null: never comes here"),
     ] = {}
-    minor_stop_s: Annotated[float, Field(ge=0, description="shorter stops are minor stops; 0: none are")] | None = None
+    minor_stop_s: (
+        Annotated[float, Field(ge=0, le=LONGEST_S, description="shorter stops are minor stops; 0: none are")] | None
+    ) = None
     stopped_after_cycles: Annotated[
         float,
         Field(ge=1, le=1000, description="without a state signal: it stands when no part came for so many cycles"),
     ] = 3.0
     max_source_offset_s: Annotated[
-        float, Field(gt=0, description="a controller's clock that is further off than this is not believed")
+        float,
+        Field(gt=0, le=LONGEST_S, description="a controller's clock that is further off than this is not believed"),
     ] = 2.0
     signals: SignalsShape = SignalsShape()
 

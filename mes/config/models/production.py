@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from mes.config.models.calendar import STRICT, Name
+from mes.config.models.calendar import LONGEST_S, STRICT, Name
 from mes.config.models.names import NamesShape
 from mes.model import LossCategory
 from mes.oee.definitions import Place, RollUp
@@ -51,7 +51,9 @@ class DefinitionShape(Shape):
     planned_stops: Place | None = None
     setup: Place | None = None
     minor_stops: Place | None = None
-    minor_stop_s: Annotated[float, Field(ge=0, description="instead of each station's own limit")] | None = None
+    minor_stop_s: (
+        Annotated[float, Field(ge=0, le=LONGEST_S, description="instead of each station's own limit")] | None
+    ) = None
     rework_is_good: bool | None = None
     capped: bool | None = None
     roll_up: RollUp | None = None
