@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.settings import DataType, ModbusTag
+from adapters.settings import UNSIGNED, DataType, ModbusTag
 from mes.collect.values import code
 from mes.config.fault_texts import fault_texts
 from mes.config.findings import Findings
@@ -18,7 +18,7 @@ from mes.config.tags import Tag
 from mes.translations import LANGUAGES
 
 Texts = Mapping[str, str]  # by language
-NUMBERS = frozenset(DataType) - {DataType.STRING, DataType.FLOAT32, DataType.FLOAT64}
+WORDS = frozenset({DataType.BOOL, DataType.INT16, DataType.INT32, DataType.INT64}) | UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +74,36 @@ def fault_names(
 def word_bits(
     station: Resolved, within: Place, shape: FaultShape, table: AlarmTable, tag: Tag, findings: Findings
 ) -> int:
-    """How many bits one element of an alarm word has; reports a word that has not all bits of the table."""
-    if not isinstance(tag, ModbusTag) or not table.bits:
+    """How many bits one element of an alarm word has; reports what is none, or lacks a bit of the table."""
+    if isinstance(tag, ModbusTag) and shape.word_bits is not None:
+        what, remedy = "`word_bits` is of an array on OPC UA", "delete it: `type` says how many bits there are"
+        findings.problem(station.origin(*within, "word_bits"), what, remedy, station=station.path)
+    field = None if tag.bits is None else tag.bits[1] - tag.bits[0] + 1
+    if not table.bits:
         return shape.word_bits or 16
-    if tag.type not in NUMBERS:
+    _check_unscaled(station, within, tag, findings)
+    if not isinstance(tag, ModbusTag):
+        return field or shape.word_bits or 16
+    if tag.type not in WORDS:
         what, remedy = f"{tag.type} is no alarm word", "read whole registers: `type: uint16`, or coils by `table: coil`"
         findings.problem(station.origin(*within, "type"), what, remedy, station=station.path)
         return 16
-    width = 1 if tag.type is DataType.BOOL or tag.bit is not None else 16 * tag.element_size
+    width = field or (1 if tag.type is DataType.BOOL or tag.bit is not None else 16 * tag.element_size)
     bits, highest = width * tag.count, max(bit for bit, _ in table.bits)
     if highest >= bits:
         what = f"the alarm table {shape.alarms} names bit {highest}; this tag has the bits 0 to {bits - 1}"
         remedy = "correct the bit, or read more by `count`: words of 16 bits, or coils"
         findings.problem(station.origin(*within, "alarms"), what, remedy, station=station.path)
     return width
+
+
+def _check_unscaled(station: Resolved, within: Place, tag: Tag, findings: Findings) -> None:
+    """A word that is multiplied has its bits at other places."""
+    powered = isinstance(tag, ModbusTag) and tag.scale_address is not None
+    scaled = [("scale", tag.scale != 1), ("offset", tag.offset != 0), ("scale_address", powered)]
+    for key in (key for key, is_given in scaled if is_given):
+        what = f"`{key}` moves the bits of an alarm word"
+        findings.problem(station.origin(*within, key), what, "delete it", station=station.path)
 
 
 def _table(shape: AlarmTableShape, place: Place, findings: Findings) -> AlarmTable:

@@ -295,11 +295,15 @@ def test_alarm_words_of_every_shape_have_the_bits_of_their_table() -> None:
         "several:fault_code": FaultSignal(bits=robot, word_bits=32),
         "several:fault_code.2": FaultSignal(frozenset({"0", "9999"}), "fault_code.2"),
         "several:fault_code.3": FaultSignal(name="fault_code.3", bits=robot),
+        "several:fault_code.4": FaultSignal(name="fault_code.4", bits=robot, word_bits=10),
+        "several:fault_code.5": FaultSignal(name="fault_code.5", bits=robot, word_bits=24),
     }
     several = config.setups[StationId("demo/weld/weld-1/several")]
-    assert several.elsewhere == {TagId("demo/weld/weld-1/several:fault_code.3"): ControllerId("plc")}
+    assert several.elsewhere == {
+        TagId(f"demo/weld/weld-1/several:fault_code.{number}"): ControllerId("plc") for number in (3, 4)
+    }
     assert {name for name in several.places if name.startswith("fault_code")} == {
-        *("fault_code", "fault_code.2", "fault_code.3")
+        *("fault_code", "fault_code.2", "fault_code.3", "fault_code.4", "fault_code.5")
     }
 
 
