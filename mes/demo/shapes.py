@@ -30,6 +30,7 @@ from mes.collect.signals import (
     StateSignal,
     StationSetup,
     UnitLogSignal,
+    UnitPartSignal,
     UnitSignal,
 )
 from mes.config.build import PlantConfig
@@ -148,6 +149,7 @@ def _station(station: StationId, setup: StationSetup, work: _Work) -> None:
         controller = setup.elsewhere.get(tag_id, told)
         tag = work.config.tags[controller][tag_id]
         try:
+            _check_simulated(signal, tag)
             for source, mask, shift in _sources(signal, tag_id, tag, setup, state, spec, faults):
                 if isinstance(tag, ModbusTag) and tag.bit is not None:
                     mask, shift = 1 << tag.bit, tag.bit
@@ -155,6 +157,24 @@ def _station(station: StationId, setup: StationSetup, work: _Work) -> None:
                 work.shown[controller].append(Shown(spec.code, place, source, mask, shift))
         except Unsayable as problem:
             work.problems.append(f"{tag_id}: {problem}")
+
+
+def _check_simulated(signal: SignalSetup, tag: OpcUaTag | ModbusTag) -> None:
+    """Raises Unsayable for a value that the simulator would show in another way than the file reads it."""
+    if isinstance(signal, CounterSignal) and signal.pulse:
+        raise Unsayable("pulses cannot be simulated: write a totaliser without `pulse`")
+    if isinstance(signal, UnitPartSignal):
+        raise Unsayable("an id of several `parts` cannot be simulated: write one value that holds it")
+    if tag.bits is not None:
+        raise Unsayable("a number in some bits cannot be simulated: write it without `bits`, at an address of its own")
+    if not isinstance(tag, ModbusTag):
+        return
+    if tag.addresses:
+        raise Unsayable("registers that are not neighbours cannot be simulated: write one `address`")
+    if tag.scale_address is not None:
+        raise Unsayable("a power of ten in a register cannot be simulated: write `scale`")
+    if tag.type in (DataType.BCD16, DataType.BCD32):
+        raise Unsayable(f"{tag.type} cannot be simulated: write uint16 or uint32")
 
 
 def _sources(

@@ -234,6 +234,16 @@ def test_bits_that_are_looked_at_in_two_ways_are_named() -> None:
         ("nsu=urn:weld;s={code}.State", "nsu=urn:other;s={code}.State", "one namespace"),
         (PAINTED, "product: {address: 1005, characters: 1-2}\n              " + PAINTED, "cut out of an id"),
         (PAINTED, "product: {address: 1005}\n              " + PAINTED, "is a number"),
+        (PAINTED, "good_count: {bit: 1, pulse: true, min_pulse_ms: 4000, address: 1001,", "pulses"),
+        (PAINTED, "unit_id: {parts: [{address: 1005}, {address: 1006}]}\n              " + PAINTED, "several `parts`"),
+        (PAINTED, "unit_id: {address: 1005, bits: 0-3}\n              " + PAINTED, "in some bits"),
+        (PAINTED, "good_count: {addresses: [1001, 1009], type: uint32,", "not neighbours"),
+        (PAINTED, "good_count: {type: bcd32, address: 1001,", "bcd32 cannot"),
+        (
+            PAINTED,
+            "process: {t: {address: 1005, scale_address: 1006, unit_symbol: C}}\n              " + PAINTED,
+            "power of ten",
+        ),
     ],
 )
 def test_what_cannot_be_simulated_is_said(tmp_path: Path, old: str, new: str, sentence: str) -> None:
