@@ -41,6 +41,7 @@ class DataType(StrEnum):
     STRING = "string"
 
 
+SIGNED = frozenset({DataType.INT16, DataType.INT32, DataType.INT64})
 UNSIGNED = frozenset({DataType.BITS, DataType.UINT16, DataType.UINT32, DataType.UINT64})
 
 
@@ -220,7 +221,22 @@ class ModbusTag(_Settings):
             )
         if self.no_value and (self.type is DataType.BOOL or self.bit is not None):
             raise ValueError("a single bit is 0 or 1, and no third value: delete `no_value`")
+        for said in self.no_value:
+            if not self._can_show(said):
+                number = "write it without quotes" if isinstance(said, str) else "write the bare register, as 0xFFFF"
+                how = "put it in quotes" if self.type is DataType.STRING else number
+                raise ValueError(f"type {self.type} never shows the `no_value` {said!r}: {how}, or correct `type`")
         return self
+
+    def _can_show(self, said: float | str) -> bool:
+        """Whether the value may be this: a text, a number, or the bare registers of a whole number."""
+        if self.type is DataType.STRING or isinstance(said, str):
+            return self.type is DataType.STRING and isinstance(said, str)
+        if self.type in (DataType.FLOAT32, DataType.FLOAT64):
+            return True
+        values = 1 << 16 * self.element_size
+        lowest = -values // 2 if self.type in SIGNED else 0
+        return said == int(said) and lowest <= said < values
 
     @model_validator(mode="after")
     def _apart(self) -> "ModbusTag":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from adapters.reading import Quality, Scalar, Value, bit_field
 from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE, is_sentinel
-from adapters.settings import ByteOrder, DataType, ModbusTag
+from adapters.settings import SIGNED, ByteOrder, DataType, ModbusTag
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,6 @@ BAD = Decoded(None, Quality.BAD)
 _PADDING = " \t\r\n"  # at the end of a text
 # counters that a device may change between their halves
 TEARABLE = frozenset({DataType.UINT32, DataType.UINT64, DataType.BCD32})
-SIGNED = frozenset({DataType.INT16, DataType.INT32, DataType.INT64})
 NO_EXPONENT, LARGEST_EXPONENT = -(2**15), 10  # of SunSpec's scale factors
 _CHECK = "check its `type`, `order`, `address` and `length` by the device's manual"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
-from adapters.settings import Controller, DataType, ModbusTag, OpcUaController, OpcUaTag
+from adapters.settings import SIGNED, Controller, DataType, ModbusTag, OpcUaController, OpcUaTag
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.resets import ResetSchedule
 from mes.collect.signals import (
@@ -45,7 +45,6 @@ from mes.model import CountKind, ProductId, StationStandard
 ANY = "any"
 DEFAULT_MINOR_STOP_S = 120.0
 SHORTEST_WRAP_H = 24
-SIGNED = (DataType.INT16, DataType.INT32, DataType.INT64)
 NOT_OF_PULSES = frozenset({"modulus", "reset", "resets_at", "reset_tolerance_s", "counts", "signed"})
 MOST_PULSES = 2**50  # never reached
 KINDS = {

@@ -328,4 +328,4 @@ def test_numbers_of_manuals_become_addresses_of_the_wire() -> None:
     assert isinstance(reject, ModbusTag)
     assert isinstance(warm, ModbusTag)
     assert (reject.addresses, warm.scale_address, warm.no_value) == ((103, 200), 19, (0x8000,))
-    assert worked.no_value == (0x8000, -1)
+    assert worked.no_value == (0x8000, 0xFFFF)
