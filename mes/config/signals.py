@@ -21,7 +21,7 @@ from mes.collect.signals import (
     UnitPartSignal,
     UnitSignal,
 )
-from mes.collect.states import BitMap, StateMap
+from mes.collect.states import BitMap, CodeMap, StateMap
 from mes.collect.values import code
 from mes.config.alarm_tables import AlarmTable, table_of, word_bits
 from mes.config.findings import Findings
@@ -45,6 +45,7 @@ from mes.model import CountKind, ProductId, StationStandard
 ANY = "any"
 DEFAULT_MINOR_STOP_S = 120.0
 SHORTEST_WRAP_H = 24
+INTERVALS = ("poll_interval_ms", "publish_interval_ms", "sampling_interval_ms")
 NOT_OF_PULSES = frozenset({"modulus", "reset", "resets_at", "reset_tolerance_s", "counts", "signed"})
 MOST_PULSES = 2**50  # never reached
 KINDS = {
@@ -79,6 +80,7 @@ def role(
     findings: Findings,
 ) -> SignalSetup | None:
     """What the collector does with the signal; None if the file does not say it rightly. `zone`: the site's."""
+    _check_one_value(signal, state_maps, findings)
     match signal.shape:
         case ConditionShape():
             return StateInputSignal(signal.name)
@@ -96,6 +98,17 @@ def role(
             return _text(signal, signal.shape, findings)
         case _:
             raise AssertionError(f"{signal.name} has a shape of its own")
+
+
+def _check_one_value(signal: Signal, state_maps: Mapping[str, StateMap], findings: Findings) -> None:
+    """Several values beside each other are faults, records of units, or coils that a map by bits explains."""
+    tag, shape = signal.tag, signal.shape
+    if not isinstance(tag, ModbusTag) or tag.count == 1 or isinstance(shape, FaultShape | UnitLogShape):
+        return
+    by_bits = isinstance(shape, StateShape) and not isinstance(state_maps.get(shape.map or ""), CodeMap)
+    if not (by_bits and tag.type is DataType.BOOL):
+        what, remedy = f"`count` reads {tag.count} values, and one is wanted here", "delete it, or correct `type`"
+        findings.problem(signal.place("count"), what, remedy, station=signal.station.path)
 
 
 def _fault(signal: Signal, shape: FaultShape, tables: Mapping[str, AlarmTable], findings: Findings) -> FaultSignal:
@@ -286,9 +299,13 @@ def _check_parts(station: Resolved, shape: UnitShape, findings: Findings) -> Non
     if len(shape.parts) == 1:
         what, remedy = "one part is the whole id", "write it without `parts`, or add the others"
         findings.problem(place, what, remedy, station=station.path)
-    if len({part.controller for part in shape.parts}) > 1:
+    if len({part.controller or station.shape.controller for part in shape.parts}) > 1:
         what, remedy = "the parts are of several controllers", "read an id from one; two are never read at one moment"
         findings.problem(place, what, remedy, station=station.path)
+    for key in INTERVALS:
+        if len({getattr(part, key) for part in shape.parts}) > 1:
+            what, remedy = f"the parts have different `{key}`", "give all of them the same: an id is read at one moment"
+            findings.problem(place, what, remedy, station=station.path)
 
 
 def check_complete(station: Resolved, findings: Findings) -> None:
