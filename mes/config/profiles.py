@@ -6,12 +6,11 @@ from pathlib import Path
 
 from mes.config.problems import ConfigProblems, did_you_mean
 from mes.config.source import Place, Plain, Source, at, read
-from mes.config.stations import station_places
+from mes.config.stations import beside, station_places
 
 FOLDER = "profiles"
 PARTS = ("about", "protocol", "controller", "station", "state_maps", "example")
 PROTOCOLS = {"opcua": "OPC UA", "modbus": "Modbus"}
-INSTEAD = {"node": "path", "path": "node"}  # of two ways to name a place the plant's own is taken
 Values = dict[str | int, Plain]
 
 
@@ -123,10 +122,10 @@ def _fill(
     target: Values, values: Values, place: Place, origin: Place, profile: Source, plant: Source, *, deep: bool = True
 ) -> None:
     """Puts `values` where `target` has none, with the lines of the profile; `deep`: in mappings within it, too."""
-    for key, value in values.items():
-        own = target.get(key)
-        if key in target or INSTEAD.get(str(key)) in target:
-            if deep and isinstance(own, dict) and isinstance(value, dict) and "rules" not in {*own, *value}:
+    for key in beside(values, target):
+        value, own = values[key], target.get(key)
+        if key in target:
+            if deep and isinstance(own, dict) and isinstance(value, dict):
                 _fill(own, value, (*place, key), (*origin, key), profile, plant)
             continue
         target[key] = value

@@ -11,6 +11,8 @@ from mes.config.problems import did_you_mean
 from mes.config.source import Place, Plain, at
 
 _PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*(?:([+-])\s*(\d+)\s*)?\}")
+_WHERE = frozenset({"node", "path", "address", "addresses"})  # of a signal: ways to say where its value is
+_SEVERAL = frozenset({"rules", "parts"})  # of a signal: several values, each with a place of its own
 _BRACE = re.compile(r"(\{\{|\}\})")
 _ANY_BRACES = re.compile(r"\{[^{}]*\}")
 
@@ -56,6 +58,17 @@ def station_places(data: Mapping[str | int, Plain], site: str) -> Iterator[tuple
         for line in _keys(data, ("areas", area, "lines")):
             for station in _keys(data, ("areas", area, "lines", line, "stations")):
                 yield f"{site}/{area}/{line}/{station}", ("areas", area, "lines", line, "stations", station)
+
+
+def beside(base: Mapping[str | int, Plain], own: Mapping[str | int, Plain]) -> list[str | int]:
+    """The keys of a template or a profile that hold beside what stands in `own`.
+
+    Where that names the place of a signal, another way to say it does not hold, be it one value or several.
+    """
+    placed = _WHERE & own.keys()
+    if _SEVERAL & own.keys() or (_SEVERAL & base.keys() and (placed or "map" in own)):
+        return []
+    return [key for key in base if key in own or not placed or key not in _WHERE]
 
 
 def _keys(data: Mapping[str | int, Plain], place: Place) -> list[str | int]:
@@ -104,6 +117,7 @@ def _merge(
 ) -> dict[str | int, Plain]:
     """`over` on top of `base`, mapping by mapping; notes where each value came from."""
     merged: dict[str | int, Plain] = {}
+    base = {key: base[key] for key in beside(base, over)}
     for key in [*base, *(key for key in over if key not in base)]:
         low, high = base.get(key), over.get(key)
         here = (*within, key)

@@ -189,3 +189,51 @@ def test_what_is_no_profile_is_said_once(text: str, expected: dict[str, str], tm
         assert [problem for problem in problems if problem.startswith(f"own.yaml:{line}: ") and what in problem], (
             problems
         )
+
+
+@pytest.mark.parametrize("level", ["template", "station"])
+@pytest.mark.parametrize(
+    ("own", "signal", "addresses"),
+    [
+        ("good_count: {addresses: [90, 70], max_per_hour: 90}", "good_count", {(90, 70)}),
+        ("state: {rules: [{address: 3, state: producing}, {address: 4, state: down}]}", "state", {3, 4}),
+        ("unit_id: {parts: [{address: 80}, {address: 81}]}", "unit_id", {80, 81}),
+        ("fault_code: [{address: 80}, {address: 81}]", "fault_code", {80, 81}),
+        ("product: {address: 99}", "product", {99}),
+    ],
+)
+def test_another_way_to_say_a_place_goes_before_the_profile(
+    tmp_path: Path, level: str, own: str, signal: str, addresses: set[object]
+) -> None:
+    """What stands in the file wins, though the profile, or a template, names the place by another key."""
+    at_template = COUNTS
+    if level == "template":
+        others = [count for count in COUNTS.split(", ") if not own.startswith(count[:4])]
+        at_template = ", ".join([*others, own])
+    file = plant(tmp_path, "profile: generic-modbus", f"profile: generic-modbus, signals: {{{at_template}}}")
+    if level == "station":
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("with: {base: 32}", f"with: {{base: 32}}, signals: {{{own}}}"), encoding="utf-8")
+    report = check(file)
+
+    assert report.problems == ()
+    assert report.loaded is not None
+    tags = [tag for tags in report.loaded.config.tags.values() for name, tag in tags.items() if f":{signal}" in name]
+    assert {tag.addresses or tag.address for tag in tags if isinstance(tag, ModbusTag)} == addresses
+
+
+def test_a_station_may_take_one_place_instead_of_the_rules_of_its_template(tmp_path: Path) -> None:
+    """A map over one value in place of rules over several; what the station leaves open stays the template's."""
+    rules = "state: {rules: [{address: 3, state: producing}], otherwise: down}"
+    text = plant(
+        tmp_path, "max_gap: 3", f"signals: {{{rules}, good_count: {{address: 9, max_per_hour: 90}}}}"
+    ).read_text()
+    one = "signals: {state: {address: 5, map: packml-tags}, good_count: {type: uint32}}"
+    (file := tmp_path / "one.yaml").write_text(text.replace("with: {base: 32}", one), encoding="utf-8")
+    report = check(file)
+
+    assert report.problems == ()
+    assert report.loaded is not None
+    tags = {str(name): tag for tags in report.loaded.config.tags.values() for name, tag in tags.items()}
+    assert [name.partition(":")[2] for name in tags] == ["heartbeat", "state", "good_count"]
+    assert [str(getattr(tag, "type", "")) for tag in tags.values()] == ["uint16", "uint16", "uint32"]
