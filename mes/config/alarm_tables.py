@@ -108,7 +108,10 @@ def _check_unscaled(station: Resolved, within: Place, tag: Tag, findings: Findin
 
 def _table(shape: AlarmTableShape, place: Place, findings: Findings) -> AlarmTable:
     if not shape.bits and not shape.codes and shape.csv is None:
-        findings.problem(place, "the alarm table is empty", "give `bits`, `codes` with their texts, or a `csv` file")
+        given = sorted(shape.model_fields_set & {"bits", "codes"})  # a mistake in these is no empty table
+        findings.problem(
+            (*place, *given[:1]), "the alarm table is empty", "give `bits`, `codes` with their texts, or a `csv` file"
+        )
     bits: dict[int, str | None] = {}
     texts: dict[str, Texts] = {}
     for number, row in enumerate(shape.bits):

@@ -54,6 +54,8 @@ def fault_texts(path: Path, encoding: str) -> FaultTexts:
             what = f"the code {said} has another text in line {lines[said]}"
             found.say(line, what, "give each code one text")
         lines.setdefault(said, line)
+    if not found.texts and not found.mistakes:
+        found.say(1, "the file has no texts", "write lines of code;text, or name its columns in the first line")
     return found
 
 

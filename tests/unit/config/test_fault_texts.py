@@ -72,6 +72,9 @@ def test_other_characters_and_long_texts(tmp_path: Path) -> None:
         pytest.param("code;text;fr\n1;a;b\n", 1, "no column `fr`", id="an unknown column"),
         pytest.param("code;text;en\n1;a;b\n", 1, "comes twice", id="one column twice"),
         pytest.param('1;a\n\n2;"b\n3;c\n', 3, "this is no CSV", id="a quote that is left open"),
+        pytest.param("1|a\n2|b\n", 1, "no texts", id="another delimiter"),
+        pytest.param("", 1, "no texts", id="an empty file"),
+        pytest.param("code;text\n", 1, "no texts", id="a first line alone"),
         pytest.param('1;"a"b\n', 1, "this is no CSV", id="a quote inside of a text"),
     ],
 )
