@@ -237,6 +237,7 @@ class Pipeline:
                 clock_offset=offset,
                 oldest=oldest,
                 looked=looked,
+                guest=batch.controller if station in self._guests[batch.controller] else None,
             )
             work.step(self._setups[station], seen)
         looks.add(batch.received_time)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from adapters.reading import Quality, Reading
+from adapters.reading import Quality, Reading, TagId
 from mes.collect.counting import read_counter
 from mes.collect.observation import Work
 from mes.collect.signals import CounterSignal
@@ -44,15 +44,17 @@ def flag_missed_pulses(work: Work) -> None:
     looked, seen = work.seen.looked, work.seen.received_time
     if looked is None or work.seen.baseline:
         return
-    for signal in _pulses(work):
+    for tag, signal in _pulses(work):
+        if work.setup.elsewhere.get(tag) != work.seen.guest:
+            continue  # another controller was looked at
         if signal.shortest_pulse is not None and seen - looked > signal.shortest_pulse:
             _flag(work, signal, looked, seen)
 
 
-def _pulses(work: Work) -> Iterator[CounterSignal]:
-    for signal in work.setup.signals.values():
+def _pulses(work: Work) -> Iterator[tuple[TagId, CounterSignal]]:
+    for tag, signal in work.setup.signals.items():
         if isinstance(signal, CounterSignal) and signal.pulse and signal.setup.kind in work.state.levels:
-            yield signal
+            yield tag, signal
 
 
 def _unseen_since(work: Work, kind: CountKind) -> datetime | None:

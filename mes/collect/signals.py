@@ -294,7 +294,7 @@ class Observation:
 
     `clock_offset`: the controller's clock minus ours. `oldest`: what comes late may have happened since then, by our
     clock. `looked`: the last look before it, at which the values that are held were still those of the controller, by
-    our clock. Each is None where it is not known.
+    our clock. Each is None where it is not known. `guest`: the controller, if it is not the station's own.
     """
 
     readings: tuple[Reading, ...]
@@ -303,3 +303,4 @@ class Observation:
     clock_offset: timedelta | None = None
     oldest: datetime | None = None
     looked: datetime | None = None
+    guest: ControllerId | None = None

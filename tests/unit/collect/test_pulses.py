@@ -10,7 +10,7 @@ import pytest
 from changing_plant import MODBUS, NORMAL, Plant
 from collect_scenes import at, live, lost, said, seen, station
 
-from adapters.reading import Gap, TagId, Value
+from adapters.reading import ControllerId, Gap, TagId, Value
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import CounterSignal, Observation, StationSetup
 from mes.model import CountKind, CountUnreconciled, StationEvent, UnitsCounted
@@ -120,6 +120,18 @@ def test_two_polls_too_far_apart_are_flagged() -> None:
     assert counted(run(pulsed(shortest=SHORTEST), story)) == [(0, 0), (1, 1)]
     assert doubts(run(pulsed(), story)) == []
     assert doubts(run(pulsed(shortest=SHORTEST), [replace(seen(9), looked=at(0))])) == []  # never seen yet
+
+
+def test_polls_of_another_controller_of_the_station_do_not_matter() -> None:
+    """A slow PLC beside a fast one with the pulses flags nothing, and slow polls of the pulses are flagged."""
+    io = ControllerId("io")
+    setup = replace(pulsed(shortest=SHORTEST), elsewhere={TagId("good"): io})
+    first = replace(seen(0, baseline=True, good=False), guest=io)
+    of_plc = replace(seen(9), looked=at(0))
+
+    assert doubts(run(setup, [first, of_plc])) == []
+    assert len(doubts(run(setup, [first, replace(of_plc, guest=io)]))) == 1
+    assert doubts(run(pulsed(shortest=SHORTEST), [*levels(False), replace(of_plc, guest=io)])) == []
 
 
 PULSE = "good_count: {table: coil, address: 1, pulse: true, min_pulse_ms: 2000, max_per_hour: 3600}"
