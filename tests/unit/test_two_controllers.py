@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from adapters.clock import ManualClock
 from adapters.reading import Batch, ControllerId, GapCause, PolledPart, Quality, Reading, TagId, Value
-from mes.collect.signals import StateSignal
+from mes.collect.counters import CounterSetup, ResetPolicy
+from mes.collect.signals import CounterSignal, StateSignal
 from mes.collect.states import CodeMap
 from mes.journal import Journal
-from mes.model import CountFlag, QualityChanged, State, StationEvent, UnitsCounted
+from mes.model import CountFlag, CountKind, CountUnreconciled, QualityChanged, State, StationEvent, UnitsCounted
 from mes.oee.timeline import timeline
 from mes.pipeline import Pipeline
 
@@ -32,10 +33,14 @@ class Bench:
 
     journal: Journal
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    shortest_pulse: timedelta | None = None  # good units are pulses, if it is given
 
     def __post_init__(self) -> None:
         made = station(max_per_hour=3600)
         signals = {tag: made.signals[tag] for tag in (TagId("good"), TagId("current"))}
+        if self.shortest_pulse is not None:
+            counter = CounterSetup(CountKind.GOOD, 2**50, ResetPolicy.NEVER, 3600)
+            signals[TagId("good")] = CounterSignal(counter, pulse=True, shortest_pulse=self.shortest_pulse)
         states = StateSignal(CodeMap({"1": State.PRODUCING, "4": State.DOWN}))
         self.setup = replace(
             made,
@@ -207,3 +212,23 @@ async def test_tags_that_are_polled_too_late_are_unread_and_no_gap(bench: Bench)
 
     assert await bench.known() == [State.PRODUCING]
     assert bad[-1] - START < timedelta(seconds=1)
+
+
+async def test_pulses_are_missed_by_slow_polls_of_their_own_controller_alone(tmp_path: Path) -> None:
+    """Nine seconds between two polls of the PLC hide no pulse of the other controller; its own do."""
+    async with Journal.open(tmp_path / "journal.sqlite") as journal:
+        bench = Bench(journal, shortest_pulse=timedelta(seconds=2))
+        await bench.pipeline.recover()
+        bench.shown[OTHER]["good"] = False
+        await bench.connect(OWN)
+        await bench.connect(OTHER)
+        for second in range(10):
+            await bench.tell(OTHER, good=second % 2 == 1)
+        await bench.tell(OWN, state=4)
+        doubts = [event for event in await bench.events() if isinstance(event, CountUnreconciled)]
+        assert doubts == []
+
+        bench.clock.advance(timedelta(seconds=9))
+        await bench.tell(OTHER, good=False)
+        doubts = [event for event in await bench.events() if isinstance(event, CountUnreconciled)]
+        assert len(doubts) == 1
