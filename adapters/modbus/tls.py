@@ -6,8 +6,7 @@ from pathlib import Path
 
 from adapters.errors import ControllerMisconfigured
 from adapters.settings import ModbusSecurity
-
-_SUFFIXES = (".pem", ".der")
+from adapters.trusted import trusted_files
 
 
 def tls_context(security: ModbusSecurity) -> ssl.SSLContext:
@@ -50,8 +49,8 @@ def no_handshake(where: str, failure: ssl.SSLError) -> str:
 def _trusted_files(security: ModbusSecurity) -> Iterator[Path]:
     if security.server_certificate is not None:
         yield security.server_certificate
-    if security.trust_folder is not None and security.trust_folder.is_dir():
-        yield from sorted(file for file in security.trust_folder.iterdir() if file.suffix in _SUFFIXES)
+    if security.trust_folder is not None:
+        yield from trusted_files(security.trust_folder)
 
 
 def _read(file: Path) -> bytes:

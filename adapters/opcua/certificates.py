@@ -164,11 +164,6 @@ def admit(folder: Path, name: str, certificate: x509.Certificate) -> Path:
     return file
 
 
-def trusted_files(folder: Path) -> list[Path]:
-    """The files of a trust folder that count: those that end in .pem or .der. A file is withdrawn by another ending."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in (".pem", ".der"))
-
-
 def readable_by_others(file: Path) -> bool:
     """Whether anybody but its owner may read a file."""
     return bool(file.stat().st_mode & 0o077)

@@ -6,7 +6,7 @@ from asyncua.crypto.truststore import TrustStore
 from cryptography import x509
 
 from adapters.opcua.certificate_info import read_certificate
-from adapters.opcua.certificates import trusted_files
+from adapters.trusted import trusted_files
 
 
 class TrustFolder(TrustStore):

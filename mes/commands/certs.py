@@ -29,11 +29,11 @@ from adapters.opcua.certificates import (
     readable_by_others,
     resume,
     swap,
-    trusted_files,
 )
 from adapters.opcua.findings import own_card_findings
 from adapters.reading import ControllerId
 from adapters.settings import ModbusTlsController, OpcUaController, OpcUaSecurity, SecurityPolicy
+from adapters.trusted import trusted_files
 from mes.commands.options import CONFIG, plant
 from mes.config.build import PlantConfig
 from mes.daemon import credential

@@ -166,7 +166,7 @@ async def test_a_real_tls_server_is_collected(tmp_path: Path, by: str) -> None:
     if by == "folder":
         trust = {"trust_folder": tmp_path / "trusted"}
         trust["trust_folder"].mkdir()
-        (trust["trust_folder"] / "oven.pem").write_bytes(theirs.certificate.read_bytes())
+        (trust["trust_folder"] / "OVEN.PEM").write_bytes(theirs.certificate.read_bytes())
         (trust["trust_folder"] / "other.pem").write_bytes(ours.certificate.read_bytes())
     async with tls_server(theirs, ours) as port, watched(tls(port, ours, **trust), TAGS) as seen:
         first = await seen.batch()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from adapters.opcua.certificate_info import Wanted, encoded_certificate, new_key, self_signed
-from adapters.opcua.certificates import trusted_files
 from adapters.opcua.trust import TrustFolder
+from adapters.trusted import trusted_files
 
 CERTIFICATE = self_signed(new_key(2048), Wanted(application_uri="urn:plc", hostname="plc", days=9, bits=2048))
 
