@@ -81,6 +81,15 @@ async def test_a_password_over_an_open_channel_is_encrypted(certificates: Certif
         assert [finding.code for finding in report.findings] == [Code.POLICY_NONE]
 
 
+async def test_a_server_without_logins_over_an_open_channel_is_named(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """A server of policy None alone that offers no encrypted login gets no password, and the remedy is there."""
+    async with started(NodeOpcUa(NODES, certificates, tmp_path, password=PASSWORD, only_open=True)) as server:
+        with pytest.raises(ControllerMisconfigured, match="allow it there, with the password encrypted"):
+            await adapter(by_password(server.url, certificates), ["state"], plc=PASSWORD).run(Journal())
+
+
 async def test_no_password_in_clear() -> None:
     """A server that takes the password in clear does not get it, and the examination says so beforehand."""
     server = OpcUaServer(

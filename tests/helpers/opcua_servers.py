@@ -136,11 +136,12 @@ class NodeOpcUa:
         subscriptions: int | None = None,
         token_lifetime_ms: int | None = None,
         certified_users: bool = False,
+        only_open: bool = False,
     ) -> None:
         """`password`: of any user; without one everybody may come in anonymously. `subscriptions`: of one session.
 
         `token_lifetime_ms`: after which a security token that was not renewed ends the connection. `certified_users`:
-        nobody comes in anonymously, and a certificate is a login.
+        nobody comes in anonymously, and a certificate is a login. `only_open`: it offers policy None alone.
         """
         self._declared = {
             "namespace": NAMESPACE,
@@ -155,6 +156,7 @@ class NodeOpcUa:
             "subscriptions": subscriptions,
             "tokenLifetimeMs": token_lifetime_ms,
             "certifiedUsers": certified_users,
+            "onlyOpen": only_open,
             "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
         }
         self._reader: asyncio.StreamReader | None = None

@@ -43,8 +43,8 @@ async function serve(declared) {
     privateKeyFile: declared.privateKey,
     serverCertificateManager: pki,
     userCertificateManager: pki,
-    securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
-    securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
+    securityPolicies: [SecurityPolicy.None, ...(declared.onlyOpen ? [] : [SecurityPolicy.Basic256Sha256])],
+    securityModes: [MessageSecurityMode.None, ...(declared.onlyOpen ? [] : [MessageSecurityMode.SignAndEncrypt])],
     serverCapabilities: {
       maxSessions: declared.sessions,
       ...(declared.itemsPerSubscription && { maxMonitoredItemsPerSubscription: declared.itemsPerSubscription }),
