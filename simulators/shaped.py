@@ -57,15 +57,13 @@ class ShapedOpcUa:
             place = shown.place
             assert isinstance(place, NodePlace)
             value = self._words.value(shown, shown.source.value(after))
-            typed = bool(value) if place.type == "bool" else value
-            await self.server.write(place.name, typed, source_time=time, quality=self._quality)
+            await self.server.write(place.name, _typed(place, value), source_time=time, quality=self._quality)
 
     async def beat(self, count: int, *, time: datetime) -> None:
         """Writes the heartbeat, which is of good quality at all times."""
         place = self._shape.heartbeat
         if isinstance(place, NodePlace):
-            value = beat_value(place, count)
-            await self.server.write(place.name, bool(value) if place.type == "bool" else value, source_time=time)
+            await self.server.write(place.name, _typed(place, beat_value(place, count)), source_time=time)
 
     def slow(self, cable: Cable, *, on: bool) -> None:
         """The cable takes its time, in each direction."""
@@ -74,6 +72,16 @@ class ShapedOpcUa:
     def bad(self, *, on: bool) -> None:
         """The status of what is written from now on."""
         self._quality = "bad" if on else "good"
+
+
+def _typed(place: NodePlace, value: object) -> object:
+    match place.type:
+        case "bool":
+            return bool(value)
+        case "string":
+            return str(value)
+        case _:
+            return value
 
 
 class ShapedModbus:

@@ -1,7 +1,7 @@
 """The plant of a demo: its file, what is simulated of it, and what its controllers can show of the truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class DemoPlant:
 
 def demo_plant(file: Path | None) -> DemoPlant:
     """The plant of a file, or the example plant. Raises ConfigError for what cannot be simulated."""
-    config = load(file or default_config()).config
+    config = replace(load(file or default_config()).config, influx=None)  # what is simulated is not the plant's
     if is_example(file):
         return DemoPlant(config)
     codes = Codes.made(list(config.setups))

@@ -225,7 +225,8 @@ def _faults(signal: FaultSignal, tag: OpcUaTag | ModbusTag, faults: Mapping[int,
     codes = faults or {fault: str(fault) for fault in (*BREAKDOWN_FAULTS, *MINOR_FAULTS)}
     table = {str(number): int(code) if code.isdigit() else code for number, code in codes.items()}
     table = {number: code for number, code in table.items() if isinstance(code, int) or not numeric}
-    none = next((code for code in sorted(signal.none) if code.isdigit() or not numeric), "0")
+    numbers = all(isinstance(code, int) for code in table.values())
+    none = next((code for code in sorted(signal.none) if code.isdigit() is numbers), "0" if numbers else "")
     return Lookup("fault", {**table, str(FORCED_FAULT): FORCED_FAULT}, int(none) if none.isdigit() else none)
 
 
@@ -286,7 +287,7 @@ def _type(source: Source) -> NodeType:
         case Lookup(field="state", table=table) if all(value in (0, 1) for value in table.values()):
             return "bool"
         case Lookup(table=table):
-            return "string" if any(isinstance(value, str) for value in table.values()) else "uint32"
+            return "string" if any(isinstance(value, str) for value in table.values()) else "int32"
         case Totaliser(signed=True, modulus=modulus):
             return "int32" if modulus <= _U32 else "int64"
         case Totaliser(modulus=modulus):

@@ -10,11 +10,12 @@ from adapters.reading import TagId, Value
 from adapters.settings import ByteOrder, DataType, ModbusTag, Table
 from mes.collect.signals import FaultSignal, StateSignal
 from mes.collect.states import BitMap, BitRule, CodeMap, CodeRange, Condition, StateRule, StateRules
-from mes.config.load import config_folder
+from mes.config.load import config_folder, load
 from mes.demo.derived import CalendarHours, Codes, fault_codes, works_of
 from mes.demo.inverse import Field, code_for, overlap, rules_of_bits, rules_of_tags, settings_for
 from mes.demo.plants import DemoPlant, demo_plant
 from mes.demo.projection import doubtful, told_by_counts
+from mes.demo.simulate import FIXED_PORTS, addresses
 from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.model import State, StationId
@@ -257,6 +258,16 @@ def test_what_cannot_be_simulated_is_said(tmp_path: Path, old: str, new: str, se
         demo_plant(file)
 
 
+def test_simulated_figures_stay_out_of_the_database_of_the_plant(tmp_path: Path) -> None:
+    """A file that names its database is simulated without it."""
+    file = tmp_path / "plant.yaml"
+    database = "influx: {url: 'http://127.0.0.1:8086', database: taktline}\n"
+    file.write_text(GOOD.read_text(encoding="utf-8") + database, encoding="utf-8")
+
+    assert load(file).config.influx is not None
+    assert demo_plant(file).config.influx is None
+
+
 def test_a_good_file_can_be_simulated() -> None:
     """OPC UA states and Modbus maps of a small plant; its stations follow each other."""
     plant = demo_plant(GOOD)
@@ -264,6 +275,38 @@ def test_a_good_file_can_be_simulated() -> None:
     nodes = [shown.place for shape in plant.shapes for shown in shape.shown if isinstance(shown.place, NodePlace)]
     assert nodes
     assert plant.works == works_of(plant.config, Codes.made(list(plant.config.setups)))
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> DemoPlant:
+    """Kostanay's file as somebody's own: it is simulated by what it says."""
+    file = tmp_path_factory.mktemp("own") / "plant.yaml"
+    file.write_text((config_folder() / "kostanay.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    return demo_plant(file)
+
+
+def test_variables_hold_what_their_type_says(copied: DemoPlant) -> None:
+    """A number where the type is one, a text where it is one: a server cannot send anything else."""
+    for shape in copied.shapes:
+        for shown in (shown for shown in shape.shown if isinstance(shown.place, NodePlace)):
+            for image in (Image(), Image(state=SimState.DOWN, fault=101, unit="LJ1", product="S3")):
+                value, kind = shown.source.value(image), shown.place.type
+                expected = (
+                    list if kind == "string[]" else str if kind == "string" else float if kind == "double" else int
+                )
+                assert isinstance(value, expected), (shown, value)
+
+
+def test_addresses_are_those_of_the_file_where_they_can_be(retrofit: DemoPlant, copied: DemoPlant) -> None:
+    """Ports of this computer are kept, others are given; units on a line have one port; the example has its own."""
+    moved, kept, example = addresses(retrofit), addresses(copied), addresses(demo_plant(None))
+
+    assert not moved.as_in_file
+    assert len({moved.ports[f"unit-{number}"] for number in (11, 12, 13, 14)}) == 1
+    assert len(set(moved.ports.values())) == 4
+    assert any(line.endswith("RTU frames over TCP, unit 14") for line in moved.lines)
+    assert kept.as_in_file
+    assert kept.ports == example.ports == FIXED_PORTS
 
 
 LIMIT = timedelta(minutes=10)
