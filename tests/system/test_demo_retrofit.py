@@ -1,15 +1,16 @@
 """The demo on a plant of older machines: coils, bit fields, two controllers a station, a shared line, a bare count."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from demos import demo_command, demonstrated
 
-from mes.config.load import config_folder
+from mes.config.load import config_folder, load
 from mes.demo.plants import demo_plant
-from mes.demo.run import parse_breakdown
+from mes.demo.run import Options, parse_breakdown, run_demo
 from mes.model import State, StationId
 from simulators.faults import parse_fault
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 
 RETROFIT = config_folder() / "retrofit.yaml"
 PRESS = StationId("retrofit/press/press-1/blanking")
+CELL = StationId("retrofit/body/respot-1/cell-1")
 GUN, SEALING = StationId("retrofit/body/finish-1/gun"), StationId("retrofit/body/finish-1/sealing")
 
 
@@ -61,3 +63,21 @@ async def test_faults_of_units_on_a_line_and_of_second_controllers_are_survived(
     assert blind[SEALING] == blind[PRESS] == timedelta()
     down = (span.length for span, state in measured[SEALING].states if state is State.DOWN)
     assert max(down) > timedelta(minutes=15)
+
+
+async def test_a_reader_with_a_wrong_file_differs(tmp_path: Path) -> None:
+    """The truth is the line's and not the reader's: a wrong factor and a wrong lamp are found, each at its station."""
+    text = RETROFIT.read_text(encoding="utf-8")
+    wrong = text.replace("units_per_count: 2", "units_per_count: 1").replace(
+        "state: producing, and", "state: setup, and"
+    )
+    file = tmp_path / "plant.yaml"
+    file.write_text(wrong, encoding="utf-8")
+    plant = replace(demo_plant(RETROFIT), config=load(file).config)
+
+    finished = await run_demo(Options(timedelta(minutes=20), speed=240, seed=7, plant=plant))
+
+    problems = finished.outcome.problems
+    assert finished.outcome.verdict == "differs"
+    assert any(problem.startswith(f"{PRESS}: good") for problem in problems)
+    assert any(problem.startswith(f"{CELL}: setup") for problem in problems)
