@@ -77,6 +77,15 @@ PublishInterval = Annotated[int, Field(ge=10, le=60_000)]
 SamplingInterval = Annotated[int, Field(ge=0, le=60_000)]
 
 
+class OpcUaConditions(_Settings):
+    """Alarms and Conditions of a notifier: those of one `source`, and the field of their events that is their code."""
+
+    source: Annotated[str, Field(min_length=1, description="SourceName of the alarms; nothing: of all")] | None = None
+    code: Annotated[
+        Literal["ConditionName", "SourceName", "Message"], Field(description="the field that is the fault code")
+    ] = "ConditionName"
+
+
 class OpcUaTag(_Settings):
     """One node. `node` is `nsu=<namespace URI>;s=<id>` (or i=, g=, b=); `ns=0;i=…` is allowed for standard nodes.
 
@@ -85,7 +94,8 @@ class OpcUaTag(_Settings):
     `member` picks a member of a structure: `Status.Code`, `Parts[2].Vin`. `single`: a list is a value of bad quality.
     `accept`: values that the server marks as uncertain count as good. It and the intervals are the controller's where
     they are None. `no_value`: what it shows when it has no value, before scaling. `bits`: the field of a whole number
-    that is the value. `charset`: of a ByteString, and of a String that is no UTF-8.
+    that is the value. `charset`: of a ByteString, and of a String that is no UTF-8. `conditions`: the node is a
+    notifier, and the value is the list of its active alarms.
     """
 
     node: str | None = None
@@ -101,6 +111,13 @@ class OpcUaTag(_Settings):
     no_value: Sentinels = ()
     bits: BitRange | None = None
     charset: Charset = "utf-8"
+    conditions: OpcUaConditions | None = None
+
+    @model_validator(mode="after")
+    def _notifier(self) -> "OpcUaTag":
+        if self.conditions is not None and (self.index, self.member, self.accept) != (None, None, None):
+            raise ValueError("`conditions` are events of a node: delete `index`, `member` and `accept` beside it")
+        return self
 
     @model_validator(mode="after")
     def _one_address(self) -> "OpcUaTag":
@@ -133,7 +150,10 @@ class OpcUaTag(_Settings):
     def place(self) -> str:
         """Where the value is, in one text: two tags with the same place read the same value."""
         part = "" if self.index is None else f" [{self.index}]"
-        return f"{self.node or self.path}{part}" + ("" if self.member is None else f" .{self.member}")
+        part += "" if self.member is None else f" .{self.member}"
+        if self.conditions is not None:
+            part = f" alarms of {self.conditions.source or 'all'} by {self.conditions.code}"
+        return f"{self.node or self.path}{part}"
 
 
 class ModbusTag(_Settings):

@@ -183,7 +183,7 @@ class Connection:
         self._clock_offset = await self._server_offset()
         values = await self.items.values(self.session)
         now = self.now()
-        return tuple(self.items.read(tag, data, now) for tag, data in values)
+        return tuple(self.items.read(tag, data, now) for tag, data in values) + self.items.alarms(now)
 
     async def _server_offset(self) -> timedelta | None:
         """The server's clock minus ours; None if it does not show one, or not quickly enough."""

@@ -9,6 +9,7 @@ from asyncua.ua.status_codes import StatusCodes
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured
 from adapters.opcua.addressing import NodeAddress, Step, indices, parse, parse_path
+from adapters.opcua.conditions import Conditions, notifier_of
 from adapters.opcua.session import Session, node_id, translated, value_of
 from adapters.opcua.structures import Path, Types, member_path
 from adapters.opcua.values import Problem, interpreted
@@ -47,6 +48,10 @@ class Items:
         self._unreadable: dict[TagId, Problem] = {}
         self._types = Types()
         self._members: dict[TagId, Path] = {tag: member_path(how.member) for tag, how in tags.items() if how.member}
+        self.conditions = {
+            tag: Conditions(tag, how.conditions) for tag, how in tags.items() if how.conditions is not None
+        }
+        """Tags whose values are made of the events of a notifier; they cannot be read."""
         self._handles: dict[TagId, int] = {}
         self._tags_by_handle: list[TagId] = []
         for tag, how in tags.items():
@@ -98,6 +103,8 @@ class Items:
     def wanted(self, tag: TagId) -> ua.ReadValueId | None:
         """What to read or monitor for the tag now; None: it is not there."""
         node = self._nodes[tag]
+        if node is not None and tag in self.conditions:
+            return notifier_of(node)
         return None if node is None else value_of(node, self._how[tag].index)
 
     def new_handle(self, tag: TagId) -> int:
@@ -131,6 +138,10 @@ class Items:
         else:
             self._unreadable[tag] = problem
         return sample
+
+    def alarms(self, now: datetime) -> tuple[Reading, ...]:
+        """The active alarms of every notifier whose events come, as far as they are known."""
+        return tuple(conditions.present(now) for tag, conditions in self.conditions.items() if tag in self.active)
 
     def publish_ms(self, tag: TagId) -> int:
         """How often the server is to send this tag."""
@@ -175,7 +186,8 @@ class Items:
                 "raise the server's limit of monitored items, or use `mode: poll` for this controller",
                 tags,
             )
-        for tag, problem in self._unreadable.items():
+        told = {tag: problem for tag, held in self.conditions.items() if (problem := held.problem) is not None}
+        for tag, problem in (self._unreadable | told).items():
             yield Diagnostic(DiagnosticCode.VALUE_UNREADABLE, f"tag {tag}: {problem.text}", problem.remedy, (tag,))
 
     def absent(self) -> frozenset[TagId]:
@@ -194,9 +206,10 @@ class Items:
     async def values(self, session: Session, tags: Sequence[TagId] | None = None) -> list[tuple[TagId, ua.DataValue]]:
         """The present values of all tags, or of `tags`, bad ones included, in one bulk read.
 
-        Tags that are not there are left out.
+        Tags that are not there are left out, and those that are told by events.
         """
-        here = [(tag, node) for tag in (self.tags if tags is None else tags) if (node := self.wanted(tag)) is not None]
+        readable = [tag for tag in (self.tags if tags is None else tags) if tag not in self.conditions]
+        here = [(tag, node) for tag in readable if (node := self.wanted(tag)) is not None]
         with translated("reading the present values"):
             values = await session.read([node for _, node in here])
         return [(tag, value) for (tag, _), value in zip(here, values, strict=True)]

@@ -83,6 +83,8 @@ class Monitoring:
         Raises ControllerUnavailable without a first subscription, or if the server knows none of the tags.
         """
         self._items.refuse_absent()
+        for conditions in self._items.conditions.values():
+            conditions.forget()
         absent = self._items.absent()
         wanted = [tag for tag in self._items.tags if tag not in absent and tag not in self._distrusted]
         base_ms = self._connection.settings.publish_interval_ms
@@ -193,6 +195,8 @@ class Monitoring:
             if result.StatusCode.is_good():
                 self._items.accept(tag)
                 self._placed[tag] = (stream.number, int(result.MonitoredItemId))
+                if tag in self._items.conditions:
+                    continue  # events are not sampled
                 self.sampling_s = max(self.sampling_s, result.RevisedSamplingInterval / 1000)
                 granted.append(_Granted(self._items.sampling_ms(tag), result))
             else:
@@ -215,6 +219,8 @@ class Monitoring:
                 self._items.poll(tag, unmonitored[tag])
             else:
                 self._items.refuse(tag, unmonitored[tag])
+        for tag in unmonitored.keys() & self._items.conditions.keys():
+            self._items.refuse(tag, unmonitored[tag])
 
     def _tell_of_revisions(self, granted: Sequence[_Granted]) -> None:
         settings = self._connection.settings

@@ -26,6 +26,7 @@ from adapters.errors import AdapterError, ControllerMisconfigured, ControllerUna
 from adapters.opcua.addressing import NodeAddress
 from adapters.opcua.certificate_info import first_of_chain, read_certificate, read_key, uris
 from adapters.opcua.client import PASSWORD_IN_CLEAR, LeftOpen, QuietClient
+from adapters.opcua.conditions import EVENTS_KEPT, event_filter
 from adapters.opcua.trust import TrustFolder
 from adapters.settings import OpcUaController, OpcUaSecurity, SecurityPolicy
 
@@ -370,6 +371,15 @@ class Session:
         await self._client.uaclient.delete_monitored_items(parameters)
 
     def _request(self, handle: int, wanted: ua.ReadValueId, sampling_ms: int) -> ua.MonitoredItemCreateRequest:
+        if wanted.AttributeId == AttributeIds.EventNotifier:
+            parameters = ua.MonitoringParameters(
+                ClientHandle=ua.IntegerId(handle),
+                SamplingInterval=ua.Duration(0),
+                Filter=cast(ua.ExtensionObject, event_filter()),
+                QueueSize=ua.Counter(EVENTS_KEPT),
+                DiscardOldest=cast(ua.Boolean, True),
+            )
+            return ua.MonitoredItemCreateRequest(wanted, ua.MonitoringMode.Reporting, parameters)
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=wanted,
             MonitoringMode=ua.MonitoringMode.Reporting,

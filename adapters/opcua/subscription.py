@@ -137,7 +137,9 @@ class Subscribed:
     def _younger(self, readings: Sequence[Reading], overlap: Overlap, *, earlier: bool) -> list[Reading]:
         news = []
         for reading in readings:
-            if overlap.admits(reading, earlier=earlier):
+            if reading.tag in self._items.conditions:
+                news.append(reading)  # no read has told what an event tells
+            elif overlap.admits(reading, earlier=earlier):
                 news.append(reading)
             else:
                 self._withheld[reading.tag] = reading
@@ -307,6 +309,8 @@ class Subscribed:
     def _notified(self, arrival: Arrival) -> list[Reading]:
         readings = []
         for notification in arrival.result.NotificationMessage.NotificationData or []:
+            for event in notification.Events if isinstance(notification, ua.EventNotificationList) else ():
+                readings += self._alarms(event, arrival.received_time)
             for item in notification.MonitoredItems if isinstance(notification, ua.DataChangeNotification) else ():
                 tag = self._items.tag(int(item.ClientHandle))
                 if tag is None:
@@ -314,6 +318,13 @@ class Subscribed:
                 self._items.judge(tag, item.Value)
                 readings.append(self._items.read(tag, item.Value, arrival.received_time))
         return readings
+
+    def _alarms(self, event: ua.EventFieldList, now: datetime) -> list[Reading]:
+        """What an event changes of the active alarms of its notifier."""
+        tag = self._items.tag(int(event.ClientHandle))
+        conditions = None if tag is None else self._items.conditions.get(tag)
+        new = None if conditions is None else conditions.take(event.EventFields or [], now)
+        return [] if new is None else [new]
 
     def _read(self, polled: Polled) -> list[Reading]:
         """What changed of the tags that are not monitored."""

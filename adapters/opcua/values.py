@@ -112,6 +112,17 @@ def _source_time(stamp: datetime | None) -> datetime | None:
     return _utc(stamp)
 
 
+def event_time(stamp: object) -> datetime | None:
+    """When an event was; None where the server does not say."""
+    return _source_time(stamp) if isinstance(stamp, datetime) else None
+
+
+def event_text(content: object) -> str:
+    """A text of an event; empty where there is none."""
+    said = _scalar(content, OpcUaTag(node="")) if isinstance(content, str | ua.LocalizedText) else ""
+    return said.strip(_BLANKS) if isinstance(said, str) else ""
+
+
 def _value(variant: ua.Variant | None, how: OpcUaTag, member: Callable[[object], object] | None) -> Value | None:
     """None where the server sends no value. Raises _Unusable for what is none that we read."""
     if variant is None:

@@ -75,6 +75,10 @@ def word_bits(
     station: Resolved, within: Place, shape: FaultShape, table: AlarmTable, tag: Tag, findings: Findings
 ) -> int:
     """How many bits one element of an alarm word has; reports what is none, or lacks a bit of the table."""
+    if shape.conditions is not None and table.bits:
+        what = f"the alarm table {shape.alarms} has `bits`, and alarms by `conditions` are no alarm word"
+        remedy = "name a table with `codes` or `csv`, whose codes are those of the alarms"
+        findings.problem(station.origin(*within, "alarms"), what, remedy, station=station.path)
     if isinstance(tag, ModbusTag) and shape.word_bits is not None:
         what, remedy = "`word_bits` is of an array on OPC UA", "delete it: `type` says how many bits there are"
         findings.problem(station.origin(*within, "word_bits"), what, remedy, station=station.path)

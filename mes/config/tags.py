@@ -1,6 +1,6 @@
 """The tags of a plant: where each signal is read, and which places are read twice or overlap."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ Tag = OpcUaTag | ModbusTag
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _INTERVALS = frozenset({"publish_interval_ms", "sampling_interval_ms"})
 _OPC_UA_ONLY = _INTERVALS | {"node", "path", "index", "member", "accept"}
-_OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset", "no_value", "bits", "charset"}
+_OPC_UA_KEYS = _OPC_UA_ONLY | {"scale", "offset", "no_value", "bits", "charset", "conditions"}
 _MODBUS_KEYS = _TAG_KEYS - _OPC_UA_ONLY
 
 
@@ -101,6 +101,8 @@ def tag(
 ) -> Tag | None:
     """The tag that a signal is read from; None where the file does not give one that can be."""
     given = {key: value for key in sorted(_TAG_KEYS) if (value := getattr(signal, key)) is not None}
+    if isinstance(signal, FaultShape) and signal.conditions is not None:
+        given["conditions"] = signal.conditions
     opc_ua = isinstance(controller, OpcUaController)
     foreign = sorted(given.keys() - (_OPC_UA_KEYS if opc_ua else _MODBUS_KEYS))
     for key in foreign:
@@ -108,11 +110,7 @@ def tag(
         what = f"`{key}` does not go with {protocol}, which {signal.controller or station.shape.controller} speaks"
         _say(station, (*within, key), what, f"use {instead}, or name another controller", findings)
     if isinstance(controller, OpcUaController) and controller.mode == "poll":
-        for interval in sorted(given.keys() & _INTERVALS):
-            what = (
-                f"`{interval}` has no effect: {signal.controller or station.shape.controller} is read by `mode: poll`"
-            )
-            _say(station, (*within, interval), what, "delete it, or use `mode: subscribe`", findings)
+        _check_polled(station, within, given.keys(), signal.controller or station.shape.controller or "", findings)
     key = address_key(given, opc_ua=opc_ua)
     if foreign or key not in given:
         if not foreign:
@@ -150,6 +148,16 @@ def _in_full(given: dict[str, Any], say: Say) -> bool:
         given["bits"] = bit_field(None, given["bits"], say)
         return given["bits"] is not None
     return True
+
+
+def _check_polled(station: Resolved, within: Place, given: Set[str], controller: str, findings: Findings) -> None:
+    """What has no meaning where an OPC UA server is only read."""
+    for interval in sorted(given & _INTERVALS):
+        what = f"`{interval}` has no effect: {controller} is read by `mode: poll`"
+        _say(station, (*within, interval), what, "delete it, or use `mode: subscribe`", findings)
+    if "conditions" in given:
+        what = f"alarms come as events, and {controller} is read by `mode: poll`"
+        _say(station, (*within, "conditions"), what, "use `mode: subscribe`, or read fault codes", findings)
 
 
 def _say(station: Resolved, within: Place, what: str, remedy: str, findings: Findings) -> None:

@@ -137,11 +137,13 @@ class NodeOpcUa:
         token_lifetime_ms: int | None = None,
         certified_users: bool = False,
         only_open: bool = False,
+        alarms: Mapping[str, str] | None = None,
     ) -> None:
         """`password`: of any user; without one everybody may come in anonymously. `subscriptions`: of one session.
 
         `token_lifetime_ms`: after which a security token that was not renewed ends the connection. `certified_users`:
-        nobody comes in anonymously, and a certificate is a login. `only_open`: it offers policy None alone.
+        nobody comes in anonymously, and a certificate is a login. `only_open`: it offers policy None alone. `alarms`:
+        sources of alarms by their names; an alarm is active while the variable of its name is true.
         """
         self._declared = {
             "namespace": NAMESPACE,
@@ -157,6 +159,7 @@ class NodeOpcUa:
             "tokenLifetimeMs": token_lifetime_ms,
             "certifiedUsers": certified_users,
             "onlyOpen": only_open,
+            "alarms": [{"name": name, "source": source} for name, source in (alarms or {}).items()],
             "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
         }
         self._reader: asyncio.StreamReader | None = None

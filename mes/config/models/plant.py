@@ -16,6 +16,7 @@ from adapters.settings import (
     ModbusTcpController,
     ModbusTlsController,
     ModbusUdpController,
+    OpcUaConditions,
     OpcUaController,
     OpcUaTag,
     PublishInterval,
@@ -346,6 +347,9 @@ class FaultShape(SignalShape):
 
     none: list[int | str] = [0, ""]
     alarms: str | None = None
+    conditions: (
+        Annotated[OpcUaConditions, Field(description="active alarms of an OPC UA notifier; {} for all")] | None
+    ) = None
     word_bits: (
         Annotated[Literal[8, 16, 32, 64], Field(description="bits of each element of an OPC UA array of words: 16")]
         | None

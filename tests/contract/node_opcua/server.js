@@ -30,6 +30,32 @@ function variant(type, value) {
   return new Variant({ dataType, value, arrayType: array ? VariantArrayType.Array : VariantArrayType.Scalar });
 }
 
+// An alarm of a source is active while the variable of its name is true; the Server object is told of all of them.
+function addAlarms(space, namespace, { alarms }, nodes) {
+  if (!alarms.length) return;
+  space.installAlarmsAndConditionsService();
+  const normal = namespace.addVariable({ organizedBy: space.rootFolder.objects, browseName: "Normal", dataType: "Boolean" });
+  normal.setValueFromSource(variant("bool", false));
+  const sources = new Map();
+  for (const { name, source } of alarms) {
+    if (!sources.has(source)) {
+      sources.set(source, namespace.addObject({
+        organizedBy: space.rootFolder.objects, browseName: source, eventSourceOf: space.rootFolder.objects.server,
+      }));
+    }
+    const of = sources.get(source);
+    const node = namespace.addVariable({
+      componentOf: of, browseName: name, nodeId: `s=${name}`, dataType: DataType.Boolean, eventSourceOf: of,
+    });
+    node.setValueFromSource(variant("bool", false));
+    nodes.set(name, { node, type: "bool" });
+    namespace.instantiateOffNormalAlarm({
+      browseName: `${name}Alarm`, componentOf: of, conditionSource: of, conditionOf: of, conditionName: name, inputNode: node,
+      normalState: normal,
+    });
+  }
+}
+
 async function serve(declared) {
   const pki = new OPCUACertificateManager({
     rootFolder: declared.pki, automaticallyAcceptUnknownCertificate: declared.acceptStrangers,
@@ -73,6 +99,7 @@ async function serve(declared) {
     node.setValueFromSource(variant(type, initial));
     nodes.set(name, { node, type });
   }
+  addAlarms(space, namespace, declared, nodes);
   await server.start();
   return { server, namespace, nodes };
 }

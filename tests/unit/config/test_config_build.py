@@ -15,6 +15,7 @@ from adapters.settings import (
     ModbusTcpController,
     ModbusTlsController,
     ModbusUdpController,
+    OpcUaConditions,
     OpcUaController,
     OpcUaTag,
     Table,
@@ -297,14 +298,18 @@ def test_alarm_words_of_every_shape_have_the_bits_of_their_table() -> None:
         "several:fault_code.3": FaultSignal(name="fault_code.3", bits=robot),
         "several:fault_code.4": FaultSignal(name="fault_code.4", bits=robot, word_bits=10),
         "several:fault_code.5": FaultSignal(name="fault_code.5", bits=robot, word_bits=24),
+        "several:fault_code.6": FaultSignal(name="fault_code.6"),
+        "several:fault_code.7": FaultSignal(name="fault_code.7"),
     }
     several = config.setups[StationId("demo/weld/weld-1/several")]
     assert several.elsewhere == {
         TagId(f"demo/weld/weld-1/several:fault_code.{number}"): ControllerId("plc") for number in (3, 4)
     }
     assert {name for name in several.places if name.startswith("fault_code")} == {
-        *("fault_code", "fault_code.2", "fault_code.3", "fault_code.4", "fault_code.5")
+        *("fault_code", "fault_code.2", "fault_code.3", "fault_code.4", "fault_code.5", "fault_code.6", "fault_code.7")
     }
+    notifier = config.tags[ControllerId("timer")][TagId("demo/weld/weld-1/several:fault_code.6")]
+    assert notifier == OpcUaTag(node="ns=0;i=2253", conditions=OpcUaConditions(source="Robot 1", code="Message"))
 
 
 def test_numbers_of_manuals_become_addresses_of_the_wire() -> None:
