@@ -96,10 +96,14 @@ class Pipeline:
         self._stations: dict[ControllerId, list[StationId]] = {controller: [] for controller in known}
         self._guests: dict[ControllerId, dict[StationId, list[TagId]]] = {controller: {} for controller in known}
         self._routes: dict[ControllerId, dict[TagId, list[StationId]]] = {controller: {} for controller in known}
+        self._pulsed: dict[ControllerId, set[StationId]] = {controller: set() for controller in known}  # by polls
         for station, setup in setups.items():
             self._stations[controllers[station]].append(station)
-            for tag in setup.signals:
-                self._routes[setup.elsewhere.get(tag, controllers[station])].setdefault(tag, []).append(station)
+            for tag, signal in setup.signals.items():
+                shown_by = setup.elsewhere.get(tag, controllers[station])
+                self._routes[shown_by].setdefault(tag, []).append(station)
+                if isinstance(signal, CounterSignal) and signal.shortest_pulse is not None:
+                    self._pulsed[shown_by].add(station)
             for tag, controller in setup.elsewhere.items():
                 self._guests[controller].setdefault(station, []).append(tag)
         self._offset = offset
@@ -229,6 +233,7 @@ class Pipeline:
         oldest = self._deliveries.setdefault(batch.controller, Delivery()).take(batch, offset)
         looks = self._looks[batch.controller]
         looked = looks.before(batch.received_time)
+        previous = None if batch.baseline else self._observed.get(batch.controller)
         for station, readings in self._shares(batch, dark).items():
             seen = Observation(
                 readings=tuple(readings),
@@ -237,6 +242,7 @@ class Pipeline:
                 clock_offset=offset,
                 oldest=oldest,
                 looked=looked,
+                previous=previous,
                 guest=batch.controller if station in self._guests[batch.controller] else None,
             )
             work.step(self._setups[station], seen)
@@ -337,8 +343,8 @@ class Pipeline:
     def _shares(self, batch: Batch, dark: Collection[StationId]) -> dict[StationId, list[Reading]]:
         """The readings of each station; of the `dark` ones, whose gap is over, all that is known now.
 
-        A baseline concerns all of them, even those of whom nothing can be read; time alone those that hold a count, or
-        wait for one that tells their state.
+        A baseline concerns all of them, even those of whom nothing can be read; time alone those that hold a count,
+        wait for one that tells their state, or have pulses that a late poll misses.
         """
         stations = self._stations[batch.controller]
         shares: dict[StationId, list[Reading]] = {
@@ -346,6 +352,8 @@ class Pipeline:
             for station in stations
             if batch.baseline or self._states[station].held or self._setups[station].told_by_counts is not None
         }
+        pulsed = self._pulsed[batch.controller]
+        shares |= {station: [] for station in pulsed if self._states[station].blind is None}
         guests = self._guests[batch.controller]
         routes = self._routes[batch.controller]
         for reading in batch.readings:

@@ -154,6 +154,7 @@ def _begin_again(state: StationState, former: Mapping[CountKind, FormerPlace]) -
         counters={kind: counter for kind, counter in state.counters.items() if kind not in former},
         held={kind: value for kind, value in state.held.items() if kind not in former},
         levels={kind: level for kind, level in state.levels.items() if kind not in former},
+        missed={kind: instant for kind, instant in state.missed.items() if kind not in former},
         unread={kind: instant for kind, instant in state.unread.items() if kind not in former},
         remapped={**state.remapped, **former},
         closed=closed,

@@ -14,6 +14,8 @@ from mes.collect.signals import CounterSignal
 from mes.collect.values import truth
 from mes.model import CountKind, CountUnreconciled, TimeSource
 
+FLAGGED_EVERY = timedelta(minutes=10)  # a device that is always too slow is told of so often
+
 
 def read_pulse(work: Work, signal: CounterSignal, reading: Reading) -> None:
     """Counts a rising edge; after a time in which the bit was not seen, that time is flagged instead."""
@@ -40,15 +42,27 @@ def read_pulse(work: Work, signal: CounterSignal, reading: Reading) -> None:
 
 
 def flag_missed_pulses(work: Work) -> None:
-    """Flags the time between two polls that were so far apart that a whole pulse may have come and gone."""
-    looked, seen = work.seen.looked, work.seen.received_time
-    if looked is None or work.seen.baseline:
-        return
+    """Flags the time in which polls were so far apart that a whole pulse may have come and gone between two of them.
+
+    A stretch of such polls is flagged once it is over, and every ten minutes while it lasts.
+    """
+    previous, now = work.seen.previous, work.seen.received_time
     for tag, signal in _pulses(work):
-        if work.setup.elsewhere.get(tag) != work.seen.guest:
-            continue  # another controller was looked at
-        if signal.shortest_pulse is not None and seen - looked > signal.shortest_pulse:
-            _flag(work, signal, looked, seen)
+        if work.setup.elsewhere.get(tag) != work.seen.guest or signal.shortest_pulse is None:
+            continue  # another controller was looked at, or one that tells every change
+        kind = signal.setup.kind
+        since = work.state.missed.get(kind)
+        is_late = previous is not None and not work.seen.baseline and now - previous > signal.shortest_pulse
+        until = now if is_late or previous is None else previous
+        if since is None and is_late:
+            since = previous
+        if since is None:
+            continue
+        is_over = not is_late or until - since >= FLAGGED_EVERY
+        if is_over:
+            _flag(work, signal, since, until)
+        others = {other: at for other, at in work.state.missed.items() if other is not kind}
+        work.state = replace(work.state, missed=others if is_over else {**others, kind: since})
 
 
 def _pulses(work: Work) -> Iterator[tuple[TagId, CounterSignal]]:

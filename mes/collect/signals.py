@@ -268,6 +268,7 @@ class StationState:
     held: Mapping[CountKind, Held] = field(default_factory=dict)
     unread: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when a totaliser could not be read
     levels: Mapping[CountKind, bool] = field(default_factory=dict)  # of bits whose edges are counted
+    missed: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when such a bit is polled too seldom
     log: LogState | None = None
     part: datetime | None = None  # the last part, or since when parts are watched, if they tell the state
     unit: str = ""
@@ -303,4 +304,5 @@ class Observation:
     clock_offset: timedelta | None = None
     oldest: datetime | None = None
     looked: datetime | None = None
+    previous: datetime | None = None
     guest: ControllerId | None = None

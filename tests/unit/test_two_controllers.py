@@ -60,9 +60,9 @@ class Bench:
         """All that the controller shows."""
         await self._batch(controller, self.shown[controller], baseline=True)
 
-    async def tell(self, controller: ControllerId, **values: Value) -> None:
-        """What changes there, a second later."""
-        self.clock.advance(timedelta(seconds=1))
+    async def tell(self, controller: ControllerId, *, after_s: float = 1.0, **values: Value) -> None:
+        """What changes there, so much later."""
+        self.clock.advance(timedelta(seconds=after_s))
         self.shown[controller] |= values
         await self._batch(controller, values)
 
@@ -229,6 +229,26 @@ async def test_pulses_are_missed_by_slow_polls_of_their_own_controller_alone(tmp
         assert doubts == []
 
         bench.clock.advance(timedelta(seconds=9))
+        await bench.tell(OTHER)
         await bench.tell(OTHER, good=False)
         doubts = [event for event in await bench.events() if isinstance(event, CountUnreconciled)]
         assert len(doubts) == 1
+
+
+async def test_polls_ten_times_a_second_miss_no_pulse(tmp_path: Path) -> None:
+    """Each of them is on time for pulses of 250 ms; one late poll that shows nothing new is flagged, and no other."""
+    async with Journal.open(tmp_path / "journal.sqlite") as journal:
+        bench = Bench(journal, shortest_pulse=timedelta(milliseconds=250))
+        await bench.pipeline.recover()
+        bench.shown[OTHER]["good"] = False
+        await bench.connect(OWN)
+        await bench.connect(OTHER)
+        for tenth in range(100):
+            await bench.tell(OTHER, after_s=0.1, **({"good": tenth % 10 == 5} if tenth % 10 in {5, 8} else {}))
+        events = await bench.events()
+        assert sum(event.delta for event in events if isinstance(event, UnitsCounted)) == 10
+        assert [event for event in events if isinstance(event, CountUnreconciled)] == []
+
+        await bench.tell(OTHER, after_s=0.4)
+        await bench.tell(OTHER, after_s=0.1)
+        assert len([event for event in await bench.events() if isinstance(event, CountUnreconciled)]) == 1

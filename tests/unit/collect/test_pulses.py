@@ -105,21 +105,32 @@ def test_pulses_that_the_controller_dropped_are_flagged() -> None:
     assert len(doubts(events)) == 1
 
 
+def polls(*times: float, guest: ControllerId | None = None) -> list[Observation]:
+    """Polls that show nothing new, at these times, each after the one before."""
+    return [replace(seen(now), previous=at(before), guest=guest) for before, now in pairwise(times)]
+
+
 def test_two_polls_too_far_apart_are_flagged() -> None:
     """A whole pulse may have come and gone between them; an edge that is seen is counted all the same."""
+    edge = replace(seen(7, good=True), previous=at(4))
+    story = [*levels(False), *polls(0, 2, 4), edge, *polls(7, 9)]
 
-    def looks(*times: float) -> list[Observation]:
-        """The bit is set at the last of them."""
-        return [
-            replace(seen(now, good=True) if now == times[-1] else seen(now), looked=at(before))
-            for before, now in pairwise(times)
-        ]
-
-    story = [*levels(False), *looks(0, 2, 4, 7)]
-    assert len(doubts(run(pulsed(shortest=SHORTEST), story))) == 1
+    assert [event.explanation.split(" from ")[1] for event in doubts(run(pulsed(shortest=SHORTEST), story))] == [
+        f"{at(4)} for 0:00:03: pulses in this time are not known"
+    ]
     assert counted(run(pulsed(shortest=SHORTEST), story)) == [(0, 0), (1, 1)]
     assert doubts(run(pulsed(), story)) == []
-    assert doubts(run(pulsed(shortest=SHORTEST), [replace(seen(9), looked=at(0))])) == []  # never seen yet
+    assert doubts(run(pulsed(shortest=SHORTEST), polls(0, 9, 10))) == []  # never seen yet
+
+
+def test_a_device_that_is_always_too_slow_is_flagged_every_ten_minutes() -> None:
+    """One doubt for a stretch of late polls, not one for each; a gap after it ends it."""
+    late = polls(*(3 * number for number in range(701)))
+    story: list[Observation | Gap] = [*levels(False), *late]
+    story += [lost(2101), lost(2101, 2200), seen(2200, baseline=True, good=False)]
+    found = [event.explanation for event in doubts(run(pulsed(shortest=SHORTEST), story))]
+
+    assert [text.split(" for ")[1].startswith("0:10:00:") for text in found] == [True, True, True, False, False]
 
 
 def test_polls_of_another_controller_of_the_station_do_not_matter() -> None:
@@ -127,10 +138,10 @@ def test_polls_of_another_controller_of_the_station_do_not_matter() -> None:
     io = ControllerId("io")
     setup = replace(pulsed(shortest=SHORTEST), elsewhere={TagId("good"): io})
     first = replace(seen(0, baseline=True, good=False), guest=io)
-    of_plc = replace(seen(9), looked=at(0))
+    of_plc = replace(seen(9), previous=at(0))
 
     assert doubts(run(setup, [first, of_plc])) == []
-    assert len(doubts(run(setup, [first, replace(of_plc, guest=io)]))) == 1
+    assert len(doubts(run(setup, [first, replace(of_plc, guest=io), *polls(9, 10, guest=io)]))) == 1
     assert doubts(run(pulsed(shortest=SHORTEST), [*levels(False), replace(of_plc, guest=io)])) == []
 
 
