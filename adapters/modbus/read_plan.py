@@ -215,26 +215,24 @@ def _cut(run: list[Element], *, limit: int) -> Iterator[list[Element]]:
 
 def _parts(
     tag: ModbusTag, limits: Limits, blocks: Sequence[Block], homes: Mapping[tuple[Table, Element], int]
-) -> Iterator[Part]:
+) -> list[Part]:
     return _joined(tag.table, _elements(tag, limits), blocks, homes)
 
 
 def _joined(
     table: Table, elements: Iterable[Element], blocks: Sequence[Block], homes: Mapping[tuple[Table, Element], int]
-) -> Iterator[Part]:
+) -> list[Part]:
     """Where elements lie, neighbours of one block together."""
-    last: Part | None = None
+    parts: list[Part] = []
     for element in elements:
         home = homes[table, element]
         part = Part(home, element.start - blocks[home].address, element.end - element.start)
+        last = parts[-1] if parts else None
         if last is not None and last.block == home and last.offset + last.count == part.offset:
-            last = Part(home, last.offset, last.count + part.count)
-            continue
-        if last is not None:
-            yield last
-        last = part
-    if last is not None:
-        yield last
+            parts[-1] = Part(home, last.offset, last.count + part.count)
+        else:
+            parts.append(part)
+    return parts
 
 
 def _pieces(
@@ -248,6 +246,6 @@ def _pieces(
     for value, digits in zip(_values(tag, limits), _digits(tag, limits), strict=True):
         if len({homes[tag.table, element] for element in value}) > 1:
             parts = tuple(_joined(tag.table, value, blocks, homes))
-            last = len(list(_joined(tag.table, digits, blocks, homes))) - 1
+            last = len(_joined(tag.table, digits, blocks, homes)) - 1
             moving = 0 if tag.order in (ByteOrder.CDAB, ByteOrder.DCBA) else last
             yield Pieces(name, parts, None if tag.type is DataType.STRING else moving)

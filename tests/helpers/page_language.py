@@ -17,6 +17,7 @@ TERMS = frozenset(
         *("OEE", "TEEP", "NEE", "ISO", "PBT", "APT", "AUPT", "PRI", "PQ", "GQ", "MTBF", "MTTR", "VIN", "CKD", "DKD"),
         *("API", "CSV", "HTTP", "InfluxDB", "Taktline", "Vorne", "oee", "com", "effectiveness", "cookie"),
         *("EN", "RU", "KK", "Asia", "Qostanay", "Modbus", "OPC", "UA", "JAC", "pH"),
+        *("ABCD", "CDAB", "BADC", "DCBA"),  # orders of bytes, as the plant's file writes them
     }
 )
 
