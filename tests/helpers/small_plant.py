@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,11 +106,12 @@ class SmallPlant:
         return sum(counts) if counts else -1
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits; raises TimeoutError, and AssertionError where the program has ended."""
-        async with patiently(WITHIN_S):
-            while not condition():
-                assert self._running[-1].returncode is None, (self.folder / "log").read_text(encoding="utf-8")[-2000:]
-                await asyncio.sleep(0.05)
+        """Waits; fails with the end of the log where it does not come, or the program has ended."""
+        with suppress(TimeoutError):
+            async with patiently(WITHIN_S):
+                while not condition() and self._running[-1].returncode is None:
+                    await asyncio.sleep(0.05)
+        assert condition(), (self.folder / "log").read_text(encoding="utf-8")[-4000:]
 
     async def collects(self, parts: int = 3) -> None:
         """Parts that are made now are counted, each once."""
