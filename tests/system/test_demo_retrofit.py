@@ -53,7 +53,7 @@ async def test_faults_of_units_on_a_line_and_of_second_controllers_are_survived(
         breakdowns=(parse_breakdown("sealing@15m+30m", plant),),
     )
 
-    assert finished.outcome.problems == ()
+    assert not finished.outcome.problems, "\n".join(finished.outcome.problems)
     measured = {station: both.measured for station, both in finished.outcome.stations.items()}
     blind = {
         station: sum((span.length for span, state in seen.states if state is State.NO_DATA), timedelta())

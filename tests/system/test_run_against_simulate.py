@@ -97,7 +97,10 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
             await until(lambda: asyncio.to_thread(lambda: log.read_text().count("controller_connected") >= 3), 40)
         took_s = asyncio.get_running_loop().time() - started_s
         happened = await storm(run, log, influxd, began_s + LENGTH_S / SPEED - LAST_S, 2 * took_s)
+        begun = len(log.read_text())
         with process(run, log) as last:
+            # it listens for SIGTERM then; on a slow machine all may be there before
+            await until(lambda: asyncio.to_thread(lambda: "collector_started" in log.read_text()[begun:]), 40)
             await until(lambda: asyncio.to_thread(truth_file.exists), 60 + LENGTH_S / SPEED)
             truth = json.loads(truth_file.read_text())["stations"]
             assert sum(counts["good"] for counts in truth.values()) > 5 * KILLS
@@ -117,7 +120,7 @@ async def test_influxdb_holds_exactly_what_was_made(influxd: Influxd, tmp_path: 
                 assert by_station(known - stored) == await unidentified(server)
                 assert await kpi_good(server) == good(truth)
             last.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(last.wait, limit_s(10)) == 0
+            assert await asyncio.to_thread(last.wait, limit_s(10)) == 0, log.read_text()[-3000:]
 
 
 async def storm(run: list[str], log: Path, influxd: Influxd, until_s: float, life_s: float) -> Counter[str]:
