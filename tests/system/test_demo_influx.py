@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from append_only import append_only
-from demos import slow_enough
+from demos import first_speed, slow_enough
 from influxd import private_influxd
 
 from dashboards.checks.compare import check_panels, write_expected
@@ -68,7 +68,7 @@ async def test_every_panel_shows_what_the_core_says(tmp_path: Path) -> None:
                     Options(timedelta(hours=8), speed, 7, faults, folder, breakdowns, influx=forwarding)
                 )
 
-        finished = await slow_enough(shift, 400)
+        finished = await slow_enough(shift, first_speed(400))
         assert (finished.verdict, finished.problems) == ("ok", ())
         assert finished.influx is not None
         assert finished.influx.database == server.database
