@@ -41,7 +41,9 @@ async def slow_enough(run: Callable[[float], Awaitable[Finished]], speed: float)
 
 def demo_command(*words: str, speed: float) -> Result:
     """The same with `mes demo` and its words."""
-    run = CliRunner().invoke(mes, ["demo", *words, "--speed", f"{speed:g}"])
-    if run.exit_code == 3 and speed >= SLOWEST * SLOWER:
-        return demo_command(*words, speed=speed / SLOWER)
-    return run
+    speed = first_speed(speed)
+    while True:
+        run = CliRunner().invoke(mes, ["demo", *words, "--speed", f"{speed:g}"])
+        if run.exit_code != 3 or speed < SLOWEST * SLOWER:
+            return run
+        speed /= SLOWER

@@ -16,15 +16,20 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
+from demos import first_speed
 from driven_board import ARTEFACTS, chromium, open_page
 from patience import limit_s
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.timeout(300)
 MES = str(Path(sys.executable).with_name("mes"))
-RUN = ["demo", "--for", "30m", "--speed", "240", "--seed", "7", "--break", "W030@5m+1h", "--no-open"]
 BROKEN = "kostanay/weld/weld-1/framing"
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+def demo(length: str, *words: str) -> list[str]:
+    """The command, as fast as this computer may keep up with."""
+    return ["demo", "--for", length, "--speed", f"{first_speed(240):g}", "--seed", "7", "--no-open", *words]
 
 
 class Terminal:
@@ -94,7 +99,7 @@ def on_a_terminal(*words: str, **environment: str) -> Iterator[Terminal]:
 
 async def test_a_reason_in_two_taps_after_the_verdict() -> None:
     """Sign-ins are printed early and again; an operator explains a stop after the verdict, and Ctrl-C ends with 0."""
-    with on_a_terminal(*RUN) as terminal:
+    with on_a_terminal(*demo("30m", "--break", "W030@5m+1h")) as terminal:
         early = await asyncio.to_thread(terminal.until, "sees the audit")
         assert "verdict" not in early
         shown = await asyncio.to_thread(terminal.until, "Ctrl-C ends both.")
@@ -133,8 +138,7 @@ async def test_a_reason_in_two_taps_after_the_verdict() -> None:
 @pytest.mark.parametrize(("words", "environment"), [(["--no-stay"], {}), ([], {"CI": "true"})])
 def test_it_ends_with_the_verdict_where_nobody_stays(words: list[str], environment: dict[str, str]) -> None:
     """On a terminal with --no-stay, and in CI, the command ends by itself with the verdict's exit code."""
-    brief = ["demo", "--for", "5m", "--speed", "240", "--seed", "7", "--no-open"]
-    with on_a_terminal(*brief, *words, **environment) as terminal:
+    with on_a_terminal(*demo("5m", *words), **environment) as terminal:
         shown = terminal.until("verdict: ok")
         assert terminal.process.wait(timeout=limit_s(15)) == 0
     assert "Ctrl-C ends both." not in shown
@@ -143,9 +147,9 @@ def test_it_ends_with_the_verdict_where_nobody_stays(words: list[str], environme
 @pytest.mark.influxd
 def test_influxdb_stays_as_long_as_the_board() -> None:
     """With --influx the server's address is printed at the verdict; it answers until Ctrl-C, and then ends."""
-    with on_a_terminal("demo", "--for", "5m", "--speed", "240", "--no-open", "--influx") as terminal:
+    with on_a_terminal(*demo("5m", "--influx")) as terminal:
         shown = terminal.until("Ctrl-C ends both.")
-        assert "verdict: ok" in shown
+        assert "verdict: ok" in shown, shown[-4000:]
         found = re.search(r"everything is stored at (http://127\.0\.0\.1:\d+), database (\w+)", shown)
         assert found is not None, shown[-4000:]
         query = urlencode({"db": found[2], "q": 'SELECT last("good") FROM "kpi"'})
