@@ -15,8 +15,8 @@ from pathlib import Path
 from adapters import registry
 from adapters.cancelling import end_tasks
 from adapters.clock import Clock, SteadyClock
+from adapters.operating_system import raise_open_files_limit
 from adapters.reading import Batch, ControllerId, GapCause
-from mes.board.descriptors import raise_descriptor_limit
 from mes.collect.present import PresentTags, longest_without_count
 from mes.config.build import PlantConfig
 from mes.config.models.plant import InfluxShape
@@ -47,6 +47,7 @@ from mes.supervisor import Backoff, run_forever, supervise
 log = get_logger()
 
 SETTLES_WITHIN_S = 5.0
+OPEN_FILES_WANTED = 65_536  # and connections
 BOARD_RETRY_S = 5.0  # real seconds: its port may be free again, its certificate be there
 SET_FOR_S = 30.0  # real seconds for which the machine's clock is elsewhere before the program goes by it
 SET_BY = timedelta(minutes=1)  # by less than that it is left alone, until the next start
@@ -330,7 +331,7 @@ async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None], 
     is a gap, and stamps in its future are brought back. `set_for_s`: real seconds.
     """
     stop = stop_on_signal(within_s=STOP_WITHIN_S)
-    raise_descriptor_limit()
+    raise_open_files_limit(OPEN_FILES_WANTED)
     while True:
         await _collect(config, clock, stop, opened, set_for_s)
         if stop.is_set() or not isinstance(clock, SteadyClock):

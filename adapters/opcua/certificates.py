@@ -22,6 +22,7 @@ from adapters.opcua.certificate_info import (
     self_signed,
     sha256_of,
 )
+from adapters.operating_system import to_disk
 
 _SECRET, _PUBLIC = 0o600, 0o644
 
@@ -112,7 +113,7 @@ def resume(pair: Pair) -> str | None:
     if (pair.certificate.exists() and _fits(pair.certificate, pair.key)) or not _fits(follower, pair.key):
         return None
     follower.replace(pair.certificate)
-    _settle(pair.certificate.parent)
+    to_disk(pair.certificate.parent)
     return f"{pair.certificate} was taken from {follower}: a renewal had stopped half-way"
 
 
@@ -144,9 +145,9 @@ def swap(pair: Pair, *, now: datetime) -> tuple[Path, Path]:
     follower = pair.prepared
     kept = _keep_copy(pair.certificate, now), _keep_copy(pair.key, now)
     follower.key.replace(pair.key)
-    _settle(pair.key.parent)  # the key first, on disk as well: the other way round nothing could go on from
+    to_disk(pair.key.parent)  # the key first, on disk as well: the other way round nothing could go on from
     follower.certificate.replace(pair.certificate)
-    _settle(pair.certificate.parent)
+    to_disk(pair.certificate.parent)
     return kept
 
 
@@ -232,7 +233,7 @@ def _put(file: Path, content: bytes, *, mode: int, replace: bool = False) -> Non
         with os.fdopen(descriptor, "wb") as opened:
             opened.write(content)
             opened.flush()
-            os.fchmod(opened.fileno(), mode)
+            scratch.chmod(mode)
             os.fsync(opened.fileno())
         if replace:
             scratch.replace(file)
@@ -240,13 +241,4 @@ def _put(file: Path, content: bytes, *, mode: int, replace: bool = False) -> Non
             os.link(scratch, file)
     finally:
         scratch.unlink(missing_ok=True)
-    _settle(file.parent)
-
-
-def _settle(folder: Path) -> None:
-    """Puts the names in a folder on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    to_disk(file.parent)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import resource
 import socket
 import sys
 import time
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.cancelling import end_tasks
+from adapters.operating_system import open_files_limit
 from mes.board.accounts.middleware import replayed
 from mes.board.refusals import refusal, refusal_text
 from mes.logs import get_logger
@@ -63,8 +63,8 @@ class Limits:
     @classmethod
     def of_this_process(cls) -> "Limits":
         """Half of the descriptors that the process may open, CONNECTIONS_MOST at most; the rest is for collecting."""
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        half = CONNECTIONS_MOST if soft == resource.RLIM_INFINITY else soft // 2 - HANDSHAKES
+        allowed = open_files_limit()
+        half = CONNECTIONS_MOST if allowed is None else allowed // 2 - HANDSHAKES
         connections = max(8, min(CONNECTIONS_MOST, half))
         return cls(connections, per_client=connections // 2, streams=connections // 2)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import apsw
 
+from adapters.operating_system import to_disk
 from mes.errors import ConfigError, JournalDamaged, JournalError
 from mes.journal.codec import Unreadable, from_us, to_us
 from mes.journal.future import TOLERANCE
-from mes.journal.replace import replace, to_disk
+from mes.journal.replace import replace
 from mes.journal.schema import check_identity, failed, fetch, placed, read_rows
 from mes.journal.store import locked
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from adapters.operating_system import to_disk
 from mes.errors import JournalMissing
-from mes.journal.replace import READY, to_disk
+from mes.journal.replace import READY
 from mes.logs import get_logger
 
 log = get_logger()

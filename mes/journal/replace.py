@@ -3,9 +3,10 @@
 Once the new file is called ready, whatever comes between, the next start finishes what began.
 """
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
+
+from adapters.operating_system import to_disk
 
 READY = ".ready-"
 DAMAGED = ".damaged-"
@@ -59,12 +60,3 @@ def _finish(path: Path, ready: Path) -> Path | None:
         path.with_name(path.name + end).unlink(missing_ok=True)
     to_disk(path.parent)
     return kept if kept.exists() else None
-
-
-def to_disk(path: Path) -> None:
-    """Waits until a file's content, or a folder's names, survive a power cut."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

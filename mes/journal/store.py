@@ -1,7 +1,6 @@
 """The journal's file: its tables, its one writing connection, and every statement that changes it."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import Any, Self
 
 import apsw
 
+from adapters.operating_system import hold, to_disk
 from adapters.reading import ControllerId
 from mes.errors import JournalError
 from mes.intervals import MICROSECOND, Interval
 from mes.journal.codec import LATEST_US, EventRow, Unreadable, from_us, read_row, to_us
 from mes.journal.future import TOLERANCE, is_behind
-from mes.journal.replace import finish_replacing, to_disk
+from mes.journal.replace import finish_replacing
 from mes.journal.schema import (
     COUNT_KIND,
     COUNTS,
@@ -381,7 +381,7 @@ def _lock(path: Path) -> int:
     name = path.with_name(path.name + ".lock")
     lock = os.open(name, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hold(lock)
     except BlockingIOError as error:
         os.close(lock)
         raise JournalError(

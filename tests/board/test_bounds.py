@@ -17,10 +17,11 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from tls_files import certificate
 
+from adapters.operating_system import raise_open_files_limit
 from mes.board.bounds import HANDSHAKE_SPARED_S, HANDSHAKES, HANDSHAKES_OF_ONE, Limits, quiet_accept_errors
-from mes.board.descriptors import raise_descriptor_limit
 from mes.board.refusals import refusal_text
 from mes.board.server import Tls, serve
+from mes.daemon import OPEN_FILES_WANTED
 from mes.translations import LANGUAGES
 
 pytestmark = pytest.mark.timeout(60)
@@ -394,7 +395,7 @@ def test_the_board_takes_half_of_the_descriptors(allowed: int, connections: int)
         limits = Limits.of_this_process()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        raise_descriptor_limit()
+        raise_open_files_limit(OPEN_FILES_WANTED)
     assert limits.connections == connections
     assert 0 < limits.per_client <= limits.connections // 2
     assert 0 < limits.streams <= limits.connections // 2

@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from adapters.operating_system import give_to_owner_of, to_disk
 from mes.errors import MesError
-from mes.journal.replace import to_disk
 
 VERSION = 1
 APPLICATION = 0x54414B50  # "TAKP", so that no other file is taken for one of ours
@@ -193,9 +193,7 @@ def _create(path: Path) -> None:
         path.parent.chmod(0o700)
     handle = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
     try:
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
+        give_to_owner_of(path.parent, handle)
     finally:
         os.close(handle)
 

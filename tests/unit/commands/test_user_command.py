@@ -185,6 +185,7 @@ def test_a_file_of_a_newer_program_is_refused(desk: Desk) -> None:
     assert f"{desk.file.name} is of format 9" in str(result.exception)
 
 
+@pytest.mark.posix
 def test_the_file_is_the_folder_s_owner_s(desk: Desk) -> None:
     """The administrator adds people; the service, whose user owns the folder, reads and writes them."""
     if os.geteuid() == 0:
