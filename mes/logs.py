@@ -5,6 +5,7 @@ structlog is imported when something is said first: most commands say nothing, a
 
 import logging
 import sys
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 
 _waiting: "list[Callable[[], None]]" = []  # the set-up, until structlog is imported
+_setting_up = threading.Lock()
 
 
 class _Logger:
@@ -21,8 +23,7 @@ class _Logger:
     def __getattr__(self, name: str) -> Any:
         import structlog
 
-        while _waiting:
-            _waiting.pop()()
+        _set_up()
         return getattr(structlog.get_logger(), name)
 
 
@@ -38,7 +39,16 @@ def configure_logging(*, level: int = logging.INFO) -> None:
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     _waiting[:] = [partial(_configure, level, sys.stderr)]
     if "structlog" in sys.modules:
-        _waiting.pop()()
+        _set_up()
+
+
+def _set_up() -> None:
+    """Once, and whoever says something meanwhile in another thread waits for it."""
+    if _waiting:
+        with _setting_up:
+            while _waiting:
+                _waiting[0]()
+                _waiting.pop(0)
 
 
 def _configure(level: int, to: TextIO) -> None:
