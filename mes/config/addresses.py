@@ -66,6 +66,8 @@ def _register(given: object, table: Table | None, numbering: Numbering) -> tuple
 
     Raises ValueError with what is wrong and the remedy.
     """
+    if _HEX.fullmatch(str(given)):
+        return None, int(str(given), 16)  # hexadecimal is never of a manual's numbers, and a coil counts from 0 there
     manual = _of_manual(given)
     if numbering == "wire":
         if isinstance(given, int) and 0 <= given <= LAST:
@@ -76,18 +78,15 @@ def _register(given: object, table: Table | None, numbering: Numbering) -> tuple
             raise ValueError(f"{what}: {remedy}, or `numbering: manual` at the controller")
         if isinstance(given, int):
             remedy = "addresses go from 0 to 65535, as on the wire: 40101 or 400101 of a manual is 100 here"
-        elif _HEX.fullmatch(str(given)):
-            remedy = f"write it without quotes, or as {int(str(given), 16)}"
         else:
-            remedy = "write a whole number from 0; in a template `{name+10}`"
+            remedy = "write a whole number from 0 to 65535; in a template `{name+10}`"
         raise ValueError(f"{what}: {remedy}")
     if manual is not None:
         if table not in (None, manual[0]):
             raise ValueError(f"{given} is of table {manual[0]}, and not {table}: correct one of the two")
         return manual
-    address = int(str(given), 16) if _HEX.fullmatch(str(given)) else given
-    if isinstance(address, int) and table is Table.COIL:
-        address -= 1  # a coil's number has no digit for its table, and counts from 1
+    # a coil's number has no digit for its table, and counts from 1
+    address = given - 1 if isinstance(given, int) and table is Table.COIL else given
     if not isinstance(address, int) or not 0 <= address <= LAST or _NUMBER_0.fullmatch(str(given)):
         raise ValueError(f"{given} is no number of a manual: write 40101, 400101, 4x101, or 0x64 as on the wire")
     return None, address

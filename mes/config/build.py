@@ -215,7 +215,17 @@ def _controller(name: ControllerId, entry: ControllerEntry, work: _Work) -> None
         if isinstance(read, Mistake):
             work.findings.problem((*place, "heartbeat", read.key), read.what, read.remedy)
         else:
-            work.uses[name].append(Use(beat.tag, read, "heartbeat", None, (*place, "heartbeat")))
+            work.uses[name].append(
+                Use(
+                    beat.tag,
+                    read,
+                    "heartbeat",
+                    None,
+                    (*place, "heartbeat"),
+                    is_decimal=isinstance(entry.heartbeat, ModbusHeartbeat)
+                    and isinstance(entry.heartbeat.address, int),
+                )
+            )
     if isinstance(entry, OpcUaEntry) and entry.password_credential and entry.security.policy is SecurityPolicy.NONE:
         what = "over policy None a password is sent only to a server that encrypts the login"
         remedy = f"`mes certs check {name}` asks the server; pin it by `server_certificate`, or choose a policy"
@@ -344,7 +354,9 @@ def _station(station: Resolved, work: _Work) -> None:
             work.zone,
             work.findings,
         )
-        use = Use(tag_id, read, name, station.path, station.origin(*within), shape.shared)
+        use = Use(
+            tag_id, read, name, station.path, station.origin(*within), shape.shared, isinstance(shape.address, int)
+        )
         work.uses[shown_by].append(use)
         if setup is not None:
             found[tag_id] = setup

@@ -62,7 +62,7 @@ def _check_host(host: str, place: Place, findings: Findings) -> None:
 def check_tags(uses: Sequence[Use], findings: Findings) -> None:
     """One controller's tags: numbers as manuals print them, and a namespace that only one tag has."""
     for use in uses:
-        if isinstance(use.tag, ModbusTag):
+        if isinstance(use.tag, ModbusTag) and use.is_decimal:
             first = FIRST_IN_MANUALS.get(use.tag.table)
             if first is not None and first <= use.tag.address < first + NUMBERS_OF_A_TABLE:
                 what = f"{use.tag.address} looks like the number of a manual, and is taken as it stands on the wire"

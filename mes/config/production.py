@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from mes.collect.values import code
 from mes.config.findings import Findings
 from mes.config.models.production import DefinitionShape, FlowShape, PlanShape, ProgrammeShape, ReasonShape
 from mes.config.problems import did_you_mean
@@ -62,13 +63,13 @@ def _catalogue(station: StationId, shapes: Mapping[str, ReasonShape], findings: 
     for name, shape in shapes.items():
         if shape.stations and not set(shape.stations) & set(_parts(station)):
             continue
-        code = ReasonId(name)
+        reason = ReasonId(name)
         texts = {"en": shape.en, "ru": shape.ru, "kk": shape.kk}
-        reasons[code] = Reason(
-            code, {language: text for language, text in texts.items() if text}, shape.category, shape.planned
+        reasons[reason] = Reason(
+            reason, {language: text for language, text in texts.items() if text}, shape.category, shape.planned
         )
-        for index, fault in enumerate(map(str, shape.faults)):
-            if by_fault.setdefault(fault, code) != code:
+        for index, fault in enumerate(map(code, shape.faults)):
+            if by_fault.setdefault(fault, reason) != reason:
                 what = f"fault {fault} means `{by_fault[fault]}` already"
                 remedy = "give each code to one reason, or say with `stations` where it means which"
                 findings.problem(("reasons", name, "faults", index), what, remedy, station=station)

@@ -16,6 +16,10 @@ Place = tuple[str | int, ...]
 Plain = bool | int | float | str | list["Plain"] | dict[str | int, "Plain"] | None
 
 
+class Hexadecimal(int):
+    """A number that the file writes as 0x64: of Modbus it is the address on the wire, whatever manuals count."""
+
+
 def dotted(place: Place) -> str:
     """A place for people: `templates.weld-station.signals.state`, list items as `[0]`."""
     text = ""
@@ -169,6 +173,8 @@ def _scalar(node: ScalarNode) -> bool | int | float | str | None:
 
 
 def _int(text: str) -> int:
+    if text.startswith("0x"):
+        return Hexadecimal(text, 16)
     return int(text, 0) if text.lstrip("+-").startswith(("0x", "0o")) else int(text)
 
 

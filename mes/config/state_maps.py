@@ -120,7 +120,7 @@ def _bit_rule(shape: BitShape, place: Place, findings: Findings) -> BitRule | No
     if shape.bits is not None and shape.is_ is None and shape.to is None:
         findings.problem(place, "the rule does not say what its bits must be", "add `is`, or `from` and `to`")
         return None
-    lowest = next(number for number in (shape.is_, shape.from_, 1) if number is not None)
+    lowest = int(next(number for number in (shape.is_, shape.from_, 1) if number is not None))
     highest = lowest if shape.to is None else shape.to
     most = (1 << (last - first + 1)) - 1
     if lowest > highest or highest > most:

@@ -8,7 +8,7 @@ from mes.config.addresses import REGISTERS
 from mes.config.findings import Findings
 from mes.config.models.plant import StationShape
 from mes.config.problems import did_you_mean
-from mes.config.source import Place, Plain, at
+from mes.config.source import Hexadecimal, Place, Plain, at
 
 _PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*(?:([+-])\s*(\d+)\s*)?\}")
 _WHERE = frozenset({"node", "path", "address", "addresses"})  # of a signal: ways to say where its value is
@@ -132,6 +132,11 @@ def _merge(
     return merged
 
 
+def _is_address(within: Place) -> bool:
+    """Whether a value is an address of a register or a coil."""
+    return within[-1] in REGISTERS or "addresses" in within[-2:-1]
+
+
 class _Filling:
     """Puts the values of `with` in place of `{name}`, `{name+10}` and `{name-1}`; `{{` and `}}` are braces."""
 
@@ -154,8 +159,7 @@ class _Filling:
                 return [self.fill(item, (*within, number)) for number, item in enumerate(value)]
             case str():
                 text = self._text(value, within)
-                is_address = within[-1] in REGISTERS or "addresses" in within[-2:-1]
-                return int(text) if is_address and re.fullmatch(r"-?\d+", text) else text
+                return int(text) if _is_address(within) and re.fullmatch(r"-?\d+", text) else text
             case _:
                 return value
 
@@ -182,12 +186,14 @@ class _Filling:
             return ""
         self.used.add(name)
         value = self.values[name]
+        hexadecimal = isinstance(value, Hexadecimal) and _is_address(within)
         if sign is None:
-            return str(value)
+            return hex(value) if hexadecimal else str(value)
         if isinstance(value, bool) or not isinstance(value, int):
             self._fail(within, f"`{match[0]}` adds to `{value}`, which is no whole number", f"give {name} as a number")
             return ""
-        return str(value + int(number) if sign == "+" else value - int(number))
+        total = value + int(number) if sign == "+" else value - int(number)
+        return hex(total) if hexadecimal and total >= 0 else str(total)
 
     def _fail(self, within: Place, what: str, remedy: str) -> None:
         self.failed = True

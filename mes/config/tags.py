@@ -47,7 +47,10 @@ _MODBUS_KEYS = _TAG_KEYS - _OPC_UA_ONLY
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A tag and what it is used for; `station` is None for a heartbeat."""
+    """A tag and what it is used for; `station` is None for a heartbeat.
+
+    `is_decimal`: the file writes its Modbus address as a plain number, as manuals do.
+    """
 
     tag_id: TagId
     tag: Tag
@@ -55,6 +58,7 @@ class Use:
     station: str | None
     place: Place
     shared: bool = False
+    is_decimal: bool = False
 
 
 def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:

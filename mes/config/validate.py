@@ -54,6 +54,9 @@ def shape(source: Source) -> Shaped:
             _put_path(shaped, place)
         else:
             _leave_out(shaped, place)
+    for place in list(_truths_for_numbers(shaped.data, ())):
+        shaped.problems.append(_truth_for_number(source, place))
+        _leave_out(shaped, place)
     try:
         shaped.plant = PlantShape.model_validate(shaped.data)
     except ValidationError as error:
@@ -172,8 +175,33 @@ def shown(value: object) -> str:
             return "a mapping"
         case list() | tuple():
             return "a list"
+        case bool():
+            return f"`{value}`".lower()
         case _:
             return f"`{value}`"
+
+
+def _truths_for_numbers(data: Plain, place: Place) -> Iterator[Place]:
+    """Places with true or false where the file has a number and no Boolean; pydantic would take it as 1 or 0."""
+    match at(data, place):
+        case dict() as held:
+            for key in held:
+                yield from _truths_for_numbers(data, (*place, key))
+        case list() as held:
+            for index in range(len(held)):
+                yield from _truths_for_numbers(data, (*place, index))
+        case bool():
+            kinds = {node.get("type") for node in _schema_at(place, data)}
+            if kinds & {"integer", "number"} and "boolean" not in kinds:
+                yield place
+        case _:
+            return
+
+
+def _truth_for_number(source: Source, place: Place) -> Problem:
+    given, meant = shown(at(source.data, place)), _description(_schema_at(place, source.data))
+    remedy = "write a number, without quotes" + (f" ({meant})" if meant else "")
+    return source.problem(place, f"{given} is no number", remedy)
 
 
 def _problem(source: Source, place: Place, detail: ErrorDetails) -> Problem:

@@ -235,10 +235,19 @@ def secret(rng: random.Random, data: Data) -> Planted | None:
     return Planted((*place, "password"), "looks like a secret", (*place, "password"))
 
 
+def truth(rng: random.Random, data: Data) -> Planted | None:
+    places = [(*place, key) for place in _signals(data, "good_count") for key in ("address", "max_per_hour")]
+    places += [(*place, key) for place in _controllers(data, "") for key in ("publish_interval_ms", "poll_interval_ms")]
+    if (place := _one(rng, [place for place in places if place[-1] in _at(data, place[:-1])])) is None:
+        return None
+    _at(data, place[:-1])[place[-1]] = True
+    return Planted(place, "`true` is no number", place[:-1] if place[0] != "controllers" else place)
+
+
 SEEDS: tuple[Seed, ...] = (
     manual_number, rate, no_product, wrong_window, infinite, nothing_produces, bit_twice, late_heartbeat, no_node,
     scheme, no_file, no_credential, loop, namespace, thirty_digits, five_thousand_digits, unknown_key, unknown_map,
-    unknown_profile, secret,
+    unknown_profile, secret, truth,
 )  # fmt: skip
 
 

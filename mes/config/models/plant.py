@@ -28,10 +28,17 @@ from mes.config.models.alarms import AlarmTableShape
 from mes.config.models.calendar import LONGEST_S, STRICT, CalendarShape, Clock, Name
 from mes.config.models.names import NamedShape, NamesShape
 from mes.config.models.production import DefinitionShape, FiguresShape, FlowShape, ProgrammeShape, ReasonShape
+from mes.config.source import Hexadecimal
 from mes.model import State
+
+
+def _as_written(given: object) -> object:
+    return hex(given) if isinstance(given, Hexadecimal) else given
+
 
 Address = Annotated[
     int | str,
+    BeforeValidator(_as_written),
     Field(description='register address from 0, as on the wire; in a template also "{base+10}"'),
 ]
 ProfileName = Annotated[
@@ -79,7 +86,9 @@ class ProductShape(Shape):
     assembly_method: AssemblyMethod
     market: str | None = None
     local_content_pct: Annotated[float, Field(ge=0, le=100)] | None = None
-    raw: Annotated[list[str | int], Field(min_length=1, description='what controllers say for it: ["S3", 3, "LJ1?E*"]')]
+    raw: Annotated[
+        list[bool | int | str], Field(min_length=1, description='what controllers say for it: ["S3", 3, "LJ1?E*"]')
+    ]
 
 
 class BitRule(Shape):
@@ -91,7 +100,7 @@ class BitRule(Shape):
 
     bit: Annotated[int, Field(ge=0, le=63)] | None = None
     bits: BitField | None = None
-    is_: Annotated[int | None, Field(ge=0, alias="is")] = None
+    is_: Annotated[bool | Annotated[int, Field(ge=0)] | None, Field(alias="is")] = None
     from_: Annotated[int | None, Field(ge=0, alias="from")] = None
     to: Annotated[int | None, Field(ge=0)] = None
     state: State
@@ -345,7 +354,7 @@ class FaultShape(SignalShape):
     `alarms` names one of `alarm_tables`. If that has `bits`, the value is an alarm word with one bit for each fault.
     """
 
-    none: list[int | str] = [0, ""]
+    none: list[bool | int | str] = [0, ""]
     alarms: str | None = None
     conditions: (
         Annotated[OpcUaConditions, Field(description="active alarms of an OPC UA notifier; {} for all")] | None

@@ -36,7 +36,7 @@ class ReasonShape(Shape):
     kk: Annotated[str, Field(description="its text in Kazakh")] | None = None
     category: LossCategory
     planned: bool = False
-    faults: list[str | int] = []
+    faults: list[bool | int | str] = []
     stations: Annotated[list[Part], Field(description="where it may be; nothing: everywhere")] = []
 
 
