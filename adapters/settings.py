@@ -45,6 +45,11 @@ SIGNED = frozenset({DataType.INT16, DataType.INT32, DataType.INT64})
 UNSIGNED = frozenset({DataType.BITS, DataType.UINT16, DataType.UINT32, DataType.UINT64})
 
 
+def holding(bits: int) -> DataType:
+    """The smallest number without a sign that has so many bits, up to 64."""
+    return DataType.UINT16 if bits <= 16 else DataType.UINT32 if bits <= 32 else DataType.UINT64
+
+
 class ByteOrder(StrEnum):
     """Order of the bytes of a 32-bit value on the wire, A the most significant; 64 bits follow the same pattern."""
 
@@ -232,13 +237,8 @@ class ModbusTag(_Settings):
         is_number = self.bit is None and self.type not in (DataType.BOOL, DataType.BITS, DataType.STRING)
         if self.scale_address is not None and (not is_number or self.count > 1):
             raise ValueError("`scale_address` scales one number: delete it, or correct `type`")
-        if self.bits is not None and (
-            self.type not in UNSIGNED or self.bits[1] >= 16 * self.element_size or self.bit is not None
-        ):
-            raise ValueError(
-                f"type {self.type} has no bits {self.bits[0]}-{self.bits[1]}: "
-                "read an unsigned number that holds them, as by `type: uint32`"
-            )
+        if self.bits is not None:
+            self._has(*self.bits)
         if self.no_value and (self.type is DataType.BOOL or self.bit is not None):
             raise ValueError("a single bit is 0 or 1, and no third value: delete `no_value`")
         for said in self.no_value:
@@ -247,6 +247,16 @@ class ModbusTag(_Settings):
                 how = "put it in quotes" if self.type is DataType.STRING else number
                 raise ValueError(f"type {self.type} never shows the `no_value` {said!r}: {how}, or correct `type`")
         return self
+
+    def _has(self, first: int, last: int) -> None:
+        """Raises ValueError if this is no number with these bits."""
+        if self.bit is not None:
+            raise ValueError("`bit` stands beside `bits`: delete one of the two")
+        if self.table in (Table.COIL, Table.DISCRETE):
+            raise ValueError(f"table {self.table} holds single bits, and no field of them: delete `bits`")
+        if self.type not in UNSIGNED or last >= 16 * self.element_size:
+            remedy = f"write `type: {holding(last + 1)}`, or correct `bits`"
+            raise ValueError(f"type {self.type} has no bits {first}-{last}: {remedy}")
 
     def _can_show(self, said: float | str) -> bool:
         """Whether the value may be this: a text, a number, or the bare registers of a whole number."""
@@ -263,9 +273,13 @@ class ModbusTag(_Settings):
         if self.addresses and (
             len(set(self.addresses)) != self.element_size or self.count > 1 or self.type is DataType.STRING
         ):
+            remedy = "correct them; neighbours are given by the first `address`"
+            if self.element_size == 1 or self.type is DataType.STRING:
+                remedy = "give one `address`, or a `type` of several registers"
+            elif self.count > 1:
+                remedy = "delete `count`"
             raise ValueError(
-                f"`addresses` are the registers of one number, {self.element_size} for type {self.type}: "
-                "correct them; neighbours are given by the first `address`"
+                f"`addresses` are the registers of one number, {self.element_size} for type {self.type}: {remedy}"
             )
         return self
 
@@ -274,7 +288,8 @@ class ModbusTag(_Settings):
         if self.type is DataType.STRING and self.length is None:
             raise ValueError("a string needs `length`, its number of bytes (17 for a VIN)")
         if self.bit is not None and self.type not in (DataType.BOOL, DataType.UINT16):
-            raise ValueError(f"`bit` picks one bit of a 16-bit register; it cannot go with type {self.type}")
+            remedy = "delete `bit`" if self.type is DataType.STRING else "delete `type` or `bit`"
+            raise ValueError(f"`bit` picks one bit of a register, which has no type {self.type}: {remedy}")
         if self.table in (Table.COIL, Table.DISCRETE) and (self.type is not DataType.BOOL or self.bit is not None):
             raise ValueError(f"table {self.table} holds single bits: use `type: bool` and no `bit`")
         last = self.runs[-1][-1]

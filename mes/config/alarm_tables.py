@@ -14,7 +14,7 @@ from mes.config.names import fault_key
 from mes.config.problems import did_you_mean
 from mes.config.source import Place
 from mes.config.stations import Resolved
-from mes.config.tags import Tag
+from mes.config.tags import Tag, bits_of
 from mes.translations import LANGUAGES
 
 Texts = Mapping[str, str]  # by language
@@ -92,13 +92,14 @@ def word_bits(
         what, remedy = f"{tag.type} is no alarm word", "read whole registers: `type: uint16`, or coils by `table: coil`"
         findings.problem(station.origin(*within, "type"), what, remedy, station=station.path)
         return 16
-    width = field or (1 if tag.type is DataType.BOOL or tag.bit is not None else 16 * tag.element_size)
-    bits, highest = width * tag.count, max(bit for bit, _ in table.bits)
+    bits, highest = bits_of(tag), max(bit for bit, _ in table.bits)
     if highest >= bits:
         what = f"the alarm table {shape.alarms} names bit {highest}; this tag has the bits 0 to {bits - 1}"
         remedy = "correct the bit, or read more by `count`: words of 16 bits, or coils"
+        if tag.addresses:
+            remedy = "correct the bit; registers that are not neighbours may be places of their own, in a list"
         findings.problem(station.origin(*within, "alarms"), what, remedy, station=station.path)
-    return width
+    return bits // tag.count
 
 
 def _check_unscaled(station: Resolved, within: Place, tag: Tag, findings: Findings) -> None:

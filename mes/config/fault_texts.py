@@ -77,7 +77,10 @@ def _content(path: Path, encoding: str, say: Say) -> str:
         return raw.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        say(line, f"this is no {encoding} text", "add `encoding` beside `csv`, most often cp1251, or save it as UTF-8")
+        remedy = "add `encoding` beside `csv`, most often cp1251, or save it as UTF-8"
+        if encoding != "utf-8":
+            remedy = "correct `encoding`, or save it as UTF-8 and delete `encoding`"
+        say(line, f"this is no {encoding} text", remedy)
         return ""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
-from adapters.settings import SIGNED, Controller, DataType, ModbusTag, OpcUaController, OpcUaTag
+from adapters.settings import SIGNED, Controller, DataType, ModbusTag, OpcUaController, OpcUaTag, Table, holding
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.resets import ResetSchedule
 from mes.collect.signals import (
@@ -24,6 +24,7 @@ from mes.collect.signals import (
 from mes.collect.states import BitMap, CodeMap, StateMap
 from mes.collect.values import code
 from mes.config.alarm_tables import AlarmTable, table_of, word_bits
+from mes.config.effects import check_effects
 from mes.config.findings import Findings
 from mes.config.models.plant import (
     ConditionShape,
@@ -38,13 +39,15 @@ from mes.config.models.plant import (
 )
 from mes.config.problems import did_you_mean
 from mes.config.source import Place
+from mes.config.state_maps import BUILT_IN
 from mes.config.stations import Resolved
-from mes.config.tags import Tag, width
+from mes.config.tags import Tag, bits_of, is_bit, width
 from mes.model import CountKind, ProductId, StationStandard
 
 ANY = "any"
 DEFAULT_MINOR_STOP_S = 120.0
 SHORTEST_WRAP_H = 24
+SHORTEST_INTERVAL_MS = 10  # of polling and of publishing
 INTERVALS = ("poll_interval_ms", "publish_interval_ms", "sampling_interval_ms")
 NOT_OF_PULSES = frozenset({"modulus", "reset", "resets_at", "reset_tolerance_s", "counts", "signed"})
 MOST_PULSES = 2**50  # never reached
@@ -81,6 +84,7 @@ def role(
 ) -> SignalSetup | None:
     """What the collector does with the signal; None if the file does not say it rightly. `zone`: the site's."""
     _check_one_value(signal, state_maps, findings)
+    check_effects(signal.station, signal.within, signal.shape, signal.tag, state_maps, alarm_tables, findings)
     match signal.shape:
         case ConditionShape():
             return StateInputSignal(signal.name)
@@ -107,7 +111,10 @@ def _check_one_value(signal: Signal, state_maps: Mapping[str, StateMap], finding
         return
     by_bits = isinstance(shape, StateShape) and not isinstance(state_maps.get(shape.map or ""), CodeMap)
     if not (by_bits and tag.type is DataType.BOOL):
-        what, remedy = f"`count` reads {tag.count} values, and one is wanted here", "delete it, or correct `type`"
+        what = f"`count` reads {tag.count} values, and one is wanted here"
+        remedy = "delete it, or correct `type`"
+        if tag.type is DataType.BOOL:
+            remedy = "delete it" + ("; a map by `bits` takes several coils" if isinstance(shape, StateShape) else "")
         findings.problem(signal.place("count"), what, remedy, station=signal.station.path)
 
 
@@ -136,6 +143,8 @@ def _state(
     path = signal.station.path
     if shape.otherwise is not None:
         remedy = "write it in the map, in `state_maps`"
+        if shape.map in BUILT_IN:
+            remedy = f"make a map of your own in `state_maps`: {{like: {shape.map}, otherwise: {shape.otherwise}}}"
         findings.problem(signal.place("otherwise"), "`otherwise` goes with `rules` here", remedy, station=path)
     if shape.map is None:
         remedy = f"add `map`, or say it by `rules`; {did_you_mean('', state_maps)}"
@@ -147,19 +156,24 @@ def _state(
         findings.problem(signal.place("map"), what, did_you_mean(shape.map, state_maps), station=path)
         return None
     if isinstance(found, BitMap) and isinstance(signal.tag, ModbusTag):
-        highest = max(rule.mask.bit_length() for rule in found.rules)
-        bits = signal.tag.size if signal.tag.type is DataType.BOOL else 16 * signal.tag.size
-        if signal.tag.bits is not None:
-            bits = signal.tag.bits[1] - signal.tag.bits[0] + 1
-        if highest > bits or signal.tag.bit is not None:
-            what = f"the map {shape.map} looks at bit {highest - 1}, which this tag does not have"
-            findings.problem(
-                signal.place("map"),
-                what,
-                "read the whole status word: `type: bits`, or as many coils by `count`",
-                station=path,
-            )
+        highest = max((rule.mask.bit_length() for rule in found.rules), default=0)
+        if signal.tag.type is DataType.STRING:
+            what = f"the map {shape.map} looks at bits, and a text has none"
+            findings.problem(signal.place("type"), what, f"write `type: {holding(highest)}`", station=path)
+        elif highest > (bits := bits_of(signal.tag)):
+            what = f"the map {shape.map} looks at bit {highest - 1}, and this tag has the bits 0 to {bits - 1}"
+            findings.problem(signal.place("map"), what, _wider(signal.tag, highest), station=path)
     return StateSignal(found)
+
+
+def _wider(tag: ModbusTag, bits: int) -> str:
+    """How so many bits are read in place of the tag."""
+    if tag.bits is not None or tag.bit is not None:
+        key = "bits" if tag.bit is None else "bit"
+        return f"correct `{key}`, or delete it and read the whole word: `type: {holding(bits)}`"
+    if tag.table in (Table.COIL, Table.DISCRETE):
+        return f"read as many as the map names: `count: {bits}`"
+    return f"read the whole status word: `type: {holding(bits)}`"
 
 
 def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> CounterSignal | None:
@@ -170,15 +184,23 @@ def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Find
         findings.warning(signal.place("min_pulse_ms"), what, remedy, station=signal.station.path)
     path, shown = signal.station.path, width(signal.tag)
     modulus = shape.modulus or shown
-    if _not_a_totaliser(signal.tag):
+    if is_bit(signal.tag):
         remedy = (
             "use a totaliser that the controller keeps; where it keeps none, `pulse: true` counts how often it is set"
         )
         findings.problem(signal.place("type"), "a single bit cannot be counted", remedy, station=path)
         return None
     by_register = isinstance(signal.tag, ModbusTag) and signal.tag.scale_address is not None
+    if isinstance(signal.tag, ModbusTag) and signal.tag.type is DataType.STRING:
+        what, remedy = "a text cannot be counted", "read the totaliser as a number: `type: uint32`"
+        findings.problem(signal.place("type"), what, remedy, station=path)
+        return None
     if signal.tag.scale != 1 or signal.tag.offset != 0 or by_register:
         remedy = "delete `scale`, `offset` and `scale_address`: the raw totaliser is needed to tell a wrap from a reset"
+        if signal.tag.scale > 1 and signal.tag.scale.is_integer():
+            remedy += (
+                f"; if one count stands for {signal.tag.scale:g} units, write `units_per_count: {signal.tag.scale:g}`"
+            )
         findings.problem(
             signal.place("scale_address" if by_register else "scale"), "a totaliser is not scaled", remedy, station=path
         )
@@ -222,7 +244,7 @@ def _pulse(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSi
     for key in sorted(NOT_OF_PULSES & shape.model_fields_set):
         what = f"`{key}` is of a totaliser, and pulses are counted here"
         findings.problem(signal.place(key), what, "delete it, or delete `pulse`", station=path)
-    if isinstance(signal.tag, ModbusTag) and not _not_a_totaliser(signal.tag):
+    if isinstance(signal.tag, ModbusTag) and not is_bit(signal.tag):
         what = "a pulse is a coil, a discrete input, or one `bit` of a register"
         findings.problem(signal.place("pulse"), what, "add `bit` or `table`, or delete `pulse`", station=path)
     if shape.max_per_hour is None or shape.min_pulse_ms is None:
@@ -233,7 +255,7 @@ def _pulse(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSi
     every_ms, key = _looked_at(signal)
     if shape.min_pulse_ms < 2 * every_ms:
         what = f"pulses of {shape.min_pulse_ms:g} ms are lost: the bit is looked at every {every_ms} ms"
-        remedy = f"lower `{key}` to {shape.min_pulse_ms / 2:g}, or let the program hold the bit longer"
+        remedy = _more_often(signal, key, int(shape.min_pulse_ms / 2))
         findings.problem(signal.place("min_pulse_ms"), what, remedy, station=path)
     remedy = "use a totaliser, if the controller keeps one; each time that was not watched is flagged for a decision"
     findings.warning(signal.place("pulse"), "pulses in a gap are not known", remedy, station=path)
@@ -244,6 +266,19 @@ def _pulse(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSi
     is_polled = not isinstance(signal.settings, OpcUaController) or signal.settings.mode == "poll"
     shortest = timedelta(milliseconds=shape.min_pulse_ms) if is_polled else None
     return CounterSignal(setup, pulse=True, shortest_pulse=shortest)
+
+
+def _more_often(signal: Signal, key: str, wanted_ms: int) -> str:
+    longer = "let the program hold the bit longer"
+    if wanted_ms < (0 if key == "sampling_interval_ms" else SHORTEST_INTERVAL_MS):
+        return longer
+    own = getattr(signal.tag, key, None)
+    of_controller = getattr(signal.settings, key)
+    if own is None:
+        where = " of the controller"
+    else:
+        where = " here and of the controller" if key == "poll_interval_ms" and wanted_ms < of_controller else ""
+    return f"lower `{key}`{where} to {wanted_ms}, or {longer}"
 
 
 def _looked_at(signal: Signal) -> tuple[int, str]:
@@ -273,10 +308,6 @@ def _schedule(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Fin
         return None
     tolerance = timedelta(seconds=shape.reset_tolerance_s)
     return ResetSchedule(zone, tuple(map(time.fromisoformat, shape.resets_at)), tolerance)
-
-
-def _not_a_totaliser(tag: Tag) -> bool:
-    return isinstance(tag, ModbusTag) and (tag.type is DataType.BOOL or tag.bit is not None)
 
 
 def _unit_log(signal: Signal, shape: UnitLogShape, findings: Findings) -> UnitLogSignal | None:

@@ -51,6 +51,8 @@ def _check(station: Resolved, shape: StateShape, findings: Findings) -> None:
     if beside:
         what = f"`{beside[0]}` stands beside `rules`, each of which says itself what it looks at"
         remedy = "delete it, or move it into a rule"
+        if beside[0] == "map":
+            remedy = "delete it; a rule says its `state` itself"
         findings.problem(station.origin("signals", "state", beside[0]), what, remedy, station=station.path)
     if State.PRODUCING not in (shape.otherwise, *(rule.state for rule in shape.rules)):
         remedy = "add a rule for producing; without one the station never has operating time"

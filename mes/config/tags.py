@@ -109,13 +109,17 @@ def tag(
         given["conditions"] = signal.conditions
     opc_ua = isinstance(controller, OpcUaController)
     foreign = sorted(given.keys() - (_OPC_UA_KEYS if opc_ua else _MODBUS_KEYS))
-    for key in foreign:
+    key = address_key(given, opc_ua=opc_ua)
+    for other in foreign:
         protocol, instead = ("OPC UA", "`node`") if opc_ua else ("Modbus", "`address`, `table`, `type`")
-        what = f"`{key}` does not go with {protocol}, which {signal.controller or station.shape.controller} speaks"
-        _say(station, (*within, key), what, f"use {instead}, or name another controller", findings)
+        what = f"`{other}` does not go with {protocol}, which {signal.controller or station.shape.controller} speaks"
+        remedy = f"use {instead}, or name another controller"
+        if key in given:
+            bit = f"write `bits: {signal.bit}-{signal.bit}`" if opc_ua and other == "bit" else "delete it"
+            remedy = f"{bit}, or name another controller"
+        _say(station, (*within, other), what, remedy, findings)
     if isinstance(controller, OpcUaController) and controller.mode == "poll":
         _check_polled(station, within, given.keys(), signal.controller or station.shape.controller or "", findings)
-    key = address_key(given, opc_ua=opc_ua)
     if foreign or key not in given:
         if not foreign:
             remedy = "add `node: nsu=<namespace URI>;s=<id>`, or `path`" if opc_ua else "add `address`, counted from 0"
@@ -180,13 +184,14 @@ def _interval_problem(signal: SignalShape, controller: Controller) -> tuple[str,
 def check_uses(uses: Sequence[Use], findings: Findings) -> None:
     """One controller's tags: what is read for two purposes, and values that share a part of their registers."""
     _doubles(uses, findings)
+    _counted_twice(uses, findings)
     runs = [(run, use) for use in uses if isinstance(use.tag, ModbusTag) for run in use.tag.runs]
     runs.sort(key=lambda pair: (pair[0].start, len(pair[0])))
     for index, (run, left) in enumerate(runs):
         for other, right in runs[index + 1 :]:
             if other.start >= run.stop:
                 break
-            if _place(left.tag) != _place(right.tag) and not _may_overlap(left.tag, right.tag):
+            if _place(left.tag) != _place(right.tag) and not _may_overlap(left, right):
                 what = f"{span(right.tag)} overlaps {left.tag_id}, {span(left.tag)}"
                 remedy = "look at the type, the length and the address of both"
                 findings.warning(right.place, what, remedy, station=right.station)
@@ -210,6 +215,36 @@ def _doubles(uses: Sequence[Use], findings: Findings) -> None:
             findings.problem(use.place, what, remedy, station=use.station)
 
 
+def _counted_twice(uses: Sequence[Use], findings: Findings) -> None:
+    """Two counters of one number that share some of its bits, which would count for both."""
+    counters: dict[object, list[Use]] = {}
+    for use in (use for use in uses if _counts(use.signal)):
+        others = counters.setdefault(_whole(use.tag), [])
+        for other in others:
+            if _place(use.tag) != _place(other.tag) and _share_bits(use.tag, other.tag):
+                what = f"{span(use.tag)} shares bits with {other.tag_id}, {span(other.tag)}"
+                remedy = "correct `bits` of one of the two: the same bits would count for both"
+                findings.problem(use.place, what, remedy, station=use.station)
+        others.append(use)
+
+
+def _whole(tag: Tag) -> object:
+    """Where the whole number is of which a tag may be some bits."""
+    return tag.place if isinstance(tag, OpcUaTag) else (tag.table, tag.runs)
+
+
+def _share_bits(left: Tag, right: Tag) -> bool:
+    """Whether two tags of one number have bits in common; a tag without a field of bits has all of them."""
+    (first, last), (other_first, other_last) = _field(left), _field(right)
+    return first <= other_last and other_first <= last
+
+
+def _field(tag: Tag) -> tuple[int, int]:
+    if isinstance(tag, ModbusTag) and tag.bit is not None:
+        return tag.bit, tag.bit
+    return tag.bits or (0, 63)
+
+
 def _owned(signal: str) -> bool:
     """Whether it would count or time the same thing at two stations."""
     return _counts(signal) or signal == "state"
@@ -217,6 +252,11 @@ def _owned(signal: str) -> bool:
 
 def _counts(signal: str) -> bool:
     return signal.endswith("_count") or signal == "unit_log"
+
+
+def is_bit(tag: Tag) -> bool:
+    """Whether it is a single bit of a Modbus device: true or false, and no number."""
+    return isinstance(tag, ModbusTag) and (tag.type is DataType.BOOL or tag.bit is not None)
 
 
 def _place(tag: Tag) -> object:
@@ -227,11 +267,14 @@ def _place(tag: Tag) -> object:
             return tag.table, tag.runs, tag.bit, tag.bits
 
 
-def _may_overlap(left: Tag, right: Tag) -> bool:
-    """Whether two values that share a register are meant to; bits and words of one register may."""
-    if not isinstance(left, ModbusTag) or not isinstance(right, ModbusTag) or left.table is not right.table:
+def _may_overlap(left: Use, right: Use) -> bool:
+    """Whether two values that share a register are meant to, or it is said already; bits of one register may."""
+    one, other = left.tag, right.tag
+    if not isinstance(one, ModbusTag) or not isinstance(other, ModbusTag) or one.table is not other.table:
         return True
-    return left.size == right.size == 1 or (left.runs == right.runs and None not in (left.bits, right.bits))
+    if one.runs == other.runs and _counts(left.signal) and _counts(right.signal):
+        return True
+    return one.size == other.size == 1 or (one.runs == other.runs and None not in (one.bits, other.bits))
 
 
 def span(tag: Tag) -> str:
@@ -284,6 +327,13 @@ def _endpoint(settings: Controller) -> str:
             return f"modbus {settings.device} unit {settings.unit}"
         case ModbusNumbered() | ModbusRtuOverTcpController():
             return f"modbus {settings.host.lower()}:{settings.port} unit {settings.unit}"
+
+
+def bits_of(tag: ModbusTag) -> int:
+    """How many bits a tag has as one word, all of its elements together."""
+    if tag.bits is not None:
+        return tag.count * (tag.bits[1] - tag.bits[0] + 1)
+    return tag.count * (1 if is_bit(tag) else 16 * tag.element_size)
 
 
 def width(tag: Tag) -> int | None:

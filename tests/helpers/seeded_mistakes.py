@@ -244,10 +244,18 @@ def truth(rng: random.Random, data: Data) -> Planted | None:
     return Planted(place, "`true` is no number", place[:-1] if place[0] != "controllers" else place)
 
 
+def useless(rng: random.Random, data: Data) -> Planted | None:
+    places = [place for place in _signals(data, "good_count") if "charset" not in _at(data, place)]
+    if (place := _one(rng, places)) is None:
+        return None
+    _at(data, place)["charset"] = "cp1251"
+    return Planted((*place, "charset"), "`charset` has no effect on", (*place, "charset"))
+
+
 SEEDS: tuple[Seed, ...] = (
     manual_number, rate, no_product, wrong_window, infinite, nothing_produces, bit_twice, late_heartbeat, no_node,
     scheme, no_file, no_credential, loop, namespace, thirty_digits, five_thousand_digits, unknown_key, unknown_map,
-    unknown_profile, secret, truth,
+    unknown_profile, secret, truth, useless,
 )  # fmt: skip
 
 
