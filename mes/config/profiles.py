@@ -1,6 +1,6 @@
 """Vendor profiles: what controllers and stations of one make have in common, for what a plant's file leaves open."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,8 +61,14 @@ def apply_profiles(plant: Source, folders: Sequence[Path]) -> set[Place]:
     library = _Library(folders)
     unfilled = {place for place in list(_places(plant.data)) if not _apply(library, place, plant)}
     for _, place in station_places(plant.data, ""):
-        if ("templates", at(plant.data, (*place, "template"))) in unfilled:
+        template: Place = ("templates", str(at(plant.data, (*place, "template"))))
+        if template in unfilled:
             unfilled.add(place)
+        elif (named := at(plant.data, (*template, "profile"))) is not None and at(plant.data, (*place, "controller")):
+            profile = library.get(str(named), plant)
+            if profile is not None and (wrong := _wrong_protocol(profile, str(named), place, plant)) is not None:
+                plant.problems.append(plant.problem((*place, "controller"), *wrong))
+                unfilled |= {place, template}
     return unfilled
 
 
@@ -87,7 +93,7 @@ def _apply(library: _Library, place: Place, plant: Source) -> bool:
         problem = "a profile stands beside a template", "write it at the template, or give the station no template"
     elif (profile := library.get(name, plant)) is None:
         return False
-    elif not controller or (wrong := _wrong_protocol(profile, name, entry)) is None:
+    elif (wrong := _wrong_protocol(profile, name, place, plant)) is None:
         _take(profile, entry, place, plant)
         return True
     else:
@@ -110,12 +116,19 @@ def _values(profile: Source, part: str) -> Values:
     return values
 
 
-def _wrong_protocol(profile: Source, name: str, entry: Mapping[str | int, Plain]) -> tuple[str, str] | None:
-    protocol, kind = str(profile.data["protocol"]), entry.get("kind")
+def _wrong_protocol(profile: Source, name: str, place: Place, plant: Source) -> tuple[str, str] | None:
+    """That a controller, or the one that a template or a station is read from, speaks another protocol."""
+    entry, protocol = place, str(profile.data["protocol"])
+    if place[0] != "controllers":
+        entry = ("controllers", str(at(plant.data, (*place, "controller"))))
+    kind = at(plant.data, (*entry, "kind"))
     if not isinstance(kind, str) or kind.partition("-")[0] == protocol:
-        return None  # a kind that is missing or unknown is a mistake of its own
-    what = f"the profile `{name}` is for {PROTOCOLS[protocol]}, and this controller is of kind {kind}"
-    return what, "correct `profile`, or `kind`"
+        return None  # a kind that is missing or unknown is a mistake of its own, and so is a controller
+    if entry is place:
+        what = f"the profile `{name}` is for {PROTOCOLS[protocol]}, and this controller is of kind {kind}"
+        return what, "correct `profile`, or `kind`"
+    what = f"the profile `{name}` is for {PROTOCOLS[protocol]}, and the controller {entry[1]} is of kind {kind}"
+    return what, "correct `profile`, or `controller`"
 
 
 def _fill(

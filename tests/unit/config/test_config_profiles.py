@@ -144,6 +144,25 @@ def test_a_profile_that_cannot_be_used_is_named(
     assert remedy in problems[0].remedy
 
 
+def test_a_profile_of_another_protocol_is_one_mistake(tmp_path: Path) -> None:
+    """At a template, at a station, and where a station names another controller than its template: nothing follows."""
+    wrong = "the profile `s7-1500` is for OPC UA, and the controller plc is of kind modbus-tcp"
+    file = plant(tmp_path, "unit: 1", "profile: s7-1500, signals: {good_count: {max_per_hour: 90}}")
+    assert [problem.what for problem in check(file).problems] == [wrong]
+
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("{template: t, with: {base: 32}}", "{profile: s7-1500, controller: plc}"))
+    assert [problem.what for problem in check(file).problems] == [wrong, wrong]
+
+    opc = 'controllers:\n  opc: {kind: opcua, url: "opc.tcp://h:4840", security: {policy: None, insecure: true}, %s}\n'
+    text = text.replace("controllers:\n", opc % "heartbeat: {node: server_time}").replace(
+        "t: {controller: plc", "t: {controller: opc"
+    )
+    file.write_text(text.replace("{template: t, with", "{template: t, controller: plc, with"), encoding="utf-8")
+    [problem] = check(file).problems
+    assert (problem.where, problem.what) == ("areas.weld.lines.l1.stations.st.controller", wrong)
+
+
 def test_a_profile_beside_a_template_is_a_mistake(tmp_path: Path) -> None:
     """It would be a question which of the two wins."""
     file = plant(tmp_path, "unit: 1", f"profile: generic-modbus, signals: {{{COUNTS}}}")
