@@ -39,7 +39,7 @@ def check_used(tables: Mapping[str, AlarmTable], stations: Sequence[Resolved], f
     used = {fault.alarms for station in stations for fault in station.shape.signals.fault_code}
     for name in tables.keys() - used:
         remedy = f"write `alarms: {name}` at the `fault_code` that it explains, or delete it"
-        findings.warning(("alarm_tables", name), "no station uses this alarm table", remedy)
+        findings.unused(("alarm_tables", name), "no station uses this alarm table", remedy)
 
 
 def table_of(

@@ -60,7 +60,7 @@ from mes.config.production import Buffer, Programme
 from mes.config.signals import Signal, check_complete, role, standard, told_by_counts
 from mes.config.source import Place, Plain
 from mes.config.state_rules import state_rules
-from mes.config.stations import Resolved, resolve
+from mes.config.stations import Resolved, resolve, station_places
 from mes.config.tags import Tag, Use, check_uses, signals, source, tag
 from mes.config.web import check_web
 from mes.model import ProductId, StationId, StationStandard
@@ -160,12 +160,12 @@ def build(plant: PlantShape, data: Mapping[str | int, Plain], findings: Findings
         check_uses(uses, findings)
         check_tags(uses, findings)
         if all(use.station is None for use in uses) and not findings.places():
-            findings.warning(("controllers", controller), "no station uses this controller", "delete it, or use it")
-    stations = list(work.standards)
-    reasons = production.catalogues(plant.reasons, stations, findings)
+            findings.unused(("controllers", controller), "no station uses this controller", "delete it, or use it")
+    declared = [StationId(path) for path, _ in station_places(data, plant.site.name)]
+    reasons = production.catalogues(plant.reasons, declared, findings)
     definitions = production.definitions(plant.definitions, plant.figures.definition, findings)
-    programme = production.programme(plant.programme, plant.site.name, stations, plant.products, findings)
-    buffers = production.buffers(plant.flow, plant.site.name, stations, findings)
+    programme = production.programme(plant.programme, plant.site.name, declared, plant.products, findings)
+    buffers = production.buffers(plant.flow, plant.site.name, declared, findings)
     check_flow(buffers, findings)
     names = replace(display_names(plant, findings), faults=fault_names(work.alarm_tables, resolved, findings))
     check_web(plant.web, findings)

@@ -10,9 +10,10 @@ _Key = tuple[Place, str, str]
 
 @dataclass(slots=True)
 class Findings:
-    """What was found so far, by place."""
+    """What was found so far, by place. `is_partial`: stations are missing that may use what none seems to use."""
 
     source: Source
+    is_partial: bool = False
     _problems: dict[_Key, list[str]] = field(default_factory=dict)
     _warnings: dict[_Key, list[str]] = field(default_factory=dict)
     _elsewhere: list[tuple[Place, Problem]] = field(default_factory=list)
@@ -24,6 +25,11 @@ class Findings:
     def warning(self, place: Place, what: str, remedy: str, *, station: str | None = None) -> None:
         """Something that works and that a person should know."""
         self._warnings.setdefault((place, what, remedy), []).extend([station] if station else [])
+
+    def unused(self, place: Place, what: str, remedy: str) -> None:
+        """A warning about what nothing uses; none where that cannot be known."""
+        if not self.is_partial:
+            self.warning(place, what, remedy)
 
     def problem_in(self, file: str, line: int, place: Place, what: str, remedy: str) -> None:
         """A mistake in another file, which is named at a place of this one."""

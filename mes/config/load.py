@@ -9,7 +9,8 @@ from mes.config.files import check_files
 from mes.config.findings import Findings
 from mes.config.problems import ConfigProblems, Problem
 from mes.config.profiles import FOLDER, apply_profiles
-from mes.config.source import Place, read
+from mes.config.source import Place, at, read
+from mes.config.stations import station_places
 from mes.config.validate import shape
 
 EXAMPLE = "kostanay.yaml"
@@ -49,13 +50,16 @@ def check(path: Path) -> CheckReport:
     unfilled = apply_profiles(source, [path.parent / FOLDER, config_folder() / FOLDER])
     shaped = shape(source)
     problems = [*source.problems, *shaped.problems]
-    findings = Findings(source)
+    unfilled |= {place for _, place in station_places(source.data, "") if shaped.lacks_template(place)}
+    findings = Findings(source, is_partial=shaped.lacks_stations())
     config = build(shaped.plant, shaped.data, findings) if shaped.plant is not None else None
     if shaped.plant is not None:
         check_files(shaped.plant, findings)
 
     def follows(place: Place) -> bool:
-        return shaped.explains(place) or any(place[: len(entry)] == entry for entry in unfilled)
+        is_within = any(place[: len(entry)] == entry for entry in unfilled)
+        is_path = place[:1] in (("flow",), ("programme",), ("reasons",))
+        return is_within or shaped.explains(place) or (is_path and shaped.lacks_part(at(source.data, place)))
 
     problems += [problem for place, problem in findings.problems() if not follows(place)]
     warnings = tuple(sorted(problem for place, problem in findings.warnings() if not follows(place)))

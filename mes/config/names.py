@@ -200,7 +200,7 @@ def _check_used(plant: PlantShape, findings: Findings) -> None:
     measured = {name for shape in shapes for name in shape.signals.process}
     for name in plant.process_values.keys() - measured:
         what = f"no station has the process value `{name}`"
-        findings.warning(("process_values", name), what, did_you_mean(name, sorted(measured)))
+        findings.unused(("process_values", name), what, did_you_mean(name, sorted(measured)))
     markets = {product.market for product in plant.products.values() if product.market}
     for name in plant.markets.keys() - markets:
-        findings.warning(("markets", name), f"no product has the market `{name}`", did_you_mean(name, sorted(markets)))
+        findings.unused(("markets", name), f"no product has the market `{name}`", did_you_mean(name, sorted(markets)))

@@ -186,14 +186,14 @@ class _Filling:
             return ""
         self.used.add(name)
         value = self.values[name]
-        hexadecimal = isinstance(value, Hexadecimal) and _is_address(within)
+        if isinstance(value, Hexadecimal) and _is_address(within):
+            return hex(value + int(f"{sign or '+'}{number or 0}"))  # a negative one is no address, and is named
         if sign is None:
-            return hex(value) if hexadecimal else str(value)
+            return str(value)
         if isinstance(value, bool) or not isinstance(value, int):
             self._fail(within, f"`{match[0]}` adds to `{value}`, which is no whole number", f"give {name} as a number")
             return ""
-        total = value + int(number) if sign == "+" else value - int(number)
-        return hex(total) if hexadecimal and total >= 0 else str(total)
+        return str(value + int(number) if sign == "+" else value - int(number))
 
     def _fail(self, within: Place, what: str, remedy: str) -> None:
         self.failed = True

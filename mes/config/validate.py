@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 from mes.config.models.plant import PlantShape
 from mes.config.problems import Problem, did_you_mean
 from mes.config.source import PEM, Place, Plain, Source, at
+from mes.config.stand_ins import REFERRED_TO, Shaped, section_stand_in, stand_in
 
 SECRET = re.compile(r"(password|passwd|passphrase|secret|token|api_?key)$", re.IGNORECASE)
 URL_WITH_SECRET = re.compile(r"^[a-z.]+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
@@ -21,28 +21,8 @@ CREDENTIAL = re.compile(r"(^|_)credential$")
 FILE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
 PEM_STANDS_HERE = "a certificate or key itself stands here, where only the path of its file may"
 ADDRESS_HOLDS_ONE = "this address holds a user and a password, and secrets do not stand in this file"
-STAND_IN = "stand-in"  # below it nothing is of the file
 DEEPEST = 8  # how many mappings may lie in each other around a mistake
-REFERRED_TO = ("products", "controllers", "state_maps", "alarm_tables")
 Node = Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Shaped:
-    """The outcome: `data` without what was wrong, `broken` the places that were; `plant` None if too much was."""
-
-    data: dict[str | int, Plain]
-    plant: PlantShape | None = None
-    problems: list[Problem] = field(default_factory=list)
-    broken: set[Place] = field(default_factory=set)
-
-    def explains(self, place: Place) -> bool:
-        """Whether a problem found later at `place` may only follow from one there, or from one of its own keys."""
-        return place in self.broken or any(
-            (place[: len(broken) - 1] if broken[-1] == STAND_IN else place) == broken[:-1]
-            for broken in self.broken
-            if broken
-        )
 
 
 def shape(source: Source) -> Shaped:
@@ -88,47 +68,21 @@ def _with_stand_ins(shaped: Shaped) -> PlantShape | None:
     """The plant without what was wrong. An entry that needs a wrong part gets a stand-in for it or is left out. So all
     the rest is checked in the same go. The result is never run.
     """
+    for (section,) in [place for place in shaped.broken if len(place) == 1]:
+        section_stand_in(shaped, section)
     for _ in range(DEEPEST):
         try:
             return PlantShape.model_validate(shaped.data)
         except ValidationError as error:
             details = error.errors(include_url=False)
         for section, name in {(*detail["loc"], "", "")[:2] for detail in details}:
-            _stand_in(shaped, section, name)
+            stand_in(shaped, section, name)
         for detail in details:
             place = _place(detail["loc"], shaped.data)
             if place and place[0] != "site" and place[0] not in REFERRED_TO:
-                _leave_out(shaped, place)
+                # without one entry of a list, the others would have wrong numbers
+                _leave_out(shaped, place[:-1] if isinstance(at(shaped.data, place[:-1]), list) else place)
     return None
-
-
-def _stand_in(shaped: Shaped, section: str | int, name: str | int) -> None:
-    held = shaped.data.get(section)
-    if section == "site":
-        given, zone = (at(shaped.data, ("site", key)) for key in ("name", "time_zone"))
-        shift: Plain = {"name": "any", "start": "00:00", "end": "00:00", "days": ["mon"]}
-        calendar: Plain = {"shifts": [shift]}
-        shaped.data["site"] = {"name": str(given or "site"), "time_zone": str(zone or "UTC"), "calendar": calendar}
-        shaped.broken.add(("site", "calendar", STAND_IN))
-    elif section in REFERRED_TO and isinstance(held, dict) and name in held:
-        held[name] = _entry(section, name, held[name])
-        shaped.broken.add((section, name, STAND_IN))
-
-
-def _entry(section: str | int, name: str | int, old: Plain) -> dict[str | int, Plain]:
-    if section == "products":
-        return {"name": str(name), "assembly_method": "CKD", "raw": [f"stand-in {name}"]}
-    if section == "state_maps":
-        return {"numbers": {0: "idle"}}
-    if section == "alarm_tables":
-        return {}
-    if isinstance(old, dict) and "security" in old and not str(old.get("kind")).startswith("modbus"):
-        return {
-            "kind": "opcua",
-            "url": f"opc.tcp://stand-in:4840/{name}",
-            "security": {"policy": "None", "insecure": True},
-        }
-    return {"kind": "modbus-tcp", "host": f"stand-in {name}"}
 
 
 def sentence(detail: ErrorDetails) -> tuple[str, str]:
@@ -245,7 +199,9 @@ def _leave_out(shaped: Shaped, place: Place) -> None:
     if len(place) == 2 and place[0] in REFERRED_TO:
         return
     holder = at(shaped.data, place[:-1])
-    if isinstance(holder, dict):
+    if isinstance(holder, dict) and place[-1] == "ideal_cycle_s":
+        holder[place[-1]] = {"any": None}  # else stations would miss it
+    elif isinstance(holder, dict):
         holder.pop(place[-1], None)
 
 

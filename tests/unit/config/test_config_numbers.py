@@ -29,7 +29,7 @@ templates:
     signals:
       state: {{address: 10, map: codes}}
       good_count: {{address: 20, max_per_hour: 60}}
-      process: {{p: {{{value}, unit_symbol: C}}}}
+      fault_code: {{{value}}}
 areas: {{weld: {{lines: {{l1: {{stations: {{st: {{template: cell{given}}}}}}}}}}}}}
 """
 
@@ -84,7 +84,7 @@ def test_a_boolean_code_is_a_code(tmp_path: Path) -> None:
 
 
 def address(tmp_path: Path, value: str, controller: str = "", given: str = "") -> tuple[str, int] | str:
-    """The table and address of the process value; or what is wrong."""
+    """The table and address of the fault code; or what is wrong."""
     file = tmp_path / "plant.yaml"
     file.write_text(PLANT.format(controller=controller, value=value, given=given), encoding="utf-8")
     report = check(file)
@@ -92,7 +92,7 @@ def address(tmp_path: Path, value: str, controller: str = "", given: str = "") -
     if report.loaded is None or said:
         return said[0]
     [tags] = report.loaded.config.tags.values()
-    tag: Any = next(tag for name, tag in tags.items() if name.endswith("process.p"))
+    tag: Any = next(tag for name, tag in tags.items() if name.endswith("fault_code"))
     return str(tag.table), tag.address
 
 
