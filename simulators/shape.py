@@ -63,16 +63,20 @@ class Totaliser:
 
 @dataclass(frozen=True, slots=True)
 class AlarmWord:
-    """One bit for each fault, by its number; `words` elements of `width` bits, the first one with the lowest bits."""
+    """One bit for each fault, by its number; `words` elements of `width` bits, the first one with the lowest bits.
+
+    `rest`: the whole word while there is no fault; its bits are fail-safe.
+    """
 
     bits: Mapping[str, int]
     width: int = 16
     words: int = 1
+    rest: int = 0
 
     def value(self, image: Image) -> object:
         """What the controller shows."""
         bit = self.bits.get(str(image.fault))
-        word = 0 if bit is None else 1 << bit
+        word = self.rest if bit is None else self.rest ^ 1 << bit
         if self.words == 1 or self.width == 1:
             return word
         return [word >> (self.width * place) & (1 << self.width) - 1 for place in range(self.words)]

@@ -89,25 +89,34 @@ class FaultSignal:
     """Fault codes, one or several at once; the codes in `none` mean that there is no fault.
 
     `bits`: the value is an alarm word, or several of `word_bits` each; every bit with its code, or None where it is no
-    fault. Of faults that come at the same time, the first one here is the first one in the journal.
+    fault. Of faults that come at the same time, the first one here is the first one in the journal. `fail_safe`: the
+    bits that are a fault while they are not set.
     """
 
     none: frozenset[str] = frozenset({"0", ""})
     name: str = "fault_code"
     bits: tuple[tuple[int, str | None], ...] = ()
     word_bits: int = 16
+    fail_safe: frozenset[int] = frozenset()
 
     def codes(self, value: Value) -> tuple[str, ...] | None:
         """The faults that a value shows, each once; None where it is nothing that shows faults, or too much."""
         if self.bits:
             word = self._word(value)
-            return None if word is None else _once(said for bit, said in self.bits if said and word >> bit & 1)
+            if word is None:
+                return None
+            return _once(said for bit, said in self.bits if said and (word >> bit & 1) != (bit in self.fail_safe))
         found = _once(map(code, value if isinstance(value, tuple) else (value,)))
         shown = tuple(said for said in found if said not in self.none)
         return shown if len(shown) <= MOST_FAULTS else None
 
     def unnamed(self, value: Value) -> tuple[int, ...]:
-        """The bits of an alarm word that are set and that the table does not name."""
+        """The bits of an alarm word that are set and that the table does not name.
+
+        None of a word that rests with its bits set, since each of them is fail-safe.
+        """
+        if self.bits and len(self.fail_safe) == len(self.bits):
+            return ()
         word = (self._word(value) if self.bits else 0) or 0
         left = word & ~sum(1 << bit for bit, _ in self.bits)
         return tuple(bit for bit in range(left.bit_length()) if left >> bit & 1)

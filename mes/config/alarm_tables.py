@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapters.settings import UNSIGNED, DataType, ModbusTag
 from mes.collect.values import code
-from mes.config.fault_texts import fault_texts
+from mes.config.fault_texts import FaultTexts, fault_texts
 from mes.config.findings import Findings
 from mes.config.models.alarms import AlarmTableShape, AlarmTextShape
 from mes.config.models.plant import FaultShape
@@ -23,9 +23,13 @@ WORDS = frozenset({DataType.BOOL, DataType.INT16, DataType.INT32, DataType.INT64
 
 @dataclass(frozen=True, slots=True)
 class AlarmTable:
-    """The bits of an alarm word, each with its code or None where it is no fault; texts by code and language."""
+    """The bits of an alarm word, each with its code or None where it is no fault; texts by code and language.
+
+    `set_is_fault`: of bits of which the file says whether they are a fault while they are set.
+    """
 
     bits: tuple[tuple[int, str | None], ...] = ()
+    set_is_fault: Mapping[int, bool] = field(default_factory=dict)
     texts: Mapping[str, Texts] = field(default_factory=dict)
 
 
@@ -129,17 +133,26 @@ def _table(shape: AlarmTableShape, place: Place, findings: Findings) -> AlarmTab
     for raw, text in shape.codes.items():
         _take_text(texts, code(raw), text, (*place, "codes", raw), findings)
     if shape.csv is not None:
-        texts = {**_vendors(shape.csv, shape.encoding, (*place, "csv"), findings), **texts}
-    return AlarmTable(tuple(bits.items()), texts)
+        vendors = _vendors(shape.csv, shape.encoding, (*place, "csv"), findings)
+        texts = {**vendors.texts, **texts}
+        bits = {**bits, **{bit: said for bit, said in vendors.bits.items() if bit not in bits}}
+    said_of = {row.bit: bool(row.is_) for row in shape.bits if row.is_ is not None}
+    return AlarmTable(tuple(bits.items()), said_of, texts)
 
 
-def _vendors(named: str, encoding: str, place: Place, findings: Findings) -> Mapping[str, Texts]:
-    """The texts of a CSV file; those that stand in the plant's file itself go before them."""
+def fail_safe(table: AlarmTable, shape: FaultShape) -> frozenset[int]:
+    """The bits that are a fault while they are not set: by their table, else by the place where they are read."""
+    usual = True if shape.is_ is None else bool(shape.is_)
+    return frozenset(bit for bit, _ in table.bits if not table.set_is_fault.get(bit, usual))
+
+
+def _vendors(named: str, encoding: str, place: Place, findings: Findings) -> FaultTexts:
+    """The texts and bits of a CSV file; those that stand in the plant's file itself go before them."""
     path = Path(findings.source.file).parent / named
     found = fault_texts(path, encoding)
     for line, what, remedy in found.mistakes:
         findings.problem_in(str(path), line, place, what, remedy)
-    return found.texts
+    return found
 
 
 def _take_text(texts: dict[str, Texts], said: str, row: AlarmTextShape, place: Place, findings: Findings) -> None:

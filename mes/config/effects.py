@@ -32,10 +32,10 @@ def check_effects(
     for key, why in _of_signal(shape, tag, state_maps, alarm_tables):
         useless.setdefault(key, why)
     for key, why in useless.items():
-        given = getattr(shape, key, None)
+        given, named = getattr(shape, key, None), key.rstrip("_")
         default = type(tag).model_fields[key].default if key in type(tag).model_fields else None
         if given is not None and given != default and key in shape.model_fields_set:
-            place, what = station.origin(*within, key), f"`{key}` has no effect on {why}"
+            place, what = station.origin(*within, named), f"`{named}` has no effect on {why}"
             findings.warning(place, what, _remedy(key, tag), station=station.path)
 
 
@@ -83,6 +83,8 @@ def _of_signal(
             if has_bits:
                 yield "none", "an alarm word: a bit that is no fault stands in its table without a code"
                 yield "charset", "an alarm word"
+            else:
+                yield "is_", "a fault code: `none` says what is no fault"
             if not is_modbus and (not has_bits or tag.bits is not None or shape.conditions is not None):
                 yield "word_bits", "what is no array of alarm words"
         case TextShape() if is_bit(tag):

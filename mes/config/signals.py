@@ -23,7 +23,7 @@ from mes.collect.signals import (
 )
 from mes.collect.states import BitMap, CodeMap, StateMap
 from mes.collect.values import code
-from mes.config.alarm_tables import AlarmTable, table_of, word_bits
+from mes.config.alarm_tables import AlarmTable, fail_safe, table_of, word_bits
 from mes.config.effects import check_effects
 from mes.config.findings import Findings
 from mes.config.models.plant import (
@@ -121,7 +121,7 @@ def _check_one_value(signal: Signal, state_maps: Mapping[str, StateMap], finding
 def _fault(signal: Signal, shape: FaultShape, tables: Mapping[str, AlarmTable], findings: Findings) -> FaultSignal:
     table = table_of(signal.station, signal.within, shape, tables, findings)
     bits = word_bits(signal.station, signal.within, shape, table, signal.tag, findings)
-    return FaultSignal(frozenset(map(code, shape.none)), signal.name, table.bits, bits)
+    return FaultSignal(frozenset(map(code, shape.none)), signal.name, table.bits, bits, fail_safe(table, shape))
 
 
 def _text(signal: Signal, shape: TextShape, findings: Findings) -> ProductSignal | UnitSignal | UnitPartSignal:

@@ -1,6 +1,6 @@
 """What takes the place of wrong parts of a plant's file, so that all the rest is checked in the same go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mes.config.models.plant import PlantShape
@@ -13,7 +13,11 @@ STAND_IN = "stand-in"  # below it nothing is of the file
 REFERRED_TO = ("products", "controllers", "state_maps", "alarm_tables", "definitions")
 REFERRING = {"controllers": "controller", "state_maps": "map", "alarm_tables": "alarms", "definitions": "definition"}
 BUILT_IN = {"state_maps": BUILT_IN_MAPS.keys(), "definitions": BUILT_IN_DEFINITIONS.keys()}
-_TO_A_SIGNAL = {"products": 2, "templates": 4, "areas": 8}  # so long is the place of one, or of what it is in
+_TO_A_SIGNAL: Mapping[str | int, int] = {
+    "products": 2,
+    "templates": 4,
+    "areas": 8,
+}  # so long is the place of one, or of what it is in
 
 
 @dataclass(slots=True)

@@ -218,9 +218,8 @@ def _faults(signal: FaultSignal, tag: OpcUaTag | ModbusTag, faults: Mapping[int,
     if signal.bits:
         bits = {code: bit for bit, code in reversed(signal.bits) if code is not None}
         words = tag.count if isinstance(tag, ModbusTag) else 1
-        return AlarmWord(
-            {str(number): bits[code] for number, code in faults.items() if code in bits}, signal.word_bits, words
-        )
+        named = {str(number): bits[code] for number, code in faults.items() if code in bits}
+        return AlarmWord(named, signal.word_bits, words, rest=sum(1 << bit for bit in signal.fail_safe))
     numeric = _numeric(tag)
     codes = faults or {fault: str(fault) for fault in (*BREAKDOWN_FAULTS, *MINOR_FAULTS)}
     table = {str(number): int(code) if code.isdigit() else code for number, code in codes.items()}

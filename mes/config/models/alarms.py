@@ -12,6 +12,11 @@ MOST_CHARACTERS = 200
 Text = Annotated[Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)] | None, BeforeValidator(visible)]
 
 
+IsFault = Annotated[
+    bool | Literal[0, 1] | None, Field(alias="is", description="0: it is a fault while the bit is not set")
+]
+
+
 class Shape(BaseModel):
     """One mapping of the file; a key that is not known is a mistake."""
 
@@ -27,10 +32,14 @@ class AlarmTextShape(Shape):
 
 
 class AlarmBitShape(AlarmTextShape):
-    """One bit of an alarm word; bit 0 is the least significant of the first word. Without a `code` it is no fault."""
+    """One bit of an alarm word; bit 0 is the least significant of the first word. Without a `code` it is no fault.
+
+    `is: 0` is for a fail-safe bit, which is a fault while it is not set.
+    """
 
     bit: Annotated[int, Field(ge=0, le=HIGHEST_BIT, description="bit of the alarm word, from 0; of the second word 16")]
     code: Annotated[str | int | None, Field(description="fault code, as reasons name it; without it no fault")] = None
+    is_: IsFault = None
 
 
 class AlarmTableShape(Shape):

@@ -24,7 +24,7 @@ from adapters.settings import (
     Table,
 )
 from mes.collect.counters import ResetPolicy
-from mes.config.models.alarms import AlarmTableShape
+from mes.config.models.alarms import AlarmTableShape, IsFault
 from mes.config.models.calendar import LONGEST_S, STRICT, CalendarShape, Clock, Name
 from mes.config.models.names import NamedShape, NamesShape
 from mes.config.models.production import DefinitionShape, FiguresShape, FlowShape, ProgrammeShape, ReasonShape
@@ -352,6 +352,7 @@ class FaultShape(SignalShape):
     """The controller's fault code, or several in a list; `none` lists what it says when there is no fault.
 
     `alarms` names one of `alarm_tables`. If that has `bits`, the value is an alarm word with one bit for each fault.
+    `is: 0`: a bit of it is a fault while it is not set, unless the table says otherwise of the bit.
     """
 
     none: list[bool | int | str] = [0, ""]
@@ -359,6 +360,7 @@ class FaultShape(SignalShape):
     conditions: (
         Annotated[OpcUaConditions, Field(description="active alarms of an OPC UA notifier; {} for all")] | None
     ) = None
+    is_: IsFault = None
     word_bits: (
         Annotated[Literal[8, 16, 32, 64], Field(description="bits of each element of an OPC UA array of words: 16")]
         | None

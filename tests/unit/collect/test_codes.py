@@ -77,3 +77,21 @@ def test_a_product_is_known_by_a_part_of_an_id_or_by_a_pattern() -> None:
 
     assert [change.product for change in only(ProductChanged, done)] == ["S2", "S3", "special", None]
     assert [event.unit for event in only(UnitEntered, done)] == ["1122584", "1122585", "1122586"]
+
+
+@pytest.mark.parametrize(
+    ("fail_safe", "word", "codes", "unnamed"),
+    [
+        ({0}, 0b00, ("A",), ()),
+        ({0}, 0b01, (), ()),
+        ({0}, 0b110, ("A", "B"), (2,)),
+        ({0, 1}, 0b00, ("A", "B"), ()),
+        ({0, 1}, 0b111, (), ()),
+    ],
+)
+def test_a_fail_safe_bit_is_a_fault_while_it_is_not_set(
+    fail_safe: set[int], word: int, codes: tuple[str, ...], unnamed: tuple[int, ...]
+) -> None:
+    """Other bits beside it are faults while they are set; a word of such bits alone rests with bits that are set."""
+    signal = FaultSignal(bits=((0, "A"), (1, "B")), fail_safe=frozenset(fail_safe))
+    assert (signal.codes(word), signal.unnamed(word)) == (codes, unnamed)

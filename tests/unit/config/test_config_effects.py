@@ -119,6 +119,7 @@ def test_a_key_changes_what_is_read_or_is_named(kind: str, tmp_path: Path) -> No
         ({"good_count": "address: 11, max_per_hour: 60, signed: true"}, "signed"),
         ({"good_count": "address: 11, type: bcd16, max_per_hour: 60, signed: true"}, "signed"),
         ({"fault_code": "address: 40, alarms: robot, none: [5]"}, "none"),
+        ({"fault_code": "address: 40, alarms: texts, is: 0"}, "is"),
         ({"product": "table: coil, address: 40, characters: 1-2"}, "characters"),
         ({"fault_code": 'controller: opc, node: "nsu=u;s=B", word_bits: 8'}, "word_bits"),
         ({"fault_code": 'controller: opc, node: "nsu=u;s=B", alarms: robot, bits: 4-11, word_bits: 8'}, "word_bits"),

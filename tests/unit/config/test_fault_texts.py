@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mes.collect.signals import FaultSignal
 from mes.config import fault_texts as reader
 from mes.config.fault_texts import MISTAKES_NAMED, fault_texts
 from mes.config.load import check, load
@@ -50,6 +51,88 @@ def test_every_usual_form_is_read(tmp_path: Path, content: str, encoding: str, d
     """Empty lines and codes without a text are passed over; codes and texts lose the blanks around them."""
     found = fault_texts(written(tmp_path, content, encoding), declared)
     assert (found.mistakes, found.texts) == ([], WANTED)
+
+
+SIEMENS = (
+    "ID\tName\tAlarm text [de-DE], Alarm text 1\tAlarm text [en-US], Alarm text 1\tFieldInfo [Alarm text 1]\tClass\t"
+    "Trigger tag\tTrigger bit\tAlarm text [ru-RU], Alarm text 1\n"
+    "1\tA_1\tZange klebt\tGun sticks\t\tErrors\tWord_1\t0\tКлещи залипли\n"
+    "2\tA_2\tKein Strom\tNo current\t\tErrors\tWord_1\t17\t<No value>\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "texts", "bits"),
+    [
+        pytest.param(
+            SIEMENS,
+            {"1": {"en": "Gun sticks", "ru": "Клещи залипли"}, "2": {"en": "No current"}},
+            {0: "1", 17: "2"},
+            id="an export of alarms of TIA Portal",
+        ),
+        pytest.param(
+            "Trigger value,Message\n7,Gun sticks\n",
+            {"7": {"en": "Gun sticks"}},
+            {},
+            id="a list of messages of a panel of Rockwell",
+        ),
+        pytest.param("No.;Description\n7;Gun sticks\n", {"7": {"en": "Gun sticks"}}, {}, id="a number, a description"),
+        pytest.param("Код;Описание\n7;Залипло\n", {"7": {"ru": "Залипло"}}, {}, id="in Russian"),
+        pytest.param(
+            "code;bit;text\nE1;1.3;Gun\nE2;3;Tip\nE3;;Door\n",
+            {"E1": {"en": "Gun"}, "E2": {"en": "Tip"}, "E3": {"en": "Door"}},
+            {19: "E1", 3: "E2"},
+            id="word.bit",
+        ),
+        pytest.param("ESTOP;Stop\nDOOR;Open\n7;Gun\n", None, {}, id="codes without digits are no header"),
+    ],
+)
+def test_a_header_is_no_text(
+    content: str, texts: dict[str, dict[str, str]] | None, bits: dict[int, str], tmp_path: Path
+) -> None:
+    """The first line of a vendor's list names its columns; those that are not used here are passed over."""
+    found = fault_texts(written(tmp_path, content), "utf-8")
+    assert found.mistakes == []
+    assert found.bits == bits
+    assert texts is None or found.texts == texts
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "what"),
+    [
+        pytest.param("Störung;Was ist\n1;a\n2;b\n", 1, "looks like the name of a column", id="unknown names"),
+        pytest.param("code;bit;text\n1;x;a\n", 2, "`x` is no bit", id="no bit"),
+        pytest.param("code;bit;text\n1;1.16;a\n", 2, "`1.16` is no bit", id="no bit of a word"),
+        pytest.param("code;bit;text\n1;2000;a\n", 2, "`2000` is no bit", id="beyond the largest alarm word"),
+        pytest.param("code;bit;text\n1;1.3;a\n2;19;b\n", 3, "bit 19 is given to 1 already", id="one bit twice"),
+    ],
+)
+def test_a_mistake_of_columns_and_bits_is_named(content: str, line: int, what: str, tmp_path: Path) -> None:
+    """With its line, and what to do."""
+    [(at, said, remedy)] = fault_texts(written(tmp_path, content), "utf-8").mistakes
+    assert (at, what in said, bool(remedy)) == (line, True, True), said
+
+
+def test_bits_of_a_file_make_an_alarm_word(tmp_path: Path) -> None:
+    """A bit of the plant's file goes before that of the vendor's, and `is: 0` at the place is for every bit."""
+    text = (CASES / "fault-texts" / "plant.yaml").read_text(encoding="utf-8")
+    text = text.replace("timer: {csv: timer.csv}", "timer: {csv: faults.csv, bits: [{bit: 1, code: OWN, is: 1}]}")
+    text = text.replace("    csv: vendor/robot.csv\n    encoding: cp1251\n", "").replace(
+        "address: 13}", "address: 13, is: 0}"
+    )
+    written(tmp_path, "code;bit;text\nE1;0;Gun\nE2;1;Tip\nE3;2;Door\n")
+    (tmp_path / "plant.yaml").write_text(text, encoding="utf-8")
+    setups = load(tmp_path / "plant.yaml").config.setups
+    [signal] = [
+        signal
+        for station, setup in setups.items()
+        for signal in setup.signals.values()
+        if isinstance(signal, FaultSignal) and station.endswith("timer")
+    ]
+    assert signal.codes(0b000) == ("E1", "E3")
+    assert signal.codes(0b101) == ()
+    assert signal.codes(0b111) == ("OWN",)
+    assert signal.unnamed(0b1101) == (3,)
 
 
 def test_other_characters_and_long_texts(tmp_path: Path) -> None:
