@@ -4,6 +4,7 @@ No method of the server is called, ConditionRefresh neither: alarms that came be
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,9 @@ from adapters.settings import OpcUaConditions
 
 _PLACE = re.compile(r"^[0-9]+:")  # of the namespace, which some stacks write before the name
 MOST_ACTIVE = 1000  # alarms of one notifier
+TELLING = 10  # events of alarms of other sources, without one of the wanted: `source` may be mistaken
+SOURCES_NAMED = 5
+MOST_SOURCES = 100  # that are remembered
 EVENTS_KEPT = 1000  # by the server, of each notifier
 _LOST: Mapping[ua.NodeId, str] = {
     ua.NodeId(ua.Int32(ObjectIds.EventQueueOverflowEventType)): "the server dropped events of alarms",
@@ -62,7 +66,17 @@ class Conditions:
         self._tag = tag
         self._how = how
         self._active: dict[ua.NodeId, str] = {}
+        self._has_matched = False
+        self._others: Counter[str] = Counter()  # alarm events of other sources, while none of the wanted one came
         self.problem: Problem | None = None
+
+    def finding(self) -> Problem | None:
+        """What is wrong with what comes: too many alarms, or none of the wanted source among many others."""
+        if self.problem is not None or self._has_matched or self._others.total() < TELLING:
+            return self.problem
+        came = ", ".join(f"`{source[:60]}`" for source, _ in self._others.most_common(SOURCES_NAMED))
+        text = f"no alarm of the source `{self._how.source}` has come, and {self._others.total()} events of {came}"
+        return Problem(text, "correct `source` below `conditions`, if one of these is meant; else nothing")
 
     def forget(self) -> None:
         """A new connection: nothing is known of alarms."""
@@ -96,7 +110,13 @@ class Conditions:
         if isinstance(branch, ua.NodeId) and not branch.is_null():
             return False
         said = event_text(fields["SourceName"])
-        return self._how.source in (None, said, _PLACE.sub("", said))
+        if self._how.source in (None, said, _PLACE.sub("", said)):
+            self._has_matched = True
+            self._others.clear()
+            return True
+        if not self._has_matched and (said in self._others or len(self._others) < MOST_SOURCES):
+            self._others[said] += 1
+        return False
 
     def _changed(self, fields: Mapping[str, Any]) -> bool:
         condition = fields["condition"]

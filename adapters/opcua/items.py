@@ -13,7 +13,7 @@ from adapters.opcua.conditions import Conditions, notifier_of
 from adapters.opcua.session import Session, node_id, translated, value_of
 from adapters.opcua.structures import Path, Types, member_path
 from adapters.opcua.values import Problem, interpreted
-from adapters.reading import Reading, TagId
+from adapters.reading import Quality, Reading, TagId
 from adapters.settings import OpcUaController, OpcUaTag
 
 _REFUSALS = frozenset(
@@ -52,6 +52,7 @@ class Items:
             tag: Conditions(tag, how.conditions) for tag, how in tags.items() if how.conditions is not None
         }
         """Tags whose values are made of the events of a notifier; they cannot be read."""
+        self._without_events: set[TagId] = set()
         self._handles: dict[TagId, int] = {}
         self._tags_by_handle: list[TagId] = []
         for tag, how in tags.items():
@@ -140,8 +141,18 @@ class Items:
         return sample
 
     def alarms(self, now: datetime) -> tuple[Reading, ...]:
-        """The active alarms of every notifier whose events come, as far as they are known."""
-        return tuple(conditions.present(now) for tag, conditions in self.conditions.items() if tag in self.active)
+        """The active alarms of every notifier, as far as they are known; bad where its events do not come."""
+        self._without_events = self.conditions.keys() - self.active
+        return tuple(
+            Reading(tag, None, Quality.BAD, None, now) if tag in self._without_events else conditions.present(now)
+            for tag, conditions in self.conditions.items()
+        )
+
+    def alarms_again(self, now: datetime) -> tuple[Reading, ...]:
+        """The active alarms of notifiers that the server refused, and whose events come now."""
+        back = self._without_events & self.active
+        self._without_events -= back
+        return tuple(self.conditions[tag].present(now) for tag in sorted(back))
 
     def publish_ms(self, tag: TagId) -> int:
         """How often the server is to send this tag."""
@@ -172,12 +183,14 @@ class Items:
     def diagnostics(self) -> Iterator[Diagnostic]:
         """One for each tag that the server refuses, and one for all that it does not monitor for the same reason."""
         for tag, why in self.refused.items():
-            yield Diagnostic(
-                DiagnosticCode.TAG_REFUSED,
-                f"tag {tag} is refused ({why}) and tried again",
-                "correct its `node` or `path` in the plant's file, or load the program that has it into the controller",
-                (tag,),
+            text = f"tag {tag} is refused ({why}) and tried again"
+            remedy = (
+                "correct its `node` or `path` in the plant's file, or load the program that has it into the controller"
             )
+            if tag in self.conditions:
+                text += "; its alarms are not known"
+                remedy = "name a node that notifies of events, most often the Server object: `ns=0;i=2253`"
+            yield Diagnostic(DiagnosticCode.TAG_REFUSED, text, remedy, (tag,))
         for why in sorted(set(self.polled.values())):
             tags = tuple(tag for tag in self.tags if self.polled.get(tag) == why)
             yield Diagnostic(
@@ -186,7 +199,7 @@ class Items:
                 "raise the server's limit of monitored items, or use `mode: poll` for this controller",
                 tags,
             )
-        told = {tag: problem for tag, held in self.conditions.items() if (problem := held.problem) is not None}
+        told = {tag: problem for tag, held in self.conditions.items() if (problem := held.finding()) is not None}
         for tag, problem in (self._unreadable | told).items():
             yield Diagnostic(DiagnosticCode.VALUE_UNREADABLE, f"tag {tag}: {problem.text}", problem.remedy, (tag,))
 

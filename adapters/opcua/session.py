@@ -46,6 +46,7 @@ _TOKEN_SHARE = 0.4 / 3
 _CHOOSE_POLICY = "choose a security policy and exchange certificates: docs/certificates.md"
 _OTHER_CERTIFICATE = "the server shows another certificate than the configured one"
 
+_Validator = Callable[[x509.Certificate, ua.ApplicationDescription], Awaitable[None]]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -461,16 +462,8 @@ class Session:
     async def _secure_login(self, settings: OpcUaSecurity) -> None:
         """An open channel; the login over it is encrypted for the server's certificate, if the server offers that."""
         text, remedy = "the connection is not protected: security policy None", _CHOOSE_POLICY
-        if settings.server_certificate is not None:
-            pinned = _certificate(settings.server_certificate)
-
-            async def is_pinned(theirs: x509.Certificate, _: ua.ApplicationDescription) -> None:
-                if theirs != pinned:
-                    raise ControllerMisconfigured(_OTHER_CERTIFICATE)
-
-            self._client.certificate_validator = is_pinned
-        elif settings.trust_folder is not None:
-            self._client.certificate_validator = await _validator(settings.trust_folder)
+        if (validator := await _validator(settings)) is not None:
+            self._client.certificate_validator = validator
         elif self._settings.password_credential is not None:
             text += "; the password is encrypted for whichever server answers"
             remedy += "; or at least give `server_certificate`, by `mes certs trust`"
@@ -516,9 +509,10 @@ class Session:
         self, theirs: x509.Certificate, endpoint: ua.EndpointDescription, settings: OpcUaSecurity
     ) -> None:
         """Pinned, or issued or listed in the trust folder. asyncua then holds the session to this certificate."""
+        validator = await _validator(settings)
+        assert validator is not None
+        await validator(theirs, endpoint.Server)
         if settings.server_certificate is not None:
-            if theirs != _certificate(settings.server_certificate):
-                raise ControllerMisconfigured(_OTHER_CERTIFICATE)
             if not theirs.not_valid_before_utc <= datetime.now(UTC) <= theirs.not_valid_after_utc:
                 span = f"{theirs.not_valid_before_utc:%Y-%m-%d} to {theirs.not_valid_after_utc:%Y-%m-%d}"
                 self.diagnostics.append(
@@ -529,9 +523,6 @@ class Session:
                     )
                 )
             return
-        assert settings.trust_folder is not None
-        validator = await _validator(settings.trust_folder)
-        await validator.validate(theirs, endpoint.Server)
         self._client.certificate_validator = validator
 
     async def _lost(self, error: Exception) -> None:
@@ -545,8 +536,22 @@ def _certificate(file: Path) -> x509.Certificate:
         raise ControllerMisconfigured(f"the certificate {file} cannot be read: {error}") from error
 
 
-async def _validator(folder: Path) -> CertificateValidator:
-    store = TrustFolder(folder)
+async def _validator(settings: OpcUaSecurity) -> _Validator | None:
+    """What holds a server's certificate against the pinned one, else the trust folder; None where nothing is trusted.
+
+    Raises ControllerMisconfigured where what is trusted cannot be read; so does the validator of a pinned certificate.
+    """
+    if settings.server_certificate is not None:
+        pinned = _certificate(settings.server_certificate)
+
+        async def is_pinned(theirs: x509.Certificate, _: ua.ApplicationDescription) -> None:
+            if theirs != pinned:
+                raise ControllerMisconfigured(_OTHER_CERTIFICATE)
+
+        return is_pinned
+    if settings.trust_folder is None:
+        return None
+    store = TrustFolder(settings.trust_folder)
     try:
         await store.load()
     except ValueError as error:

@@ -359,6 +359,7 @@ class Subscribed:
                     self._doubt(tag, new)
                 withheld = self._withheld.get(tag)
                 readings.append(new if withheld is None or differs(withheld, new) else withheld)
+        readings += self._items.alarms_again(look.received_time)
         self._withheld.clear()
         self._agreed = look.received_time
         return readings

@@ -30,7 +30,7 @@ OF_VENDORS: Mapping[str, tuple[str, ...]] = {
     ),
     "ru": ("текст", "описание", "сообщение", "текст аварии", "текст сообщения"),
 }
-VENDORS: Mapping[str, str] = COLUMNS | {name: column for column, names in OF_VENDORS.items() for name in names}
+VENDORS = {**COLUMNS, **{name: column for column, names in OF_VENDORS.items() for name in names}}
 LANGUAGE = re.compile(r"\[(\w\w)(?:-\w+)?\]")  # as in `Alarm text [en-US], Alarm text 1`
 NO_ENTRY = "<no value>"
 WORD_AND_BIT = re.compile(r"(?:(\d{1,3})\.)?(\d{1,4})")

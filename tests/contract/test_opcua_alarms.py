@@ -16,7 +16,8 @@ from patience import patiently
 from adapters.clock import SystemClock
 from adapters.errors import ControllerUnavailable
 from adapters.opcua.adapter import OpcUaAdapter
-from adapters.opcua.conditions import MOST_ACTIVE, Conditions
+from adapters.opcua.conditions import MOST_ACTIVE, TELLING, Conditions
+from adapters.opcua.items import Items
 from adapters.reading import ControllerId, GapCause, Quality, TagId
 from adapters.settings import OpcUaConditions, OpcUaTag
 
@@ -130,10 +131,11 @@ async def test_what_is_no_alarm_changes_nothing(certificates: Certificates) -> N
             await show(made, "A", active=False)
             await told(journal, TEXTS, (), ("A",), ("A", "Tip worn"), ("A",), ())
             await told(journal, ALL, (), ("A",), ("A", "C"), ("A",), ())
-            assert journal.values(MISSING) == []
-            assert [finding.tags for finding in subject.status().diagnostics if "refused" in finding.text] == [
-                (MISSING,)
-            ]
+            assert [reading.quality for reading in journal.readings(MISSING)] == [Quality.BAD]
+            [finding] = [finding for finding in subject.status().diagnostics if "refused" in finding.text]
+            assert finding.tags == (MISSING,)
+            assert "its alarms are not known" in finding.text
+            assert "notifies of events" in finding.remedy
 
 
 @pytest.mark.parametrize("kind", [ObjectIds.EventQueueOverflowEventType, ObjectIds.RefreshRequiredEventType])
@@ -158,15 +160,45 @@ async def test_lost_events_are_a_gap(certificates: Certificates, kind: int) -> N
             await told(again, ALL, ())
 
 
+def event(number: int, *, active: object = True, name: object = "", source: str = "Robot") -> list[ua.Variant]:
+    """The fields of one event of an alarm."""
+    kind = ua.NodeId(ua.Int32(ObjectIds.AlarmConditionType))
+    fields = (kind, datetime.now(UTC), source, None, ua.NodeId(ua.Int32(number)), name, None, True, active)
+    return [ua.Variant(field) for field in fields]
+
+
+def test_a_source_that_never_comes_is_told() -> None:
+    """Alarms of others alone, again and again, are named with their sources, until one of the wanted source comes."""
+    now = datetime.now(UTC)
+    conditions = Conditions(ROBOT, OpcUaConditions(source="Robott"))
+    for number in range(TELLING):
+        assert conditions.finding() is None
+        assert conditions.take(event(number + 1, source="Robot" if number else "Timer"), now) is None
+    finding = conditions.finding()
+    assert finding is not None
+    assert "no alarm of the source `Robott` has come, and 10 events of `Robot`, `Timer`" in finding.text
+    assert "`source`" in finding.remedy
+    assert conditions.take(event(99, source="Robott"), now) is not None
+    for number in range(TELLING):
+        conditions.take(event(number + 1, source="Timer"), now)
+    assert conditions.finding() is None
+
+
+def test_a_notifier_that_comes_back_shows_its_alarms(certificates: Certificates) -> None:
+    """A notifier that was refused has a bad value; once its events come, what is known of its alarms is its value."""
+    now = datetime.now(UTC)
+    items = Items({ALL: TAGS[ALL]}, settings("opc.tcp://127.0.0.1:4840", certificates))
+    [before] = items.alarms(now)
+    assert (before.value, before.quality, items.alarms_again(now)) == (None, Quality.BAD, ())
+    items.accept(ALL)
+    [after] = items.alarms_again(now)
+    assert (after.value, after.quality, items.alarms_again(now)) == ((), Quality.GOOD, ())
+
+
 def test_a_notifier_s_alarms_are_bounded() -> None:
     """A server cannot fill the memory with alarms: beyond the limit they are named, and not kept."""
     now = datetime.now(UTC)
     conditions = Conditions(ALL, OpcUaConditions())
-
-    def event(number: int, *, active: object = True, name: object = "") -> list[ua.Variant]:
-        kind = ua.NodeId(ua.Int32(ObjectIds.AlarmConditionType))
-        fields = (kind, now, "Robot", None, ua.NodeId(ua.Int32(number)), name, None, True, active)
-        return [ua.Variant(field) for field in fields]
 
     for number in range(1, MOST_ACTIVE + 1):
         assert conditions.take(event(number), now) is not None
