@@ -1,25 +1,22 @@
 """The TLS side of Modbus/TCP Security: both certificates from files, and what is said where a handshake fails."""
 
+import asyncio
+import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from adapters.errors import ControllerMisconfigured
-from adapters.settings import ModbusSecurity
+from adapters.errors import ControllerMisconfigured, ControllerUnavailable
+from adapters.settings import ModbusSecurity, ModbusTlsController
 from adapters.trusted import trusted_files
+
+_REFUSAL_S = 1.0  # within which a device that does not trust us has closed the connection
 
 
 def tls_context(security: ModbusSecurity) -> ssl.SSLContext:
     """Shows our certificate, and believes the trusted ones only. Raises ControllerMisconfigured."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # the certificate itself is trusted, whatever names it holds
+    context = _own_context(security)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    try:
-        context.load_cert_chain(security.certificate, security.private_key, password=lambda: "")
-    except (OSError, ValueError) as failure:  # an SSLError is an OSError
-        files = f"{security.certificate} and {security.private_key}"
-        text = f"{files} are no certificate and key in PEM, or one is not there: make them with `mes certs create`"
-        raise ControllerMisconfigured(text) from failure
     trusted = [_read(file) for file in _trusted_files(security)]
     if not trusted:
         raise ControllerMisconfigured(f"nobody is trusted: put the device's certificate into {security.trust_folder}")
@@ -27,6 +24,67 @@ def tls_context(security: ModbusSecurity) -> ssl.SSLContext:
         context.load_verify_locations(cadata=b"".join(trusted))
     except (OSError, ValueError) as failure:
         raise ControllerMisconfigured("a trusted certificate cannot be read: put the right file there") from failure
+    return context
+
+
+async def shown_certificate(settings: ModbusTlsController) -> bytes:
+    """The certificate that the device shows, as DER, of which nobody knows yet whether it is the right one.
+
+    Raises ControllerUnavailable, ControllerMisconfigured.
+    """
+    context = _own_context(settings.security)
+    context.verify_mode = ssl.CERT_NONE
+    async with _connected(settings, context) as (_, shown):
+        return shown
+
+
+async def try_handshake(settings: ModbusTlsController) -> bytes:
+    """The certificate of a device that trusts ours and is trusted, as DER. No request is sent.
+
+    Raises ControllerUnavailable, ControllerMisconfigured where a connection would be refused.
+    """
+    async with _connected(settings, tls_context(settings.security)) as (reader, shown):
+        check_device(settings.security, shown)
+        with contextlib.suppress(TimeoutError):  # in TLS 1.3 a device looks at our certificate after the handshake
+            async with asyncio.timeout(min(settings.request_timeout_s, _REFUSAL_S)):
+                if not await reader.read(1):
+                    raise ControllerMisconfigured(
+                        "the device closes the connection after the handshake: have it trust this program's certificate"
+                    )
+        return shown
+
+
+@contextlib.asynccontextmanager
+async def _connected(
+    settings: ModbusTlsController, context: ssl.SSLContext
+) -> AsyncIterator[tuple[asyncio.StreamReader, bytes]]:
+    """A connection, and the certificate that the device shows; raises as the functions above."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        async with asyncio.timeout(settings.request_timeout_s):
+            reader, writer = await asyncio.open_connection(settings.host, settings.port, ssl=context)
+        try:
+            yield reader, writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        finally:
+            writer.transport.abort()
+    except ssl.SSLError as failure:
+        raise ControllerMisconfigured(no_handshake(where, failure)) from failure
+    except OSError as failure:  # a time-out is one, too
+        why = str(failure) or f"no answer within {settings.request_timeout_s:g} s"
+        text = f"no connection to {where}: {why}; look at cable, address, port and firewall"
+        raise ControllerUnavailable(text) from failure
+
+
+def _own_context(security: ModbusSecurity) -> ssl.SSLContext:
+    """Shows our certificate. Raises ControllerMisconfigured."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # the certificate itself is trusted, whatever names it holds
+    try:
+        context.load_cert_chain(security.certificate, security.private_key, password=lambda: "")
+    except (OSError, ValueError) as failure:  # an SSLError is an OSError
+        files = f"{security.certificate} and {security.private_key}"
+        text = f"{files} are no certificate and key in PEM, or one is not there: make them with `mes certs create`"
+        raise ControllerMisconfigured(text) from failure
     return context
 
 

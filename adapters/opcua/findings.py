@@ -137,7 +137,7 @@ def own_findings(settings: OpcUaController, *, now: datetime) -> list[Finding]:
     key = _read(security.private_key, read_key, Code.KEY_MISSING, Code.KEY_UNREADABLE, found)
     if certificate is not None:
         try:
-            found += own_card_findings(card(certificate), settings, now=now)
+            found += own_card_findings(card(certificate), settings.application_uri, now=now)
         except ValueError as error:
             found.append(Finding(unreadable, f"{security.certificate} holds what cannot be read: {error}"))
     if key is not None:
@@ -163,7 +163,7 @@ def _user_findings(settings: OpcUaController) -> list[Finding]:
     return found
 
 
-def own_card_findings(ours: Card, settings: OpcUaController, *, now: datetime) -> list[Finding]:
+def own_card_findings(ours: Card, application_uri: str, *, now: datetime) -> list[Finding]:
     """What is wrong with what our certificate says."""
     found: list[Finding] = []
     if now > ours.ends:
@@ -174,8 +174,8 @@ def own_card_findings(ours: Card, settings: OpcUaController, *, now: datetime) -
     if now < ours.starts:
         said = f"our certificate is valid from {_utc(ours.starts)} only"
         found.append(Finding(Code.CERTIFICATE_NOT_YET_VALID, said, stops=False))
-    if settings.application_uri not in ours.uris:
-        said = f"our certificate is for {_listed(ours.uris)}, and the session says {settings.application_uri}"
+    if application_uri not in ours.uris:
+        said = f"our certificate is for {_listed(ours.uris)}, and the plant's file says {application_uri}"
         found.append(Finding(Code.CERTIFICATE_OTHER_URI, said))
     if lacks := lacking(ours.usages, "client"):
         found.append(Finding(Code.CERTIFICATE_USAGE, f"our certificate lacks {_listed(lacks)}", stops=False))

@@ -1,4 +1,4 @@
-"""The commands `mes certs …`: certificates of OPC UA connections made, shown, trusted, renewed and explained.
+"""The commands `mes certs …`: certificates made, shown, trusted, renewed and explained, of OPC UA and Modbus over TLS.
 
 The protocol is imported where a command speaks it: `trust` and `check`.
 """
@@ -32,7 +32,7 @@ from adapters.opcua.certificates import (
 )
 from adapters.opcua.findings import own_card_findings
 from adapters.reading import ControllerId
-from adapters.settings import ModbusTlsController, OpcUaController, OpcUaSecurity, SecurityPolicy
+from adapters.settings import ModbusSecurity, ModbusTlsController, OpcUaController, OpcUaSecurity, SecurityPolicy
 from adapters.trusted import trusted_files
 from mes.commands.options import CONFIG, plant
 from mes.config.build import PlantConfig
@@ -56,7 +56,7 @@ Certified = OpcUaController | ModbusTlsController  # what shows a certificate of
 
 @click.group("certs")
 def certs_group() -> None:
-    """Bring an OPC UA connection from nothing to trusted, and keep it so (docs/certificates.md)."""
+    """Bring a connection by OPC UA or Modbus/TLS from nothing to trusted, and keep it so (docs/certificates.md)."""
 
 
 @certs_group.command("create")
@@ -129,11 +129,10 @@ def renew_command(
 @CONFIG
 def show_command(*, names: tuple[str, ...], config: Path | None) -> None:
     """Show of each controller the policy, our certificate, how long it lasts, and whom we trust."""
-    for name, settings in _chosen(plant(config).config, names).items():
+    for name, settings in _certified(plant(config).config, names).items():
         security = settings.security
-        bare = security.policy is SecurityPolicy.NONE
-        click.echo(f"{name}  {', '.join(settings.url)}")
-        click.echo("  policy: None, nothing is protected" if bare else f"  policy: {security.policy}, {security.mode}")
+        click.echo(f"{name}  {_where(settings)}")
+        click.echo(f"  policy: {_protection(security)}")
         if security.certificate is not None and security.private_key is not None:
             _tell_own(security.certificate, security.private_key, settings)
         _tell_trust(security)
@@ -148,7 +147,7 @@ def show_command(*, names: tuple[str, ...], config: Path | None) -> None:
 @click.option("--replace", is_flag=True, help="Let it take the place of another certificate that is pinned.")
 def trust_command(*, name: str, config: Path | None, yes: bool, thumbprint: str | None, replace: bool) -> None:
     """Fetch the certificate that CONTROLLER's server shows, and trust it once you have compared its thumbprint."""
-    settings = _chosen(plant(config).config, (name,))[ControllerId(name)]
+    settings = _certified(plant(config).config, (name,))[ControllerId(name)]
     security = settings.security
     if security.server_certificate is None and security.trust_folder is None:
         raise ConfigError(
@@ -173,12 +172,37 @@ def check_command(*, names: tuple[str, ...], config: Path | None, no_login: bool
     Reads only, but takes a session for a moment unless told not to.
     """
     built = plant(config).config
-    chosen = _chosen(built, names)
-    reports = asyncio.run(_examined(built, chosen, log_in=not no_login))
+    chosen = _certified(built, names)
+    servers = {name: settings for name, settings in chosen.items() if isinstance(settings, OpcUaController)}
+    reports = asyncio.run(_examined(built, servers, log_in=not no_login))
     for name, settings, report in reports:
         _tell_report(name, settings, report, logged_in=not no_login)
-    if any(report.findings for _, _, report in reports):
+    devices = {name: settings for name, settings in chosen.items() if isinstance(settings, ModbusTlsController)}
+    refused = [name for name, settings in devices.items() if not _tell_device(name, settings)]
+    if refused or any(report.findings for _, _, report in reports):
         sys.exit(1)
+
+
+def _tell_device(name: ControllerId, settings: ModbusTlsController) -> bool:
+    """Tells of a Modbus device whether its connection by TLS begins; whether it does, and nothing is wrong."""
+    from adapters.modbus.tls import try_handshake
+
+    click.echo(f"{name}  {_where(settings)}")
+    own = settings.security.certificate
+    findings = []
+    if own.exists():
+        findings = own_card_findings(card(_read(own)), settings.application_uri, now=datetime.now(UTC))
+    for finding in findings:
+        click.echo(f"  WARNING {finding.code}: {finding.detail}\n      {finding.remedy}")
+    try:
+        theirs = card(x509.load_der_x509_certificate(asyncio.run(try_handshake(settings))))
+    except (AdapterError, ValueError) as error:
+        click.echo(f"  REFUSED: {error.args[0]}")
+        return False
+    click.echo(f"  server: {theirs.subject}, SHA-256 {theirs.sha256}, until {theirs.ends:%Y-%m-%d}")
+    if not findings:
+        click.echo("  fine.")
+    return not findings
 
 
 async def _examined(
@@ -202,18 +226,16 @@ async def _examined(
     return [(name, settings, report) for (name, settings), report in zip(servers, reports, strict=True)]
 
 
-def _chosen(config: PlantConfig, names: Sequence[str]) -> dict[ControllerId, OpcUaController]:
-    """The OPC UA controllers that are meant; all of them where none is named."""
-    known = {
-        name: controller for name, controller in config.controllers.items() if isinstance(controller, OpcUaController)
-    }
-    for name in names:
-        if name in config.controllers and name not in known:
-            raise ConfigError(f"{name} is no OPC UA controller: for Modbus over TLS there is `mes certs create`")
-    _check_names(config, names)
-    if not known:
-        raise ConfigError("the plant's file names no OPC UA controller, so that there is nothing to certify")
-    return {name: controller for name, controller in known.items() if not names or name in names}
+def _where(settings: Certified) -> str:
+    return ", ".join(settings.url) if isinstance(settings, OpcUaController) else f"{settings.host}:{settings.port}"
+
+
+def _protection(security: OpcUaSecurity | ModbusSecurity) -> str:
+    """How a connection is protected, in a few words."""
+    if isinstance(security, ModbusSecurity):
+        return "TLS (Modbus/TCP Security)"
+    is_bare = security.policy is SecurityPolicy.NONE
+    return "None, nothing is protected" if is_bare else f"{security.policy}, {security.mode}"
 
 
 def _check_names(config: PlantConfig, names: Sequence[str]) -> None:
@@ -328,10 +350,13 @@ def _renew(wanted: Mapping[Pair, Wanted]) -> list[Pair]:
     return due
 
 
-def _shown_by(name: str, settings: OpcUaController) -> x509.Certificate:
+def _shown_by(name: str, settings: Certified) -> x509.Certificate:
+    from adapters.modbus.tls import shown_certificate
     from adapters.opcua.diagnose import server_certificate
 
     try:
+        if isinstance(settings, ModbusTlsController):
+            return x509.load_der_x509_certificate(asyncio.run(shown_certificate(settings)))
         return asyncio.run(server_certificate(settings))
     except (AdapterError, LookupError, ValueError) as error:
         raise ConfigError(f"{name}: no certificate can be fetched: {error.args[0]}; see `mes certs check`") from error
@@ -389,14 +414,14 @@ def _tell(shown: Card) -> None:
     click.echo(f"  usage:   {', '.join(shown.usages) or 'none'}; RSA {shown.key_bits or 'no'} bits")
 
 
-def _tell_own(certificate: Path, key: Path, settings: OpcUaController) -> None:
+def _tell_own(certificate: Path, key: Path, settings: Certified) -> None:
     if not certificate.exists():
         click.echo(f"  ours: {certificate} is not there; `mes certs create` makes it")
         return
     click.echo(f"  ours: {certificate}")
     ours = card(_read(certificate))
     _tell(ours)
-    for finding in own_card_findings(ours, settings, now=datetime.now(UTC)):
+    for finding in own_card_findings(ours, settings.application_uri, now=datetime.now(UTC)):
         click.echo(f"  WARNING {finding.code}: {finding.detail}")
     if not key.exists():
         click.echo(f"  WARNING: its key {key} is not there")
@@ -404,7 +429,7 @@ def _tell_own(certificate: Path, key: Path, settings: OpcUaController) -> None:
         click.echo(f"  WARNING: others than its owner may read the key {key}: chmod 600 it")
 
 
-def _tell_trust(security: OpcUaSecurity) -> None:
+def _tell_trust(security: OpcUaSecurity | ModbusSecurity) -> None:
     if security.server_certificate is not None:
         files = [security.server_certificate]
     elif security.trust_folder is not None:

@@ -19,7 +19,7 @@ from pymodbus.simulator import SimData, SimDevice
 
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.modbus.answers import Doubt
-from adapters.opcua.certificate_info import Wanted
+from adapters.opcua.certificate_info import Wanted, read_certificate, sha256_of
 from adapters.opcua.certificates import Pair, make
 from adapters.reading import Quality
 from adapters.settings import DataType, ModbusTag, ModbusTlsController, ModbusUdpController
@@ -239,7 +239,8 @@ async def test_mes_certs_makes_the_certificate_that_a_device_trusts(tmp_path: Pa
     theirs = certificate(tmp_path, "theirs")
     plant = Plant(tmp_path, "")
     ours = Pair(plant.certificate, plant.key)
-    trust = {"certificate": str(ours.certificate), "private_key": str(ours.key), "trust_folder": str(tmp_path)}
+    trust = {"certificate": str(ours.certificate), "private_key": str(ours.key)}
+    trust["server_certificate"] = str(theirs.certificate)
     text = json.loads(plant.file.read_text())
     text["controllers"]["plc"] = {"kind": "modbus-tls", "host": "127.0.0.1", "security": trust}
     file = tmp_path / "whole.yaml"
@@ -250,8 +251,53 @@ async def test_mes_certs_makes_the_certificate_that_a_device_trusts(tmp_path: Pa
 
     assert made.exit_code == 0, made.output
     assert "for: plc" in made.output
-    assert "for Modbus over TLS there is `mes certs create`" in str(shown.exception)
+    assert shown.exit_code == 0, shown.output
+    assert "policy: TLS (Modbus/TCP Security)" in shown.output
+    assert str(ours.certificate) in shown.output
     trusted = {"server_certificate": theirs.certificate}
     async with tls_server(theirs, ours) as port, watched(tls(port, ours, **trusted), TAGS) as seen:
         first = await seen.batch()
     assert {reading.tag: reading.value for reading in first.readings} == EXPECTED
+
+
+async def test_a_device_is_trusted_and_checked_by_mes_certs(tmp_path: Path) -> None:
+    """The certificate that a device shows is fetched, pinned by its thumbprint, and the connection is tried."""
+    theirs, other = certificate(tmp_path, "theirs"), certificate(tmp_path, "other")
+    ours = certificate(tmp_path, "ours")
+    pinned = tmp_path / "pinned.pem"
+    security = {
+        "certificate": str(ours.certificate),
+        "private_key": str(ours.key),
+        "server_certificate": str(pinned),
+    }
+    text = json.loads(Plant(tmp_path, "").file.read_text())
+    file = tmp_path / "whole.yaml"
+
+    async def run(*words: str) -> Any:
+        return await run_certs([*words, "--config", str(file)])
+
+    async with tls_server(theirs, ours) as port:
+        plc = {"kind": "modbus-tls", "host": "127.0.0.1", "port": port, "security": security}
+        text["controllers"] = {"plc": plc}
+        file.write_text(json.dumps(text))
+        before = await run("check", "plc")
+        strange = await run("trust", "plc", "--thumbprint", sha256_of(read_certificate(other.certificate)))
+        assert not pinned.exists()
+        trusted = await run("trust", "plc", "--thumbprint", sha256_of(read_certificate(theirs.certificate)))
+        checked = await run("check", "plc")
+    assert (before.exit_code, strange.exit_code, trusted.exit_code) == (1, 1, 0), trusted.output
+    assert "REFUSED" in before.output
+    assert read_certificate(pinned) == read_certificate(theirs.certificate)
+    assert f"SHA-256 {sha256_of(read_certificate(theirs.certificate))}" in checked.output
+    assert "REFUSED" not in checked.output
+
+    async with tls_server(other, ours) as other_port, tls_server(theirs, other) as unknown_port:
+        for port, why in ((other_port, "is not trusted"), (unknown_port, "trust")):
+            text["controllers"]["plc"]["port"] = port
+            file.write_text(json.dumps(text))
+            refused = await run("check", "plc")
+            assert refused.exit_code == 1
+            assert "REFUSED" in refused.output, refused.output
+            assert why in refused.output
+    away = await run("check", "plc")
+    assert "no connection to 127.0.0.1" in away.output

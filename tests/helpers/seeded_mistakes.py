@@ -252,10 +252,16 @@ def useless(rng: random.Random, data: Data) -> Planted | None:
     return Planted((*place, "charset"), "`charset` has no effect on", (*place, "charset"))
 
 
+def no_section(rng: random.Random, data: Data) -> Planted | None:
+    section = rng.choice(["markets", "process_values", "flow", "reasons", "definitions", "programme", "figures"])
+    data[section] = rng.choice([5, "text", True])
+    return Planted((section,), "cannot stand here", (section,))
+
+
 SEEDS: tuple[Seed, ...] = (
     manual_number, rate, no_product, wrong_window, infinite, nothing_produces, bit_twice, late_heartbeat, no_node,
     scheme, no_file, no_credential, loop, namespace, thirty_digits, five_thousand_digits, unknown_key, unknown_map,
-    unknown_profile, secret, truth, useless,
+    unknown_profile, secret, truth, useless, no_section,
 )  # fmt: skip
 
 
