@@ -45,7 +45,7 @@ SIGNED = frozenset({DataType.INT16, DataType.INT32, DataType.INT64})
 UNSIGNED = frozenset({DataType.BITS, DataType.UINT16, DataType.UINT32, DataType.UINT64})
 
 
-def holding(bits: int) -> DataType:
+def unsigned_of(bits: int) -> DataType:
     """The smallest number without a sign that has so many bits, up to 64."""
     return DataType.UINT16 if bits <= 16 else DataType.UINT32 if bits <= 32 else DataType.UINT64
 
@@ -255,7 +255,7 @@ class ModbusTag(_Settings):
         if self.table in (Table.COIL, Table.DISCRETE):
             raise ValueError(f"table {self.table} holds single bits, and no field of them: delete `bits`")
         if self.type not in UNSIGNED or last >= 16 * self.element_size:
-            remedy = f"write `type: {holding(last + 1)}`, or correct `bits`"
+            remedy = f"write `type: {unsigned_of(last + 1)}`, or correct `bits`"
             raise ValueError(f"type {self.type} has no bits {first}-{last}: {remedy}")
 
     def _can_show(self, said: float | str) -> bool:

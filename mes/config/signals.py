@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
-from adapters.settings import SIGNED, Controller, DataType, ModbusTag, OpcUaController, OpcUaTag, Table, holding
+from adapters.settings import SIGNED, Controller, DataType, ModbusTag, OpcUaController, OpcUaTag, Table, unsigned_of
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.resets import ResetSchedule
 from mes.collect.signals import (
@@ -159,7 +159,7 @@ def _state(
         highest = max((rule.mask.bit_length() for rule in found.rules), default=0)
         if signal.tag.type is DataType.STRING:
             what = f"the map {shape.map} looks at bits, and a text has none"
-            findings.problem(signal.place("type"), what, f"write `type: {holding(highest)}`", station=path)
+            findings.problem(signal.place("type"), what, f"write `type: {unsigned_of(highest)}`", station=path)
         elif highest > (bits := bits_of(signal.tag)):
             what = f"the map {shape.map} looks at bit {highest - 1}, and this tag has the bits 0 to {bits - 1}"
             findings.problem(signal.place("map"), what, _wider(signal.tag, highest), station=path)
@@ -170,10 +170,10 @@ def _wider(tag: ModbusTag, bits: int) -> str:
     """How so many bits are read in place of the tag."""
     if tag.bits is not None or tag.bit is not None:
         key = "bits" if tag.bit is None else "bit"
-        return f"correct `{key}`, or delete it and read the whole word: `type: {holding(bits)}`"
+        return f"correct `{key}`, or delete it and read the whole word: `type: {unsigned_of(bits)}`"
     if tag.table in (Table.COIL, Table.DISCRETE):
         return f"read as many as the map names: `count: {bits}`"
-    return f"read the whole status word: `type: {holding(bits)}`"
+    return f"read the whole status word: `type: {unsigned_of(bits)}`"
 
 
 def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> CounterSignal | None:
