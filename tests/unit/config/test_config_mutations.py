@@ -87,6 +87,8 @@ def _swap(rng: random.Random, lines: list[str]) -> list[str]:
 
 def _value(rng: random.Random, lines: list[str]) -> list[str]:
     places = [place for place, line in enumerate(lines) if ": " in line]
+    if not places:
+        return lines  # earlier damage has left none
     place = rng.choice(places)
     key, _, rest = lines[place].partition(": ")
     inner = rest.split(", ")
@@ -111,7 +113,7 @@ def _letter(rng: random.Random, lines: list[str]) -> list[str]:
 
 
 def _cut(rng: random.Random, lines: list[str]) -> list[str]:
-    return lines[: rng.randrange(1, len(lines))]
+    return lines[: rng.randrange(1, max(2, len(lines)))]
 
 
 DAMAGES: tuple[Damage, ...] = (_delete, _twice, _swap, _value, _value, _value, _indent, _letter, _cut)
