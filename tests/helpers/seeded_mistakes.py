@@ -241,7 +241,7 @@ def truth(rng: random.Random, data: Data) -> Planted | None:
     if (place := _one(rng, [place for place in places if place[-1] in _at(data, place[:-1])])) is None:
         return None
     _at(data, place[:-1])[place[-1]] = True
-    return Planted(place, "`true` is no number", place[:-1] if place[0] != "controllers" else place)
+    return Planted(place, "`true` is no number", place if place[0] == "controllers" else ("cycles",))
 
 
 def useless(rng: random.Random, data: Data) -> Planted | None:
