@@ -39,20 +39,23 @@ def explain_command(
     WINDOW is 2026, 2026-03, 2026-W10, 2026-03-02, 2026-03-02/day (a shift) or 2026-03-02T08:00 (an hour), local time.
     """
     loaded = plant(config)
+    names = loaded.config.names
     with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window)
         nodes = opened.nodes("station", [station])
         found = [explain(opened, node.stations[0], wanted) for node in nodes]
         if as_json:
             click.echo(
-                json.dumps([explanation_values(explanation) for explanation in found], indent=2, ensure_ascii=False)
+                json.dumps(
+                    [explanation_values(explanation, names) for explanation in found], indent=2, ensure_ascii=False
+                )
             )
             return
         output, zone = console(), loaded.config.calendar.zone
         if len(nodes) > 1:
             _show_sum(output, opened, found, zone)
             return
-        _show(output, found[0], loaded.config.names, zone)
+        _show(output, found[0], names, zone)
 
 
 def _show_sum(output: Console, opened: PlantResults, found: Sequence[Explanation], zone: ZoneInfo) -> None:
@@ -90,8 +93,7 @@ def _show(output: Console, found: Explanation, names: DisplayNames, zone: ZoneIn
     for heading in ("from", "to", "state", "counts as", "reason", "fault", "s", "planned s", "said by"):
         spans.add_column(heading, justify="right" if heading in {"s", "planned s"} else "left")
     for stretch in found.stretches:
-        code = stretch.piece.fault
-        fault = "" if code is None else escape(names.fault(row.node.path, code, "en"))
+        fault = escape(names.fault(row.node.path, stretch.piece.fault, "en"))
         spans.add_row(*_span_cells(stretch, fault, zone))
     output.print(spans)
     counts = Table(title="Every count, and the totaliser readings it came from")
@@ -196,15 +198,15 @@ def _count_cells(journaled: Journaled, inside: int, zone: ZoneInfo) -> list[str]
     ]
 
 
-def explanation_values(found: Explanation) -> dict[str, object]:
+def explanation_values(found: Explanation, names: DisplayNames) -> dict[str, object]:
     """What `mes explain --json` prints: seconds are floats, times ISO 8601 in UTC."""
-    window = found.row.window
+    row, window = found.row, found.row.window
     return {
-        "station": found.row.node.path,
+        "station": row.node.path,
         "window": window.name,
         "start": window.interval.start.isoformat(),
         "end": window.interval.end.isoformat(),
-        "figures": kpi_values(found.row.kpi),
+        "figures": kpi_values(row.kpi),
         "ideal": [
             {
                 "product": ideal.product,
@@ -215,7 +217,7 @@ def explanation_values(found: Explanation) -> dict[str, object]:
             }
             for ideal in found.ideal
         ],
-        "spans": [_span_json(stretch) for stretch in found.stretches],
+        "spans": [_span_json(stretch, row.node.path, names) for stretch in found.stretches],
         "counts": [_count_json(journaled, inside) for journaled, inside in found.counts],
         "unreconciled": [journaled.seq for journaled in found.unreconciled],
         "decisions": [{**_decision_json(decision), "holds": holds} for decision, holds in found.decisions],
@@ -236,7 +238,7 @@ def _decision_json(said: CountReconciled) -> dict[str, object]:
     }
 
 
-def _span_json(stretch: Stretch) -> dict[str, object]:
+def _span_json(stretch: Stretch, station: str, names: DisplayNames) -> dict[str, object]:
     piece = stretch.piece
     return {
         "start": piece.interval.start.isoformat(),
@@ -245,6 +247,7 @@ def _span_json(stretch: Stretch) -> dict[str, object]:
         "bucket": str(piece.bucket),
         "reason": piece.reason,
         "fault": piece.fault,
+        "fault_texts": names.fault_texts(station, piece.fault),
         "inferred": piece.is_inferred,
         "planned_s": seconds(stretch.planned),
         "begun_by": stretch.begun_by.seq if stretch.begun_by is not None else None,

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from mes.commands.options import CONFIG, INSTANT, JOURNAL, NOW, append, plant, query
 from mes.commands.refusals import allowed
+from mes.config.names import DisplayNames
 from mes.errors import ConfigError
 from mes.model import ReasonId, StationId
 from mes.oee.stops import Stop
@@ -43,6 +44,7 @@ def stops_command(
 ) -> None:
     """List the stops of WINDOW (2026-03-02, 2026-03-02/day for a shift, 2026-03-02T08:00 for an hour), local time."""
     loaded = plant(config)
+    names = loaded.config.names
     with query(loaded.config, journal, now) as opened:
         wanted = opened.window(window).interval
         found = [
@@ -53,7 +55,7 @@ def stops_command(
         ]
         reasons = {station: standard.reasons.reasons for station, standard in opened.config.standards.items()}
     if as_json:
-        click.echo(json.dumps([_json(station, stop) for station, stop in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([_json(station, stop, names) for station, stop in found], indent=2, ensure_ascii=False))
         return
     zone = loaded.config.calendar.zone
     table = Table(title=f"Stops of {window}, {zone.key}", caption="* needs a reason: mes reason STATION FROM TO CODE")
@@ -66,7 +68,7 @@ def stops_command(
         times = (f"{start:%m-%d %H:%M:%S}", f"{end:%m-%d %H:%M:%S}", f"{stop.planned / MINUTE:.1f}")
         said = known.text() if known is not None else "" if code == stop.bucket else code
         mark = "*" if stop.needs_reason else ""
-        fault = "" if stop.fault is None else escape(loaded.config.names.fault(station, stop.fault, "en"))
+        fault = escape(names.fault(station, stop.fault, "en"))
         table.add_row(label(station), *times, WORDS[stop.bucket], said, fault, mark)
     if found:
         console().print(table)
@@ -74,7 +76,7 @@ def stops_command(
         click.echo("Every stop has its reason." if unexplained else "No stops.")
 
 
-def _json(station: StationId, stop: Stop) -> dict[str, object]:
+def _json(station: StationId, stop: Stop, names: DisplayNames) -> dict[str, object]:
     return {
         "station": station,
         "start": stop.interval.start.isoformat(),
@@ -84,6 +86,7 @@ def _json(station: StationId, stop: Stop) -> dict[str, object]:
         "bucket": str(stop.bucket),
         "reason": stop.reason,
         "fault": stop.fault,
+        "fault_texts": names.fault_texts(station, stop.fault),
         "needs_reason": stop.needs_reason,
     }
 

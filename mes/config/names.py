@@ -13,6 +13,7 @@ from mes.oee.definitions import BUILT_IN, Definition
 from mes.translations import LANGUAGES, of_source, shift_name, text
 
 Texts = Mapping[str, str]  # by language
+MOST_OF_A_CODE = 80  # characters of a fault code that are shown; a controller may say anything
 _Named = tuple[str, Place, NamesShape | None]  # an id, where it is in the file, and its names there
 
 
@@ -67,10 +68,18 @@ class DisplayNames:
         """A process value."""
         return _text(self.process_values, name, language) or name
 
-    def fault(self, station: str, code: str, language: str) -> str:
-        """A fault code of a station, with its text if it has one."""
-        said = _text(self.faults, fault_key(station, code), language)
-        return code if said is None else f"{code} {said}"
+    def fault_texts(self, station: str, code: str | None) -> Texts:
+        """The texts of a station's fault code by language; empty for one without any, and for no fault."""
+        return {} if code is None else self.faults.get(fault_key(station, code), {})
+
+    def fault(self, station: str, code: str | None, language: str) -> str:
+        """A fault code of a station, with its text if it has one; empty for no fault.
+
+        Of a code, which is the controller's own text, at most `MOST_OF_A_CODE` characters, all of them visible.
+        """
+        said = _in_language(self.fault_texts(station, code), language)
+        shown = _shown(code or "")
+        return shown if said is None else f"{shown} {said}"
 
     def definition(self, definition: Definition, language: str) -> str:
         """The title of a definition of OEE."""
@@ -85,14 +94,25 @@ class DisplayNames:
         return of_source(language, f"definition.{definition.name}.source", definition.source)
 
 
+NO_DISPLAY_NAMES = DisplayNames()
+
+
 def fault_key(station: str, code: str) -> str:
     """What a fault of a station is known by: another station may show the same code for another fault."""
     return f"{station}:{code}"
 
 
 def _text(names: Mapping[str, Texts], key: str, language: str) -> str | None:
-    texts = names.get(key, {})
+    return _in_language(names.get(key, {}), language)
+
+
+def _in_language(texts: Texts, language: str) -> str | None:
     return texts.get(language) or texts.get(LANGUAGES[0])
+
+
+def _shown(code: str) -> str:
+    short = code if len(code) <= MOST_OF_A_CODE else code[: MOST_OF_A_CODE - 1] + "…"
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in short)
 
 
 def display_names(plant: PlantShape, findings: Findings) -> DisplayNames:

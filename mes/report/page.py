@@ -172,13 +172,14 @@ def _strip(sheet: _Sheet, station: StationId) -> dict[str, object]:
         width = share(piece.interval.length, window.length)
         start, end = (instant.astimezone(zone) for instant in (piece.interval.start, piece.interval.end))
         reason = _reason(sheet, reason_of(piece.bucket, piece.reason or ""))
+        fault = _fault(sheet, station, piece.fault)
         segments.append(
             {
                 "state": str(piece.state),
                 "left": share(piece.interval.start - window.start, window.length),
                 "width": max(width, LEAST_SHARE),
                 "letter": LETTERS[piece.state] if width >= LETTER_SHARE else "",
-                "title": f"{start:%H:%M:%S}–{end:%H:%M:%S} {sheet.texts[piece.state]}, {reason}",
+                "title": f"{start:%H:%M:%S}–{end:%H:%M:%S} {sheet.texts[piece.state]}, {reason}{fault}",
             }
         )
     planned = [
@@ -206,6 +207,12 @@ def _reason(sheet: _Sheet, code: str) -> str:
             if reason.code == code:
                 return reason.text(sheet.language)
     return sheet.texts.get(code, code)
+
+
+def _fault(sheet: _Sheet, station: StationId, code: str | None) -> str:
+    """What the controller showed, with its text, after what it explains; nothing without a fault."""
+    said = sheet.query.config.names.fault(station, code, sheet.language)
+    return f", {sheet.texts['fault']} {said}" if said else ""
 
 
 def _pareto(sheet: _Sheet) -> list[dict[str, Any]]:
@@ -308,6 +315,7 @@ def _unexplained(sheet: _Sheet) -> Iterator[dict[str, str]]:
                     "start": _clock(stop.interval.start.astimezone(zone)),
                     "end": _clock(stop.interval.end.astimezone(zone)),
                     "minutes": f"{stop.planned / MINUTE:.1f}",
+                    "fault": sheet.query.config.names.fault(station, stop.fault, sheet.language),
                 }
 
 

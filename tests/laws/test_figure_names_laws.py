@@ -15,6 +15,7 @@ from random_histories import CALENDAR, WINDOW, histories, standards
 from mes.board.answers.figures import kpi_of_row
 from mes.calendar import Window, WindowKind
 from mes.commands.explain import explanation_values
+from mes.config.names import DisplayNames
 from mes.influx.points.stations import kpi_point
 from mes.model import Journaled, StationStandard
 from mes.oee.definitions import TAKTLINE, apply
@@ -55,7 +56,9 @@ def test_one_name_is_one_value(events: list[Journaled], standard: StationStandar
         "csv": {name: float(text) if text else None for name, text in cells.items() if name in NAMES},
         "interface": json.loads(kpi_of_row(row, WINDOW.end).model_dump_json()),
         "influx": kpi_point(results, STATION, SHIFT, row.kpi).fields,
-        "explain": json.loads(json.dumps(explanation_values(Explanation(row, (), (), (), (), ()))))["figures"],
+        "explain": json.loads(json.dumps(explanation_values(Explanation(row, (), (), (), (), ()), DisplayNames())))[
+            "figures"
+        ],
     }
     for name in NAMES:
         named = {output: values[name] for output, values in outputs.items() if name in values}

@@ -1,14 +1,19 @@
 """A vendor's fault texts: delimiters, columns, characters, and every mistake with its line."""
 
+import json
 from pathlib import Path
 
 import pytest
+from asked_commands import answer
+from events import STATION, raised, state
+from journals import journal_of
 
 from mes.collect.signals import FaultSignal
 from mes.config import fault_texts as reader
 from mes.config.fault_texts import MISTAKES_NAMED, fault_texts
 from mes.config.load import check, load
 from mes.config.names import DisplayNames
+from mes.model import State, StationId
 
 CASES = Path(__file__).parents[2] / "cases" / "config"
 WANTED = {
@@ -198,6 +203,34 @@ def test_a_plant_shows_the_texts_of_its_tables() -> None:
     assert names.fault(timer, "101", "en") == "101 No current"
     assert names.fault(timer, "104", "en") == "104"
     assert DisplayNames().fault(timer, "101", "en") == "101"
+
+
+def test_a_code_of_a_controller_is_shown_short_and_visible() -> None:
+    """A controller may say a page, or marks that turn the text around: 80 visible characters of it are shown."""
+    code = "E\u202e\n" + "7" * 5000
+    shown = DisplayNames(faults={f"{STATION}:{code}": {"en": "Gun sticks"}}).fault(STATION, code, "kk")
+    assert shown == "E\ufffd\ufffd" + "7" * 76 + "… Gun sticks"
+    assert DisplayNames().fault(STATION, None, "en") == ""
+
+
+def test_commands_show_a_fault_with_its_text(tmp_path: Path) -> None:
+    """`mes stops` and `mes explain` show code and text, and as JSON the texts by language."""
+    robot = StationId("demo/weld/weld-1/robot")
+    happened = [
+        state(0, State.PRODUCING, station=robot),
+        state(10, State.DOWN, station=robot),
+        raised(10, "101", station=robot),
+        state(40, State.PRODUCING, station=robot),
+    ]
+    path = journal_of(tmp_path / "journal.sqlite", happened)
+    plant = ("--config", str(CASES / "fault-texts" / "plant.yaml"))
+    texts = {"en": "Gun sticks", "ru": "Клещи залипли"}
+    for words in (("stops", "2026-03-02"), ("explain", "robot", "2026-03-02")):
+        assert "Gun" in answer(path, *words, *plant), words
+        told = json.loads(answer(path, *words, *plant, "--json"))
+        rows = told if words[0] == "stops" else told[0]["spans"]
+        assert [row["fault_texts"] for row in rows if row["fault"] == "101"] == [texts], words
+        assert all(row["fault_texts"] == {} for row in rows if row["fault"] is None), words
 
 
 def test_a_wrong_file_of_texts_is_a_mistake_of_the_plant() -> None:

@@ -265,6 +265,19 @@ def test_a_page_is_whole_in_every_language(query: PlantResults, language: str, l
         assert {"en": "Robot fault", "ru": "Отказ робота", "kk": "Робот ақауы"}[language] in text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_shows_a_fault_with_its_text(tmp_path: Path, language: str) -> None:
+    """In the strip of states, and at a stop that nobody explained, in the page's language and with no tag in force."""
+    texts = {"en": "Gun <b>sticks</b>", "ru": "Клещи <b>залипли</b>", "kk": "Қысқыш <b>жабысты</b>"}
+    config = replace(CONFIG, names=replace(CONFIG.names, faults={f"{FRAMING}:E7": texts}))
+    path = journal_of(tmp_path / "journal.sqlite", [state(0, State.DOWN), raised(0, "E7"), state(30, State.PRODUCING)])
+    with PlantResults(config, path) as opened:
+        found = parsed(page(opened, Request("shift", at(0), at(60), parts=("framing",)), language=language))
+    titles = [str(span["title"]) for span in found.select(".strip span[title]")]
+    assert [title for title in titles if title.endswith(f" E7 {texts[language]}")]
+    assert [cell for cell in found.select("td") if cell.get_text() == f"E7 {texts[language]}"]
+
+
 def test_a_page_over_nothing_says_so(tmp_path: Path) -> None:
     """An empty journal makes a page that says that there is nothing."""
     path = tmp_path / "journal.sqlite"
