@@ -1,5 +1,7 @@
 """The names that the plant's file gives to its parts, on every page: in the reader's language and in no other."""
 
+import csv
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -116,6 +118,32 @@ async def test_a_fault_has_its_text_beside_its_code(tmp_path: Path, language: st
         found = await read(plant, language, {path: PAGES[path] for path in ("/", "/stops", "/station")})
     for path in found:
         assert f"E7 {texts[language]}" in text_of(parsed(found[path])), path
+    (journaled,) = parsed(found["/station"]).select("td:-soup-contains('E7'):has(+ td.facts)")
+    assert text_of(journaled).endswith(f": E7 {texts[language]}")
+
+
+async def test_the_interface_gives_a_fault_s_texts_beside_its_code(tmp_path: Path) -> None:
+    """Stops, stretches, tiles and events have the texts by language, as CSV in a column each; without a fault none."""
+    texts = {"en": "Gun <b>sticks</b>", "ru": "Клещи залипли"}
+    names = DisplayNames(faults={f"{STATION}:E7": texts})
+    events: list[StationEvent] = [state(0, State.PRODUCING), state(10, State.DOWN), raised(10, "E7")]
+    stretch = {"of": STATION, "window": DAY}
+    async with plant_board(tmp_path, events=events, now=at(119), names=names) as plant:
+        visitor = await plant.enter("engineer")
+        _, stops = await visitor.get("/stops", **stretch)
+        _, timeline = await visitor.get(f"/stations/{STATION}/timeline", window=DAY)
+        _, told = await visitor.get(f"/stations/{STATION}/events", window=DAY)
+        _, wall = await visitor.get("/wall")
+        _, table = await visitor.page("/api/v1/stops", **stretch, format="csv")
+    (tile,) = [tile for line in wall["lines"] for tile in line["tiles"] if tile["station"] == STATION]
+    begun = {event["kind"]: event["fault_texts"] for event in told}
+    assert [stop["fault_texts"] for stop in stops] == [texts]
+    assert [span["fault_texts"] for span in timeline["spans"] if span["state"] == "down"] == [texts]
+    assert [span["fault_texts"] for span in timeline["spans"] if span["state"] == "producing"] == [{}]
+    assert (tile["fault"], tile["fault_texts"]) == ("E7", texts)
+    assert begun == {"StateChanged": {}, "FaultRaised": texts}
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert (row["fault"], row["fault_texts.en"], row["fault_texts.ru"]) == ("E7", texts["en"], texts["ru"])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -178,6 +178,7 @@ async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
                     "planned_s": stop.planned,
                     **{name: getattr(stop, name) for name in names},
                     "open": stop.interval.end == END,
+                    "fault_texts": {},
                 }
                 for place, stop in found
             ]
@@ -193,6 +194,7 @@ async def test_stops_and_states_are_the_core_s(tmp_path: Path) -> None:
                         "end": piece.interval.end,
                         **{name: getattr(piece, name) for name in ("state", "bucket", "reason", "fault")},
                         "inferred": piece.is_inferred,
+                        "fault_texts": {},
                     }
                     for piece in core.results.pieces(place, shift.interval, until=END)
                 ]
@@ -243,6 +245,7 @@ def _event(told: Journaled) -> dict[str, object]:
         "kind": type(told.event).__name__,
         **{name: getattr(told.event, name) for name in own},
         "facts": {name: value for name, value in facts.items() if name not in own},
+        "fault_texts": {},
     }
 
 

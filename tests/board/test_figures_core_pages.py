@@ -113,6 +113,7 @@ def _tile(core: PlantResults, station: StationId, seen: Interval, shift: Interva
         "since": piece.stop.start,
         "reason": piece.reason,
         "fault": piece.fault,
+        "fault_texts": {},
         "needs_reason": any(stop.needs_reason and stop.interval.end == END for stop in stops),
         "planned": bool(core.config.calendar.planned(Interval(END, END + MOMENT))),
         "unit": unit.unit if unit is not None else None,

@@ -89,13 +89,15 @@ class AndonBoardMaker:
         cycle_s, product = _last_cycle(visits)
         product = unit.product if unit is not None and unit.product else product
         node = Node(station, (station,))
+        fault = None if piece is None else piece.fault
         return TileAnswer(
             station=station,
             state=State.NO_DATA if piece is None else piece.state,
             bucket=Bucket.NO_DATA if piece is None else piece.bucket,
             since=None if piece is None else self._since(piece),
             reason=None if piece is None else piece.reason,
-            fault=None if piece is None else piece.fault,
+            fault=fault,
+            fault_texts=query.config.names.fault_texts(station, fault),
             needs_reason=any(stop.needs_reason and stop.interval.end >= now for stop in stops),
             planned=bool(query.config.calendar.planned(Interval(now, now + MICROSECOND))),
             unit=None if unit is None else unit.unit,

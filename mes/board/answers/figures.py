@@ -184,6 +184,7 @@ def timeline_answer(query: PlantResults, station: StationId, window: Window) -> 
                 bucket=piece.bucket,
                 reason=piece.reason,
                 fault=piece.fault,
+                fault_texts=query.config.names.fault_texts(station, piece.fault),
                 inferred=piece.is_inferred,
             )
             for piece in laid
@@ -207,6 +208,7 @@ def stops_answer(query: PlantResults, stations: Sequence[StationId], window: Int
             bucket=stop.bucket,
             reason=stop.reason,
             fault=stop.fault,
+            fault_texts=query.config.names.fault_texts(station, stop.fault),
             needs_reason=stop.needs_reason,
             open=stop.interval.end >= query.until,
         )

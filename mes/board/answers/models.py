@@ -4,8 +4,9 @@ Times are UTC in ISO 8601, durations are seconds (`_s`). Ratios lie between 0 an
 null where they are not defined.
 """
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -171,6 +172,12 @@ class KpiAnswer(Answer):
     losses: list[LossAnswer] = Field(description="the largest first")
 
 
+FaultTexts = Annotated[
+    Mapping[str, str],
+    Field(description="what people read for that fault code, by language; empty where it has no text"),
+]
+
+
 class SpanAnswer(Answer):
     """A stretch of one state, bucket and reason."""
 
@@ -180,6 +187,7 @@ class SpanAnswer(Answer):
     bucket: Bucket = Field(description="where its seconds are counted, where the calendar plans work")
     reason: str | None
     fault: str | None = Field(description="the code that the controller showed for it")
+    fault_texts: FaultTexts
     inferred: bool
 
 
@@ -210,6 +218,7 @@ class StopAnswer(Answer):
     bucket: Bucket
     reason: str | None
     fault: str | None
+    fault_texts: FaultTexts
     needs_reason: bool
     open: bool
 
@@ -268,6 +277,7 @@ class TileAnswer(Answer):
     since: AwareDatetime | None = Field(description="null for a station that was never seen")
     reason: str | None
     fault: str | None
+    fault_texts: FaultTexts
     needs_reason: bool = Field(description="it is open, has lasted long enough to matter, and has no reason yet")
     planned: bool = Field(description="work is planned now")
     unit: str | None

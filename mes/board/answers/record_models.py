@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, Field
 
-from mes.board.answers.models import Answer, WindowAnswer
+from mes.board.answers.models import Answer, FaultTexts, WindowAnswer
 from mes.model import CountKind, UnitResult
 from mes.oee.biography import VisitFlag
 from mes.oee.unreconciled_counts import Assessment
@@ -71,7 +71,10 @@ class ClosingAnswer(Answer):
 
 
 class EventAnswer(Answer):
-    """One event of the journal, as it is kept there; `facts` differ by kind (docs/journal-format.md)."""
+    """One event of the journal, as it is kept there; `facts` differ by kind (docs/journal-format.md).
+
+    `fault_texts` are those of a fault that was raised or cleared, and empty for other kinds.
+    """
 
     seq: int
     kind: str
@@ -80,6 +83,7 @@ class EventAnswer(Answer):
     received_time: AwareDatetime
     time_source: str
     facts: dict[str, object]
+    fault_texts: FaultTexts
 
 
 class ResultAnswer(Answer):

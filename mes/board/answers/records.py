@@ -26,8 +26,9 @@ from mes.board.answers.record_models import (
     VisitAnswer,
 )
 from mes.calendar import Window
+from mes.config.names import DisplayNames
 from mes.intervals import Interval
-from mes.model import Event, Journaled, ReasonAssigned, StationId, UnitCompleted, UnitId
+from mes.model import Event, FaultCleared, FaultRaised, Journaled, ReasonAssigned, StationId, UnitCompleted, UnitId
 from mes.oee.biography import Biography, Visit
 from mes.oee.components import Kpi
 from mes.oee.programme import ProgrammeReport, ProgrammeRow, ProgrammeSection
@@ -230,11 +231,12 @@ def unreconciled_count_answer(case: Case) -> UnreconciledCountAnswer:
     )
 
 
-def event_answer(told: Journaled) -> EventAnswer:
-    """An event as the journal keeps it."""
+def event_answer(told: Journaled, names: DisplayNames) -> EventAnswer:
+    """An event as the journal keeps it; a fault with its texts."""
     event = told.event
     assert isinstance(event, Event)
     facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event))
+    code = event.code if isinstance(event, FaultRaised | FaultCleared) else None
     return EventAnswer(
         seq=told.seq,
         kind=type(event).__name__,
@@ -243,12 +245,13 @@ def event_answer(told: Journaled) -> EventAnswer:
         received_time=event.received_time,
         time_source=event.time_source,
         facts={name: value for name, value in facts.items() if name not in EPOCH_NAMES},
+        fault_texts=names.fault_texts(event.station, code),
     )
 
 
-def event_answers(told: Sequence[Journaled]) -> list[EventAnswer]:
+def event_answers(told: Sequence[Journaled], names: DisplayNames) -> list[EventAnswer]:
     """Events in the order in which they come."""
-    return [event_answer(journaled) for journaled in told]
+    return [event_answer(journaled, names) for journaled in told]
 
 
 def programme_answer(report: ProgrammeReport) -> ProgrammeAnswer:

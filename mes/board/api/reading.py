@@ -234,7 +234,7 @@ async def events(
     return table(
         await board.ask(
             lambda query: records.event_answers(
-                query.events(station_of(query, station), bounded(within.of(query), FINE).interval)
+                query.events(station_of(query, station), bounded(within.of(query), FINE).interval), query.config.names
             )
         ),
         form,

@@ -52,7 +52,7 @@ async def _events(board: Board, after: int) -> AsyncIterator[bytes]:
         version = board.live.version
         told = await board.ask(partial(_read, after))
         for journaled in told:
-            yield message("event", str(journaled.seq), event_answer(journaled).model_dump_json())
+            yield message("event", str(journaled.seq), event_answer(journaled, board.config.names).model_dump_json())
             after = journaled.seq
         if not told and not await board.live.newer(version):
             yield message("beat", str(after), stamp(board.clock))

@@ -253,9 +253,9 @@ async def station(board: Board, request: Request) -> Response:
             "cycles": cycles,
             "times_s": [round(cycle.time.timestamp(), 3) for cycle in cycles],
             "counts": records.event_answers(
-                [journaled for journaled in inside if isinstance(journaled.event, UnitsCounted)]
+                [journaled for journaled in inside if isinstance(journaled.event, UnitsCounted)], query.config.names
             ),
-            "events": records.event_answers(inside[-EVENTS_SHOWN:]),
+            "events": records.event_answers(inside[-EVENTS_SHOWN:], query.config.names),
             "events_all": len(inside),
         }
 
