@@ -171,7 +171,7 @@ def _open() -> Panel:
         Query(
             select(
                 'last("state") AS "state", last("reason") AS "reason", last("fault") AS "fault", '
-                'last("stop_s") / 60 AS "for", last("stopped") AS "stopped"',
+                'last("fault_text") AS "fault_text", last("stop_s") / 60 AS "for", last("stopped") AS "stopped"',
                 "now",
                 JUST_NOW,
                 group='"area", "line", "station"',

@@ -268,7 +268,7 @@ def _stops() -> Panel:
         "Click the reason to give it on the board.",
         Query(
             select(
-                '"state", "loss", "reason", "fault", "stop_s" / 60 AS "length"',
+                '"state", "loss", "reason", "fault", "fault_text", "stop_s" / 60 AS "length"',
                 "state",
                 where,
                 ending="ORDER BY time DESC",

@@ -247,7 +247,12 @@ async def _forward(
         return list(health_points(monitor.status(), config.site, socket.gethostname(), now, positions))
 
     published = PublishedFigures(
-        config.journal_path, config.standards, config.calendar, monitor.clock, monitor.journal.names
+        config.journal_path,
+        config.standards,
+        config.calendar,
+        monitor.clock,
+        monitor.journal.names,
+        config.names,
     )
     with published as figures, PublishedPlant(config, monitor.clock) as plant:
         async with InfluxServer(target) as server:

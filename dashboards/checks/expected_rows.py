@@ -196,6 +196,7 @@ def _states(query: PlantResults, station: StationId, hour: Interval) -> Iterator
             "loss": str(main.bucket) if in_plan else "not_planned",
             "reason": main.reason or "none",
             "fault": main.fault or "none",
+            "fault_text": query.config.names.fault_texts(station, main.fault).get("en", "none"),
             "position": _position(query, station),
             "stop_s": stop_s,
         }

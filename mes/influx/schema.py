@@ -128,7 +128,8 @@ EVENTS = (
     ),
     _event(
         "fault",
-        "A fault code that a controller raised or cleared.",
+        "A fault code that a controller raised or cleared. Its text stands in `state` and `now`: the plant's file may "
+        "change it, and the point of an event never changes.",
         (),
         text("code", "the controller's code"),
         flag("active", "true: raised; false: cleared"),
@@ -214,6 +215,7 @@ STATE = _figure(
     text("loss", "where its seconds go: a loss as in `kpi`, `apt`, `planned_stop` or `not_planned`"),
     text("reason", "why; `none` where nobody knows"),
     text("fault", "the controller's fault code; `none` without one"),
+    text("fault_text", "the English text that the plant's file has for that code; `none` without one"),
     number("start_ms", "start, milliseconds since 1970 in UTC", "ms"),
     number("end_ms", "end, or how far it is known", "ms"),
     seconds("seconds", "its length"),
@@ -391,6 +393,7 @@ NOW = Measurement(
         text("loss", "where its time goes, as in `state`"),
         text("reason", "why; `none` where nobody knows"),
         text("fault", "the controller's fault code; `none` without one"),
+        text("fault_text", "the English text that the plant's file has for that code; `none` without one"),
         seconds("stop_s", "for how long it has been in this state"),
         number("stopped", "1 where it does not produce in planned time, else 0"),
         seconds("unexplained_s", "`stop_s` of a stop that waits for a person's reason, else 0"),

@@ -109,7 +109,14 @@ class PlantResults:
                 until, blind_from = present, known.end
             elif present is not None and until - present > SILENT:  # a clock was ahead: the next start finds it out
                 until = present
-        self.results = Results(self.reader, config.standards, config.calendar, hourly=hourly, blind_from=blind_from)
+        self.results = Results(
+            self.reader,
+            config.standards,
+            config.calendar,
+            hourly=hourly,
+            blind_from=blind_from,
+            display_names=config.names,
+        )
         self._until = until
         end = until if blind_from is None else blind_from
         self.known = known if known is None or end is None else Interval(min(known.start, end), end)

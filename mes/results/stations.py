@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from adapters.reading import GapCause
 from mes.calendar import Calendar, Window, WindowKind
 from mes.collect.station import readable_state
+from mes.config.names import NO_DISPLAY_NAMES, DisplayNames
 from mes.intervals import MICROSECOND, Interval, subtract
 from mes.model import (
     ConnectionLost,
@@ -61,8 +62,10 @@ class Results:
         hourly: Hourly | None = None,
         at_once: timedelta | None = READ_AT_ONCE,
         blind_from: datetime | None = None,
+        display_names: DisplayNames = NO_DISPLAY_NAMES,
     ) -> None:
         self.stations = stations
+        self.display_names = display_names
         self._positions = flow_positions(stations)
         self.calendar = calendar
         self._reader = reader

@@ -109,6 +109,8 @@ SHIFT = between(0, 510)
 
 async def looks_at(journal: Path, config: PlantConfig, now: datetime) -> list[Point]:
     """How the stations of a journal stand, as the collector says it."""
-    with PublishedFigures(journal, config.standards, config.calendar, ManualClock(now)) as figures:
+    with PublishedFigures(
+        journal, config.standards, config.calendar, ManualClock(now), display_names=config.names
+    ) as figures:
         points, _ = await figures.open()
     return Looks().of(points, all_of_them=True)

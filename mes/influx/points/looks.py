@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mes.influx.encode import Field, Point
 from mes.oee.components import Bucket
 
-SAME = ("state", "loss", "reason", "fault", "position")  # as in the stretch that lasts
+SAME = ("state", "loss", "reason", "fault", "fault_text", "position")  # as in the stretch that lasts
 NO_STOP = frozenset({str(Bucket.APT), str(Bucket.NOT_PLANNED)})
 OF_A_MILLISECOND_NS = 10**6
 

@@ -124,6 +124,7 @@ def _stretch(
         "loss": str(told.bucket if is_planned else Bucket.NOT_PLANNED),
         "reason": told.reason or NONE,
         "fault": told.fault or NONE,
+        "fault_text": results.display_names.fault_texts(station, told.fault).get("en", NONE),
         "start_ms": timestamp_ms(part.start),
         "end_ms": timestamp_ms(part.end),
         "seconds": part.length.total_seconds(),

@@ -12,6 +12,7 @@ from typing import Self
 from adapters.clock import Clock
 from mes.calendar import Calendar, WindowKind
 from mes.config.build import PlantConfig
+from mes.config.names import NO_DISPLAY_NAMES, DisplayNames
 from mes.influx.encode import Point
 from mes.influx.points.plant import PlantPoints
 from mes.influx.points.stations import cells, kpi_point, loss_points, state_points
@@ -118,13 +119,14 @@ class PublishedFigures:
         calendar: Calendar,
         clock: Clock,
         names: Names = NO_NAMES,
+        display_names: DisplayNames = NO_DISPLAY_NAMES,
     ) -> None:
-        """`journal` must exist; `names`: what its stations were called before."""
+        """`journal` must exist; `names`: what its stations were called before; `display_names` have faults' texts."""
         self._opened = ExitStack()
         self._reader = self._opened.enter_context(JournalReader(journal, names))
         file = self._opened.enter_context(hourly_file(journal))
         hourly = Hourly(self._reader, file, calendar)
-        self._results = Results(self._reader, standards, calendar, hourly=hourly)
+        self._results = Results(self._reader, standards, calendar, hourly=hourly, display_names=display_names)
         self._clock = clock
         self._stated = clock.now() - FARTHEST
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from events import STATION, assigned, at, state
+from events import STATION, assigned, at, raised, state
 from oee_histories import CATALOGUE
 
 from adapters.clock import ManualClock
 from mes.calendar import Calendar, Shift
+from mes.config.names import NO_DISPLAY_NAMES, DisplayNames
 from mes.influx.encode import Field, Point, place, window_ns
 from mes.influx.points.looks import Looks
 from mes.influx.points.windows import PublishedFigures
@@ -21,12 +22,13 @@ CALENDAR = Calendar(ZoneInfo("Asia/Qostanay"), (Shift("day", time(8), time(16)),
 STANDARD = StationStandard(ideal_cycle={None: timedelta(minutes=2)}, minor_stop=timedelta(minutes=5), reasons=CATALOGUE)
 
 
-async def look(folder: Path, minute: float, *events: StationEvent) -> Point:
+async def look(folder: Path, minute: float, *events: StationEvent, names: DisplayNames = NO_DISPLAY_NAMES) -> Point:
     """The look at the station of some events."""
     path = folder / "journal.sqlite"
     with Store(path) as store:
         store.write([Rows(events=[encode_event(event) for event in events])])
-    with PublishedFigures(path, {STATION: STANDARD}, CALENDAR, ManualClock(at(minute))) as figures:
+    clock = ManualClock(at(minute))
+    with PublishedFigures(path, {STATION: STANDARD}, CALENDAR, clock, display_names=names) as figures:
         points, _ = await figures.open()
     (found,) = Looks().of(points, all_of_them=True)
     return found
@@ -54,9 +56,19 @@ async def test_a_look_says_how_a_station_stands(
     assert found.stamp_ns == window_ns(at(minute))
 
 
+async def test_a_fault_has_its_english_text_beside_its_code(tmp_path: Path) -> None:
+    """A look has the text that the plant's file gives, and `none` for a code that it does not explain."""
+    names = DisplayNames(faults={f"{STATION}:E7": {"en": "Gun sticks", "ru": "Клещи залипли"}})
+    found = await look(tmp_path, 9, state(0, State.DOWN), raised(0, "E7"), names=names)
+    assert (found.fields["fault"], found.fields["fault_text"]) == ("E7", "Gun sticks")
+    found = await look(tmp_path, 9, names=DisplayNames())
+    assert (found.fields["fault"], found.fields["fault_text"]) == ("E7", "none")
+
+
 def stretch(end_ms: int, *, state_name: str = "producing", stop_s: float = 1.0, lasts: bool = True) -> Point:
     """A stretch as it is published."""
     texts: dict[str, Field] = {"state": state_name, "loss": "apt", "reason": "none", "fault": "none"}
+    texts["fault_text"] = "none"
     numbers: dict[str, Field] = {"begins": 1, "open": int(lasts), "unexplained": 0, "position": 1, "start_ms": 0}
     times: dict[str, Field] = {"end_ms": end_ms, "seconds": stop_s, "stop_s": stop_s, "inferred_s": 0.0}
     return Point("state", place(STATION), {**texts, **numbers, **times}, 0)
