@@ -350,6 +350,8 @@ class Plant:
             self._truth.enter(self._paths[code], self.now, value)
         if field == "unit":
             self._truth.show(self._paths[code], self.now, str(value))
+        if field == "fault" and isinstance(value, int):
+            self._truth.fail(self._paths[code], self.now, value)
         if field != "completed":
             self._present[code, field] = value
         self._changes.append(Change(self.now, code, field, value))

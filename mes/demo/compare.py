@@ -23,7 +23,7 @@ from mes.demo.truth import (
     seconds,
     transitions,
 )
-from mes.intervals import Interval, subtract, total, union
+from mes.intervals import Interval, intersect, subtract, total, union
 from mes.model import State, StationId
 from mes.oee.causes import Cause, Charge
 
@@ -32,6 +32,7 @@ RATIOS = ("availability", "performance", "quality", "oee")
 STOPS = frozenset({State.DOWN, State.IDLE})
 WAITS = frozenset({State.STARVED, State.BLOCKED})
 NO_TIME = timedelta()
+ONE_SCAN = timedelta(milliseconds=1)  # faults that come in one scan are journaled microseconds apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def compare(
     for station, both in stations.items():
         _compare_counts(station, both, found)
         _compare_states(station, both, window, found)
+        _compare_faults(station, both, window, found)
         _compare_oee(station, both, found)
         _compare_definitions(station, both, window, found)
         if both.measured.unreconciled and not both.excused:
@@ -146,6 +148,27 @@ def _compare_states(station: StationId, both: Station, window: Interval, found: 
             f"{station}: {other.total_seconds():.3f} s in another state than the true one, "
             f"allowed {allowed.total_seconds():.3f} s"
         )
+
+
+def _compare_faults(station: StationId, both: Station, window: Interval, found: _Findings) -> None:
+    """A fault is seen from a look after it came until a look after it went, and nothing is seen that was not shown.
+
+    Time without data, time around a fault on purpose and the first and last looks are compared with nothing.
+    """
+    watched = both.watched()
+    dark = [Interval(hole.start, hole.end + both.late(hole.end)) for hole in _holes(both, window)]
+    known = () if watched is None else subtract((watched,), union((*dark, *both.excused)))
+    for code in sorted({*both.truth.faults, *both.measured.faults}):
+        shown, seen = both.truth.faults.get(code, ()), union(both.measured.faults.get(code, ()))
+        surely = [Interval(min(span.start + both.late(span.start), span.end), span.end) for span in shown]
+        maybe = union(Interval(span.start, span.end + both.late(span.end)) for span in shown)
+        missed = total(intersect(subtract(union(surely), seen), known))
+        made_up = total(intersect(subtract(seen, maybe), known))
+        if missed > ONE_SCAN:
+            found.problems.append(f"{station}: fault {code} was not seen for {missed.total_seconds():.3f} s")
+        if made_up > ONE_SCAN:
+            told = f"{station}: fault {code} was seen for {made_up.total_seconds():.3f} s"
+            found.problems.append(f"{told}, in which no controller showed it")
 
 
 def _turns(both: Station) -> list[datetime]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from mes.config.build import PlantConfig
-from mes.demo.truth import Life, Measured, Stay, record
+from mes.demo.truth import Life, Measured, Stay, by_code, record
 from mes.intervals import Interval
 from mes.model import CountUnreconciled, StationId, UnitCompleted
 from mes.oee.biography import all_biographies, visits
@@ -27,6 +27,7 @@ def station_measured(results: Results, station: StationId, window: Interval, kpi
         ),
         units=tuple(record(event.unit, event.result, event.sequence) for event in completed),
         unreconciled=len(unreconciled),
+        faults=by_code((fault.code, fault.interval.before(window.end)) for fault in timeline.faults),
         definitions={
             name: definition_values(
                 apply(definition, [results.kpi(station, window, until=window.end, definition=definition)])

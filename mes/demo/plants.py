@@ -9,15 +9,17 @@ from adapters.reading import ControllerId
 from mes.config.build import PlantConfig
 from mes.config.load import default_config, is_example, load
 from mes.demo.derived import Codes, start_of, works_of
-from mes.demo.shapes import shapes_of
+from mes.demo.shapes import shapes_of, shown_codes
 from mes.demo.states import states_of
 from mes.model import StationId
-from simulators.line import SimState
+from simulators.line import BREAKDOWN_FAULTS, FORCED_FAULT, MINOR_FAULTS, SimState
 from simulators.plant import KOSTANAY
 from simulators.shape import ControllerShape
 from simulators.works import Works
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
+
+EXAMPLE_CODES = {fault: str(fault) for fault in (*BREAKDOWN_FAULTS, *MINOR_FAULTS, FORCED_FAULT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class DemoPlant:
     """A plant to simulate and to collect from. `shapes` is empty for Kostanay, whose controllers are built by hand.
 
     `seen_as`: for each station, as which state its controllers show each true one. `by_counts`: the stations without a
-    state, with the time without a part after which they count as stopped.
+    state, with the time without a part after which they count as stopped. `codes`: for each station, the codes that its
+    controllers show for each fault by its number.
     """
 
     config: PlantConfig
@@ -34,6 +37,7 @@ class DemoPlant:
     shapes: tuple[ControllerShape, ...] = ()
     seen_as: Mapping[StationId, Mapping[SimState, SimState]] = field(default_factory=dict)
     by_counts: Mapping[StationId, timedelta] = field(default_factory=dict)
+    codes: Mapping[StationId, Mapping[int, str]] = field(default_factory=dict)
 
     def controllers_of(self, station: StationId) -> tuple[ControllerId, ...]:
         """The controllers that show something of a station, the one that shows its state first."""
@@ -45,7 +49,7 @@ def demo_plant(file: Path | None) -> DemoPlant:
     """The plant of a file, or the example plant. Raises ConfigError for what cannot be simulated."""
     config = replace(load(file or default_config()).config, influx=None)  # what is simulated is not the plant's
     if is_example(file):
-        return DemoPlant(config)
+        return DemoPlant(config, codes=dict.fromkeys(config.setups, EXAMPLE_CODES))
     codes = Codes.made(list(config.setups))
     works = works_of(config, codes)
     shapes = shapes_of(config, works.stations, codes)
@@ -60,4 +64,5 @@ def demo_plant(file: Path | None) -> DemoPlant:
             for station, setup in config.setups.items()
             if setup.told_by_counts is not None
         },
+        {station: shown_codes(config, station) for station in config.setups},
     )

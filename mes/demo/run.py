@@ -429,7 +429,7 @@ def _both(
         for _, where, start, end in run.served.fault_log
         if where in (own, *others)
     )
-    true = truth.station_truth(told, station, standard, window)
+    true = truth.station_truth(told, station, standard, window, plant.codes.get(station, {}))
     if not setup.has_unit_log:
         true, measured = replace(true, units=()), replace(measured, units=())
     both = Station(

@@ -213,6 +213,22 @@ def _sources(
             yield Measured(signal.name, tag.scale, tag.offset), None, 0
 
 
+def shown_codes(config: PlantConfig, station: StationId) -> dict[int, str]:
+    """The codes that a station's simulated controllers show, by the number of the fault."""
+    setup, found = config.setups[station], dict[int, str]()
+    faults = fault_codes(setup, config.standards[station])
+    for tag_id, signal in setup.signals.items():
+        if not isinstance(signal, FaultSignal):
+            continue
+        tag = config.tags[setup.elsewhere.get(tag_id, config.station_controllers[station])][tag_id]
+        match _faults(signal, tag, faults):
+            case AlarmWord(bits=bits):
+                found |= {int(number): faults[int(number)] for number in bits}
+            case Lookup(table=table):
+                found |= {int(number): str(code) for number, code in table.items()}
+    return found
+
+
 def _faults(signal: FaultSignal, tag: OpcUaTag | ModbusTag, faults: Mapping[int, str]) -> AlarmWord | Lookup:
     """An alarm word, or a code; a breakdown on purpose has a code that no reason names, and no bit."""
     if signal.bits:

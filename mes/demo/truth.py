@@ -1,6 +1,7 @@
 """Both sides of the demo's comparison in the same words, and the plant's own ledger put into them."""
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,8 +29,11 @@ from simulators.line import Breakdown, SimState, UnitRecord
 from simulators.plant import Plant
 
 NO_TIME = timedelta()
+NO_CODES: Mapping[int, str] = {}
+Faults = Mapping[str, Sequence[Interval]]  # by code, when the controllers showed it
 Scan = tuple[datetime, datetime]  # up to when the plant had come, and when the controllers showed all of that
 LONG_BREAKDOWN = timedelta(minutes=30)  # what the stores around a station cannot hide
+LEAST_LOOKS = 4
 AFTERMATH = timedelta(hours=1)  # how long after a breakdown its line may still wait because of it
 
 
@@ -128,6 +132,7 @@ class Truth:
     units: tuple[str, ...]
     oee: float | None
     definitions: Mapping[str, Defined] = field(default_factory=dict)
+    faults: Faults = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ class Measured:
     units: tuple[str, ...]
     unreconciled: int
     definitions: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    faults: Faults = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,14 @@ class Station:
     doubt: timedelta = NO_TIME
     scattered: bool = False
     ideal_known: bool = True
+
+    def watched(self) -> Interval | None:
+        """From the second look at every controller to the last but one; a change between these was seen."""
+        looks = (self.observations, *self.others)
+        if any(len(times) < LEAST_LOOKS for times in looks):
+            return None
+        start, end = max(times[1] for times in looks), min(times[-2] for times in looks)
+        return Interval(start, end) if start < end else None
 
     def late(self, at: datetime) -> timedelta:
         """How late a change at an instant may be seen: it is shown by a scan, and then seen by a look."""
@@ -249,8 +263,14 @@ def agreed(true: Sequence[tuple[Interval, State]], seen: Sequence[tuple[Interval
     return found
 
 
-def station_truth(told: plant_truth.Truth, station: StationId, standard: StationStandard, window: Interval) -> Truth:
-    """One station in `window`, up to the end of which the plant's ledger must reach."""
+def station_truth(
+    told: plant_truth.Truth,
+    station: StationId,
+    standard: StationStandard,
+    window: Interval,
+    codes: Mapping[int, str] = NO_CODES,
+) -> Truth:
+    """One station in `window`, up to the end of which the plant's ledger must reach; `codes` of faults by number."""
     counts = told.counts(station, window.start, window.end)
     return Truth(
         counts=Counts(good=counts["good"], rework=counts["rework"], scrap=counts["scrap"]),
@@ -260,7 +280,18 @@ def station_truth(told: plant_truth.Truth, station: StationId, standard: Station
         definitions={
             name: _defined(told, station, standard, definition, window) for name, definition in BUILT_IN.items()
         },
+        faults=by_code(
+            (codes[fault], Interval(start, end)) for start, end, fault in told.faults(station) if fault in codes
+        ),
     )
+
+
+def by_code(faults: Iterable[tuple[str, Interval]]) -> Faults:
+    """Faults by their codes, in the order in which they come."""
+    found: dict[str, list[Interval]] = defaultdict(list)
+    for code, shown in faults:
+        found[code].append(shown)
+    return found
 
 
 def record(unit: str, result: str, sequence: int | None) -> str:

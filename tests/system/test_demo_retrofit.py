@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 
 RETROFIT = config_folder() / "retrofit.yaml"
 PRESS = StationId("retrofit/press/press-1/blanking")
-CELL = StationId("retrofit/body/respot-1/cell-1")
+CELL, OTHER_CELL = StationId("retrofit/body/respot-1/cell-1"), StationId("retrofit/body/respot-1/cell-2")
 GUN, SEALING = StationId("retrofit/body/finish-1/gun"), StationId("retrofit/body/finish-1/sealing")
 
 
@@ -36,6 +36,23 @@ def test_a_plant_of_older_machines_agrees_with_the_truth(tmp_path: Path) -> None
     assert all(station["measured"]["unobserved_s"] == 0 for station in stations.values())
     assert stations[PRESS]["measured"]["seconds"]["down"] > 15 * 60
     assert stations[PRESS]["truth"]["good"] % 2 == 0  # two parts a stroke
+
+
+async def test_a_reader_with_a_wrong_alarm_table_differs(tmp_path: Path) -> None:
+    """Two bits with their codes exchanged: every other figure agrees, and the faults of the cells do not."""
+    text = RETROFIT.read_text(encoding="utf-8")
+    for wrong, right in (("bit: 3, code: C17", "bit: 3, code: C03"), ("bit: 17, code: C03", "bit: 17, code: C17")):
+        assert right in text
+        text = text.replace(right, wrong)
+    file = tmp_path / "plant.yaml"
+    file.write_text(text, encoding="utf-8")
+    plant = replace(demo_plant(RETROFIT), config=load(file).config)
+
+    finished = await run_demo(Options(timedelta(hours=2), speed=240, seed=7, plant=plant))
+
+    assert finished.outcome.verdict == "differs"
+    assert {problem.partition(": fault C")[0] for problem in finished.outcome.problems} <= {CELL, OTHER_CELL}
+    assert all(" was seen for " in problem or " was not seen " in problem for problem in finished.outcome.problems)
 
 
 async def test_faults_of_units_on_a_line_and_of_second_controllers_are_survived() -> None:

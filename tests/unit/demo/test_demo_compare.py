@@ -178,6 +178,41 @@ def test_a_state_at_another_time_differs() -> None:
     assert "1200.000 s in another state" in problem
 
 
+def shown(*minutes: float, code: str = "E7") -> dict[str, list[Interval]]:
+    """A fault from the first minute to the second, and so on."""
+    return {code: [Interval(at(start), at(end)) for start, end in zip(minutes[::2], minutes[1::2], strict=True)]}
+
+
+@pytest.mark.parametrize(
+    ("true", "seen", "problem"),
+    [
+        (shown(20, 30), shown(20.1, 30.1), None),
+        (shown(20, 30), shown(20.5, 30), "fault E7 was not seen for 20.000 s"),
+        (shown(20, 30), shown(20, 31), "fault E7 was seen for 50.000 s, in which no controller showed it"),
+        (shown(20, 30), {}, "fault E7 was not seen for 590.000 s"),
+        (shown(20, 30), shown(20, 30, code="E8"), "fault E8 was seen for 600.000 s, in which no controller showed it"),
+        (shown(20, 20.1), {}, None),
+        (shown(20, 25, 25.1, 30), shown(20, 30), None),
+        (shown(20, 24, 26, 30), shown(20, 30), "fault E7 was seen for 110.000 s, in which no controller showed it"),
+    ],
+)
+def test_faults_are_those_that_the_controllers_showed(
+    true: dict[str, list[Interval]], seen: dict[str, list[Interval]], problem: str | None
+) -> None:
+    """Each is seen up to two looks of 5 s late; a code that nobody showed, or one that nobody saw, differs."""
+    both = replace(measured(faults=seen), truth=replace(GOOD.truth, faults=true))
+    problems = compare({NAME: both}, WINDOW).problems
+    assert [found for found in problems if problem is not None and problem in found] if problem else problems == ()
+
+
+def test_faults_are_compared_while_the_station_is_watched() -> None:
+    """Time without data and faults on purpose excuse a difference; the time around them does not."""
+    both = replace(measured(faults={}), truth=replace(GOOD.truth, faults=shown(20, 30)))
+    assert compare({NAME: replace(both, excused=(Interval(at(19), at(31)),))}, WINDOW).verdict == "ok"
+    assert compare({NAME: replace(both, excused=(Interval(at(19), at(29)),))}, WINDOW).verdict == "differs"
+    assert compare({NAME: replace(both, others=((),))}, WINDOW).verdict == "ok"
+
+
 def test_what_nobody_could_decide_needs_a_fault() -> None:
     """An unreconciled count is a problem where no fault was injected, even if all counts agree."""
     assert verdict(measured(unreconciled=1)) == "differs"
