@@ -7,7 +7,7 @@ set-up freezes there and goes on afterwards. `plant.py` lays working time on the
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,6 +26,7 @@ _REPAIR_MIN_MS, _REPAIR_MAX_MS = 150_000, 3_600_000
 _MINOR_MIN_MS, _MINOR_MAX_MS = 10_000, 90_000
 BREAKDOWN_FAULTS = (101, 104, 112, 120, 131, 207)
 MINOR_FAULTS = (901, 902, 905)
+FAULTS = ("fault", "second_fault")  # the second one is shown by alarm words alone
 FORCED_FAULT = 150  # a code that the plant's file does not explain, so that a person has to
 
 
@@ -118,8 +119,8 @@ class Change:
     """One field of one station (its code) took a new value.
 
     Fields: state (SimState); minor (bool, told before the `down` that it describes); good, rework, scrap (int, totals
-    since the start); unit and product (str, "" = none); fault (int, 0 = none); completed (UnitRecord) and
-    process.<name> (float).
+    since the start); unit and product (str, "" = none); fault and second_fault (int, 0 = none), which may be there
+    together; completed (UnitRecord) and process.<name> (float).
     """
 
     time: datetime
@@ -216,12 +217,14 @@ class Station:
 
     Rules: breakdowns and minor stops strike while producing only; a breakdown's repair is lognormal around `mttr`;
     cycle times spread triangularly from 0.96 to 1.14 of the ideal; the unit's id and product are shown from the start
-    of its cycle until it leaves; a scrapped unit leaves the line.
+    of its cycle until it leaves; a scrapped unit leaves the line. In the middle of some stops another fault takes the
+    place of the first one, or comes beside it; `troubles` decides that, so that it changes nothing else.
     """
 
     env: simpy.Environment
     spec: StationSpec
     rng: random.Random
+    troubles: random.Random
     source: Source
     sink: Sink
     back: Sink | None
@@ -237,6 +240,7 @@ class Station:
     _last: Body | None = None
     _shown: Body | None = None
     _minor: bool = False
+    _has_second: bool = False
 
     def run(self) -> Steps:
         """The station's life, a SimPy process."""
@@ -288,7 +292,7 @@ class Station:
         self._enter(SimState.PRODUCING)
         while remaining_ms > 0:
             if self.forced and self.forced[0][0] <= self.env.now:
-                yield from self._stop(self.forced.popleft()[1], FORCED_FAULT, minor=False)
+                yield from self._stop(self.forced.popleft()[1], FORCED_FAULT)
             step_ms = min(remaining_ms, self._until_breakdown_ms, self._until_minor_ms)
             if self.forced:
                 step_ms = min(step_ms, max(self.forced[0][0] - round(self.env.now), 1))
@@ -297,25 +301,38 @@ class Station:
             self._until_breakdown_ms -= step_ms
             self._until_minor_ms -= step_ms
             if self._until_breakdown_ms == 0:
-                yield from self._stop(self._repair_ms(), self.rng.choice(self.spec.faults), minor=False)
+                yield from self._stop(self._repair_ms(), self.rng.choice(self.spec.faults), self.spec.faults)
                 self._until_breakdown_ms = self._exponential_ms(self.spec.mtbf)
             if self._until_minor_ms == 0:
                 lasts_ms = self.rng.randint(_MINOR_MIN_MS, _MINOR_MAX_MS)
-                yield from self._stop(lasts_ms, self.rng.choice(self.spec.minor_faults), minor=True)
+                fault = self.rng.choice(self.spec.minor_faults)
+                yield from self._stop(lasts_ms, fault, self.spec.minor_faults, minor=True)
                 self._until_minor_ms = self._exponential_ms(self.spec.minor_every)
         if self.spec.process:
             value = self.rng.gauss(self.spec.process.mean, self.spec.process.spread)
             self.emit(self.spec.code, f"process.{self.spec.process.name}", round(value, 3))
 
-    def _stop(self, lasts_ms: int, fault: int, *, minor: bool) -> Steps:
+    def _stop(self, lasts_ms: int, fault: int, codes: Sequence[int] = (), *, minor: bool = False) -> Steps:
+        """A stop with a fault, which may be followed by another one of `codes`."""
         if minor is not self._minor:
             self._minor = minor
             self.emit(self.spec.code, "minor", minor)
         self.emit(self.spec.code, "fault", fault)
         self._enter(SimState.DOWN)
+        self.env.process(self._another_fault(lasts_ms // 2, [code for code in codes if code != fault]))
         yield self.env.timeout(lasts_ms)
         self.emit(self.spec.code, "fault", 0)
+        if self._has_second:
+            self._has_second = False
+            self.emit(self.spec.code, "second_fault", 0)
         self._enter(SimState.PRODUCING)
+
+    def _another_fault(self, after_ms: int, codes: Sequence[int]) -> Steps:
+        field = self.troubles.choice(("fault", "second_fault", ""))
+        if codes and field:
+            yield self.env.timeout(after_ms)
+            self._has_second = field == "second_fault"
+            self.emit(self.spec.code, field, self.troubles.choice(codes))
 
     def _count(self, body: Body, result: Result) -> None:
         before = sum(self.counts.values())

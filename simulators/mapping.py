@@ -81,6 +81,7 @@ class Image:
     unit: str = ""
     product: str = ""
     fault: int = 0
+    second_fault: int = 0
     weld_current: float = 0.0
     torque: float = 0.0
     climate: Mapping[str, float] = field(default_factory=dict)

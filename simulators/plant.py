@@ -13,6 +13,7 @@ from typing import assert_never
 import simpy
 
 from simulators.line import (
+    FAULTS,
     Breakdown,
     Buffer,
     Change,
@@ -350,16 +351,16 @@ class Plant:
             self._truth.enter(self._paths[code], self.now, value)
         if field == "unit":
             self._truth.show(self._paths[code], self.now, str(value))
-        if field == "fault" and isinstance(value, int):
-            self._truth.fail(self._paths[code], self.now, value)
+        if field in FAULTS and isinstance(value, int):
+            self._truth.fail(self._paths[code], self.now, value, field)
         if field != "completed":
             self._present[code, field] = value
         self._changes.append(Change(self.now, code, field, value))
 
     def _present_at_rest(self, spec: StationSpec) -> None:
         rest = SimState.STARVED if self._working else SimState.IDLE
-        values: dict[str, object] = {"good": 0, "rework": 0, "scrap": 0, "unit": "", "product": "", "fault": 0}
-        for field, value in {"state": rest, "minor": False, **values}.items():
+        values: dict[str, object] = {"good": 0, "rework": 0, "scrap": 0, "unit": "", "product": ""}
+        for field, value in {"state": rest, "minor": False, **values, **dict.fromkeys(FAULTS, 0)}.items():
             self._present[spec.code, field] = value
         if spec.process:
             self._present[spec.code, f"process.{spec.process.name}"] = spec.process.mean
@@ -392,6 +393,7 @@ class Plant:
             env=self._env,
             spec=replace(spec, mtbf=_NEVER) if self._calm else spec,
             rng=random.Random(f"{seed}:{spec.code}"),
+            troubles=random.Random(f"{seed}:{spec.code}:troubles"),
             source=self._source(spec.code, seed),
             sink=self._sink(spec),
             back=self.buffers[self._works.repaint_to] if spec.rework_way is Rework.UPSTREAM else None,

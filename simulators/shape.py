@@ -75,8 +75,8 @@ class AlarmWord:
 
     def value(self, image: Image) -> object:
         """What the controller shows."""
-        bit = self.bits.get(str(image.fault))
-        word = self.rest if bit is None else self.rest ^ 1 << bit
+        there = {self.bits[fault] for fault in map(str, (image.fault, image.second_fault)) if fault in self.bits}
+        word = self.rest ^ sum(1 << bit for bit in there)
         if self.words == 1 or self.width == 1:
             return word
         return [word >> (self.width * place) & (1 << self.width) - 1 for place in range(self.words)]

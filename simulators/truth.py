@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from simulators.line import Result, SimState, StationSpec, UnitRecord
+from simulators.line import FAULTS, Result, SimState, StationSpec, UnitRecord
 from simulators.shift import Span
 from simulators.works import Hours
 
@@ -66,7 +66,7 @@ class _StationTruth:
     units: list[UnitRecord] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
     passages: Counter[str] = field(default_factory=Counter)
-    faults: list[tuple[datetime, int]] = field(default_factory=list)
+    faults: dict[str, list[tuple[datetime, int]]] = field(default_factory=lambda: {name: [] for name in FAULTS})
 
     def enter(self, time: datetime, state: SimState) -> None:
         # A state that lasted no time at all never was.
@@ -101,9 +101,9 @@ class Truth:
             truth.passages[unit] += 1
             truth.visits.append(Visit(unit, truth.passages[unit], time))
 
-    def fail(self, path: str, time: datetime, fault: int) -> None:
-        """The station has another fault from `time` on, or none (0); the plant calls this in order of time."""
-        self._stations[path].faults.append((time, fault))
+    def fail(self, path: str, time: datetime, fault: int, which: str) -> None:
+        """The station's fault `which` of FAULTS is another one from `time` on, or none (0); called in order of time."""
+        self._stations[path].faults[which].append((time, fault))
 
     def complete(self, path: str, unit: UnitRecord) -> None:
         """The station has counted the unit that it shows; the plant calls this in order of time."""
@@ -142,9 +142,9 @@ class Truth:
         """The stays of all units in the order of their coming; the last may have no result yet."""
         return list(self._stations[path].visits)
 
-    def faults(self, path: str) -> list[tuple[datetime, datetime, int]]:
+    def faults(self, path: str, which: str) -> list[tuple[datetime, datetime, int]]:
         """Start, end and number of each fault in order of time; one that is still there ends at the present."""
-        changes = [*self._stations[path].faults, (self._now, 0)]
+        changes = [*self._stations[path].faults[which], (self._now, 0)]
         return [(start, end, fault) for (start, fault), (end, _) in pairwise(changes) if fault and start < end]
 
     def counts(self, path: str, start: datetime, end: datetime) -> dict[Result, int]:

@@ -11,15 +11,16 @@ from mes.config.load import default_config, is_example, load
 from mes.demo.derived import Codes, start_of, works_of
 from mes.demo.shapes import shapes_of, shown_codes
 from mes.demo.states import states_of
+from mes.demo.truth import Codes as ShownCodes
 from mes.model import StationId
-from simulators.line import BREAKDOWN_FAULTS, FORCED_FAULT, MINOR_FAULTS, SimState
+from simulators.line import BREAKDOWN_FAULTS, FAULTS, FORCED_FAULT, MINOR_FAULTS, SimState
 from simulators.plant import KOSTANAY
 from simulators.shape import ControllerShape
 from simulators.works import Works
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # Monday 08:00 in Kostanay, the beginning of a shift
 
-EXAMPLE_CODES = {fault: str(fault) for fault in (*BREAKDOWN_FAULTS, *MINOR_FAULTS, FORCED_FAULT)}
+EXAMPLE_CODES = {FAULTS[0]: {fault: str(fault) for fault in (*BREAKDOWN_FAULTS, *MINOR_FAULTS, FORCED_FAULT)}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class DemoPlant:
     """A plant to simulate and to collect from. `shapes` is empty for Kostanay, whose controllers are built by hand.
 
     `seen_as`: for each station, as which state its controllers show each true one. `by_counts`: the stations without a
-    state, with the time without a part after which they count as stopped. `codes`: for each station, the codes that its
-    controllers show for each fault by its number.
+    state, with the time without a part after which they count as stopped. `codes`: for each station, what its
+    controllers show for its faults.
     """
 
     config: PlantConfig
@@ -37,7 +38,7 @@ class DemoPlant:
     shapes: tuple[ControllerShape, ...] = ()
     seen_as: Mapping[StationId, Mapping[SimState, SimState]] = field(default_factory=dict)
     by_counts: Mapping[StationId, timedelta] = field(default_factory=dict)
-    codes: Mapping[StationId, Mapping[int, str]] = field(default_factory=dict)
+    codes: Mapping[StationId, ShownCodes] = field(default_factory=dict)
 
     def controllers_of(self, station: StationId) -> tuple[ControllerId, ...]:
         """The controllers that show something of a station, the one that shows its state first."""

@@ -38,7 +38,7 @@ from mes.demo.derived import Codes, fault_codes
 from mes.demo.states import ShownStates, Unsayable, states_of
 from mes.errors import ConfigError
 from mes.model import CountKind, StationId
-from simulators.line import BREAKDOWN_FAULTS, FORCED_FAULT, MINOR_FAULTS, StationSpec
+from simulators.line import BREAKDOWN_FAULTS, FAULTS, FORCED_FAULT, MINOR_FAULTS, StationSpec
 from simulators.mapping import LOG_SLOTS, SEQUENCE_MODULUS, Zeros
 from simulators.modbus_server import Table as ServedTable
 from simulators.opcua_server import NodeType
@@ -213,9 +213,9 @@ def _sources(
             yield Measured(signal.name, tag.scale, tag.offset), None, 0
 
 
-def shown_codes(config: PlantConfig, station: StationId) -> dict[int, str]:
-    """The codes that a station's simulated controllers show, by the number of the fault."""
-    setup, found = config.setups[station], dict[int, str]()
+def shown_codes(config: PlantConfig, station: StationId) -> dict[str, dict[int, str]]:
+    """The codes that a station's simulated controllers show for each of FAULTS, by the number of the fault."""
+    setup, first, second = config.setups[station], dict[int, str](), dict[int, str]()
     faults = fault_codes(setup, config.standards[station])
     for tag_id, signal in setup.signals.items():
         if not isinstance(signal, FaultSignal):
@@ -223,10 +223,10 @@ def shown_codes(config: PlantConfig, station: StationId) -> dict[int, str]:
         tag = config.tags[setup.elsewhere.get(tag_id, config.station_controllers[station])][tag_id]
         match _faults(signal, tag, faults):
             case AlarmWord(bits=bits):
-                found |= {int(number): faults[int(number)] for number in bits}
+                second |= {int(number): faults[int(number)] for number in bits}
             case Lookup(table=table):
-                found |= {int(number): str(code) for number, code in table.items()}
-    return found
+                first |= {int(number): str(code) for number, code in table.items()}
+    return {FAULTS[0]: first | second, FAULTS[1]: second}
 
 
 def _faults(signal: FaultSignal, tag: OpcUaTag | ModbusTag, faults: Mapping[int, str]) -> AlarmWord | Lookup:

@@ -29,7 +29,8 @@ from simulators.line import Breakdown, SimState, UnitRecord
 from simulators.plant import Plant
 
 NO_TIME = timedelta()
-NO_CODES: Mapping[int, str] = {}
+Codes = Mapping[str, Mapping[int, str]]  # of each of FAULTS: what controllers show for a fault, by its number
+NO_CODES: Codes = {}
 Faults = Mapping[str, Sequence[Interval]]  # by code, when the controllers showed it
 Scan = tuple[datetime, datetime]  # up to when the plant had come, and when the controllers showed all of that
 LONG_BREAKDOWN = timedelta(minutes=30)  # what the stores around a station cannot hide
@@ -268,9 +269,9 @@ def station_truth(
     station: StationId,
     standard: StationStandard,
     window: Interval,
-    codes: Mapping[int, str] = NO_CODES,
+    codes: Codes = NO_CODES,
 ) -> Truth:
-    """One station in `window`, up to the end of which the plant's ledger must reach; `codes` of faults by number."""
+    """One station in `window`, up to the end of which the plant's ledger must reach; `codes` of its faults."""
     counts = told.counts(station, window.start, window.end)
     return Truth(
         counts=Counts(good=counts["good"], rework=counts["rework"], scrap=counts["scrap"]),
@@ -281,7 +282,10 @@ def station_truth(
             name: _defined(told, station, standard, definition, window) for name, definition in BUILT_IN.items()
         },
         faults=by_code(
-            (codes[fault], Interval(start, end)) for start, end, fault in told.faults(station) if fault in codes
+            (shown[fault], Interval(start, end))
+            for which, shown in codes.items()
+            for start, end, fault in told.faults(station, which)
+            if fault in shown
         ),
     )
 

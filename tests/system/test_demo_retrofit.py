@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,26 @@ async def test_a_reader_with_a_wrong_alarm_table_differs(tmp_path: Path) -> None
     assert finished.outcome.verdict == "differs"
     assert {problem.partition(": fault C")[0] for problem in finished.outcome.problems} <= {CELL, OTHER_CELL}
     assert all(" was seen for " in problem or " was not seen " in problem for problem in finished.outcome.problems)
+
+
+async def test_faults_that_come_together_and_take_each_other_s_place_are_seen() -> None:
+    """Alarm words with two bits at once, and a bit that goes as another comes, in the journal as in truth."""
+    plant = demo_plant(RETROFIT)
+    finished = await demonstrated(timedelta(hours=2), speed=240, seed=7, plant=plant)
+
+    assert finished.outcome.problems == ()
+    together, changed = 0, 0
+    for station in (CELL, OTHER_CELL):
+        seen = [
+            (code, shown)
+            for code, spans in finished.outcome.stations[station].measured.faults.items()
+            for shown in spans
+        ]
+        for (code, one), (other_code, other) in permutations(seen, 2):
+            together += code != other_code and one.start < other.start < one.end
+            changed += code != other_code and abs(other.start - one.end) <= timedelta(milliseconds=1)
+    assert together
+    assert changed
 
 
 async def test_faults_of_units_on_a_line_and_of_second_controllers_are_survived() -> None:

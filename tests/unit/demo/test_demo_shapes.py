@@ -137,6 +137,7 @@ def test_bits_of_coils_and_words_come_back() -> None:
     assert [alarm.value(Image(fault=fault)) for fault in (0, 1, 2, 150)] == [[0, 0], [1, 0], [0, 2], [0, 0]]
     fail_safe = AlarmWord({"1": 0, "2": 17}, width=16, words=2, rest=0b1)
     assert [fail_safe.value(Image(fault=fault)) for fault in (0, 1, 2)] == [[1, 0], [0, 0], [1, 2]]
+    assert alarm.value(Image(fault=2, second_fault=1)) == [1, 2]
 
 
 def test_stations_may_have_different_bits_of_one_word() -> None:

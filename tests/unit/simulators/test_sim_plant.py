@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from simulators.line import Change, SimState, UnitRecord
+from simulators.line import BREAKDOWN_FAULTS, FAULTS, MINOR_FAULTS, Change, SimState, UnitRecord
 from simulators.mapping import Image, base_register, float_words, register_values
 from simulators.plant import STATIONS, Plant
 from simulators.shift import planned, working
@@ -154,6 +154,23 @@ def test_availability_is_that_of_a_real_plant(month: tuple[Plant, list[Change]])
         up, down = lengths[SimState.PRODUCING], lengths[SimState.DOWN]
         assert 0.86 < up / (up + down) < 0.97
         assert lengths[SimState.STARVED] + lengths[SimState.BLOCKED] > timedelta()
+
+
+def test_faults_change_and_come_together(month: tuple[Plant, list[Change]]) -> None:
+    """In some stops one fault takes another's place, in some two are there at once; none is left when a stop ends."""
+    plant, changes = month
+    of_faults = [change for change in changes if change.field in FAULTS]
+    for spec in STATIONS:
+        first, second = ([(end, start) for start, end, _ in plant.truth.faults(spec.path, name)] for name in FAULTS)
+        down = {(start, end) for start, end, state in plant.truth.states(spec.path) if state is SimState.DOWN}
+        ends, starts = {end for _, end in down}, {start for start, _ in down}
+        assert sum(end == start for (end, _), (_, start) in pairwise(first)) > 0
+        assert {end for end, _ in second} <= ends
+        assert second
+        assert not {start for _, start in second} & starts
+        assert all(any(start <= begun < end for start, end in down) for _, begun in first)
+    numbers = {change.value for change in of_faults}
+    assert numbers == {0, *BREAKDOWN_FAULTS, *MINOR_FAULTS}
 
 
 def test_all_states_of_the_floor_occur_in_one_shift() -> None:
