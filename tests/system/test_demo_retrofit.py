@@ -103,6 +103,33 @@ async def test_faults_of_units_on_a_line_and_of_second_controllers_are_survived(
     assert max(down) > timedelta(minutes=15)
 
 
+async def test_a_line_that_dies_costs_all_its_units_and_nobody_else() -> None:
+    """Four units fall silent at once, as when their RS-485 line is cut; then a weld timer is away alone."""
+    plant = demo_plant(RETROFIT)
+    controllers = list(plant.config.controllers)
+    units = [name for name in controllers if name.startswith("unit-")]
+    words = [*(f"link-cut:{unit}@10m+30m" for unit in units), "link-cut:timer-1@55m+5m"]
+
+    finished = await demonstrated(
+        timedelta(minutes=75),
+        speed=240,
+        seed=6,
+        plant=plant,
+        faults=tuple(parse_fault(word, controllers) for word in words),
+    )
+
+    assert finished.outcome.problems == ()
+    dark = {
+        station
+        for station, both in finished.outcome.stations.items()
+        if any(state is State.NO_DATA for _, state in both.measured.states)
+    }
+    on_line = {station for station, name in plant.config.station_controllers.items() if name in units}
+    assert len(units) == len(on_line) == 4
+    assert on_line <= dark
+    assert OTHER_CELL not in dark
+
+
 async def test_a_reader_with_a_wrong_file_differs(tmp_path: Path) -> None:
     """The truth is the line's and not the reader's: a wrong factor and a wrong lamp are found, each at its station."""
     text = RETROFIT.read_text(encoding="utf-8")

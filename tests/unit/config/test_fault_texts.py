@@ -13,7 +13,7 @@ from mes.config import fault_texts as reader
 from mes.config.fault_texts import MISTAKES_NAMED, fault_texts
 from mes.config.load import check, load
 from mes.config.names import DisplayNames
-from mes.model import State, StationId
+from mes.model import State, StationEvent, StationId
 
 CASES = Path(__file__).parents[2] / "cases" / "config"
 WANTED = {
@@ -216,7 +216,7 @@ def test_a_code_of_a_controller_is_shown_short_and_visible() -> None:
 def test_commands_show_a_fault_with_its_text(tmp_path: Path) -> None:
     """`mes stops` and `mes explain` show code and text, and as JSON the texts by language."""
     robot = StationId("demo/weld/weld-1/robot")
-    happened = [
+    happened: list[StationEvent] = [
         state(0, State.PRODUCING, station=robot),
         state(10, State.DOWN, station=robot),
         raised(10, "101", station=robot),
