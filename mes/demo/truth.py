@@ -174,7 +174,7 @@ class Station:
     ideal_known: bool = True
 
     def watched(self) -> Interval | None:
-        """From the second look at every controller to the last but one; a change between these was seen."""
+        """From the second look at every controller to the last but one: a change between is seen. None: too few."""
         looks = (self.observations, *self.others)
         if any(len(times) < LEAST_LOOKS for times in looks):
             return None
