@@ -172,7 +172,7 @@ class ModbusTag(_Settings):
     order in which neighbours would stand; `address` is the first of them then. `no_value`: what the device shows when
     it has no value, as the bare registers or as the number that they are. `scale_address`: a register of the same table
     with the power of ten that the number is multiplied by (SunSpec). `bits`: the field of a number without a sign that
-    is the value. `charset`: of a string.
+    is the value. `charset`: of a string. `together`: tags with the same name here are one value, read at one moment.
     """
 
     address: Address
@@ -191,6 +191,7 @@ class ModbusTag(_Settings):
     scale_address: Address | None = None
     bits: BitRange | None = None
     charset: Charset = "latin-1"
+    together: str | None = None
 
     @property
     def element_size(self) -> int:

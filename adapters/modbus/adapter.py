@@ -29,6 +29,7 @@ DOUBT_SHOWN_S = 600.0  # how long an answer in doubt is shown after the last one
 
 BUSY, FAILED = (5, 6), 4  # exception codes: busy, asked again within the poll; failed, asked again once
 BUSY_PAUSE_S = 0.01  # before a busy device is asked again; doubled each time
+BUSY_TRIES = 3  # so often it is asked again, though the poll has no time left: a slow answer is no refusal
 DIVISIONS = 50  # of refused blocks, in one poll; the next poll goes on
 READINGS = 3  # of a value that comes in pieces and moves meanwhile
 
@@ -47,6 +48,7 @@ _DOUBT_REMEDIES = {
 }
 
 
+_Words = tuple[int, ...]
 _Came = tuple[BlockAnswer, datetime, float]  # an answer with the program's time and the real seconds when it came
 
 
@@ -88,6 +90,7 @@ class ModbusAdapter:
         self._line = line or Line()
         self._doubts = self._memory.doubts.copy()
         self._said: dict[TagId, Decoded] = {}
+        self._settled: dict[Pieces, _Words] = {}
         self._watch: HeartbeatWatch | None = None  # None before the first poll
 
     def status(self) -> AdapterStatus:
@@ -239,8 +242,8 @@ class ModbusAdapter:
         real_s = asyncio.get_running_loop().time
         await self._line.ready(self._asker)
         until_s = real_s() + self._every.total_seconds()
-        due = [self._image.is_due(number, real_s=real_s()) for number in range(len(self._plan.blocks))]
-        came = {block: await self._take(block) for block, now in zip(self._plan.blocks, due, strict=True) if now}
+        due = [self._plan.blocks[number] for number in self._image.due(real_s=real_s())]
+        came = {block: await self._take(block) for block in due}
         await self._insist(came, until_s=until_s)
         await self._divide(came)
         await self._settle(came)
@@ -254,23 +257,27 @@ class ModbusAdapter:
         return self._image.readings()
 
     async def _take(self, block: Block) -> _Came:
-        """One answer with its times; a counter that jumps is read again."""
-        answer = await self._ask(block)
-        if self._image.is_torn(block, answer.words):
+        """One answer with its times; a number that jumps is read again. The first one is compared with a second one."""
+        answer, before = await self._ask(block), self._image.believed(block)
+        if answer.words and not before and self._image.can_tear(block):
+            before, answer = answer.words, await self._ask(block)
+        if self._image.is_torn(block, before, answer.words):
             answer = await self._ask(block)
         return answer, self._clock.now(), asyncio.get_running_loop().time()
 
     async def _insist(self, came: dict[Block, _Came], *, until_s: float) -> None:
-        """Asks again for what a busy device put off, as long as the poll has time, but at least once."""
+        """Asks again for what a busy device put off, as long as the poll has time, but at least `BUSY_TRIES` times."""
         pause_s = BUSY_PAUSE_S
         busy = [block for block, (answer, *_) in came.items() if answer.code in (*BUSY, FAILED)]
+        tries = 0
         while busy:
             await asyncio.sleep(pause_s)
             for block in busy:
                 came[block] = await self._take(block)
+            tries += 1
             pause_s = min(2 * pause_s, 1.0)
-            in_time = asyncio.get_running_loop().time() + pause_s < until_s
-            busy = [block for block in busy if in_time and came[block][0].code in BUSY]
+            goes_on = tries < BUSY_TRIES or asyncio.get_running_loop().time() + pause_s < until_s
+            busy = [block for block in busy if goes_on and came[block][0].code in BUSY]
 
     async def _divide(self, came: dict[Block, _Came]) -> None:
         """Finds the registers for which the device refuses whole blocks: halves these until the others are good."""
@@ -287,14 +294,20 @@ class ModbusAdapter:
                 return
             self._plan = divided(self._plan, number, self._tags, self._limits)
             self._image.replan(self._plan)
+            self._settled.clear()
             bad = [block for block in self._plan.blocks if block not in came or came[block][0].code]
             self._sync = sync_block(self._plan.blocks, bad)
             for half in self._plan.blocks[number : number + 2]:
                 came[half] = await self._take(half)
 
     async def _settle(self, came: dict[Block, _Came]) -> None:
-        """Reads values again that come in pieces, until the pieces before and after are of one value."""
+        """Reads values again that come in pieces, until the pieces before and after are of one value.
+
+        Pieces that say what they said of the last value are of that value.
+        """
         spread = [pieces for pieces in self._plan.pieces if self._has_come(pieces, came)]
+        if all(self._settled.get(pieces) == self._words(pieces, came) for pieces in spread):
+            return
         # a piece that may move is read between the two readings of the others
         first = {pieces.parts[pieces.moving].block for pieces in spread if pieces.moving is not None}
         rest = {part.block for pieces in spread for part in pieces.parts} - first
@@ -306,11 +319,20 @@ class ModbusAdapter:
             for number in (*sorted(first), *sorted(rest)):
                 came[self._plan.blocks[number]] = await self._take(self._plan.blocks[number])
             unsteady = [pieces for pieces in spread if not self._is_steady(pieces, before, came, first)]
-        self._image.unsteady = frozenset(pieces.tag for pieces in unsteady)
+        for pieces in spread:
+            self._settled.pop(pieces, None)
+            if pieces not in unsteady:
+                self._settled[pieces] = self._words(pieces, came)
+        waiting = (pieces for pieces in self._plan.pieces if pieces not in self._settled)
+        self._image.unsteady = frozenset(tag for pieces in waiting for tag in pieces.tags)
 
     def _has_come(self, pieces: Pieces, came: Mapping[Block, _Came]) -> bool:
         blocks = (self._plan.blocks[part.block] for part in pieces.parts)
         return all(block in came and not came[block][0].code for block in blocks)
+
+    def _words(self, pieces: Pieces, came: Mapping[Block, _Came]) -> _Words:
+        answers = ((came[self._plan.blocks[part.block]][0].words, part) for part in pieces.parts)
+        return tuple(word for words, part in answers for word in words[part.offset : part.offset + part.count])
 
     def _is_steady(
         self, pieces: Pieces, before: Mapping[Block, _Came], came: Mapping[Block, _Came], first: Collection[int]

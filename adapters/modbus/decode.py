@@ -21,8 +21,8 @@ class Decoded:
 
 BAD = Decoded(None, Quality.BAD)
 _PADDING = " \t\r\n"  # at the end of a text
-# counters that a device may change between their halves
-TEARABLE = frozenset({DataType.UINT32, DataType.UINT64, DataType.BCD32})
+TEAR = 2**15  # a number whose bits jump this far may have been read between the changes of its registers
+FLOATS = frozenset({DataType.FLOAT32, DataType.FLOAT64})
 NO_EXPONENT, LARGEST_EXPONENT = -(2**15), 10  # of SunSpec's scale factors
 _CHECK = "check its `type`, `order`, `address` and `length` by the device's manual"
 
@@ -65,14 +65,28 @@ def fault(tag: ModbusTag, words: Sequence[int]) -> tuple[str, str] | None:
     return ("control characters are left out of its text", _CHECK) if garbled else None
 
 
-def counters(tag: ModbusTag, words: Sequence[int]) -> tuple[int, ...]:
-    """The unscaled numbers in `words`, which hold whole elements of a tag of a `TEARABLE` type; of others, nothing."""
-    if tag.type not in TEARABLE:
-        return ()
+def may_be_torn(tag: ModbusTag, old: Sequence[int], new: Sequence[int]) -> bool:
+    """Whether numbers may have been read while the device changed their registers; the last reading said `old`.
+
+    Both hold whole elements of the tag, without its power of ten. A torn number jumps, by `TEAR` or more of its last
+    bit. A float may be torn only where it was a whole number, as a totaliser is: what is measured jumps all the time.
+    """
     size = tag.element_size
-    return tuple(
-        int.from_bytes(_bytes(words[first : first + size], tag.order), "big") for first in range(0, len(words), size)
+    if size == 1 or tag.type is DataType.STRING:
+        return False
+    pairs = ((old[first : first + size], new[first : first + size]) for first in range(0, len(new), size))
+    return any(
+        abs(_unsigned(tag, was) - _unsigned(tag, now)) >= TEAR and (tag.type not in FLOATS or _is_whole(tag, was))
+        for was, now in pairs
     )
+
+
+def _is_whole(tag: ModbusTag, words: Sequence[int]) -> bool:
+    return float(_number(tag.type, _bytes(words, tag.order))).is_integer()
+
+
+def _unsigned(tag: ModbusTag, words: Sequence[int]) -> int:
+    return int.from_bytes(_bytes(words, tag.order), "big")
 
 
 def _elements(tag: ModbusTag, words: Sequence[int]) -> tuple[Scalar, ...]:

@@ -48,12 +48,12 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A value of a tag that no single request brings: its pieces, in order.
+    """A value that no single request brings, of one tag or of several together: its pieces, in order.
 
     `moving`: the position of the least significant piece, which may move from one reading to the next; None: none may.
     """
 
-    tag: TagId
+    tags: tuple[TagId, ...]
     parts: tuple[Part, ...]
     moving: int | None
 
@@ -141,7 +141,10 @@ def _laid_out(tags: Mapping[TagId, ModbusTag], limits: Limits, groups: Sequence[
         tuple(blocks),
         {name: tuple(_parts(tag, limits, blocks, homes)) for name, tag in tags.items()},
         tuple(tuple(elements) for _, elements, _ in groups),
-        tuple(pieces for name, tag in tags.items() for pieces in _pieces(name, tag, limits, blocks, homes)),
+        (
+            *(pieces for name, tag in tags.items() for pieces in _pieces(name, tag, limits, blocks, homes)),
+            *_together(tags, limits, blocks, homes),
+        ),
         tuple(every_ms for *_, every_ms in groups),
     )
 
@@ -248,4 +251,18 @@ def _pieces(
             parts = tuple(_joined(tag.table, value, blocks, homes))
             last = len(_joined(tag.table, digits, blocks, homes)) - 1
             moving = 0 if tag.order in (ByteOrder.CDAB, ByteOrder.DCBA) else last
-            yield Pieces(name, parts, None if tag.type is DataType.STRING else moving)
+            yield Pieces((name,), parts, None if tag.type is DataType.STRING else moving)
+
+
+def _together(
+    tags: Mapping[TagId, ModbusTag],
+    limits: Limits,
+    blocks: Sequence[Block],
+    homes: Mapping[tuple[Table, Element], int],
+) -> Iterator[Pieces]:
+    """The values that are of several tags, and spread over several requests."""
+    for value in dict.fromkeys(tag.together for tag in tags.values() if tag.together is not None):
+        members = {name: tag for name, tag in tags.items() if tag.together == value}
+        parts = tuple(part for tag in members.values() for part in _parts(tag, limits, blocks, homes))
+        if len({part.block for part in parts}) > 1:
+            yield Pieces(tuple(members), parts, None)

@@ -7,13 +7,12 @@ from datetime import datetime
 from adapters.diagnostics import Diagnostic, DiagnosticCode
 from adapters.errors import ControllerMisconfigured, ControllerUnavailable
 from adapters.modbus.answers import BlockAnswer
-from adapters.modbus.decode import BAD, TEARABLE, Decoded, counters, decode, fault
+from adapters.modbus.decode import BAD, Decoded, decode, fault, may_be_torn
 from adapters.modbus.read_plan import Block, Part, Plan
 from adapters.reading import Reading, TagId
-from adapters.settings import FIRST_IN_MANUALS, ModbusTag, Table
+from adapters.settings import FIRST_IN_MANUALS, DataType, ModbusTag, Table
 
 TAGS_NAMED = 5  # in one sentence
-TEAR = 2**15  # a counter that jumps this far may have been read between the changes of its two halves
 
 SLACK_S = 0.02  # a poll may come so much earlier than the last answer plus the interval
 DIVIDED = (2, 3)  # exception codes with which one register, or the length of a request, refuses a whole block
@@ -38,6 +37,9 @@ class RegisterImage:
     def __init__(self, tags: Mapping[TagId, ModbusTag], plan: Plan, *, refused_retry_s: float) -> None:
         """`refused_retry_s` > 0: how long a refused block is left out; `plan` has a part for each of `tags`."""
         self._tags = tags
+        self._long = {
+            name: tag for name, tag in tags.items() if tag.element_size > 1 and tag.type is not DataType.STRING
+        }
         self._plan = plan
         self._refused_retry_s = refused_retry_s
         self._answers: dict[Block, BlockAnswer] = {}
@@ -61,28 +63,49 @@ class RegisterImage:
             for block in known.keys() - set(plan.blocks):
                 del known[block]
 
-    def is_due(self, number: int, *, real_s: float) -> bool:
-        """Whether a block is asked for in this cycle: always, unless it has an interval of its own or was refused."""
+    def due(self, *, real_s: float) -> list[int]:
+        """The numbers of the blocks that are asked for in this cycle, in order.
+
+        All are, but for those that were refused or have an interval of their own. Blocks that hold pieces of one value
+        are asked for together.
+        """
+        due = {number for number in range(len(self._plan.blocks)) if self._is_due(number, real_s=real_s)}
+        refused = {number for number, block in enumerate(self._plan.blocks) if block in self._refused_s}
+        values = [{part.block for part in pieces.parts} - refused for pieces in self._plan.pieces]
+        while any(due & blocks and blocks - due for blocks in values):
+            due |= {number for blocks in values if due & blocks for number in blocks}
+        return sorted(due)
+
+    def _is_due(self, number: int, *, real_s: float) -> bool:
         block = self._plan.blocks[number]
         if block in self._refused_s:
             return real_s >= self._refused_s[block] + self._refused_retry_s
         return real_s >= self._answered_s.get(block, -math.inf) + self._plan.every_ms[number] / 1000 - SLACK_S
 
-    def is_torn(self, block: Block, words: tuple[int, ...]) -> bool:
-        """Whether a counter of this block jumped so far that the answer must be confirmed before it is believed."""
-        before = self._believed.get(block)
-        if before is None or not words or before == words:
+    def believed(self, block: Block) -> tuple[int, ...]:
+        """What the device said last of a block; empty before it said anything."""
+        return self._believed.get(block, ())
+
+    def can_tear(self, block: Block) -> bool:
+        """Whether a block holds a number of several registers, which a device may change one by one."""
+        return next(self._numbers(block), None) is not None
+
+    def is_torn(self, block: Block, before: tuple[int, ...], words: tuple[int, ...]) -> bool:
+        """Whether a number went so far from `before` that the answer must be confirmed before it is believed."""
+        if not before or not words or before == words:
             return False
-        for name, tag in self._tags.items():
-            if tag.type not in TEARABLE:
-                continue
+        return any(
+            may_be_torn(tag, _words(parts, before)[: tag.size], _words(parts, words)[: tag.size])
+            for tag, parts in self._numbers(block)
+        )
+
+    def _numbers(self, block: Block) -> Iterator[tuple[ModbusTag, list[Part]]]:
+        """The numbers of several registers of which a block holds whole elements, and where."""
+        for name, tag in self._long.items():
             parts = [part for part in self._plan.parts[name] if self._plan.blocks[part.block] == block]
-            old, new = _words(parts, before)[: tag.size], _words(parts, words)[: tag.size]  # without its power of ten
-            if len(old) % tag.element_size:
-                continue  # the rest of the value lies in another block
-            if any(abs(was - now) >= TEAR for was, now in zip(counters(tag, old), counters(tag, new), strict=True)):
-                return True
-        return False
+            held = min(sum(part.count for part in parts), tag.size)  # without its power of ten
+            if held and held % tag.element_size == 0:
+                yield tag, parts
 
     def update(self, block: Block, answer: BlockAnswer, *, received: datetime, real_s: float) -> None:
         """Takes the answer of a block, which came at `received` (the program's clock), `real_s` (real seconds)."""

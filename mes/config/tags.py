@@ -138,8 +138,9 @@ def tag(
         _say(station, (*within, "poll_interval_ms"), *problem, findings)
         return None
     try:
-        single = not isinstance(signal, UnitLogShape | FaultShape)
-        return OpcUaTag(**given, single=single) if opc_ua else ModbusTag(**given)
+        if opc_ua:
+            return OpcUaTag(**given, single=not isinstance(signal, UnitLogShape | FaultShape))
+        return ModbusTag(**given, together=station.path if "parts" in within else None)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             _say(station, (*within, *detail["loc"]), *sentence(detail), findings)

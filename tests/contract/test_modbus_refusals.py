@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import struct
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -133,16 +134,17 @@ async def test_a_device_without_the_table_is_told_with_another_one(table: Table,
 
 
 @pytest.mark.parametrize(("code", "every"), [(5, 2), (6, 2), (6, 3), (6, 5), (4, 3), (4, 5)])
-@pytest.mark.parametrize("rtu", [False, True])
-async def test_busy_now_and_then_is_no_gap(code: int, every: int, rtu: bool) -> None:
-    """A device that puts off some requests is asked again within the poll: every poll has every value."""
+@pytest.mark.parametrize(("rtu", "interval_ms"), [(False, 200), (True, 200), (False, 10)])
+async def test_busy_now_and_then_is_no_gap(code: int, every: int, rtu: bool, interval_ms: int) -> None:
+    """A device that puts off some requests is asked again: every poll has every value, however late it is."""
 
     def now_and_then(plc: OddDevice, request: Request) -> Sequence[Step]:
         plc.registers = {100: 1000 + plc.requests % 900, 200: 2000 + plc.requests % 900}
-        return [plc.frame(request, bytes((0x83, code)) if request.number % every == 0 else None)]
+        return [0.01, plc.frame(request, bytes((0x83, code)) if request.number % every == 0 else None)]
 
     tags = {"one": ModbusTag(address=100), "two": ModbusTag(address=200)}
-    async with odd_device({}, now_and_then, rtu=rtu) as plc, watched(plc.settings(poll_interval_ms=200), tags) as seen:
+    every_ms = {"poll_interval_ms": interval_ms}
+    async with odd_device({}, now_and_then, rtu=rtu) as plc, watched(plc.settings(**every_ms), tags) as seen:
         batches = [await seen.batch() for _ in range(POLLS)]
 
     assert [sorted(good(batch.readings)) for batch in batches] == [["one", "two"]] * POLLS
@@ -169,6 +171,50 @@ async def test_single_registers_give_whole_values(order: ByteOrder) -> None:
     values = [reading.value for reading in found if reading.quality is Quality.GOOD]
     assert len(values) > POLLS
     assert set(values) <= set(totals)
+
+
+def as_bcd(number: int) -> bytes:
+    """Four bits for each decimal digit."""
+    return bytes.fromhex(f"{number:08}")
+
+
+TOTALISERS = {  # how the controller writes a number, and after which count its upper half changes
+    DataType.UINT32: (struct.Struct(">I").pack, 2**16),
+    DataType.INT32: (struct.Struct(">i").pack, 2**16),
+    DataType.UINT64: (struct.Struct(">Q").pack, 2**32),
+    DataType.INT64: (struct.Struct(">q").pack, 2**32),
+    DataType.FLOAT32: (struct.Struct(">f").pack, 2**16),
+    DataType.FLOAT64: (struct.Struct(">d").pack, 2**32),
+    DataType.BCD32: (as_bcd, 10**4),
+}
+
+
+@pytest.mark.parametrize("ahead", ["upper", "lower"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("type_", TOTALISERS)
+async def test_a_totaliser_that_is_caught_while_it_carries_is_never_torn(
+    type_: DataType, order: ByteOrder, ahead: str
+) -> None:
+    """Every third answer, the first as well, has half of the next number: only whole numbers are read."""
+    write, carry = TOTALISERS[type_]
+    totals: list[int] = []
+
+    def carries(plc: OddDevice, request: Request) -> Sequence[Step]:
+        turn, at = divmod(plc.requests - 1, 3)
+        totals.append(carry * (1 + turn // 2) - 1 + turn % 2)
+        old, new = write(totals[-1]), write(totals[-1] + 1)
+        half = len(old) // 2
+        torn = new[:half] + old[half:] if ahead == "upper" else old[:half] + new[half:]
+        words = struct.unpack(f">{half}H", torn if at == 0 else old)
+        ordered = words if order is ByteOrder.ABCD else words[::-1]
+        plc.registers = {100 + place: word for place, word in enumerate(ordered)}
+        return [plc.frame(request)]
+
+    tags = {"total": ModbusTag(address=100, type=type_, order=order)}
+    async with odd_device({}, carries) as plc, watched(plc.settings(), tags) as seen:
+        found = [good((await seen.news()).readings)["total"] for _ in range(POLLS)]
+
+    assert set(found) <= {*totals, *(total + 1 for total in totals)}
 
 
 @pytest.mark.parametrize("places", [(101, 140), (140, 101)])
@@ -211,6 +257,42 @@ async def test_a_text_from_single_registers_is_of_one_car() -> None:
     texts = [text for text in found if isinstance(text, str)]
     assert len(texts) > 3
     assert all(len(set(text)) == 1 and len(text) == 17 for text in texts)
+
+
+TAILS = [
+    pytest.param(ModbusTag(address=140, type=DataType.STRING, length=4), 125, id="texts apart"),
+    pytest.param(ModbusTag(address=104, type=DataType.STRING, length=4), 4, id="neighbours of two requests"),
+    pytest.param(ModbusTag(address=140, type=DataType.UINT32), 125, id="a number behind a text"),
+    pytest.param(ModbusTag(address=104, alone=True), 125, id="a register that is read alone"),
+]
+
+
+@pytest.mark.parametrize(("rtu", "every_ms"), [(False, None), (True, 50)])
+@pytest.mark.parametrize(("tail", "max_registers"), TAILS)
+async def test_an_id_in_several_tags_is_of_one_car(
+    tail: ModbusTag, max_registers: int, rtu: bool, every_ms: int | None
+) -> None:
+    """Tags that are one id never show the head of one car and the tail of the next, though requests come between."""
+
+    def next_car(plc: OddDevice, request: Request) -> Sequence[Step]:
+        car = 0x4141 + 0x0101 * (plc.requests // 7 % 26)  # every register says the letter of the car, twice
+        plc.registers = dict.fromkeys((*range(100, 110), *range(140, 150)), car)
+        return [plc.frame(request)]
+
+    id_ = {"together": "id", "poll_interval_ms": every_ms}
+    head = ModbusTag(address=100, type=DataType.STRING, length=8)
+    tags = {"head": head.model_copy(update=id_), "tail": tail.model_copy(update=id_), "beside": ModbusTag(address=149)}
+    cars: set[object] = set()
+    limits = {"max_registers": max_registers}
+    async with odd_device({}, next_car, rtu=rtu) as plc, watched(plc.settings(**limits), tags) as seen:
+        while len(cars) < POLLS:
+            shown = good((await seen.batch()).readings)
+            if shown.keys() & {"head", "tail"}:
+                assert {"head", "tail"} <= shown.keys()
+                letter = str(shown["head"])[0]
+                assert shown["head"] == 8 * letter
+                assert shown["tail"] in (4 * letter, int.from_bytes(4 * letter.encode()), 257 * ord(letter))
+                cars.add(letter)
 
 
 async def settings_and_requests(settings: ModbusController, tags: Mapping[str, ModbusTag], server: ModbusServer) -> int:

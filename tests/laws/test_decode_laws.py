@@ -6,7 +6,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.modbus.decode import decode
+from adapters.modbus.decode import decode, may_be_torn
 from adapters.reading import Quality
 from adapters.settings import ByteOrder, DataType, ModbusTag
 
@@ -87,3 +87,32 @@ def test_floats_are_finite_or_bad(kind: DataType, words: list[int], scale: float
 
     assert (found.value is None) == (found.quality is Quality.BAD)
     assert found.value is None or (isinstance(found.value, int | float) and math.isfinite(found.value))
+
+
+LONG = {
+    DataType.UINT32: st.integers(0, 2**32 - 2),
+    DataType.INT32: st.integers(-(2**31), 2**31 - 2),
+    DataType.UINT64: st.integers(0, 2**64 - 2),
+    DataType.INT64: st.integers(-(2**63), 2**63 - 2),
+    DataType.FLOAT32: st.integers(0, 2**24 - 1),
+    DataType.FLOAT64: st.integers(0, 2**53 - 1),
+    DataType.BCD32: st.integers(0, 99_999_998),
+}
+
+
+@given(kind=st.sampled_from(sorted(LONG)), order=st.sampled_from(ByteOrder), data=st.data())
+def test_a_counter_torn_between_its_registers_is_doubted(kind: DataType, order: ByteOrder, data: st.DataObject) -> None:
+    """Some registers of a number and some of the next one: it is one of both, no value at all, or may be torn."""
+    near = st.integers(-3, 3).flatmap(
+        lambda step: st.sampled_from([10**4, 10**6, 2**16, 2**20]).map(lambda at: at + step)
+    )
+    old = data.draw(st.one_of(LONG[kind], near))
+    pair = [
+        encode(DataType.UINT32, order, int(str(number), 16)) if kind is DataType.BCD32 else encode(kind, order, number)
+        for number in (old, old + 1)
+    ]
+    mixed = [data.draw(st.sampled_from(words)) for words in zip(*pair, strict=True)]
+    tag = ModbusTag(address=0, type=kind, order=order)
+
+    assert decode(tag, mixed).value in (old, old + 1, None) or may_be_torn(tag, pair[0], mixed)
+    assert not may_be_torn(tag, pair[0], pair[0])

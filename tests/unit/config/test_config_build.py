@@ -334,3 +334,12 @@ def test_numbers_of_manuals_become_addresses_of_the_wire() -> None:
     assert isinstance(warm, ModbusTag)
     assert (reject.addresses, warm.scale_address, warm.no_value) == ((103, 200), 19, (0x8000,))
     assert worked.no_value == (0x8000, 0xFFFF)
+
+
+def test_the_parts_of_an_id_are_read_together() -> None:
+    """They are one value to the adapter, by station; other tags stand alone."""
+    parts = Path(__file__).parents[2] / "cases/config/unit-in-parts/plant.yaml"
+    tags = load(parts).config.tags[ControllerId("plc")]
+    together = {name: tag.together for name, tag in tags.items() if isinstance(tag, ModbusTag) and tag.together}
+
+    assert together == dict.fromkeys(("demo/weld/l1/st:unit_id.1", "demo/weld/l1/st:unit_id.2"), "demo/weld/l1/st")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.modbus.decode import BAD, counters, decode, fault
+from adapters.modbus.decode import BAD, decode, fault, may_be_torn
 from adapters.reading import Quality, Value
 from adapters.sentinels import NO_VALUE_REMEDY, SAID_NO_VALUE
 from adapters.settings import ByteOrder, Charset, DataType, ModbusTag
@@ -111,12 +111,13 @@ def test_wrong_number_of_words_is_refused() -> None:
         decode(ModbusTag(address=0, type=DataType.UINT32), [1])
 
 
-def test_counters_are_only_the_tearable_ones() -> None:
-    """Unsigned 32 and 64 bit numbers come back unscaled, one per element; other types give nothing."""
-    assert counters(ModbusTag(address=0, type=DataType.UINT32, order=B, count=2, scale=0.5), [1, 0, 0, 1]) == (1, 65536)
-    assert counters(ModbusTag(address=0, type=DataType.UINT64), [0, 0, 1, 0]) == (65536,)
-    assert counters(ModbusTag(address=0, type=DataType.INT32), [0, 1]) == ()
-    assert counters(ModbusTag(address=0), [1]) == ()
+def test_what_is_no_torn_number() -> None:
+    """A register, a text, a measured value that jumps, a counter that goes on; each element is looked at by itself."""
+    assert not may_be_torn(ModbusTag(address=0), [0], [0xFFFF])
+    assert not may_be_torn(ModbusTag(address=0, type=DataType.STRING, length=4), [0, 0], [0xFFFF, 0xFFFF])
+    assert not may_be_torn(ModbusTag(address=0, type=DataType.FLOAT32), [0x41AC, 0x1234], [0x42AC, 0])
+    assert not may_be_torn(ModbusTag(address=0, type=DataType.UINT32), [0, 0], [0, 0x7FFF])
+    assert may_be_torn(ModbusTag(address=0, type=DataType.UINT32, count=2), [0, 0, 0, 9], [0, 0, 1, 9])
 
 
 @pytest.mark.parametrize(

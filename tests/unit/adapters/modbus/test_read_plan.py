@@ -77,7 +77,21 @@ def test_a_value_larger_than_a_request_is_read_in_pieces(type_: DataType, order:
 
     assert made.blocks == (Block(Table.HOLDING, 5, 2), Block(Table.HOLDING, 7, 2))
     assert made.parts[TagId("total")] == (Part(0, 0, 2), Part(1, 0, 2))
-    assert made.pieces == (Pieces(TagId("total"), (Part(0, 0, 2), Part(1, 0, 2)), moving),)
+    assert made.pieces == (Pieces((TagId("total"),), (Part(0, 0, 2), Part(1, 0, 2)), moving),)
+
+
+def test_tags_that_are_one_value_are_its_pieces_where_they_need_several_requests() -> None:
+    """Of each value that several tags are; tags in one request, and those that stand alone, are none."""
+    tags = {
+        TagId("a.1"): ModbusTag(address=0, type=DataType.STRING, length=4, together="a"),
+        TagId("a.2"): ModbusTag(address=20, together="a"),
+        TagId("b.1"): ModbusTag(address=2, together="b"),
+        TagId("b.2"): ModbusTag(address=3, together="b"),
+        TagId("state"): ModbusTag(address=21),
+    }
+
+    assert plan(tags, Limits()).pieces == (Pieces((TagId("a.1"), TagId("a.2")), (Part(0, 0, 2), Part(1, 0, 1)), None),)
+    assert plan(tags, Limits(gap=20)).pieces == ()
 
 
 @pytest.mark.parametrize(("addresses", "moving"), [((40, 52), 1), ((52, 40), 1)])
@@ -92,7 +106,7 @@ def test_registers_that_are_not_neighbours_are_one_value(addresses: tuple[int, i
 
     assert made.blocks == (Block(Table.HOLDING, 40, 2), Block(Table.HOLDING, 52, 1))
     assert made.parts[TagId("total")] == tuple(places[address] for address in addresses)
-    assert made.pieces == (Pieces(TagId("total"), made.parts[TagId("total")], moving),)
+    assert made.pieces == (Pieces((TagId("total"),), made.parts[TagId("total")], moving),)
     assert joined.blocks == (Block(Table.HOLDING, 40, 13),)
     assert {part.offset for part in joined.parts[TagId("total")]} == {0, 12}
     assert joined.pieces == ()
@@ -109,8 +123,8 @@ def test_a_power_of_ten_is_the_last_word_of_its_value() -> None:
 
     assert made.blocks == tuple(Block(Table.HOLDING, address, count) for address, count in ((5, 1), (10, 2), (20, 2)))
     assert made.parts[TagId("near")] == (Part(1, 0, 2),)
-    assert [(pieces.tag, pieces.parts, pieces.moving) for pieces in made.pieces] == [
-        (name, (Part(2, 0, 2), Part(0, 0, 1)), 0) for name in ("far", "swapped")
+    assert [(pieces.tags, pieces.parts, pieces.moving) for pieces in made.pieces] == [
+        ((name,), (Part(2, 0, 2), Part(0, 0, 1)), 0) for name in ("far", "swapped")
     ]
 
 
@@ -124,7 +138,7 @@ def test_registers_of_a_value_that_are_neighbours_of_one_block_are_one_part() ->
 
     assert made.parts[TagId("pairs")] == (Part(0, 0, 2), Part(1, 0, 2))
     assert made.parts[TagId("swapped")] == (Part(2, 1, 1), Part(2, 0, 1))
-    assert [pieces.tag for pieces in made.pieces] == ["pairs"]
+    assert [pieces.tags for pieces in made.pieces] == [("pairs",)]
 
 
 def test_gaps_are_read_over_only_as_far_as_they_may_be() -> None:

@@ -44,8 +44,8 @@ def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
     update(registers, dict(zip(blocks, answers, strict=True)))
     registers.check_refusals()
 
-    assert [registers.is_due(number, real_s=129.9) for number in range(3)] == [False, True, True]
-    assert registers.is_due(0, real_s=130.0)
+    assert registers.due(real_s=129.9) == [1, 2]
+    assert registers.due(real_s=130.0) == [0, 1, 2]
     readings = registers.readings()
     assert readings[TagId("t0")].quality is Quality.BAD
     assert readings[TagId("busy")].value is None
@@ -56,7 +56,7 @@ def test_a_refused_block_is_left_out_for_a_time_and_its_tags_are_bad() -> None:
     assert diagnostic.text.endswith("t0, t1, t2, t3, t4 and 2 more")
 
     update(registers, {blocks[0]: BlockAnswer((1,) * 7)})
-    assert registers.is_due(0, real_s=100.0)
+    assert registers.due(real_s=100.0) == [0, 1, 2]
     assert list(registers.diagnostics()) == []
 
 
@@ -97,23 +97,27 @@ def test_refused_blocks_that_touch_are_named_as_one() -> None:
         (DataType.UINT32, (0, 0), (0, 0x7FFF), False),
         (DataType.UINT32, (0, 5), (0, 5), False),
         (DataType.UINT32, (0, 5), (), False),
-        (DataType.FLOAT32, (0, 0xFFFF), (1, 0xFFFF), False),
+        (DataType.INT32, (0xFFFF, 0xFFFF), (0xFFFF, 0), True),
+        (DataType.INT32, (0, 0xFFFF), (1, 0), False),
+        (DataType.FLOAT32, (0x477F, 0xFF00), (0x4780, 0xFF00), True),
+        (DataType.FLOAT32, (0x477F, 0xFF01), (0x4780, 0xFF01), False),
         (DataType.BCD32, (0, 0x9999), (1, 0x9999), True),
         (DataType.BCD32, (0, 0x9999), (0, 0), True),
         (DataType.BCD32, (0, 0x9999), (1, 0), False),
     ],
 )
-def test_only_a_counter_of_two_registers_that_jumps_far_may_be_torn(
+def test_only_a_number_of_two_registers_that_jumps_far_may_be_torn(
     type_: DataType, before: tuple[int, ...], now: tuple[int, ...], torn: bool
 ) -> None:
-    """A jump of 32768 either way needs a second look, in the block of the counter alone, and never at first."""
+    """A jump of 32768 either way needs a second look, in the block of the number alone; the first is compared."""
     registers = image({"total": ModbusTag(address=0, type=type_), "other": ModbusTag(address=100)})
     total, other = holding(0, 2), holding(100, 1)
-    assert not registers.is_torn(total, before)
+    assert (registers.can_tear(total), registers.can_tear(other)) == (True, False)
+    assert not registers.is_torn(total, registers.believed(total), before)
     update(registers, {total: BlockAnswer(before), other: BlockAnswer((0,))})
 
-    assert registers.is_torn(total, now) is torn
-    assert not registers.is_torn(other, (0xFFFF,))
+    assert registers.is_torn(total, registers.believed(total), now) is torn
+    assert not registers.is_torn(other, registers.believed(other), (0xFFFF,))
 
 
 def test_an_unsteady_value_is_bad_and_its_neighbour_is_not() -> None:
@@ -126,7 +130,7 @@ def test_an_unsteady_value_is_bad_and_its_neighbour_is_not() -> None:
 
     registers.unsteady = frozenset()
     assert registers.readings()[TagId("total")].value == 65538
-    assert not registers.is_torn(holding(9, 1), (0xFFFF,))
+    assert not registers.is_torn(holding(9, 1), (2,), (0xFFFF,))
 
 
 def test_a_device_that_refuses_everything_is_misconfigured_or_has_changed() -> None:
@@ -195,11 +199,22 @@ def test_another_plan_keeps_what_is_known_of_the_same_blocks() -> None:
 def test_a_block_with_an_interval_of_its_own_is_due_when_it_has_passed() -> None:
     """Between its polls the tag reads as it did at the last one, with the time of that."""
     registers = image({"state": ModbusTag(address=0), "energy": ModbusTag(address=1, poll_interval_ms=60_000)})
-    assert registers.is_due(1, real_s=0.0)
+    assert registers.due(real_s=0.0) == [0, 1]
     update(registers, {holding(0, 1): BlockAnswer((1,)), holding(1, 1): BlockAnswer((7,))})
 
-    assert [registers.is_due(number, real_s=159.9) for number in range(2)] == [True, False]
-    assert registers.is_due(1, real_s=160.0)
+    assert registers.due(real_s=159.9) == [0]
+    assert registers.due(real_s=160.0) == [0, 1]
     update(registers, {holding(0, 1): BlockAnswer((2,))})
     energy = registers.readings()[TagId("energy")]
     assert (energy.value, energy.received_time) == (7, T0 + timedelta(seconds=1))
+
+
+def test_the_pieces_of_one_value_are_due_together() -> None:
+    """A register that another tag wants more often takes the rest of its value with it, but for what is refused."""
+    total = ModbusTag(address=0, addresses=(0, 9), type=DataType.UINT32, poll_interval_ms=60_000)
+    registers = image({"total": total, "state": ModbusTag(address=0), "far": ModbusTag(address=20)})
+    update(registers, {holding(at, 1): BlockAnswer((1,)) for at in (0, 9, 20)})
+    assert registers.due(real_s=101.0) == [0, 1, 2]
+
+    update(registers, {holding(9, 1): BlockAnswer((), ILLEGAL_ADDRESS)})
+    assert registers.due(real_s=101.0) == [0, 1]
