@@ -81,11 +81,49 @@ async def test_a_password_over_an_open_channel_is_encrypted(certificates: Certif
         assert [finding.code for finding in report.findings] == [Code.POLICY_NONE]
 
 
+@contextlib.asynccontextmanager
+async def overheard(port: int) -> AsyncIterator[tuple[int, bytearray]]:
+    """A port that leads to another one, and what clients have sent through it."""
+    sent = bytearray()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to: bytearray | None) -> None:
+        while data := await reader.read(2**16):
+            if to is not None:
+                to += data
+            writer.write(data)
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionError):
+            await asyncio.gather(pass_on(reader, back, to=sent), pass_on(there, writer, to=None))
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1], sent
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "пароль", "p" * 100])
+async def test_a_controller_of_policy_none_alone_gets_no_readable_password(
+    certificates: Certificates, tmp_path: Path, password: str
+) -> None:
+    """It takes logins that are encrypted for its certificate: collected, and the password is not seen on the wire."""
+    made = NodeOpcUa(NODES, certificates, tmp_path, password=password, only_open=True)
+    async with started(made) as server, overheard(int(server.url.rpartition(":")[2].strip("/"))) as (port, sent):
+        journal = Journal()
+        chosen = by_password(f"opc.tcp://127.0.0.1:{port}/", certificates)
+        async with running(adapter(chosen, ["state"], plc=password), journal):
+            pass
+        assert journal.values("state") == [6]
+    assert CLIENT_URI.encode() in sent
+    assert password.encode() not in sent
+
+
 async def test_a_server_without_logins_over_an_open_channel_is_named(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     """A server of policy None alone that offers no encrypted login gets no password, and the remedy is there."""
-    async with started(NodeOpcUa(NODES, certificates, tmp_path, password=PASSWORD, only_open=True)) as server:
+    server = NodeOpcUa(NODES, certificates, tmp_path, password=PASSWORD, only_open=True, encrypts_logins=False)
+    async with started(server):
         with pytest.raises(ControllerMisconfigured, match="allow it there, with the password encrypted"):
             await adapter(by_password(server.url, certificates), ["state"], plc=PASSWORD).run(Journal())
 

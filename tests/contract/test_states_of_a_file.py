@@ -1,20 +1,13 @@
 """From a plant's file to states: coils, discrete inputs and status words of a device of an independent stack."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from collected_plant import collected, events, once
 from modbus_servers import Device, ForeignDevice, device
-from patience import patiently
 
-from adapters import registry
-from adapters.clock import SystemClock
-from mes.config.load import load
 from mes.journal import Journal
 from mes.model import FaultCleared, FaultRaised, StateChanged
-from mes.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -99,13 +92,13 @@ async def test_the_state_follows_what_the_device_shows(
     tmp_path: Path, state: str, written: list[tuple[int, int, str | None]]
 ) -> None:
     """Each value that is written becomes the state that the file gives it, once, and in order."""
-    async with device("foreign") as plc, _collected(tmp_path, plc, state=state) as journal:
+    async with device("foreign") as plc, collected(tmp_path, _file(plc, state=state)) as journal:
         assert isinstance(plc, ForeignDevice)
-        expected = await _once(journal, _states, 1)
+        expected = [*await once(journal, _states, 1)]
         for address, value, shown in written:
             plc.write(address, [value])
             expected += [] if shown is None else [shown]
-            await _once(journal, _states, len(expected))
+            await once(journal, _states, len(expected))
         assert await _states(journal) == expected
         assert await _faults(journal) == []
 
@@ -139,51 +132,28 @@ async def test_all_faults_that_the_device_shows_are_journaled(
     tmp_path: Path, fault: str, written: list[tuple[int, list[int], list[str]]]
 ) -> None:
     """Each is raised when it comes and cleared when it goes, beside those that stay."""
-    async with device("foreign") as plc, _collected(tmp_path, plc, fault=fault) as journal:
+    async with device("foreign") as plc, collected(tmp_path, _file(plc, fault=fault)) as journal:
         assert isinstance(plc, ForeignDevice)
-        await _once(journal, _states, 1)
+        await once(journal, _states, 1)
         expected: list[str] = []
         for address, values, changes in written:
             plc.write(address, values)
             expected += changes
-            await _once(journal, _faults, len(expected))
+            await once(journal, _faults, len(expected))
         assert await _faults(journal) == expected
 
 
-@asynccontextmanager
-async def _collected(
-    folder: Path, plc: Device, *, state: str = "table: coil, address: 20, map: running", fault: str = COIL
-) -> AsyncIterator[Journal]:
-    """The journal of the plant, whose device is polled meanwhile."""
+def _file(plc: Device, *, state: str = "table: coil, address: 20, map: running", fault: str = COIL) -> str:
+    """The plant's file, which leads to the device."""
     assert isinstance(plc, ForeignDevice)
-    file = folder / "plant.yaml"
-    file.write_text(PLANT.format(port=plc.port, state=state, fault=fault), encoding="utf-8")
-    config = load(file).config
-    controller, settings = next(iter(config.controllers.items()))
-    async with Journal.open(folder / "journal.sqlite") as journal:
-        pipeline = Pipeline(config.setups, journal, SystemClock(), controllers=config.station_controllers)
-        await pipeline.recover()
-        made = registry.maker(controller, settings, config.tags[controller], clock=SystemClock(), secret=lambda _: "")
-        task = asyncio.create_task(made().run(pipeline.accept))
-        yield journal
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _once(journal: Journal, told: Callable[[Journal], Awaitable[list[str]]], number: int) -> list[str]:
-    """What the journal holds as soon as it is so much."""
-    async with patiently(30):
-        while len(found := await told(journal)) < number:
-            await asyncio.sleep(0.01)
-    return found
+    return PLANT.format(port=plc.port, state=state, fault=fault)
 
 
 async def _states(journal: Journal) -> list[str]:
-    events = [journaled.event for journaled in await journal.read(0, 1000)]
-    return [str(event.state) for event in events if isinstance(event, StateChanged)]
+    return [str(event.state) for event in await events(journal) if isinstance(event, StateChanged)]
 
 
 async def _faults(journal: Journal) -> list[str]:
     sign = {FaultRaised: "+", FaultCleared: "-"}
-    events = [journaled.event for journaled in await journal.read(0, 1000)]
-    return [sign[type(event)] + event.code for event in events if isinstance(event, FaultRaised | FaultCleared)]
+    told = [event for event in await events(journal) if isinstance(event, FaultRaised | FaultCleared)]
+    return [sign[type(event)] + event.code for event in told]

@@ -137,13 +137,15 @@ class NodeOpcUa:
         token_lifetime_ms: int | None = None,
         certified_users: bool = False,
         only_open: bool = False,
+        encrypts_logins: bool = True,
         alarms: Mapping[str, str] | None = None,
     ) -> None:
         """`password`: of any user; without one everybody may come in anonymously. `subscriptions`: of one session.
 
         `token_lifetime_ms`: after which a security token that was not renewed ends the connection. `certified_users`:
-        nobody comes in anonymously, and a certificate is a login. `only_open`: it offers policy None alone. `alarms`:
-        sources of alarms by their names; an alarm is active while the variable of its name is true.
+        nobody comes in anonymously, and a certificate is a login. `only_open`: it offers policy None alone.
+        `encrypts_logins`: it takes logins over policy None, encrypted for its certificate. `alarms`: sources of alarms
+        by their names; an alarm is active while the variable of its name is true.
         """
         self._declared = {
             "namespace": NAMESPACE,
@@ -159,6 +161,7 @@ class NodeOpcUa:
             "tokenLifetimeMs": token_lifetime_ms,
             "certifiedUsers": certified_users,
             "onlyOpen": only_open,
+            "encryptsLogins": encrypts_logins,
             "alarms": [{"name": name, "source": source} for name, source in (alarms or {}).items()],
             "nodes": [{"name": node.name, "type": node.type, "initial": node.initial} for node in nodes],
         }

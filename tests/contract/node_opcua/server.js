@@ -69,7 +69,7 @@ async function serve(declared) {
     privateKeyFile: declared.privateKey,
     serverCertificateManager: pki,
     userCertificateManager: pki,
-    securityPolicies: [SecurityPolicy.None, ...(declared.onlyOpen ? [] : [SecurityPolicy.Basic256Sha256])],
+    securityPolicies: [SecurityPolicy.None, ...(declared.encryptsLogins ? [SecurityPolicy.Basic256Sha256] : [])],
     securityModes: [MessageSecurityMode.None, ...(declared.onlyOpen ? [] : [MessageSecurityMode.SignAndEncrypt])],
     serverCapabilities: {
       maxSessions: declared.sessions,
