@@ -99,8 +99,9 @@ class OpcUaTag(_Settings):
     `member` picks a member of a structure: `Status.Code`, `Parts[2].Vin`. `single`: a list is a value of bad quality.
     `accept`: values that the server marks as uncertain count as good. It and the intervals are the controller's where
     they are None. `no_value`: what it shows when it has no value, before scaling. `bits`: the field of a whole number
-    that is the value. `charset`: of a ByteString, and of a String that is no UTF-8. `conditions`: the node is a
-    notifier, and the value is the list of its active alarms.
+    that is the value. `charset`: of a ByteString, and of a String that is no UTF-8. `octets`: a ByteString, or an array
+    of Byte, is a list of its bytes as numbers, and no text. `conditions`: the node is a notifier, and the value is the
+    list of its active alarms.
     """
 
     node: str | None = None
@@ -116,6 +117,7 @@ class OpcUaTag(_Settings):
     no_value: Sentinels = ()
     bits: BitRange | None = None
     charset: Charset = "utf-8"
+    octets: bool = False
     conditions: OpcUaConditions | None = None
 
     @model_validator(mode="after")

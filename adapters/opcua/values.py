@@ -23,6 +23,7 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _INFO_TYPE_MASK, _INFO_TYPE_DATA_VALUE, _OVERFLOW_BIT = 0xC00, 0x400, 0x80  # OPC 10000-4 7.39
 _BLANKS = "\0 \t\r\n"
 _LONGEST_TEXT = 4000
+_MOST_OCTETS = 4000  # of what is no text; alarm words have fewer, and nobody takes more for them
 _OTHER_MEMBER = "name one of its members with `member`, or a node with a plain value"
 _ACCEPT = "find out why at the controller, or add `accept: uncertain` to the tag or the controller"
 _CODE_BITS = 0xFFFF0000  # without the info bits
@@ -139,6 +140,8 @@ def _value(variant: ua.Variant | None, how: OpcUaTag, member: Callable[[object],
             content = member(content)
         except LookupError as error:
             raise _Unusable(f"the server sends {error.args[0]}", _OTHER_MEMBER) from None
+    if how.octets and isinstance(content, bytes):
+        content = list(content[:_MOST_OCTETS])
     if isinstance(content, list):
         return _list(content, how, text=variant.VariantType is ua.VariantType.String)
     return None if content is None else _scalar(content, how)

@@ -38,6 +38,7 @@ from mes.config.stations import Resolved
 from mes.config.validate import sentence
 
 Tag = OpcUaTag | ModbusTag
+BYTE = 8  # bits
 _TAG_KEYS = frozenset(SignalShape.model_fields) - {"shared", "controller"}
 _INTERVALS = frozenset({"publish_interval_ms", "sampling_interval_ms"})
 _OPC_UA_ONLY = _INTERVALS | {"node", "path", "index", "member", "accept"}
@@ -139,7 +140,8 @@ def tag(
         return None
     try:
         if opc_ua:
-            return OpcUaTag(**given, single=not isinstance(signal, UnitLogShape | FaultShape))
+            octets = isinstance(signal, FaultShape) and signal.word_bits == BYTE
+            return OpcUaTag(**given, single=not isinstance(signal, UnitLogShape | FaultShape), octets=octets)
         return ModbusTag(**given, together=station.path if "parts" in within else None)
     except ValidationError as error:
         for detail in error.errors(include_url=False):

@@ -102,6 +102,9 @@ async def test_every_kind_of_text_and_parts_of_arrays(
         "part": (tag("array", index="1:2", single=False), (11, 12)),
         "octet": (tag("bytes", index=0), ord("L")),
         "letters": (tag("bytes", index="0:1"), "LJ"),
+        "words of bytes": (tag("bytes", octets=True, single=False), (*b"LJ12", 0, 0, 0)),
+        "words of octets": (tag("octets", octets=True, single=False), tuple(b"LJ12EKR21T1823640")),
+        "some words": (tag("bytes", index="1:2", octets=True, single=False), tuple(b"J1")),
     }
     adapter = subject(settings(server.url, certificates, mode=mode), {name: how for name, (how, _) in wanted.items()})
     journal = Journal()

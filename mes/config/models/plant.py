@@ -362,7 +362,10 @@ class FaultShape(SignalShape):
     ) = None
     is_: IsFault = None
     word_bits: (
-        Annotated[Literal[8, 16, 32, 64], Field(description="bits of each element of an OPC UA array of words: 16")]
+        Annotated[
+            Literal[8, 16, 32, 64],
+            Field(description="bits of each element of an OPC UA array of words: 16; 8: bytes, of a ByteString too"),
+        ]
         | None
     ) = None
 

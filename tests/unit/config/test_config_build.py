@@ -300,14 +300,19 @@ def test_alarm_words_of_every_shape_have_the_bits_of_their_table() -> None:
         "several:fault_code.5": FaultSignal(name="fault_code.5", bits=robot, word_bits=24),
         "several:fault_code.6": FaultSignal(name="fault_code.6"),
         "several:fault_code.7": FaultSignal(name="fault_code.7"),
+        "several:fault_code.8": FaultSignal(name="fault_code.8", bits=robot, word_bits=8),
     }
     several = config.setups[StationId("demo/weld/weld-1/several")]
     assert several.elsewhere == {
         TagId(f"demo/weld/weld-1/several:fault_code.{number}"): ControllerId("plc") for number in (3, 4)
     }
     assert {name for name in several.places if name.startswith("fault_code")} == {
-        *("fault_code", "fault_code.2", "fault_code.3", "fault_code.4", "fault_code.5", "fault_code.6", "fault_code.7")
+        *("fault_code", "fault_code.2", "fault_code.3", "fault_code.4", "fault_code.5", "fault_code.6", "fault_code.7"),
+        "fault_code.8",
     }
+    nodes = config.tags[ControllerId("timer")]
+    octets = {str(name)[-1] for name, node in nodes.items() if isinstance(node, OpcUaTag) and node.octets}
+    assert octets == {"8"}  # the bytes of one are numbers
     notifier = config.tags[ControllerId("timer")][TagId("demo/weld/weld-1/several:fault_code.6")]
     assert notifier == OpcUaTag(node="ns=0;i=2253", conditions=OpcUaConditions(source="Robot 1", code="Message"))
 

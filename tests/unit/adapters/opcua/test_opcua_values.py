@@ -79,6 +79,15 @@ def test_values(sent: object, value: Value | None) -> None:
     assert (seen.quality is Quality.BAD) == (value is None)
 
 
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [(b"\x01\x80\xff", (1, 128, 255)), (b"", ()), ("A", "A"), (7, 7), (b"\x01" * 5000, (1,) * 4000)],
+)
+def test_bytes_may_be_numbers(sent: object, value: Value) -> None:
+    """With `octets` a ByteString is a list of its bytes, of bounded length; other values are what they were."""
+    assert reading(TagId("a"), OpcUaTag(node="i=1", octets=True), data(sent), received_time=T0).value == value
+
+
 def test_scaling_leaves_counts_whole() -> None:
     """Scale and offset apply to numbers; without them a count stays an integer; a bool is no number."""
     scaled = OpcUaTag(node="i=1", scale=0.5, offset=1.0)
