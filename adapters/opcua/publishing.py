@@ -7,6 +7,7 @@ from typing import cast
 from asyncua import ua
 from asyncua.ua.uaerrors import BadTimeout, BadTooManyPublishRequests
 
+from adapters.cancelling import end_tasks
 from adapters.errors import AdapterError
 from adapters.opcua.session import Session, translated
 
@@ -43,10 +44,7 @@ class Publishing:
 
     async def stop(self) -> None:
         """Asks no more."""
-        asking = tuple(self._asking)
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await end_tasks(self._asking)
 
     async def _ask(self) -> None:
         try:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from asyncua import ua
 
+from adapters.cancelling import end_tasks
 from adapters.errors import AdapterError, ControllerUnavailable
 from adapters.opcua.connection import Connection, real_s
 from adapters.opcua.items import refusal
@@ -100,9 +101,7 @@ class Subscribed:
             tasks.append(asyncio.create_task(self._look_regularly(settled_s)))
             await self._follow(publishing, Overlap(baseline), began_s, read_s, settled_s)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, publishing.stop(), return_exceptions=True)
+            await asyncio.gather(end_tasks(tasks), publishing.stop())
 
     async def _follow(
         self, publishing: Publishing, overlap: Overlap, began_s: float, read_s: float, settled_s: float

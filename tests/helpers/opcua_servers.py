@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -15,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from patience import limit_s
+from patience import limit_s, patiently
 
+from adapters.cancelling import end_tasks
 from adapters.clock import SystemClock
 from adapters.opcua.adapter import OpcUaAdapter
 from adapters.opcua.certificate_info import Wanted
@@ -103,11 +105,17 @@ def node_host() -> Path:
         )
     atexit.register(end, process, folder)
     ends_s = time.monotonic() + limit_s(10)
-    while not path.exists():
+    while not _listens(path):
         if process.poll() is not None or time.monotonic() > ends_s:
             raise RuntimeError(f"node-opcua did not start: {(folder / 'said').read_text()}")
         time.sleep(0.01)
     return path
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody answers there; the file of a local socket exists before that."""
+    with socket.socket(socket.AF_UNIX) as plug:
+        return plug.connect_ex(str(path)) == 0
 
 
 def end(process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -200,7 +208,8 @@ class NodeOpcUa:
         assert self._writer is not None
         assert self._reader is not None
         self._writer.write(json.dumps(what).encode() + b"\n")
-        answer: dict[str, str] = json.loads(await self._reader.readline())
+        async with patiently(20):  # without a limit nobody would learn who hangs
+            answer: dict[str, str] = json.loads(await self._reader.readline())
         if "failed" in answer:
             raise RuntimeError(answer["failed"])
         return answer
@@ -252,8 +261,9 @@ class Open62541:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(what).encode() + b"\n")
-        while not (line := await self._process.stdout.readline()).startswith(b"{"):
-            assert line, "open62541 ended"
+        async with patiently(20):
+            while not (line := await self._process.stdout.readline()).startswith(b"{"):
+                assert line, "open62541 ended"
         answer: dict[str, str] = json.loads(line)
         return answer
 
@@ -339,6 +349,4 @@ async def running(subject: OpcUaAdapter, journal: Journal) -> AsyncIterator[asyn
             task.result()
         yield task
     finally:
-        for pending in (waiting, task):
-            pending.cancel()
-        await asyncio.gather(waiting, task, return_exceptions=True)
+        await end_tasks((waiting, task))
