@@ -18,7 +18,9 @@ _Item = TypeVar("_Item")
 
 _ONE_SCAN = timedelta(milliseconds=100)  # what changed by one cycle of a controller's program
 _SEQUENCE_MAX = 2**32 - 1  # after which follows 1, OPC 10000-4 7.9
-_FIRST_REAL_YEAR = 1602  # OPC UA counts from 1601: a time in that year is "not set"
+# OPC UA counts from 1601: a time in that year is "not set". Its last time, of the year 9999, is one that nobody knows.
+# What lies between is a clock, right or wrong, and the difference of two such clocks can still be taken off a third.
+_REAL_YEARS = range(1602, 3000)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _INFO_TYPE_MASK, _INFO_TYPE_DATA_VALUE, _OVERFLOW_BIT = 0xC00, 0x400, 0x80  # OPC 10000-4 7.39
 _BLANKS = "\0 \t\r\n"
@@ -108,7 +110,7 @@ def _name(status: int) -> str:
 
 
 def _source_time(stamp: datetime | None) -> datetime | None:
-    if stamp is None or stamp.year < _FIRST_REAL_YEAR:
+    if stamp is None or stamp.year not in _REAL_YEARS:
         return None
     return _utc(stamp)
 

@@ -11,6 +11,7 @@ from patience import patiently
 from adapters import registry
 from adapters.clock import SystemClock
 from mes.config.load import load
+from mes.health.clock_offsets import ControllerClocks
 from mes.journal import Journal
 from mes.model import StationEvent
 from mes.pipeline import Pipeline
@@ -26,7 +27,10 @@ async def collected(folder: Path, text: str) -> AsyncIterator[Journal]:
     config = load(file).config
     controller, settings = next(iter(config.controllers.items()))
     async with Journal.open(folder / "journal.sqlite") as journal:
-        pipeline = Pipeline(config.setups, journal, SystemClock(), controllers=config.station_controllers)
+        offset = ControllerClocks().take
+        pipeline = Pipeline(
+            config.setups, journal, SystemClock(), controllers=config.station_controllers, offset=offset
+        )
         await pipeline.recover()
         made = registry.maker(controller, settings, config.tags[controller], clock=SystemClock(), secret=lambda _: "")
         task = asyncio.create_task(made().run(pipeline.accept))

@@ -214,3 +214,10 @@ def test_what_is_younger_waits_on() -> None:
     assert delayed.due_s(0.5) == 100.8
     assert [received.value for received in delayed.take(100.8, 0.5)] == [2, 7]
     assert delayed.due_s(0.5) is None
+
+
+@pytest.mark.parametrize("year", [1601, 3000, 9999])
+def test_a_time_that_no_clock_shows_is_none(year: int) -> None:
+    """The first and the last time that OPC UA can say mean that there is none."""
+    sent = data(7, stamp=datetime(year, 12, 31, tzinfo=UTC))
+    assert reading(TagId("a"), PLAIN, sent, received_time=T0).source_time is None
