@@ -112,12 +112,7 @@ def tag(
     foreign = sorted(given.keys() - (_OPC_UA_KEYS if opc_ua else _MODBUS_KEYS))
     key = address_key(given, opc_ua=opc_ua)
     for other in foreign:
-        protocol, instead = ("OPC UA", "`node`") if opc_ua else ("Modbus", "`address`, `table`, `type`")
-        what = f"`{other}` does not go with {protocol}, which {signal.controller or station.shape.controller} speaks"
-        remedy = f"use {instead}, or name another controller"
-        if key in given:
-            bit = f"write `bits: {signal.bit}-{signal.bit}`" if opc_ua and other == "bit" else "delete it"
-            remedy = f"{bit}, or name another controller"
+        what, remedy = _of_another_protocol(other, station, signal, opc_ua=opc_ua, has_place=key in given)
         _say(station, (*within, other), what, remedy, findings)
     if isinstance(controller, OpcUaController) and controller.mode == "poll":
         _check_polled(station, within, given.keys(), signal.controller or station.shape.controller or "", findings)
@@ -147,6 +142,17 @@ def tag(
         for detail in error.errors(include_url=False):
             _say(station, (*within, *detail["loc"]), *sentence(detail), findings)
         return None
+
+
+def _of_another_protocol(
+    key: str, station: Resolved, signal: SignalShape, *, opc_ua: bool, has_place: bool
+) -> tuple[str, str]:
+    """What is wrong with a key that the controller's protocol does not know, and what to do."""
+    protocol, instead = ("OPC UA", "use `node`") if opc_ua else ("Modbus", "use `address`, `table`, `type`")
+    if has_place:
+        instead = f"write `bits: {signal.bit}-{signal.bit}`" if opc_ua and key == "bit" else "delete it"
+    what = f"`{key}` does not go with {protocol}, which {signal.controller or station.shape.controller} speaks"
+    return what, f"{instead}, or name another controller"
 
 
 def _in_full(given: dict[str, Any], say: Say) -> bool:
