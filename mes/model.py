@@ -11,6 +11,7 @@ from adapters.reading import GapCause, Quality
 StationId = NewType("StationId", str)  # "site/area/line/station"
 ProductId = NewType("ProductId", str)
 UnitId = NewType("UnitId", str)
+TotaliserId = NewType("TotaliserId", str)  # its kind, "good"; one that counts one product alone: "good:S3"
 ReasonId = NewType("ReasonId", str)
 
 
@@ -34,6 +35,17 @@ class CountKind(StrEnum):
     REWORK = "rework"
     SCRAP = "scrap"
     TOTAL = "total"
+
+
+def totaliser_id(kind: CountKind, product: ProductId | None = None) -> TotaliserId:
+    """What names a totaliser of a station; `product`: the one that it counts alone, None: it counts every product."""
+    return TotaliserId(kind.value if product is None else f"{kind}:{product}")
+
+
+def kind_and_product(totaliser: TotaliserId) -> tuple[CountKind, ProductId | None]:
+    """What a totaliser counts: the way back from `totaliser_id`."""
+    kind, _, product = totaliser.partition(":")
+    return CountKind(kind), ProductId(product) if product else None
 
 
 class CountFlag(StrEnum):
@@ -82,7 +94,10 @@ class StateChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitsCounted(Event):
-    """A totaliser moved by `delta` units to `raw`; `since` is the start of the gap that a catch-up fills."""
+    """A totaliser moved by `delta` units to `raw`; `since` is the start of the gap that a catch-up fills.
+
+    `totaliser_product`: the product that the totaliser counts alone, which is then `product` as well.
+    """
 
     kind: CountKind
     delta: int
@@ -91,24 +106,29 @@ class UnitsCounted(Event):
     product: ProductId | None
     flag: CountFlag
     since: datetime | None = None
+    totaliser_product: ProductId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountUnreconciled(Event):
-    """Two totaliser readings that allow more than one truth; nothing was counted, a person decides."""
+    """Two totaliser readings that allow more than one truth; nothing was counted, a person decides.
+
+    `totaliser_product`: the product that the totaliser counts alone; None: it counts every product.
+    """
 
     kind: CountKind
     raw: int
     previous_raw: int
     explanation: str
+    totaliser_product: ProductId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountReconciled(Event):
     """A person has decided that `parts` were made where two totaliser readings allowed more than one truth.
 
-    It is about the CountUnreconciled of the same station, kind, `time`, `raw` and `previous_raw`, whatever its number
-    in the journal. The parts count at that `time`. Only the last decision, by `recorded_time`, holds.
+    It is about the CountUnreconciled of the same station, totaliser, `time`, `raw` and `previous_raw`, whatever its
+    number in the journal. The parts count at that `time`. Only the last decision, by `recorded_time`, holds.
     """
 
     kind: CountKind
@@ -119,6 +139,7 @@ class CountReconciled(Event):
     why: str
     recorded_time: datetime
     product: ProductId | None = None
+    totaliser_product: ProductId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +302,14 @@ StationEvent = (
 )
 
 
+CountEvent = UnitsCounted | CountUnreconciled | CountReconciled
+
+
+def totaliser_of(event: CountEvent) -> TotaliserId:
+    """The totaliser of its station that an event is about."""
+    return totaliser_id(event.kind, event.totaliser_product)
+
+
 @dataclass(frozen=True, slots=True)
 class Journaled:
     """An event with its place in the journal; `seq` starts at 1, has no holes and orders everything."""
@@ -335,13 +364,22 @@ class StationStandard:
     """What a station should do: ideal time for one unit by product (None: any other), and what is a minor stop.
 
     `ideal_cycle` values are above zero. A stop shorter than `minor_stop` is a minor stop, whatever its cause.
-    `counted`: the totalisers that the station has, as far as that is known before its first event.
+    `counted`: what the station has totalisers for, as far as that is known before its first event. `by_product`: for
+    which products it has one each, where a kind is counted so.
     """
 
     ideal_cycle: Mapping[ProductId | None, timedelta]
     minor_stop: timedelta
     reasons: Catalogue = NO_REASONS
     counted: frozenset[CountKind] = frozenset()
+    by_product: Mapping[CountKind, frozenset[ProductId]] = field(default_factory=dict)
+
+    @property
+    def totalisers(self) -> frozenset[TotaliserId]:
+        """All totalisers of `counted`."""
+        return frozenset(
+            totaliser_id(kind, product) for kind in self.counted for product in self.by_product.get(kind, (None,))
+        )
 
     def ideal(self, product: ProductId | None) -> timedelta | None:
         """The ideal time for one unit of `product` (ISO 22400's PRI), None where none is set."""

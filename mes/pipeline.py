@@ -9,7 +9,7 @@ from adapters.reading import Batch, ControllerId, Gap, GapCause, PolledPart, Qua
 from mes.collect.delivery import Delivery
 from mes.collect.looks import Looks
 from mes.collect.places import Vacated, adopt, vacated
-from mes.collect.signals import Closed, CounterSignal
+from mes.collect.signals import Closed, CounterSignal, totaliser_of_signal
 from mes.collect.station import (
     Observation,
     StationSetup,
@@ -23,7 +23,7 @@ from mes.collect.station import (
 from mes.journal import Entry, Future, Journal
 from mes.journal.future import NOT_BEFORE, TOLERANCE, not_after
 from mes.logs import get_logger
-from mes.model import CountKind, ProcessValue, StationEvent, StationId
+from mes.model import ProcessValue, StationEvent, StationId, TotaliserId
 
 log = get_logger()
 
@@ -209,7 +209,7 @@ class Pipeline:
                 continue
             work.take(station, adopted.state, adopted.events)
             for signal, (before, now) in adopted.remapped.items():
-                what = "counter_remapped" if signal.endswith("_count") else "signal_remapped"
+                what = "signal_remapped" if totaliser_of_signal(signal) is None else "counter_remapped"
                 log.warning(what, station=station, signal=signal, before=before, now=now)
 
     async def accept(self, batch: Batch) -> None:
@@ -418,15 +418,17 @@ def _last_read_some_time(state: StationState, setup: StationSetup, now: datetime
     return replace(state, closed=Closed(min(read.values()), now, read)) if read else state
 
 
-def _read_at_some_time(state: StationState, setup: StationSetup | None, now: datetime) -> dict[CountKind, datetime]:
+def _read_at_some_time(state: StationState, setup: StationSetup | None, now: datetime) -> dict[TotaliserId, datetime]:
     """When totalisers were last read, where nobody knows it: a day ago, and less than a full turn.
 
     A time that is not known gives no reason to doubt a reading.
     """
     signals = () if setup is None else setup.signals.values()
     counters = [signal.setup for signal in signals if isinstance(signal, CounterSignal)]
-    half_turns = {counter.kind: timedelta(hours=counter.modulus / counter.max_per_hour / 2) for counter in counters}
-    return {kind: now - min(A_DAY, half_turns.get(kind, A_DAY)) for kind in state.counters}
+    half_turns = {
+        counter.totaliser: timedelta(hours=counter.modulus / counter.max_per_hour / 2) for counter in counters
+    }
+    return {totaliser: now - min(A_DAY, half_turns.get(totaliser, A_DAY)) for totaliser in state.counters}
 
 
 def _tell(future: Future, now: datetime) -> None:
@@ -461,12 +463,12 @@ def _corrected(
         read = dict.fromkeys(state.counters, min(now, last_right))
     right = not_after(state, now)
     earlier = {} if right.closed is None else right.closed.unseen
-    unseen = {kind: min(at, earlier.get(kind, at)) for kind, at in read.items()}
+    unseen = {totaliser: min(at, earlier.get(totaliser, at)) for totaliser, at in read.items()}
     return replace(
         right,
         counters={
-            kind: not_after(counter, read[kind]) if counter.time > now else counter
-            for kind, counter in state.counters.items()
+            totaliser: not_after(counter, read[totaliser]) if counter.time > now else counter
+            for totaliser, counter in state.counters.items()
         },
         closed=Closed(min(read.values(), default=min(now, last_right or now)), now, unseen),
         log=state.log,  # by the controller's clock

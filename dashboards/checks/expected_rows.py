@@ -467,6 +467,7 @@ def _event_content(journaled: Journaled) -> tuple[str, dict[str, str], dict[str,
             return "count", tags, {"delta": event.delta, "raw": event.raw, "flag": str(event.flag)}
         case CountUnreconciled() as event:
             numbers: dict[str, Value] = {"raw": event.raw, "previous_raw": event.previous_raw}
-            return "unreconciled", {"kind": str(event.kind)}, {**numbers, "explanation": event.explanation}
+            alone: dict[str, Value] = {"product": event.totaliser_product} if event.totaliser_product else {}
+            return "unreconciled", {"kind": str(event.kind)}, {**numbers, **alone, "explanation": event.explanation}
         case _:
             return None

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mes.collect.resets import ResetSchedule
-from mes.model import CountFlag, CountKind
+from mes.model import CountFlag, CountKind, ProductId, TotaliserId, totaliser_id
 
 MARGIN = 1.5  # how much faster than its configured maximum a station may look between two readings
 LEAST_ALLOWED = 2  # units between two readings, however close they are
@@ -33,7 +33,7 @@ class CounterSetup:
 
     `schedule`: when the controller sets it to zero, whatever `reset` says of other times; None: at no known time.
     `units_per_count`: what one count stands for, two parts of one stroke. `down`: it counts down. `signed`: the upper
-    half of its values is shown as negative numbers.
+    half of its values is shown as negative numbers. `product`: the one that it counts alone; None: it counts all.
     """
 
     kind: CountKind
@@ -44,6 +44,12 @@ class CounterSetup:
     units_per_count: int = 1
     down: bool = False
     signed: bool = False
+    product: ProductId | None = None
+
+    @property
+    def totaliser(self) -> TotaliserId:
+        """What names it among the totalisers of its station."""
+        return totaliser_id(self.kind, self.product)
 
     def units(self, shown: int) -> int:
         """What the controller shows, as a totaliser of units that counts up; what it cannot show stays as it is."""

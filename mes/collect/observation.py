@@ -7,8 +7,18 @@ from typing import Any
 
 from adapters.reading import Quality, Reading
 from mes.collect.signals import Observation, SignalSetup, StationSetup, StationState
+from mes.collect.values import NO_PRODUCT
 from mes.intervals import MICROSECOND
-from mes.model import ProcessValue, QualityChanged, StationEvent, TimeSource
+from mes.model import (
+    CountUnreconciled,
+    ProcessValue,
+    ProductId,
+    QualityChanged,
+    StationEvent,
+    TimeSource,
+    TotaliserId,
+    kind_and_product,
+)
 
 
 @dataclass(slots=True)
@@ -33,6 +43,31 @@ class Work:
                 **fields,
             )
         )
+
+    def unreconciled(
+        self,
+        totaliser: TotaliserId,
+        when: tuple[datetime, TimeSource],
+        *,
+        raw: int,
+        previous_raw: int,
+        explanation: str,
+    ) -> None:
+        """Adds an event for a person: two readings of a totaliser that allow more than one truth."""
+        kind, product = kind_and_product(totaliser)
+        self.emit(
+            CountUnreconciled,
+            when,
+            kind=kind,
+            raw=raw,
+            previous_raw=previous_raw,
+            explanation=explanation,
+            totaliser_product=product,
+        )
+
+    def product_of(self, recorded: str) -> ProductId | None:
+        """The product that a code of the unit log stands for; None if it names none."""
+        return None if recorded in NO_PRODUCT else self.setup.product(recorded)
 
     def when(self, reading: Reading) -> tuple[datetime, TimeSource]:
         """The controller's time where it is sane, else ours; a baseline happened when we saw it."""

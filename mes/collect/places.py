@@ -7,25 +7,34 @@ totaliser. Another place is another value, so nothing that was seen at the forme
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from mes.collect.counters import Counted, CounterState
 from mes.collect.observation import Work
-from mes.collect.signals import CounterSignal, FormerPlace, Observation, StationSetup, StationState
+from mes.collect.signals import (
+    CounterSignal,
+    FormerPlace,
+    Observation,
+    StationSetup,
+    StationState,
+    signal_of,
+    totaliser_of_signal,
+)
 from mes.model import (
     CountFlag,
-    CountKind,
-    CountUnreconciled,
     FaultCleared,
     ProductChanged,
     StationEvent,
     StationId,
     TimeSource,
+    TotaliserId,
     UnitId,
     UnitLeft,
+    kind_and_product,
 )
 
 PROCESS = "process."
-KINDS = {CounterSignal.name_of(kind): kind for kind in CountKind}
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ def vacated(states: Mapping[StationId, StationState]) -> Mapping[str, Vacated]:
     found: dict[str, Vacated] = {}
     for station, state in states.items():
         for name, place in state.places.items():
-            counter = state.counters.get(KINDS[name]) if name in KINDS else None
+            totaliser = totaliser_of_signal(name)
+            counter = None if totaliser is None else state.counters.get(totaliser)
             if counter is not None and (place not in found or found[place].counter.time < counter.time):
                 found[place] = Vacated(station, counter)
     return found
@@ -68,13 +78,18 @@ def adopt(
     file does not name at all keeps its state and place, for it may come back; any other signal is over.
     """
     counters = {
-        signal.name: signal.setup.kind for signal in setup.signals.values() if isinstance(signal, CounterSignal)
+        signal.name: signal.setup.totaliser for signal in setup.signals.values() if isinstance(signal, CounterSignal)
     }
-    absent = {name: place for name, place in state.places.items() if name in KINDS and name not in counters}
+    state = _renamed(state, counters, setup.places)
+    absent = {
+        name: place
+        for name, place in state.places.items()
+        if totaliser_of_signal(name) is not None and name not in counters
+    }
     present = {**absent, **setup.places}
     over = {name for name, place in state.places.items() if present.get(name) != place}
     remapped = {name: (state.places[name], present[name]) for name in sorted(over) if name in present}
-    moved = {kind: name for name, kind in counters.items() if name in over}
+    moved = {totaliser: name for name, totaliser in counters.items() if name in over}
     events = _events(setup, state, over, at)
     log = None if "unit_log" in over else state.log
     is_unit_over = any(name.partition(".")[0] == "unit_id" for name in over)
@@ -96,55 +111,115 @@ def adopt(
     return Adopted(state, events, remapped)
 
 
+def _renamed(state: StationState, counters: Mapping[str, TotaliserId], places: Mapping[str, str]) -> StationState:
+    """Where the file has a totaliser of each product in place of one of all, or the other way round.
+
+    At the same place it is the same totaliser under another name, and counting goes on. One at another place begins
+    again as a totaliser does that was moved; so does a former one that comes back.
+    """
+    for name, totaliser in counters.items():
+        at_its_place = [
+            other
+            for other in _gone(state, counters, totaliser)
+            if _place(state, other) is not None and _place(state, other) == places.get(name)
+        ]
+        if totaliser not in state.counters and at_its_place:
+            state = _as(state, at_its_place[0], totaliser)
+    former: dict[TotaliserId, FormerPlace] = {}
+    for totaliser in counters.values():
+        others = [other for other in _gone(state, counters, totaliser) if _is_of_one(other) != _is_of_one(totaliser)]
+        for other in sorted(others, key=lambda other: state.counters[other].time):
+            former[other] = FormerPlace(state.counters[other].raw, _place(state, other) or "")
+            if totaliser not in state.counters and totaliser not in state.remapped:
+                former[totaliser] = former[other]
+    over = {signal_of(totaliser) for totaliser in former}
+    kept = {name: place for name, place in state.places.items() if name not in over}
+    return replace(_begin_again(state, former), places=kept)
+
+
+def _gone(state: StationState, counters: Mapping[str, TotaliserId], totaliser: TotaliserId) -> list[TotaliserId]:
+    """The totalisers of the same kind that were read before, and that the file does not name any more."""
+    kind, present = kind_and_product(totaliser)[0], frozenset(counters.values())
+    return [other for other in state.counters if kind_and_product(other)[0] is kind and other not in present]
+
+
+def _is_of_one(totaliser: TotaliserId) -> bool:
+    """Whether it counts one product alone."""
+    return kind_and_product(totaliser)[1] is not None
+
+
+def _place(state: StationState, totaliser: TotaliserId) -> str | None:
+    return state.places.get(signal_of(totaliser))
+
+
+def _as(state: StationState, former: TotaliserId, present: TotaliserId) -> StationState:
+    """The same with another name of a totaliser."""
+
+    def renamed(of: Mapping[TotaliserId, _Value]) -> dict[TotaliserId, _Value]:
+        return {present if totaliser == former else totaliser: value for totaliser, value in of.items()}
+
+    names = {signal_of(former): signal_of(present)}
+    closed = state.closed
+    return replace(
+        state,
+        counters=renamed(state.counters),
+        held=renamed(state.held),
+        unread=renamed(state.unread),
+        levels=renamed(state.levels),
+        missed=renamed(state.missed),
+        closed=None if closed is None else replace(closed, unseen=renamed(closed.unseen)),
+        places={names.get(name, name): place for name, place in state.places.items()},
+    )
+
+
 def first_reading(
-    work: Work, kind: CountKind, counted: Counted, raw: int, when: tuple[datetime, TimeSource]
+    work: Work, totaliser: TotaliserId, counted: Counted, raw: int, when: tuple[datetime, TimeSource]
 ) -> Counted:
     """The baseline of a totaliser; that of another place is flagged, and a person decides what was made meanwhile."""
-    former = work.state.remapped.get(kind)
+    former = work.state.remapped.get(totaliser)
     if former is None:
         return counted
-    place = work.setup.places.get(CounterSignal.name_of(kind), "")
+    place = work.setup.places.get(signal_of(totaliser), "")
     how = f"the plant's file reads this counter from another place: {place}, before {former.place}"
     if former.station is not None:
         how = f"this counter ({place}) was that of {former.station}, which the plant's file does not have any more"
-    work.emit(
-        CountUnreconciled,
+    work.unreconciled(
+        totaliser,
         when,
-        kind=kind,
         raw=raw,
         previous_raw=former.raw,
         explanation=f"{how}; what was made between its last value then, {former.raw}, and its first one now, {raw}, is "
         "not known",
     )
-    others = {other: former_place for other, former_place in work.state.remapped.items() if other is not kind}
+    others = {other: former_place for other, former_place in work.state.remapped.items() if other != totaliser}
     work.state = replace(work.state, remapped=others)
     return replace(counted, flag=CountFlag.REMAPPED)
 
 
 def _taken_over(
-    state: StationState, counters: Mapping[str, CountKind], present: Mapping[str, str], others: Mapping[str, Vacated]
+    state: StationState, counters: Mapping[str, TotaliserId], present: Mapping[str, str], others: Mapping[str, Vacated]
 ) -> StationState:
     """Begins again where another station was counted by the same totaliser since."""
-    former: dict[CountKind, FormerPlace] = {}
-    for name, kind in counters.items():
+    former: dict[TotaliserId, FormerPlace] = {}
+    for name, totaliser in counters.items():
         place = present.get(name, "")
-        other, own = others.get(place), state.counters.get(kind)
-        if other is not None and kind not in state.remapped and (own is None or own.time < other.counter.time):
-            former[kind] = FormerPlace(other.counter.raw, place, other.station)
+        other, own = others.get(place), state.counters.get(totaliser)
+        if other is not None and totaliser not in state.remapped and (own is None or own.time < other.counter.time):
+            former[totaliser] = FormerPlace(other.counter.raw, place, other.station)
     return _begin_again(state, former)
 
 
-def _moved(state: StationState, moved: Mapping[CountKind, str]) -> StationState:
+def _moved(state: StationState, moved: Mapping[TotaliserId, str]) -> StationState:
     """Begins again with the totalisers that are read from other places now."""
     former = {
-        kind: FormerPlace(state.counters[kind].raw, state.places[name])
-        for kind, name in moved.items()
-        if kind in state.counters
+        totaliser: FormerPlace(state.counters[totaliser].raw, state.places[name])
+        for totaliser, name in moved.items()
+        if totaliser in state.counters
     }
     return _begin_again(state, former)
 
 
-def _begin_again(state: StationState, former: Mapping[CountKind, FormerPlace]) -> StationState:
+def _begin_again(state: StationState, former: Mapping[TotaliserId, FormerPlace]) -> StationState:
     """Forgets totalisers, but for what they were counted up to."""
     closed = state.closed
     if closed is not None:

@@ -71,7 +71,6 @@ class _Station:
     longest: timedelta
     producing: bool = False
     inputs: dict[TagId, Input] = field(default_factory=dict)  # what the state is told by
-    raw: dict[CountKind, int] = field(default_factory=dict)
     produced: dict[CountKind, timedelta] = field(default_factory=dict)
     unread: dict[TagId, str] = field(default_factory=dict)  # signal names of tags without a value
     counts: dict[TagId, int] = field(default_factory=dict)  # what totalisers show
@@ -180,8 +179,8 @@ class PresentTags:
             station.producing = station.setup.state_rules.state(station.inputs)[0] is State.PRODUCING
         elif isinstance(signal, CounterSignal):
             raw = _count(signal, reading.value)
+            _follow_counter(station, tag, signal.setup.kind, raw)
             _follow_words(station, tag, raw)
-            _follow_counter(station, signal.setup.kind, None if raw is None else signal.setup.units(raw))
 
     def _judge(self, setup: StationSetup, signal: SignalSetup, reading: Reading) -> _Judged:
         """What a value means by the plant's file."""
@@ -278,13 +277,15 @@ def _kind(value: Value) -> str:
             return "a number of another kind"
 
 
-def _follow_counter(station: _Station, kind: CountKind, raw: int | None) -> None:
-    """A totaliser that moves shows that it is the right one, as do those that count the same units otherwise."""
+def _follow_counter(station: _Station, tag: TagId, kind: CountKind, raw: int | None) -> None:
+    """A totaliser that moves shows that it is the right one, as do those that count the same units otherwise.
+
+    Totalisers of one kind, one for each product, move in turn: they are one here.
+    """
     if raw is None:
         station.produced.pop(kind, None)  # said otherwise
         return
-    before = station.raw.get(kind)
-    station.raw[kind] = raw
+    before = station.counts.get(tag)
     if kind in _MOVED_BY:
         station.produced.setdefault(kind, timedelta())
     if before is not None and raw != before:

@@ -10,7 +10,7 @@ from mes.collect.counters import CounterSetup, CounterState
 from mes.collect.states import BitMap, Input, StateMap, StateRules
 from mes.collect.units import LogState
 from mes.collect.values import code, joined_words, status_word
-from mes.model import CountKind, ProductId, State, StationId, TimeSource
+from mes.model import CountKind, ProductId, State, StationId, TimeSource, TotaliserId, kind_and_product, totaliser_id
 
 MOST_FAULTS = 2000  # codes, words or bits that one signal may show at once
 
@@ -44,12 +44,24 @@ class CounterSignal:
     @property
     def name(self) -> str:
         """The signal's name in the configuration."""
-        return self.name_of(self.setup.kind)
+        return signal_of(self.setup.totaliser)
 
-    @staticmethod
-    def name_of(kind: CountKind) -> str:
-        """What the totaliser of a kind is called in the configuration."""
-        return {CountKind.SCRAP: "reject_count"}.get(kind, f"{kind}_count")
+
+def signal_of(totaliser: TotaliserId) -> str:
+    """What a totaliser is called in the configuration: `good_count`, or `good_count.S3` if it counts S3 alone."""
+    kind, product = kind_and_product(totaliser)
+    name = {CountKind.SCRAP: "reject_count"}.get(kind, f"{kind}_count")
+    return name if product is None else f"{name}.{product}"
+
+
+_KIND_OF = {signal_of(totaliser_id(kind)): kind for kind in CountKind}
+
+
+def totaliser_of_signal(signal: str) -> TotaliserId | None:
+    """The way back; None for a signal that is no totaliser."""
+    name, _, product = signal.partition(".")
+    kind = _KIND_OF.get(name)
+    return None if kind is None else totaliser_id(kind, ProductId(product) if product else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +218,11 @@ class StationSetup:
         return replace(self, signals=shown)
 
     @property
+    def totalisers(self) -> tuple[TotaliserId, ...]:
+        """The totalisers that the station has, in the order of its file."""
+        return tuple(signal.setup.totaliser for signal in self.signals.values() if isinstance(signal, CounterSignal))
+
+    @property
     def has_unit_log(self) -> bool:
         """Whether the controller keeps a record of finished units."""
         return any(isinstance(signal, UnitLogSignal) for signal in self.signals.values())
@@ -229,7 +246,7 @@ class Closed:
 
     since: datetime
     until: datetime
-    unseen: Mapping[CountKind, datetime] = field(default_factory=dict)
+    unseen: Mapping[TotaliserId, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,11 +290,11 @@ class StationState:
         default_factory=dict
     )  # by tag, of what several values tell: the state, the unit
     changes: Mapping[str, datetime] = field(default_factory=dict)  # when each thing changed last
-    counters: Mapping[CountKind, CounterState] = field(default_factory=dict)
-    held: Mapping[CountKind, Held] = field(default_factory=dict)
-    unread: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when a totaliser could not be read
-    levels: Mapping[CountKind, bool] = field(default_factory=dict)  # of bits whose edges are counted
-    missed: Mapping[CountKind, datetime] = field(default_factory=dict)  # since when such a bit is polled too seldom
+    counters: Mapping[TotaliserId, CounterState] = field(default_factory=dict)
+    held: Mapping[TotaliserId, Held] = field(default_factory=dict)
+    unread: Mapping[TotaliserId, datetime] = field(default_factory=dict)  # since when a totaliser could not be read
+    levels: Mapping[TotaliserId, bool] = field(default_factory=dict)  # of bits whose edges are counted
+    missed: Mapping[TotaliserId, datetime] = field(default_factory=dict)  # since when such a bit is polled too seldom
     log: LogState | None = None
     part: datetime | None = None  # the last part, or since when parts are watched, if they tell the state
     unit: str = ""
@@ -290,7 +307,7 @@ class StationState:
     blind: Blind | None = None
     closed: Closed | None = None
     places: Mapping[str, str] = field(default_factory=dict)  # where all this was read, by signal
-    remapped: Mapping[CountKind, FormerPlace] = field(default_factory=dict)  # not read at their new places yet
+    remapped: Mapping[TotaliserId, FormerPlace] = field(default_factory=dict)  # not read at their new places yet
 
     @property
     def present_faults(self) -> tuple[str, ...]:

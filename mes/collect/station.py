@@ -28,6 +28,7 @@ from mes.collect.signals import (
     UnitLogSignal,
     UnitPartSignal,
     UnitSignal,
+    signal_of,
     single,
 )
 from mes.collect.state_from_counts import tell_by_counts
@@ -51,6 +52,8 @@ from mes.model import (
     UnitId,
     UnitLeft,
     UnitsCounted,
+    totaliser_id,
+    totaliser_of,
 )
 
 __all__ = [
@@ -102,10 +105,10 @@ def rebuilt(station: StationId, events: Iterable[StationEvent]) -> StationState:
     """What the last counts of a station say of its totalisers, for a journal whose station states were damaged."""
     counts = [event for event in events if isinstance(event, UnitsCounted) and event.station == station]
     # whether the totalisers could be read is not known: the first reading says it, whichever it is
-    qualities = {CounterSignal.name_of(kind): Quality.UNCERTAIN for kind in CountKind}
-    return StationState(
-        counters={count.kind: CounterState(count.raw, count.time) for count in counts}, qualities=qualities
-    )
+    counters = {totaliser_of(count): CounterState(count.raw, count.time) for count in counts}
+    totalisers = (*map(totaliser_id, CountKind), *counters)
+    qualities = dict.fromkeys(map(signal_of, totalisers), Quality.UNCERTAIN)
+    return StationState(counters=counters, qualities=qualities)
 
 
 def encode_state(state: StationState) -> bytes:
@@ -178,7 +181,7 @@ def _restored(setup: StationSetup, state: StationState, gap: Gap) -> Step:
     )
     # a totaliser that was not read since an earlier gap has been unseen since then
     earlier = state.closed.unseen if state.closed is not None else {}
-    unseen = {kind: earlier.get(kind, state.blind.since) for kind in state.counters}
+    unseen = {totaliser: earlier.get(totaliser, state.blind.since) for totaliser in state.counters}
     closed = Closed(state.blind.since, gap.until, unseen)
     return Step(replace(state, blind=None, state=None, inputs={}, part=None, closed=closed), (event,))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mes.intervals import EPOCH
-from mes.model import UnitResult
+from mes.model import ProductId, UnitResult
 
 RECORDS_COME_WITHIN = timedelta(minutes=1)  # of their counts, by our clock
 UNRECORDED_AFTER = (
@@ -54,7 +54,8 @@ class Waiting:
 class Owed:
     """Units that were counted together at `time`, read `at` then by our clock, whose records have not been seen yet.
 
-    `passed`: the record of a unit that was finished later has been seen, so theirs will not come.
+    `passed`: the record of a unit that was finished later has been seen, so theirs will not come. `product`: the one
+    that their totaliser counts alone.
     """
 
     result: UnitResult
@@ -62,6 +63,29 @@ class Owed:
     units: int = 1
     at: datetime | None = None
     passed: bool = False
+    product: ProductId | None = None
+
+
+ProductOf = Callable[[str], ProductId | None]  # the product that a record's code stands for; None: it names none
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which recorded units a totaliser counts: those of a `result`; of one `product` alone, if that is not None."""
+
+    result: UnitResult
+    product: ProductId | None
+    product_of: ProductOf
+
+    def is_named(self, unit: Waiting) -> bool:
+        """Whether the record says that this totaliser counts the unit."""
+        return unit.result is self.result and (self.product is None or self.product_of(unit.product) == self.product)
+
+    def may_count(self, unit: Waiting) -> bool:
+        """The same, or the record names no product, so that each totaliser of the result may count the unit."""
+        if self.is_named(unit):
+            return True
+        return unit.result is self.result and self.product_of(unit.product) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +138,7 @@ def read_log(
     *,
     now: datetime,
     tolerance: timedelta,
+    product_of: ProductOf,
     believes: Callable[[datetime], bool] = lambda _: True,
     watched: bool = True,
     malformed: int = 0,
@@ -143,7 +168,7 @@ def read_log(
     for record in known:
         ours = not believes(record.time)
         placed = replace(record, time=now) if ours else record
-        state = _settle(state, placed, None if ours else tolerance, at)
+        state = _settle(state, placed, None if ours else tolerance, at, product_of(record.product))
     return state, News(tuple(known), missing, first_missing)
 
 
@@ -223,14 +248,17 @@ def _less(owed: Owed, met: int) -> list[Owed]:
     return [replace(owed, units=owed.units - met)] if owed.units > met else []
 
 
-def _settle(state: LogState, record: UnitRecord, tolerance: timedelta | None, at: datetime | None) -> LogState:
-    """A record meets the count that came before it, or waits for its own.
+def _settle(
+    state: LogState, record: UnitRecord, tolerance: timedelta | None, at: datetime | None, product: ProductId | None
+) -> LogState:
+    """A record meets the count that came before it, or waits for its own; `product`: the one that it names.
 
     `tolerance` None: when the unit was finished is not known; it may be any that was counted.
     """
     owed = list(state.owed)
     for place, count in enumerate(owed):
-        if count.result is not record.result:
+        is_of_another = None not in (count.product, product) and count.product != product
+        if count.result is not record.result or is_of_another:
             continue
         if tolerance is None or record.time - count.time <= tolerance:
             owed[place : place + 1] = _less(count, 1)
@@ -251,7 +279,7 @@ def _newest(records: Sequence[UnitRecord], modulus: int) -> int:
 
 
 def forget(
-    state: LogState, result: UnitResult, counted: datetime, tolerance: timedelta, now: datetime
+    state: LogState, claim: Claim, counted: datetime, tolerance: timedelta, now: datetime
 ) -> tuple[LogState, int]:
     """Without the waiting units that were finished before the last count was taken, and that it did not take.
 
@@ -262,18 +290,18 @@ def forget(
     gone = [
         unit
         for unit in state.waiting
-        if unit.result is result and (unit.time <= counted if unit.ours else unit.time < counted - tolerance)
+        if claim.is_named(unit) and (unit.time <= counted if unit.ours else unit.time < counted - tolerance)
     ]
     rest = tuple(unit for unit in state.waiting if unit not in gone)
     return replace(state, waiting=rest) if gone else state, sum(unit.at is not None and unit.at < now for unit in gone)
 
 
-def forget_counted(state: LogState, result: UnitResult, until: datetime, *, but: int) -> LogState:
+def forget_counted(state: LogState, claim: Claim, until: datetime, *, but: int) -> LogState:
     """Without the waiting units that were finished `until` then, except the newest `but` of them.
 
     For where a totaliser's present value was taken as it is, and not counted up to.
     """
-    past = [unit for unit in state.waiting if unit.result is result and (unit.ours or unit.time <= until)]
+    past = [unit for unit in state.waiting if claim.is_named(unit) and (unit.ours or unit.time <= until)]
     gone = {unit.sequence for unit in past[: max(len(past) - but, 0)]}
     return replace(state, waiting=tuple(unit for unit in state.waiting if unit.sequence not in gone))
 
@@ -301,40 +329,62 @@ def take_overdue(state: LogState, before: datetime) -> tuple[LogState, list[Owed
     return rest, overdue
 
 
-def take_uncounted(
-    state: LogState, result: UnitResult, since: datetime | None, before: datetime
-) -> tuple[LogState, int]:
-    """Takes the units of one result that no count has claimed, and how many they are.
+def take_uncounted(state: LogState, claim: Claim, since: datetime | None, before: datetime) -> tuple[LogState, int]:
+    """Takes the units of one totaliser that no count has claimed, and how many they are.
 
     Their records were read since the last gap, if there was one, and `before` then.
     """
     rest = tuple(
         unit
         for unit in state.waiting
-        if unit.result is not result or unit.at is None or unit.at > before or (since is not None and unit.at < since)
+        if not claim.is_named(unit) or unit.at is None or unit.at > before or (since is not None and unit.at < since)
     )
     return replace(state, waiting=rest), len(state.waiting) - len(rest)
 
 
-def take(
-    state: LogState, result: UnitResult, units: int, *, time: datetime, now: datetime
-) -> tuple[LogState, list[str]]:
-    """The products of the next `units` units of one result, counted at `time` and read `now`, oldest first.
+def take_unnamed(
+    state: LogState, result: UnitResult, product_of: ProductOf, since: datetime | None, before: datetime
+) -> tuple[LogState, int]:
+    """The same of the units whose records name no product, where each product has its totaliser.
 
-    Fewer if fewer are recorded: the records of the others were overrun, or come later and then are not counted again.
+    Those that a gap hid, which ended `since` then, go as well: they would stand for counts of later units.
     """
-    taken: list[Waiting] = [unit for unit in state.waiting if unit.result is result][:units]
+    gone = [
+        unit
+        for unit in state.waiting
+        if unit.result is result and product_of(unit.product) is None and (unit.at or since or before) <= before
+    ]
+    rest = tuple(unit for unit in state.waiting if unit not in gone)
+    counted_in_gap = [unit for unit in gone if unit.at is None or (since is not None and unit.at < since)]
+    return replace(state, waiting=rest) if gone else state, len(gone) - len(counted_in_gap)
+
+
+def take(state: LogState, claim: Claim, units: int, *, time: datetime, now: datetime) -> tuple[LogState, list[str]]:
+    """The products of the next `units` units of one totaliser, counted at `time` and read `now`, oldest first.
+
+    Those that name its product come before those that name none. Fewer if fewer are recorded: the records of the
+    others were overrun, or come later and then are not counted again.
+    """
+    named = [unit for unit in state.waiting if claim.is_named(unit)]
+    unnamed = [unit for unit in state.waiting if claim.may_count(unit) and unit not in named]
+    taken = [*named, *unnamed][:units]
     numbers = {unit.sequence for unit in taken}
     rest = tuple(unit for unit in state.waiting if unit.sequence not in numbers)
     short = units - len(taken)
     overrun = min(short, state.overrun)
-    owed = (*state.owed, Owed(result, time, short - overrun, now))[-KEPT:] if short > overrun else state.owed
+    missing = Owed(claim.result, time, short - overrun, now, product=claim.product)
+    owed = (*state.owed, missing)[-KEPT:] if short > overrun else state.owed
     left = state.overrun - overrun
     state = replace(state, waiting=rest, owed=owed, overrun=left, overrun_at=state.overrun_at if left else None)
     state = replace(state, fresh=state.fresh and bool(owed or not units))
     return state, [unit.product for unit in taken]
 
 
-def waiting_units(state: LogState, result: UnitResult, until: datetime | None = None) -> int:
-    """Recorded units of one result that no count has claimed, and that were finished by `until` if that is given."""
-    return sum(unit.result is result and (until is None or unit.ours or unit.time <= until) for unit in state.waiting)
+def waiting_units(state: LogState, claim: Claim, until: datetime | None = None) -> tuple[int, int]:
+    """Recorded units that no count has claimed, and that were finished by `until` if that is given.
+
+    First those of the totaliser, then those that may be of any totaliser of the result, since they name no product.
+    """
+    finished = [unit for unit in state.waiting if until is None or unit.ours or unit.time <= until]
+    named = sum(map(claim.is_named, finished))
+    return named, sum(map(claim.may_count, finished)) - named

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mes.commands.options import CONFIG, JOURNAL, NOW, plant, query
 from mes.config.names import DisplayNames
-from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounted
+from mes.model import CountReconciled, CountUnreconciled, Journaled, UnitsCounted, totaliser_of
 from mes.oee.components import LOSSES, Kpi
 from mes.report.text import WORDS, title
 from mes.results.explain import Explanation, Stretch, explain
@@ -118,7 +118,7 @@ def _show(output: Console, found: Explanation, names: DisplayNames, zone: ZoneIn
     for journaled in found.unreconciled:
         event = journaled.event
         assert isinstance(event, CountUnreconciled)
-        output.print(f"not reconciled, seq {journaled.seq}, {event.kind}: {event.explanation}", style="yellow")
+        output.print(f"not reconciled, seq {journaled.seq}, {totaliser_of(event)}: {event.explanation}", style="yellow")
         output.print(f"decide it: mes reconcile {journaled.seq} --parts N --by NAME --why TEXT", style="yellow")
     for said, holds in found.decisions:
         output.print(_decision(said, zone, holds=holds))
@@ -126,7 +126,9 @@ def _show(output: Console, found: Explanation, names: DisplayNames, zone: ZoneIn
 
 def _decision(said: CountReconciled, zone: ZoneInfo, *, holds: bool) -> str:
     """Who decided what, when and why."""
-    made = f"{said.parts} parts ({said.kind}) from {said.previous_raw} to {said.raw} at {_clock(said.time, zone)}"
+    made = (
+        f"{said.parts} parts ({totaliser_of(said)}) from {said.previous_raw} to {said.raw} at {_clock(said.time, zone)}"
+    )
     word = "decided" if holds else "decided before, and replaced"
     return escape(f"{word}: {made}, by {said.by} on {_clock(said.recorded_time, zone)}: {said.why}")
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from mes.commands.options import CONFIG, JOURNAL, append, plant, query
 from mes.commands.refusals import allowed
 from mes.config.build import PlantConfig
-from mes.model import CountReconciled
+from mes.model import CountReconciled, totaliser_of
 from mes.oee.unreconciled_counts import Case
 from mes.results.changes import decided_count, unreconciled_count
 from mes.results.unreconciled import cases
@@ -89,7 +89,7 @@ def _list(found: Sequence[Case], zone: ZoneInfo, *, as_json: bool) -> None:
         table.add_row(
             str(case.seq),
             label(event.station),
-            str(event.kind),
+            totaliser_of(event),
             local_time(event.time, zone),
             str(event.previous_raw),
             str(event.raw),
@@ -107,7 +107,7 @@ def _words(said: CountReconciled, zone: ZoneInfo) -> str:
 
 def _tell(about: Case, event: CountReconciled, zone: ZoneInfo) -> None:
     click.echo(
-        f"{label(event.station)}: {event.parts} parts ({event.kind}) count at {local_time(event.time, zone)}, "
+        f"{label(event.station)}: {event.parts} parts ({totaliser_of(event)}) count at {local_time(event.time, zone)}, "
         f"decided by {event.by}: {event.why}."
     )
     if about.said:
@@ -120,6 +120,7 @@ def _json(case: Case) -> dict[str, object]:
         "number": case.seq,
         "station": event.station,
         "kind": str(event.kind),
+        "product": event.totaliser_product,
         "time": event.time.isoformat(),
         "raw_before": event.previous_raw,
         "raw_after": event.raw,

@@ -56,6 +56,7 @@ from mes.config.models.plant import (
 from mes.config.names import DisplayNames, display_names
 from mes.config.plausibility import check_controllers, check_flow, check_station, check_tags
 from mes.config.problems import did_you_mean
+from mes.config.product_counters import check_product_counters
 from mes.config.production import Buffer, Programme
 from mes.config.signals import Signal, check_complete, role, standard, told_by_counts
 from mes.config.source import Place, Plain
@@ -365,6 +366,7 @@ def _station(station: Resolved, work: _Work) -> None:
             if shown_by != controller:
                 elsewhere[tag_id] = shown_by
     check_complete(station, work.findings)
+    check_product_counters(station, list(work.plant.products), work.findings)
     work.station_controllers[identity] = controller
     offset = timedelta(seconds=station.shape.max_source_offset_s)
     rules = state_rules(station, inputs, work.findings)
@@ -373,10 +375,16 @@ def _station(station: Resolved, work: _Work) -> None:
     work.setups[identity] = StationSetup(
         identity, found, work.raw_products, offset, places, rules, by_counts, elsewhere, work.patterns
     )
-    counted = frozenset(signal.setup.kind for signal in found.values() if isinstance(signal, CounterSignal))
+    totalisers = [signal.setup for signal in found.values() if isinstance(signal, CounterSignal)]
+    counted = frozenset(totaliser.kind for totaliser in totalisers)
+    by_product = {
+        kind: products
+        for kind in counted
+        if (products := frozenset(one.product for one in totalisers if one.kind is kind and one.product is not None))
+    }
     where = {use.signal: use.place for uses in work.uses.values() for use in uses if use.station == station.path}
     check_station(station, work.setups[identity], planned, where, work.findings)
-    work.standards[identity] = replace(planned, counted=counted)
+    work.standards[identity] = replace(planned, counted=counted, by_product=by_product)
     work.limits[identity] = {
         name: ProcessLimit(shape.low, shape.high)
         for name, shape in station.shape.signals.process.items()

@@ -93,13 +93,18 @@ def check_station(
     station: Resolved, setup: StationSetup, standard: StationStandard, places: Mapping[str, Place], findings: Findings
 ) -> None:
     """Ideal cycles that no counter believes, and windows of process values that nothing can be in."""
-    ideal = min((length for length in standard.ideal_cycle.values() if length), default=None)
+    shortest = min((length for length in standard.ideal_cycle.values() if length), default=None)
     for signal in setup.signals.values():
-        if not isinstance(signal, CounterSignal) or signal.setup.kind not in OF_EVERY_UNIT or ideal is None:
+        if not isinstance(signal, CounterSignal) or signal.setup.kind not in OF_EVERY_UNIT:
+            continue
+        alone = signal.setup.product
+        ideal = shortest if alone is None else standard.ideal(alone)
+        if not ideal:
             continue
         rate = timedelta(hours=1) / ideal
         if rate > signal.setup.max_per_hour:
-            what = f"at its ideal cycle of {ideal.total_seconds():g} s the station makes {rate:.4g} units an hour"
+            units = "units" if alone is None else f"`{alone}`"
+            what = f"at its ideal cycle of {ideal.total_seconds():g} s the station makes {rate:.4g} {units} an hour"
             remedy = f"more than `max_per_hour` {signal.setup.max_per_hour:g} would be taken for wrong values: raise it"
             findings.problem((*places[signal.name], "max_per_hour"), what, remedy, station=station.path)
     for name, shape in station.shape.signals.process.items():

@@ -20,6 +20,7 @@ from mes.collect.signals import (
     UnitLogSignal,
     UnitPartSignal,
     UnitSignal,
+    totaliser_of_signal,
 )
 from mes.collect.states import BitMap, CodeMap, StateMap
 from mes.collect.values import code
@@ -28,9 +29,9 @@ from mes.config.effects import check_effects
 from mes.config.findings import Findings
 from mes.config.models.plant import (
     ConditionShape,
-    CounterShape,
     FaultShape,
     ProcessShape,
+    ProductCounterShape,
     SignalShape,
     StateShape,
     TextShape,
@@ -42,7 +43,7 @@ from mes.config.source import Place
 from mes.config.state_maps import BUILT_IN
 from mes.config.stations import Resolved
 from mes.config.tags import Tag, bits_of, is_bit, width
-from mes.model import CountKind, ProductId, StationStandard
+from mes.model import CountKind, ProductId, StationStandard, kind_and_product
 
 ANY = "any"
 DEFAULT_MINOR_STOP_S = 120.0
@@ -51,12 +52,6 @@ SHORTEST_INTERVAL_MS = 10  # of polling and of publishing
 INTERVALS = ("poll_interval_ms", "publish_interval_ms", "sampling_interval_ms")
 NOT_OF_PULSES = frozenset({"modulus", "reset", "resets_at", "reset_tolerance_s", "counts", "signed"})
 MOST_PULSES = 2**50  # never reached
-KINDS = {
-    "good_count": CountKind.GOOD,
-    "rework_count": CountKind.REWORK,
-    "reject_count": CountKind.SCRAP,
-    "total_count": CountKind.TOTAL,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ def role(
             return StateInputSignal(signal.name)
         case StateShape():
             return _state(signal, signal.shape, state_maps, findings)
-        case CounterShape():
+        case ProductCounterShape():
             return _counter(signal, signal.shape, zone, findings)
         case FaultShape():
             return _fault(signal, signal.shape, alarm_tables, findings)
@@ -176,7 +171,7 @@ def _wider(tag: ModbusTag, bits: int) -> str:
     return f"read the whole status word: `type: {unsigned_of(bits)}`"
 
 
-def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> CounterSignal | None:
+def _counter(signal: Signal, shape: ProductCounterShape, zone: ZoneInfo, findings: Findings) -> CounterSignal | None:
     if shape.pulse:
         return _pulse(signal, shape, findings)
     if shape.min_pulse_ms is not None:
@@ -224,9 +219,10 @@ def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Find
         remedy = "a longer gap cannot be reconciled; use a wider counter, or lower `max_per_hour` to what is possible"
         findings.warning(signal.place("modulus"), what, remedy, station=path)
     schedule = _schedule(signal, shape, zone, findings)
+    kind, product = _counted(signal)
     return CounterSignal(
         CounterSetup(
-            KINDS[signal.name],
+            kind,
             modulus,
             shape.reset,
             shape.max_per_hour,
@@ -234,11 +230,19 @@ def _counter(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Find
             units_per_count=shape.units_per_count,
             down=shape.counts == "down",
             signed=signed,
+            product=product,
         )
     )
 
 
-def _pulse(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSignal | None:
+def _counted(signal: Signal) -> tuple[CountKind, ProductId | None]:
+    """What a counter counts, and the product that it counts alone."""
+    totaliser = totaliser_of_signal(signal.name)
+    assert totaliser is not None
+    return kind_and_product(totaliser)
+
+
+def _pulse(signal: Signal, shape: ProductCounterShape, findings: Findings) -> CounterSignal | None:
     """A bit whose rising edges are counted; the file must say how long a pulse lasts, as shorter ones are lost."""
     path = signal.station.path
     for key in sorted(NOT_OF_PULSES & shape.model_fields_set):
@@ -259,9 +263,14 @@ def _pulse(signal: Signal, shape: CounterShape, findings: Findings) -> CounterSi
         findings.problem(signal.place("min_pulse_ms"), what, remedy, station=path)
     remedy = "use a totaliser, if the controller keeps one; each time that was not watched is flagged for a decision"
     findings.warning(signal.place("pulse"), "pulses in a gap are not known", remedy, station=path)
-    modulus = MOST_PULSES * shape.units_per_count
+    modulus, (kind, product) = MOST_PULSES * shape.units_per_count, _counted(signal)
     setup = CounterSetup(
-        KINDS[signal.name], modulus, ResetPolicy.NEVER, shape.max_per_hour, units_per_count=shape.units_per_count
+        kind,
+        modulus,
+        ResetPolicy.NEVER,
+        shape.max_per_hour,
+        units_per_count=shape.units_per_count,
+        product=product,
     )
     is_polled = not isinstance(signal.settings, OpcUaController) or signal.settings.mode == "poll"
     shortest = timedelta(milliseconds=shape.min_pulse_ms) if is_polled else None
@@ -294,7 +303,7 @@ def _looked_at(signal: Signal) -> tuple[int, str]:
     return tag.poll_interval_ms or settings.poll_interval_ms, "poll_interval_ms"
 
 
-def _schedule(signal: Signal, shape: CounterShape, zone: ZoneInfo, findings: Findings) -> ResetSchedule | None:
+def _schedule(signal: Signal, shape: ProductCounterShape, zone: ZoneInfo, findings: Findings) -> ResetSchedule | None:
     path = signal.station.path
     for number, clock in enumerate(shape.resets_at):
         if clock in shape.resets_at[:number]:

@@ -11,8 +11,9 @@ from mes.config.problems import did_you_mean
 from mes.config.source import Hexadecimal, Place, Plain, at
 
 _PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*(?:([+-])\s*(\d+)\s*)?\}")
-_WHERE = frozenset({"node", "path", "address", "addresses"})  # of a signal: ways to say where its value is
+WHERE = frozenset({"node", "path", "address", "addresses"})  # of a signal: ways to say where its value is
 _SEVERAL = frozenset({"rules", "parts"})  # of a signal: several values, each with a place of its own
+BY_PRODUCT = "by_product"  # of a counter: one for each product, with what stands beside it
 _BRACE = re.compile(r"(\{\{|\}\})")
 _ANY_BRACES = re.compile(r"\{[^{}]*\}")
 
@@ -65,10 +66,11 @@ def beside(base: Mapping[str | int, Plain], own: Mapping[str | int, Plain]) -> l
 
     Where that names the place of a signal, another way to say it does not hold, be it one value or several.
     """
-    placed = _WHERE & own.keys()
+    placed = WHERE & own.keys()
     if _SEVERAL & own.keys() or (_SEVERAL & base.keys() and (placed or "map" in own)):
         return []
-    return [key for key in base if key in own or not placed or key not in _WHERE]
+    over = {*(WHERE if placed or BY_PRODUCT in own else ()), *([BY_PRODUCT] if placed else ())}
+    return [key for key in base if key in own or key not in over]
 
 
 def _keys(data: Mapping[str | int, Plain], place: Place) -> list[str | int]:
@@ -99,6 +101,7 @@ def _resolve(
         return None
     filling = _Filling(path, given if isinstance(given, dict) else {}, origins, findings)
     filled = filling.fill(merged, ())
+    _spread(filled, origins)
     for unused in filling.values.keys() - filling.used:
         findings.warning((*place, "with", unused), f"nothing uses `{unused}`", f"delete it, or write {{{unused}}}")
     if filling.failed:
@@ -135,6 +138,21 @@ def _merge(
 def _is_address(within: Place) -> bool:
     """Whether a value is an address of a register or a coil."""
     return within[-1] in REGISTERS or "addresses" in within[-2:-1]
+
+
+def _spread(station: Plain, origins: dict[Place, Place]) -> None:
+    """What stands beside `by_product` goes to each of its counters that does not say otherwise."""
+    signals = station.get("signals") if isinstance(station, dict) else None
+    for name, signal in signals.items() if isinstance(signals, dict) else ():
+        counters = signal.get(BY_PRODUCT) if isinstance(signal, dict) else None
+        if not isinstance(signal, dict) or not isinstance(counters, dict):
+            continue
+        for product, counter in counters.items():
+            if not isinstance(counter, dict):
+                continue
+            for key in signal.keys() - counter.keys() - WHERE - {BY_PRODUCT}:
+                counter[key] = signal[key]
+                origins["signals", name, BY_PRODUCT, product, key] = origins["signals", name, key]
 
 
 class _Filling:

@@ -24,6 +24,7 @@ from mes.collect.counters import CounterSetup
 from mes.config.addresses import Mistake, address_key, node_mistake, registers
 from mes.config.findings import Findings
 from mes.config.models.plant import (
+    CounterShape,
     FaultShape,
     ProcessShape,
     SignalShape,
@@ -72,6 +73,11 @@ def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
             found += _conditions(signal.rules)
         elif name == "fault_code":
             found += _fault_codes(shapes.fault_code)
+        elif isinstance(signal, CounterShape) and signal.by_product:
+            found += [
+                (f"{name}.{product}", ("signals", name, "by_product", product), counter)
+                for product, counter in signal.by_product.items()
+            ]
         elif isinstance(signal, UnitShape) and signal.parts:
             found += [
                 (f"{name}.{number}", ("signals", name, "parts", number - 1), part)
@@ -260,7 +266,7 @@ def _owned(signal: str) -> bool:
 
 
 def _counts(signal: str) -> bool:
-    return signal.endswith("_count") or signal == "unit_log"
+    return signal.partition(".")[0].endswith("_count") or signal == "unit_log"
 
 
 def is_bit(tag: Tag) -> bool:

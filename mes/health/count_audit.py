@@ -16,7 +16,18 @@ from mes.journal.codec import Unreadable
 from mes.journal.consumers import stretches
 from mes.journal.names import NO_NAMES, Names
 from mes.logs import get_logger
-from mes.model import CountFlag, CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
+from mes.model import (
+    CountEvent,
+    CountFlag,
+    CountReconciled,
+    CountUnreconciled,
+    Journaled,
+    StationId,
+    TotaliserId,
+    UnitsCounted,
+    kind_and_product,
+    totaliser_of,
+)
 from mes.oee.count_decisions import CountKey, count_key, keep, leading
 from mes.stopping import in_thread
 
@@ -26,9 +37,8 @@ NAMED = 5  # events that cannot be read, in a sentence
 CHUNK = 2000  # events that are read at once: some ten milliseconds of a thread
 FOLLOW_EVERY_S = 5.0
 
-Key = tuple[StationId, CountKind]
-Count = UnitsCounted | CountUnreconciled | CountReconciled
-Told = UnitsCounted | CountUnreconciled | CountReconciled | Unreadable
+Key = tuple[StationId, TotaliserId]
+Told = CountEvent | Unreadable
 
 
 class Followed(Protocol):
@@ -51,7 +61,7 @@ class Followed(Protocol):
 def moduli(setups: Mapping[StationId, StationSetup]) -> dict[Key, int]:
     """Where each configured totaliser wraps."""
     return {
-        (station, signal.setup.kind): signal.setup.modulus
+        (station, signal.setup.totaliser): signal.setup.modulus
         for station, setup in setups.items()
         for signal in setup.signals.values()
         if isinstance(signal, CounterSignal)
@@ -82,7 +92,7 @@ class Account:
     unrecorded: int = 0  # by how much it is ahead of the events in silence
     undecided: int = 0  # and by how much as was said
 
-    def take(self, seq: int, event: Count) -> None:
+    def take(self, seq: int, event: CountEvent) -> None:
         """The next event."""
         self.seq = seq
         self.unrecorded = self.undecided = 0
@@ -124,9 +134,11 @@ class Account:
 
     def line(self, key: Key, stored: int | None) -> CountAuditLine:
         """The audit as it stands."""
+        kind, product = kind_and_product(key[1])
         return CountAuditLine(
             station=key[0],
-            kind=key[1],
+            kind=kind,
+            product=product,
             baseline_raw=self.baseline,
             totaliser_raw=self.shown,
             counted=self.counted,
@@ -181,10 +193,10 @@ class _Tally:
     units: dict[Key, int] = field(default_factory=dict)
     decided: dict[CountKey, CountReconciled] = field(default_factory=dict)
 
-    def take(self, seq: int, event: Count | Unreadable) -> None:
+    def take(self, seq: int, event: CountEvent | Unreadable) -> None:
         self.position = seq
         if isinstance(event, UnitsCounted):
-            key = (event.station, event.kind)
+            key = (event.station, totaliser_of(event))
             self.units[key] = self.units.get(key, 0) + event.delta
         elif isinstance(event, CountReconciled):
             keep(self.decided, event)
@@ -262,7 +274,7 @@ class CountAudit:
         self._complete = False
 
     def lines(self) -> tuple[CountAuditLine, ...]:
-        """All accounts, by station and kind."""
+        """All accounts, by station and totaliser."""
         if not self._complete:
             return ()
         return tuple(self._accounts[key].line(key, self._stored_units(key)) for key in sorted(self._accounts))
@@ -286,8 +298,8 @@ class CountAudit:
         # What was counted after the states were asked for may or may not be in them; it is compared next time.
         for station, body in states.items():
             state = readable_state(body)
-            for kind, counter in state.counters.items() if state is not None else ():
-                account = self._account((station, kind))
+            for totaliser, counter in state.counters.items() if state is not None else ():
+                account = self._account((station, totaliser))
                 if account.seq <= before:
                     account.compare(counter.raw, counter.suspect_raw)
         self._complete = True
@@ -314,11 +326,11 @@ class CountAudit:
             await _walk(self._path, self._names, self.position, until, self._take)
             self.position = until
 
-    def _take(self, seq: int, event: Count | Unreadable) -> None:
+    def _take(self, seq: int, event: CountEvent | Unreadable) -> None:
         if isinstance(event, Unreadable):
             self.unread.note(event)
         else:
-            self._account((event.station, event.kind)).take(seq, event)
+            self._account((event.station, totaliser_of(event))).take(seq, event)
         self.position = seq
 
     def _account(self, key: Key) -> Account:
@@ -331,12 +343,12 @@ class CountAudit:
         for after in sorted(self._stored):
             for said in self._stored[after].decided.values():
                 keep(held, said)
-        decided = sum(decision.parts for decision in held.values() if (decision.station, decision.kind) == key)
+        decided = sum(about.parts for about in held.values() if (about.station, totaliser_of(about)) == key)
         return decided + sum(tally.units.get(key, 0) for tally in self._stored.values())
 
 
 async def _walk(
-    path: Path, names: Names, after: int, until: int, take: Callable[[int, Count | Unreadable], None]
+    path: Path, names: Names, after: int, until: int, take: Callable[[int, CountEvent | Unreadable], None]
 ) -> None:
     """Gives out the counts of a stretch in order; rests as long as each chunk took, for the collecting comes first."""
     while after < until:
@@ -348,7 +360,9 @@ async def _walk(
             await asyncio.sleep(time.monotonic() - began)
 
 
-def _counts(path: Path, names: Names, after: int, until: int) -> tuple[int, Sequence[tuple[int, Count | Unreadable]]]:
+def _counts(
+    path: Path, names: Names, after: int, until: int
+) -> tuple[int, Sequence[tuple[int, CountEvent | Unreadable]]]:
     """The counts of one chunk, what in it cannot be read, and up to where it goes."""
     with JournalReader(path, names) as reader:
         found = reader.read_rows(after, CHUNK)

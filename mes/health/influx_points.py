@@ -57,7 +57,7 @@ def health_points(
         }
         if line.station in positions:
             counts["position"] = positions[line.station]
-        yield Point("count_audit", {**place(line.station), "kind": str(line.kind)}, counts, stamp)
+        yield Point("count_audit", {**place(line.station), "kind": line.totaliser}, counts, stamp)
 
 
 def _journal(status: Status, tags: dict[str, str], stamp: int) -> Point:

@@ -92,7 +92,7 @@ def _sink(name: str, meaning: str, of: Callable[[Sink], float | None]) -> Family
 
 def _count_audit(name: str, meaning: str, of: Callable[[CountAuditLine], float | None]) -> Family:
     def samples(status: Status) -> Iterator[Sample]:
-        return (((line.station, line.kind), of(line)) for line in status.count_audit)
+        return (((line.station, line.totaliser), of(line)) for line in status.count_audit)
 
     return Family(f"taktline_station_{name}", meaning, ("station", "kind"), samples)
 

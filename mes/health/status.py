@@ -9,7 +9,7 @@ from adapters.reading import ControllerId
 from mes.health.controllers import ConnectionState, ControllerHealth
 from mes.health.diagnostics import PresentDiagnostic
 from mes.journal.commit_times import Commits
-from mes.model import CountKind, StationId
+from mes.model import CountKind, ProductId, StationId, TotaliserId, totaliser_id
 
 REASON_SHOWN = 300  # characters
 CLOCK_SET_S = 60.0
@@ -110,11 +110,13 @@ class CountAuditLine:
     parts. 0: every unit that the totaliser showed is counted once, or said to be undecided. Above 0: units that the
     totaliser showed are not in the journal, and nobody said so. Below 0: units are counted more than once, or the
     totaliser fell and nobody said so. None: the journal has no count of a totaliser that the collector knows. What was
-    made between the last look and a reset no totaliser shows, and so no count audit.
+    made between the last look and a reset no totaliser shows, and so no count audit. `product`: the one that the
+    totaliser counts alone.
     """
 
     station: StationId
     kind: CountKind
+    product: ProductId | None = None
     baseline_raw: int | None
     totaliser_raw: int | None
     counted: int
@@ -123,6 +125,11 @@ class CountAuditLine:
     unreconciled: int
     difference: int | None
     stored: int | None
+
+    @property
+    def totaliser(self) -> TotaliserId:
+        """Which totaliser of the station it is."""
+        return totaliser_id(self.kind, self.product)
 
     @property
     def not_stored(self) -> int | None:

@@ -132,7 +132,12 @@ def _event_point(event: StationEvent) -> tuple[str, Mapping[str, str], Mapping[s
             return (
                 "unreconciled",
                 {"kind": str(event.kind)},
-                {"raw": event.raw, "previous_raw": event.previous_raw, "explanation": event.explanation},
+                {
+                    "raw": event.raw,
+                    "previous_raw": event.previous_raw,
+                    "explanation": event.explanation,
+                    **({} if event.totaliser_product is None else {"product": event.totaliser_product}),
+                },
             )
         case UnitCompleted():
             cycle = {"cycle_s": event.cycle_time.total_seconds()} if event.cycle_time is not None else {}

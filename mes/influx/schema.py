@@ -27,6 +27,7 @@ STATION = (SITE, AREA, LINE, Tag("station", "the station in its line"))
 _CUT_HOUR = "`hour` (cut where a shift or a production day begins or ends)"
 WINDOW = Tag("window", f"{_CUT_HOUR}, `shift` or `day`")
 KIND = Tag("kind", "`good`, `rework`, `scrap` or `total`: which totaliser")
+TOTALISER = Tag("kind", "as there; `good:S3` for a totaliser that counts the product S3 alone")
 PRODUCT = Tag("product", "the product's name in the plant's file; `none` where it is not known")
 
 AT_THE_EVENT = "the event's time, to the microsecond; the last three digits keep events of one microsecond apart"
@@ -87,6 +88,7 @@ EVENTS = (
         number("raw", "the reading"),
         number("previous_raw", "the reading before it"),
         text("explanation", "why it cannot be decided"),
+        text("product", "the product that the totaliser counts alone", maybe=True),
     ),
     _event(
         "reconciled",
@@ -441,7 +443,7 @@ HEALTH = (
         Origin.HEALTH,
         "The count audit of each totaliser, every half minute.",
         "the moment of the look",
-        (*STATION, KIND),
+        (*STATION, TOTALISER),
         (
             number("counted", "units recorded in the journal", "units"),
             number("stored", "of them given to InfluxDB", "units", maybe=True),

@@ -61,6 +61,8 @@ KINDS: Mapping[str, type[StationEvent]] = {
 # station, kind, time_us, received_us, the first and the last instant that the event bears on, body
 EventRow = tuple[str, str, int, int, int, int, str]
 
+# A totaliser of every product is written as it was before there were others.
+_OF_EVERY_PRODUCT = b',"totaliser_product":null}'
 _kind_of = {event_type: kind for kind, event_type in KINDS.items()}
 _encoder = msgspec.json.Encoder()
 _decoders = {kind: msgspec.json.Decoder(event_type) for kind, event_type in KINDS.items()}
@@ -84,6 +86,12 @@ def from_us(instant_us: int) -> datetime:
     return EPOCH + min(max(instant_us, EARLIEST_US), LATEST_US) * MICROSECOND
 
 
+def event_body(event: StationEvent) -> bytes:
+    """The fields of an event as JSON; `totaliser_product` only where a totaliser counts one product alone."""
+    body = _encoder.encode(event)
+    return body.removesuffix(_OF_EVERY_PRODUCT) + b"}" if body.endswith(_OF_EVERY_PRODUCT) else body
+
+
 def encode_event(event: StationEvent) -> EventRow:
     """The row of an event; raises TypeError for naive times.
 
@@ -97,7 +105,7 @@ def encode_event(event: StationEvent) -> EventRow:
         to_us(event.received_time),
         to_us(about.start),
         to_us(about.end),
-        _encoder.encode(event).decode(),
+        event_body(event).decode(),
     )
 
 

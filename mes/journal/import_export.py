@@ -48,6 +48,8 @@ def line(journaled: Journaled) -> str:
         value = getattr(event, attribute.name)
         if attribute.name == "cycle_time":
             said["cycle_s"] = None if value is None else value.total_seconds()
+        elif attribute.name == "totaliser_product" and value is None:
+            continue  # most totalisers count every product
         else:
             said[attribute.name] = _plain(value)
     return json.dumps(said, ensure_ascii=False)
@@ -212,6 +214,8 @@ def _checked(event: StationEvent) -> StationEvent:
         raise Mistake("`since` is later than `time`")
     if start is not None and end is not None and end < start:
         raise Mistake("`end` is before `start`")
+    if isinstance(event, UnitsCounted | CountReconciled) and event.totaliser_product not in (None, event.product):
+        raise Mistake(f"`product` is {event.product!r} where the totaliser counts {event.totaliser_product!r} alone")
     if isinstance(event, UnitsCounted) and event.delta < 0:
         raise Mistake(f"`delta` is {event.delta}; a count never goes down")
     if isinstance(event, CountReconciled) and event.parts < 0:

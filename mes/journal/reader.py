@@ -26,6 +26,7 @@ from mes.journal.schema import (
     CLOSINGS,
     COMPLETED,
     COUNT_KIND,
+    COUNT_PRODUCT,
     COUNTS,
     EVENT,
     LOST,
@@ -48,7 +49,18 @@ from mes.journal.schema import (
     read_events,
 )
 from mes.journal.store import REFUSED, RejectedPoint
-from mes.model import CountKind, Journaled, ProcessValue, State, StateChanged, StationId, TimeSource, UnitId
+from mes.model import (
+    CountKind,
+    Journaled,
+    ProcessValue,
+    State,
+    StateChanged,
+    StationId,
+    TimeSource,
+    TotaliserId,
+    UnitId,
+    kind_and_product,
+)
 
 SEEN_OF_STATION = f"FROM event WHERE station = ? AND {SEEN}"
 CORRECTED = "SELECT seq, CAST(kind AS BLOB), CAST(body AS BLOB), received_us FROM event"
@@ -66,7 +78,7 @@ READ = (
     "THEN json_extract(body, '$.previous_raw') IS NOT NULL "
     "OR json_extract(body, '$.flag') IN ('baseline', 'remapped') END"
 )
-OF_TOTALISER = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {READ}"
+OF_TOTALISER = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} AND {COUNT_PRODUCT} IS ? AND {READ}"
 
 
 class JournalReader:
@@ -188,6 +200,18 @@ class JournalReader:
         ]
         return [*returns, *losses]
 
+    def judged_signals(self, station: StationId) -> list[str]:
+        """The signals of a station whose quality ever changed, sorted."""
+        # steps from signal to signal in the index, where DISTINCT would walk through all changes
+        following = f"SELECT {SIGNAL} FROM event WHERE station = ? AND {QUALITIES} AND {SIGNAL} > ? ORDER BY 1 LIMIT 1"
+        found: set[str] = set()
+        for name in self._names.all_of(station):
+            signal = ""
+            while rows := self._fetch(following, name, signal):
+                signal = str(rows[0][0])
+                found.add(signal)
+        return sorted(found)
+
     def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
         """The last change of quality of each of some signals before an instant."""
         statement = f"{CORRECTED} WHERE station = ? AND {QUALITIES} AND {SIGNAL} = ? AND time_us < ?"
@@ -210,7 +234,7 @@ class JournalReader:
         return self._decoded(statement, station, to_us(instant), kind)
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
-        """The first event of each totaliser that the station has, as they were journaled."""
+        """The first event of each kind of totaliser that the station has, as they were journaled."""
         statement = f"{CORRECTED} WHERE station = ? AND {COUNT_KIND} = ? AND {COUNTS} ORDER BY seq"
         return [journaled for kind in CountKind for journaled in self._first(1, statement, station, kind.value)]
 
@@ -222,10 +246,13 @@ class JournalReader:
         """Every count that could not be decided, and every decision of a person about one, in journal order."""
         return self._decoded(f"{CORRECTED} WHERE {UNRECONCILED} ORDER BY seq")
 
-    def counts_around(self, station: StationId, kind: CountKind, seq: int) -> tuple[Journaled | None, Journaled | None]:
+    def counts_around(
+        self, station: StationId, totaliser: TotaliserId, seq: int
+    ) -> tuple[Journaled | None, Journaled | None]:
         """The last reading of a totaliser before a number in the journal that counted, and the first one after it."""
-        before = self._first(1, f"{OF_TOTALISER} AND seq < ? ORDER BY seq DESC", station, kind.value, seq)
-        after = self._first(1, f"{OF_TOTALISER} AND seq > ? ORDER BY seq", station, kind.value, seq)
+        kind, product = kind_and_product(totaliser)
+        before = self._first(1, f"{OF_TOTALISER} AND seq < ? ORDER BY seq DESC", station, kind.value, product, seq)
+        after = self._first(1, f"{OF_TOTALISER} AND seq > ? ORDER BY seq", station, kind.value, product, seq)
         return (before[0] if before else None, after[0] if after else None)
 
     def station_states(self) -> dict[StationId, bytes]:
@@ -332,7 +359,7 @@ class JournalReader:
         found = [read_corrected(*row) for row in rows]
         return [self._placed(read) if isinstance(read, Unreadable) else self._names.journaled(read) for read in found]
 
-    def _decoded(self, statement: str, *values: str | int) -> list[Journaled]:
+    def _decoded(self, statement: str, *values: str | int | None) -> list[Journaled]:
         """All events; a change of state that cannot be read says at least that the state is not known from then on."""
         read = [read_corrected(*row) for row in self._fetch_of(statement, *values)]
         if not any(isinstance(decoded, Unreadable) for decoded in read):
@@ -340,7 +367,7 @@ class JournalReader:
         known = [self._stand_in(decoded) if isinstance(decoded, Unreadable) else decoded for decoded in read]
         return [self._names.journaled(journaled) for journaled in known if journaled is not None]
 
-    def _first(self, limit: int, statement: str, *values: str | int) -> list[Journaled]:
+    def _first(self, limit: int, statement: str, *values: str | int | None) -> list[Journaled]:
         """The first events of an answer, at most `limit`, whatever stands between them."""
         asked = limit
         while True:
@@ -465,7 +492,7 @@ class JournalReader:
         found = [self._fetch(statement, name, *values)[0][0] for name in self._names.all_of(station)]
         return [number for number in found if number is not None]
 
-    def _fetch_of(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+    def _fetch_of(self, statement: str, *values: str | int | None) -> list[tuple[Any, ...]]:
         """Rows of a station under all its names; the first value of such a statement is the station."""
         if self._names.present and values and "station = ?" in statement:
             names = self._names.all_of(StationId(str(values[0])))
@@ -473,7 +500,7 @@ class JournalReader:
             values = (*names, *values[1:])
         return self._fetch(statement, *values)
 
-    def _fetch(self, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]]:
+    def _fetch(self, statement: str, *values: str | bytes | int | None) -> list[tuple[Any, ...]]:
         return fetch(self._connection, self._path, statement, *values)
 
 

@@ -58,6 +58,7 @@ LOST = "kind = 'connection_lost'"
 RESTORED = "kind = 'connection_restored'"
 COUNTS = "kind = 'units_counted'"
 COUNT_KIND = "CASE WHEN json_valid(body) THEN json_extract(body, '$.kind') END"  # a damaged body is no error
+COUNT_PRODUCT = "CASE WHEN json_valid(body) THEN json_extract(body, '$.totaliser_product') END"
 COMPLETED = "kind = 'unit_completed'"
 QUALITIES = "kind = 'quality_changed'"
 SIGNAL = "CASE WHEN json_valid(body) THEN json_extract(body, '$.signal') END"
@@ -101,7 +102,9 @@ SELECT_LAST_SEQ = (
 )
 
 
-def fetch(connection: apsw.Connection, path: Path, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]]:
+def fetch(
+    connection: apsw.Connection, path: Path, statement: str, *values: str | bytes | int | None
+) -> list[tuple[Any, ...]]:
     """All rows at once: a read that stays open stops the checkpoints. Raises JournalError."""
     try:
         with interruptible(connection.interrupt):

@@ -19,6 +19,7 @@ from mes.journal.future import TOLERANCE, is_behind
 from mes.journal.replace import finish_replacing
 from mes.journal.schema import (
     COUNT_KIND,
+    COUNT_PRODUCT,
     COUNTS,
     EVENT,
     ONLY_UNITS,
@@ -31,7 +32,7 @@ from mes.journal.schema import (
     read_events,
     read_rows,
 )
-from mes.model import CountKind, Journaled, ProcessValue, StationId, UnitsCounted
+from mes.model import Journaled, ProcessValue, StationId, TotaliserId, UnitsCounted, totaliser_of
 
 WAL_TIDY_BYTES = 16 * 1024 * 1024
 INSERT_EVENT = (
@@ -219,13 +220,13 @@ class Store:
     def last_counts(self) -> list[Journaled]:
         """The last event of each station's totalisers."""
         newest = f"SELECT max(seq) FROM event WHERE {COUNTS} AND {COUNT_KIND} IS NOT NULL AND seq < ?"
-        statement = f"{EVENT} WHERE seq IN ({newest} GROUP BY station, {COUNT_KIND}) ORDER BY seq"
+        statement = f"{EVENT} WHERE seq IN ({newest} GROUP BY station, {COUNT_KIND}, {COUNT_PRODUCT}) ORDER BY seq"
         before = self.last_seq + 1
-        found: dict[tuple[StationId, CountKind], Journaled] = {}
+        found: dict[tuple[StationId, TotaliserId], Journaled] = {}
         while rows := [read_row(*row) for row in self._fetch(statement, before)]:
             for journaled in rows:
                 if isinstance(journaled, Journaled) and isinstance(journaled.event, UnitsCounted):
-                    found.setdefault((journaled.event.station, journaled.event.kind), journaled)
+                    found.setdefault((journaled.event.station, totaliser_of(journaled.event)), journaled)
             damaged = [row.seq for row in rows if isinstance(row, Unreadable)]
             if not damaged:
                 break

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from mes.model import CountKind, CountReconciled, CountUnreconciled, StationEvent, StationId
+from mes.model import CountReconciled, CountUnreconciled, StationEvent, StationId, TotaliserId, totaliser_of
 
-CountKey = tuple[StationId, CountKind, datetime, int, int]  # when, and the readings before and after
+CountKey = tuple[StationId, TotaliserId, datetime, int, int]  # when, and the readings before and after
 
 
 def count_key(event: CountUnreconciled | CountReconciled) -> CountKey:
     """What names an undecided count in every journal: numbers of events differ between journals, readings do not."""
-    return (event.station, event.kind, event.time, event.previous_raw, event.raw)
+    return (event.station, totaliser_of(event), event.time, event.previous_raw, event.raw)
 
 
 def keep(held: dict[CountKey, CountReconciled], said: CountReconciled) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from mes.intervals import BEGINNING_OF_TIME, Interval, intersect, total, union
-from mes.model import CountFlag, CountKind, ProductId, ReasonId, StationStandard
+from mes.model import CountFlag, CountKind, ProductId, ReasonId, StationStandard, totaliser_id
 from mes.oee.components import LOSSES, NO_TIME, Bucket, Kpi, KpiFlag, Loss, add, combine
 from mes.oee.segments import Piece, pieces
 from mes.oee.timeline import Count, Timeline
@@ -62,7 +62,7 @@ def kpis(
     _spend(cells, pieces(timeline, whole, standard, horizon=horizon), union(planned))
     shifts = union(manned)
     kinds = timeline.kinds | standard.counted
-    unread = Unread(timeline.unread, standard.counted or timeline.kinds)
+    unread = Unread(timeline.unread, standard.totalisers or map(totaliser_id, timeline.kinds))
     found = []
     for cell in cells:
         counts = _inside(timeline.counts, cell, lambda count: count.time)

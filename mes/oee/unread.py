@@ -1,37 +1,45 @@
 """Totalisers that were not read: when, by the journal and by the collector's present state, and what that hides."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.reading import Quality
-from mes.collect.signals import CounterSignal, StationState
+from mes.collect.signals import StationState, totaliser_of_signal
 from mes.intervals import BEGINNING_OF_TIME, END_OF_TIME, Interval, intersect, total, union
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
     CountFlag,
     CountKind,
+    ProductId,
     QualityChanged,
     StationEvent,
+    TotaliserId,
     UnitsCounted,
+    kind_and_product,
+    totaliser_id,
 )
 from mes.oee.components import Kpi
-
-KIND_OF = {CounterSignal.name_of(kind): kind for kind in CountKind}
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadSpan:
-    """A totaliser, None: every one of the station, was not read all through `interval`.
+    """The totalisers of a kind, None: every one of the station, were not read all through `interval`.
 
     `units_missing`: the station was seen meanwhile, so that what was made then is in no figure of that time.
+    `totaliser`: this one of the kind alone.
     """
 
     kind: CountKind | None
     interval: Interval
     units_missing: bool
+    totaliser: TotaliserId | None = None
+
+    def is_of(self, totaliser: TotaliserId) -> bool:
+        """Whether the totaliser was not read."""
+        return self.kind in (None, kind_and_product(totaliser)[0]) and self.totaliser in (None, totaliser)
 
 
 def unread_spans(
@@ -67,7 +75,7 @@ def _begins(event: StationEvent) -> datetime:
 
 
 def _before_the_first_reading(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
-    """Imported counts have no first reading."""
+    """Imported counts have no first reading. One product's totaliser that came later than another's hides nothing."""
     first: dict[CountKind, UnitsCounted] = {}
     for event in ordered:
         if isinstance(event, UnitsCounted):
@@ -78,26 +86,31 @@ def _before_the_first_reading(ordered: Sequence[StationEvent]) -> Iterator[Unrea
 
 
 def _of_bad_quality(ordered: Sequence[StationEvent]) -> Iterator[UnreadSpan]:
-    since: dict[CountKind, datetime] = {}
+    since: dict[TotaliserId, datetime] = {}
     for change in ordered:
-        if not isinstance(change, QualityChanged) or change.signal not in KIND_OF:
+        totaliser = totaliser_of_signal(change.signal) if isinstance(change, QualityChanged) else None
+        if not isinstance(change, QualityChanged) or totaliser is None:
             continue
-        kind = KIND_OF[change.signal]
         if change.quality is not Quality.GOOD:
-            since.setdefault(kind, change.time)
-        elif kind in since:
-            yield UnreadSpan(kind, Interval(since.pop(kind), change.time), units_missing=True)
-    yield from (UnreadSpan(kind, Interval(start, END_OF_TIME), units_missing=True) for kind, start in since.items())
+            since.setdefault(totaliser, change.time)
+        elif totaliser in since:
+            yield _bad(totaliser, Interval(since.pop(totaliser), change.time))
+    yield from (_bad(totaliser, Interval(start, END_OF_TIME)) for totaliser, start in since.items())
+
+
+def _bad(totaliser: TotaliserId, interval: Interval) -> UnreadSpan:
+    return UnreadSpan(kind_and_product(totaliser)[0], interval, units_missing=True, totaliser=totaliser)
 
 
 class Unread:
     """The same for one station, ready to be asked for many windows."""
 
-    def __init__(self, spans: Sequence[UnreadSpan], watched: Iterable[CountKind]) -> None:
+    def __init__(self, spans: Sequence[UnreadSpan], watched: Iterable[TotaliserId]) -> None:
         """`watched`: the totalisers that the station should have."""
-        self._of = {kind: union(span.interval for span in spans if span.kind in (None, kind)) for kind in watched}
+        of = {totaliser: [span for span in spans if span.is_of(totaliser)] for totaliser in watched}
+        self._of = {totaliser: union(span.interval for span in its) for totaliser, its in of.items()}
         self._any = union(part for parts in self._of.values() for part in parts)
-        self._missing = union(span.interval for span in spans if span.units_missing and span.kind in self._of)
+        self._missing = union(span.interval for its in of.values() for span in its if span.units_missing)
 
     def mark(self, kpi: Kpi, counted: Iterable[CountKind], kinds: Iterable[CountKind]) -> Kpi:
         """A window's sums with what was not read; `counted`: what was counted in it; `kinds`: the totalisers there are.
@@ -105,9 +118,8 @@ class Unread:
         The ideal times are left as they are, so that windows can be summed.
         """
         window, known = kpi.window, frozenset(counted)
-        hidden = frozenset(
-            kind for kind, parts in self._of.items() if kind not in known and _hold(_reaching(parts, window), window)
-        )
+        held = [totaliser for totaliser, parts in self._of.items() if _hold(_reaching(parts, window), window)]
+        hidden = _hidden(held, self._of) - known
         unread = total(intersect(_reaching(self._any, window), (window,)))
         if not hidden and not unread:
             return kpi
@@ -126,17 +138,27 @@ def _reaching(parts: Sequence[Interval], window: Interval) -> Sequence[Interval]
     return parts[first : bisect_right(parts, window.end, key=lambda part: part.start)]
 
 
+def _hidden(held: Iterable[TotaliserId], watched: Iterable[TotaliserId]) -> frozenset[CountKind]:
+    """The kinds of which all totalisers are in `held`; `watched`: all that there are."""
+    read = {kind_and_product(totaliser)[0] for totaliser in set(watched) - set(held)}
+    return frozenset(kind_and_product(totaliser)[0] for totaliser in held) - read
+
+
 def _hold(parts: Iterable[Interval], window: Interval) -> bool:
     return any(part.start <= window.start and window.end <= part.end for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadCount:
-    """A totaliser that cannot be read now. `since` None: not since the program knows it; `ever`: it was read before."""
+    """A totaliser that cannot be read now. `since` None: not since the program knows it; `ever`: it was read before.
+
+    `product`: the one that it counts alone.
+    """
 
     kind: CountKind
     since: datetime | None
     ever: bool
+    product: ProductId | None = None
 
     def affects(self, window: Interval) -> bool:
         """Whether counts of a part of the window are missing."""
@@ -147,14 +169,16 @@ class UnreadCount:
         return not self.ever or self.since is None or self.since <= window.start
 
 
-def unread_counts(state: StationState, counted: Iterable[CountKind]) -> tuple[UnreadCount, ...]:
-    """Those of the totalisers that the station has by the plant's file, in the order of their kinds."""
+def unread_counts(state: StationState, watched: Iterable[TotaliserId]) -> tuple[UnreadCount, ...]:
+    """Those of the totalisers that the station has by the plant's file, in the order of their kinds and products."""
     read = state.counters.keys() | state.remapped.keys() | state.held.keys()
-    missing = state.unread.keys() | (set(counted) - read)
+    missing = set(watched) & (state.unread.keys() | (set(watched) - read))
     return tuple(
-        UnreadCount(kind, state.unread.get(kind), kind in read)
+        UnreadCount(kind, state.unread.get(totaliser), totaliser in read, product)
         for kind in CountKind
-        if kind in missing and kind in set(counted)
+        for totaliser in sorted(missing)
+        for its, product in [kind_and_product(totaliser)]
+        if its is kind
     )
 
 
@@ -173,23 +197,24 @@ def unknown_figures(hidden: frozenset[CountKind], counted: Iterable[CountKind]) 
     return frozenset(found)
 
 
-def without_unread(kpi: Kpi, unread: Sequence[UnreadCount], counted: Iterable[CountKind]) -> Kpi:
+def without_unread(kpi: Kpi, unread: Sequence[UnreadCount], watched: Collection[TotaliserId]) -> Kpi:
     """A station's figures without those that are not known, marked where units of a part of the window are missing."""
-    marked = with_unread(kpi, unread, counted)
+    marked = with_unread(kpi, unread, watched)
     return kpi if marked is kpi else without_unknown(marked)
 
 
-def with_unread(kpi: Kpi, unread: Sequence[UnreadCount], counted: Iterable[CountKind]) -> Kpi:
-    """The same with all ideal times, as a shift is closed with."""
+def with_unread(kpi: Kpi, unread: Sequence[UnreadCount], watched: Collection[TotaliserId]) -> Kpi:
+    """The same with all ideal times, as a shift is closed with. `watched`: the totalisers that the station has."""
     affecting = [count for count in unread if count.affects(kpi.window)]
-    hidden = kpi.unread_kinds | {count.kind for count in affecting if count.hides(kpi.window)}
+    hiding = [totaliser_id(count.kind, count.product) for count in affecting if count.hides(kpi.window)]
+    hidden = kpi.unread_kinds | _hidden(hiding, watched)
     if not affecting:
         return kpi
     start = kpi.window.start
     since = min(max(count.since, start) if count.ever and count.since else start for count in affecting)
     return replace(
         kpi,
-        unknown=unknown_figures(hidden, counted),
+        unknown=unknown_figures(hidden, {kind_and_product(totaliser)[0] for totaliser in watched}),
         unread_kinds=hidden,
         units_missing=True,
         unread=max(kpi.unread, kpi.window.end - since),

@@ -58,7 +58,7 @@ class Case:
 
     `most`: parts that can have been made since the count before, None where that is not known; `shown`: how many the
     totaliser itself shows, if it was no stale value; nothing, where another place is read. `products`: of the counts
-    around it. `said`: what persons decided, the last one last; that one holds.
+    around it, or the one that the totaliser counts alone. `said`: what persons decided, the last one last; that holds.
     """
 
     seq: int
@@ -90,16 +90,15 @@ class Case:
 
 def case(seq: int, event: CountUnreconciled, around: Around, said: Sequence[CountReconciled]) -> Case:
     """What may be decided of an unreconciled reading; `said` are the decisions about it, in any order."""
-    products = [
-        count.product for count in (around.before, around.after) if count is not None and count.product is not None
-    ]
+    counts = [count.product for count in (around.before, around.after) if count is not None]
+    products = counts if event.totaliser_product is None else [event.totaliser_product]
     return Case(
         seq=seq,
         event=event,
         assessment=_assessed(event, around),
         most=_most(event, around),
         shown=() if _is_remapped(event, around.after) else _shown(event, around.setup),
-        products=tuple(dict.fromkeys(products)),
+        products=tuple(dict.fromkeys(product for product in products if product is not None)),
         said=tuple(sorted(said, key=lambda decision: decision.recorded_time)),
     )
 
@@ -152,7 +151,8 @@ def decide(
     """The event that counts the `parts` that a person decided, at the time of the reading; it replaces earlier ones.
 
     `product` None: that of the counts around it. `standard`: the station's, None where the plant's file has none.
-    Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, and without who or why.
+    Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, for a product that the
+    totaliser does not count, and without who or why.
     """
     if not by.strip() or not why.strip():
         raise NotAllowed("decision_without_why")
@@ -160,7 +160,10 @@ def decide(
         raise NotAllowed("count_not_whole")
     if not about.allows(parts):
         raise _impossible(about, parts)
-    made = (product or _product(about, standard)) if parts else product
+    alone = about.event.totaliser_product
+    if alone is not None and product not in (None, alone):
+        raise NotAllowed("counter_of_one_product", product=alone)
+    made = alone or ((product or _product(about, standard)) if parts else product)
     if parts and standard is not None and standard.ideal(made) is None:
         raise NotAllowed("no_ideal_cycle", station=about.event.station, product=made or "–")
     # a clock that was set back must not put an older decision above this one
@@ -178,6 +181,7 @@ def decide(
         why=why,
         recorded_time=recorded,
         product=made,
+        totaliser_product=alone,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from mes.calendar import Window
 from mes.intervals import Interval, intersect, total
 from mes.model import (
+    CountFlag,
     CountKind,
     CountReconciled,
     CountUnreconciled,
@@ -20,6 +21,7 @@ from mes.model import (
 from mes.oee.components import Bucket
 from mes.oee.count_decisions import CountKey, count_key, decided
 from mes.oee.segments import Piece
+from mes.oee.timeline import Timeline
 from mes.results.plant import Node, PlantResults, Row
 
 
@@ -102,6 +104,7 @@ def _counts(
 ) -> tuple[tuple[Journaled, int], ...]:
     """Each counting event, and each decision that holds, with how many of its units fall into the window."""
     found = []
+    left: dict[tuple[Interval, CountKind, ProductId | None, CountFlag], int] = {}  # of the units of a gap, to be told
     for journaled in events:
         event = journaled.event
         if (
@@ -116,16 +119,27 @@ def _counts(
         if event.since is None or event.since >= event.time:
             inside = event.delta if event.time in window else 0
         else:
-            line = query.results.timeline(station, window)
-            gap = Interval(event.since, event.time)
-            inside = sum(
-                count.units
-                for count in line.counts
-                if count.time in window and count.time in gap and (count.kind, count.flag) == (event.kind, event.flag)
-            )
+            key = Interval(event.since, event.time), event.kind, event.product, event.flag
+            if key not in left:
+                left[key] = _units_in_gap(query.results.timeline(station, window), window, *key)
+            inside = min(event.delta, left[key])
+            left[key] -= inside
         if inside:
             found.append((journaled, inside))
     return tuple(found)
+
+
+def _units_in_gap(
+    line: Timeline, window: Interval, gap: Interval, kind: CountKind, product: ProductId | None, flag: CountFlag
+) -> int:
+    """The units that were caught up over a gap and that count in the window."""
+    return sum(
+        count.units
+        for count in line.counts
+        if count.time in window
+        and count.time in gap
+        and (count.kind, count.product, count.flag) == (kind, product, flag)
+    )
 
 
 def _ideal(query: PlantResults, station: StationId, counts: Iterable[tuple[Journaled, int]]) -> tuple[Ideal, ...]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
+from mes.collect.signals import totaliser_of_signal
 from mes.intervals import MICROSECOND, Interval, subtract
 from mes.model import (
     ConnectionLost,
@@ -24,7 +25,6 @@ from mes.model import (
 )
 from mes.oee.segments import FAULT_COMES_BEFORE, STOPS
 from mes.oee.timeline import SPREAD_WITHIN, Span, Timeline, spans
-from mes.oee.unread import KIND_OF
 
 FIRST_LOOK = 32  # events; each further look is eight times as long
 FARTHER = 8
@@ -72,7 +72,11 @@ class EventReader(Protocol):
         ...
 
     def one_of_each_count(self, station: StationId) -> list[Journaled]:
-        """The first event of each totaliser that the station has."""
+        """The first event of each kind of totaliser that the station has."""
+        ...
+
+    def judged_signals(self, station: StationId) -> Sequence[str]:
+        """The signals of a station whose quality ever changed."""
         ...
 
     def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
@@ -134,7 +138,8 @@ def history(reader: EventReader, station: StationId, window: Interval) -> list[J
     if gaps and min(gaps) < start:
         reaching = reader.reaching(station, min(gaps), last.interval.end)
     # what is made and what is good goes by which totalisers there are
-    read = [*reader.one_of_each_count(station), *reader.qualities_before(station, window.start, KIND_OF)]
+    counters = [signal for signal in reader.judged_signals(station) if totaliser_of_signal(signal) is not None]
+    read = [*reader.one_of_each_count(station), *reader.qualities_before(station, window.start, counters)]
     return [*found, *reaching, *read]
 
 
@@ -183,7 +188,7 @@ def _blind_since(reader: EventReader, station: StationId, start: datetime, end: 
 
 
 def totalisers(reader: EventReader, station: StationId) -> frozenset[CountKind]:
-    """Which totalisers a station was ever counted by."""
+    """What a station ever had totalisers of."""
     events = [journaled.event for journaled in reader.one_of_each_count(station)]
     return frozenset(event.kind for event in events if isinstance(event, UnitsCounted))
 

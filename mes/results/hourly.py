@@ -224,7 +224,9 @@ def _variant(
     reasons = sorted((reason.code, reason.category, reason.planned) for reason in standard.reasons.reasons.values())
     faults = sorted(standard.reasons.by_fault.items())
     counters = (sorted(standard.counted | kinds), sorted(standard.counted & kinds))
-    own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, *counters)
+    own: tuple[object, ...] = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, *counters)
+    if standard.by_product:
+        own = (*own, sorted(standard.totalisers))
     renamed = (*own, list(former)) if former else own
     said = {attribute.name: getattr(calendar, attribute.name) for attribute in fields(calendar) if attribute.compare}
     when = msgspec.to_builtins(said, enc_hook=str, str_keys=True, order="deterministic")

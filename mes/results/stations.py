@@ -108,7 +108,7 @@ class Results:
         planned = self.calendar.planned(Interval(min(in_force_since(line, day.start), day.start), day.end))
         seen = [hour.before(until + MICROSECOND) for hour in hours]
         found = kpis(line, seen, planned, standard, until=until, manned=self.calendar.manned(day))
-        live = [without_unknown(with_unread(sums, unread, standard.counted)) for sums in found]
+        live = [without_unknown(with_unread(sums, unread, standard.totalisers)) for sums in found]
         closed = [self.closed_kpi(station, hour, until=until) for hour in hours]
         return [
             sums if known is None else with_after_closing(known, sums) for known, sums in zip(closed, live, strict=True)
@@ -139,7 +139,7 @@ class Results:
     ) -> Kpi:
         """The same with the ideal times of what is not known yet, so that a closed shift can tell what became of it."""
         found = self._summed(station, window, until=until, definition=definition)
-        return with_unread(found, self.unread(station), self.stations[station].counted)
+        return with_unread(found, self.unread(station), self.stations[station].totalisers)
 
     def unread(self, station: StationId) -> tuple[UnreadCount, ...]:
         """The station's totalisers that cannot be read now, as the collector wrote it last."""
@@ -149,7 +149,7 @@ class Results:
             self._unread = (
                 seq,
                 {
-                    name: unread_counts(state, self.stations[name].counted)
+                    name: unread_counts(state, self.stations[name].totalisers)
                     for name, state in states.items()
                     if state is not None and name in self.stations
                 },

@@ -9,11 +9,11 @@ from mes.collect.counters import CounterSetup, CounterState
 from mes.collect.signals import CounterSignal, StationSetup
 from mes.collect.station import readable_state
 from mes.journal import JournalReader
-from mes.model import CountKind, CountReconciled, CountUnreconciled, Journaled, StationId, UnitsCounted
+from mes.model import CountReconciled, CountUnreconciled, Journaled, StationId, TotaliserId, UnitsCounted, totaliser_of
 from mes.oee.count_decisions import CountKey, count_key
 from mes.oee.unreconciled_counts import Around, Case, case
 
-Key = tuple[StationId, CountKind]
+Key = tuple[StationId, TotaliserId]
 
 
 def cases(reader: JournalReader, setups: Mapping[StationId, StationSetup]) -> list[Case]:
@@ -35,7 +35,7 @@ class UnreconciledCounts:
                 self._said[count_key(journaled.event)].append(journaled.event)
             else:
                 assert isinstance(journaled.event, CountUnreconciled)
-                key = journaled.event.station, journaled.event.kind
+                key = journaled.event.station, totaliser_of(journaled.event)
                 self._readings[key].append((journaled.seq, journaled.event))
 
     def numbers(self, *, undecided: bool = False) -> list[int]:
@@ -93,10 +93,10 @@ def _counted(journaled: Journaled | None) -> UnitsCounted | None:
 def _shown(reader: JournalReader) -> dict[Key, CounterState]:
     """What the collector knows of every totaliser."""
     return {
-        (station, kind): counter
+        (station, totaliser): counter
         for station, body in reader.station_states().items()
         if (state := readable_state(body)) is not None
-        for kind, counter in state.counters.items()
+        for totaliser, counter in state.counters.items()
     }
 
 
@@ -104,5 +104,6 @@ def _setup(setups: Mapping[StationId, StationSetup], key: Key) -> CounterSetup |
     setup = setups.get(key[0])
     signals = setup.signals.values() if setup is not None else ()
     return next(
-        (signal.setup for signal in signals if isinstance(signal, CounterSignal) and signal.setup.kind is key[1]), None
+        (signal.setup for signal in signals if isinstance(signal, CounterSignal) and signal.setup.totaliser == key[1]),
+        None,
     )

@@ -22,7 +22,7 @@ from mes.errors import ConfigError
 from mes.influx.points.plant import PlantPoints
 from mes.journal import Entry, JournalReader
 from mes.journal.import_export import header, line
-from mes.model import CountKind, Journaled, State, StationEvent
+from mes.model import CountKind, Journaled, State, StationEvent, totaliser_id
 from mes.report.page import page
 from mes.report.rows import Request, rows
 from mes.results.plant import PlantResults
@@ -203,8 +203,8 @@ async def test_late_events_are_kept_and_shown_after_closing(tmp_path: Path) -> N
         assert "after_closing" not in found[0]["flags"]
 
 
-READ = StationState(counters={kind: CounterState(1, at(0)) for kind in CountKind})
-UNREAD = replace(READ, unread={CountKind.GOOD: at(-9)})
+READ = StationState(counters={totaliser_id(kind): CounterState(1, at(0)) for kind in CountKind})
+UNREAD = replace(READ, unread={totaliser_id(CountKind.GOOD): at(-9)})
 
 
 @pytest.mark.parametrize("at_closing", [READ, UNREAD])

@@ -24,7 +24,7 @@ from mes.influx.points.plant import PlantPoints
 from mes.influx.points.windows import station_points
 from mes.intervals import Interval
 from mes.journal import Entry
-from mes.model import CountKind, State, StationId, UnitsCounted
+from mes.model import CountKind, State, StationId, UnitsCounted, totaliser_id
 from mes.oee.closed import encode_closed
 from mes.oee.components import KpiFlag
 from mes.report.page import page
@@ -34,14 +34,14 @@ from mes.results.plant import PlantResults
 from mes.translations import LANGUAGES, texts
 
 pytestmark = pytest.mark.timeout(60)
-READ = StationState(counters={kind: CounterState(1, at(0)) for kind in CountKind})
+READ = StationState(counters={totaliser_id(kind): CounterState(1, at(0)) for kind in CountKind})
 NEVER = replace(
     READ,
-    counters={kind: CounterState(0, at(0)) for kind in CountKind if kind is not CountKind.GOOD},
-    unread={CountKind.GOOD: at(1)},
+    counters={totaliser_id(kind): CounterState(0, at(0)) for kind in CountKind if kind is not CountKind.GOOD},
+    unread={totaliser_id(CountKind.GOOD): at(1)},
 )
 REPORT = Request(by="shift", start=None, end=None, parts=(STATION,))
-SINCE = replace(READ, unread={CountKind.GOOD: at(100)})
+SINCE = replace(READ, unread={totaliser_id(CountKind.GOOD): at(100)})
 
 
 EXIT = StationId("kostanay/weld/weld-1/finish")  # the last station of the line

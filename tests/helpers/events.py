@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypedDict, Unpack
 
 from adapters.reading import GapCause, Quality
-from mes.collect.signals import CounterSignal
+from mes.collect.signals import signal_of
 from mes.model import (
     ConnectionLost,
     ConnectionRestored,
@@ -32,6 +32,7 @@ from mes.model import (
     UnitResult,
     UnitsCounted,
     UnitsUnidentified,
+    totaliser_id,
 )
 
 START = datetime(2026, 3, 2, 3, tzinfo=UTC)  # a Monday, 08:00 in Kostanay
@@ -194,7 +195,7 @@ def restored(when: When, since: When, **frame: Unpack[Frame]) -> ConnectionResto
 
 def quality(when: When, now: Quality, of: CountKind | str = CountKind.GOOD, **frame: Unpack[Frame]) -> QualityChanged:
     """A totaliser, or a signal of that name, is of that quality from then on."""
-    signal = CounterSignal.name_of(of) if isinstance(of, CountKind) else of
+    signal = signal_of(totaliser_id(of)) if isinstance(of, CountKind) else of
     return QualityChanged(**_fields(when, frame), signal=signal, quality=now)
 
 

@@ -114,6 +114,11 @@ class ListReader:
                 found.setdefault(journaled.event.kind, journaled)
         return list(found.values())
 
+    def judged_signals(self, station: StationId) -> list[str]:
+        return sorted(
+            {journaled.event.signal for journaled in self._of(station) if isinstance(journaled.event, QualityChanged)}
+        )
+
     def qualities_before(self, station: StationId, instant: datetime, signals: Iterable[str]) -> list[Journaled]:
         before = [journaled for journaled in self._of(station) if journaled.event.time < instant]
         found: dict[str, Journaled] = {}

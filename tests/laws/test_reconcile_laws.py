@@ -35,6 +35,7 @@ from mes.model import (
     StationEvent,
     StationStandard,
     UnitsCounted,
+    totaliser_id,
 )
 from mes.oee.kpi import Kpi, kpis
 from mes.oee.timeline import Timeline, timeline
@@ -225,5 +226,5 @@ def test_counted_and_decided_is_what_was_made(days: list[int | tuple[int, int] |
 
     assert sum(count.units for count in line.counts) == work.made == account.counted
     assert line.unreconciled == ()
-    audit = account.line((STATION, CountKind.GOOD), None)
+    audit = account.line((STATION, totaliser_id(CountKind.GOOD)), None)
     assert (audit.unreconciled, audit.difference) == (0, 0)

@@ -117,7 +117,7 @@ def _station(query: PlantResults, station: StationId) -> StationAnswer:
 def unread_answers(query: PlantResults, stations: Iterable[StationId]) -> list[UnreadAnswer]:
     """The counters of stations that cannot be read now."""
     return [
-        UnreadAnswer(station=station, kind=unread.kind, since=unread.since, ever=unread.ever)
+        UnreadAnswer(station=station, kind=unread.kind, product=unread.product, since=unread.since, ever=unread.ever)
         for station in stations
         for unread in query.unread(station)
     ]

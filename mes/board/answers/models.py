@@ -264,6 +264,7 @@ class UnreadAnswer(Answer):
 
     station: str
     kind: CountKind
+    product: str | None = Field(description="the product that the counter counts alone; null: every product")
     since: AwareDatetime | None = Field(description="null: not since the program knows it")
     ever: bool = Field(description="whether it was ever read")
 

@@ -209,6 +209,7 @@ class UnreconciledCountAnswer(Answer):
     number: int
     station: str
     kind: CountKind
+    product: str | None = Field(description="the product that the counter counts alone; null: every product")
     time: AwareDatetime
     raw_before: int
     raw_after: int

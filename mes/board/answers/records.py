@@ -28,6 +28,7 @@ from mes.board.answers.record_models import (
 from mes.calendar import Window
 from mes.config.names import DisplayNames
 from mes.intervals import Interval
+from mes.journal.codec import event_body
 from mes.model import Event, FaultCleared, FaultRaised, Journaled, ReasonAssigned, StationId, UnitCompleted, UnitId
 from mes.oee.biography import Biography, Visit
 from mes.oee.components import Kpi
@@ -214,6 +215,7 @@ def unreconciled_count_answer(case: Case) -> UnreconciledCountAnswer:
         number=case.seq,
         station=event.station,
         kind=event.kind,
+        product=event.totaliser_product,
         time=event.time,
         raw_before=event.previous_raw,
         raw_after=event.raw,
@@ -235,7 +237,7 @@ def event_answer(told: Journaled, names: DisplayNames) -> EventAnswer:
     """An event as the journal keeps it; a fault with its texts."""
     event = told.event
     assert isinstance(event, Event)
-    facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event))
+    facts: dict[str, Any] = msgspec.json.decode(event_body(event))
     code = event.code if isinstance(event, FaultRaised | FaultCleared) else None
     return EventAnswer(
         seq=told.seq,

@@ -83,7 +83,8 @@ def _action(event: Change) -> str:
 def _change_detail(event: Change, localizer: Localizer) -> str:
     if isinstance(event, CountReconciled):
         parts = localizer.sentence("parts_count", number=event.parts)
-        return f"{localizer.word(event.kind)} {event.previous_raw} → {event.raw}: {parts}. {event.why}"
+        counter = localizer.counter(event.kind, event.totaliser_product)
+        return f"{counter} {event.previous_raw} → {event.raw}: {parts}. {event.why}"
     end = localizer.texts["until_over"] if event.end is None else localizer.moment(event.end)
     stretch = f"{localizer.moment(event.start)} – {end}"
     match event:

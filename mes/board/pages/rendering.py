@@ -115,6 +115,10 @@ class Localizer:
         """A word; what has none is shown as it is."""
         return self.texts.get(key, key.replace("_", " "))
 
+    def counter(self, kind: str, product: str | None) -> str:
+        """What a counter counts; `product`: the one that it counts alone."""
+        return self.word(kind) if product is None else f"{self.word(kind)}, {self.product(product)}"
+
     def shift(self, name: str) -> str:
         """A shift's name."""
         return self._names.shift(name, self.language)

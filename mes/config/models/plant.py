@@ -300,7 +300,7 @@ class StateShape(SignalShape):
     otherwise: State | None = None
 
 
-class CounterShape(SignalShape):
+class ProductCounterShape(SignalShape):
     """A totaliser. `max_per_hour`, in units, tells a plausible step from a wrap, a reset and a wrong value.
 
     `reset` says whether it may start again from zero at any time; at the times of `resets_at` it may in any case.
@@ -332,6 +332,17 @@ class CounterShape(SignalShape):
         ]
         | None
     ) = None
+
+
+class CounterShape(ProductCounterShape):
+    """A totaliser, or one for each product in `by_product`; what stands beside that holds for each of them."""
+
+    by_product: Annotated[
+        dict[Name, ProductCounterShape],
+        Field(
+            description="one counter for each product: its address by the product's name; other keys where they differ"
+        ),
+    ] = {}
 
 
 class TextShape(SignalShape):

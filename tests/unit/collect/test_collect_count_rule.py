@@ -10,7 +10,7 @@ from adapters.reading import Gap
 from mes.collect.counters import Counted, CounterSetup, CounterState, ResetPolicy, Unreconciled, count
 from mes.collect.looks import Looks
 from mes.collect.station import Observation, Step
-from mes.model import CountFlag, CountKind, CountUnreconciled, UnitsCounted
+from mes.model import CountFlag, CountKind, CountUnreconciled, UnitsCounted, totaliser_id
 
 HOUR_S = 3600
 FAST = station(log=False, max_per_hour=3600)
@@ -510,6 +510,6 @@ def test_a_held_value_of_an_older_journal_is_decided() -> None:
     """A state that was journaled before looks were kept still knows when it last counted."""
     begin = watched(FAST, *polled(480, 480, 480), seen(2, good=0))
     (held,) = begin.state.held.values()
-    state = replace(begin.state, held={CountKind.GOOD: replace(held, looked=None)})
+    state = replace(begin.state, held={totaliser_id(CountKind.GOOD): replace(held, looked=None)})
 
     assert (units(watched(FAST, seen(3, good=1), state=state)), doubts(begin)) == (1, [])

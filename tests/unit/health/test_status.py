@@ -35,7 +35,7 @@ from mes.health.status import (
 )
 from mes.journal import Entry, Journal
 from mes.journal.consumers import backlog, stretches
-from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, UnitsCounted
+from mes.model import CountFlag, CountKind, CountUnreconciled, StationId, UnitsCounted, totaliser_id
 
 Count = UnitsCounted | CountUnreconciled
 
@@ -220,7 +220,7 @@ def kept(events: Sequence[Count], state: CounterState | None, *, modulus: int | 
         account.take(seq, event)
     if state is not None:
         account.compare(state.raw, state.suspect_raw)
-    return account.line((WELD, CountKind.GOOD), None)
+    return account.line((WELD, totaliser_id(CountKind.GOOD)), None)
 
 
 def part(raw: int, previous: int | None, *, delta: int, flag: CountFlag = CountFlag.NORMAL) -> UnitsCounted:
@@ -420,7 +420,7 @@ async def test_the_count_audit_reads_on_where_it_was(tmp_path: Path) -> None:
         ]
         for last_seq, told.done, stored in places:
             told.last_seq = last_seq
-            state = StationState(counters={CountKind.GOOD: CounterState(last_seq - 1, START)})
+            state = StationState(counters={totaliser_id(CountKind.GOOD): CounterState(last_seq - 1, START)})
             told.states = {WELD: encode_state(state)}
             await count_audit.catch_up()
             line = count_audit.lines()[0]

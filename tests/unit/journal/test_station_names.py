@@ -23,6 +23,7 @@ from mes.model import (
     StationId,
     UnitId,
     UnitsCounted,
+    totaliser_id,
 )
 from mes.oee.components import Bucket, Kpi
 from mes.results.plant import PlantResults
@@ -127,7 +128,7 @@ def questions(reader: JournalReader, station: StationId) -> list[object]:
             for journaled in reader.one_of_each_count(station)
             if isinstance(journaled.event, UnitsCounted)
         },
-        *(reader.counts_around(station, CountKind.GOOD, seq) for seq in (1, 6, 9, 99)),
+        *(reader.counts_around(station, totaliser_id(CountKind.GOOD), seq) for seq in (1, 6, 9, 99)),
         reader.units_of(station),
         *(reader.earliest_affected(station, seq) for seq in (0, 5, 99)),
         reader.span_of(station),

@@ -24,6 +24,7 @@ from mes.model import (
     StateChanged,
     StationEvent,
     UnitsCounted,
+    totaliser_id,
 )
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -98,7 +99,9 @@ async def test_one_event_that_cannot_be_read_is_passed_over_and_named(
         assert [event.seq for event in reader.events(STATION)] == [1, 2, 3, 5, 6, 7, 8]
         assert [journaled.seq for journaled in reader.between(STATION, START, START + timedelta(days=1))][2:4] == [3, 5]
         assert len(reader.one_of_each_count(STATION)) == 1
-        assert [journaled and journaled.seq for journaled in reader.counts_around(STATION, CountKind.GOOD, 5)] == [3, 6]
+        assert [
+            journaled and journaled.seq for journaled in reader.counts_around(STATION, totaliser_id(CountKind.GOOD), 5)
+        ] == [3, 6]
         assert reader.stations() == (STATION,)
 
 

@@ -42,6 +42,7 @@ from mes.model import (
     StationId,
     StationStandard,
     UnitsCounted,
+    totaliser_id,
 )
 from mes.oee.count_decisions import count_key, leading
 from mes.oee.count_decisions import decided as in_force
@@ -76,7 +77,7 @@ FIRST, SECOND, THIRD = (NUMBER[id(event)] for event in (JUMP, GLITCH, LATEST))
 
 def journal(path: Path, events: Sequence[StationEvent], shown: CounterState | None = SHOWN) -> Path:
     """A journal of these events, with what the collector knew last."""
-    states = [] if shown is None else [(STATION, encode_state(StationState(counters={GOOD: shown})))]
+    states = [] if shown is None else [(STATION, encode_state(StationState(counters={totaliser_id(GOOD): shown})))]
     return journal_of(path, events, states=states)
 
 
@@ -422,7 +423,7 @@ def audit(events: Sequence[StationEvent], shown: CounterState | None = SHOWN) ->
             account.take(seq, event)
     if shown is not None:
         account.compare(shown.raw, shown.suspect_raw)
-    return account.line((STATION, GOOD), None)
+    return account.line((STATION, totaliser_id(GOOD)), None)
 
 
 def test_a_decision_closes_the_count_audit() -> None:
@@ -450,7 +451,7 @@ async def test_the_count_audit_of_a_journal_knows_decisions(tmp_path: Path) -> N
             self.done: dict[str, int] = {}
 
         async def station_states(self) -> dict[StationId, bytes]:
-            return {STATION: encode_state(StationState(counters={GOOD: SHOWN}))}
+            return {STATION: encode_state(StationState(counters={totaliser_id(GOOD): SHOWN}))}
 
         async def cursors(self) -> dict[str, int]:
             return self.done
@@ -528,7 +529,7 @@ def audit_of(events: Sequence[StationEvent], shown: CounterState | None, modulus
         account.take(seq, event)
     if shown is not None:
         account.compare(shown.raw, shown.suspect_raw)
-    return account.line((STATION, GOOD), None)
+    return account.line((STATION, totaliser_id(GOOD)), None)
 
 
 def test_the_example_plant_knows_its_totalisers() -> None:

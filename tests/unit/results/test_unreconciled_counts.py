@@ -12,7 +12,7 @@ from journals import journal_of
 
 from mes.config.load import default_config, load
 from mes.journal import JournalReader
-from mes.model import CountFlag, CountKind, Journaled, State, StationEvent, StationId
+from mes.model import CountFlag, Journaled, State, StationEvent, StationId, TotaliserId
 from mes.oee.stops import NotAllowed
 from mes.results.changes import NAMED, unreconciled_count
 from mes.results.plant import PlantResults
@@ -26,10 +26,12 @@ class CountingReader(JournalReader):
 
     asked = 0
 
-    def counts_around(self, station: StationId, kind: CountKind, seq: int) -> tuple[Journaled | None, Journaled | None]:
+    def counts_around(
+        self, station: StationId, totaliser: TotaliserId, seq: int
+    ) -> tuple[Journaled | None, Journaled | None]:
         """The same, counted."""
         self.asked += 1
-        return super().counts_around(station, kind, seq)
+        return super().counts_around(station, totaliser, seq)
 
 
 def unreconciled_of(path: Path, number: int, *, counts_every: int | None) -> Path:
