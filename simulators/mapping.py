@@ -69,7 +69,8 @@ DRIVEN = ("weld_current", "torque")  # measured at each cycle; every other proce
 class Image:
     """All present values of one station as the plant has them, and the last units; every field is retentive.
 
-    `climate`: values of bath, booth or oven, in the order in which the station has them.
+    `climate`: values of bath, booth or oven, in the order in which the station has them. `made`: units of each product
+    and result since the start, `made_at_reset` those when totalisers were at 0 last.
     """
 
     zeros: Zeros = Zeros()
@@ -86,12 +87,18 @@ class Image:
     torque: float = 0.0
     climate: Mapping[str, float] = field(default_factory=dict)
     log: tuple[UnitRecord | None, ...] = (None,) * LOG_SLOTS
+    made: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    made_at_reset: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def after(self, change: Change) -> "Image":
         """The image with one change in it. Raises TypeError for a field that no station has."""
         if isinstance(change.value, UnitRecord):
-            slot = change.value.sequence % SEQUENCE_MODULUS % LOG_SLOTS
-            return replace(self, log=(*self.log[:slot], change.value, *self.log[slot + 1 :]))
+            slot, what = (
+                change.value.sequence % SEQUENCE_MODULUS % LOG_SLOTS,
+                (change.value.product, change.value.result),
+            )
+            made = {**self.made, what: self.made.get(what, 0) + 1}
+            return replace(self, log=(*self.log[:slot], change.value, *self.log[slot + 1 :]), made=made)
         name = change.field.removeprefix("process.")
         if name != change.field and name not in DRIVEN:
             return replace(self, climate={**self.climate, name: float(str(change.value))})
@@ -99,7 +106,7 @@ class Image:
 
     def reset(self) -> "Image":
         """Totalisers back at 0; the unit log, its sequence and all else stay."""
-        return replace(self, zeros=Zeros(-self.good, -self.rework, -self.scrap))
+        return replace(self, zeros=Zeros(-self.good, -self.rework, -self.scrap), made_at_reset=self.made)
 
     def totalisers(self, modulus: int) -> tuple[int, int, int]:
         """Good, rework, scrap as a controller shows them."""

@@ -42,7 +42,8 @@ class Lookup:
 class Totaliser:
     """The sum of some results as a counter of `modulus` values shows it, one count for `units` of them.
 
-    `start`: what one that is never reset shows at first, in units; others follow the zeros of the image.
+    `start`: what one that is never reset shows at first, in units; others follow the zeros of the image. `product`: the
+    one that it counts alone; without a `start` it shows 0 at first and when it is reset.
     """
 
     results: tuple[Counted, ...]
@@ -51,11 +52,17 @@ class Totaliser:
     down: bool = False
     signed: bool = False
     start: int | None = None
+    product: str | None = None
 
     def value(self, image: Image) -> object:
         """What the controller shows."""
-        made = sum(getattr(image, result) for result in self.results)
-        shown = sum(getattr(image.zeros, result) for result in self.results) if self.start is None else self.start
+        if self.product is None:
+            made = sum(getattr(image, result) for result in self.results)
+            shown = sum(getattr(image.zeros, result) for result in self.results) if self.start is None else self.start
+        else:
+            of = [(self.product, result) for result in self.results]
+            made = sum(image.made.get(what, 0) for what in of)
+            shown = -sum(image.made_at_reset.get(what, 0) for what in of) if self.start is None else self.start
         counted = (made + shown) // self.units
         raw = (-counted if self.down else counted) % self.modulus
         return raw - self.modulus if self.signed and raw >= self.modulus // 2 else raw

@@ -352,7 +352,9 @@ def take_unnamed(
     gone = [
         unit
         for unit in state.waiting
-        if unit.result is result and product_of(unit.product) is None and (unit.at or since or before) <= before
+        if unit.result is result
+        and product_of(unit.product) is None
+        and (unit.at or max(unit.time, since or unit.time)) <= before
     ]
     rest = tuple(unit for unit in state.waiting if unit not in gone)
     counted_in_gap = [unit for unit in gone if unit.at is None or (since is not None and unit.at < since)]

@@ -382,8 +382,7 @@ def _station(station: Resolved, work: _Work) -> None:
         for kind in counted
         if (products := frozenset(one.product for one in totalisers if one.kind is kind and one.product is not None))
     }
-    where = {use.signal: use.place for uses in work.uses.values() for use in uses if use.station == station.path}
-    check_station(station, work.setups[identity], planned, where, work.findings)
+    check_station(station, work.setups[identity], planned, work.findings)
     work.standards[identity] = replace(planned, counted=counted, by_product=by_product)
     work.limits[identity] = {
         name: ProcessLimit(shape.low, shape.high)

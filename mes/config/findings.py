@@ -49,7 +49,7 @@ class Findings:
 
     def _said(self, found: dict[_Key, list[str]]) -> list[tuple[Place, Problem]]:
         return [
-            (place, self.source.problem(place, what + _stations(stations), remedy))
+            (place, self.source.problem(place, what + _stations(list(dict.fromkeys(stations))), remedy))
             for (place, what, remedy), stations in found.items()
         ]
 

@@ -19,7 +19,7 @@ from mes.config.models.plant import (
 )
 from mes.config.production import Buffer
 from mes.config.source import Place
-from mes.config.stations import Resolved
+from mes.config.stations import BY_PRODUCT, Resolved
 from mes.config.tags import Use
 from mes.model import CountKind, StationId, StationStandard
 
@@ -89,9 +89,7 @@ def _alike(one: str, other: str) -> bool:
     return sum(((left - right) + (right - left)).values()) <= 2
 
 
-def check_station(
-    station: Resolved, setup: StationSetup, standard: StationStandard, places: Mapping[str, Place], findings: Findings
-) -> None:
+def check_station(station: Resolved, setup: StationSetup, standard: StationStandard, findings: Findings) -> None:
     """Ideal cycles that no counter believes, and windows of process values that nothing can be in."""
     shortest = min((length for length in standard.ideal_cycle.values() if length), default=None)
     for signal in setup.signals.values():
@@ -106,7 +104,9 @@ def check_station(
             units = "units" if alone is None else f"`{alone}`"
             what = f"at its ideal cycle of {ideal.total_seconds():g} s the station makes {rate:.4g} {units} an hour"
             remedy = f"more than `max_per_hour` {signal.setup.max_per_hour:g} would be taken for wrong values: raise it"
-            findings.problem((*places[signal.name], "max_per_hour"), what, remedy, station=station.path)
+            name, within = signal.name.partition(".")[0], () if alone is None else (BY_PRODUCT, alone)
+            place = station.origin("signals", name, *within, "max_per_hour")
+            findings.problem(place, what, remedy, station=station.path)
     for name, shape in station.shape.signals.process.items():
         _check_window(station, name, shape, findings)
 

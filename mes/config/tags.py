@@ -35,7 +35,7 @@ from mes.config.models.plant import (
 )
 from mes.config.source import Place
 from mes.config.state_maps import Say, bit_field
-from mes.config.stations import Resolved
+from mes.config.stations import BY_PRODUCT, Resolved
 from mes.config.validate import sentence
 
 Tag = OpcUaTag | ModbusTag
@@ -75,7 +75,7 @@ def signals(station: Resolved) -> list[tuple[str, Place, SignalShape]]:
             found += _fault_codes(shapes.fault_code)
         elif isinstance(signal, CounterShape) and signal.by_product:
             found += [
-                (f"{name}.{product}", ("signals", name, "by_product", product), counter)
+                (f"{name}.{product}", ("signals", name, BY_PRODUCT, product), counter)
                 for product, counter in signal.by_product.items()
             ]
         elif isinstance(signal, UnitShape) and signal.parts:

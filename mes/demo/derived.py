@@ -149,7 +149,11 @@ def _spec(config: PlantConfig, station: StationId, codes: Codes) -> StationSpec:
 
 def tells_product(setup: StationSetup) -> bool:
     """Whether it is known for which product a unit is counted."""
-    return any(isinstance(signal, ProductSignal | UnitLogSignal) for signal in setup.signals.values())
+    return any(
+        isinstance(signal, ProductSignal | UnitLogSignal)
+        or (isinstance(signal, CounterSignal) and signal.setup.product is not None)
+        for signal in setup.signals.values()
+    )
 
 
 def fault_codes(setup: StationSetup, standard: StationStandard) -> dict[int, str]:

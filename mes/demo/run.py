@@ -16,7 +16,7 @@ from typing import IO
 from adapters.modbus.line import address
 from adapters.reading import Batch, ControllerId
 from adapters.settings import Controller, OpcUaController
-from mes.collect.signals import StationSetup
+from mes.collect.signals import CounterSignal, StationSetup
 from mes.config.build import PlantConfig, for_simulation
 from mes.config.models.plant import InfluxShape
 from mes.daemon import Collector, OpenJournal, collector
@@ -452,6 +452,9 @@ def _both(
 
 def _is_ideal_known(setup: StationSetup, standard: StationStandard, *, gaps: bool) -> bool:
     """Whether each counted unit has its ideal time. After a gap all units count for the product that is seen then."""
+    counters = [signal.setup for signal in setup.signals.values() if isinstance(signal, CounterSignal)]
+    if all(counter.product is not None for counter in counters):
+        return True
     if None in standard.ideal_cycle and not tells_product(setup):
         return True
     return setup.has_unit_log or (tells_product(setup) and (len(set(standard.ideal_cycle.values())) == 1 or not gaps))

@@ -195,7 +195,8 @@ def _sources(
         case CounterSignal(counter):
             modulus, units = counter.modulus // counter.units_per_count, counter.units_per_count
             start = _start(counter, tag_id, near_wrap=True) if counter.reset is ResetPolicy.NEVER else None
-            yield Totaliser(RESULTS[counter.kind], modulus, units, counter.down, counter.signed, start), None, 0
+            results, product = RESULTS[counter.kind], counter.product
+            yield Totaliser(results, modulus, units, counter.down, counter.signed, start, product), None, 0
         case UnitSignal(characters=cut):
             yield UnitText(0 if cut is None else cut[0] - 1), None, 0
         case ProductSignal():
@@ -329,7 +330,7 @@ def _zeros(setup: StationSetup) -> Zeros:
     """
     found = {"good": 0, "rework": 0, "scrap": 0}
     for tag_id, signal in setup.signals.items():
-        if isinstance(signal, CounterSignal):
+        if isinstance(signal, CounterSignal) and signal.setup.product is None:
             found[RESULTS[signal.setup.kind][0]] = _start(signal.setup, tag_id, near_wrap=setup.has_unit_log)
     return Zeros(**found)
 
