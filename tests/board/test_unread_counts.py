@@ -95,7 +95,9 @@ async def test_a_counter_that_turned_bad_keeps_its_number_with_a_mark(plant: Pla
     await keeps(plant, SINCE)
     tile, kpi = await figures(plant)
     assert tile["good"] == before["good"] > 0
-    assert tile["unread"] == [{"station": STATION, "kind": "good", "since": "2026-03-02T04:40:00Z", "ever": True}]
+    assert tile["unread"] == [
+        {"station": STATION, "kind": "good", "product": None, "since": "2026-03-02T04:40:00Z", "ever": True}
+    ]
     assert (kpi["good"], "counts_not_read" in kpi["flags"]) == (was["good"], True)
     visitor = await plant.enter(None)
     _, wall = await visitor.page("/")
