@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 from adapters.reading import GapCause, Quality
@@ -42,6 +43,7 @@ def totaliser_id(kind: CountKind, product: ProductId | None = None) -> Totaliser
     return TotaliserId(kind.value if product is None else f"{kind}:{product}")
 
 
+@lru_cache(2**12)  # of all totalisers of a large plant
 def kind_and_product(totaliser: TotaliserId) -> tuple[CountKind, ProductId | None]:
     """What a totaliser counts: the way back from `totaliser_id`."""
     kind, _, product = totaliser.partition(":")

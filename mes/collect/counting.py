@@ -1,6 +1,6 @@
 """Totalisers and the record of units, side by side: what was made, how many, of which product, and which units."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -207,15 +207,19 @@ def flag_uncounted(work: Work) -> None:
     _flag_unnamed(work, undecided, since, before)
 
 
-def _flag_unnamed(work: Work, undecided: Collection[TotaliserId], since: datetime | None, before: datetime) -> None:
+def _flag_unnamed(work: Work, undecided: Set[TotaliserId], since: datetime | None, before: datetime) -> None:
     """The same of units whose records name no product, where each product has its totaliser: each may be of any.
 
     They are flagged at the totaliser of the product that is in the station, if it has one.
     """
     for kind, result in RESULT_OF.items():
-        of_kind = [of for of in work.setup.totalisers if kind_and_product(of)[0] is kind]
-        counters = {of: work.state.counters[of] for of in of_kind if of in work.state.counters}
-        if work.state.log is None or totaliser_id(kind) in of_kind or not counters or undecided & counters.keys():
+        plain = totaliser_id(kind)
+        counters = {
+            totaliser: work.state.counters[totaliser]
+            for totaliser in work.setup.totalisers
+            if kind_and_product(totaliser)[0] is kind and totaliser in work.state.counters
+        }
+        if work.state.log is None or plain in counters or not counters or undecided & counters.keys():
             continue
         log, units = take_unnamed(work.state.log, result, work.product_of, since, before)
         work.state = replace(work.state, log=log)

@@ -26,9 +26,9 @@ LINE = Tag("line", "the line in its area")
 STATION = (SITE, AREA, LINE, Tag("station", "the station in its line"))
 _CUT_HOUR = "`hour` (cut where a shift or a production day begins or ends)"
 WINDOW = Tag("window", f"{_CUT_HOUR}, `shift` or `day`")
-KIND_TOLD = "`good`, `rework`, `scrap` or `total`: which totaliser"
-KIND = Tag("kind", KIND_TOLD)
-TOTALISER = Tag("kind", f"{KIND_TOLD}; `good:S3` for one that counts the product S3 alone")
+KIND_MEANING = "`good`, `rework`, `scrap` or `total`: which totaliser"
+KIND = Tag("kind", KIND_MEANING)
+TOTALISER = Tag("kind", f"{KIND_MEANING}; `good:S3` for one that counts the product S3 alone")
 PRODUCT = Tag("product", "the product's name in the plant's file; `none` where it is not known")
 
 AT_THE_EVENT = "the event's time, to the microsecond; the last three digits keep events of one microsecond apart"

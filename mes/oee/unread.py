@@ -107,10 +107,10 @@ class Unread:
 
     def __init__(self, spans: Sequence[UnreadSpan], watched: Iterable[TotaliserId]) -> None:
         """`watched`: the totalisers that the station should have."""
-        of = {totaliser: [span for span in spans if span.is_of(totaliser)] for totaliser in watched}
-        self._of = {totaliser: union(span.interval for span in its) for totaliser, its in of.items()}
+        spans_of = {totaliser: [span for span in spans if span.is_of(totaliser)] for totaliser in watched}
+        self._of = {totaliser: union(span.interval for span in unread) for totaliser, unread in spans_of.items()}
         self._any = union(part for parts in self._of.values() for part in parts)
-        self._missing = union(span.interval for its in of.values() for span in its if span.units_missing)
+        self._missing = union(span.interval for unread in spans_of.values() for span in unread if span.units_missing)
 
     def mark(self, kpi: Kpi, counted: Iterable[CountKind], kinds: Iterable[CountKind]) -> Kpi:
         """A window's sums with what was not read; `counted`: what was counted in it; `kinds`: the totalisers there are.
@@ -174,11 +174,10 @@ def unread_counts(state: StationState, watched: Iterable[TotaliserId]) -> tuple[
     read = state.counters.keys() | state.remapped.keys() | state.held.keys()
     missing = set(watched) & (state.unread.keys() | (set(watched) - read))
     return tuple(
-        UnreadCount(kind, state.unread.get(totaliser), totaliser in read, product)
+        UnreadCount(kind, state.unread.get(totaliser), totaliser in read, kind_and_product(totaliser)[1])
         for kind in CountKind
         for totaliser in sorted(missing)
-        for its, product in [kind_and_product(totaliser)]
-        if its is kind
+        if kind_and_product(totaliser)[0] is kind
     )
 
 

@@ -151,8 +151,8 @@ def decide(
     """The event that counts the `parts` that a person decided, at the time of the reading; it replaces earlier ones.
 
     `product` None: that of the counts around it. `standard`: the station's, None where the plant's file has none.
-    Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, for a product that the
-    totaliser does not count, and without who or why.
+    Raises NotAllowed for a number that cannot be, for parts of which nobody knows the product, and without who or why.
+    Raises it too for a product that the totaliser does not count.
     """
     if not by.strip() or not why.strip():
         raise NotAllowed("decision_without_why")

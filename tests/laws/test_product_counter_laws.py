@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from adapters.reading import Gap, TagId, Value
 from mes.collect.counters import CounterSetup, ResetPolicy
+from mes.collect.places import adopt
 from mes.collect.signals import CounterSignal, SignalSetup
-from mes.collect.station import Observation, StationSetup
+from mes.collect.station import Observation, StationSetup, Step, initial_state
 from mes.health.count_audit import Account
 from mes.intervals import Interval
 from mes.model import (
@@ -48,23 +49,23 @@ class Totals:
 
 
 # what happens in ten seconds: a unit, nothing, a reset of one totaliser, one that is not readable, a cut of the link
-DEEDS = st.one_of(
+ACTIONS = st.one_of(
     st.tuples(st.just("unit"), st.sampled_from(PRODUCTS), st.integers(1, 3)),
     st.tuples(st.sampled_from(["rest", "reset", "bad", "set"]), st.sampled_from(PRODUCTS), st.integers(1, 20)),
     st.tuples(st.just("cut"), st.sampled_from(PRODUCTS), st.integers(1, 40)),
 )
 
 
-def history(deeds: list[tuple[str, ProductId, int]]) -> Totals:
+def history(actions: list[tuple[str, ProductId, int]]) -> Totals:
     """What a reader sees of a station to which these happened."""
     plant = Totals()
     plant.see(plant.raw, baseline=True)
-    for deed, product, number in deeds:
+    for action, product, number in actions:
         since_s = plant.now_s
-        plant.now_s += EVERY_S * (number if deed in ("cut", "rest") else 1)
-        match deed:
+        plant.now_s += EVERY_S * (number if action in ("cut", "rest") else 1)
+        match action:
             case "unit" | "cut":
-                units = number if deed == "unit" else number // 2
+                units = number if action == "unit" else number // 2
                 plant.raw[product] = (plant.raw[product] + units) % MODULUS
                 plant.made[product] += units
             case "reset":
@@ -73,12 +74,12 @@ def history(deeds: list[tuple[str, ProductId, int]]) -> Totals:
                 plant.raw[product] = (plant.raw[product] * number + 7) % MODULUS
             case _:
                 pass
-        if deed == "cut":
+        if action == "cut":
             plant.scenes += [lost(since_s), lost(since_s, plant.now_s)]
         values: dict[ProductId, Value | None] = dict(plant.raw)
-        if deed == "bad":
+        if action == "bad":
             values[product] = None
-        plant.see(values, baseline=deed == "cut")
+        plant.see(values, baseline=action == "cut")
     return plant
 
 
@@ -106,12 +107,12 @@ def counts(events: tuple[StationEvent, ...], product: ProductId) -> list[Station
     return [event for event in events if isinstance(event, CountEvent) and event.totaliser_product == product]
 
 
-@given(st.lists(DEEDS, max_size=40), st.sampled_from(ResetPolicy))
+@given(st.lists(ACTIONS, max_size=40), st.sampled_from(ResetPolicy))
 def test_each_totaliser_is_counted_as_at_a_station_of_its_own(
-    deeds: list[tuple[str, ProductId, int]], reset: ResetPolicy
+    actions: list[tuple[str, ProductId, int]], reset: ResetPolicy
 ) -> None:
     """Whatever happens, N totalisers of one station tell what N stations with one each tell, and the sum is theirs."""
-    plant = history(deeds)
+    plant = history(actions)
     together = watched(setup(PRODUCTS, reset), *plant.scenes)
     standard = StationStandard(ideal_cycle={}, minor_stop=OFFSET, counted=frozenset({CountKind.GOOD}))
     window = Interval(at(-1), at(plant.now_s + 60))
@@ -127,11 +128,23 @@ def test_each_totaliser_is_counted_as_at_a_station_of_its_own(
     assert whole.good == made
 
 
-@given(st.lists(DEEDS.filter(lambda deed: deed[0] in ("unit", "cut", "rest", "bad")), max_size=40))
-def test_nothing_is_lost_or_doubled(deeds: list[tuple[str, ProductId, int]]) -> None:
+def restarted(of: StationSetup, scenes: list[Observation | Gap]) -> Step:
+    """What comes of the scenes when each gap is one of the program, which then takes its state up from the journal."""
+    of = replace(of, places={signal.name: str(tag) for tag, signal in of.signals.items()})
+    now, begins = Step(initial_state()), 0
+    for place, scene in enumerate(scenes, start=1):
+        if place == len(scenes) or (isinstance(scene, Gap) and scene.until is None):
+            adopted = adopt(of, now.state, at(0))
+            done = watched(of, *scenes[begins:place], state=adopted.state)
+            now, begins = Step(done.state, now.events + done.events), place
+    return now
+
+
+@given(st.lists(ACTIONS.filter(lambda action: action[0] in ("unit", "cut", "rest", "bad")), max_size=40))
+def test_nothing_is_lost_or_doubled(actions: list[tuple[str, ProductId, int]]) -> None:
     """Through cuts, restarts, bad values and turns each product counts what was made of it, or a person is asked."""
-    plant = history([*deeds, ("rest", PRODUCTS[0], 1)])
-    done = watched(setup(PRODUCTS, ResetPolicy.NEVER), *plant.scenes)  # through the journal after each scene
+    plant = history([*actions, ("rest", PRODUCTS[0], 1)])
+    done = restarted(setup(PRODUCTS, ResetPolicy.NEVER), plant.scenes)
     for product in PRODUCTS:
         told = counts(done.events, product)
         counted = sum(event.delta for event in told if isinstance(event, UnitsCounted))
