@@ -244,7 +244,12 @@ def _event(told: Journaled) -> dict[str, object]:
         "seq": told.seq,
         "kind": type(told.event).__name__,
         **{name: getattr(told.event, name) for name in own},
-        "facts": {name: value for name, value in facts.items() if name not in own},
+        # most totalisers count every product, and their events are as they always were
+        "facts": {
+            name: value
+            for name, value in facts.items()
+            if name not in own and (name, value) != ("totaliser_product", None)
+        },
         "fault_texts": {},
     }
 

@@ -220,6 +220,7 @@ async def test_unreconciled_counts_are_the_core_s(tmp_path: Path) -> None:
                 {
                     "number": case.seq,
                     **{name: getattr(case.event, name) for name in ("station", "kind", "time", "explanation")},
+                    "product": case.event.totaliser_product,
                     "raw_before": case.event.previous_raw,
                     "raw_after": case.event.raw,
                     "assessment": case.assessment,
