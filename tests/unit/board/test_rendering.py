@@ -88,3 +88,12 @@ def test_a_count_has_no_separators_and_what_is_not_known_is_a_dash() -> None:
     assert [ENGLISH.units(count, signed=True) for count in (3, -3, 0)] == ["+3", "-3", "+0"]
     for shown in (ENGLISH.percent, ENGLISH.number, ENGLISH.units, ENGLISH.minutes, ENGLISH.lasting):
         assert shown(None) == "–"
+
+
+def test_a_counter_of_one_product_is_called_by_both() -> None:
+    """A counter of every product has the name of its kind alone."""
+    assert (ENGLISH.counter("good", None), RUSSIAN.counter("scrap", None)) == (
+        ENGLISH.word("good"),
+        RUSSIAN.word("scrap"),
+    )
+    assert ENGLISH.counter("good", "S3") == f"{ENGLISH.word('good')}, {ENGLISH.product('S3')}"

@@ -20,7 +20,7 @@ from mes.errors import ConfigError
 from mes.intervals import Interval
 from mes.model import State, StationId
 from simulators.faults import CONTROLLERS
-from simulators.line import SimState
+from simulators.line import Change, SimState, UnitRecord
 from simulators.mapping import Image, Zeros
 from simulators.shape import AlarmWord, Lookup, NodePlace, RegisterPlace, Shown, Totaliser, Words
 
@@ -174,6 +174,28 @@ def test_only_totalisers_that_may_be_reset_are() -> None:
 
     assert Totaliser(("good",), 100).value(reset) == 0
     assert Totaliser(("good",), 100, start=5).value(reset) == 12
+
+
+def test_a_totaliser_of_a_product_counts_its_units_alone() -> None:
+    """One unit of each product moves the totaliser of that one; a reset sets back only those that may be reset."""
+    image = Image()
+    for sequence, product in enumerate(("S3", "S5", "S3"), start=1):
+        image = image.after(Change(T0, "B", "completed", UnitRecord(sequence, f"V{sequence}", product, "good", T0)))
+    s3, s5 = (Totaliser(("good",), 100, start=98, product=product) for product in ("S3", "S5"))
+    assert (s3.value(image), s5.value(image)) == (0, 99)
+    assert Totaliser(("scrap",), 100, product="S3").value(image) == 0
+    assert Totaliser(("good",), 100, product="S3").value(image) == 2
+    assert Totaliser(("good",), 100, product="S3").value(image.reset()) == 0
+    assert s3.value(image.reset()) == 0
+
+
+def test_the_retrofit_plant_has_a_counter_for_each_model(retrofit: DemoPlant) -> None:
+    """A unit of a model moves the counter of this model, as the file reads it."""
+    station = StationId("retrofit/body/finish-1/brushing")
+    unit = UnitRecord(1, "V1", "S5", "good", T0)
+    before, after = Image(), Image().after(Change(T0, "brushing", "completed", unit))
+    moved = {tag for tag, raw in read(retrofit, station, before).items() if read(retrofit, station, after)[tag] != raw}
+    assert moved == {f"{station}:good_count.S5"}
 
 
 CODES = CodeMap({"4": State.PRODUCING, "auto": State.IDLE}, (CodeRange(4, 9, State.DOWN),), State.STARVED)
