@@ -21,7 +21,7 @@ from mes.calendar import Calendar, WindowKind
 from mes.errors import DerivedError
 from mes.intervals import END_OF_TIME, MICROSECOND, Interval
 from mes.journal.hourly import HourlyFile, Row
-from mes.model import CountKind, ReasonId, State, StationId, StationStandard
+from mes.model import CountKind, ReasonId, State, StationId, StationStandard, totaliser_id
 from mes.oee.components import IDEAL_TIMES, NUMBERS, TIMES, Bucket, Kpi, Loss
 from mes.oee.kpi import kpis
 from mes.oee.segments import STOPS
@@ -223,10 +223,8 @@ def _variant(
     ideal = sorted((product or "", cycle // MICROSECOND) for product, cycle in standard.ideal_cycle.items())
     reasons = sorted((reason.code, reason.category, reason.planned) for reason in standard.reasons.reasons.values())
     faults = sorted(standard.reasons.by_fault.items())
-    counters = (sorted(standard.counted | kinds), sorted(standard.counted & kinds))
-    own: tuple[object, ...] = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, *counters)
-    if standard.by_product:
-        own = (*own, sorted(standard.totalisers))
+    counters = (sorted({*standard.totalisers, *map(totaliser_id, kinds)}), sorted(standard.counted & kinds))
+    own = (FORMAT, ideal, standard.minor_stop // MICROSECOND, reasons, faults, *counters)
     renamed = (*own, list(former)) if former else own
     said = {attribute.name: getattr(calendar, attribute.name) for attribute in fields(calendar) if attribute.compare}
     when = msgspec.to_builtins(said, enc_hook=str, str_keys=True, order="deterministic")

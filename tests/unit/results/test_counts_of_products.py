@@ -210,6 +210,25 @@ async def test_a_gap_of_two_products_is_explained_once(tmp_path: Path) -> None:
     assert found.row.kpi.sum_pri_good == timedelta(seconds=5 * 30 + 3 * 60)
 
 
+async def test_the_runs_of_one_gap_are_explained_once(tmp_path: Path) -> None:
+    """A plain totaliser caught up P, Q and P again: each of the three counts has its own units, and no more."""
+    plant, since, seen = Plant(tmp_path), START + timedelta(minutes=5), START + timedelta(minutes=25)
+    config = plant.load(MODBUS)
+    runs = [(2, P, 102), (1, Q, 103), (3, P, 106)]
+    counts = [
+        counted(seen, units, raw=raw, previous_raw=raw - units, product=product, since=since, station=STATION)
+        for units, product, raw in runs
+    ]
+    events: list[StationEvent] = [state(START, State.PRODUCING, station=STATION), *counts]
+    async with Journal.open(plant.journal) as journal:
+        await journal.append(Entry(events=events))
+    window = Window(WindowKind.HOUR, "all", START.date(), Interval(START, START + timedelta(hours=1)))
+    with PlantResults(config, plant.journal, now=window.interval.end) as query:
+        found = explain(query, STATION, window)
+    assert [inside for _, inside in found.counts] == [2, 1, 3]
+    assert found.row.kpi.good == 6
+
+
 async def test_mes_explain_names_the_totaliser(tmp_path: Path) -> None:
     """An open count, and what was decided of it, stand there with their totaliser."""
     plant = Plant(tmp_path)

@@ -115,6 +115,7 @@ FUNCTIONS = {
     "self.sentence": 0,
     "localizer.sentence": 0,
     "localizer.word": 0,
+    "localizer.counter": 0,
 }
 CONSTANTS = re.compile(r"'([^']+)'(?: if .* else '([^']+)')?")
 SAME = frozenset({"oee", "teep", "definition.taktline.title"})  # the same in every language
@@ -131,7 +132,9 @@ def used_by_templates() -> Iterator[tuple[str, str]]:
                     yield where, repr(key)
                 case nodes.Getitem(node=nodes.Name(name="t"), arg=chosen):
                     yield where, written(chosen)
-                case nodes.Call(node=nodes.Getattr(node=nodes.Name(name="localizer"), attr="word" | "sentence")):
+                case nodes.Call(
+                    node=nodes.Getattr(node=nodes.Name(name="localizer"), attr="word" | "sentence" | "counter")
+                ):
                     yield where, written(node.args[0])
 
 
