@@ -24,6 +24,7 @@ class Place:
 COMMANDS = {
     "demo": Place("demo", "demo_command", "Plant, collector and report in one, every figure held against the truth."),
     "run": Place("run", "run_command", "Collect from the controllers until stopped: the daemon."),
+    "reload": Place("reload", "reload_command", "Let the running collector take up its changed plant file."),
     "simulate": Place("simulate", "simulate_command", "Serve the simulated plant for your own client or `mes run`."),
     "check": Place("check", "check_command", "Name every mistake in a plant's file, with line and remedy."),
     "report": Place(

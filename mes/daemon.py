@@ -5,9 +5,9 @@ import contextlib
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,16 +16,19 @@ from adapters import registry
 from adapters.cancelling import end_tasks
 from adapters.clock import Clock, SteadyClock
 from adapters.operating_system import raise_open_files_limit
+from adapters.ports import Adapter
 from adapters.reading import Batch, ControllerId, GapCause
 from mes.collect.present import PresentTags, longest_without_count
 from mes.config.build import PlantConfig
+from mes.config.changes import Changes, changes
 from mes.config.models.plant import InfluxShape
-from mes.errors import ConfigError, JournalError
+from mes.errors import EXIT_BAD_INPUT, ConfigError, JournalError
 from mes.health.clock_offsets import ControllerClocks
 from mes.health.controllers import Health
 from mes.health.count_audit import CountAudit, moduli
 from mes.health.influx_points import LookTimes, health_points
 from mes.health.monitor import StatusMonitor
+from mes.health.reload_file import ReloadFile
 from mes.health.status import alive
 from mes.health.systemd import Manager, watch
 from mes.influx.encode import Point
@@ -41,8 +44,8 @@ from mes.journal.names import Names, formerly
 from mes.logs import get_logger
 from mes.model import StationId, flow_positions
 from mes.pipeline import Pipeline
-from mes.stopping import STOP_WITHIN_S, in_thread, stop_on_signal
-from mes.supervisor import Backoff, run_forever, supervise
+from mes.stopping import STOP_WITHIN_S, in_thread, set_on_hangup, stop_on_signal
+from mes.supervisor import Backoff, failure_of, run_forever, supervise
 
 log = get_logger()
 
@@ -57,12 +60,17 @@ OpenJournal = Callable[[Path], AbstractAsyncContextManager[Journal]]
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """The running program, as seen by those who watch it."""
+    """The running program, as seen by those who watch it.
+
+    `prepare` says what another configuration changes and changes nothing; `reload` takes over what was prepared.
+    """
 
     pipeline: Pipeline
     journal: Journal
     health: Health
     monitor: StatusMonitor
+    prepare: Callable[[PlantConfig], Awaitable[tuple[Changes, "Makers"]]]
+    reload: Callable[[PlantConfig, Changes, "Makers"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,42 +139,103 @@ async def collector(
         if clocks.measures:
             monitor.offsets = clocks.offsets
         taker = _Tapped(pipeline, taps)
-        lines: registry.Lines = {}
         async with asyncio.TaskGroup() as group:
+            parts = _Parts(group, config, clock, pipeline, taker, monitor, secret, backoff, pace)
+            parts.beginning = group.create_task(parts.begin(), name="recovery")
+            yield Collector(pipeline, journal, health, monitor, parts.prepare, parts.reload)
+            await end_tasks([parts.beginning, *parts.tasks.values(), *parts.forwarding])
 
-            async def begin() -> None:
-                """Takes up the journal, for as long as its disk takes nothing, and then connects."""
-                await pipeline.recover()
-                monitor.recovered.set()
-                monitor.unknown_stations = await in_thread(_unknown_stations, config)
-                tasks.extend(
-                    group.create_task(
-                        supervise(
-                            controller,
-                            registry.maker(
-                                controller, settings, config.tags[controller], clock=clock, secret=secret, lines=lines
-                            ),
-                            taker,
-                            health,
-                            rng=random.Random(),
-                            backoff=backoff,
-                        ),
-                        name=f"controller {controller}",
-                    )
-                    for controller, settings in config.controllers.items()
-                )
-                if config.influx is not None:
-                    forwarding = run_forever(
-                        "influx",
-                        partial(_forward, secret, config, monitor, pace),
-                        failing=monitor.failing("influx"),
-                    )
-                    tasks.append(group.create_task(forwarding, name="influx"))
 
-            tasks: list[asyncio.Task[None]] = []
-            tasks.append(group.create_task(begin(), name="recovery"))
-            yield Collector(pipeline, journal, health, monitor)
-            await end_tasks(tasks)
+Makers = Mapping[ControllerId, Callable[[], Adapter]]
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The tasks of a collector: one for each controller, by its name, and the forwarding."""
+
+    group: asyncio.TaskGroup
+    config: PlantConfig
+    clock: Clock
+    pipeline: Pipeline
+    taker: _Tapped
+    monitor: StatusMonitor
+    secret: Callable[[str], str]
+    backoff: Backoff | None
+    pace: Pace | None
+    beginning: asyncio.Task[None] | None = None
+    lines: registry.Lines = field(default_factory=dict)
+    tasks: dict[ControllerId, asyncio.Task[None]] = field(default_factory=dict)
+    forwarding: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def begin(self) -> None:
+        """Takes up the journal, for as long as its disk takes nothing, and then connects."""
+        await self.pipeline.recover()
+        self.monitor.recovered.set()
+        self.monitor.unknown_stations = await in_thread(_unknown_stations, self.config)
+        self._connect(self._makers(self.config, list(self.config.controllers)))
+        self._forward()
+
+    async def prepare(self, after: PlantConfig) -> tuple[Changes, Makers]:
+        """What another configuration changes, and its connections, not begun yet; nothing is changed."""
+        found = await in_thread(changes, self.config, after)
+        if found.needs_restart:
+            return found, {}
+        return found, await in_thread(self._makers, after, (*found.started, *found.restarted))
+
+    async def reload(self, after: PlantConfig, found: Changes, makers: Makers) -> None:
+        """Takes over another configuration; what is prepared must be of the present one. Raises JournalError."""
+        if self.beginning is not None:
+            await asyncio.wait([self.beginning])
+        self.config = after
+        ended = (*found.ended, *found.restarted)
+        await end_tasks([self.tasks.pop(controller) for controller in ended])
+        await self.pipeline.reconfigure(after.setups, controllers=after.station_controllers, affected=found.affected)
+        self._follow(after, found)
+        self._connect(makers)
+        if found.forwarding:
+            await end_tasks(self.forwarding)
+            self.monitor.troubles.pop("influx", None)
+            self._forward()
+        self.monitor.unknown_stations = await in_thread(_unknown_stations, after)
+
+    def _follow(self, after: PlantConfig, found: Changes) -> None:
+        """Health, and what tags show, of the controllers that there are now."""
+        tags, fresh = self.monitor.tags, present_tags(after)
+        for controller in found.ended:
+            self.monitor.health.forget(controller)
+            tags.pop(controller, None)
+        for controller, shown in fresh.items():
+            if controller in found.affected:
+                tags[controller] = shown
+            else:
+                tags[controller].use(_longest(after))
+        self.monitor.count_audit.use(moduli(after.setups))
+
+    def _makers(self, config: PlantConfig, controllers: Iterable[ControllerId]) -> Makers:
+        return {
+            controller: registry.maker(
+                controller,
+                config.controllers[controller],
+                config.tags[controller],
+                clock=self.clock,
+                secret=self.secret,
+                lines=self.lines,
+            )
+            for controller in controllers
+        }
+
+    def _connect(self, makers: Makers) -> None:
+        for controller, make in makers.items():
+            running = supervise(
+                controller, make, self.taker, self.monitor.health, rng=random.Random(), backoff=self.backoff
+            )
+            self.tasks[controller] = self.group.create_task(running, name=f"controller {controller}")
+
+    def _forward(self) -> None:
+        if self.config.influx is not None:
+            work = partial(_forward, self.secret, self.config, self.monitor, self.pace)
+            forwarding = run_forever("influx", work, failing=self.monitor.failing("influx"))
+            self.forwarding = [self.group.create_task(forwarding, name="influx")]
 
 
 def _unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
@@ -181,7 +250,7 @@ def _unknown_stations(config: PlantConfig) -> tuple[StationId, ...]:
 
 def present_tags(config: PlantConfig) -> dict[ControllerId, PresentTags]:
     """Of each controller, what its tags show; nothing yet."""
-    longest = {station: longest_without_count(standard) for station, standard in config.standards.items()}
+    longest = _longest(config)
     return {
         controller: PresentTags(
             config.tags[controller],
@@ -190,6 +259,10 @@ def present_tags(config: PlantConfig) -> dict[ControllerId, PresentTags]:
         )
         for controller in config.controllers
     }
+
+
+def _longest(config: PlantConfig) -> dict[StationId, timedelta]:
+    return {station: longest_without_count(standard) for station, standard in config.standards.items()}
 
 
 def influx_target(config: PlantConfig, secret: Callable[[str], str]) -> Target | None:
@@ -329,16 +402,34 @@ async def told_or_set(stop: asyncio.Event, clock: Clock, journal: Journal, set_f
         await end_tasks([stopped, set_far])
 
 
-async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None], set_for_s: float = SET_FOR_S) -> None:
+@dataclass(slots=True)
+class _Plant:
+    """The configuration that runs now; `read_again` gives the one of the file, and `hangup` asks for that."""
+
+    config: PlantConfig
+    read_again: Callable[[], PlantConfig] | None
+    hangup: asyncio.Event
+
+
+async def run(
+    config: PlantConfig,
+    clock: Clock,
+    *,
+    opened: Callable[[], None],
+    set_for_s: float = SET_FOR_S,
+    read_again: Callable[[], PlantConfig] | None = None,
+) -> None:
     """The daemon: collects until SIGTERM or SIGINT, then stops in order; calls `opened` once the journal is there.
 
     When the machine's clock was set far away and stays there, collecting begins again by that clock. The time between
-    is a gap, and stamps in its future are brought back. `set_for_s`: real seconds.
+    is a gap, and stamps in its future are brought back. `set_for_s`: real seconds. `read_again`: the configuration
+    that SIGHUP asks for; it may raise ConfigError. Without it SIGHUP ends the program, as the system has it.
     """
     stop = stop_on_signal(within_s=STOP_WITHIN_S)
+    plant = _Plant(config, read_again, asyncio.Event() if read_again is None else set_on_hangup())
     raise_open_files_limit(OPEN_FILES_WANTED)
     while True:
-        await _collect(config, clock, stop, opened, set_for_s)
+        await _collect(plant, clock, stop, opened, set_for_s)
         if stop.is_set() or not isinstance(clock, SteadyClock):
             return
         before = clock.now()
@@ -347,24 +438,93 @@ async def run(config: PlantConfig, clock: Clock, *, opened: Callable[[], None], 
 
 
 async def _collect(
-    config: PlantConfig, clock: Clock, stop: asyncio.Event, opened: Callable[[], None], set_for_s: float
+    plant: _Plant, clock: Clock, stop: asyncio.Event, opened: Callable[[], None], set_for_s: float
 ) -> None:
     """Until `stop` is set, or the machine's clock is."""
-    if config.web is not None:
-        from mes.board.serving import serve_board  # takes a second, so that it is done before anything is read
-    async with collector(config, clock) as running, asyncio.TaskGroup() as group:
+    if plant.config.web is not None:
+        import mes.board.serving  # noqa: F401  # takes a second, so that it is done before anything is read
+    async with collector(plant.config, clock) as running, asyncio.TaskGroup() as group:
         await asyncio.to_thread(opened)
         monitor = running.monitor
-        tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(monitor, config))]
-        if config.web is not None:
-            serving = partial(serve_board, config, monitor, config.web)
-            trying = run_forever("board", serving, pause_s=BOARD_RETRY_S, failing=monitor.failing("board"))
-            tasks.append(group.create_task(trying))
+        tasks: list[asyncio.Task[None]] = [group.create_task(_look_after(monitor, plant.config))]
+        board = _BoardTask(group, monitor)
+        board.start(plant.config)
         manager = Manager()
         tasks.append(group.create_task(watch(manager, partial(_standstill, monitor))))
+        tasks.append(group.create_task(_reload_on_request(plant, running, board, manager)))
         await told_or_set(stop, clock, running.journal, set_for_s)
         if stop.is_set():
             manager.tell("STOPPING=1")
         log.info("collector_stopping", last_seq=running.journal.last_seq)
         await end_tasks(tasks)
+        await board.end()
     log.info("collector_stopped")
+
+
+@dataclass(slots=True)
+class _BoardTask:
+    """The board, if the plant's file has one."""
+
+    group: asyncio.TaskGroup
+    monitor: StatusMonitor
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self, config: PlantConfig) -> None:
+        """Serves it until `end`."""
+        if config.web is not None:
+            from mes.board.serving import serve_board
+
+            serving = partial(serve_board, config, self.monitor, config.web)
+            trying = run_forever("board", serving, pause_s=BOARD_RETRY_S, failing=self.monitor.failing("board"))
+            self.tasks = [self.group.create_task(trying)]
+
+    async def end(self) -> None:
+        """Returns when its requests have ended."""
+        await end_tasks(self.tasks)
+
+
+async def _reload_on_request(plant: _Plant, running: Collector, board: _BoardTask, manager: Manager) -> None:
+    """Takes over the plant's file at each request, one after the other; a mistake in it changes nothing."""
+    if plant.read_again is None:
+        return
+    async with ReloadFile.open(plant.config.journal_path) as answers:
+        while True:
+            await plant.hangup.wait()
+            plant.hangup.clear()  # a request from here on is one more: it may be about a later version of the file
+            try:
+                manager.tell_reloading()
+                answers.begin()
+                code, lines = await _reload(plant, plant.read_again, running, board)
+            except asyncio.CancelledError:
+                plant.hangup.set()  # collecting may begin again by another clock
+                raise
+            manager.tell("READY=1")
+            answers.end(code, lines)
+
+
+async def _reload(
+    plant: _Plant, read_again: Callable[[], PlantConfig], running: Collector, board: _BoardTask
+) -> tuple[int, Sequence[str]]:
+    """The exit code of the command, and what it says."""
+    prepared: list[tuple[PlantConfig, Changes, Makers]] = []
+
+    async def prepare() -> None:
+        after = await in_thread(read_again)
+        prepared.append((after, *await running.prepare(after)))
+
+    failure = await failure_of(prepare)
+    if failure is not None:
+        log.error("reload_refused", detail=failure, remedy="correct the file and reload it; nothing was changed")
+        return EXIT_BAD_INPUT, (failure, "nothing was changed")
+    ((after, found, makers),) = prepared
+    if found.needs_restart:
+        log.error("reload_refused", detail=" ".join(found.sentences()), remedy="restart the service")
+        return EXIT_BAD_INPUT, found.sentences()
+    plant.config = after
+    await running.reload(after, found, makers)
+    if found.board:
+        await board.end()
+        running.monitor.troubles.pop("board", None)
+        board.start(after)
+    log.info("reloaded", changes=list(found.sentences()))
+    return 0, found.sentences()

@@ -1,6 +1,6 @@
 """A batch in, committed events out: routes readings to stations, steps them, journals what came of it."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +28,7 @@ from mes.model import ProcessValue, StationEvent, StationId, TotaliserId
 log = get_logger()
 
 A_DAY = timedelta(days=1)
+RELOADED = "the plant's file was reloaded"
 OBSERVED_EVERY_S = 2.0  # real seconds between proofs of life on disk while nothing happens
 
 
@@ -86,11 +87,28 @@ class Pipeline:
         `offset`: takes every batch, and gives its controller's clock minus ours as far as that is known then.
         `monotonic_s`: real seconds that only grow, those in which the machine slept included.
         """
-        self._setups = setups
         self._journal = journal
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._states: dict[StationId, StationState] = {station: initial_state() for station in setups}
+        self._route(setups, controllers)
+        self._offset = offset
+        self._deliveries: dict[ControllerId, Delivery] = {}
+        self._observed: dict[ControllerId, datetime] = {}
+        self._looks: dict[ControllerId, Looks] = {controller: Looks() for controller in self._stations}
+        self._gaps: dict[ControllerId, Gap] = {}  # the controllers we are blind to now
+        self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
+        self._saved_at_s = monotonic_s()
+        self._speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
+        self._present: dict[ControllerId, dict[TagId, Reading]] = {}  # the last reading of each tag
+        self._parts: dict[ControllerId, tuple[PolledPart, float]] = {}  # the last poll of some tags, in real time
+        self._batch_at_s: dict[ControllerId, float] = {}  # the real time of the last batch
+        self._commit_took_s: dict[ControllerId, float] = {}  # how long that waited for its commit
+        self._longest_commit_s: dict[ControllerId, float] = {}  # of those since the last poll of some tags
+
+    def _route(self, setups: Mapping[StationId, StationSetup], controllers: Mapping[StationId, ControllerId]) -> None:
+        """Which controller shows what of which station."""
+        self._setups = setups
         others = (controller for setup in setups.values() for controller in setup.elsewhere.values())
         known = dict.fromkeys((*controllers.values(), *others))
         self._stations: dict[ControllerId, list[StationId]] = {controller: [] for controller in known}
@@ -106,19 +124,6 @@ class Pipeline:
                     self._pulsed[shown_by].add(station)
             for tag, controller in setup.elsewhere.items():
                 self._guests[controller].setdefault(station, []).append(tag)
-        self._offset = offset
-        self._deliveries: dict[ControllerId, Delivery] = {}
-        self._observed: dict[ControllerId, datetime] = {}
-        self._looks: dict[ControllerId, Looks] = {controller: Looks() for controller in self._stations}
-        self._gaps: dict[ControllerId, Gap] = {}  # the controllers we are blind to now
-        self._unsaved: set[ControllerId] = set()  # whose proof of life on disk is older than the one in memory
-        self._saved_at_s = monotonic_s()
-        self._speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
-        self._present: dict[ControllerId, dict[TagId, Reading]] = {}  # the last reading of each tag
-        self._parts: dict[ControllerId, tuple[PolledPart, float]] = {}  # the last poll of some tags, in real time
-        self._batch_at_s: dict[ControllerId, float] = {}  # the real time of the last batch
-        self._commit_took_s: dict[ControllerId, float] = {}  # how long that waited for its commit
-        self._longest_commit_s: dict[ControllerId, float] = {}  # of those since the last poll of some tags
 
     def last_observed(self, controller: ControllerId) -> datetime | None:
         """The last proof of life, by our clock; None if there never was one."""
@@ -172,6 +177,74 @@ class Pipeline:
                 self._blind(controller, Gap(began, None, GapCause.COLLECTOR, "the collector was not running"), work)
         await self._commit(work)
 
+    async def reconfigure(
+        self,
+        setups: Mapping[StationId, StationSetup],
+        *,
+        controllers: Mapping[StationId, ControllerId],
+        affected: Set[ControllerId],
+    ) -> None:
+        """Takes over another configuration, as a restart does, while the controllers that are not `affected` go on.
+
+        No session of an affected controller may run meanwhile; of their stations nothing is known until the next one
+        gives a baseline. `affected`: all that show a station, before or now, which is read in another way.
+        """
+        bodies = await self._journal.station_states()
+        read = {station: readable_state(body) for station, body in bodies.items() if station not in self._states}
+        counted = [count.event for count in await self._journal.last_counts()] if None in read.values() else []
+        # from here to the append nothing is awaited: batches of other controllers come before it or after it
+        for station, state in read.items():
+            self._states[station] = rebuilt(station, counted) if state is None else state
+        for station in setups:
+            self._states.setdefault(station, initial_state())
+        work, now = _Work(self._states), self._clock.now()
+        ended = sorted(affected & self._observed.keys() & self._stations.keys())
+        last_seen = self._part_from(ended, setups, now, work)
+        self._route(setups, controllers)
+        for controller in affected:
+            self._forget(controller)
+        absent = {station: state for station, state in self._states.items() if station not in setups}
+        others = vacated({station: work.states.get(station, state) for station, state in absent.items()})
+        for controller in sorted(affected & self._stations.keys()):
+            stations = self._stations[controller]
+            known = [station for station in stations if station in bodies]
+            for station in stations:
+                self._adopt([station], known, others, last_seen.get(station, now), work)
+            if known:
+                began = self._observed.setdefault(controller, min(last_seen.get(station, now) for station in known))
+                self._blind(controller, Gap(min(began, now), None, GapCause.COLLECTOR, RELOADED), work)
+        await self._commit(work)
+
+    def _part_from(
+        self, ended: Sequence[ControllerId], setups: Mapping[StationId, StationSetup], now: datetime, work: _Work
+    ) -> dict[StationId, datetime]:
+        """Nothing is known of the stations of these controllers from the last proof of life on, which is returned."""
+        last_seen: dict[StationId, datetime] = {}
+        for controller in ended:
+            began = self._observed[controller] = min(self._observed[controller], now)
+            self._unsaved.add(controller)
+            for station in self._stations[controller]:
+                last_seen[station] = began
+                gap = Gap(began, None, GapCause.COLLECTOR, RELOADED)
+                if station not in setups:
+                    gap = Gap(began, None, GapCause.NOT_CONFIGURED, "not in the plant's file")
+                work.step(self._setups[station], gap)
+        for controller in ended:  # stations of other controllers, which go on without what these show of them
+            for station, tags in self._guests[controller].items():
+                self._unread(station, tags, self._observed[controller], work)
+        return last_seen
+
+    def _forget(self, controller: ControllerId) -> None:
+        """What was known of its session."""
+        self._gaps.pop(controller, None)
+        self._deliveries.pop(controller, None)
+        self._present.pop(controller, None)
+        self._parts.pop(controller, None)
+        self._batch_at_s.pop(controller, None)
+        self._commit_took_s.pop(controller, None)
+        self._longest_commit_s.pop(controller, None)
+        self._looks[controller] = Looks()
+
     def _leave_out(
         self,
         states: Mapping[StationId, bytes],
@@ -203,7 +276,7 @@ class Pipeline:
     ) -> None:
         """Takes over the places of the plant's file; only what is `known` of a station is worth a row."""
         for station in stations:
-            adopted = adopt(self._setups[station], self._states[station], at, others)
+            adopted = adopt(self._setups[station], work.states.get(station, self._states[station]), at, others)
             if station not in known:
                 self._states[station] = adopted.state
                 continue

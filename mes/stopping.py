@@ -137,6 +137,22 @@ def stop_on_signal(*, within_s: float | None = None) -> asyncio.Event:
     return stop
 
 
+def set_on_hangup() -> asyncio.Event:
+    """An event that each SIGHUP sets, which asks for a reload; never on a system without that signal.
+
+    Call inside the running loop, in the main thread.
+    """
+    hangup, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def received(_number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the program ends already
+            loop.call_soon_threadsafe(hangup.set)
+
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, received)
+    return hangup
+
+
 def _limit(first: threading.Event, loop: asyncio.AbstractEventLoop, within_s: float) -> None:
     first.wait()
     threading.Event().wait(within_s)

@@ -204,6 +204,18 @@ class _Supervised:
         return self.backoff.delay_s(self.failures, self.rng)
 
 
+async def failure_of(work: Callable[[], Awaitable[None]]) -> str | None:
+    """Does what a person asked for; a failure stops nothing and gives its sentence, None if it worked."""
+    try:
+        await work()
+    except MesError as error:
+        return str(error)
+    except Exception as error:  # the collecting must go on whatever a file has in it
+        log.error("request_failed", detail=f"{type(error).__name__}: {error}", exc_info=error)  # noqa: TRY400
+        return f"{type(error).__name__}: {error}; a defect of this program, please report it"
+    return None
+
+
 async def run_forever(
     name: str,
     work: Callable[[], Awaitable[None]],

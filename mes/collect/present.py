@@ -114,6 +114,11 @@ class PresentTags:
         self._findings: dict[TagId, Diagnostic] = {}
         self._last: datetime | None = None
 
+    def use(self, longest: Mapping[StationId, timedelta]) -> None:
+        """Takes over how long stations may produce without a count, by another configuration."""
+        for station in self._stations:
+            station.longest = longest.get(station.setup.station, LEAST_WITHOUT_COUNT)
+
     def take(self, batch: Batch) -> None:
         """One batch that was journaled; a baseline says nothing about the time before it."""
         if self._last is not None and not batch.baseline:

@@ -8,6 +8,7 @@ import click
 
 from mes.commands.options import CONFIG, beginning, plant
 from mes.commands.simulated import CLOCK, SPEED, clock_of
+from mes.config.build import PlantConfig
 
 
 @click.command("run")
@@ -27,4 +28,9 @@ def run_command(*, config: Path | None, speed: float, clock: tuple[datetime, dat
 
     start = beginning(config, loaded.config.journal_path)
     start.allow(new=new)
-    asyncio.run(daemon.run(loaded.config, clock_of(speed, clock), opened=start.remember))
+
+    def read_again() -> PlantConfig:
+        return plant(config).config
+
+    running = daemon.run(loaded.config, clock_of(speed, clock), opened=start.remember, read_again=read_again)
+    asyncio.run(running)

@@ -99,6 +99,11 @@ class Health:
         self._known[controller] = replace(self._now(self._ticked(controller), ConnectionState.PARKED), error=detail)
         self._follow_diagnostics(controller)
 
+    def forget(self, controller: ControllerId) -> None:
+        """The controller is not in the plant's file any more."""
+        for known in (self._known, self._adapters, self._diagnostics, self._ticked_s, self._batch_s):
+            known.pop(controller, None)
+
     def is_running(self, controller: ControllerId) -> bool:
         """Whether its present connection has given data."""
         known = self._known.get(controller)

@@ -279,6 +279,12 @@ class CountAudit:
             return ()
         return tuple(self._accounts[key].line(key, self._stored_units(key)) for key in sorted(self._accounts))
 
+    def use(self, moduli: Mapping[Key, int]) -> None:
+        """Takes over where totalisers wrap by another configuration, for what comes from now on."""
+        self._moduli = moduli
+        for key, account in self._accounts.items():
+            account.modulus = moduli.get(key)
+
     async def follow(self, *, every_s: float = FOLLOW_EVERY_S) -> NoReturn:
         """Keeps the audit up to date for ever; raises JournalError."""
         while True:

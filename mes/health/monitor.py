@@ -44,7 +44,7 @@ class StatusMonitor:
     clock: Clock
     writer: InfluxWriter | None = None
     offsets: Callable[[], Mapping[ControllerId, float]] = _no_offsets
-    tags: Mapping[ControllerId, PresentTags] = field(default_factory=dict)
+    tags: dict[ControllerId, PresentTags] = field(default_factory=dict)
     recovered: asyncio.Event = field(default_factory=asyncio.Event)
     troubles: dict[str, str] = field(default_factory=dict)  # why a part beside the collecting does not work now
     unknown_stations: tuple[StationId, ...] = ()

@@ -6,6 +6,7 @@ The protocol is sd_notify(3): datagrams to the socket that $NOTIFY_SOCKET names,
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
@@ -38,6 +39,10 @@ class Manager:
                 sender.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
             log.warning("service_manager_not_told", detail=str(error))
+
+    def tell_reloading(self) -> None:
+        """A reload begins; READY=1 ends it. The manager wants the monotonic time, in microseconds."""
+        self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 async def watch(manager: Manager, progress: Progress) -> NoReturn:

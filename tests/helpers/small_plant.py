@@ -35,6 +35,7 @@ class SmallPlant:
     made: int = 0
     descriptors: int = 0  # how many the program may open; 0: as many as this process
     program: tuple[str, ...] = (str(MES),)
+    text: str = ""  # of the plant's file, if it is another one
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
@@ -57,7 +58,7 @@ class SmallPlant:
         web = self.web or f"{{host: 127.0.0.1, port: {self.board}}}"
         journal = "path: journal.sqlite, process_values_days: 30"
         text = FILE.format(port=self.device.port, poll_ms=50, ideal_s=30, max_per_hour=100000, journal=journal, web=web)
-        self.plant.write_text(text + self.tail, encoding="utf-8")
+        self.plant.write_text(self.text or text + self.tail, encoding="utf-8")
         limit = f"ulimit -n {self.descriptors}; " if self.descriptors else ""
         with (self.folder / "log").open("ab") as log:
             self._running.append(
@@ -82,6 +83,14 @@ class SmallPlant:
         if running.returncode is None:
             running.terminate()
         return await running.wait()
+
+    def signal(self, number: int) -> None:
+        """Sends the running program a signal."""
+        self._running[-1].send_signal(number)
+
+    async def ends(self) -> int:
+        """Waits for the end of the program, which somebody else brought about; its exit code."""
+        return await self._running.pop().wait()
 
     async def kill(self) -> None:
         """Ends whatever still runs."""

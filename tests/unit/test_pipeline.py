@@ -12,7 +12,7 @@ from fakes import PLC, START
 from faulty_disk import NAME, faulty_disk
 
 from adapters.clock import ManualClock
-from adapters.reading import Batch, GapCause, Quality, Reading, TagId, Value
+from adapters.reading import Batch, ControllerId, GapCause, Quality, Reading, TagId, Value
 from mes.collect.counters import CounterSetup, ResetPolicy
 from mes.collect.signals import CounterSignal, StationSetup, UnitLogSignal
 from mes.errors import JournalError
@@ -266,3 +266,34 @@ async def test_a_count_that_is_held_back_is_decided_though_the_station_says_noth
 
     assert not any(isinstance(journaled.event, UnitsCounted) and journaled.event.delta for journaled in waiting)
     assert [(event.previous_raw, event.raw) for event in told if isinstance(event, CountUnreconciled)] == [(65535, 1)]
+
+
+async def test_a_station_that_moves_to_another_controller(bench: Bench) -> None:
+    """It has a gap from the former controller's last word to the new one's first; the other station has none."""
+    other = ControllerId("other")
+    bench.pipeline = Pipeline(
+        {station: setup(station) for station in TAGS},
+        bench.journal,
+        bench.clock,
+        controllers={FIRST: PLC, SECOND: other},
+        monotonic_s=lambda: bench.real_s,
+    )
+    second = replace(counts(0, 10, 20), controller=other, baseline=True)
+    second = replace(second, readings=second.readings[1:])
+    await bench.pipeline.accept(counts(0, 10, baseline=True))
+    await bench.pipeline.accept(second)
+    await bench.pipeline.accept(counts(5, 12))
+    new = ControllerId("new")
+    await bench.pipeline.reconfigure(
+        {station: setup(station) for station in TAGS}, controllers={FIRST: PLC, SECOND: new}, affected={other, new}
+    )
+    await bench.pipeline.accept(counts(6, 13))
+    reading = replace(second.readings[0], value=24, received_time=at(8))
+    moved = replace(second, controller=new, received_time=at(8), readings=(reading,))
+    await bench.pipeline.accept(moved)
+
+    assert await bench.connection(FIRST) == []
+    lost, restored = await bench.connection(SECOND)
+    assert (lost.time, restored.time) == (at(0), at(8))
+    assert sum(unit.delta for unit in await bench.units(FIRST)) == 3
+    assert sum(unit.delta for unit in await bench.units(SECOND)) == 4

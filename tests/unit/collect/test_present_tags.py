@@ -223,6 +223,15 @@ def test_a_counter_that_stands_still_while_the_station_produces_is_named() -> No
     assert plant.batch(9999, good=7, total=7).codes() == {}
 
 
+def test_another_ideal_cycle_changes_how_long_a_counter_may_stand() -> None:
+    """A reload tells the new times; a station that has none may stand for half an hour."""
+    plant = producing(until=31)
+    plant.tags.use({FRAMING: timedelta(hours=1)})
+    assert plant.codes() == {}
+    plant.tags.use({})
+    assert plant.codes() == {"counter_still": ("good", "total")}
+
+
 def test_a_counter_of_the_wrong_address_is_named_though_others_move() -> None:
     """All units stand while good ones are counted; good ones may stand while units are scrapped."""
     assert producing((29, {"good": 6}), until=31).codes() == {"counter_still": ("total",)}

@@ -77,5 +77,7 @@ def test_the_unit_keeps_its_promises() -> None:
 
     for promised in ("Restart=always", "StartLimitIntervalSec=0", "Type=notify", "WatchdogSec=30", "LimitNOFILE=8192"):
         assert promised in lines
+    started = next(line for line in lines if line.startswith("ExecStart="))
+    assert started.replace("ExecStart=", "ExecReload=").replace(" run ", " reload ") in lines
     assert any(line.startswith("After=") and "time-sync.target" in line for line in lines)
     assert not any("password" in line.lower() or "token" in line.lower() for line in lines)
