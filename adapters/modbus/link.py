@@ -7,7 +7,8 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+import struct
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict, assert_never
@@ -71,6 +72,18 @@ class Asker:
     memory: DeviceMemory
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityAnswer:
+    """Objects of a device's identification by their number, or an exception code.
+
+    `following`: the object at which the next answer begins, None after the last one.
+    """
+
+    objects: Mapping[int, bytes]
+    following: int | None = None
+    code: int = 0
+
+
 class Link:
     """One connection and its library client; it answers, is silent or is lost, and never comes back by itself."""
 
@@ -86,6 +99,7 @@ class Link:
         self._answers: Answers = TcpAnswers(memory) if isinstance(settings, ModbusNumbered) else RtuAnswers()
         self._asker = Asker(settings, DeviceMemory())
         self._taken = 0
+        self._unchecked = False  # what is asked for is no block
         self._connected_s = self._asked_s = -math.inf
         self._failure: OSError | None = None
         self._client = _client(settings, self._on_link, self._on_packet)
@@ -109,6 +123,8 @@ class Link:
 
     def _on_packet(self, sending: bool, data: bytes) -> bytes:  # the library calls it
         """Hands the library only the frame that answers; `data`: all that it holds, of which `_taken` bytes are old."""
+        if self._unchecked:
+            return data
         if sending:
             settings = self._asker.settings
             any_unit = isinstance(settings, ModbusNumbered) and settings.unit_echo == "any"
@@ -205,6 +221,30 @@ class Link:
             self._asked_s = asyncio.get_running_loop().time()
         self.answered = True
         return answer
+
+    async def identify(self, asker: Asker, level: int, first: int) -> IdentityAnswer | None:
+        """Asks for the device identification (function 43/14): `level` 1 to 3, from object `first` on; None: no answer.
+
+        The answer is not checked as those of blocks are, so the link should be used for nothing else. Raises LostError.
+        """
+        await self._pause(asker.settings)
+        self._unchecked = self.used = True
+        self._client.ctx.comm_params.timeout_connect = asker.settings.request_timeout_s
+        try:
+            answer: Any = await self._client.read_device_information(
+                read_code=level, object_id=first, device_id=asker.settings.unit
+            )
+            obey_cancellation()
+        except (ConnectionException, OSError) as failure:
+            raise LostError from failure
+        except (ModbusException, struct.error):
+            return None
+        finally:
+            self._asked_s = asyncio.get_running_loop().time()
+        if answer.isError():
+            return IdentityAnswer({}, code=answer.exception_code)
+        objects = {number: content for number, content in answer.information.items() if isinstance(content, bytes)}
+        return IdentityAnswer(objects, following=answer.next_object_id if answer.more_follows else None)
 
     async def _pause(self, settings: ModbusController) -> None:
         """Leaves the device the time that it needs after a connection and between two requests."""

@@ -123,8 +123,7 @@ class RegisterImage:
         """What the device says in place of a tag's value; empty if it says nothing of the kind."""
         codes = (self._answers[self._plan.blocks[part.block]].code for part in self._plan.parts[tag])
         code = next((code for code in codes if code > 0), 0)
-        name = _REFUSALS[code][0] if code in _REFUSALS else _FAILURES.get(code, "of the device's own")
-        return f"the device answers with exception {code} ({name})" if code else ""
+        return f"the device answers with {exception_text(code)}" if code else ""
 
     def check_refusals(self) -> None:
         """If all blocks are refused from the start, the file is wrong; if only later, the device has changed.
@@ -189,6 +188,12 @@ class RegisterImage:
         if found is not None:
             what, remedy = found
             self._unreadable[tag] = Diagnostic(DiagnosticCode.VALUE_UNREADABLE, f"tag {tag}: {what}", remedy, (tag,))
+
+
+def exception_text(code: int) -> str:
+    """An exception code of Modbus with its meaning: `exception 2 (illegal address)`."""
+    name = _REFUSALS[code][0] if code in _REFUSALS else _FAILURES.get(code, "of the device's own")
+    return f"exception {code} ({name})"
 
 
 def _refusal(block: Block, code: int) -> tuple[str, str]:

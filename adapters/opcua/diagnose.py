@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -31,6 +31,7 @@ _CODES = {
     StatusCodes.BadIdentityTokenInvalid: Code.LOGIN_REFUSED,
     StatusCodes.BadSecurityChecksFailed: Code.CERTIFICATE_REJECTED,
     StatusCodes.BadCertificateUntrusted: Code.CERTIFICATE_REJECTED,
+    StatusCodes.BadTcpEndpointUrlInvalid: Code.PATH_UNKNOWN,
     StatusCodes.BadTooManySessions: Code.TOO_MANY_SESSIONS,
     StatusCodes.BadMaxConnectionsReached: Code.TOO_MANY_SESSIONS,
 }
@@ -40,13 +41,14 @@ _CODES = {
 class Report:
     """What was found out. `offers`: what the server offers, None where it did not say; `server`: its certificate.
 
-    `clock_ahead`: the server's clock minus ours, None where there was no login.
+    `clock_ahead`: the server's clock minus ours, None where there was no login. `endpoints`: as the server gave them.
     """
 
     findings: tuple[Finding, ...]
     offers: tuple[str, ...] | None = None
     server: Card | None = None
     clock_ahead: timedelta | None = None
+    endpoints: tuple[ua.EndpointDescription, ...] = ()
 
 
 async def examine(
@@ -56,18 +58,22 @@ async def examine(
     secret: Callable[[str], str],
     log_in: bool = True,
     most_clock_difference: timedelta = timedelta(seconds=2),
+    inside: Callable[[Session], Awaitable[None]] | None = None,
 ) -> Report:
     """Goes the way of a connection, and stops where the connection would. Takes a session for a moment if `log_in`.
 
     `secret` gives the password behind the name of a credential; it raises LookupError, OSError or ValueError.
+    `inside` is called with the session that was taken; its AdapterError becomes a finding.
     """
-    examined = _Examination(settings, clock, secret, most_clock_difference, own_findings(settings, now=clock.now()))
+    own = own_findings(settings, now=clock.now())
+    examined = _Examination(settings, clock, secret, most_clock_difference, own, inside)
     await examined.run(log_in=log_in)
     return Report(
         tuple(sorted(examined.found, key=lambda finding: not finding.stops)),
         examined.offers,
         examined.server,
         examined.clock_ahead,
+        tuple(examined.endpoints),
     )
 
 
@@ -76,7 +82,7 @@ async def server_certificate(settings: OpcUaController) -> x509.Certificate:
 
     Raises ControllerUnavailable, ControllerMisconfigured; LookupError if it shows none, ValueError for an odd one.
     """
-    offered = await _offered(settings)
+    offered = await offered_at(settings)
     policy = POLICIES[settings.security.policy].URI
     fitting = [endpoint for endpoint in offered if endpoint.SecurityPolicyUri == policy] or offered
     shown = [endpoint.ServerCertificate for endpoint in fitting if endpoint.ServerCertificate]
@@ -94,6 +100,8 @@ class _Examination:
     secret: Callable[[str], str]
     most_clock_difference: timedelta
     found: list[Finding] = field(default_factory=list)
+    inside: Callable[[Session], Awaitable[None]] | None = None
+    endpoints: list[ua.EndpointDescription] = field(default_factory=list)
     offers: tuple[str, ...] | None = None
     server: Card | None = None
     clock_ahead: timedelta | None = None
@@ -108,13 +116,14 @@ class _Examination:
         if not await self._reached():
             return
         try:
-            offered = await _offered(self.settings)
+            offered = await offered_at(self.settings)
         except AdapterError as error:
             said = f"something answers at {self.settings.first_url}, and it does not speak OPC UA ({error.detail})"
-            known = _status(error) is not None
-            self._find(Code.REFUSED if known else Code.NO_OPCUA, error.detail if known else said)
+            status = _status(error)
+            code = Code.NO_OPCUA if status is None else _CODES.get(status, Code.REFUSED)
+            self._find(code, said if status is None else error.detail)
             return
-        self.offers = tuple(_names(offered))
+        self.endpoints, self.offers = offered, tuple(_names(offered))
         endpoint = self._endpoint(offered)
         if endpoint is None:
             return
@@ -242,6 +251,8 @@ class _Examination:
             before = self.clock.now()
             shown = await session.server_time()
             self._compare(shown, before, self.clock.now())
+            if self.inside is not None:
+                await self.inside(session)
         finally:
             await session.close()
 
@@ -268,7 +279,8 @@ class _Examination:
         self._find(_CODES.get(status, about_certificate), error.detail)
 
 
-async def _offered(settings: OpcUaController) -> list[ua.EndpointDescription]:
+async def offered_at(settings: OpcUaController) -> list[ua.EndpointDescription]:
+    """The endpoints that a server offers to whoever asks. Raises ControllerUnavailable, ControllerMisconfigured."""
     session = Session(settings, LeftOpen(), password=None, on_lost=lambda _: None)
     try:
         return await session.endpoints()

@@ -36,6 +36,7 @@ class Code(StrEnum):
     HOST_UNKNOWN = "host-unknown"
     SERVER_UNREACHABLE = "server-unreachable"
     NO_OPCUA = "no-opcua"
+    PATH_UNKNOWN = "path-unknown"
     POLICY_NOT_OFFERED = "policy-not-offered"
     MODE_NOT_OFFERED = "mode-not-offered"
     POLICY_DEPRECATED = "policy-deprecated"
@@ -83,6 +84,7 @@ REMEDIES: Mapping[Code, str] = {
     Code.HOST_UNKNOWN: "correct `url` in the plant's file, or look at this machine's name server",
     Code.SERVER_UNREACHABLE: "look at cable, address, port and firewall, and whether the OPC UA server is switched on",
     Code.NO_OPCUA: "correct the port in `url` (OPC UA is 4840 by default), and look whether a proxy stands between",
+    Code.PATH_UNKNOWN: "correct the path in `url`, after HOST:PORT; `mes look` lists those that the server names",
     Code.POLICY_NOT_OFFERED: "switch the policy on at the server, or choose one that it offers",
     Code.MODE_NOT_OFFERED: "switch the mode on at the server, or choose one that it offers",
     Code.POLICY_DEPRECATED: "update the controller's firmware; what it offers has been broken and is not spoken here",

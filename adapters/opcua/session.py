@@ -163,10 +163,13 @@ def standard(number: int) -> ua.ReadValueId:
 
 
 class _WithoutRequests(logging.Filter):
-    """asyncua's debug log shows every request whole, and one of them holds the password."""
+    """asyncua's debug log shows every request whole, and one of them holds the password.
+
+    A server's refusal, which reaches us as an exception, it logs as critical.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("Sending")
+        return not str(record.msg).startswith(("Sending", "Received an error"))
 
 
 _WITHOUT_REQUESTS = _WithoutRequests()
@@ -231,6 +234,12 @@ class Session:
             answer = (await self._read([standard(ObjectIds.Server_ServerStatus_CurrentTime)]))[0]
         shown = answer.Value.Value if answer.Value is not None else None
         return shown.replace(tzinfo=UTC) if isinstance(shown, datetime) else None
+
+    async def standard_values(self, numbers: Sequence[int]) -> list[object]:
+        """Values of nodes of the standard's own namespace, in that order; None where the server shows none."""
+        with translated("reading the server's properties"):
+            answers = await self.read([standard(number) for number in numbers])
+        return [None if answer.Value is None else answer.Value.Value for answer in answers]
 
     async def require_service(self) -> None:
         """Raises ControllerUnavailable where a redundant server says that it has no data (OPC 10000-4 6.6.2.4)."""
