@@ -27,6 +27,11 @@ COMMANDS = {
     "reload": Place("reload", "reload_command", "Let the running collector take up its changed plant file."),
     "simulate": Place("simulate", "simulate_command", "Serve the simulated plant for your own client or `mes run`."),
     "check": Place("check", "check_command", "Name every mistake in a plant's file, with line and remedy."),
+    "look": Place(
+        "look",
+        "look_command",
+        "What a controller offers: security, logins, product, namespaces; Modbus units, registers.",
+    ),
     "report": Place(
         "report", "report_command", "OEE, factors, counts and losses for any window and part of the plant."
     ),

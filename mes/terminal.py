@@ -1,5 +1,7 @@
 """How tables meet a person: as wide as the terminal, wide enough for every column where there is none."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -25,6 +27,19 @@ def errors() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Within it, what is called with a text shows that as being done now: on standard error, only on a terminal."""
+    shown = errors()
+    if not shown.is_terminal:
+        yield lambda _: None
+        return
+    from rich.markup import escape
+
+    with shown.status("") as status:
+        yield lambda text: status.update(escape(text))
 
 
 def percent(ratio: float | None) -> str:

@@ -93,6 +93,11 @@ def shown(value: Value) -> str:
 
 def _cut(text: str) -> str:
     text = text if len(text) <= RAW_SHOWN else text[: RAW_SHOWN - 1] + "…"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """A controller's text without line breaks, control characters and what turns the direction of writing."""
     return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 

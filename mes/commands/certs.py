@@ -216,7 +216,7 @@ async def _examined(
         return await examine(
             settings,
             clock=SystemClock(),
-            secret=_secret,
+            secret=secret,
             log_in=log_in,
             most_clock_difference=min(most, default=timedelta(seconds=2)),
         )
@@ -395,7 +395,8 @@ def _read(file: Path) -> x509.Certificate:
         raise ConfigError(f"{file} is no certificate: {error}") from error
 
 
-def _secret(name: str) -> str:
+def secret(name: str) -> str:
+    """The password behind the name of a credential. Raises LookupError, OSError, ValueError."""
     try:
         return credential(name)
     except ConfigError as error:
