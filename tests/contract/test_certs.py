@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import stat
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -556,6 +557,22 @@ async def mute(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> N
         pass
 
 
+async def no_such_path(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(100)
+    text = b"no such endpoint"
+    status = int(StatusCodes.BadTcpEndpointUrlInvalid)
+    writer.write(struct.pack("<4sIII", b"ERRF", 16 + len(text), status, len(text)) + text)
+    await writer.drain()
+    writer.close()
+
+
+async def test_a_path_that_the_server_does_not_have(scene: Scene) -> None:
+    """A server that refuses the address of its endpoint is told from one that is no OPC UA server."""
+    lay(scene.ours, YEAR)
+    async with listening(no_such_path) as scene.plant.url:
+        assert await scene.check() == {Code.PATH_UNKNOWN}
+
+
 @pytest.mark.parametrize("talk", [web_server, mute])
 async def test_what_is_no_opcua_server(scene: Scene, talk: Talk) -> None:
     """An open port behind which something else answers, or nothing at all, is told from a closed one."""
@@ -700,6 +717,6 @@ def test_every_code_is_provoked() -> None:
     """There is no finding that these tests have not seen for real."""
     stories = (*WITHOUT_A_SERVER.values(), *WITH_A_SERVER.values())
     seen = {code for _, expected in stories for code in expected}
-    seen |= {Code.SERVER_CERTIFICATE_OTHER, Code.TOO_MANY_SESSIONS, Code.NO_OPCUA, Code.HOST_UNKNOWN}
+    seen |= {Code.SERVER_CERTIFICATE_OTHER, Code.TOO_MANY_SESSIONS, Code.NO_OPCUA, Code.PATH_UNKNOWN, Code.HOST_UNKNOWN}
 
     assert seen | {Code.CONNECTION_CLOSED} == set(Code)
