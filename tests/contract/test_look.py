@@ -389,6 +389,12 @@ async def test_an_unknown_controller_is_told(tmp_path: Path) -> None:
     assert "did you mean `plc`" in str(done.exception)
 
 
+# Whoever runs in the background of a shell, as the tests may, ignores SIGINT and so would the command.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from mes.cli import main; main()"
+)
+
+
 @pytest.mark.posix
 @pytest.mark.parametrize("scheme", ["opc.tcp", "modbus-tcp"])
 async def test_an_interrupted_look_prints_no_traceback(scheme: str) -> None:
@@ -407,7 +413,7 @@ async def test_an_interrupted_look_prints_no_traceback(scheme: str) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "from mes.cli import main; main()",
+            INTERRUPTIBLE,
             "look",
             address,
             stdout=asyncio.subprocess.PIPE,
